@@ -1,0 +1,55 @@
+"""Requests and responses as plain values, so that a neighbour can be driven over HTTP or inside a process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+JSON = "application/json; charset=utf-8"
+
+TIMEOUT_STATUS = 599
+"""Status of an answer that never comes: a network shell hangs, an in-process transport raises its timeout."""
+
+TIMEOUT_HEADER = "x-sim-timeout"
+"""Names, on a `TIMEOUT_STATUS` response, for how many seconds the caller is left hanging."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request; header names are lower-case, a repeated query parameter keeps its last value."""
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+    def json(self) -> Any:
+        """Return the decoded body; raises `msgspec.DecodeError` when it is not JSON."""
+        return msgspec.json.decode(self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One HTTP response; header names are kept as the neighbour spells them."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+    def json(self) -> Any:
+        """Return the decoded body; raises `msgspec.DecodeError` when it is not JSON."""
+        return msgspec.json.decode(self.body)
+
+
+def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Return `value` as a JSON answer; datetimes become ISO 8601, Decimals strings."""
+    return Response(status, {"Content-Type": JSON, **(headers or {})}, msgspec.json.encode(value))
+
+
+def timeout_response(seconds: float) -> Response:
+    """Return the marker of an answer that comes only after `seconds`, which is later than any caller waits."""
+    return Response(TIMEOUT_STATUS, {TIMEOUT_HEADER: f"{seconds:g}"})

@@ -1,0 +1,1 @@
+"""A simulated Shopify: two stores of one merchant, cut at the wire."""

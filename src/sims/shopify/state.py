@@ -9,11 +9,12 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 
 ZERO = Decimal("0.00")
+SECOND = timedelta(seconds=1)
 
 
 class Clock(Protocol):
@@ -22,6 +23,12 @@ class Clock(Protocol):
     def now(self) -> datetime:
         """Give the present as an aware UTC datetime."""
         ...
+
+
+class Dated(Protocol):
+    """A record that knows when it last changed."""
+
+    updated_at: datetime
 
 
 @dataclass(slots=True)
@@ -195,6 +202,19 @@ class Product:
     is_gift_card: bool = False
 
 
+@dataclass(slots=True)
+class Collection:
+    """A hand-made collection."""
+
+    id: int
+    title: str
+    handle: str
+    body_html: str
+    published_at: datetime | None
+    updated_at: datetime
+    product_ids: list[int] = field(default_factory=list)
+
+
 # --- orders -----------------------------------------------------------------------------------------------------------
 
 
@@ -224,6 +244,7 @@ class LineItem:
     discount: MoneyBag = NOTHING  # allocated to the whole quantity
     tax_lines: list[TaxLine] = field(default_factory=list)
     fulfilled_quantity: int = 0
+    fulfillable_quantity: int = 0  # units that may still be sent
     removed_quantity: int = 0  # units edited out
     refunded_quantity: int = 0  # units named by refunds (cancellation included)
     requires_shipping: bool = True
@@ -561,6 +582,7 @@ class Store:
     products: dict[int, Product] = field(default_factory=dict)
     variants: dict[int, Variant] = field(default_factory=dict)
     orders: dict[int, Order] = field(default_factory=dict)
+    collections: dict[int, Collection] = field(default_factory=dict)
     checkouts: dict[str, Checkout] = field(default_factory=dict)  # by token
     subscriptions: dict[int, Subscription] = field(default_factory=dict)
     gone_customers: dict[int, Customer] = field(
@@ -642,11 +664,24 @@ class World:
     seed: int = 0
     last_id: int = 6_000_000_000_000
     same_second: bool = False  # let two changes to one record carry the same updated_at
+    building: bool = False  # while history is laid down, customers are summed once at the end
+    merge_touches_orders: bool = True  # whether a merge bumps the loser's orders is not documented
 
     def next_id(self) -> int:
         """Hand out the next number of Shopify's one global sequence."""
         self.last_id += 32_768  # ids leave gaps; their size is ASSUMED
         return self.last_id
+
+    def now(self) -> datetime:
+        """Give the present in whole seconds."""
+        return self.clock.now().replace(microsecond=0)
+
+    def touch(self, store: Store, record: Dated, at: datetime) -> datetime:
+        """Move a record's `updated_at` to `at`, or a second past its last change when that is not earlier."""
+        store.version += 1
+        last = record.updated_at
+        record.updated_at = at if at > last or (self.same_second and at == last) else last + SECOND
+        return record.updated_at
 
     def store(self, key: str) -> Store:
         """Find a store by its domain or its short name."""

@@ -1,0 +1,186 @@
+"""Connections to the database and the one place where anything is committed."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self, TypeAlias, TypeVar
+
+import psycopg
+from psycopg.abc import QueryNoTemplate
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import TransactionStatus
+from psycopg.rows import class_row, dict_row
+from psycopg_pool import ConnectionPool
+
+Row: TypeAlias = dict[str, Any]
+Params: TypeAlias = Sequence[Any] | Mapping[str, Any]
+Record = TypeVar("Record")
+
+# A statement is planned once and for all when a connection sees it for the second time.
+PREPARE_AFTER = 1
+# How long a transaction waits for a connection: a killed embedded server is back well within it.
+WAIT_FOR = 10.0
+# The server is away (class 08, 57P0x) or full (53300): https://www.postgresql.org/docs/18/errcodes-appendix.html
+AWAY = ("57P01", "57P02", "57P03", "53300")
+
+
+class TransactionError(RuntimeError):
+    """A transaction used against the house's rules: nested, or ended well after a statement in it had failed."""
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether the database could not be reached, as opposed to: it was reached and said no."""
+    if not isinstance(error, psycopg.OperationalError):
+        return False
+    code = error.sqlstate
+    return code is None or code.startswith("08") or code in AWAY
+
+
+class Tx:
+    """An open transaction, as the sql.py files see it. Queries take %s or %(name)s; rows come back as dicts."""
+
+    def __init__(self, connection: "psycopg.Connection[Row]") -> None:
+        self.connection = connection
+
+    def execute(self, query: QueryNoTemplate, params: Params | None = None) -> int:
+        """Run a statement; the number of rows it touched."""
+        return self.connection.execute(query, params).rowcount
+
+    def execute_many(self, query: QueryNoTemplate, rows: Iterable[Params]) -> int:
+        """Run one statement for each of `rows` in as few round trips as possible; the number of rows touched."""
+        with self.connection.cursor() as cursor:
+            cursor.executemany(query, rows)
+            return cursor.rowcount
+
+    def fetch_all(self, query: QueryNoTemplate, params: Params | None = None) -> list[Row]:
+        return self.connection.execute(query, params).fetchall()
+
+    def fetch_one(self, query: QueryNoTemplate, params: Params | None = None) -> Row | None:
+        """The first row, if there is one."""
+        return self.connection.execute(query, params).fetchone()
+
+    def fetch_value(self, query: QueryNoTemplate, params: Params | None = None) -> Any:
+        """The first column of the first row; None if there is no row."""
+        row = self.fetch_one(query, params)
+        return None if row is None else next(iter(row.values()))
+
+    def fetch_as(self, record: type[Record], query: QueryNoTemplate, params: Params | None = None) -> list[Record]:
+        """The rows as `record(**columns)`."""
+        with self.connection.cursor(row_factory=class_row(record)) as cursor:
+            return cursor.execute(query, params).fetchall()
+
+
+class Database:
+    """A pool of connections to one database, opened at once and lazily filled; safe to share between threads."""
+
+    def __init__(
+        self,
+        dsn: str,
+        pool_size: int = 8,
+        *,
+        application_name: str = "isthmus",
+        statement_timeout: float = 30.0,
+        wait_for: float = WAIT_FOR,
+    ) -> None:
+        """`statement_timeout` and `wait_for` in seconds; a statement_timeout of 0 is none."""
+        self.dsn = dsn
+        self._wait_for = wait_for
+        self._in_use = threading.local()
+        options = {
+            "TimeZone": "UTC",
+            "synchronous_commit": "on",
+            "statement_timeout": int(statement_timeout * 1000),
+        }
+        own = str(conninfo_to_dict(dsn).get("options") or "")
+        self._pool: ConnectionPool[psycopg.Connection[Row]] = ConnectionPool(
+            dsn,
+            connection_class=_Patient,
+            min_size=1,
+            max_size=pool_size,
+            timeout=wait_for,
+            name=application_name,
+            open=True,
+            kwargs={
+                "autocommit": True,  # BEGIN and COMMIT are ours alone, below
+                "row_factory": dict_row,
+                "prepare_threshold": PREPARE_AFTER,
+                "application_name": application_name,
+                "options": " ".join([own, *(f"-c {key}={value}" for key, value in options.items())]).strip(),
+            },
+        )
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[Tx]:
+        """One unit of work: committed if the block ends well, rolled back if it raises.
+
+        Waits for a database that is just coming back. An error for which `is_away` holds may come at any point,
+        at the end with the outcome unknown.
+        """
+        if getattr(self._in_use, "now", False):
+            raise TransactionError("a transaction is open in this thread already; one unit of work is one transaction")
+        connection = self._begun()
+        self._in_use.now = True
+        try:
+            yield Tx(connection)
+            # PostgreSQL answers COMMIT after a swallowed error with a rollback, which nobody would notice.
+            if connection.info.transaction_status is TransactionStatus.INERROR:
+                raise TransactionError("a statement of this transaction failed and its error was swallowed")
+            connection.commit()
+        except BaseException:
+            with contextlib.suppress(psycopg.OperationalError):
+                connection.rollback()
+            raise
+        finally:
+            self._in_use.now = False
+            self._pool.putconn(connection)
+
+    def ping(self) -> bool:
+        """Whether the database answers now."""
+        try:
+            connection = self._begun(patience=1.0)
+        except psycopg.OperationalError:
+            return False
+        connection.rollback()
+        self._pool.putconn(connection)
+        return True
+
+    def close(self) -> None:
+        self._pool.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _begun(self, patience: float | None = None) -> "psycopg.Connection[Row]":
+        """A connection in a fresh transaction; one that died in the pool is thrown away and the next one tried."""
+        until = time.monotonic() + (self._wait_for if patience is None else patience)
+        while True:
+            connection = self._pool.getconn(timeout=max(until - time.monotonic(), 0.01))
+            try:
+                connection.execute("BEGIN", prepare=False)
+            except psycopg.Error as error:
+                connection.close()
+                self._pool.putconn(connection)
+                if not is_away(error) or time.monotonic() > until:
+                    raise
+            else:
+                return connection
+
+
+class _Patient(psycopg.Connection[Row]):
+    """Tries again within a second; the pool alone would pause for a whole one after the first refusal."""
+
+    @classmethod
+    def connect(cls, *args: Any, **kwargs: Any) -> Self:
+        for wait in (0.03, 0.06, 0.12, 0.25, 0.5):
+            try:
+                return super().connect(*args, **kwargs)
+            except psycopg.OperationalError:
+                time.sleep(wait)
+        return super().connect(*args, **kwargs)

@@ -1,0 +1,111 @@
+"""What every test may ask for: a migrated database of its own, cut from a template on one server per run."""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, settings
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from isthmus.db.embedded import Embedded
+from isthmus.db.migrate import migrate
+from isthmus.db.pool import Database
+
+LONG = os.environ.get("ISTHMUS_TEST_LONG") == "1"
+RUN_DIR = "ISTHMUS_TEST_DIR"
+TEMPLATE = "template_isthmus"
+
+settings.register_profile("quick", max_examples=60, deadline=None)
+settings.register_profile("long", max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("long" if LONG else "quick")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The first process of a run chooses the folder of its database server; xdist's workers inherit the choice."""
+    if not hasattr(config, "workerinput"):
+        os.environ[RUN_DIR] = tempfile.mkdtemp(prefix="isthmus-test-")
+        # Root's server runs as another user, who must get in; the data below are that user's alone.
+        Path(os.environ[RUN_DIR]).chmod(0o711)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        run_dir = Path(os.environ.pop(RUN_DIR))
+        if (run_dir / "server").exists():
+            _server(run_dir).erase()
+        shutil.rmtree(run_dir)
+
+
+@pytest.fixture(scope="session")
+def server_url() -> Iterator[str]:
+    """The URL of this run's PostgreSQL server, where the database TEMPLATE is migrated."""
+    run_dir = Path(os.environ[RUN_DIR])
+    server = _server(run_dir)
+    url = server.start()
+    with (run_dir / "template.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with psycopg.connect(url, autocommit=True) as connection:
+            found = connection.execute("SELECT FROM pg_database WHERE datname = %s", (TEMPLATE,)).rowcount
+            if not found:
+                half = f"half_{TEMPLATE}"
+                connection.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(half)))
+                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(half)))
+                with Database(make_conninfo(url, dbname=half)) as db:
+                    migrate(db)
+                connection.execute(
+                    sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(half), sql.Identifier(TEMPLATE))
+                )
+    yield url
+    server.stop()
+
+
+@pytest.fixture
+def db_url(server_url: str) -> Iterator[str]:
+    """The URL of a migrated, empty database of this test's own."""
+    with _copy(server_url) as url:
+        yield url
+
+
+@pytest.fixture
+def database(db_url: str) -> Iterator[Database]:
+    """A migrated, empty database of this test's own."""
+    with Database(db_url, pool_size=4) as db:
+        yield db
+
+
+@pytest.fixture(scope="module")
+def module_db_url(server_url: str) -> Iterator[str]:
+    """The URL of a migrated database that the tests of one module share."""
+    with _copy(server_url) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def module_database(module_db_url: str) -> Iterator[Database]:
+    """A migrated database that the tests of one module share."""
+    with Database(module_db_url, pool_size=4) as db:
+        yield db
+
+
+def _server(run_dir: Path) -> Embedded:
+    # Nothing here outlives the run, so it need not outlive a power cut either.
+    return Embedded(run_dir / "server", {"fsync": "off", "full_page_writes": "off", "max_connections": "300"})
+
+
+@contextlib.contextmanager
+def _copy(server_url: str) -> Iterator[str]:
+    name = f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(TEMPLATE))
+        )
+        yield make_conninfo(server_url, dbname=name)
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))

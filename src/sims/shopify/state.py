@@ -31,7 +31,7 @@ class Dated(Protocol):
     updated_at: datetime
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class MoneyBag:
     """One amount in the shop's currency and in the currency the customer saw; never mutated, only replaced."""
 

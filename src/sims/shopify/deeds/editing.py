@@ -7,7 +7,7 @@ from datetime import datetime
 from sims.shopify import money
 from sims.shopify.deeds import paying, placing
 from sims.shopify.events import Event
-from sims.shopify.state import LineItem, Order, OrderEdit, Store, Variant, World
+from sims.shopify.state import ZERO, LineItem, Order, OrderEdit, Store, Variant, World
 
 
 def remove(world: World, store: Store, order: Order, line: LineItem, quantity: int, at: datetime) -> list[Event]:
@@ -45,7 +45,7 @@ def raise_quantity(
     line.quantity += quantity
     line.current_quantity += quantity
     line.fulfillable_quantity += quantity
-    rate = line.tax_lines[0].rate if line.tax_lines else money.ZERO
+    rate = line.tax_lines[0].rate if line.tax_lines else ZERO
     line.tax_lines = placing.taxes(money.worth(line, line.quantity), rate, included=order.taxes_included)
     return _commit(world, store, order, OrderEdit(world.next_id(), at, [(line.id, quantity)], []), at)
 
@@ -57,7 +57,7 @@ def _line(
     rate = None
     if order.currency != order.presentment_currency and first:
         rate = first.price.presentment / first.price.shop
-    taxed = next((one.tax_lines[0].rate for one in order.lines if one.tax_lines), money.ZERO)
+    taxed = next((one.tax_lines[0].rate for one in order.lines if one.tax_lines), ZERO)
     basket = placing.Basket(at, [], rate=rate, tax_rate=taxed, taxes_included=order.taxes_included)
     return placing.line(world, store, good, quantity, basket)
 

@@ -70,7 +70,7 @@ def expire(world: World, store: Store, order: Order, at: datetime) -> list[Event
 
 
 def changed(world: World, store: Store, order: Order, at: datetime) -> list[Event]:
-    """Set the statuses of a changed order right and tell; becoming paid is told on its own, as is the customer's sum."""
+    """Set the statuses of a changed order right and tell; being paid and the customer's sum are told on their own."""
     before = order.financial_status
     money.settle(order)
     world.touch(store, order, at)

@@ -114,7 +114,7 @@ def leave(store: Store, customer: Customer) -> list[Event]:
 
 
 def merge(world: World, store: Store, kept: Customer, lost: Customer, at: datetime) -> list[Event]:
-    """Fold one customer into another: tags joined, notes "kept lost", orders moved; the loser reads null (seen live)."""
+    """Fold one customer into another: tags and notes joined, orders moved; the loser reads null (seen live)."""
     store.drop_customer(lost)
     lost.merged_into = kept.id
     kept.note = " ".join(note for note in (kept.note, lost.note) if note) or None

@@ -37,6 +37,7 @@ class Giving:
     tax_only: MoneyBag = NOTHING  # tax given back without lines
     owed: MoneyBag = NOTHING  # money the customer is owed already, after an edit: no adjustment
     held_back: MoneyBag = NOTHING  # what an exchange keeps for its new lines: no adjustment
+    withheld: MoneyBag = NOTHING  # what the shop keeps of what was named, such as a restocking fee
     moves_money: bool = True
     status: str = "SUCCESS"  # of the transaction
     restock_type: str | None = None  # None: CANCEL for unsent units, RETURN for sent ones
@@ -82,11 +83,11 @@ def cancel(
     held = money.received_by(order)
     order.cancelled_at, order.cancel_reason, order.closed_at = at, reason, at
     events: list[Event] = []
-    if money.capturable(order) and not held.shop:
-        paying.transact(world, order, "VOID", money.capturable(order), at)
-    for one in order.transactions:
-        if one.status == "PENDING":
-            one.status = "FAILURE"
+    awaited = [one for one in order.transactions if one.status == "PENDING" and one.kind == "SALE"]
+    for one in awaited:
+        one.status = "FAILURE"
+    if not held.shop and (awaited or money.capturable(order)):
+        paying.transact(world, order, "VOID", money.capturable(order) or awaited[0].amount, at)
     units = {line.id: line.current_quantity for line in order.lines if line.current_quantity}
     rest = (
         money.shipping_worth(order.shipping_lines[0]) - order.shipping_lines[0].refunded if _ships(order) else NOTHING
@@ -110,24 +111,27 @@ def refundable(order: Order) -> MoneyBag:
 
 
 def _move(world: World, order: Order, made: Refund, giving: Giving, at: datetime) -> None:
-    """Move the money and write down what it differs by from what was named."""
+    """Move the money, never more than the shop holds, and write down what it differs by from what was named."""
     named = money.suggested(made, order.taxes_included)
     if not giving.moves_money:
+        if giving.restock_type != "CANCEL" and named and money.received_by(order).shop:
+            made.adjustments.append(OrderAdjustment(world.next_id(), named, NOTHING))
         return
-    wanted = named + giving.goodwill + giving.tax_only + giving.owed - giving.held_back
-    amount = _least(wanted, refundable(order))
+    held = refundable(order)
+    amount = _least(named + giving.owed - giving.held_back - giving.withheld, held)
+    extra = giving.goodwill + giving.tax_only
+    if extra and _least(amount + extra, held) != held:
+        amount = amount + extra
+        if giving.tax_only:
+            made.adjustments.append(OrderAdjustment(world.next_id(), NOTHING, -giving.tax_only))
+        if giving.goodwill:
+            made.adjustments.append(OrderAdjustment(world.next_id(), -giving.goodwill, NOTHING))
+    if giving.withheld:
+        made.adjustments.append(OrderAdjustment(world.next_id(), giving.withheld, NOTHING))
     if amount.shop > 0:
         one = paying.transact(world, order, "REFUND", amount, at, status=giving.status)
         one.refund_id = made.id
         made.transactions.append(one)
-    else:
-        amount = NOTHING
-    expected = named + giving.owed - giving.held_back
-    beyond = expected - amount + giving.tax_only
-    if giving.tax_only:
-        made.adjustments.append(OrderAdjustment(world.next_id(), NOTHING, -giving.tax_only))
-    if beyond and money.received_by(order).shop:
-        made.adjustments.append(OrderAdjustment(world.next_id(), beyond, NOTHING))
 
 
 def _line(world: World, order: Order, number: int, units: int, giving: Giving) -> RefundLine:
@@ -145,7 +149,8 @@ def _line(world: World, order: Order, number: int, units: int, giving: Giving) -
     )
     line.current_quantity = left
     line.refunded_quantity += units
-    line.fulfillable_quantity = min(line.fulfillable_quantity, max(0, left))
+    unsent = 0 if made.restock_type == "RETURN" else min(units, line.fulfillable_quantity)
+    line.fulfillable_quantity = min(line.fulfillable_quantity - unsent, left)
     return made
 
 

@@ -61,7 +61,7 @@ def refund(world: World, store: Store, order: Order, one: Return, at: datetime) 
     if not units:
         return []
     events = refunding.refund(world, store, order, refunding.Giving(units, restock_type="RETURN", return_id=one.id), at)
-    return events + [Event(store.shop.domain, "returns/process", one.id, order.id)]
+    return [*events, Event(store.shop.domain, "returns/process", one.id, order.id)]
 
 
 def exchange(

@@ -1,0 +1,56 @@
+"""Webhooks write "15.00" and GraphQL "15.0"; here both become one Decimal, at its currency's scale."""
+
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
+
+from isthmus.kit.money import ZERO, quantize, unit
+from isthmus.model.failure import RejectedError
+from isthmus.model.order import NOTHING, Amount
+from isthmus.shopify.parse.body import UNREADABLE
+
+_CENT = Decimal("0.01")
+_NO_NUMBER = "an amount that is no number"
+
+
+class Scale:
+    """The currencies of one record: the shop's, and the one the customer saw."""
+
+    __slots__ = ("_has_cents", "presentment", "shop")
+
+    def __init__(self, shop: str, presentment: str) -> None:
+        self.shop = shop
+        self.presentment = presentment
+        self._has_cents = unit(shop) == _CENT == unit(presentment)
+
+    def amount(self, shop: str, presentment: str) -> Amount:
+        """One sum given in both currencies; NOTHING itself for zero, so that zero always encodes alike."""
+        if shop == presentment and self._has_cents and shop[-3:-2] == ".":
+            # Nine of ten amounts: already at their scale, and the same in both currencies.
+            if shop == "0.00":
+                return NOTHING
+            try:
+                value = Decimal(shop)
+            except InvalidOperation:
+                raise RejectedError(UNREADABLE, _NO_NUMBER) from None
+            return Amount(value, value)
+        first, second = exact(shop, self.shop), exact(presentment, self.presentment)
+        return Amount(first, second) if first or second else NOTHING
+
+    def total(self, parts: Sequence[tuple[str, str]]) -> Amount:
+        """The sum of (shop, presentment) texts."""
+        if len(parts) == 1:
+            return self.amount(*parts[0])
+        first = sum((exact(shop, self.shop) for shop, _ in parts), ZERO)
+        second = sum((exact(presentment, self.presentment) for _, presentment in parts), ZERO)
+        return Amount(first, second) if first or second else NOTHING
+
+
+def exact(text: str, currency: str) -> Decimal:
+    """A decimal text at its currency's scale, rounded half up; RejectedError for anything that is no number."""
+    try:
+        value = quantize(Decimal(text), currency)
+    except InvalidOperation:
+        raise RejectedError(UNREADABLE, _NO_NUMBER) from None
+    if not value.is_finite():
+        raise RejectedError(UNREADABLE, _NO_NUMBER)
+    return value

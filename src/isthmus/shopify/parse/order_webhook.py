@@ -1,0 +1,265 @@
+"""The body of an order webhook, read into an Order: the hot path of a busy day.
+
+Keys as published for orders/* (https://shopify.dev/docs/api/webhooks/2026-10?reference=toml#list-of-topics-orders/create).
+Shopify writes amounts here at the currency's own scale ("15.00"), which is the scale canonical records keep.
+"""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from isthmus.kit.money import ZERO
+from isthmus.model.order import NOTHING, Amount, Fulfilment, Line, Order, Refund, RefundLine
+from isthmus.shopify.parse.body import Hint, When, maybe_utc, reader, utc
+from isthmus.shopify.parse.money import Scale, exact
+from isthmus.shopify.parse.pieces_webhook import Bag, Place, address, amount, tag_set, total
+
+_FULFILMENT = {"fulfilled": "FULFILLED", "partial": "PARTIALLY_FULFILLED"}
+
+
+class _Priced(Struct, gc=False):
+    price_set: Bag
+
+
+class _Allocation(Struct, gc=False):
+    amount_set: Bag
+
+
+class _Line(Struct, gc=False):
+    id: int
+    title: str
+    quantity: int
+    current_quantity: int
+    price_set: Bag
+    product_id: int | None = None
+    variant_id: int | None = None
+    variant_title: str | None = None
+    sku: str | None = None
+    vendor: str | None = None
+    tax_lines: list[_Priced] = []
+    discount_allocations: list[_Allocation] = []
+
+
+class _Customer(Struct, gc=False):
+    id: int
+    first_name: str | None = None
+    last_name: str | None = None
+
+
+class _Code(Struct, gc=False):
+    code: str
+
+
+class _Shipping(Struct, gc=False):
+    title: str | None = None
+
+
+class _RefundLine(Struct, gc=False):
+    line_item_id: int
+    quantity: int
+    subtotal_set: Bag
+    total_tax_set: Bag
+
+
+class _RefundShipping(Struct, gc=False):
+    subtotal_amount_set: Bag
+    tax_amount_set: Bag | None = None
+
+
+class _Transaction(Struct, gc=False):
+    kind: str
+    status: str
+    amount: str
+    currency: str | None = None
+
+
+class _Refund(Struct, gc=False):
+    id: int
+    created_at: When
+    refund_line_items: list[_RefundLine] = []
+    refund_shipping_lines: list[_RefundShipping] = []
+    transactions: list[_Transaction] | None = None
+
+
+class _Fulfilment(Struct, gc=False):
+    id: int
+    status: str
+    created_at: When
+    updated_at: When
+    shipment_status: str | None = None
+    tracking_company: str | None = None
+    tracking_number: str | None = None
+
+
+class _Order(Struct, gc=False):
+    id: int
+    name: str
+    created_at: When
+    updated_at: When
+    processed_at: When
+    currency: str
+    presentment_currency: str
+    total_price_set: Bag
+    current_total_price_set: Bag
+    total_outstanding: str
+    line_items: list[_Line]
+    financial_status: str | None = None
+    fulfillment_status: str | None = None
+    subtotal_price_set: Bag | None = None
+    current_subtotal_price_set: Bag | None = None
+    total_tax_set: Bag | None = None
+    current_total_tax_set: Bag | None = None
+    total_discounts_set: Bag | None = None
+    current_total_discounts_set: Bag | None = None
+    total_shipping_price_set: Bag | None = None
+    current_shipping_price_set: Bag | None = None
+    cancelled_at: When | None = None
+    cancel_reason: str | None = None
+    test: bool = False
+    taxes_included: bool = False
+    email: str | None = None
+    phone: str | None = None
+    customer: _Customer | None = None
+    customer_locale: str | None = None
+    tags: str | None = None
+    source_name: str | None = None
+    checkout_token: str | None = None
+    discount_codes: list[_Code] = []
+    payment_gateway_names: list[str] = []
+    shipping_lines: list[_Shipping] = []
+    billing_address: Place | None = None
+    shipping_address: Place | None = None
+    refunds: list[_Refund] = []
+    fulfillments: list[_Fulfilment] = []
+
+
+_read = reader(_Order)
+
+
+def parse(body: bytes) -> Order | Hint:
+    """Read one order body; a Hint where it cannot tell what money went back.
+
+    That is so when a refund comes without its transactions, or when it moved money in another currency than the
+    shop's: the body gives such an amount in one currency only, and no rate is ever assumed. `returns` stays None.
+    Raises RejectedError `storefront.unreadable_body` with the path of what is wrong.
+    """
+    raw = _read(body)
+    scale = Scale(raw.currency, raw.presentment_currency)
+    refunds: tuple[Refund, ...] = ()
+    if raw.refunds:
+        why = _untold(raw)
+        if why is not None:
+            return Hint(raw.id, utc(raw.updated_at), why)
+        refunds = tuple([_refund(refund, raw, scale) for refund in raw.refunds])
+    customer = raw.customer
+    named = customer or raw.billing_address or raw.shipping_address
+    return Order(
+        id=raw.id,
+        name=raw.name,
+        created_at=utc(raw.created_at),
+        processed_at=utc(raw.processed_at),
+        updated_at=utc(raw.updated_at),
+        currency=raw.currency,
+        presentment_currency=raw.presentment_currency,
+        total=amount(raw.total_price_set, scale),
+        current_total=amount(raw.current_total_price_set, scale),
+        outstanding=exact(raw.total_outstanding, raw.currency),
+        lines=tuple([_line(line, scale) for line in raw.line_items]),
+        financial_status=raw.financial_status.upper() if raw.financial_status else None,
+        fulfilment_status=_FULFILMENT.get(raw.fulfillment_status or "", "UNFULFILLED"),
+        subtotal=amount(raw.subtotal_price_set, scale),
+        current_subtotal=amount(raw.current_subtotal_price_set, scale),
+        tax=amount(raw.total_tax_set, scale),
+        current_tax=amount(raw.current_total_tax_set, scale),
+        discounts=amount(raw.total_discounts_set, scale),
+        current_discounts=amount(raw.current_total_discounts_set, scale),
+        shipping=amount(raw.total_shipping_price_set, scale),
+        current_shipping=amount(raw.current_shipping_price_set, scale),
+        cancelled_at=maybe_utc(raw.cancelled_at),
+        cancel_reason=raw.cancel_reason.upper() if raw.cancel_reason else None,
+        is_test=raw.test,
+        taxes_included=raw.taxes_included,
+        email=raw.email or None,
+        phone=raw.phone or None,
+        customer_id=customer.id if customer is not None else None,
+        firstname=(named.first_name or None) if named is not None else None,
+        lastname=(named.last_name or None) if named is not None else None,
+        locale=raw.customer_locale or None,
+        tags=tag_set(raw.tags),
+        source_name=raw.source_name or None,
+        checkout_token=raw.checkout_token or None,
+        discount_codes=tuple([code.code for code in raw.discount_codes]),
+        gateways=tuple(raw.payment_gateway_names),
+        shipping_method=raw.shipping_lines[0].title if raw.shipping_lines else None,
+        billing_address=address(raw.billing_address),
+        shipping_address=address(raw.shipping_address),
+        refunds=refunds,
+        fulfilments=tuple([_fulfilment(fulfilment) for fulfilment in raw.fulfillments]),
+    )
+
+
+def _line(line: _Line, scale: Scale) -> Line:
+    return Line(
+        id=line.id,
+        title=line.title,
+        quantity=line.quantity,
+        current_quantity=line.current_quantity,
+        unit_price=amount(line.price_set, scale),
+        discount=total([given.amount_set for given in line.discount_allocations], scale),
+        tax=total([tax.price_set for tax in line.tax_lines], scale),
+        product_id=line.product_id,
+        variant_id=line.variant_id,
+        variant_title=line.variant_title or None,
+        sku=line.sku or None,
+        vendor=line.vendor or None,
+    )
+
+
+def _untold(raw: _Order) -> str | None:
+    for refund in raw.refunds:
+        if refund.transactions is None:
+            return "a refund without its transactions"
+        for moved in _returned(refund.transactions):
+            if moved.currency not in (None, raw.currency) or raw.presentment_currency != raw.currency:
+                return "a refund in another currency than the shop's"
+    return None
+
+
+def _returned(transactions: Sequence[_Transaction]) -> list[_Transaction]:
+    return [moved for moved in transactions if moved.kind == "refund" and moved.status == "success"]
+
+
+def _refund(refund: _Refund, raw: _Order, scale: Scale) -> Refund:
+    returned = sum((exact(moved.amount, raw.currency) for moved in _returned(refund.transactions or ())), ZERO)
+    shipping = [given.subtotal_amount_set for given in refund.refund_shipping_lines]
+    if not raw.taxes_included:
+        shipping += [given.tax_amount_set for given in refund.refund_shipping_lines if given.tax_amount_set is not None]
+    return Refund(
+        id=refund.id,
+        created_at=utc(refund.created_at),
+        returned=Amount(returned, returned) if returned else NOTHING,
+        shipping=total(shipping, scale),
+        lines=tuple(
+            [
+                RefundLine(
+                    line.line_item_id,
+                    line.quantity,
+                    amount(line.subtotal_set, scale),
+                    amount(line.total_tax_set, scale),
+                )
+                for line in refund.refund_line_items
+            ]
+        ),
+    )
+
+
+def _fulfilment(fulfilment: _Fulfilment) -> Fulfilment:
+    return Fulfilment(
+        id=fulfilment.id,
+        status=fulfilment.status.lower(),
+        created_at=utc(fulfilment.created_at),
+        updated_at=utc(fulfilment.updated_at),
+        shipment=fulfilment.shipment_status.lower() if fulfilment.shipment_status else None,
+        tracking_company=fulfilment.tracking_company or None,
+        tracking_number=fulfilment.tracking_number or None,
+    )

@@ -1,0 +1,55 @@
+"""Parts that several webhook bodies share: money in two currencies, addresses, tags."""
+
+from msgspec import Struct
+
+from isthmus.model.order import NOTHING, Address, Amount
+from isthmus.shopify.parse.money import Scale
+
+
+class Money(Struct, gc=False):
+    amount: str
+
+
+class Bag(Struct, gc=False):
+    """`*_set`: the same sum in the shop's and in the customer's currency."""
+
+    shop_money: Money
+    presentment_money: Money
+
+
+class Place(Struct, gc=False):
+    """An address; without approval for personal data its keys are absent."""
+
+    first_name: str | None = None
+    last_name: str | None = None
+    city: str | None = None
+    province: str | None = None
+    zip: str | None = None
+    country_code: str | None = None
+
+
+def amount(bag: Bag | None, scale: Scale) -> Amount:
+    """The sum of a bag; nothing where Shopify sent none."""
+    return NOTHING if bag is None else scale.amount(bag.shop_money.amount, bag.presentment_money.amount)
+
+
+def total(bags: list[Bag], scale: Scale) -> Amount:
+    """The sum of several bags."""
+    if not bags:
+        return NOTHING
+    return scale.total([(bag.shop_money.amount, bag.presentment_money.amount) for bag in bags])
+
+
+def address(place: Place | None) -> Address | None:
+    if place is None:
+        return None
+    return Address(place.city or None, place.province or None, place.zip or None, place.country_code or None)
+
+
+def tag_set(tags: str | None) -> tuple[str, ...]:
+    """`"b, a, a"` is the set a, b: sorted, without repeats or blanks."""
+    if not tags:
+        return ()
+    tags_found = set(map(str.strip, tags.split(",")))
+    tags_found.discard("")
+    return tuple(sorted(tags_found))

@@ -1,0 +1,310 @@
+"""What each webhook topic does to us: one table (https://shopify.dev/docs/api/webhooks/2026-10)."""
+
+from enum import StrEnum
+
+import msgspec
+from msgspec import Struct
+
+from isthmus.kit import ids
+from isthmus.model.failure import RejectedError
+from isthmus.model.lane import Lane
+
+
+class Kind(StrEnum):
+    """What a topic is about."""
+
+    ORDER = "order"
+    CUSTOMER = "customer"
+    PRODUCT = "product"
+    CHECKOUT = "checkout"
+    CONSENT = "consent"
+    COMPLIANCE = "compliance"
+    APP = "app"
+    STOCK = "stock"
+    OTHER = "other"
+
+
+class Action(StrEnum):
+    """What a delivery is good for.
+
+    apply: the payload is the whole record · patch: it is the record's body, the rest must be read · claim: a
+    statement about consent · read: a hint, fetch the record as it is now · case: a person must act · ignore: kept,
+    counted, skipped.
+    """
+
+    APPLY = "apply"
+    PATCH = "patch"
+    CLAIM = "claim"
+    READ = "read"
+    CASE = "case"
+    IGNORE = "ignore"
+
+
+class Topic(Struct, frozen=True):
+    """One row. `subject` lists where the body may name its record, as `kind:path`; the first that is there counts.
+
+    `also` names a second record (the loser of a merge). `scopes`: any one of them lets an app subscribe. `why` is the
+    reason shown where a delivery is ignored.
+    """
+
+    name: str
+    kind: Kind
+    action: Action
+    lane: Lane
+    subject: tuple[str, ...]
+    scopes: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
+    is_subscribed: bool = True
+    why: str = ""
+
+
+_CUSTOMER = ("customer:id",)
+_CUSTOMERS = ("read_customers",)
+_ORDER = ("order:id",)
+_ORDERS = ("read_orders",)
+_OF_ORDER = ("order:order_id",)
+_PRODUCT = ("product:id",)
+_PRODUCTS = ("read_products",)
+_CHECKOUT = ("checkout:token",)
+_RETURN = ("order:order_id", "order:order.id", "return:admin_graphql_api_id")
+_RETURNS = ("read_returns",)
+_SHOP = ("shop:shop_id", "shop:id")
+
+_ROWS = (
+    # Orders come whole; the parser says when a body is not (refunds without their transactions).
+    *(
+        Topic(f"orders/{verb}", Kind.ORDER, Action.APPLY, Lane.REALTIME, _ORDER, _ORDERS)
+        for verb in ("create", "updated", "paid", "fulfilled", "partially_fulfilled", "cancelled")
+    ),
+    Topic("orders/edited", Kind.ORDER, Action.READ, Lane.REALTIME, ("order:order_edit.order_id",), _ORDERS),
+    Topic("orders/delete", Kind.ORDER, Action.READ, Lane.REALTIME, _ORDER, _ORDERS),
+    Topic("refunds/create", Kind.ORDER, Action.READ, Lane.REALTIME, _OF_ORDER, _ORDERS),
+    *(
+        Topic(f"fulfillments/{verb}", Kind.ORDER, Action.READ, Lane.REALTIME, _OF_ORDER, ("read_fulfillments",))
+        for verb in ("create", "update")
+    ),
+    *(
+        Topic(f"fulfillment_events/{verb}", Kind.ORDER, Action.READ, Lane.REALTIME, _OF_ORDER, ("read_fulfillments",))
+        for verb in ("create", "delete")
+    ),
+    # returns/process was published with an empty body: where no record is named the updated_at poll finds it.
+    *(
+        Topic(f"returns/{verb}", Kind.ORDER, Action.READ, Lane.REALTIME, _RETURN, _RETURNS)
+        for verb in ("request", "approve", "decline", "cancel", "close", "reopen", "process", "update")
+    ),
+    # Customer bodies carry neither tags nor consent nor counts since 2025-01, so a read follows.
+    Topic("customers/create", Kind.CUSTOMER, Action.PATCH, Lane.REALTIME, _CUSTOMER, _CUSTOMERS),
+    Topic("customers/update", Kind.CUSTOMER, Action.PATCH, Lane.REALTIME, _CUSTOMER, _CUSTOMERS),
+    Topic("customers/enable", Kind.CUSTOMER, Action.PATCH, Lane.ENRICHMENT, _CUSTOMER, _CUSTOMERS),
+    Topic("customers/disable", Kind.CUSTOMER, Action.PATCH, Lane.ENRICHMENT, _CUSTOMER, _CUSTOMERS),
+    Topic("customers/delete", Kind.CUSTOMER, Action.READ, Lane.REALTIME, _CUSTOMER, _CUSTOMERS),
+    Topic(
+        "customers/merge",
+        Kind.CUSTOMER,
+        Action.READ,
+        Lane.REALTIME,
+        ("customer:admin_graphql_api_customer_kept_id",),
+        ("read_customer_merge",),
+        also=("customer:admin_graphql_api_customer_deleted_id",),
+    ),
+    *(
+        Topic(name, Kind.CUSTOMER, Action.READ, Lane.ENRICHMENT, ("customer:customerId",), _CUSTOMERS)
+        for name in ("customer.tags_added", "customer.tags_removed", "customers/purchasing_summary")
+    ),
+    Topic(
+        "customers_email_marketing_consent/update",
+        Kind.CONSENT,
+        Action.CLAIM,
+        Lane.REALTIME,
+        ("customer:customer_id",),
+        _CUSTOMERS,
+    ),
+    Topic("customers_marketing_consent/update", Kind.CONSENT, Action.CLAIM, Lane.REALTIME, _CUSTOMER, _CUSTOMERS),
+    Topic(
+        "customers_whats_app_marketing_consent/update",
+        Kind.CONSENT,
+        Action.IGNORE,
+        Lane.ENRICHMENT,
+        ("customer:customer_id",),
+        _CUSTOMERS,
+        is_subscribed=False,
+        why="the platform knows no WhatsApp consent",
+    ),
+    Topic("checkouts/create", Kind.CHECKOUT, Action.APPLY, Lane.REALTIME, _CHECKOUT, _ORDERS),
+    Topic("checkouts/update", Kind.CHECKOUT, Action.APPLY, Lane.REALTIME, _CHECKOUT, _ORDERS),
+    Topic(
+        "checkouts/delete",
+        Kind.CHECKOUT,
+        Action.IGNORE,
+        Lane.REALTIME,
+        _CHECKOUT,
+        _ORDERS,
+        is_subscribed=False,
+        why="a basket is forgotten by its age, and the body names no token",
+    ),
+    *(
+        Topic(
+            f"carts/{verb}",
+            Kind.CHECKOUT,
+            Action.IGNORE,
+            Lane.ENRICHMENT,
+            ("cart:token", "cart:id"),
+            _ORDERS,
+            is_subscribed=False,
+            why="a cart names no customer",
+        )
+        for verb in ("create", "update")
+    ),
+    Topic("products/create", Kind.PRODUCT, Action.APPLY, Lane.ENRICHMENT, _PRODUCT, _PRODUCTS),
+    Topic("products/update", Kind.PRODUCT, Action.APPLY, Lane.ENRICHMENT, _PRODUCT, _PRODUCTS),
+    Topic("products/delete", Kind.PRODUCT, Action.READ, Lane.ENRICHMENT, _PRODUCT, _PRODUCTS),
+    *(
+        Topic(f"variants/{state}", Kind.STOCK, Action.READ, Lane.ENRICHMENT, ("product:product_id",), _PRODUCTS)
+        for state in ("in_stock", "out_of_stock")
+    ),
+    Topic(
+        "inventory_levels/update",
+        Kind.STOCK,
+        Action.IGNORE,
+        Lane.ENRICHMENT,
+        ("inventory_item:inventory_item_id",),
+        ("read_inventory",),
+        is_subscribed=False,
+        why="an inventory item names no product; variants/* and the product poll tell what matters",
+    ),
+    *(
+        Topic(
+            f"collections/{verb}",
+            Kind.OTHER,
+            Action.IGNORE,
+            Lane.ENRICHMENT,
+            ("collection:id",),
+            _PRODUCTS,
+            is_subscribed=False,
+            why="collections are not mapped",
+        )
+        for verb in ("create", "update", "delete")
+    ),
+    # The privacy topics are subscribed by shopify.app.toml alone, need no scope and may never be lost:
+    # https://shopify.dev/docs/apps/build/compliance/privacy-law-compliance
+    *(
+        Topic(name, Kind.COMPLIANCE, Action.CASE, Lane.REALTIME, subject, is_subscribed=False)
+        for name, subject in (
+            ("customers/data_request", ("customer:customer.id",)),
+            ("customers/redact", ("customer:customer.id",)),
+            ("shop/redact", ("shop:shop_id",)),
+        )
+    ),
+    Topic("app/uninstalled", Kind.APP, Action.CASE, Lane.REALTIME, _SHOP),
+    Topic("app/scopes_update", Kind.APP, Action.READ, Lane.REALTIME, _SHOP),
+    Topic("shop/update", Kind.APP, Action.READ, Lane.ENRICHMENT, ("shop:id",)),
+    Topic(
+        "bulk_operations/finish",
+        Kind.OTHER,
+        Action.IGNORE,
+        Lane.BACKFILL,
+        ("bulk_operation:admin_graphql_api_id",),
+        is_subscribed=False,
+        why="bulk operations are polled",
+    ),
+)
+
+TOPICS: dict[str, Topic] = {row.name: row for row in _ROWS}
+"""Every topic we know, by the name the delivery carries."""
+
+SUBSCRIBED: tuple[str, ...] = tuple(row.name for row in _ROWS if row.is_subscribed)
+"""What `connect` or the merchant's app configuration subscribes."""
+
+COMPLIANCE: tuple[str, ...] = tuple(row.name for row in _ROWS if row.kind is Kind.COMPLIANCE)
+"""The privacy topics, which only an app configuration can subscribe."""
+
+SCOPES: tuple[str, ...] = tuple(
+    sorted({*(scope for row in _ROWS if row.is_subscribed for scope in row.scopes), "read_inventory"})
+)
+"""What our topics and readings need; read_inventory tells whether a variant's stock is tracked."""
+
+HISTORY_SCOPE = "read_all_orders"
+"""Without it Shopify shows only the last 60 days of orders: https://shopify.dev/docs/api/usage/access-scopes"""
+
+
+def enum_name(topic: str) -> str:
+    """`orders/create` as GraphQL's WebhookSubscriptionTopic spells it: ORDERS_CREATE."""
+    return topic.replace("/", "_").replace(".", "_").upper()
+
+
+def subject(topic: str, body: bytes) -> tuple[str, str] | None:
+    """The record a body is about, as (kind, id): a number as text, or a checkout's token.
+
+    None when the topic is unknown or the body names nothing. Raises RejectedError for what is no JSON object.
+    """
+    row = TOPICS.get(topic)
+    return None if row is None else _first(row.subject, _read(body))
+
+
+def subjects(topic: str, body: bytes) -> tuple[tuple[str, str], ...]:
+    """Every record a body is about: one for most topics, the kept and the lost customer for a merge."""
+    row = TOPICS.get(topic)
+    if row is None:
+        return ()
+    names = _read(body)
+    found = (_first(row.subject, names), _first(row.also, names))
+    return tuple(dict.fromkeys(name for name in found if name is not None))
+
+
+_Id = int | str | None
+
+
+class _Within(Struct, gc=False):
+    id: _Id = None
+    order_id: _Id = None
+
+
+class _Names(Struct, gc=False):
+    """Every place where any body names its record; all else is skipped while decoding."""
+
+    id: _Id = None
+    token: _Id = None
+    order_id: _Id = None
+    customer_id: _Id = None
+    product_id: _Id = None
+    shop_id: _Id = None
+    inventory_item_id: _Id = None
+    customerId: _Id = None  # noqa: N815 - Shopify's own spelling, here and below
+    admin_graphql_api_id: _Id = None
+    admin_graphql_api_customer_kept_id: _Id = None
+    admin_graphql_api_customer_deleted_id: _Id = None
+    order: _Within | None = None
+    order_edit: _Within | None = None
+    customer: _Within | None = None
+
+
+_decode = msgspec.json.Decoder(_Names).decode
+
+
+def _read(body: bytes) -> _Names:
+    try:
+        return _decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise RejectedError("storefront.unreadable_body", "names no record that can be read") from error
+
+
+def _first(paths: tuple[str, ...], names: _Names) -> tuple[str, str] | None:
+    for path in paths:
+        kind, _, keys = path.partition(":")
+        value: object = names
+        for key in keys.split("."):
+            value = getattr(value, key, None)
+        if isinstance(value, int):
+            return kind, str(value)
+        if isinstance(value, str) and value:
+            return kind, _plain(value)
+    return None
+
+
+def _plain(value: str) -> str:
+    if not value.startswith("gid://"):
+        return value
+    try:
+        return str(ids.legacy(value))
+    except ValueError as error:
+        raise RejectedError("storefront.unreadable_body", "an id without a number") from error

@@ -1,0 +1,126 @@
+"""Is this delivery Shopify's, and what do its headers say (https://shopify.dev/docs/apps/build/webhooks)?"""
+
+import base64
+import binascii
+import hmac
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+
+from msgspec import Struct
+
+from isthmus.shopify.topics import enum_name
+
+SIGNATURE_BYTES = 32
+"""HMAC-SHA256."""
+
+
+class Delivery(Struct, frozen=True, gc=False):
+    """The headers of one delivery. `webhook_id` names this delivery, `event_id` the merchant's action behind it."""
+
+    topic: str
+    shop: str
+    signature: str
+    webhook_id: str | None
+    event_id: str | None = None
+    api_version: str | None = None
+    triggered_at: datetime | None = None
+    name: str | None = None
+
+
+def delivery(headers: Mapping[str, str]) -> Delivery:
+    """Read the headers of a delivery; names must be lower-case, absent ones become empty text or None.
+
+    Classic webhooks prefix them with `x-shopify-`, the newer events with `shopify-`; where both are there the classic
+    one counts. Shop domains are lower-cased.
+    """
+
+    def header(name: str) -> str | None:
+        return headers.get("x-shopify-" + name) or headers.get("shopify-" + name) or None
+
+    return Delivery(
+        topic=header("topic") or "",
+        shop=(header("shop-domain") or "").lower(),
+        signature=header("hmac-sha256") or "",
+        webhook_id=header("webhook-id"),
+        event_id=header("event-id"),
+        api_version=header("api-version"),
+        triggered_at=_when(header("triggered-at")),
+        name=header("name"),
+    )
+
+
+def verify(body: bytes, signature: str, secrets: Sequence[str]) -> int | None:
+    """Which of the app's secrets signed this raw body: an index into `secrets`, or None.
+
+    The signature is base64 of HMAC-SHA256 over the bytes as they came. Several secrets are tried because Shopify may
+    sign with the old one for an hour after a rotation. Every comparison takes the same time, whatever it compares.
+    https://shopify.dev/docs/apps/build/webhooks/verify-deliveries
+    """
+    claimed = _unbase64(signature)
+    if claimed is None:
+        return None
+    found = None
+    for index, secret in enumerate(secrets):
+        if secret and hmac.compare_digest(sign(body, secret), claimed) and found is None:
+            found = index
+    return found
+
+
+def sign(body: bytes, secret: str) -> bytes:
+    """The 32 bytes that Shopify would sign a body with."""
+    return hmac.digest(secret.encode(), body, "sha256")
+
+
+class Subscription(Struct, frozen=True, gc=False):
+    """One webhook subscription as Shopify lists it; `topic` in GraphQL's spelling."""
+
+    id: str
+    topic: str
+    uri: str
+    format: str = "JSON"
+    filter: str | None = None
+    include_fields: tuple[str, ...] = ()
+
+
+class Plan(Struct, frozen=True, gc=False):
+    """What to do so that each topic is subscribed exactly once: topics to create, subscription ids to delete."""
+
+    create: tuple[str, ...]
+    delete: tuple[str, ...]
+
+
+def plan(listed: Iterable[Subscription], uri: str, topics: Sequence[str]) -> Plan:
+    """Compare what is there with what should be; subscriptions to other addresses are somebody else's and left alone.
+
+    One of ours that is filtered or trimmed would hide events or parts of them, so it is replaced. Topics keep their
+    slash spelling and order. Applying a plan twice changes nothing the second time.
+    """
+    wanted = {enum_name(topic): topic for topic in topics}
+    kept: set[str] = set()
+    delete: list[str] = []
+    for subscription in listed:
+        if subscription.uri != uri:
+            continue
+        is_whole = subscription.format == "JSON" and not subscription.filter and not subscription.include_fields
+        if is_whole and subscription.topic in wanted and subscription.topic not in kept:
+            kept.add(subscription.topic)
+        else:
+            delete.append(subscription.id)
+    return Plan(tuple(topic for name, topic in wanted.items() if name not in kept), tuple(delete))
+
+
+def _unbase64(text: str) -> bytes | None:
+    try:
+        raw = base64.b64decode(text.encode("ascii"), validate=True)
+    except (UnicodeEncodeError, binascii.Error, ValueError):
+        return None
+    # Decoding forgives stray bits in the last character; an honest signature survives the way back.
+    return raw if len(raw) == SIGNATURE_BYTES and base64.b64encode(raw).decode() == text else None
+
+
+def _when(text: str | None) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(text) if text else None
+    except ValueError:
+        return None
+    return at.astimezone(UTC) if at is not None and at.tzinfo is not None else None

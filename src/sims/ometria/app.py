@@ -17,7 +17,7 @@ import msgspec
 
 from sims.clock import SimClock
 from sims.faults import Faults
-from sims.ometria import apply, merging, push, reads
+from sims.ometria import apply, merging, push, reads, unsubscribes, views
 from sims.ometria.account import Account
 from sims.ometria.answers import forbidden, not_found, problem, too_many
 from sims.ometria.errors import PushError, Refusal
@@ -81,6 +81,26 @@ class Ometria:
             self._data.retune(switches.data_rps)
             self._merges.retune(switches.merge_rpm)
             return switches
+
+    def decide(
+        self,
+        *,
+        email: str | None = None,
+        profile_id: str | None = None,
+        action: str = "unsubscribe",
+        type: str = unsubscribes.EMAIL_TYPES[0],  # noqa: A002  (the platform's own word)
+    ) -> dict[str, Any]:
+        """Let a person unsubscribe or subscribe on the platform itself; raises `ValueError` for who is unknown."""
+        with self._lock:
+            now = self._clock.now()
+            person = unsubscribes.find(self.account, email=email, profile_id=profile_id)
+            if action == "unsubscribe":
+                unsubscribes.opt_out(self.account, person, now, type)
+            elif action == "subscribe":
+                unsubscribes.opt_in(self.account, person, now)
+            else:
+                raise ValueError(f"unknown action {action!r}; known: unsubscribe, subscribe")
+            return views.profile(self.account, person)
 
     def tick(self) -> int:
         """Apply everything that is due by the clock; return how many records that were."""

@@ -1,0 +1,51 @@
+"""`python -m sims`: both simulated neighbours on two ports of this machine until interrupted."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+from dataclasses import fields
+
+import msgspec
+
+from sims.clock import SimClock
+from sims.neighbourhood import Neighbourhood, Sizes
+from sims.server import open_doors, ready_line, serve
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve until interrupted; one JSON line on standard output says when and where."""
+    chosen = _parser().parse_args(argv)
+    sizes = Sizes(chosen.customers, chosen.orders, chosen.products)
+    doors = open_doors(chosen.shopify_port, chosen.ometria_port)
+    town = Neighbourhood(SimClock(), chosen.seed, sizes)
+    town.life_rate = chosen.life
+
+    def ready() -> None:
+        sys.stdout.write(msgspec.json.encode(ready_line(town, doors)).decode() + "\n")
+        sys.stdout.flush()
+
+    try:
+        asyncio.run(serve(town, doors, ready))
+    except KeyboardInterrupt:
+        return 0
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m sims", description=__doc__)
+    parser.add_argument("--shopify-port", type=int, default=9101, help="0 lets the system choose")
+    parser.add_argument("--ometria-port", type=int, default=9102, help="0 lets the system choose")
+    parser.add_argument("--seed", type=int, default=1)
+    for size in fields(Sizes):
+        parser.add_argument(f"--{size.name}", type=int, default=size.default)
+    parser.add_argument(
+        "--life", type=float, default=0.0, metavar="RATE", help="things that happen in the shop per second"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

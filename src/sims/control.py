@@ -1,0 +1,106 @@
+"""The control paths under `/_sim/`, alike on both ports: clock, reset, faults, tape, life, truth and reports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from sims.clock import iso, parse
+from sims.neighbourhood import Neighbourhood, Sizes
+from sims.ometria import assumptions, dump
+from sims.wire import Request, Response, json_response
+
+PREFIX = "/_sim/"
+
+Body = Mapping[str, Any]
+
+
+class Control:
+    """Answers control requests; a wrong one is a 400 that says what would be right."""
+
+    def __init__(self, town: Neighbourhood) -> None:
+        self._town = town
+        self._gets: dict[str, Callable[[Mapping[str, str]], Any]] = {
+            "clock": lambda _: self._clock(),
+            "faults": lambda _: town.faults.as_dict(),
+            "switches": lambda _: town.ometria.account.switches,
+            "tape": self._tape,
+            "life": lambda _: {"rate": town.life_rate, "steps": town.n_steps},
+            "report": lambda _: town.report(),
+            "assumptions": lambda _: assumptions.listed(),
+        }
+        self._posts: dict[str, Callable[[Body], Any]] = {
+            "clock": self._set_clock,
+            "reset": self._reset,
+            "faults": self._set_faults,
+            "switches": town.ometria.turn,
+            "life": self._live,
+            "preference-centre": self._preference_centre,
+        }
+
+    def handle(self, request: Request) -> Response:
+        """Answer one request whose path begins with `PREFIX`."""
+        name = request.path.removeprefix(PREFIX).strip("/")
+        try:
+            if request.method == "GET":
+                if name in self._gets:
+                    return json_response(self._gets[name](request.query))
+                if name.startswith("platform/"):
+                    return json_response({"items": dump.items(self._town.ometria.account, name.split("/", 1)[1])})
+            elif request.method == "POST" and name in self._posts:
+                body = request.json() if request.body else {}
+                if not isinstance(body, dict):
+                    raise ValueError("the body is one JSON object")
+                return json_response(self._posts[name](body))
+        except (ValueError, KeyError, TypeError, msgspec.DecodeError) as problem:
+            return json_response({"error": str(problem)}, 400)
+        return json_response({"error": f"no control path {request.method} {request.path}"}, 404)
+
+    def _clock(self) -> dict[str, Any]:
+        return {"now": iso(self._town.clock.now()), "rate": self._town.clock.speed}
+
+    def _set_clock(self, body: Body) -> dict[str, Any]:
+        _only(body, "advance", "set", "rate")
+        if "set" in body:
+            self._town.clock.set(parse(body["set"]))
+        if "advance" in body:
+            self._town.clock.advance(float(body["advance"]))
+        if "rate" in body:
+            self._town.clock.rate(float(body["rate"]))
+        self._town.tick()
+        return self._clock()
+
+    def _reset(self, body: Body) -> dict[str, Any]:
+        _only(body, "seed", "customers", "orders", "products")
+        seed, sizes = body.get("seed", self._town.seed), self._town.sizes
+        wanted = {name: body.get(name, getattr(sizes, name)) for name in ("customers", "orders", "products")}
+        self._town.reset(int(seed), Sizes(**wanted))
+        return self._town.report()
+
+    def _set_faults(self, body: Body) -> dict[str, Any]:
+        self._town.faults.set(body)
+        return self._town.faults.as_dict()
+
+    def _tape(self, query: Mapping[str, str]) -> dict[str, Any]:
+        since, limit = int(query.get("since", 0)), int(query.get("limit", 1000))
+        return {"items": self._town.tape.read(since, query.get("side"), limit)}
+
+    def _live(self, body: Body) -> dict[str, Any]:
+        _only(body, "rate", "steps")
+        if "rate" in body:
+            self._town.life_rate = float(body["rate"])
+        self._town.live(int(body.get("steps", 0)))
+        return {"rate": self._town.life_rate, "steps": self._town.n_steps}
+
+    def _preference_centre(self, body: Body) -> dict[str, Any]:
+        """`{"email" | "profile_id", "action": "unsubscribe" | "subscribe", "type"}`: a person decides by themselves."""
+        _only(body, "email", "profile_id", "action", "type")
+        return self._town.ometria.decide(**body)
+
+
+def _only(body: Body, *known: str) -> None:
+    for name in body:
+        if name not in known:
+            raise ValueError(f"unknown {name!r}; known: {', '.join(known)}")

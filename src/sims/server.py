@@ -1,0 +1,129 @@
+"""The network shell: two ports in front of plain neighbours, which never know that they are served.
+
+Neighbours are synchronous and run in a thread pool; a hanging answer sleeps in the event loop and holds no thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl
+
+import uvicorn
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response as HttpResponse
+from starlette.types import Receive, Scope, Send
+
+from sims.control import PREFIX, Control
+from sims.neighbourhood import Neighbourhood
+from sims.wire import TIMEOUT_HEADER, TIMEOUT_STATUS, Request, Response
+
+HOST = "127.0.0.1"
+THREADS = 16
+TICK_FOR = 0.05
+"""Seconds between two looks at what is due."""
+
+Neighbour = Callable[[Request], Response]
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """The listening sockets of both neighbours."""
+
+    shopify: socket.socket
+    ometria: socket.socket
+
+
+def open_doors(shopify_port: int, ometria_port: int) -> Doors:
+    """Bind both ports on the loopback; 0 lets the system choose."""
+    return Doors(_listen(shopify_port), _listen(ometria_port))
+
+
+def url(door: socket.socket) -> str:
+    """Return the address a door is reached at."""
+    host, port = door.getsockname()[:2]
+    return f"http://{host}:{port}"
+
+
+async def serve(town: Neighbourhood, doors: Doors, ready: Callable[[], None]) -> None:
+    """Serve both ports until interrupted; `ready` is called once both answer."""
+    pool = ThreadPoolExecutor(THREADS, thread_name_prefix="sims")
+    by_port: dict[int, Neighbour] = {
+        doors.shopify.getsockname()[1]: town.handle_shopify,
+        doors.ometria.getsockname()[1]: town.ometria.handle,
+    }
+    shell = _Shell(by_port, Control(town).handle, pool)
+    config = uvicorn.Config(shell, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    stop = threading.Event()
+    clockwork = threading.Thread(target=_turn, args=(town, stop), name="sims-clockwork", daemon=True)
+    clockwork.start()
+    serving = asyncio.create_task(server.serve(sockets=[doors.shopify, doors.ometria]))
+    try:
+        while not server.started and not serving.done():
+            await asyncio.sleep(0.01)
+        if server.started:
+            ready()
+        await serving
+    finally:
+        stop.set()
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+class _Shell:
+    """The ASGI application of both ports: control paths to the control, the rest to the port's neighbour."""
+
+    def __init__(self, by_port: dict[int, Neighbour], control: Neighbour, pool: ThreadPoolExecutor) -> None:
+        self._by_port, self._control, self._pool = by_port, control, pool
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        http = HttpRequest(scope, receive)
+        path = scope.get("raw_path", b"").split(b"?")[0].decode("latin-1") or scope["path"]
+        query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+        request = Request(http.method, path, query, dict(http.headers), await http.body())
+        neighbour = self._control if path.startswith(PREFIX) else self._by_port[scope["server"][1]]
+        loop = asyncio.get_running_loop()
+        answer = await loop.run_in_executor(self._pool, neighbour, request)
+        if answer.status == TIMEOUT_STATUS:
+            await asyncio.sleep(float(answer.headers[TIMEOUT_HEADER]))
+            answer = Response(504)
+        await HttpResponse(answer.body, answer.status, dict(answer.headers))(scope, receive, send)
+
+
+def _turn(town: Neighbourhood, stop: threading.Event) -> None:
+    """Do what is due and let the shop live at its rate, until told to stop."""
+    owed, last = 0.0, time.monotonic()
+    while not stop.wait(TICK_FOR):
+        town.tick()
+        now = time.monotonic()
+        owed = owed + (now - last) * town.life_rate if town.life_rate else 0.0
+        last = now
+        if owed >= 1.0:
+            town.live(int(owed))
+            owed -= int(owed)
+
+
+def _listen(port: int) -> socket.socket:
+    door = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    door.bind((HOST, port))
+    door.listen(1024)
+    return door
+
+
+def ready_line(town: Neighbourhood, doors: Doors) -> dict[str, Any]:
+    """Return what a caller needs to connect: both addresses, the stores with their credentials, the API key."""
+    shopify = url(doors.shopify)
+    stores = [{**one, "admin_url": f"{shopify}/{one['domain']}"} for one in town.stores()]
+    return {
+        "shopify": shopify,
+        "ometria": url(doors.ometria),
+        "stores": stores,
+        "api_key": town.ometria.settings.api_key,
+    }

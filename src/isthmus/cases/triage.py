@@ -1,0 +1,62 @@
+"""What a failure does to the work that met it: wait and try again, bury it, or shut the connection."""
+
+import traceback
+from datetime import timedelta
+from enum import StrEnum
+
+from msgspec import Struct
+
+from isthmus.kit.backoff import wait_for
+from isthmus.model.failure import BlockedError, Failure, RejectedError, TransientError
+
+BUG = "internal.bug"
+
+
+class Act(StrEnum):
+    """defer: a later attempt may go through · bury: this record never will · block: nothing of this connection will."""
+
+    DEFER = "defer"
+    BURY = "bury"
+    BLOCK = "block"
+
+
+class Verdict(Struct, frozen=True):
+    """What to do. `wait` is set when deferring; burying and blocking make a case of `code` and `detail`."""
+
+    act: Act
+    code: str
+    detail: str
+    wait: timedelta | None = None
+
+
+def judge(error: BaseException, attempt: int) -> Verdict:
+    """The verdict on a failure of the given attempt (1 = first).
+
+    A transient failure waits by the list of kit/backoff.py, and is buried once that is used up. Whatever is no
+    `Failure` is a bug: its place in the code is told, its message is not, since that may quote a person's data.
+    """
+    match error:
+        case BlockedError():
+            return Verdict(Act.BLOCK, error.code, error.detail)
+        case RejectedError():
+            return Verdict(Act.BURY, error.code, error.detail)
+        case TransientError():
+            wait = wait_for(attempt, error.retry_after)
+            if wait is not None:
+                return Verdict(Act.DEFER, error.code, error.detail, wait)
+            return Verdict(Act.BURY, error.code, f"gave up after {attempt} attempts; {error.detail}".rstrip("; "))
+        case Failure():
+            return Verdict(Act.BURY, error.code, error.detail)
+    return Verdict(Act.BURY, BUG, _place(error))
+
+
+def _place(error: BaseException) -> str:
+    """The kind of the error and the innermost place of ours: `KeyError in isthmus/flows/process.py:41`."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if "isthmus" in frame.filename.replace("\\", "/").split("/")]
+    at = (ours or frames)[-1:]
+    if not at:
+        return type(error).__name__
+    path = at[0].filename.replace("\\", "/")
+    short = path[path.rfind("/isthmus/") + 1 :] if "/isthmus/" in path else path.rpartition("/")[2]
+    return f"{type(error).__name__} in {short}:{at[0].lineno}"

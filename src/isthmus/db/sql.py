@@ -1,0 +1,30 @@
+"""Durable counters: counted in the transaction of what they count, so that they can never disagree with it."""
+
+from collections.abc import Mapping
+
+from isthmus.db.pool import Tx
+
+# Two transactions that count the same name meet only if their backends share one of 32 shards; names are sorted so that
+# two that do meet take their rows in one order.
+_COUNT = """
+INSERT INTO tally AS t (connection, name, shard, n)
+SELECT %(connection)s, name, mod(pg_backend_pid(), 32), n
+FROM unnest(%(names)s::text[], %(ns)s::bigint[]) AS told (name, n)
+ORDER BY name
+ON CONFLICT (connection, name, shard) DO UPDATE SET n = t.n + excluded.n
+"""
+
+
+def count(tx: Tx, connection: str, numbers: Mapping[str, int]) -> None:
+    """Add to the counters of a connection; a number may be negative. Best the last statement of a transaction."""
+    told = {name: n for name, n in numbers.items() if n}
+    if told:
+        tx.execute(_COUNT, {"connection": connection, "names": list(told), "ns": list(told.values())})
+
+
+def tallies(tx: Tx, connection: str) -> dict[str, int]:
+    """Every counter of a connection that was ever counted."""
+    rows = tx.fetch_all(
+        "SELECT name, sum(n)::bigint AS n FROM tally WHERE connection = %s GROUP BY name ORDER BY name", (connection,)
+    )
+    return {row["name"]: row["n"] for row in rows}

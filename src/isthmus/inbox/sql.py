@@ -1,0 +1,469 @@
+"""The inbox: keeps what we were told, hands it out by lease, and accounts for how each event ended."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from psycopg import sql
+
+from isthmus.db.pool import Row, Tx
+from isthmus.db.sql import count
+from isthmus.inbox.key import key
+from isthmus.kit.pack import Packer
+from isthmus.model.event import Delivery, Event, Hint, Outcome
+from isthmus.model.lane import Lane
+
+LANES = tuple(Lane)
+
+# A claim that nobody answers for may mean a row that kills its process. After two such claims a row is claimed alone,
+# so that its neighbours are not blamed; after five it is given up.
+ALONE_AFTER = 2
+POISON_AFTER = 5
+
+DAYS_AHEAD = 2
+KEYS_FOR = timedelta(days=7)  # at the least: old deliveries were seen again days later
+
+# Numbers come in blocks, so that one call of the sequence numbers a whole statement; the 1000 in the SQL below.
+BLOCK = 1000
+
+
+# -- in ------------------------------------------------------------------------------------------------------------
+
+_KEEP = """
+WITH block AS MATERIALIZED (SELECT nextval('event_block') * 1000 AS first),
+told AS MATERIALIZED (
+    SELECT * FROM unnest(
+        %(connection)b::text[], %(key)b::bytea[], %(store)b::text[], %(topic)b::text[], %(lane)b::smallint[],
+        %(webhook_id)b::text[], %(action_id)b::text[], %(triggered_at)b::timestamptz[], %(body)b::bytea[]
+    ) WITH ORDINALITY
+    AS t (connection, key, store, topic, lane, webhook_id, action_id, triggered_at, body, n)
+),
+fresh AS (
+    INSERT INTO event_key (connection, key, received_at)
+    -- In one order for everybody, so that two flushes with the same deliveries cannot wait for each other.
+    SELECT connection, key, %(now)b FROM told ORDER BY connection, key
+    ON CONFLICT DO NOTHING
+    RETURNING connection, key
+),
+numbered AS MATERIALIZED (
+    SELECT first + n - 1 AS id, told.* FROM block, told JOIN fresh USING (connection, key)
+),
+bodies AS (
+    INSERT INTO event_body (connection, day, event_id, body)
+    SELECT connection, %(day)b, id, body FROM numbered
+),
+events AS (
+    INSERT INTO event (connection, id, store, topic, lane, due_at, received_at, triggered_at, webhook_id, action_id)
+    SELECT connection, id, store, topic, lane, %(now)b, %(now)b, triggered_at, webhook_id, action_id FROM numbered
+)
+SELECT n FROM numbered
+"""
+
+
+def keep(tx: Tx, deliveries: Sequence[Delivery], now: datetime, packer: Packer | None = None) -> list[bool]:
+    """Store a flush of at most BLOCK deliveries with one statement; for each, whether it was new.
+
+    One that was stored before, or comes twice in the flush, is counted as a duplicate and otherwise forgotten.
+    """
+    pack = (packer or Packer()).pack
+    rows: dict[tuple[str, bytes], int] = {}
+    for place, told in enumerate(deliveries):
+        rows.setdefault((told.connection, key(told.store, told.topic, told.webhook_id)), place)
+    names = list(rows)
+    first = [deliveries[rows[name]] for name in names]
+    kept = tx.fetch_all(
+        _KEEP,
+        {
+            "connection": [connection for connection, _ in names],
+            "key": [own for _, own in names],
+            "store": [told.store for told in first],
+            "topic": [told.topic for told in first],
+            "lane": [told.lane.rank for told in first],
+            "webhook_id": [told.webhook_id for told in first],
+            "action_id": [told.action_id for told in first],
+            "triggered_at": [told.triggered_at for told in first],
+            "body": [pack(told.body) for told in first],
+            "now": now,
+            "day": _day(now),
+        },
+    )
+    is_fresh = [False] * len(deliveries)
+    for row in kept:
+        is_fresh[rows[names[row["n"] - 1]]] = True
+    _count_received(tx, [told.connection for told in deliveries], is_fresh)
+    return is_fresh
+
+
+_TELL = """
+WITH told AS MATERIALIZED (
+    SELECT * FROM unnest(
+        %(topic)s::text[], %(subject)s::text[], %(lane)s::smallint[], %(due_at)s::timestamptz[], %(body)b::bytea[]
+    ) WITH ORDINALITY AS t (topic, subject, lane, due_at, body, n)
+),
+-- One that is being worked on may have read the record before it changed again, so only an unclaimed one will do.
+same AS MATERIALIZED (
+    SELECT DISTINCT ON (told.n) told.n, event.id, told.due_at
+    FROM told JOIN event
+      ON event.connection = %(connection)s AND event.subject = told.subject AND event.store = %(store)s
+     AND event.state = 'waiting' AND event.lane <= told.lane AND event.claim IS NULL AND event.webhook_id IS NULL
+     AND (event.topic = told.topic OR (event.topic ~ %(readings)s AND told.topic ~ %(readings)s))
+    WHERE told.body IS NULL
+      AND NOT EXISTS (SELECT FROM event_body WHERE connection = %(connection)s AND event_id = event.id)
+    ORDER BY told.n, event.lane, event.due_at
+),
+sooner AS (
+    UPDATE event SET due_at = same.due_at FROM same
+    WHERE event.connection = %(connection)s AND event.id = same.id AND event.due_at > same.due_at
+      AND event.state = 'waiting' AND event.claim IS NULL
+),
+block AS MATERIALIZED (
+    SELECT nextval('event_block') * 1000 AS first, nth
+    FROM generate_series(0, (SELECT max(n) - 1 FROM told) / 1000) AS nth
+),
+numbered AS MATERIALIZED (
+    SELECT block.first + mod(told.n - 1, 1000) AS id, told.*
+    FROM told JOIN block ON block.nth = (told.n - 1) / 1000
+    WHERE told.n NOT IN (SELECT n FROM same)
+),
+bodies AS (
+    INSERT INTO event_body (connection, day, event_id, body)
+    SELECT %(connection)s, %(day)s, id, body FROM numbered WHERE body IS NOT NULL
+),
+events AS (
+    INSERT INTO event (connection, id, store, topic, lane, due_at, received_at, subject)
+    SELECT %(connection)s, id, %(store)s, topic, lane, due_at, %(now)s, subject FROM numbered
+)
+SELECT n FROM numbered
+"""
+_READINGS = "^(poll|load|repair)/"  # whichever on-ramp said it: read this record
+
+
+def tell(tx: Tx, connection: str, store: str, hints: Sequence[Hint], now: datetime) -> int:
+    """Put hints of our own on the road; how many were new.
+
+    A hint without a body is a duplicate of an equal one that waits unclaimed in the same or a better lane: same
+    subject, and the same topic or both a reading. The waiting one then becomes due as soon as either was.
+    """
+    if not hints:
+        return 0
+    packer = Packer()
+    rows: dict[object, Hint] = {}
+    for place, hint in enumerate(sorted(hints, key=lambda hint: (hint.lane.rank, hint.due_at))):
+        rows.setdefault((_group(hint.topic), hint.subject) if hint.body is None else place, hint)
+    told = sorted(rows.values(), key=lambda hint: (hint.lane.rank, hint.subject))
+    kept = tx.fetch_all(
+        _TELL,
+        {
+            "connection": connection,
+            "store": store,
+            "topic": [hint.topic for hint in told],
+            "subject": [hint.subject for hint in told],
+            "lane": [hint.lane.rank for hint in told],
+            "due_at": [hint.due_at for hint in told],
+            "body": [None if hint.body is None else packer.pack(hint.body) for hint in told],
+            "readings": _READINGS,
+            "now": now,
+            "day": _day(now),
+        },
+    )
+    count(tx, connection, {"event.received": len(hints), "event.duplicate": len(hints) - len(kept)})
+    return len(kept)
+
+
+# -- out -----------------------------------------------------------------------------------------------------------
+
+_CLAIM = sql.SQL("""
+WITH due AS MATERIALIZED (
+    SELECT id FROM event
+    WHERE connection = %(connection)s AND state = 'waiting' AND lane = %(lane)s AND due_at <= %(now)s
+      AND (leased_until IS NULL OR leased_until <= %(now)s) AND {suspicion}
+    ORDER BY due_at
+    LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE event
+SET claim = %(claim)s, leased_until = %(until)s, attempts = attempts + 1,
+    unanswered = unanswered + 1
+FROM due WHERE event.connection = %(connection)s AND event.id = due.id
+RETURNING event.id, store, topic, lane, subject, received_at, triggered_at, attempts, webhook_id, action_id, due_at
+""")
+_FIT = _CLAIM.format(suspicion=sql.SQL(f"unanswered < {ALONE_AFTER}"))
+_SUSPECT = _CLAIM.format(suspicion=sql.SQL(f"unanswered > {ALONE_AFTER - 1} AND unanswered < {POISON_AFTER}"))
+_POISON = _CLAIM.format(suspicion=sql.SQL(f"unanswered > {ALONE_AFTER - 1} AND unanswered >= {POISON_AFTER}"))
+
+
+def claim(
+    tx: Tx, connection: str, lanes: Iterable[Lane], now: datetime, limit: int, claim: UUID, lease_for: timedelta
+) -> list[Event]:
+    """Lease due events, best lane and longest due first. Whoever else claims meanwhile gets others.
+
+    An event whose lease ran out is due again. One that happened to twice comes alone, before all others.
+    """
+    ranks = [lane.rank for lane in lanes]
+    lease = {"connection": connection, "now": now, "claim": claim, "until": now + lease_for}
+    return _events(tx, connection, _lease(tx, _SUSPECT, ranks, 1, lease) or _lease(tx, _FIT, ranks, limit, lease))
+
+
+def poison(tx: Tx, connection: str, now: datetime, limit: int, claim: UUID, lease_for: timedelta) -> list[Event]:
+    """Lease the events whose leases ran out too often, for the flow to bury."""
+    lease = {"connection": connection, "now": now, "claim": claim, "until": now + lease_for}
+    return _events(tx, connection, _lease(tx, _POISON, [lane.rank for lane in LANES], limit, lease))
+
+
+def _lease(tx: Tx, query: sql.Composed, ranks: Iterable[int], limit: int, lease: dict[str, Any]) -> list[Row]:
+    # Lane by lane, so that the index gives the order and a deep backlog is never sorted.
+    rows: list[Row] = []
+    for rank in ranks:
+        if len(rows) < limit:
+            rows += tx.fetch_all(query, lease | {"lane": rank, "limit": limit - len(rows)})
+    return rows
+
+
+_SETTLE = """
+WITH told AS (
+    SELECT * FROM unnest(%(id)s::bigint[], %(state)s::text[], %(reason)s::text[], %(subject)s::text[])
+    AS t (id, state, reason, subject)
+)
+UPDATE event
+SET state = told.state, reason = told.reason, subject = coalesce(told.subject, event.subject), settled_at = %(now)s,
+    claim = NULL, leased_until = NULL
+FROM told
+WHERE event.connection = %(connection)s AND event.id = told.id AND claim = %(claim)s AND event.state = 'waiting'
+RETURNING event.id, event.state, (event.received_at AT TIME ZONE 'UTC')::date AS day
+"""
+
+_NAME_PEOPLE = """
+INSERT INTO event_person (connection, person, event_id, day)
+SELECT %s, person, event_id, day FROM unnest(%b::bytea[], %s::bigint[], %s::date[]) AS t (person, event_id, day)
+ON CONFLICT DO NOTHING
+"""
+
+
+def settle(tx: Tx, connection: str, claim: UUID, outcomes: Sequence[Outcome], now: datetime) -> int:
+    """End events that this claim still holds, and count them; how many they were."""
+    if not outcomes:
+        return 0
+    told = sorted(outcomes, key=lambda outcome: outcome.id)
+    rows = tx.fetch_all(
+        _SETTLE,
+        {
+            "connection": connection,
+            "claim": claim,
+            "now": now,
+            "id": [outcome.id for outcome in told],
+            "state": [outcome.state.value for outcome in told],
+            "reason": [outcome.reason for outcome in told],
+            "subject": [outcome.subject for outcome in told],
+        },
+    )
+    days = {row["id"]: row["day"] for row in rows}
+    named = [(person, outcome.id) for outcome in told if outcome.id in days for person in outcome.people]
+    if named:
+        people = [person for person, _ in named]
+        tx.execute(_NAME_PEOPLE, (connection, people, [own for _, own in named], [days[own] for _, own in named]))
+    count(tx, connection, Counter(f"event.{row['state']}" for row in rows))
+    return len(rows)
+
+
+def postpone(
+    tx: Tx, connection: str, claim: UUID, ids: Sequence[int], due_at: datetime, reason: str | None = None
+) -> int:
+    """Give events that this claim still holds back until `due_at`; how many they were."""
+    return tx.execute(
+        "UPDATE event SET due_at = %s, reason = %s, claim = NULL, leased_until = NULL, unanswered = 0"
+        " WHERE connection = %s AND id = ANY(%s) AND claim = %s AND state = 'waiting'",
+        (due_at, reason, connection, list(ids), claim),
+    )
+
+
+_REOPEN = """
+WITH ended AS (
+    SELECT id, state FROM event WHERE connection = %(connection)s AND id = ANY(%(ids)s) AND state <> 'waiting'
+    ORDER BY id FOR UPDATE
+)
+UPDATE event
+SET state = 'waiting', lane = %(lane)s, due_at = %(now)s, reason = NULL, attempts = 0, unanswered = 0, settled_at = NULL
+FROM ended WHERE event.connection = %(connection)s AND event.id = ended.id
+RETURNING ended.state
+"""
+
+
+def reopen(tx: Tx, connection: str, ids: Sequence[int], lane: Lane, now: datetime) -> int:
+    """Let ended events wait again, as if they had never ended; how many they were."""
+    rows = tx.fetch_all(_REOPEN, {"connection": connection, "ids": list(ids), "lane": lane.rank, "now": now})
+    count(tx, connection, {name: -n for name, n in Counter(f"event.{row['state']}" for row in rows).items()})
+    return len(rows)
+
+
+# -- looks ---------------------------------------------------------------------------------------------------------
+
+_DUE = """
+SELECT connection.connection, lanes.lane
+FROM connection CROSS JOIN generate_series(0, 3) AS lanes (lane)
+WHERE EXISTS (
+    SELECT FROM event
+    WHERE event.connection = connection.connection AND event.lane = lanes.lane AND state = 'waiting'
+      AND due_at <= %(now)s AND (leased_until IS NULL OR leased_until <= %(now)s)
+)
+ORDER BY 1, 2
+"""
+
+
+def due(tx: Tx, now: datetime) -> list[tuple[str, Lane]]:
+    """Every connection and lane with something to claim, for the sweep."""
+    rows = tx.fetch_all(_DUE, {"now": now})
+    return [(row["connection"], LANES[row["lane"]]) for row in rows]
+
+
+def waiting(tx: Tx, connection: str) -> int:
+    """How many events have not ended."""
+    n: int = tx.fetch_value("SELECT count(*) FROM event WHERE connection = %s AND state = 'waiting'", (connection,))
+    return n
+
+
+def of_people(tx: Tx, connection: str, people: Sequence[bytes]) -> list[Event]:
+    """Every stored event that is known to be about one of these people, with its body while that is kept."""
+    rows = tx.fetch_all(
+        "SELECT id, store, topic, lane, subject, received_at, triggered_at, attempts, webhook_id, action_id, due_at"
+        " FROM event WHERE connection = %(connection)s AND id IN"
+        " (SELECT event_id FROM event_person WHERE connection = %(connection)s AND person = ANY(%(people)b))",
+        {"connection": connection, "people": list(people)},
+    )
+    return _events(tx, connection, rows)
+
+
+# -- forgetting ----------------------------------------------------------------------------------------------------
+
+
+def forget(tx: Tx, connection: str, ids: Sequence[int], reason: str, now: datetime) -> int:
+    """Remove the bodies of events and whose they were; how many bodies. One that still waited counts as skipped."""
+    skipped = tx.execute(
+        "UPDATE event SET state = 'skipped', reason = %s, settled_at = %s, claim = NULL, leased_until = NULL"
+        " WHERE connection = %s AND id = ANY(%s) AND state = 'waiting'",
+        (reason, now, connection, list(ids)),
+    )
+    tx.execute("DELETE FROM event_person WHERE connection = %s AND event_id = ANY(%s)", (connection, list(ids)))
+    gone = tx.execute("DELETE FROM event_body WHERE connection = %s AND event_id = ANY(%s)", (connection, list(ids)))
+    count(tx, connection, {"event.skipped": skipped})
+    return gone
+
+
+BY_DAY = ("event_body", "event_person")
+
+
+def make_days(tx: Tx, now: datetime) -> list[str]:
+    """Make the day partitions of today and the days ahead; the names of those that were not there.
+
+    A day that already has rows in the default partition stays there: they are deleted from it in their turn.
+    """
+    tx.execute("SET LOCAL lock_timeout = '2s'")  # deliveries queue behind this lock
+    made = []
+    for table in BY_DAY:
+        there = _partitions(tx, table)
+        for ahead in range(DAYS_AHEAD + 1):
+            day = _day(now + timedelta(days=ahead))
+            name = _partition(table, day)
+            default = sql.Identifier(f"{table}_default")
+            is_late = "SELECT FROM {} WHERE day = %s LIMIT 1"
+            if name in there or tx.fetch_all(sql.SQL(is_late).format(default), (day,)):
+                continue
+            tx.execute(
+                sql.SQL("CREATE TABLE {} PARTITION OF {} FOR VALUES FROM ({}) TO ({})").format(
+                    sql.Identifier(name), sql.Identifier(table), str(day), str(day + timedelta(days=1))
+                )
+            )
+            made.append(name)
+    return made
+
+
+def drop_days(tx: Tx, before: date) -> list[str]:
+    """Drop the day partitions of bodies received before this day, and older rows outside them; the names dropped."""
+    tx.execute("SET LOCAL lock_timeout = '2s'")
+    dropped = []
+    for table in BY_DAY:
+        for name in sorted(_partitions(tx, table)):
+            if name.removeprefix(f"{table}_") < f"{before:%Y%m%d}":
+                tx.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(name)))
+                dropped.append(name)
+        tx.execute(sql.SQL("DELETE FROM {} WHERE day < %s").format(sql.Identifier(f"{table}_default")), (before,))
+    return dropped
+
+
+def prune(tx: Tx, now: datetime, keep_for: timedelta, limit: int = 20_000) -> int:
+    """Delete ended events and keys older than `keep_for`; how many rows. Fewer than `limit` means none are left.
+
+    Keys stay for at least seven days, parked and buried events for as long as a case may need them.
+    """
+    events = tx.execute(
+        "DELETE FROM event WHERE ctid = ANY(ARRAY(SELECT ctid FROM event"
+        " WHERE received_at < %s AND state IN ('applied', 'stale', 'skipped') LIMIT %s))",
+        (now - keep_for, limit),
+    )
+    keys = tx.execute(
+        "DELETE FROM event_key WHERE ctid = ANY(ARRAY(SELECT ctid FROM event_key WHERE received_at < %s LIMIT %s))",
+        (now - max(keep_for, KEYS_FOR), limit),
+    )
+    return events + keys
+
+
+# -- shared --------------------------------------------------------------------------------------------------------
+
+
+def _events(tx: Tx, connection: str, rows: list[Row]) -> list[Event]:
+    """Rows as events in the order of the road, with their bodies."""
+    if not rows:
+        return []
+    unpack = Packer().unpack
+    found = tx.fetch_all(
+        "SELECT event_id, body FROM event_body WHERE connection = %s AND day = ANY(%s) AND event_id = ANY(%s)",
+        (connection, sorted({_day(row["received_at"]) for row in rows}), [row["id"] for row in rows]),
+    )
+    bodies = {row["event_id"]: unpack(row["body"]) for row in found}
+    rows.sort(key=lambda row: (row["lane"], row["due_at"], row["id"]))
+    return [
+        Event(
+            id=row["id"],
+            store=row["store"],
+            topic=row["topic"],
+            lane=LANES[row["lane"]],
+            subject=row["subject"],
+            body=bodies.get(row["id"]),
+            received_at=row["received_at"],
+            triggered_at=row["triggered_at"],
+            attempts=row["attempts"],
+            webhook_id=row["webhook_id"],
+            action_id=row["action_id"],
+        )
+        for row in rows
+    ]
+
+
+def _count_received(tx: Tx, connections: list[str], is_fresh: list[bool]) -> None:
+    received = Counter(connections)
+    fresh = Counter(connection for connection, new in zip(connections, is_fresh, strict=True) if new)
+    for connection in sorted(received):
+        n = received[connection]
+        count(tx, connection, {"event.received": n, "event.duplicate": n - fresh[connection]})
+
+
+def _group(topic: str) -> str:
+    return "reading" if topic.startswith(("poll/", "load/", "repair/")) else topic
+
+
+def _day(at: datetime) -> date:
+    return at.astimezone(UTC).date()
+
+
+def _partition(table: str, day: date) -> str:
+    return f"{table}_{day:%Y%m%d}"
+
+
+def _partitions(tx: Tx, table: str) -> set[str]:
+    rows = tx.fetch_all(
+        "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid"
+        " WHERE i.inhparent = %s::regclass AND c.relname <> %s",
+        (table, f"{table}_default"),
+    )
+    return {row["relname"] for row in rows}

@@ -1,0 +1,1 @@
+"""The door: what Shopify and Ometria call, verified, kept and only then answered."""

@@ -1,0 +1,178 @@
+"""Receive a call at the door: read it within limits, verify it, keep it, answer it. Nothing of it is ever logged."""
+
+import asyncio
+import uuid
+from collections.abc import Callable, Iterable
+from hashlib import sha256
+
+from starlette.types import Message, Receive, Scope, Send
+
+from isthmus.model.event import Delivery
+from isthmus.model.lane import Lane
+from isthmus.shopify import webhooks
+from isthmus.shopify.topics import COMPLIANCE, TOPICS
+from isthmus.web.hooks.answer import Answer, Answers
+from isthmus.web.hooks.commit import GroupCommit, NotKept
+from isthmus.web.hooks.verify import Doors, Match
+
+LARGEST = 8 * 2**20
+LONGEST_NAME = 255
+BODY_WITHIN = 10.0
+"""Seconds for the whole body; Shopify gives the whole call five."""
+
+OMETRIA_TOPIC = "ometria/hook"
+
+LANES = {name: topic.lane for name, topic in TOPICS.items()}
+
+
+class Refused(Exception):  # noqa: N818 - an answer, not a mishap
+    """The call is answered otherwise than kept."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.label)
+        self.answer = answer
+
+
+class ShopifyHook:
+    """`POST /hooks/shopify` as a bare ASGI application, since every delivery of every store passes here."""
+
+    def __init__(self, doors: Callable[[], Doors], commit: GroupCommit, answers: Answers) -> None:
+        self._doors = doors
+        self._commit = commit
+        self._answers = answers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            headers = _post(scope)
+            body = await _body(headers, receive)
+            await self._commit.add(self._verified(headers, body))
+        except Refused as refused:
+            await self._answers.give(refused.answer, send)
+        except NotKept:
+            await self._answers.give(Answer.NOT_KEPT, send)
+        else:
+            await self._answers.give(Answer.KEPT, send)
+
+    def _verified(self, headers: dict[str, str], body: bytes) -> list[Delivery]:
+        told = webhooks.delivery(headers)
+        topic, shop = told.topic, told.shop
+        if not (_is_name(topic) and _is_name(shop) and (told.webhook_id is None or _is_name(told.webhook_id))):
+            raise Refused(Answer.NONSENSE)
+        doors = self._doors()
+        if topic in COMPLIANCE:
+            matches = doors.open_for_compliance(shop, body, told.signature)
+        elif doors.knows(shop):
+            matches = doors.open(shop, body, told.signature)
+        else:
+            raise Refused(Answer.UNKNOWN_SHOP)
+        if not matches:
+            raise Refused(Answer.UNSIGNED)
+        self._watch_rotation(matches)
+        return [
+            Delivery(
+                connection=match.connection,
+                store=match.store,
+                topic=topic,
+                # What we do not know yet is decided later, and without haste.
+                lane=LANES.get(topic, Lane.ENRICHMENT),
+                # Only a proxy could have lost the id; then the same content is the same delivery.
+                webhook_id=told.webhook_id or f"sha256:{sha256(body).hexdigest()}",
+                body=body,
+                action_id=told.event_id if told.event_id and _is_name(told.event_id) else None,
+                triggered_at=told.triggered_at,
+            )
+            for match in matches
+        ]
+
+    def _watch_rotation(self, matches: Iterable[Match]) -> None:
+        for match in matches:
+            if match.is_previous:
+                self._answers.previous_secret.labels(connection=match.connection).inc()
+
+
+class OmetriaHook:
+    """`POST /hooks/ometria/{connection}`: a webhook node of one of the account's automations calls.
+
+    Ometria gives its calls no id, so each is an event of its own: what says the same twice does no harm.
+    """
+
+    def __init__(self, doors: Callable[[], Doors], commit: GroupCommit, answers: Answers) -> None:
+        self._doors = doors
+        self._commit = commit
+        self._answers = answers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            headers = _post(scope)
+            connection = scope["path_params"]["connection"]
+            self._check(connection, headers)
+            delivery = Delivery(
+                connection=connection,
+                store="",
+                topic=OMETRIA_TOPIC,
+                lane=Lane.REALTIME,
+                webhook_id=str(uuid.uuid4()),
+                body=await _body(headers, receive),
+            )
+            await self._commit.add([delivery])
+        except Refused as refused:
+            await self._answers.give(refused.answer, send)
+        except NotKept:
+            await self._answers.give(Answer.NOT_KEPT, send)
+        else:
+            await self._answers.give(Answer.KEPT, send)
+
+    def _check(self, connection: str, headers: dict[str, str]) -> None:
+        doors = self._doors()
+        if not doors.has_hook(connection):
+            raise Refused(Answer.UNKNOWN_CONNECTION)
+        if not doors.opens_hook(connection, headers.get("x-isthmus-secret", "").encode("latin-1")):
+            raise Refused(Answer.UNSIGNED)
+
+
+def _post(scope: Scope) -> dict[str, str]:
+    """The headers of a POST, lower-case; the last of equal names counts."""
+    if scope["method"] != "POST":
+        raise Refused(Answer.WRONG_METHOD)
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+async def _body(headers: dict[str, str], receive: Receive) -> bytes:
+    """The raw body, of which never more than LARGEST is read, whether its length was announced or not."""
+    announced = headers.get("content-length", "0")
+    if announced.isdecimal() and int(announced) > LARGEST:
+        raise Refused(Answer.TOO_LARGE)
+    # The signature is over the bytes as they come, and Shopify sends them plain.
+    if headers.get("content-encoding", "identity") != "identity":
+        raise Refused(Answer.ENCODED)
+    message = await receive()
+    if not message.get("more_body"):
+        return _chunk(message, 0)
+    try:
+        async with asyncio.timeout(BODY_WITHIN):
+            return await _rest(message, receive)
+    except TimeoutError as error:
+        raise Refused(Answer.TOO_SLOW) from error
+
+
+async def _rest(message: Message, receive: Receive) -> bytes:
+    chunks = [_chunk(message, 0)]
+    size = len(chunks[0])
+    while message.get("more_body"):
+        message = await receive()
+        chunks.append(_chunk(message, size))
+        size += len(chunks[-1])
+    return b"".join(chunks)
+
+
+def _chunk(message: Message, before: int) -> bytes:
+    if message["type"] == "http.disconnect":
+        raise Refused(Answer.NONSENSE)  # nobody is there to hear it, but it is counted
+    chunk: bytes = message.get("body", b"")
+    if before + len(chunk) > LARGEST:
+        raise Refused(Answer.TOO_LARGE)
+    return chunk
+
+
+def _is_name(text: str) -> bool:
+    return 0 < len(text) <= LONGEST_NAME and text.isascii() and text.isprintable()

@@ -11,8 +11,8 @@ from typing import Any
 class Event:
     """One topic that fires for one record; render it before the world changes again.
 
-    `id` is the record's number and `parent` the order's where the record lives on one; checkouts and carts are found
-    by `detail["token"]`. `detail` carries what the state no longer knows, such as which tags came.
+    `id` is the record's number and `parent` the order's where the record lives on one. `detail` carries what the
+    numbers do not find: which tags came, the checkout itself.
     """
 
     shop: str

@@ -665,6 +665,7 @@ class World:
     last_id: int = 6_000_000_000_000
     same_second: bool = False  # let two changes to one record carry the same updated_at
     building: bool = False  # while history is laid down, customers are summed once at the end
+    transactions_in_shop_money: bool = False  # in REST bodies; else in the currency the customer paid
     merge_touches_orders: bool = True  # whether a merge bumps the loser's orders is not documented
 
     def next_id(self) -> int:

@@ -125,8 +125,7 @@ def _people(
         email = None
         if spare and rng.random() < 1.5 * SHARED_EMAILS:
             email = spare.pop()
-            dice = rng.random()
-            email = email.title() if dice < 0.2 else f"{email} " if dice < 0.3 else email
+            email = (email, email.title(), email, f"{email} ")[len(spare) % 4]
         one = chance.customer(world, store, rng, at, email)
         people.appear(store, one)
         made.append(one)

@@ -35,4 +35,4 @@ def forget(store: Store, checkout: Checkout) -> list[Event]:
 
 
 def _event(store: Store, topic: str, checkout: Checkout) -> Event:
-    return Event(store.shop.domain, topic, checkout.id, detail={"token": checkout.token})
+    return Event(store.shop.domain, topic, checkout.id, detail={"checkout": checkout})

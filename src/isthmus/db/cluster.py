@@ -55,6 +55,7 @@ class Cluster:
     def __init__(self, place: Place, settings: Mapping[str, str]) -> None:
         self.place = place
         self.data = place.home / "cluster"
+        self.name = place.sockets.name
         self.settings = SETTINGS | dict(settings)
 
     def url(self, database: str = DATABASE) -> str:
@@ -111,14 +112,24 @@ class Cluster:
         Returns at once; None if it is gone already.
         """
         programs = self._programs(int((self.data / "PG_VERSION").read_text()))
-        self._forget_the_dead()
+        self._bury_the_dead()
         configuration = self.data / "isthmus.conf"
         configuration.write_text("".join(f"{key} = {value}\n" for key, value in self.settings.items()))
         self.place.account.give(configuration)
         server = [programs.program("postgres"), "-D", str(self.data), "-k", str(self.place.sockets)]
         with self._last_words.open("wb") as log:
             started = self.place.account.run(
-                ["/bin/sh", "-c", '"$@" >&2 & echo $!', "sh", *server, "-c", "listen_addresses="],
+                [
+                    "/bin/sh",
+                    "-c",
+                    '"$@" >&2 & echo $!',
+                    "sh",
+                    *server,
+                    "-c",
+                    "listen_addresses=",
+                    "-c",
+                    f"cluster_name={self.name}",
+                ],
                 log=log,
                 own_session=True,
             )
@@ -155,11 +166,17 @@ class Cluster:
     def _last_words(self) -> Path:
         return self.place.home / "launch.log"
 
-    def _forget_the_dead(self) -> None:
-        """Remove lock files of a server that is no more: PostgreSQL believes a zombie's, or a stranger's, number.
+    def _bury_the_dead(self) -> None:
+        """Clear away what a killed server left: its lock files, and backends that work on without it.
 
-        It still refuses to start beside surviving backends, which it knows by the shared memory.
+        PostgreSQL believes a lock file that names a zombie or, after a restart of the machine, a stranger; and it
+        does not start while an old backend, deep in a long query, still holds the shared memory.
         """
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                # The title of every process of a server carries its cluster_name, which is ours alone.
+                if " ".join(process.cmdline()).startswith(f"postgres: {self.name}: "):
+                    process.kill()
         (self.data / "postmaster.pid").unlink(missing_ok=True)
         for left in self.place.sockets.glob(".s.PGSQL.*"):
             left.unlink(missing_ok=True)

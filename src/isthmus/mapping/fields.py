@@ -1,0 +1,79 @@
+"""How single values are written: times, phones, addresses, ids of things, and properties that must fit."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+import phonenumbers
+from msgspec import Struct
+
+from isthmus.model import order as model
+from isthmus.ometria import limits, wire
+
+
+def utc(at: datetime) -> datetime:
+    """The same instant in UTC with whole seconds, which is written as `2026-01-31T12:00:00Z`."""
+    if at.microsecond:
+        at = at.replace(microsecond=0)
+    return at if at.tzinfo is UTC else at.astimezone(UTC)
+
+
+def text(value: str | None) -> str | None:
+    """Trimmed; None when nothing is left."""
+    return (value.strip() or None) if value else None
+
+
+def phone(number: str | None, country_code: str | None) -> str | None:
+    """E.164, or None for what is no valid number; the country is a hint for numbers written without a prefix.
+
+    The platform validates by the same rules (https://support.ometria.com/hc/en-gb/articles/360011315838).
+    """
+    if not number:
+        return None
+    try:
+        parsed = phonenumbers.parse(number, country_code.upper() if country_code else None)
+    except phonenumbers.NumberParseException:
+        return None
+    if not phonenumbers.is_valid_number(parsed):
+        return None
+    return str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
+
+
+def address(given: model.Address | None) -> wire.Address | None:
+    if given is None:
+        return None
+    return wire.Address(given.city, given.state, given.postcode, given.country_code)
+
+
+def tags(given: Iterable[str], allowed: frozenset[str] | None) -> list[str]:
+    """A sorted set that takes case for decoration; `allowed` None lets everything through."""
+    wanted = None if allowed is None else {tag.casefold() for tag in allowed}
+    kept: dict[str, str] = {}
+    for tag in sorted(given):
+        folded = tag.strip().casefold()
+        if folded and (wanted is None or folded in wanted):
+            kept.setdefault(folded, tag.strip())
+    return [kept[folded] for folded in sorted(kept)]
+
+
+class Fitted(Struct, frozen=True):
+    """Properties that fit, and how many values had to be left out."""
+
+    properties: wire.Properties
+    n_cut: int
+
+
+def fit(properties: wire.Properties, expendable: str | None = None, room: int = limits.PROPERTIES_BYTES) -> Fitted:
+    """Cut properties until their JSON fits: first values of the expendable comma list from its end, then whole keys.
+
+    Keys are given most precious first and are cut from the last.
+    """
+    fitted = dict(properties)
+    n_cut = 0
+    while fitted and wire.size(fitted) > room:
+        listed = fitted.get(expendable) if expendable else None
+        if isinstance(listed, str) and "," in listed:
+            fitted[str(expendable)] = listed.rpartition(",")[0]
+        else:
+            fitted.pop(expendable if expendable in fitted else next(reversed(fitted)))
+        n_cut += 1
+    return Fitted(fitted, n_cut)

@@ -1,0 +1,80 @@
+"""Which money went back for which line, to the penny.
+
+A refund record exists whether or not money moved (https://shopify.dev/docs/api/admin-graphql/latest/objects/Refund),
+so what counts is `returned`. It is spread over the refund's lines up to their amounts; what is left belonged to no
+line: first to shipping, as far as the refund names shipping, then to nobody (goodwill, an adjustment).
+"""
+
+from collections.abc import Callable, Sequence
+from decimal import ROUND_DOWN, Decimal
+from operator import attrgetter
+
+from msgspec import Struct
+
+from isthmus.kit.money import ZERO, quantize, unit
+from isthmus.model.order import Amount, Order, RefundLine
+
+Side = Callable[[Amount], Decimal]
+"""Picks the shop's or the customer's currency out of an amount."""
+
+SHOP: Side = attrgetter("shop")
+PRESENTMENT: Side = attrgetter("presentment")
+
+
+class Spread(Struct, frozen=True):
+    """Money returned, in one currency: per line id, how much of that was tax, and what came off shipping."""
+
+    by_line: dict[int, Decimal]
+    tax: Decimal
+    shipping: Decimal
+
+
+def units(order: Order) -> dict[int, int]:
+    """Units refunded per line id, whether or not money moved for them."""
+    counted: dict[int, int] = {}
+    for refund in order.refunds:
+        for line in refund.lines:
+            counted[line.line_id] = counted.get(line.line_id, 0) + line.quantity
+    return counted
+
+
+def spread(order: Order, side: Side, currency: str) -> Spread:
+    """Attribute every refund of the order; Σ by_line + shipping never exceeds what was returned."""
+    known = {line.id for line in order.lines}
+    by_line: dict[int, Decimal] = {}
+    tax = shipping = ZERO
+    for refund in order.refunds:
+        left = quantize(side(refund.returned), currency)
+        if left <= ZERO:
+            continue
+        lines = [line for line in refund.lines if line.line_id in known]
+        amounts = [_amount(line, side, currency, order.taxes_included) for line in lines]
+        for line, amount, share in zip(lines, amounts, shares(left, amounts, unit(currency)), strict=True):
+            if share:
+                by_line[line.line_id] = by_line.get(line.line_id, ZERO) + share
+                tax += side(line.tax) * share / amount
+                left -= share
+        shipping += min(left, quantize(max(side(refund.shipping), ZERO), currency))
+    return Spread(by_line, quantize(tax, currency), shipping)
+
+
+def shares(money: Decimal, amounts: Sequence[Decimal], smallest: Decimal) -> list[Decimal]:
+    """Split money over amounts in proportion, none above its amount, by largest remainder; exact to the smallest unit.
+
+    Money beyond the sum of the amounts is not handed out. Amounts and money are whole numbers of smallest units.
+    """
+    whole = sum(amounts, ZERO)
+    if money >= whole:
+        return list(amounts)
+    exact = [money * amount / whole for amount in amounts]
+    given = [(share / smallest).to_integral_value(ROUND_DOWN) * smallest for share in exact]
+    pennies = int((money - sum(given, ZERO)) / smallest)
+    by_remainder = sorted(range(len(amounts)), key=lambda i: given[i] - exact[i])
+    for i in by_remainder[:pennies]:
+        given[i] += smallest
+    return given
+
+
+def _amount(line: RefundLine, side: Side, currency: str, taxes_included: bool) -> Decimal:
+    amount = side(line.subtotal) if taxes_included else side(line.subtotal) + side(line.tax)
+    return quantize(max(amount, ZERO), currency)

@@ -1,0 +1,77 @@
+"""What may differ between one store of one connection and the next, in one value that every mapping is given."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Literal
+
+from msgspec import Struct, field
+
+STATUSES = ("cancelled", "refunded", "partial_refund", "pending", "processing", "partially_shipped", "complete")
+"""The rows of the status table; a store may give each another name."""
+
+MOMENTS = (
+    "checkout_abandoned",
+    "order_cancelled",
+    "order_refunded",
+    "order_partially_refunded",
+    "order_shipped",
+    "order_partially_shipped",
+    "order_delivered",
+    "fulfilment_trouble",
+    "return_requested",
+    "return_approved",
+    "return_declined",
+    "return_closed",
+)
+"""Every moment there is, each sent under its own name unless a store says otherwise."""
+
+
+class Rules(Struct, frozen=True, kw_only=True):
+    """The settings of the mapping for one store.
+
+    `namespace` begins every id. `domain` is the shop's permanent domain, `platform_store` the store's id in Ometria
+    (the domain when None), `storefront_url` where product pages live (the domain when None). `currency` is the shop's;
+    `rates` gives, per shop currency, what one unit is worth in `reporting_currency`. `allowed_tags` None lets every
+    tag through; `contact_properties` and `order_properties` name the custom properties that are sent. An `event_names`
+    entry of None switches that moment off. `live_since` None means not live yet: nobody is welcomed, no moment fires.
+    """
+
+    store: str
+    namespace: str
+    domain: str
+    currency: str
+    collection: str = "shopify"
+    platform_store: str | None = None
+    storefront_url: str | None = None
+    reporting_currency: str | None = None
+    rates: Mapping[str, Decimal] = field(default_factory=dict)
+    valid_when: Literal["placed", "paid"] = "placed"
+    refunds_style: Literal["lines", "net"] = "lines"
+    cancelled_but_kept: bool = False
+    statuses: Mapping[str, str] = field(default_factory=lambda: dict(zip(STATUSES, STATUSES, strict=True)))
+    discount_sign: Literal[1, -1] = 1
+    order_properties: frozenset[str] = frozenset(
+        {"fulfilment_status", "financial_status", "cancel_reason", "discount_codes", "tags"}
+    )
+    identity: Literal["person", "store"] = "person"
+    phone_only: bool = True
+    clear: Literal["null", "empty", "omit"] = "null"
+    allowed_tags: frozenset[str] | None = None
+    contact_properties: frozenset[str] = frozenset({"tags"})
+    force: Literal["never", "when_refused", "opt_out", "both"] = "when_refused"
+    event_names: Mapping[str, str | None] = field(default_factory=lambda: dict(zip(MOMENTS, MOMENTS, strict=True)))
+    moment_max_age: timedelta = timedelta(hours=24)
+    live_since: datetime | None = None
+    hash_key: bytes = b""
+
+    @property
+    def store_id(self) -> str:
+        """The store as Ometria knows it (https://support.ometria.com/hc/en-gb/articles/360012260198: the domain)."""
+        return self.platform_store or self.domain
+
+    def customer_id(self, person: str | None, shopify_id: int | None) -> str | None:
+        """The key that joins a person's contacts, orders and moments; None for a guest."""
+        if self.identity == "store":
+            return None if shopify_id is None else f"{self.namespace}{shopify_id}"
+        return person

@@ -1,0 +1,110 @@
+"""An order's money seen in one currency: the sums of the order, the sums of a line, what went back for each.
+
+`subtotal + shipping + tax = grand_total`, and `grand_total - Σ refunded = kept`. Shipping and tax are the shop's own
+figures; the subtotal is what remains for goods, after discounts and before tax. It also takes tips, duties and
+goodwill, for which the platform has no field. A line's `subtotal + tax = total`, likewise after discounts.
+"""
+
+from collections.abc import Mapping
+from decimal import ROUND_HALF_UP, Decimal
+
+from msgspec import Struct
+
+from isthmus.kit.money import ZERO, quantize, unit
+from isthmus.mapping import refunds
+from isthmus.mapping.refunds import Side
+from isthmus.model.order import Line, Order
+from isthmus.ometria import wire
+
+_NO_UNITS: Mapping[int, int] = {}
+_NO_MONEY: Mapping[int, Decimal] = {}
+
+
+class View(Struct, frozen=True):
+    """`units` and `by_line` say, per line id, how much of it was refunded."""
+
+    side: Side
+    smallest: Decimal
+    taxes_included: bool
+    discount_sign: int
+    totals: wire.Totals
+    units: Mapping[int, int]
+    by_line: Mapping[int, Decimal]
+
+
+def view(order: Order, kept: Decimal, side: Side, currency: str, style: str, sign: int) -> View:
+    """See the order's money in one currency, of which the shop kept `kept`.
+
+    Style "net" names no refunds: its totals are already without them.
+    """
+    smallest = unit(currency)
+    total, shipping, tax, discount = kept, side(order.shipping), side(order.current_tax), side(order.current_discounts)
+    units, by_line = _NO_UNITS, _NO_MONEY
+    if order.refunds:
+        spread = refunds.spread(order, side, currency)
+        shipping -= spread.shipping
+        if style == "lines":
+            units, by_line = refunds.units(order), spread.by_line
+            total += sum(by_line.values(), ZERO)
+            tax += spread.tax
+            discount += sum((share(side(x.discount), units.get(x.id, 0), x.quantity) for x in order.lines), ZERO)
+    # A cancelled or wholly edited order may have kept less than its shipping and tax say; goods are never negative.
+    shipping = exact(max(ZERO, min(shipping, total)), smallest)
+    tax = exact(max(ZERO, min(tax, total - shipping)), smallest)
+    discount = exact(discount, smallest)
+    totals = wire.Totals(
+        currency=currency,
+        subtotal=total - shipping - tax,
+        discount=-discount if sign < 0 else discount,
+        shipping=shipping,
+        tax=tax,
+        grand_total=total,
+    )
+    return View(side, smallest, order.taxes_included, sign, totals, units, by_line)
+
+
+def priced(view: View, line: Line, quantity: int) -> tuple[Decimal, Decimal, Decimal, Decimal, Decimal]:
+    """Unit price, subtotal, discount, tax and total of so many units of a line."""
+    smallest = view.smallest
+    price, discount, tax = view.side(line.unit_price), view.side(line.discount), view.side(line.tax)
+    if quantity != line.quantity:
+        discount, tax = share(discount, quantity, line.quantity), share(tax, quantity, line.quantity)
+    price, discount, tax = exact(price, smallest), exact(discount, smallest), exact(tax, smallest)
+    after = price * quantity - discount
+    shown = -discount if view.discount_sign < 0 else discount
+    if view.taxes_included:
+        return price, after - tax, shown, tax, after
+    return price, after, shown, tax, after + tax
+
+
+def refunded(view: View, line: Line) -> Decimal | None:
+    """Money returned for a line; None when no unit of it was refunded."""
+    return view.by_line.get(line.id, exact(ZERO, view.smallest)) if line.id in view.units else None
+
+
+def line_totals(view: View, line: Line, quantity: int) -> wire.LineTotals:
+    return wire.LineTotals(view.totals.currency, *priced(view, line, quantity), refunded(view, line))
+
+
+def converted(totals: wire.Totals, rate: Decimal, currency: str) -> wire.Totals:
+    """The same sums in another currency; the subtotal takes the rounding."""
+    total, shipping = quantize(totals.grand_total * rate, currency), quantize(totals.shipping * rate, currency)
+    tax, discount = quantize(totals.tax * rate, currency), quantize(totals.discount * rate, currency)
+    return wire.Totals(currency, total - shipping - tax, discount, shipping, tax, total)
+
+
+def converted_line(totals: wire.LineTotals, rate: Decimal, currency: str) -> wire.LineTotals:
+    total, tax = quantize(totals.total * rate, currency), quantize(totals.tax * rate, currency)
+    price, discount = quantize(totals.unit_price * rate, currency), quantize(totals.discount * rate, currency)
+    back = None if totals.refunded is None else quantize(totals.refunded * rate, currency)
+    return wire.LineTotals(currency, price, total - tax, discount, tax, total, back)
+
+
+def share(amount: Decimal, part: int, whole: int) -> Decimal:
+    """What `part` of `whole` units carry of an amount that is for all of them."""
+    return amount * part / whole if whole else ZERO
+
+
+def exact(amount: Decimal, smallest: Decimal) -> Decimal:
+    """Rounded to the smallest unit; most amounts already are, and asking costs half of rounding."""
+    return amount if amount.same_quantum(smallest) else amount.quantize(smallest, ROUND_HALF_UP)

@@ -1,0 +1,75 @@
+"""The golden pairs: what went in, what must come out, and why, one folder per case.
+
+`python tests/golden/golden_pairs.py` writes every out.json anew; read the difference before you commit it.
+"""
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from isthmus.mapping import order
+from isthmus.mapping.rules import MOMENTS, STATUSES, Rules
+from isthmus.model.lane import Lane
+from isthmus.model.order import Order
+from isthmus.model.write import Write
+
+HERE = Path(__file__).parent
+NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
+RULES: dict[str, Any] = {
+    "store": "uk",
+    "namespace": "uk:",
+    "domain": "acme-uk.myshopify.com",
+    "storefront_url": "https://acme.example",
+    "currency": "GBP",
+    "live_since": "2026-05-01T00:00:00Z",
+    "hash_key": "a2V5",
+}
+
+
+def cases() -> list[str]:
+    return sorted(str(path.parent.relative_to(HERE)) for path in HERE.glob("*/*/in.json"))
+
+
+def written(case: str) -> str:
+    """What the mapping says of a case, laid out as out.json is."""
+    given = msgspec.json.decode((HERE / case / "in.json").read_bytes())
+    writes = _MAPS[case.partition("/")[0]](given, _rules(given.get("rules", {})))
+    return "\n".join(_shown(write) for write in writes)
+
+
+def expected(case: str) -> str:
+    return (HERE / case / "out.json").read_text()
+
+
+def _rules(changed: dict[str, Any]) -> Rules:
+    names = {"statuses": dict.fromkeys(STATUSES), "event_names": dict.fromkeys(MOMENTS)}
+    merged = {**RULES, **changed}
+    for field, keys in names.items():
+        if field in merged:
+            merged[field] = {key: merged[field].get(key, key) for key in keys}
+    return msgspec.convert(merged, Rules)
+
+
+def _shown(write: Write) -> str:
+    """One write; the body keeps its decimals as they are sent."""
+    body = msgspec.Raw(write.body) if write.body else None
+    shown = {name: getattr(write, name) for name in write.__struct_fields__ if name != "body"}
+    return msgspec.json.format(msgspec.json.encode({**shown, "body": body}), indent=2).decode() + "\n"
+
+
+def _order(given: dict[str, Any], rules: Rules) -> list[Write]:
+    record = msgspec.convert(given["order"], Order)
+    is_deleted = given.get("is_deleted", False)
+    return [order.order(record, given["person"], rules, Lane.REALTIME, is_deleted=is_deleted)]
+
+
+_MAPS = {"order": _order}
+
+
+if __name__ == "__main__":
+    for case in cases():
+        (HERE / case / "out.json").write_text(written(case))
+    sys.stdout.write(f"{len(cases())} pairs written\n")

@@ -36,7 +36,8 @@ def test_a_block_that_ends_well_is_committed_and_one_that_raises_is_not(database
             tx.execute("INSERT INTO note VALUES (3)")
             raise KeyError
 
-    pytest.raises(KeyError, fail)
+    with pytest.raises(KeyError):
+        fail()
     assert count(database) == 2
 
 
@@ -62,7 +63,8 @@ def test_a_transaction_with_a_swallowed_error_never_looks_committed(database: Da
             with contextlib.suppress(psycopg.errors.UniqueViolation):
                 tx.execute("INSERT INTO note VALUES (1)")
 
-    pytest.raises(TransactionError, swallow)
+    with pytest.raises(TransactionError):
+        swallow()
     assert count(database) == 0
 
 

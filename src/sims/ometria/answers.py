@@ -25,6 +25,11 @@ def not_found(what: str) -> Response:
     return problem(404, f"{what} with specified ID was not found")
 
 
+def no_such_path() -> Response:
+    """Return the 404 of a web server rather than of the API: a path that is not there says nothing of a record."""
+    return Response(404, {"Content-Type": "text/html"}, b"<html><body>404 Not Found</body></html>")
+
+
 def too_many(headers: Mapping[str, str] | None = None) -> Response:
     """Return 429; no Retry-After is documented."""
     return problem(429, "Too many requests: please reduce the number of requests", headers)

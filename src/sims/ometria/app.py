@@ -19,7 +19,7 @@ from sims.clock import SimClock
 from sims.faults import Faults
 from sims.ometria import apply, merging, push, reads, unsubscribes, views
 from sims.ometria.account import Account
-from sims.ometria.answers import forbidden, not_found, problem, too_many
+from sims.ometria.answers import forbidden, no_such_path, problem, too_many
 from sims.ometria.errors import PushError, Refusal
 from sims.ometria.limits import Bucket
 from sims.ometria.switches import Switches, turned
@@ -201,7 +201,7 @@ class Ometria:
                 return reads.list_changes(account, list_id, query)
             case ("unsubscribes",):
                 return reads.unsubscribes(account, query, now)
-        return not_found("Resource")
+        return no_such_path()
 
     def _write(self, path: tuple[str, ...], body: Any, now: datetime) -> Response:
         account = self.account
@@ -216,7 +216,7 @@ class Ometria:
                 return reads.write(account, "custom_event", {}, body, now)
             case ("merge-profile",):
                 return merging.merge(account, body, now)
-        return not_found("Resource")
+        return no_such_path()
 
     def _make_noise(self, now: datetime) -> None:
         """Let another writer's errors push ours out of the ring."""

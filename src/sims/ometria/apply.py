@@ -193,7 +193,7 @@ def _order(account: Account, write: Write) -> None:
     values = dict(named)
     profile = people.order_owner(values.get("customer_id"), values.get("email"))
     if profile is None and named:
-        profile = people.place(("order", key), named, current, account.switches, now)
+        profile = people.place(("order", key), named, current, account.switches, now, is_search=False)
     if current is not None and current is not profile:
         people.leave(current, ("order", key))
         current.orders.pop(key, None)

@@ -15,6 +15,7 @@ _ROWS = (
     # transport and limits
     ("X-Ometria-Auth header; a wrong or missing key is 403, never 401", f"{_DOCS}/push-endpoint", "app"),
     ("Error bodies are {status, message}", ASSUMED, "answers"),
+    ("A path that does not exist is a 404 without JSON", ASSUMED, "answers"),
     ("8 pushes and 4 other calls per second, 1 merge per minute, by account", _INTRODUCTION, "switches.*_rps"),
     ("A limit is a token bucket that holds one second (merges: one call) of calls", ASSUMED, "limits"),
     ("429 carries no Retry-After", _INTRODUCTION, "answers"),

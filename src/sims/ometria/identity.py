@@ -70,12 +70,22 @@ class People:
         return self.owners(("email", email.strip().lower()))
 
     def place(
-        self, holder: Holder, identifiers: list[Identifier], current: Profile | None, switches: Switches, now: datetime
+        self,
+        holder: Holder,
+        identifiers: list[Identifier],
+        current: Profile | None,
+        switches: Switches,
+        now: datetime,
+        *,
+        is_search: bool = True,
     ) -> Profile:
-        """Return the profile that a listing or order with these identifiers belongs to, claiming what is free."""
+        """Return the profile that a listing or order with these identifiers belongs to, claiming what is free.
+
+        Without `is_search` nobody else's profile is taken: the present one if it has no other holder, or a new one.
+        """
         shared = current is not None and any(one in current.identifiers for one in identifiers)
         if current is None or not shared:
-            target = self._match(identifiers, switches)
+            target = self._match(identifiers, switches) if is_search else None
             if target is None:
                 target = current if current is not None and _only(current, holder) else self._new(now)
         else:
@@ -135,7 +145,7 @@ class People:
             if customer_id is not None:
                 same = [profile for profile in same if not profile.values("customer_id")]
             if same:
-                return max(same, key=lambda profile: profile.updated_at)
+                return max(same, key=lambda profile: (profile.updated_at, profile.seq))
         return None
 
     def _new(self, now: datetime) -> Profile:

@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -66,13 +67,10 @@ class Tape:
 
     def read(self, since: int = 0, side: str | None = None, limit: int = 1000) -> list[dict[str, Any]]:
         """Return up to `limit` entries with a number above `since`, oldest first, as JSON-ready dicts."""
-        found: list[Entry] = []
         with self._lock:
-            for entry in self._ring:
-                if len(found) == limit:
-                    break
-                if entry.n > since and (side is None or entry.side == side):
-                    found.append(entry)
+            first = self._ring[0].n if self._ring else 0
+            newer = islice(self._ring, max(0, since - first + 1), None)
+            found = list(islice((one for one in newer if side is None or one.side == side), limit))
         return [_plain(entry) for entry in found]
 
     def clear(self) -> None:

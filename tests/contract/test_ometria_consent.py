@@ -1,4 +1,4 @@
-"""Consent: support.ometria.com/hc/en-gb/articles/9881943263389 (force), 9881990633117 (dates), 360011293458 (events)."""
+"""Consent: support.ometria.com/hc/en-gb/articles/9881943263389 (force), 9881990633117 (dates), 360011293458 (event)."""
 
 from typing import Any
 

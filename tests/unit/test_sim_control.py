@@ -1,0 +1,131 @@
+"""The control paths of the simulators, in process."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+
+from sims.clock import SimClock
+from sims.control import Control
+from sims.neighbourhood import Neighbourhood, Sizes
+from sims.wire import Request, Response
+
+AT = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+KEY = {"x-ometria-auth": "sim-ometria-key"}
+CONTACT = {"@type": "contact", "@collection": "shopify", "id": "uk:1", "email": "a@example.com"}
+
+
+class Town:
+    """A small frozen neighbourhood and its control."""
+
+    def __init__(self) -> None:
+        self.town = Neighbourhood(SimClock(AT, rate=0), seed=3, sizes=Sizes(4, 6, 3))
+        self.control = Control(self.town)
+
+    def ask(self, method: str, path: str, body: Any = None, **query: str) -> Response:
+        raw = b"" if body is None else msgspec.json.encode(body)
+        return self.control.handle(Request(method, f"/_sim/{path}", query, {}, raw))
+
+    def push(self, record: dict[str, Any]) -> int:
+        return self.town.ometria.handle(Request("POST", "/v2/push", {}, KEY, msgspec.json.encode([record]))).status
+
+
+@pytest.fixture(scope="module")
+def town() -> Town:
+    return Town()
+
+
+@pytest.fixture(autouse=True)
+def fresh(town: Town) -> None:
+    town.town.clock.set(AT)
+    assert town.ask("POST", "reset", {"seed": 3}).status == 200
+
+
+def test_the_clock_is_set_advanced_and_paced(town: Town) -> None:
+    assert town.ask("GET", "clock").json() == {"now": "2026-11-23T09:00:00Z", "rate": 0.0}
+    moved = town.ask("POST", "clock", {"set": "2026-11-24T00:00:00Z", "advance": 60}).json()
+    assert moved["now"] == "2026-11-24T00:01:00Z"
+
+
+def test_moving_the_clock_applies_what_has_become_due(town: Town) -> None:
+    assert town.push(CONTACT) == 200
+    assert town.ask("GET", "platform/contacts").json() == {"items": []}
+    town.ask("POST", "clock", {"advance": 5})
+    (stored,) = town.ask("GET", "platform/contacts").json()["items"]
+    assert (stored["email"], stored["_meta"]["source"]) == ("a@example.com", "api")
+
+
+def test_faults_are_one_plain_object(town: Town) -> None:
+    assert town.ask("POST", "faults", {"ometria.down": True}).json()["ometria.down"] is True
+    assert town.push(CONTACT) == 503
+    assert town.ask("GET", "faults").json()["ometria.down"] is True
+    assert town.ask("GET", "report").json()["injected"] == {"ometria.down": 1}
+
+
+def test_switches_play_the_other_side(town: Town) -> None:
+    assert town.ask("POST", "switches", {"queue_max": 0}).json()["queue_max"] == 0
+    assert town.push(CONTACT) == 429
+    assert town.ask("GET", "switches").json()["identity"] == "post2024"
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("clock", {"forward": 1}),
+        ("clock", {"set": "soon"}),
+        ("clock", {"rate": -1}),
+        ("clock", [1]),
+        ("faults", {"ometria.p430": 1}),
+        ("switches", {"identity": "2025"}),
+        ("switches", {"shape": "flat"}),
+        ("reset", {"people": 5}),
+        ("life", {"speed": 1}),
+        ("preference-centre", {"email": "nobody@example.com"}),
+    ],
+)
+def test_a_wrong_order_is_refused_with_the_reason(town: Town, path: str, body: Any) -> None:
+    answer = town.ask("POST", path, body)
+    assert answer.status == 400
+    assert answer.json()["error"]
+
+
+def test_a_path_that_is_not_there_is_404(town: Town) -> None:
+    assert town.ask("GET", "weather").status == 404
+    assert town.ask("POST", "report").status == 404
+    assert town.ask("GET", "platform/baskets").status == 400
+
+
+def test_reset_forgets_everything_but_the_time(town: Town) -> None:
+    town.push(CONTACT)
+    town.ask("POST", "faults", {"ometria.p429": 1.0})
+    town.ask("POST", "clock", {"advance": 5})
+    report = town.ask("POST", "reset", {"seed": 4}).json()
+    assert report["ometria"]["contacts"] == 0
+    assert town.ask("GET", "tape").json() == {"items": []}
+    assert town.ask("GET", "faults").json()["ometria.p429"] == 0.0
+    assert town.ask("GET", "clock").json()["now"] == "2026-11-23T09:00:05Z"
+
+
+def test_the_tape_is_read_by_side_and_number(town: Town) -> None:
+    town.push(CONTACT)
+    town.push(CONTACT)
+    (first, second) = town.ask("GET", "tape", side="ometria").json()["items"]
+    assert first["body"] == [CONTACT]
+    assert town.ask("GET", "tape", since=str(first["n"])).json()["items"] == [second]
+    assert town.ask("GET", "tape", side="shopify").json()["items"] == []
+
+
+def test_a_person_unsubscribes_in_the_preference_centre(town: Town) -> None:
+    town.push({**CONTACT, "marketing_optin": "EXPLICITLY_OPTEDIN"})
+    town.ask("POST", "clock", {"advance": 5})
+    profile = town.ask("POST", "preference-centre", {"email": "a@example.com"}).json()
+    assert profile["marketing_optin"] == "EXPLICITLY_OPTEDOUT"
+    assert len(town.ask("GET", "platform/unsubscribes").json()["items"]) == 1
+
+
+def test_every_behaviour_has_a_basis_or_is_called_assumed(town: Town) -> None:
+    rows = town.ask("GET", "assumptions").json()
+    assert len(rows) > 50
+    assert all(row["behaviour"] and row["basis"] and row["where"] for row in rows)
+    assert {"ASSUMED"} < {row["basis"] for row in rows}

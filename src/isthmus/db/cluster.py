@@ -72,7 +72,7 @@ class Cluster:
             process = psutil.Process(int(self._written_by_postmaster()[0]))
             # After a restart of the machine or container the number may be anybody's, even another server's.
             return process if str(self.data) in process.cmdline() and is_alive(process) else None
-        except (FileNotFoundError, ValueError, IndexError, psutil.NoSuchProcess):
+        except (FileNotFoundError, ValueError, IndexError, psutil.Error):
             return None
 
     def is_ready(self) -> bool:

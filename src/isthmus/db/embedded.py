@@ -15,7 +15,13 @@ from typing import Self
 import psutil
 
 from isthmus.db import place
+from isthmus.db.account import NoAccount
+from isthmus.db.binaries import BinariesNotFound
 from isthmus.db.cluster import Cluster, ServerFailed, is_alive
+from isthmus.db.place import PlaceError
+
+# Everything that can stand in the way of a start and is not a bug; the messages are for the person who runs isthmus.
+CANNOT_START = (BinariesNotFound, NoAccount, PlaceError, ServerFailed, OSError)
 
 LOOK_EVERY = 0.1
 # Survivors of a killed server hold its shared memory for a moment; whoever launches meanwhile is refused.
@@ -38,7 +44,7 @@ class Embedded:
         self._leaving = threading.Event()
 
     def start(self) -> str:
-        """Make sure that the server runs, and return its URL. May be called again at any time."""
+        """Make sure that the server runs, and return its URL. May be called again; raises one of CANNOT_START."""
         self.data_dir.mkdir(parents=True, exist_ok=True)
         self.data_dir = self.data_dir.resolve()
         if self._users is None:
@@ -118,7 +124,7 @@ class Embedded:
                     gone = not cluster.answers()
                     _bring_up(cluster)
                     seen = cluster.postmaster()
-            except (ServerFailed, OSError) as error:
+            except CANNOT_START as error:
                 log.error("the embedded database does not come back: %s", error)
                 continue
             if gone:

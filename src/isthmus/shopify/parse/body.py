@@ -19,7 +19,7 @@ class Hint(Struct, frozen=True, gc=False):
     """A body that names its record and cannot tell all of it: the record has to be read. `why` is a fixed phrase."""
 
     id: int
-    updated_at: datetime
+    updated_at: datetime | None
     why: str
 
 

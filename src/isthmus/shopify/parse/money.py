@@ -9,6 +9,7 @@ from isthmus.model.order import NOTHING, Amount
 from isthmus.shopify.parse.body import UNREADABLE
 
 _CENT = Decimal("0.01")
+_LARGEST = 15
 _NO_NUMBER = "an amount that is no number"
 
 
@@ -45,12 +46,24 @@ class Scale:
         return Amount(first, second) if first or second else NOTHING
 
 
+def plain(text: str) -> Decimal:
+    """A price without a currency beside it: two places, or as many as its value needs."""
+    value = _finite(text)
+    cents = value.quantize(_CENT)
+    return cents if cents == value else value.normalize()
+
+
 def exact(text: str, currency: str) -> Decimal:
     """A decimal text at its currency's scale, rounded half up; RejectedError for anything that is no number."""
+    return quantize(_finite(text), currency)
+
+
+def _finite(text: str) -> Decimal:
     try:
-        value = quantize(Decimal(text), currency)
+        value = Decimal(text)
     except InvalidOperation:
         raise RejectedError(UNREADABLE, _NO_NUMBER) from None
-    if not value.is_finite():
+    # Nothing that is sold costs 10^15; such a number cannot be rounded to its currency either.
+    if not value.is_finite() or value.adjusted() >= _LARGEST:
         raise RejectedError(UNREADABLE, _NO_NUMBER)
     return value

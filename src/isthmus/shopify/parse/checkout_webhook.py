@@ -1,0 +1,85 @@
+"""The body of a checkout webhook: a basket with contact details, known by its token since 2026-04.
+
+https://shopify.dev/changelog/removed-checkout-id-from-checkouts-and-orders-webhooks
+"""
+
+from msgspec import Struct
+
+from isthmus.model.checkout import Checkout, CheckoutLine
+from isthmus.shopify.parse.body import When, maybe_utc, reader, utc
+from isthmus.shopify.parse.money import exact
+from isthmus.shopify.parse.pieces_webhook import Place
+
+
+class _Customer(Struct, gc=False):
+    id: int
+    first_name: str | None = None
+    last_name: str | None = None
+
+
+class _Line(Struct, gc=False):
+    title: str
+    quantity: int
+    price: str
+    product_id: int | None = None
+    variant_id: int | None = None
+    sku: str | None = None
+
+
+class _Checkout(Struct, gc=False):
+    token: str
+    created_at: When
+    updated_at: When
+    currency: str
+    total_price: str
+    presentment_currency: str | None = None
+    completed_at: When | None = None
+    email: str | None = None
+    phone: str | None = None
+    customer: _Customer | None = None
+    customer_locale: str | None = None
+    abandoned_checkout_url: str | None = None
+    line_items: list[_Line] = []
+    billing_address: Place | None = None
+    shipping_address: Place | None = None
+
+
+_read = reader(_Checkout)
+
+
+def parse(body: bytes) -> Checkout:
+    """Read one checkout body. Its plain amounts are in the currency the customer saw, and so is the record's.
+
+    Raises RejectedError `storefront.unreadable_body` with the path of what is wrong.
+    """
+    raw = _read(body)
+    currency = raw.presentment_currency or raw.currency
+    customer = raw.customer
+    named = customer or raw.billing_address or raw.shipping_address
+    return Checkout(
+        token=raw.token,
+        created_at=utc(raw.created_at),
+        updated_at=utc(raw.updated_at),
+        currency=currency,
+        total=exact(raw.total_price, currency),
+        completed_at=maybe_utc(raw.completed_at),
+        email=raw.email or None,
+        phone=raw.phone or None,
+        customer_id=customer.id if customer is not None else None,
+        firstname=(named.first_name or None) if named is not None else None,
+        lastname=(named.last_name or None) if named is not None else None,
+        locale=raw.customer_locale or None,
+        url=raw.abandoned_checkout_url or None,
+        lines=tuple([_line(line, currency) for line in raw.line_items]),
+    )
+
+
+def _line(line: _Line, currency: str) -> CheckoutLine:
+    return CheckoutLine(
+        title=line.title,
+        quantity=line.quantity,
+        price=exact(line.price, currency),
+        product_id=line.product_id,
+        variant_id=line.variant_id,
+        sku=line.sku or None,
+    )

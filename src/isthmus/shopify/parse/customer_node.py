@@ -1,0 +1,101 @@
+"""A Customer node of `queries/customers.graphql`: the whole customer, with consent in the shape of 2026-10.
+
+https://shopify.dev/docs/api/admin-graphql/2026-10/objects/Customer
+"""
+
+from typing import Any
+
+from msgspec import Struct
+
+from isthmus.model.customer import Consent, Customer
+from isthmus.shopify.parse.body import When, converter, maybe_utc, utc
+from isthmus.shopify.parse.money import exact
+from isthmus.shopify.parse.pieces_node import number, tag_set
+
+
+class _Money(Struct, gc=False, rename="camel"):
+    amount: str
+    currency_code: str
+
+
+class _Place(Struct, gc=False, rename="camel"):
+    city: str | None
+    country_code_v2: str | None
+
+
+class _Email(Struct, gc=False, rename="camel"):
+    email_address: str
+    marketing_state: str
+    marketing_opt_in_level: str | None
+    marketing_updated_at: When | None
+
+
+class _Sms(Struct, gc=False, rename="camel"):
+    state: str
+    opt_in_level: str | None
+    updated_at: When | None
+    collected_from: str | None
+
+
+class _Phone(Struct, gc=False, rename="camel"):
+    phone_number: str
+    sms_marketing_consent: _Sms
+
+
+class _Customer(Struct, gc=False, rename="camel"):
+    id: str
+    created_at: When
+    updated_at: When
+    first_name: str | None
+    last_name: str | None
+    state: str
+    verified_email: bool
+    locale: str
+    tags: list[str]
+    number_of_orders: int | str
+    amount_spent: _Money
+    default_address: _Place | None
+    default_email_address: _Email | None
+    default_phone_number: _Phone | None
+
+
+_convert = converter(_Customer)
+
+
+def parse(node: dict[str, Any]) -> Customer:
+    """Read one customer node; RejectedError `storefront.unreadable_body` with the path of what is wrong."""
+    raw = _convert(node)
+    place, email, phone = raw.default_address, raw.default_email_address, raw.default_phone_number
+    return Customer(
+        id=number(raw.id),
+        created_at=utc(raw.created_at),
+        updated_at=utc(raw.updated_at),
+        email=email.email_address or None if email is not None else None,
+        phone=phone.phone_number or None if phone is not None else None,
+        firstname=raw.first_name or None,
+        lastname=raw.last_name or None,
+        state=raw.state,
+        is_email_verified=raw.verified_email,
+        country_code=place.country_code_v2 or None if place is not None else None,
+        city=place.city or None if place is not None else None,
+        locale=raw.locale or None,
+        tags=tag_set(raw.tags),
+        email_consent=_email_consent(email),
+        sms_consent=_sms_consent(phone),
+        n_orders=int(raw.number_of_orders),
+        amount_spent=exact(raw.amount_spent.amount, raw.amount_spent.currency_code),
+        is_read=True,
+    )
+
+
+def _email_consent(email: _Email | None) -> Consent | None:
+    if email is None:
+        return None
+    return Consent(email.marketing_state, email.marketing_opt_in_level, maybe_utc(email.marketing_updated_at))
+
+
+def _sms_consent(phone: _Phone | None) -> Consent | None:
+    if phone is None:
+        return None
+    sms = phone.sms_marketing_consent
+    return Consent(sms.state, sms.opt_in_level, maybe_utc(sms.updated_at), sms.collected_from)

@@ -1,0 +1,286 @@
+"""An Order node of `queries/orders.graphql`, read into an Order equal to the one its webhook body gives.
+
+https://shopify.dev/docs/api/admin-graphql/2026-10/objects/Order
+"""
+
+from typing import Any
+
+from msgspec import Struct
+
+from isthmus.model.order import Fulfilment, Line, Order, Refund, RefundLine, Return
+from isthmus.shopify.parse.body import When, converter, maybe_utc, utc
+from isthmus.shopify.parse.money import Scale, exact
+from isthmus.shopify.parse.pieces_node import (
+    Bag,
+    Nodes,
+    Place,
+    Ref,
+    address,
+    amount,
+    maybe_number,
+    number,
+    tag_set,
+    total,
+)
+
+# What a carrier or the merchant said of a parcel. Other display states only repeat the fulfilment's status
+# (https://shopify.dev/docs/api/admin-graphql/2026-10/enums/FulfillmentDisplayStatus).
+_SHIPMENT = frozenset(
+    (
+        "ATTEMPTED_DELIVERY",
+        "CARRIER_PICKED_UP",
+        "CONFIRMED",
+        "DELAYED",
+        "DELIVERED",
+        "FAILURE",
+        "IN_TRANSIT",
+        "LABEL_PRINTED",
+        "LABEL_PURCHASED",
+        "OUT_FOR_DELIVERY",
+        "PICKED_UP",
+        "READY_FOR_PICKUP",
+    )
+)
+
+
+class _Allocation(Struct, gc=False, rename="camel"):
+    allocated_amount_set: Bag
+
+
+class _Tax(Struct, gc=False, rename="camel"):
+    price_set: Bag
+
+
+class _Line(Struct, gc=False, rename="camel"):
+    id: str
+    title: str
+    quantity: int
+    current_quantity: int
+    original_unit_price_set: Bag
+    discount_allocations: list[_Allocation]
+    tax_lines: list[_Tax]
+    product: Ref | None
+    variant: Ref | None
+    variant_title: str | None
+    sku: str | None
+    vendor: str | None
+
+
+class _Shipping(Struct, gc=False):
+    title: str
+
+
+class _Customer(Struct, gc=False, rename="camel"):
+    id: str
+    first_name: str | None
+    last_name: str | None
+
+
+class _RefundLine(Struct, gc=False, rename="camel"):
+    quantity: int
+    line_item: Ref
+    subtotal_set: Bag
+    total_tax_set: Bag
+
+
+class _RefundShipping(Struct, gc=False, rename="camel"):
+    subtotal_amount_set: Bag
+    tax_amount_set: Bag
+
+
+class _Transaction(Struct, gc=False, rename="camel"):
+    kind: str
+    status: str
+    amount_set: Bag
+
+
+class _Refund(Struct, gc=False, rename="camel"):
+    id: str
+    created_at: When | None
+    processed_at: When
+    refund_line_items: Nodes[_RefundLine]
+    refund_shipping_lines: Nodes[_RefundShipping]
+    transactions: Nodes[_Transaction]
+
+
+class _Tracking(Struct, gc=False):
+    company: str | None
+    number: str | None
+
+
+class _Fulfilment(Struct, gc=False, rename="camel"):
+    id: str
+    status: str
+    display_status: str | None
+    created_at: When
+    updated_at: When
+    tracking_info: list[_Tracking]
+
+
+class _Return(Struct, gc=False, rename="camel"):
+    id: str
+    status: str
+    created_at: When
+
+
+class _Order(Struct, gc=False, rename="camel"):
+    id: str
+    name: str
+    created_at: When
+    processed_at: When
+    updated_at: When
+    currency_code: str
+    presentment_currency_code: str
+    total_price_set: Bag
+    current_total_price_set: Bag
+    total_outstanding_set: Bag
+    line_items: Nodes[_Line]
+    display_financial_status: str | None
+    display_fulfillment_status: str
+    subtotal_price_set: Bag | None
+    current_subtotal_price_set: Bag
+    total_tax_set: Bag | None
+    current_total_tax_set: Bag
+    total_discounts_set: Bag | None
+    current_total_discounts_set: Bag
+    total_shipping_price_set: Bag
+    current_shipping_price_set: Bag
+    cancelled_at: When | None
+    cancel_reason: str | None
+    test: bool
+    taxes_included: bool
+    email: str | None
+    phone: str | None
+    customer: _Customer | None
+    customer_locale: str | None
+    tags: list[str]
+    source_name: str | None
+    checkout_token: str | None
+    discount_codes: list[str]
+    payment_gateway_names: list[str]
+    shipping_lines: Nodes[_Shipping]
+    billing_address: Place | None
+    shipping_address: Place | None
+    refunds: list[_Refund]
+    fulfillments: list[_Fulfilment]
+    returns: Nodes[_Return]
+
+
+_convert = converter(_Order)
+
+
+def parse(node: dict[str, Any]) -> Order:
+    """Read one order node whose pages are complete; RejectedError `storefront.unreadable_body` with the faulty path."""
+    raw = _convert(node)
+    scale = Scale(raw.currency_code, raw.presentment_currency_code)
+    customer = raw.customer
+    named = customer or raw.billing_address or raw.shipping_address
+    fulfilments = tuple([_fulfilment(fulfilment) for fulfilment in raw.fulfillments])
+    return Order(
+        id=number(raw.id),
+        name=raw.name,
+        created_at=utc(raw.created_at),
+        processed_at=utc(raw.processed_at),
+        updated_at=utc(raw.updated_at),
+        currency=raw.currency_code,
+        presentment_currency=raw.presentment_currency_code,
+        total=amount(raw.total_price_set, scale),
+        current_total=amount(raw.current_total_price_set, scale),
+        outstanding=exact(raw.total_outstanding_set.shop_money.amount, raw.currency_code),
+        lines=tuple([_line(line, scale) for line in raw.line_items.nodes]),
+        financial_status=raw.display_financial_status,
+        fulfilment_status=_fulfilment_status(raw.display_fulfillment_status, fulfilments),
+        subtotal=amount(raw.subtotal_price_set, scale),
+        current_subtotal=amount(raw.current_subtotal_price_set, scale),
+        tax=amount(raw.total_tax_set, scale),
+        current_tax=amount(raw.current_total_tax_set, scale),
+        discounts=amount(raw.total_discounts_set, scale),
+        current_discounts=amount(raw.current_total_discounts_set, scale),
+        shipping=amount(raw.total_shipping_price_set, scale),
+        current_shipping=amount(raw.current_shipping_price_set, scale),
+        cancelled_at=maybe_utc(raw.cancelled_at),
+        cancel_reason=raw.cancel_reason,
+        is_test=raw.test,
+        taxes_included=raw.taxes_included,
+        email=raw.email or None,
+        phone=raw.phone or None,
+        customer_id=number(customer.id) if customer is not None else None,
+        firstname=(named.first_name or None) if named is not None else None,
+        lastname=(named.last_name or None) if named is not None else None,
+        locale=raw.customer_locale or None,
+        tags=tag_set(raw.tags),
+        source_name=raw.source_name or None,
+        checkout_token=raw.checkout_token or None,
+        discount_codes=tuple(raw.discount_codes),
+        gateways=tuple(raw.payment_gateway_names),
+        shipping_method=raw.shipping_lines.nodes[0].title if raw.shipping_lines.nodes else None,
+        billing_address=address(raw.billing_address),
+        shipping_address=address(raw.shipping_address),
+        refunds=tuple([_refund(refund, raw.taxes_included, scale) for refund in raw.refunds]),
+        fulfilments=fulfilments,
+        returns=tuple([Return(number(one.id), one.status.lower(), utc(one.created_at)) for one in raw.returns.nodes]),
+    )
+
+
+def _line(line: _Line, scale: Scale) -> Line:
+    return Line(
+        id=number(line.id),
+        title=line.title,
+        quantity=line.quantity,
+        current_quantity=line.current_quantity,
+        unit_price=amount(line.original_unit_price_set, scale),
+        discount=total([given.allocated_amount_set for given in line.discount_allocations], scale),
+        tax=total([tax.price_set for tax in line.tax_lines], scale),
+        product_id=maybe_number(line.product),
+        variant_id=maybe_number(line.variant),
+        variant_title=line.variant_title or None,
+        sku=line.sku or None,
+        vendor=line.vendor or None,
+    )
+
+
+def _refund(refund: _Refund, taxes_included: bool, scale: Scale) -> Refund:
+    shipping = [given.subtotal_amount_set for given in refund.refund_shipping_lines.nodes]
+    if not taxes_included:
+        shipping += [given.tax_amount_set for given in refund.refund_shipping_lines.nodes]
+    moved = [one for one in refund.transactions.nodes if one.kind == "REFUND" and one.status == "SUCCESS"]
+    return Refund(
+        id=number(refund.id),
+        created_at=utc(refund.created_at or refund.processed_at),
+        returned=total([one.amount_set for one in moved], scale),
+        shipping=total(shipping, scale),
+        lines=tuple([_refund_line(line, scale) for line in refund.refund_line_items.nodes]),
+    )
+
+
+def _refund_line(line: _RefundLine, scale: Scale) -> RefundLine:
+    return RefundLine(
+        line_id=number(line.line_item.id),
+        quantity=line.quantity,
+        subtotal=amount(line.subtotal_set, scale),
+        tax=amount(line.total_tax_set, scale),
+    )
+
+
+def _fulfilment(fulfilment: _Fulfilment) -> Fulfilment:
+    tracking = fulfilment.tracking_info[0] if fulfilment.tracking_info else None
+    display = fulfilment.display_status
+    return Fulfilment(
+        id=number(fulfilment.id),
+        status=fulfilment.status.lower(),
+        created_at=utc(fulfilment.created_at),
+        updated_at=utc(fulfilment.updated_at),
+        shipment=display.lower() if display in _SHIPMENT else None,
+        tracking_company=(tracking.company or None) if tracking is not None else None,
+        tracking_number=(tracking.number or None) if tracking is not None else None,
+    )
+
+
+def _fulfilment_status(display: str, fulfilments: tuple[Fulfilment, ...]) -> str:
+    """Shopify's display status says more than the webhook's; whatever hides it, a parcel that left means partly."""
+    if display in ("FULFILLED", "PARTIALLY_FULFILLED"):
+        return display
+    if display in ("UNFULFILLED", "RESTOCKED", "FULFILLMENT_NOT_REQUIRED"):
+        return "UNFULFILLED"
+    has_left = any(fulfilment.status == "success" for fulfilment in fulfilments)
+    return "PARTIALLY_FULFILLED" if has_left else "UNFULFILLED"

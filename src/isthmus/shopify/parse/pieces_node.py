@@ -1,0 +1,100 @@
+"""Parts that several GraphQL nodes share: global ids, money in two currencies, addresses, pages."""
+
+from collections.abc import Sequence
+from typing import Generic, TypeVar
+
+from msgspec import Struct
+
+from isthmus.kit import ids
+from isthmus.model.failure import RejectedError
+from isthmus.model.order import NOTHING, Address, Amount
+from isthmus.shopify.parse.body import UNREADABLE
+from isthmus.shopify.parse.money import Scale
+
+T = TypeVar("T")
+
+
+class Money(Struct, gc=False):
+    amount: str
+
+
+class Bag(Struct, gc=False, rename="camel"):
+    """MoneyBag: the same sum in the shop's and in the customer's currency."""
+
+    shop_money: Money
+    presentment_money: Money
+
+
+class Ref(Struct, gc=False):
+    """Another record, by its global id."""
+
+    id: str
+
+
+class Place(Struct, gc=False, rename="camel"):
+    first_name: str | None = None
+    last_name: str | None = None
+    city: str | None = None
+    province: str | None = None
+    zip: str | None = None
+    country_code_v2: str | None = None
+
+
+class Image(Struct, gc=False):
+    url: str
+
+
+class Preview(Struct, gc=False):
+    image: Image | None = None
+
+
+class Picture(Struct, gc=False):
+    preview: Preview | None = None
+
+
+class Nodes(Struct, Generic[T], gc=False):
+    """A connection whose pages were already put together."""
+
+    nodes: list[T]
+
+
+def number(gid: str) -> int:
+    """The number of a global id; RejectedError where there is none."""
+    try:
+        return ids.legacy(gid)
+    except ValueError:
+        raise RejectedError(UNREADABLE, "a global id without a number") from None
+
+
+def maybe_number(ref: Ref | None) -> int | None:
+    return None if ref is None else number(ref.id)
+
+
+def amount(bag: Bag | None, scale: Scale) -> Amount:
+    """The sum of a bag; nothing where Shopify sent none."""
+    return NOTHING if bag is None else scale.amount(bag.shop_money.amount, bag.presentment_money.amount)
+
+
+def total(bags: Sequence[Bag], scale: Scale) -> Amount:
+    """The sum of several bags."""
+    if not bags:
+        return NOTHING
+    return scale.total([(bag.shop_money.amount, bag.presentment_money.amount) for bag in bags])
+
+
+def address(place: Place | None) -> Address | None:
+    if place is None:
+        return None
+    return Address(place.city or None, place.province or None, place.zip or None, place.country_code_v2 or None)
+
+
+def tag_set(tags: Sequence[str]) -> tuple[str, ...]:
+    """Sorted, without repeats or blanks, like the webhook's."""
+    return tuple(sorted({tag.strip() for tag in tags if tag.strip()}))
+
+
+def picture(media: Picture | None) -> str | None:
+    """The address of a picture, None while it is still being made."""
+    if media is None or media.preview is None or media.preview.image is None:
+        return None
+    return media.preview.image.url

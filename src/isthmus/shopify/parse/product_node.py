@@ -1,0 +1,98 @@
+"""A Product node of `queries/products.graphql`, with every variant.
+
+https://shopify.dev/docs/api/admin-graphql/2026-10/objects/Product
+"""
+
+from typing import Any
+
+from msgspec import Struct
+
+from isthmus.model.product import Product, Variant
+from isthmus.shopify.parse.body import When, converter, maybe_utc, utc
+from isthmus.shopify.parse.money import plain
+from isthmus.shopify.parse.pieces_node import Nodes, Picture, number, picture, tag_set
+
+
+class _Category(Struct, gc=False, rename="camel"):
+    full_name: str
+
+
+class _Option(Struct, gc=False):
+    name: str
+    value: str
+
+
+class _Item(Struct, gc=False):
+    tracked: bool
+
+
+class _Variant(Struct, gc=False, rename="camel"):
+    id: str
+    title: str
+    price: str
+    compare_at_price: str | None
+    sku: str | None
+    barcode: str | None
+    inventory_quantity: int | None
+    inventory_policy: str
+    inventory_item: _Item
+    selected_options: list[_Option]
+    media: Nodes[Picture]
+
+
+class _Product(Struct, gc=False, rename="camel"):
+    id: str
+    title: str
+    handle: str
+    status: str
+    created_at: When
+    updated_at: When
+    published_at: When | None
+    vendor: str
+    product_type: str
+    tags: list[str]
+    category: _Category | None
+    featured_media: Picture | None
+    variants: Nodes[_Variant]
+
+
+_convert = converter(_Product)
+
+
+def parse(node: dict[str, Any]) -> Product:
+    """Read one product node whose variants are complete.
+
+    Raises RejectedError `storefront.unreadable_body` with the path of what is wrong.
+    """
+    raw = _convert(node)
+    return Product(
+        id=number(raw.id),
+        title=raw.title,
+        handle=raw.handle,
+        status=raw.status,
+        created_at=utc(raw.created_at),
+        updated_at=utc(raw.updated_at),
+        published_at=maybe_utc(raw.published_at),
+        vendor=raw.vendor or None,
+        kind=raw.product_type or None,
+        category=raw.category.full_name or None if raw.category is not None else None,
+        tags=tag_set(raw.tags),
+        image_url=picture(raw.featured_media),
+        variants=tuple([_variant(variant) for variant in raw.variants.nodes]),
+    )
+
+
+def _variant(variant: _Variant) -> Variant:
+    media = variant.media.nodes
+    return Variant(
+        id=number(variant.id),
+        title=variant.title,
+        price=plain(variant.price),
+        compare_at=None if variant.compare_at_price is None else plain(variant.compare_at_price),
+        sku=variant.sku or None,
+        barcode=variant.barcode or None,
+        stock=variant.inventory_quantity if variant.inventory_item.tracked else None,
+        sells_without_stock=variant.inventory_policy == "CONTINUE",
+        options=tuple([(option.name, option.value) for option in variant.selected_options]),
+        image_url=picture(media[0]) if media else None,
+    )

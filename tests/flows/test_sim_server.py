@@ -1,0 +1,70 @@
+"""The simulators as a process of their own: `python -m sims`, two ports, one JSON line when ready."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2
+import pytest
+
+KEY = {"X-Ometria-Auth": "sim-ometria-key"}
+CONTACT = {"@type": "contact", "@collection": "shopify", "id": "uk:1 2", "email": "a@example.com"}
+COMMAND = [sys.executable, "-m", "sims", "--shopify-port", "0", "--ometria-port", "0", "--seed", "5"]
+SIZES = ["--customers", "6", "--orders", "9", "--products", "4"]
+
+
+@pytest.fixture(scope="module")
+def ready() -> Iterator[dict[str, Any]]:
+    process = subprocess.Popen([*COMMAND, *SIZES], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        yield json.loads(process.stdout.readline())
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 0
+        process.stdout.close()
+
+
+@pytest.fixture
+def ometria(ready: dict[str, Any]) -> Iterator[httpx2.Client]:
+    with httpx2.Client(base_url=ready["ometria"], headers=KEY) as client:
+        assert client.post("/_sim/reset", json={}).status_code == 200
+        yield client
+
+
+def test_both_ports_answer_and_share_one_control(ready: dict[str, Any]) -> None:
+    httpx2.post(f"{ready['shopify']}/_sim/faults", json={"ometria.hang_seconds": 7.0})
+    assert httpx2.get(f"{ready['ometria']}/_sim/faults").json()["ometria.hang_seconds"] == 7.0
+
+
+def test_the_ready_line_names_everything_a_caller_needs(ready: dict[str, Any]) -> None:
+    assert set(ready) == {"shopify", "ometria", "stores", "api_key"}
+    keys = {"name", "domain", "admin_url", "client_id", "client_secret", "namespace", "currency"}
+    assert all(set(store) == keys for store in ready["stores"])
+
+
+def test_what_is_pushed_over_http_is_applied_by_itself(ometria: httpx2.Client) -> None:
+    assert ometria.post("/v2/push", json=[CONTACT]).json()["accepted"] == 1
+    ometria.post("/_sim/clock", json={"advance": 5})
+    stored = ometria.get("/v2/contacts/shopify/uk:1%202")
+    assert stored.json()["id"] == "uk:1 2"
+    assert ometria.get("/v2/profiles", params={"email": "a@example.com"}).json()[0]["email"] == "a@example.com"
+
+
+def test_a_wrong_key_is_403(ometria: httpx2.Client) -> None:
+    assert ometria.get("/v2/orders", headers={"X-Ometria-Auth": "x"}).status_code == 403
+
+
+def test_a_hanging_answer_holds_nobody_else_up(ometria: httpx2.Client) -> None:
+    ometria.post("/_sim/faults", json={"ometria.p_timeout_after_accept": 1.0, "ometria.hang_seconds": 60.0})
+    for _ in range(3):
+        with pytest.raises(httpx2.ReadTimeout):
+            ometria.post("/v2/push", json=[CONTACT], timeout=0.1)
+    began = time.monotonic()
+    assert ometria.get("/v2/orders").status_code == 200
+    assert time.monotonic() - began < 1.0
+    assert ometria.get("/_sim/report").json()["injected"] == {"ometria.p_timeout_after_accept": 3}

@@ -1,0 +1,1 @@
+"""Journeys along the road, each short enough to read at once."""

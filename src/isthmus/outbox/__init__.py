@@ -1,0 +1,1 @@
+"""What Ometria should say of every record, beside what it was last known to say."""

@@ -1,0 +1,320 @@
+"""One unit of work: weigh what was told against what is known, keep what is newer, and desire what follows from it.
+
+Everything here happens in one transaction that holds the locks of every record and every person it touches, so that the
+desired state always is the mapping of the canonical records, whoever works beside it.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+from msgspec import Struct
+
+from isthmus.consent import decide
+from isthmus.consent import sql as ledger
+from isthmus.db.pool import Tx
+from isthmus.flows import desire
+from isthmus.flows.road import Road
+from isthmus.flows.told import Told
+from isthmus.identity import sql as identity
+from isthmus.identity.match import Link, People, people
+from isthmus.inbox import sql as inbox
+from isthmus.kit.email import normalise
+from isthmus.kit.ids import keyed_hash
+from isthmus.model.consent import Channel, Claim
+from isthmus.model.customer import Consent, Customer
+from isthmus.model.event import Hint, Outcome, State
+from isthmus.model.lane import Lane
+from isthmus.model.order import Order
+from isthmus.records import sql as records
+from isthmus.records.sql import Canonical, Kept, Key
+from isthmus.records.weigh import Known, Verdict, weigh
+from isthmus.shopify.parse import customer_webhook
+
+CONFIRM_AFTER = timedelta(seconds=10)
+"""A consent statement is confirmed by a reading this much later, when the shop has settled."""
+
+
+class Change(Struct):
+    """What happened to one record in this unit of work: `before` and `after`, and every state it passed through."""
+
+    key: Key
+    before: Canonical | None
+    after: Canonical | None
+    passed: list[Canonical]
+    lane: Lane
+    since: datetime
+    is_gone: bool = False
+    is_remap: bool = False
+
+
+class Work(Struct):
+    """What the folding of a batch brought up."""
+
+    outcomes: list[Outcome]
+    changes: list[Change]
+    hints: dict[str, list[Hint]]
+    heard: list[ledger.Heard]
+
+
+def absorb(tx: Tx, road: Road, words: Sequence[Told], now: datetime) -> list[Outcome]:
+    """Weigh, keep, match, map, desire: the events' ends."""
+    if not words:
+        return []
+    _lock_records(tx, road, words)
+    known = records.load(tx, road.connection, {word.key for word in words}, road.packer)
+    work = Work([], [], {}, [])
+    for key, said in _by_key(words).items():
+        _fold(road, work, key, known.get(key), said, now)
+    changed = [change for change in work.changes if not change.is_remap]
+
+    affected, who = _match(tx, road, work.changes, now)
+    records.save(tx, road.connection, [(c.key[1], c.after) for c in changed if c.after is not None], now, road.packer)
+    records.bury(tx, road.connection, [c.key for c in changed if c.is_gone], now)
+    ledger.append(tx, road.connection, work.heard, road.hash_key, now)
+    desire.desire(tx, road, [*work.changes, *affected], who, now)
+    for store, hints in work.hints.items():
+        inbox.tell(tx, road.connection, store, hints, now)
+    return work.outcomes
+
+
+# Weigh ---------------------------------------------------------------------------------------------------------------
+
+
+def _lock_records(tx: Tx, road: Road, words: Iterable[Told]) -> None:
+    """Take the records, and the customers that orders belong to, since an order is mapped to its customer's person."""
+    names = set()
+    for word in words:
+        names.add(":".join(word.key))
+        if isinstance(word.record, Order) and word.record.customer_id is not None:
+            names.add(f"customer:{word.key[1]}:{word.record.customer_id}")
+    identity.lock(tx, road.connection, sorted(names))
+
+
+def _by_key(words: Iterable[Told]) -> dict[Key, list[Told]]:
+    """Words by record, oldest version first; a reading that found nothing, and what has no version, at the end."""
+    grouped: dict[Key, list[Told]] = {}
+    for word in words:
+        grouped.setdefault(word.key, []).append(word)
+    for said in grouped.values():
+        said.sort(
+            key=lambda w: (w.record is None, w.record.updated_at if w.record else w.event.received_at, w.is_reading)
+        )
+    return grouped
+
+
+def _fold(road: Road, work: Work, key: Key, kept: Kept | None, said: list[Told], now: datetime) -> None:
+    """Let each word about a record change it in turn, as its version allows."""
+    before = kept.record if kept else None
+    known = kept.known if kept else None
+    change = Change(key, before, before, [], min((w.event.lane for w in said), key=lambda lane: lane.rank), now)
+    is_changed = False
+    taken: list[Told] = []
+    for word in said:
+        subject = f"{key[0]}:{key[2]}"
+        if word.is_remap:
+            change.is_remap = True
+            taken.append(word)
+            _end(work, word, State.APPLIED, None, subject)
+        elif word.claim is not None:
+            verdict = _hear_claim(work, word, change, now)
+            is_changed |= verdict is Verdict.NEWER
+            taken += [word] if verdict is Verdict.NEWER else []
+            _end(work, word, State.APPLIED if verdict is Verdict.NEWER else State.STALE, None, subject)
+        elif word.record is None:
+            # A reading that found nothing: the record is gone from the shop.
+            if change.after is not None or known is None or not known.is_gone:
+                change.after, change.is_gone, is_changed = None, True, True
+                known = Known(now, None, is_gone=True)
+                taken.append(word)
+                _end(work, word, State.APPLIED, "gone from the shop", subject)
+            else:
+                _end(work, word, State.STALE, "known to be gone", subject)
+        else:
+            record = _merge(change.after, word, work)
+            _, digest = records.encode(record)
+            verdict = weigh(known, record.updated_at, digest, is_reading=word.is_reading)
+            if verdict is Verdict.NEWER:
+                _ask_for_the_rest(work, word, change.after, record, now)
+                change.after, change.is_gone, is_changed = record, False, True
+                change.passed.append(record)
+                known = Known(record.updated_at, digest)
+                taken.append(word)
+            elif verdict is Verdict.ASK:
+                _tell(work, key[1], Hint(f"poll/{key[0]}", subject, word.event.lane, now))
+            reason = {Verdict.STALE: "older than what is known", Verdict.ASK: "same version: read instead"}.get(verdict)
+            state = State.APPLIED if verdict is Verdict.NEWER else State.STALE
+            _end(work, word, state, reason, subject, _names(road, record))
+    if taken:
+        change.lane = min((w.event.lane for w in taken), key=lambda lane: lane.rank)
+        change.since = min(w.event.received_at for w in taken)
+    change.is_remap = change.is_remap and not is_changed
+    if is_changed or change.is_remap:
+        work.changes.append(change)
+
+
+def _merge(known: Canonical | None, word: Told, work: Work) -> Canonical:
+    """What the record is with this word: a shape that cannot tell a part leaves that part as it was."""
+    record = word.record
+    if isinstance(record, Order) and record.returns is None and isinstance(known, Order):
+        return msgspec.structs.replace(record, returns=known.returns)
+    if isinstance(record, Customer):
+        before = known if isinstance(known, Customer) else None
+        if word.is_patch:
+            return record if before is None else customer_webhook.patched(before, record)
+        return _with_consent(before, record, word, work)
+    assert record is not None  # noqa: S101 - the caller has sorted out readings that found nothing
+    return record
+
+
+def _with_consent(before: Customer | None, read: Customer, word: Told, work: Work) -> Customer:
+    """A customer reading with, per channel, the consent that stands; both statements go to the ledger."""
+    stands: dict[Channel, Consent | None] = {}
+    for channel, address, told in (
+        (Channel.EMAIL, read.email, read.email_consent),
+        (Channel.SMS, read.phone, read.sms_consent),
+    ):
+        if told is None:
+            stands[channel] = None
+            continue
+        known = None
+        if before is not None and _same_address(channel, before, address):
+            known = before.email_consent if channel is Channel.EMAIL else before.sms_consent
+        stands[channel], rule = decide.stands(known, told, is_reading=True)
+        if address and rule != "same":
+            claim = Claim(
+                channel, address, told.state, "shopify.reading", read.id, told.updated_at, told.level,
+                told.collected_from,
+            )  # fmt: skip
+            work.heard.append(ledger.Heard(word.key[1], claim, rule, word.event.id))
+    return msgspec.structs.replace(read, email_consent=stands[Channel.EMAIL], sms_consent=stands[Channel.SMS])
+
+
+def _hear_claim(work: Work, word: Told, change: Change, now: datetime) -> Verdict:
+    """A consent statement: it stands if it is newer, is written down either way, and is confirmed by a reading."""
+    claim, customer = word.claim, change.after
+    assert claim is not None  # noqa: S101 - the caller has looked
+    told = Consent(claim.state, claim.level, claim.at, claim.collected_from)
+    _tell(
+        work,
+        word.key[1],
+        Hint("poll/customer", f"customer:{word.key[2]}", Lane.REALTIME, now + CONFIRM_AFTER),
+    )
+    known = None
+    if isinstance(customer, Customer) and customer.is_read and _same_address(claim.channel, customer, claim.address):
+        known = customer.email_consent if claim.channel is Channel.EMAIL else customer.sms_consent
+        stands, rule = decide.stands(known, told, is_reading=False)
+    else:
+        # Not read yet, or about an address we do not know them by: the reading that was just asked for will tell.
+        stands, rule = told, "unread"
+    work.heard.append(ledger.Heard(word.key[1], claim, rule, word.event.id))
+    if rule == "unread" or stands is known:
+        return Verdict.STALE
+    assert isinstance(customer, Customer)  # noqa: S101 - only then was anything weighed
+    change.after = msgspec.structs.replace(
+        customer, **{"email_consent" if claim.channel is Channel.EMAIL else "sms_consent": stands}
+    )
+    return Verdict.NEWER
+
+
+def _same_address(channel: Channel, customer: Customer, address: str | None) -> bool:
+    if channel is Channel.EMAIL:
+        return normalise(customer.email) == normalise(address)
+    return customer.phone == address
+
+
+def _ask_for_the_rest(work: Work, word: Told, before: Canonical | None, record: Canonical, now: datetime) -> None:
+    """A customer's webhook leaves out tags, consent and counts: read them, at once for somebody newly reachable."""
+    if not word.is_patch or not isinstance(record, Customer):
+        return
+    is_urgent = not (
+        isinstance(before, Customer) and before.is_read and (before.email, before.phone) == (record.email, record.phone)
+    )
+    lane = word.event.lane if not is_urgent else min(word.event.lane, Lane.REALTIME, key=lambda lane: lane.rank)
+    _tell(
+        work, word.key[1], Hint("poll/customer", f"customer:{record.id}", lane if is_urgent else Lane.ENRICHMENT, now)
+    )
+
+
+def _tell(work: Work, store: str, hint: Hint) -> None:
+    work.hints.setdefault(store, []).append(hint)
+
+
+def _end(work: Work, word: Told, state: State, reason: str | None, subject: str, names: tuple[bytes, ...] = ()) -> None:
+    work.outcomes.append(Outcome(word.event.id, state, reason, subject, names))
+
+
+def _names(road: Road, record: Canonical) -> tuple[bytes, ...]:
+    """Keyed hashes of whom a body is about, so that one person's bodies can be found."""
+    identifiers = (getattr(record, "email", None), getattr(record, "phone", None))
+    return tuple(keyed_hash(road.hash_key, "person", text.strip().lower()) for text in identifiers if text)
+
+
+# Match ---------------------------------------------------------------------------------------------------------------
+
+
+def _match(tx: Tx, road: Road, changes: Sequence[Change], now: datetime) -> tuple[list[Change], People]:
+    """Keep the links in step with the customers; whose surviving id changed, and everybody's surviving id now."""
+    customers = {(c.key[1], int(c.key[2])) for c in changes if c.key[0] == "customer"}
+    owners = {
+        (c.key[1], record.customer_id)
+        for c in changes
+        for record in (c.before, c.after)
+        if isinstance(record, Order) and record.customer_id is not None
+    }
+    linked = identity.of_customers(tx, road.connection, sorted(customers | owners))
+    emails = {link.email for link in linked if link.email}
+    for change in changes:
+        for record in (change.before, change.after):
+            if isinstance(record, (Customer, Order)) and (email := normalise(record.email)):
+                emails.add(email)
+    identity.lock(tx, road.connection, [f"email:{email}" for email in emails])
+    before = people([*identity.of_emails(tx, road.connection, sorted(emails)), *_alone(linked)])
+
+    links = []
+    for change in changes:
+        if isinstance(change.after, Customer):
+            store, number = change.key[1], change.after.id
+            contact = f"{road.shops[store].rules.namespace}{number}"
+            links.append(Link(store, number, contact, normalise(change.after.email)))
+    gone = [(c.key[1], int(c.key[2])) for c in changes if c.is_gone and c.key[0] == "customer"]
+    if not links and not gone:
+        return [], before
+    if links:
+        identity.save(tx, road.connection, links)
+    if gone:
+        identity.part(tx, road.connection, gone, now)
+    linked = identity.of_customers(tx, road.connection, sorted(customers | owners))
+    after = people([*identity.of_emails(tx, road.connection, sorted(emails)), *_alone(linked)])
+    return _affected(tx, road, changes, before, after), after
+
+
+def _alone(links: Iterable[Link]) -> list[Link]:
+    """Customers without an address; the others come with everybody else of theirs."""
+    return [link for link in links if link.email is None]
+
+
+def _affected(tx: Tx, road: Road, changes: Sequence[Change], before: People, after: People) -> list[Change]:
+    """Records that did not change themselves but belong to somebody whose surviving id did."""
+    emails = [
+        e for e in before.by_email.keys() | after.by_email.keys() if before.by_email.get(e) != after.by_email.get(e)
+    ]
+
+    def spoke_for(who: People, customer: tuple[str, int]) -> str:
+        return who.by_customer.get(customer) or f"{road.shops[customer[0]].rules.namespace}{customer[1]}"
+
+    moved = [
+        customer
+        for customer in before.by_customer.keys() | after.by_customer.keys()
+        if spoke_for(before, customer) != spoke_for(after, customer)
+    ]
+    if not emails and not moved:
+        return []
+    mine = {change.key for change in changes}
+    lane = min((c.lane for c in changes), key=lambda lane: lane.rank)
+    since = min(c.since for c in changes)
+    return [
+        Change((k.kind, k.store, k.id), k.record, k.record, [], lane, since, is_remap=True)
+        for k in records.of_people(tx, road.connection, emails, moved, road.packer)
+        if (k.kind, k.store, k.id) not in mine
+    ]

@@ -1,0 +1,152 @@
+"""Send one batch of due writes in the next free slot, and record the platform's own answer for each."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from msgspec import Struct
+
+from isthmus.cases import sql as cases
+from isthmus.db.pool import Database, Tx
+from isthmus.flows import trouble
+from isthmus.flows.road import Road
+from isthmus.kit.backoff import wait_for
+from isthmus.kit.ids import claim_id
+from isthmus.model.failure import BlockedError, Failure, RejectedError, TransientError
+from isthmus.model.lane import Lane
+from isthmus.ometria.answers import Pushed
+from isthmus.outbox import plan
+from isthmus.outbox import sql as outbox
+from isthmus.outbox.sql import Claimed
+
+OUTAGE_AFTER = 3
+"""Whole requests that must fail in a row before people are told."""
+
+UNANSWERED = ((3, 10), (6, 1))
+"""After so many unanswered pushes a record travels in batches of so many: one that hangs the platform stands alone."""
+GIVE_UP_AFTER = 10
+
+OUTAGES = ("platform.unavailable", "platform.rate_limited", "platform.key_refused", "platform.address_unknown")
+"""What a push that goes through proves to be over."""
+
+LONGEST_WAIT = timedelta(seconds=60)
+
+
+class Delivered(Struct, frozen=True):
+    """What one slot brought: records sent and accepted, or what went wrong. Nothing sent means nothing was due."""
+
+    n_sent: int = 0
+    n_accepted: int = 0
+    failure: str | None = None
+
+
+def deliver(db: Database, road: Road, lanes: Sequence[Lane] = tuple(Lane)) -> Delivered:
+    """Wait for the next slot, fill it, push, settle what the answer says."""
+    now = road.clock.now()
+    with db.transaction() as tx:
+        if not outbox.due(tx, road.connection, now, lanes):
+            return Delivered()
+        slot_at, n = outbox.reserve(tx, road.connection, "push", road.pace.push_per_second, now)
+    road.clock.wait((slot_at - now).total_seconds())
+
+    claim = claim_id()
+    now = road.clock.now()
+    with db.transaction() as tx:
+        own = [lane for lane in plan.slot_lanes(n, road.pace.realtime_share) if lane in lanes]
+        kind = plan.choose(outbox.ready(tx, road.connection, own, lanes, now), now)
+        order = [lane for lane in plan.filling_order(own) if lane in lanes]
+        batch = outbox.claim(tx, road.connection, kind, order, now=now, claim=claim, packer=road.packer) if kind else []
+        if not batch:
+            outbox.hand_back(tx, road.connection, "push", road.pace.push_per_second, slot_at)
+            return Delivered()
+
+    # Whoever was held up between claim and push (a paused machine, a slow disk) lets the lease run out instead.
+    if road.clock.now() - now > outbox.LEASE / 2:
+        return Delivered()
+    try:
+        pushed = road.platform.push([row.body for row in batch])
+    except Failure as failure:
+        return _failed(db, road, batch, claim, failure)
+    return _answered(db, road, batch, claim, pushed)
+
+
+def _answered(db: Database, road: Road, batch: Sequence[Claimed], claim: UUID, pushed: Pushed) -> Delivered:
+    now = road.clock.now()
+    if pushed.rejected:
+        # Some of them, and the answer does not say which: a smaller company each time until the bad one stands alone.
+        return _refused(db, road, batch, claim, RejectedError("platform.refused_batch", f"{pushed.rejected} rejected"))
+    with db.transaction() as tx:
+        outbox.accept(tx, road.connection, batch, claim, pushed.request_id, now=now, coalesce=road.pace.coalesce)
+        if outbox.all_well(tx, road.connection, "push"):
+            trouble.open_again(tx, road, OUTAGES, by="deliver")
+        if pushed.queue_limit and pushed.queue_remaining is not None:
+            # The platform works its queue off at some pace we do not know; while it is behind, silence proves nothing.
+            behind = pushed.queue_limit - pushed.queue_remaining
+            if behind > 10 * plan.BATCH:
+                outbox.backlog(tx, road.connection, now + road.pace.settle_after)
+    return Delivered(len(batch), len(batch))
+
+
+def _failed(db: Database, road: Road, batch: Sequence[Claimed], claim: UUID, failure: Failure) -> Delivered:
+    match failure:
+        case RejectedError():
+            return _refused(db, road, batch, claim, failure)
+        case TransientError(may_have_arrived=True):
+            return _unanswered(db, road, batch, claim, failure)
+        case _:
+            return _turned_away(db, road, batch, claim, failure)
+
+
+def _turned_away(db: Database, road: Road, batch: Sequence[Claimed], claim: UUID, failure: Failure) -> Delivered:
+    """Nothing arrived: 429, no connection, or a key that is refused. Nobody's record is at fault, so none is blamed."""
+    now = road.clock.now()
+    with db.transaction() as tx:
+        n = outbox.failures(tx, road.connection, "push") + 1
+        wait = min(wait_for(min(n, 8), failure.retry_after) or LONGEST_WAIT, LONGEST_WAIT)
+        outbox.give_back(tx, road.connection, batch, claim, now=now, due_at=now, outcome="deferred")
+        outbox.slow_down(tx, road.connection, "push", now + wait)
+        if isinstance(failure, BlockedError):
+            trouble.shut(tx, road, failure)
+        elif n >= OUTAGE_AFTER:
+            cases.touch(tx, road.connection, [trouble.sign(failure)], now)
+    return Delivered(len(batch), 0, failure.code)
+
+
+def _unanswered(db: Database, road: Road, batch: Sequence[Claimed], claim: UUID, failure: Failure) -> Delivered:
+    """It may have arrived. The state of each record is unknown; it is sent again, a moment is looked for first."""
+    now = road.clock.now()
+    most = max(row.attempts for row in batch)
+    company = next((size for after, size in reversed(UNANSWERED) if most >= after), None)
+    with db.transaction() as tx:
+        n = outbox.slow_down(tx, road.connection, "push", now + timedelta(seconds=min(0.25 * 2 ** min(most, 6), 15)))
+        if len(batch) == 1 and most >= GIVE_UP_AFTER:
+            _bury(tx, road, batch, RejectedError("platform.unanswered"), now)
+        else:
+            outbox.give_back(
+                tx, road.connection, batch, claim, now=now, due_at=now + road.pace.coalesce, outcome="unanswered",
+                batch_max=company,
+            )  # fmt: skip
+        if n >= OUTAGE_AFTER:
+            cases.touch(tx, road.connection, [trouble.sign(failure)], now)
+    return Delivered(len(batch), 0, failure.code)
+
+
+def _refused(db: Database, road: Road, batch: Sequence[Claimed], claim: UUID, failure: Failure) -> Delivered:
+    """The batch was refused: a single record is buried, several go again in smaller company."""
+    now = road.clock.now()
+    with db.transaction() as tx:
+        if len(batch) == 1:
+            _bury(tx, road, batch, failure, now)
+        else:
+            outbox.give_back(
+                tx, road.connection, batch, claim, now=now, due_at=now, outcome="refused",
+                batch_max=plan.smaller(len(batch)),
+            )  # fmt: skip
+        outbox.all_well(tx, road.connection, "push")
+    return Delivered(len(batch), 0, failure.code)
+
+
+def _bury(tx: Tx, road: Road, batch: Sequence[Claimed], failure: Failure, now: datetime) -> None:
+    """Dead letters, each with its case."""
+    buried = outbox.bury(tx, road.connection, [(row.kind, row.id, row.hash) for row in batch], failure.code, now)
+    cases.touch(tx, road.connection, [trouble.sign(failure, subject) for subject in buried], now)

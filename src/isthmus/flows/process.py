@@ -1,0 +1,186 @@
+"""Take events from the inbox, learn what they say, and put what Ometria should say of it into the outbox."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from msgspec import Struct
+
+from isthmus.cases import sql as cases
+from isthmus.db.pool import Database, Tx
+from isthmus.flows import absorb, told, trouble
+from isthmus.flows.road import Road
+from isthmus.flows.told import Reading, Told
+from isthmus.inbox import sql as inbox
+from isthmus.kit.backoff import wait_for
+from isthmus.kit.ids import claim_id
+from isthmus.model.event import Event, Outcome, State
+from isthmus.model.failure import BlockedError, Failure, RejectedError, TransientError
+from isthmus.model.lane import Lane
+from isthmus.records import sql as records
+from isthmus.records.sql import Canonical, Key
+from isthmus.shopify import topics
+
+AT_ONCE = 200
+"""Events of one claim: enough to share the round trips, little enough to be done long before the lease ends."""
+
+LEASE = timedelta(seconds=12)
+
+
+class Processed(Struct, frozen=True):
+    """What became of one batch. `n_claimed` of zero means nothing was due."""
+
+    n_claimed: int = 0
+    n_read: int = 0
+    n_failed: int = 0
+
+
+def process(db: Database, road: Road, lanes: Sequence[Lane] = tuple(Lane), limit: int = AT_ONCE) -> Processed:
+    """One batch from the inbox to the outbox: claim, parse, read what must be read, absorb."""
+    claim = claim_id()
+    with db.transaction() as tx:
+        _bury_poison(tx, road)
+        events: list[Event] = []
+        for lane in lanes:
+            if len(events) < limit:
+                events += inbox.claim(tx, road.connection, (lane,), road.tick(lane), limit - len(events), claim, LEASE)
+    if not events:
+        return Processed()
+
+    heard = told.hear(events, road)
+    readings = _unanswered(db, road, heard)
+    found, failed = _read(road, readings)
+    heard.failures += failed
+    failing = {event.id for event, _ in heard.failures}
+    words = [word for word in heard.told if word.event.id not in failing]
+    words += [
+        Told(r.event, r.key, found[r.key], is_reading=True)
+        for r in readings
+        if r.key in found and r.event.id not in failing
+    ]
+
+    now = road.clock.now()
+    with db.transaction() as tx:
+        outcomes = absorb.absorb(tx, road, words, now)
+        outcomes += [o for o in heard.outcomes if o.id not in failing]
+        outcomes += _matters(tx, road, heard.matters)
+        for event, wait in heard.waiting:
+            inbox.postpone(tx, road.connection, claim, [event.id], now + wait, "the record's own body may come")
+        outcomes += _fail(tx, road, claim, heard.failures)
+        inbox.settle(tx, road.connection, claim, _one_each(outcomes), now)
+    return Processed(len(events), len(readings), len(heard.failures))
+
+
+def _unanswered(db: Database, road: Road, heard: told.Heard) -> list[Reading]:
+    """The readings that are really needed: not what a body has told meanwhile, nor what one may tell in a moment."""
+    patient = [r for r in heard.readings if r.event.topic in told.PATIENT]
+    if not patient:
+        return heard.readings
+    with db.transaction() as tx:
+        known = records.load(tx, road.connection, {r.key for r in patient}, road.packer)
+    needed = [r for r in heard.readings if r.event.topic not in told.PATIENT]
+    for reading in patient:
+        left = told.patience(reading.event, road)
+        if told.answered(reading.event, known.get(reading.key)):
+            subject = f"{reading.key[0]}:{reading.key[2]}"
+            heard.outcomes.append(Outcome(reading.event.id, State.APPLIED, "told by the record's own body", subject))
+        elif left > timedelta():
+            heard.waiting.append((reading.event, min(left, timedelta(seconds=2))))
+        else:
+            needed.append(reading)
+    return needed
+
+
+def _read(road: Road, readings: Sequence[Reading]) -> tuple[dict[Key, Canonical | None], list[tuple[Event, Failure]]]:
+    """Read records many at a time, outside any transaction; what failed, by event."""
+    found: dict[Key, Canonical | None] = {}
+    failed: list[tuple[Event, Failure]] = []
+    for (store, kind), numbers in told.by_store(readings).items():
+        reader = road.shops[store].reader
+        try:
+            answers: Mapping[int, Canonical | None]
+            match kind:
+                case "order":
+                    answers = reader.orders(numbers)
+                case "customer":
+                    answers = reader.customers(numbers)
+                case _:
+                    answers = reader.products(numbers)
+        except Failure as failure:
+            failed += [(r.event, failure) for r in readings if r.key[:2] == (kind, store)]
+        else:
+            found |= {(kind, store, str(number)): record for number, record in answers.items()}
+    return found, failed
+
+
+def _matters(tx: Tx, road: Road, events: Sequence[Event]) -> list[Outcome]:
+    """Privacy requests and the like: a case with its due date, opened in the transaction that ends the event."""
+    outcomes = []
+    for event in events:
+        named = topics.subject(event.topic, event.body or b"")
+        subject = f"{named[0]}:{named[1]}" if named else ""
+        code = _MATTERS[event.topic]
+        cases.touch(
+            tx,
+            road.connection,
+            [trouble.sign(RejectedError(code), subject, event.store)],
+            road.clock.now(),
+        )
+        outcomes.append(Outcome(event.id, State.APPLIED, f"became case {code}", subject or None))
+    return outcomes
+
+
+_MATTERS = {
+    "customers/data_request": "privacy.data_request",
+    "customers/redact": "privacy.redact_customer",
+    "shop/redact": "privacy.redact_shop",
+    "app/uninstalled": "storefront.app_uninstalled",
+}
+
+
+def _fail(tx: Tx, road: Road, claim: UUID, failures: Sequence[tuple[Event, Failure]]) -> list[Outcome]:
+    """What a failure does to its event: later, never, or nothing at all until a person acts."""
+    now = road.clock.now()
+    outcomes, seen = [], []
+    for event, failure in failures:
+        match failure:
+            case TransientError() if (wait := wait_for(event.attempts, failure.retry_after)) is not None:
+                inbox.postpone(tx, road.connection, claim, [event.id], now + wait, failure.code)
+            case BlockedError():
+                wait = timedelta(minutes=1)
+                inbox.postpone(tx, road.connection, claim, [event.id], now + wait, failure.code)
+                seen.append(trouble.sign(failure, store=event.store))
+            case RejectedError(code="integration.unknown_topic"):
+                outcomes.append(Outcome(event.id, State.PARKED, failure.code))
+                seen.append(trouble.sign(failure, event.topic, event.store))
+            case _:
+                outcomes.append(Outcome(event.id, State.BURIED, failure.code))
+                seen.append(trouble.sign(failure, event.subject or f"event:{event.id}", event.store))
+    cases.touch(tx, road.connection, seen, now)
+    return outcomes
+
+
+def _bury_poison(tx: Tx, road: Road) -> None:
+    """Rows whose lease ended unsettled five times are taken to kill whoever works on them."""
+    claim, now = claim_id(), road.clock.now()
+    events = inbox.poison(tx, road.connection, now, 10, claim, LEASE)
+    if not events:
+        return
+    cases.touch(
+        tx,
+        road.connection,
+        [trouble.sign(RejectedError("integration.poison_row", e.topic), f"event:{e.id}", e.store) for e in events],
+        now,
+    )
+    outcomes = [Outcome(e.id, State.BURIED, "integration.poison_row") for e in events]
+    inbox.settle(tx, road.connection, claim, outcomes, now)
+
+
+def _one_each(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """One end per event: an event about two records is applied when either took its word."""
+    best: dict[int, Outcome] = {}
+    for outcome in outcomes:
+        held = best.get(outcome.id)
+        if held is None or (outcome.state is State.APPLIED and held.state is State.STALE):
+            best[outcome.id] = outcome
+    return list(best.values())

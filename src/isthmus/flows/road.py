@@ -1,0 +1,74 @@
+"""What a flow needs of one connection: the runtime puts it together, so that settings stop there."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from msgspec import Struct
+
+from isthmus.kit.clock import Clock
+from isthmus.kit.pack import Packer
+from isthmus.mapping.rules import Rules
+from isthmus.model.customer import Customer
+from isthmus.model.lane import Lane
+from isthmus.model.order import Order
+from isthmus.model.product import Product
+from isthmus.ometria.client import Ometria
+
+
+class Reader(Protocol):
+    """A store as it is now. An id that the answer maps to None is gone."""
+
+    def orders(self, ids: Sequence[int]) -> Mapping[int, Order | None]: ...
+
+    def customers(self, ids: Sequence[int]) -> Mapping[int, Customer | None]: ...
+
+    def products(self, ids: Sequence[int]) -> Mapping[int, Product | None]: ...
+
+
+class Shop(Struct, frozen=True):
+    """One store of the connection."""
+
+    name: str
+    rules: Rules
+    reader: Reader
+
+
+class Pace(Struct, frozen=True):
+    """How fast, how long, how much: each with its default from the connection file."""
+
+    push_per_second: float = 4.0
+    read_per_second: float = 4.0
+    realtime_share: float = 0.7
+    settle_after: timedelta = timedelta(seconds=30)
+    read_back: float = 0.01
+    enrichment_every: timedelta = timedelta(minutes=15)
+    poll_every: timedelta = timedelta(minutes=5)
+    checkout_quiet: timedelta = timedelta(minutes=30)
+    coalesce: timedelta = timedelta(seconds=1)
+    """Changes of one record within this long become one push."""
+    hint_patience: timedelta = timedelta(seconds=10)
+    """How long a hint waits for the record's own body before the record is read."""
+    contact_head_start: timedelta = timedelta(seconds=3)
+
+
+class Road(Struct, frozen=True):
+    """One connection, ready to work on."""
+
+    connection: str
+    shops: Mapping[str, Shop]
+    platform: Ometria
+    collection: str
+    clock: Clock
+    hash_key: bytes
+    packer: Packer
+    is_live: bool = False
+    pace: Pace = Pace()
+
+    def tick(self, lane: Lane) -> datetime:
+        """Until when work of this lane is due: the enrichment lane collects and moves on at its interval."""
+        now = self.clock.now()
+        every = self.pace.enrichment_every.total_seconds()
+        if lane is not Lane.ENRICHMENT or every <= 0:
+            return now
+        return datetime.fromtimestamp(now.timestamp() // every * every, now.tzinfo)

@@ -1,0 +1,166 @@
+"""Find out what became of accepted records: the error feed names the refused, a read-back settles the doubtful.
+
+Accepted is not applied. A record is applied when it was read back equal, or when the feed was watched without a gap
+from its push until `settle_after` and did not name it. Silence alone is never success.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from isthmus.cases import sql as cases
+from isthmus.db.pool import Database, Tx
+from isthmus.flows import trouble
+from isthmus.flows.road import Road
+from isthmus.model.failure import BlockedError, Failure, RejectedError
+from isthmus.model.write import Kind
+from isthmus.ometria.answers import FeedEntry
+from isthmus.outbox import plan
+from isthmus.outbox import sql as outbox
+from isthmus.outbox.sql import Accepted
+
+AT_ONCE = 5_000
+"""Records settled by one look at the feed."""
+
+READ_BACKS = 8
+"""Records read back after one look at the feed: two seconds of a budget of four a second."""
+
+BELIEVE_AFTER = 3
+"""Read-backs that must fail to find a record before it is a case: the platform may just be slow."""
+
+
+class Settled(Struct, frozen=True):
+    """What a look at the feed brought. `is_open` when something still awaits settlement."""
+
+    n_applied: int = 0
+    n_refused: int = 0
+    n_read_back: int = 0
+    is_open: bool = False
+    failure: str | None = None
+
+
+def settle(db: Database, road: Road) -> Settled:
+    """Poll the feed once, settle what it allows, read back what it cannot tell."""
+    with db.transaction() as tx:
+        outbox.reap(tx, road.connection, road.clock.now())
+        if not outbox.awaits_settlement(tx, road.connection):
+            return Settled()
+    _wait_for_a_slot(db, road)
+    asked_at = road.clock.now()
+    try:
+        entries = road.platform.errors()
+    except Failure as failure:
+        if isinstance(failure, BlockedError):
+            with db.transaction() as tx:
+                trouble.shut(tx, road, failure)
+        return Settled(is_open=True, failure=failure.code)
+
+    with db.transaction() as tx:
+        before, backlog_until = outbox.feed(tx, road.connection)
+        if any(entry.fingerprint is None for entry in entries):
+            # Entries that name no record: the feed says that something was refused, not what. Read back everything.
+            seen = plan.Feed(asked_at, asked_at, frozenset())
+        else:
+            seen = plan.watched(before, [entry.fingerprint for entry in entries if entry.fingerprint], asked_at)
+        outbox.remember_feed(tx, road.connection, seen)
+        n_refused = _bury_the_named(tx, road, entries)
+        n_applied, sample = 0, []
+        until = asked_at - road.pace.settle_after
+        if seen.covered_since is not None and (backlog_until is None or backlog_until <= asked_at):
+            unnamed = outbox.settleable(tx, road.connection, seen.covered_since, until, AT_ONCE)
+            n_applied = _apply(tx, road, unnamed)
+            sample = _sample(unnamed, road.pace.read_back)
+        doubtful = outbox.doubtful(
+            tx, road.connection, before=min(seen.covered_since or asked_at, until), moment_quiet=until, limit=READ_BACKS
+        )
+    n_found = sum(_read_back(db, road, record) for record in [*doubtful, *sample])
+    with db.transaction() as tx:
+        is_open = outbox.awaits_settlement(tx, road.connection)
+    return Settled(n_applied + n_found, n_refused, len(doubtful) + len(sample), is_open)
+
+
+def _bury_the_named(tx: Tx, road: Road, entries: Sequence[FeedEntry]) -> int:
+    """Refused records become dead letters, unless they have been sent or changed again since that push."""
+    open_ = outbox.unsettled(tx, road.connection, sorted({e.request_id for e in entries if e.request_id}))
+    refused: dict[str, tuple[Kind, str, bytes, str]] = {}
+    for entry in entries:
+        for (kind, name), record in open_.items():
+            if name == entry.record_id and entry.request_id == record.request_id and record.state == "accepted":
+                refused[f"{kind}:{name}"] = (kind, name, record.hash, entry.path)
+    buried = outbox.bury(tx, road.connection, [r[:3] for r in refused.values()], "platform.refused", road.clock.now())
+    cases.touch(
+        tx,
+        road.connection,
+        [trouble.sign(RejectedError("platform.refused", f"at {refused[s][3]}"), s) for s in buried],
+        road.clock.now(),
+    )
+    return len(buried)
+
+
+def _apply(tx: Tx, road: Road, records: Sequence[Accepted]) -> int:
+    """These are there: whatever case said that they were not is over."""
+    now = road.clock.now()
+    subjects = outbox.apply(tx, road.connection, [(r.kind, r.id, r.hash) for r in records], now)
+    cases.resolve_subjects(tx, road.connection, subjects, "platform.", now, by="settle")
+    return len(subjects)
+
+
+def _sample(applied: Sequence[Accepted], share: float) -> list[Accepted]:
+    """A share of what silence settled, chosen by content so that every process would choose the same."""
+    return [r for r in applied if int.from_bytes(r.hash[:4], "big") < share * 2**32][:READ_BACKS]
+
+
+def _read_back(db: Database, road: Road, record: Accepted) -> bool:
+    """Look at one record on the platform and conclude; whether it is there as sent."""
+    _wait_for_a_slot(db, road)
+    sent: Mapping[str, Any] = msgspec.json.decode(road.packer.unpack(record.body))
+    try:
+        found = _look(road, record)
+    except Failure as failure:
+        # Could not look. A state can simply be sent again; a moment must wait until someone can look.
+        with db.transaction() as tx:
+            cases.touch(tx, road.connection, [trouble.sign(failure)], road.clock.now())
+            if record.kind is not Kind.MOMENT and failure.code == "platform.read_path_unknown":
+                outbox.send_again(tx, road.connection, [(record.kind, record.id, record.hash)], road.clock.now())
+        return False
+    where = None if found is None else plan.differs(sent, found)
+    is_there = found is not None and (where is None or record.kind is Kind.MOMENT)
+    now = road.clock.now()
+    with db.transaction() as tx:
+        this = [(record.kind, record.id, record.hash)]
+        if is_there:
+            _apply(tx, road, [record])
+        elif record.doubts + 1 < BELIEVE_AFTER or record.kind is Kind.MOMENT:
+            outbox.send_again(tx, road.connection, this, now + timedelta(seconds=record.doubts))
+        else:
+            code = "platform.not_applied" if found is None else "platform.differs"
+            buried = outbox.bury(tx, road.connection, this, code, now)
+            cases.touch(
+                tx,
+                road.connection,
+                [trouble.sign(RejectedError(code, f"at {where}" if where else ""), s) for s in buried],
+                now,
+            )
+    return is_there
+
+
+def _look(road: Road, record: Accepted) -> dict[str, Any] | None:
+    match record.kind:
+        case Kind.CONTACT:
+            return road.platform.contact(road.collection, record.id)
+        case Kind.ORDER:
+            return road.platform.order(record.id)
+        case Kind.PRODUCT:
+            return road.platform.product(record.id)
+        case Kind.MOMENT:
+            return road.platform.event(record.id)
+
+
+def _wait_for_a_slot(db: Database, road: Road) -> None:
+    now = road.clock.now()
+    with db.transaction() as tx:
+        slot_at, _ = outbox.reserve(tx, road.connection, "read", road.pace.read_per_second, now)
+    road.clock.wait((slot_at - now).total_seconds())

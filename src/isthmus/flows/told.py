@@ -1,0 +1,176 @@
+"""What a batch of events says, in canonical words: which records, which statements, which must be read first."""
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+
+import msgspec
+from msgspec import Struct
+
+from isthmus.flows.road import Road, Shop
+from isthmus.model.consent import Claim
+from isthmus.model.event import Event, Outcome, State
+from isthmus.model.failure import Failure, RejectedError
+from isthmus.model.order import Order
+from isthmus.model.product import Product
+from isthmus.records.sql import Canonical, Kept, Key, key_of
+from isthmus.shopify import topics
+from isthmus.shopify.parse import body as bodies
+from isthmus.shopify.parse import checkout_webhook, consent_webhook, customer_webhook, order_webhook, product_webhook
+from isthmus.shopify.topics import Action
+
+OURS = ("poll/", "load/", "repair/")
+"""Our own on-ramps: read this record."""
+
+REMAP = "isthmus/remap"
+"""Map this record again from what we know, since a rule or a person changed."""
+
+
+class Told(Struct, frozen=True):
+    """One event's word about one record. `record` is None for a reading that found nothing (`is_reading`), for a remap,
+    and for a claim, which changes a channel's consent and no body.
+    """
+
+    event: Event
+    key: Key
+    record: Canonical | None = None
+    is_reading: bool = False
+    is_patch: bool = False
+    is_remap: bool = False
+    claim: Claim | None = None
+
+
+class Reading(Struct, frozen=True):
+    """An event that only a reading of this record can answer."""
+
+    event: Event
+    key: Key
+
+
+class Heard(Struct):
+    """A batch sorted out: words to absorb, records to read, events that wait, events that ended, and why."""
+
+    told: list[Told]
+    readings: list[Reading]
+    waiting: list[tuple[Event, timedelta]]
+    outcomes: list[Outcome]
+    failures: list[tuple[Event, Failure]]
+    matters: list[Event]
+    """Events that are a matter for a person (privacy, an uninstalled app)."""
+
+
+def hear(events: Iterable[Event], road: Road) -> Heard:
+    """Parse a batch. What cannot be read is a failure of that event alone."""
+    heard = Heard([], [], [], [], [], [])
+    for event in events:
+        try:
+            _one(event, road, heard)
+        except Failure as failure:
+            heard.failures.append((event, failure))
+    return heard
+
+
+def _one(event: Event, road: Road, heard: Heard) -> None:
+    shop = road.shops.get(event.store)
+    if shop is None:
+        heard.outcomes.append(Outcome(event.id, State.PARKED, "the store is no longer part of the connection"))
+        return
+    if event.subject is not None and event.topic.startswith((*OURS, REMAP)):
+        kind, _, name = event.subject.partition(":")
+        if event.topic == REMAP:
+            heard.told.append(Told(event, (kind, shop.name, name), is_remap=True))
+        else:
+            heard.readings.append(Reading(event, (kind, shop.name, name)))
+        return
+    topic = topics.TOPICS.get(event.topic)
+    if topic is None:
+        heard.outcomes.append(Outcome(event.id, State.PARKED, "nobody has said what this topic means"))
+        heard.failures.append((event, RejectedError("integration.unknown_topic", event.topic)))
+        return
+    match topic.action:
+        case Action.IGNORE:
+            heard.outcomes.append(Outcome(event.id, State.SKIPPED, topic.why))
+        case Action.CASE:
+            heard.matters.append(event)
+        case Action.READ:
+            _hint(event, shop, heard)
+        case Action.CLAIM:
+            claim = consent_webhook.parse(event.topic, event.body or b"")
+            if claim is None:
+                heard.outcomes.append(Outcome(event.id, State.SKIPPED, "it names no address or no state"))
+                return
+            heard.told.append(Told(event, ("customer", shop.name, str(claim.customer_id)), claim=claim))
+        case Action.APPLY | Action.PATCH:
+            record = _parse(topic.kind, event.body or b"", shop)
+            is_partial = isinstance(record, Product) and not record.is_whole
+            if isinstance(record, bodies.Hint) or is_partial:
+                heard.readings.append(Reading(event, (topic.kind.value, shop.name, str(record.id))))
+            else:
+                is_patch = topic.action is Action.PATCH
+                heard.told.append(Told(event, key_of(shop.name, record), record, is_patch=is_patch))
+
+
+def _parse(kind: topics.Kind, body: bytes, shop: Shop) -> Canonical | bodies.Hint:
+    match kind:
+        case topics.Kind.ORDER:
+            return order_webhook.parse(body)
+        case topics.Kind.CUSTOMER:
+            return customer_webhook.parse(body)
+        case topics.Kind.PRODUCT:
+            return product_webhook.parse(body, shop.rules.currency)
+        case _:
+            return checkout_webhook.parse(body)
+
+
+def _hint(event: Event, shop: Shop, heard: Heard) -> None:
+    named = topics.subjects(event.topic, event.body or b"")
+    records = [(kind, shop.name, name) for kind, name in named if kind in ("order", "customer", "product")]
+    if not records:
+        heard.outcomes.append(Outcome(event.id, State.SKIPPED, "it names no record; the poll finds what changed"))
+    heard.readings.extend(Reading(event, key) for key in records)
+
+
+# Hints that the record's own body may have answered -------------------------------------------------------------------
+
+
+def answered(event: Event, kept: Kept | None) -> bool:
+    """Whether what we know of the order already holds what this hint is about, so that nothing need be read."""
+    if kept is None or not isinstance(kept.record, Order) or event.body is None:
+        return False  # nothing to compare with
+    match event.topic:
+        case "refunds/create":
+            number = _own_id(event.body)
+            return any(refund.id == number for refund in kept.record.refunds)
+        case "fulfillments/create":
+            number = _own_id(event.body)
+            return any(fulfilment.id == number for fulfilment in kept.record.fulfilments)
+        case _:
+            return False
+
+
+class _Named(Struct):
+    id: int | None = None
+
+
+def _own_id(body: bytes) -> int | None:
+    """The id of the thing a body is, such as the refund of refunds/create."""
+    return msgspec.json.decode(body, type=_Named).id
+
+
+PATIENT = frozenset({"refunds/create", "fulfillments/create", "fulfillments/update", "orders/edited"})
+"""Hints whose order's own body is on its way too, and tells all of it."""
+
+
+def patience(event: Event, road: Road) -> timedelta:
+    """How much longer this hint may wait for the record's own body."""
+    if event.topic not in PATIENT:
+        return timedelta()
+    return event.received_at + road.pace.hint_patience - road.clock.now()
+
+
+def by_store(readings: Sequence[Reading]) -> dict[tuple[str, str], list[int]]:
+    """The records to read: (store, kind) to numbers, each once."""
+    wanted: dict[tuple[str, str], dict[int, None]] = {}
+    for reading in readings:
+        kind, store, name = reading.key
+        wanted.setdefault((store, kind), {})[int(name)] = None
+    return {key: list(numbers) for key, numbers in wanted.items()}

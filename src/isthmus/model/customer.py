@@ -1,0 +1,42 @@
+"""A store's customer: one listing of a person, with what that person allowed us."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from msgspec import Struct
+
+
+class Consent(Struct, frozen=True, gc=False, omit_defaults=True):
+    """What the shop says now of one channel. `state` and `level` are Shopify's words, upper case."""
+
+    state: str
+    level: str | None = None
+    updated_at: datetime | None = None
+    collected_from: str | None = None
+
+
+class Customer(Struct, frozen=True, gc=False, omit_defaults=True):
+    """The body, and what only a reading can tell: None there means not read yet, never empty.
+
+    Webhook bodies have carried neither tags, consent nor counts since API version 2025-01
+    (https://shopify.dev/changelog/new-customer-s-webhook-and-changes-to-existing-customer-s-webhooks-payload).
+    """
+
+    id: int
+    created_at: datetime
+    updated_at: datetime
+    email: str | None = None
+    phone: str | None = None
+    firstname: str | None = None
+    lastname: str | None = None
+    state: str | None = None
+    is_email_verified: bool = False
+    country_code: str | None = None
+    city: str | None = None
+    locale: str | None = None
+    tags: tuple[str, ...] | None = None
+    email_consent: Consent | None = None
+    sms_consent: Consent | None = None
+    n_orders: int | None = None
+    amount_spent: Decimal | None = None
+    is_read: bool = False

@@ -1,0 +1,38 @@
+"""What Ometria should say of one record: the unit the outbox keeps."""
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from isthmus.model.lane import Lane
+
+
+class Kind(StrEnum):
+    """The kinds of platform record, in the order they are best sent."""
+
+    PRODUCT = "product"
+    CONTACT = "contact"
+    ORDER = "order"
+    MOMENT = "moment"
+
+
+class Write(Struct, frozen=True, gc=False):
+    """Desired state of one platform record.
+
+    `body` is the JSON that would be sent, None when the record is excluded (then `excluded` says why)
+    or cannot be said in the platform's words (then `rejected` is the code of its case). `opts_in` marks
+    a contact that would be sent as opted in by email. `after` is the contact id an order
+    lets go first. `subject` is the store record behind it, `order:123`, by which a person finds it again.
+    `n_cut` counts values that were left out because the platform's limits have no room for them.
+    """
+
+    kind: Kind
+    id: str
+    body: bytes | None
+    lane: Lane
+    excluded: str | None = None
+    rejected: str | None = None
+    opts_in: bool = False
+    after: str | None = None
+    subject: str | None = None
+    n_cut: int = 0

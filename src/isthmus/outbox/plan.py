@@ -1,0 +1,153 @@
+"""Which records go in the next push, and what the platform's error feed lets us conclude.
+
+Pure decisions; the flows deliver and settle carry them out.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from msgspec import Struct
+
+from isthmus.model.lane import Lane
+from isthmus.model.write import Kind
+
+BATCH = 100
+"""Records of one push at most (docs.ometria.com/docs/ometria-data-api-introduction)."""
+
+PATIENCE = timedelta(seconds=2.5)
+"""How long a kind that cannot fill a push may be passed over by kinds that can. With the realtime promise at 5 s this
+leaves room for the push itself; waiting is what lets small kinds travel together instead of spending a slot each."""
+
+FEED_SIZE = 100
+"""Entries `GET /push/_errors` returns at most; a shorter answer shows everything there is (…/docs/list-errors)."""
+
+ALWAYS = datetime.min.replace(tzinfo=UTC)
+
+SUSPECT = (25, 6, 1)
+"""Batch sizes after a refused batch: the bad record of 100 stands alone after three more rounds."""
+
+
+class Ready(Struct, frozen=True):
+    """How much of one kind is due now, counted up to a full batch: in the slot's own lanes, and in all lanes."""
+
+    kind: Kind
+    n_own: int
+    n_all: int
+    since: datetime | None
+    """When the longest waiting record of the slot's own lanes became due."""
+
+
+class Feed(Struct, frozen=True):
+    """How well the error feed was watched: successive polls overlapped from `covered_since` until `polled_at`."""
+
+    polled_at: datetime | None = None
+    covered_since: datetime | None = None
+    entries: frozenset[bytes] = frozenset()
+
+
+def slot_lanes(n: int, realtime_share: float) -> tuple[Lane, ...]:
+    """The lanes that the n-th slot belongs to, first first; every other lane fills what they leave free.
+
+    Spread evenly: with a share of 0.7, seven of ten successive slots are realtime's, and the other three go round the
+    lanes behind it, so that none starves. A slot whose lanes have nothing due is lent.
+    """
+    before, after = int(n * realtime_share), int((n + 1) * realtime_share)
+    if after > before:
+        return (Lane.REALTIME,)
+    others = (Lane.ENRICHMENT, Lane.REPAIR, Lane.BACKFILL)
+    turn = (n - before) % len(others)
+    return others[turn:] + others[:turn]
+
+
+def filling_order(lanes: Sequence[Lane]) -> tuple[Lane, ...]:
+    """All lanes: the slot's own first, then the rest by urgency."""
+    return (*lanes, *(lane for lane in Lane if lane not in lanes))
+
+
+def choose(ready: Iterable[Ready], now: datetime) -> Kind | None:
+    """The kind that the slot is spent on; None when nothing is due.
+
+    Kinds that fill a push, or have waited beyond PATIENCE, go before the others, and among equals whoever waited
+    longest. Under load every push is therefore nearly full; without load nothing waits for company.
+    """
+    due = [r for r in ready if r.n_all]
+    if not due:
+        return None
+    own = [r for r in due if r.n_own] or due
+
+    def urgency(r: Ready) -> tuple[bool, float]:
+        waited = (now - r.since).total_seconds() if r.since else 0.0
+        return (r.n_all >= BATCH or waited >= PATIENCE.total_seconds(), waited)
+
+    return max(own, key=urgency).kind
+
+
+def smaller(batch: int) -> int:
+    """How many records the next push may hold after one of `batch` records was refused."""
+    return next((size for size in SUSPECT if size < batch), 1)
+
+
+def watched(before: Feed, entries: Sequence[bytes], asked_at: datetime) -> Feed:
+    """What is known of the feed after an answer with these entry fingerprints, in whatever order.
+
+    An answer that is not full shows everything there is. Two full ones overlap when they share an entry: then nothing
+    can have passed unseen between them. Otherwise there is a gap, and the watch begins anew.
+    """
+    now = frozenset(entries)
+    if len(entries) < FEED_SIZE:
+        return Feed(asked_at, ALWAYS, now)  # nothing has ever fallen out of it
+    if before.covered_since is not None and not before.entries.isdisjoint(now):
+        return Feed(asked_at, before.covered_since, now)
+    return Feed(asked_at, asked_at, now)
+
+
+def differs(ours: Mapping[str, Any], theirs: Mapping[str, Any], path: str = "") -> str | None:
+    """Where the platform's record first says something else than the one we sent; None when it agrees.
+
+    Only what we sent is compared, since the platform adds fields of its own. Keys with @ are instructions, not fields;
+    null and absent are the same; numbers compare as numbers and timestamps as instants, however they are written.
+    """
+    for key, value in ours.items():
+        if key.startswith("@"):
+            continue
+        here = f"{path}.{key}" if path else key
+        if (found := _difference(value, theirs.get(key), here)) is not None:
+            return found
+    return None
+
+
+def _difference(ours: Any, theirs: Any, path: str) -> str | None:
+    if isinstance(ours, Mapping):
+        if not isinstance(theirs, Mapping):
+            return path if any(value is not None for value in ours.values()) else None
+        return differs(ours, theirs, path)
+    if isinstance(ours, list):
+        if not isinstance(theirs, list) or len(ours) != len(theirs):
+            return path if ours or theirs else None
+        found = (_difference(a, b, f"{path}.{i}") for i, (a, b) in enumerate(zip(ours, theirs, strict=True)))
+        return next((f for f in found if f is not None), None)
+    return None if _same(ours, theirs) else path
+
+
+def _same(ours: Any, theirs: Any) -> bool:
+    if ours == theirs:
+        return True
+    if isinstance(ours, bool) or isinstance(theirs, bool) or ours is None or theirs is None:
+        return False
+    if isinstance(ours, (int, float)) or isinstance(theirs, (int, float)):
+        try:
+            return abs(float(ours) - float(theirs)) < 0.0005  # amounts have at most three decimals
+        except (TypeError, ValueError):
+            return False
+    return _instant(ours) is not None and _instant(ours) == _instant(theirs)
+
+
+def _instant(text: Any) -> datetime | None:
+    """The platform writes `2015-02-01T05:44:55+00:00` and, elsewhere, `2017-05-17 22:08:07+00`."""
+    if not isinstance(text, str) or len(text) < 19 or text[4:5] != "-":
+        return None
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None

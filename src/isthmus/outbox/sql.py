@@ -1,0 +1,603 @@
+"""The outbox in the database: desire, claim, settle. Rows are always locked in the order of (kind, id)."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from msgspec import Struct
+
+from isthmus.db.pool import Row, Tx
+from isthmus.db.sql import count
+from isthmus.kit.ids import content_hash
+from isthmus.kit.pack import Packer
+from isthmus.model.lane import Lane
+from isthmus.model.write import Kind, Write
+from isthmus.outbox.plan import BATCH, Feed, Ready
+
+LEASE = timedelta(seconds=12)
+"""How long a claimed record is ours; the whole push ends before half of it."""
+
+
+class Wanted(Struct, frozen=True):
+    """A write of one store, and when the oldest change behind it was received: lag counts from there."""
+
+    store: str
+    write: Write
+    since: datetime
+
+
+class Claimed(Struct, frozen=True):
+    """A record claimed for a push; `hash` is what is being sent, `since` when its oldest unsent change was received."""
+
+    kind: Kind
+    id: str
+    lane: Lane
+    body: bytes
+    hash: bytes
+    since: datetime
+    attempts: int
+    batch_max: int
+
+
+class Accepted(Struct, frozen=True):
+    """A record the platform took, or may have taken, and that is not settled."""
+
+    kind: Kind
+    id: str
+    state: str
+    body: bytes
+    hash: bytes
+    accepted_at: datetime | None
+    request_id: str | None
+    doubts: int
+    """How often a read-back has not found it already."""
+
+
+# Desire --------------------------------------------------------------------------------------------------------------
+
+
+def lock_contacts(tx: Tx, connection: str, ids: Sequence[str]) -> dict[str, bool]:
+    """Lock these contacts' rows until the end of the transaction; whether each was ever sent as opted in.
+
+    The mapping of consent depends on it, and a push claimed meanwhile would change it.
+    """
+    rows = tx.fetch_all(
+        """SELECT id, was_opted_in FROM outbox
+           WHERE connection = %s AND kind = 'contact' AND id = ANY(%s) ORDER BY id FOR UPDATE""",
+        (connection, list(ids)),
+    )
+    return {row["id"]: row["was_opted_in"] for row in rows}
+
+
+def desire(
+    tx: Tx, connection: str, wanted: Sequence[Wanted], *, now: datetime, coalesce: timedelta,
+    contact_head_start: timedelta, packer: Packer,
+) -> int:  # fmt: skip
+    """Put what Ometria should say of these records beside what it says; the number of rows that now need work.
+
+    Of several wants of one record the last counts, in the most urgent of their lanes.
+
+    An unchanged desire changes nothing. A record already due keeps its place in the queue and takes the more urgent
+    lane. Going back to what is known to be there cancels the push; while a push is unanswered nothing is known.
+    """
+    if not wanted:
+        return 0
+    latest: dict[tuple[str, str], Wanted] = {}
+    lanes: dict[tuple[str, str], int] = {}
+    for want in wanted:
+        key = (want.write.kind.value, want.write.id)
+        latest[key] = want
+        lanes[key] = min(lanes.get(key, want.write.lane.rank), want.write.lane.rank)
+    keys = sorted(latest)
+    ordered = [latest[key].write for key in keys]
+    bodies = [None if w.excluded or w.rejected else w.body for w in ordered]
+    rows = tx.fetch_all(
+        _DESIRE,
+        {
+            "connection": connection,
+            "store": [latest[key].store for key in keys],
+            "kind": [w.kind.value for w in ordered],
+            "id": [w.id for w in ordered],
+            "lane": [lanes[key] for key in keys],
+            "since": [latest[key].since for key in keys],
+            "body": [None if body is None else packer.pack(body) for body in bodies],
+            "desired": [None if body is None else content_hash(body) for body in bodies],
+            "excluded": [w.excluded for w in ordered],
+            "case_code": [w.rejected for w in ordered],
+            "opts_in": [w.opts_in for w in ordered],
+            "waits_for": [w.after for w in ordered],
+            "subject": [w.subject for w in ordered],
+            "now": now,
+            "due_at": now + coalesce,
+            "head_start": now + contact_head_start,
+        },
+    )
+    return sum(row["state"] == "due" for row in rows)
+
+
+# A moment happened once: its row never changes. Everything else follows the latest desire.
+_DESIRE = """
+WITH wanted AS (
+    SELECT * FROM unnest(
+        %(kind)s::text[], %(id)s::text[], %(lane)s::smallint[], %(body)s::bytea[], %(desired)s::bytea[],
+        %(excluded)s::text[], %(opts_in)s::boolean[], %(waits_for)s::text[], %(subject)s::text[], %(store)s::text[],
+        %(since)s::timestamptz[], %(case_code)s::text[]
+    ) AS w (kind, id, lane, body, desired, excluded, opts_in, waits_for, subject, store, since, case_code)
+)
+INSERT INTO outbox AS o
+    (connection, kind, id, store, subject, lane, state, due_at, since, body, desired, excluded, case_code, opts_in,
+     waits_for)
+SELECT %(connection)s, w.kind, w.id, w.store, w.subject, w.lane,
+       CASE WHEN w.case_code IS NOT NULL THEN 'buried' WHEN w.excluded IS NOT NULL THEN 'excluded' ELSE 'due' END,
+       CASE WHEN w.waits_for IS NULL THEN CASE WHEN w.kind = 'moment' THEN %(now)s ELSE %(due_at)s END
+            WHEN EXISTS (SELECT FROM outbox c WHERE c.connection = %(connection)s AND c.kind = 'contact'
+                         AND c.id = w.waits_for AND c.settled IS NULL AND c.accepted_at IS NULL
+                         AND c.state IN ('due', 'leased'))
+            THEN greatest(%(due_at)s, %(head_start)s) ELSE %(due_at)s END,
+       w.since, w.body, w.desired, w.excluded, w.case_code, w.opts_in, w.waits_for
+FROM wanted w ORDER BY w.kind, w.id
+ON CONFLICT (connection, kind, id) DO UPDATE SET
+    subject = excluded.subject,
+    body = excluded.body,
+    desired = excluded.desired,
+    excluded = excluded.excluded,
+    opts_in = excluded.opts_in,
+    waits_for = excluded.waits_for,
+    case_code = excluded.case_code,
+    batch_max = 100,
+    doubts = 0,
+    attempts = CASE WHEN o.state = 'leased' THEN o.attempts ELSE 0 END,
+    lane = CASE WHEN o.state = 'due' THEN least(o.lane, excluded.lane) ELSE excluded.lane END,
+    since = CASE WHEN o.state IN ('due', 'leased') THEN o.since ELSE excluded.since END,
+    due_at = CASE WHEN o.state = 'due' THEN least(o.due_at, excluded.due_at) ELSE excluded.due_at END,
+    claim = CASE WHEN excluded.desired IS NOT NULL THEN o.claim END,
+    leased_until = CASE WHEN excluded.desired IS NOT NULL THEN o.leased_until END,
+    state = CASE
+        WHEN excluded.case_code IS NOT NULL THEN 'buried'
+        WHEN excluded.excluded IS NOT NULL THEN 'excluded'
+        WHEN o.state = 'leased' THEN 'leased'
+        WHEN o.state = 'accepted' AND excluded.desired = o.sent THEN 'accepted'
+        WHEN o.is_known AND excluded.desired = o.settled THEN 'applied'
+        ELSE 'due' END
+WHERE o.kind <> 'moment'
+  AND (o.desired IS DISTINCT FROM excluded.desired OR o.excluded IS DISTINCT FROM excluded.excluded
+       OR (excluded.case_code IS NOT NULL AND o.case_code IS DISTINCT FROM excluded.case_code))
+RETURNING o.kind, o.id, o.state
+"""
+
+
+def hurry(tx: Tx, connection: str, kind: Kind, ids: Sequence[str], lane: Lane) -> int:
+    """Move records that are still to be sent into a more urgent lane: a write travels with its most urgent reason."""
+    return tx.execute(
+        """UPDATE outbox SET lane = %(lane)s WHERE (connection, kind, id) IN (
+               SELECT connection, kind, id FROM outbox
+               WHERE connection = %(connection)s AND kind = %(kind)s AND id = ANY(%(ids)s)
+                 AND state = 'due' AND lane > %(lane)s ORDER BY id FOR UPDATE)""",
+        {"connection": connection, "kind": kind.value, "ids": list(ids), "lane": lane.rank},
+    )
+
+
+def withhold_baskets(
+    tx: Tx, connection: str, *, tokens: Sequence[str], emails: Sequence[str], customers: Sequence[tuple[str, int]],
+    reason: str,
+) -> int:  # fmt: skip
+    """Exclude basket moments that were never claimed for a push and whose basket, or owner, has ordered meanwhile."""
+    return tx.execute(
+        """WITH bought AS (
+               SELECT o.connection, o.kind, o.id FROM outbox o
+               JOIN record r ON r.connection = o.connection AND r.kind = 'checkout' AND r.store = o.store
+                            AND o.subject = 'checkout:' || r.id
+               WHERE o.connection = %(connection)s AND o.kind = 'moment' AND o.state = 'due' AND o.sent IS NULL
+                 AND o.subject LIKE 'checkout:%%'
+                 AND (r.token = ANY(%(tokens)s) OR r.email = ANY(%(emails)s) OR (r.store, r.customer_id) IN (
+                     SELECT * FROM unnest(%(stores)s::text[], %(customers)s::bigint[])))
+               ORDER BY o.id FOR UPDATE OF o)
+           UPDATE outbox o SET state = 'excluded', excluded = %(reason)s, body = NULL, desired = NULL
+           FROM bought b WHERE o.connection = b.connection AND o.kind = b.kind AND o.id = b.id""",
+        {
+            "connection": connection, "tokens": list(tokens), "emails": list(emails), "reason": reason,
+            "stores": [c[0] for c in customers], "customers": [c[1] for c in customers],
+        },
+    )  # fmt: skip
+
+
+# Pace ----------------------------------------------------------------------------------------------------------------
+
+
+def reserve(tx: Tx, connection: str, budget: str, per_second: float, now: datetime) -> tuple[datetime, int]:
+    """Take the next free request slot of a budget: when it is, and its running number."""
+    row = tx.fetch_one(
+        """INSERT INTO pace (connection, budget, next_at, n) VALUES (%(connection)s, %(budget)s, %(now)s + %(gap)s, 1)
+           ON CONFLICT (connection, budget) DO UPDATE
+           SET next_at = greatest(pace.next_at, %(now)s) + %(gap)s, n = pace.n + 1
+           RETURNING next_at - %(gap)s AS at, n""",
+        {"connection": connection, "budget": budget, "now": now, "gap": timedelta(seconds=1 / per_second)},
+    )
+    assert row is not None  # noqa: S101 - an upsert that returns always returns
+    return row["at"], row["n"]
+
+
+def hand_back(tx: Tx, connection: str, budget: str, per_second: float, at: datetime) -> None:
+    """Return an unused slot, if nobody has taken the one after it."""
+    gap = timedelta(seconds=1 / per_second)
+    tx.execute(
+        "UPDATE pace SET next_at = next_at - %s, n = n - 1 WHERE connection = %s AND budget = %s AND next_at = %s",
+        (gap, connection, budget, at + gap),
+    )
+
+
+def slow_down(tx: Tx, connection: str, budget: str, until: datetime) -> int:
+    """No slot before `until`, since a whole request failed; how many have failed in a row."""
+    row = tx.fetch_one(
+        """UPDATE pace SET next_at = greatest(next_at, %s), failures = failures + 1
+           WHERE connection = %s AND budget = %s RETURNING failures""",
+        (until, connection, budget),
+    )
+    return 0 if row is None else int(row["failures"])
+
+
+def failures(tx: Tx, connection: str, budget: str) -> int:
+    value = tx.fetch_value("SELECT failures FROM pace WHERE connection = %s AND budget = %s", (connection, budget))
+    return int(value or 0)
+
+
+def all_well(tx: Tx, connection: str, budget: str) -> bool:
+    """Note that a request went through; whether that ended a row of failures."""
+    return (
+        tx.execute(
+            "UPDATE pace SET failures = 0 WHERE connection = %s AND budget = %s AND failures > 0", (connection, budget)
+        )
+        > 0
+    )
+
+
+# Claim ---------------------------------------------------------------------------------------------------------------
+
+
+def due(tx: Tx, connection: str, now: datetime, lanes: Sequence[Lane]) -> bool:
+    """Whether anything is due for a push in these lanes."""
+    return bool(
+        tx.fetch_value(
+            """SELECT EXISTS (SELECT FROM outbox WHERE connection = %s AND state = 'due' AND lane = ANY(%s)
+                              AND due_at <= %s)""",
+            (connection, [lane.rank for lane in lanes], now),
+        )
+    )
+
+
+def next_due(tx: Tx, connection: str) -> datetime | None:
+    """When the next record falls due."""
+    value: datetime | None = tx.fetch_value(
+        "SELECT min(due_at) FROM outbox WHERE connection = %s AND state = 'due'", (connection,)
+    )
+    return value
+
+
+def ready(tx: Tx, connection: str, own: Sequence[Lane], lanes: Sequence[Lane], now: datetime) -> list[Ready]:
+    """How much of each kind is due, counted up to a full batch, in the slot's own lanes and in all open ones."""
+    rows = tx.fetch_all(
+        """SELECT k.kind, own.n AS n_own, own.since, every.n AS n_all
+           FROM unnest(%(kinds)s::text[]) AS k (kind),
+           LATERAL (SELECT count(*) AS n, min(due_at) AS since FROM (
+               SELECT due_at FROM unnest(%(own)s::smallint[]) AS l (lane), LATERAL (
+                   SELECT o.due_at FROM outbox o WHERE o.connection = %(connection)s AND o.kind = k.kind
+                     AND o.lane = l.lane AND o.state = 'due' AND o.due_at <= %(now)s
+                   ORDER BY o.due_at LIMIT %(batch)s) AS x LIMIT %(batch)s) AS y) AS own,
+           LATERAL (SELECT count(*) AS n FROM (
+               SELECT 1 FROM unnest(%(lanes)s::smallint[]) AS l (lane), LATERAL (
+                   SELECT 1 FROM outbox o WHERE o.connection = %(connection)s AND o.kind = k.kind
+                     AND o.lane = l.lane AND o.state = 'due' AND o.due_at <= %(now)s
+                   LIMIT %(batch)s) AS x LIMIT %(batch)s) AS y) AS every""",
+        {
+            "connection": connection, "kinds": [k.value for k in Kind], "now": now, "batch": BATCH,
+            "own": [lane.rank for lane in own if lane in lanes], "lanes": [lane.rank for lane in lanes],
+        },
+    )  # fmt: skip
+    return [Ready(Kind(row["kind"]), row["n_own"], row["n_all"], row["since"]) for row in rows]
+
+
+def claim(
+    tx: Tx, connection: str, kind: Kind, lanes: Sequence[Lane], *, now: datetime, claim: UUID, packer: Packer
+) -> list[Claimed]:
+    """Lease up to a batch of due records of one kind, lane by lane in the order given.
+
+    Records of a refused batch travel apart from the others, in ever smaller company, until the bad one stands alone.
+    """
+    taken: list[Claimed] = []
+    size = BATCH
+    for lane in lanes:
+        if len(taken) >= size:
+            break
+        rows = tx.fetch_all(
+            _CLAIM,
+            {
+                "connection": connection, "kind": kind.value, "lane": lane.rank, "now": now, "claim": claim,
+                "until": now + LEASE, "limit": size - len(taken), "company": size if taken else None,
+            },
+        )  # fmt: skip
+        for row in rows:
+            taken.append(
+                Claimed(
+                    kind, row["id"], lane, packer.unpack(row["body"]), row["desired"], row["since"], row["attempts"],
+                    row["batch_max"],
+                )
+            )  # fmt: skip
+        if taken:
+            size = taken[0].batch_max
+    return sorted(taken, key=lambda row: row.id)
+
+
+# The first due record sets the company: all others of the claim have the same batch_max.
+_CLAIM = """
+WITH company AS (
+    SELECT coalesce(%(company)s::smallint, (
+        SELECT batch_max FROM outbox
+        WHERE connection = %(connection)s AND kind = %(kind)s AND lane = %(lane)s AND state = 'due'
+          AND due_at <= %(now)s ORDER BY due_at LIMIT 1)) AS size
+), picked AS (
+    SELECT id FROM outbox
+    WHERE connection = %(connection)s AND kind = %(kind)s AND lane = %(lane)s AND state = 'due' AND due_at <= %(now)s
+      AND batch_max = (SELECT size FROM company)
+    ORDER BY due_at LIMIT least(%(limit)s, (SELECT size FROM company))
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE outbox o SET
+    state = 'leased', claim = %(claim)s, leased_until = %(until)s, sent = o.desired, is_known = false,
+    was_opted_in = o.was_opted_in OR o.opts_in, attempts = least(o.attempts + 1, 30000), accepted_at = NULL
+FROM picked p
+WHERE o.connection = %(connection)s AND o.kind = %(kind)s AND o.id = p.id
+RETURNING o.id, o.body, o.desired, o.since, o.attempts, o.batch_max
+"""
+
+
+def reap(tx: Tx, connection: str, now: datetime) -> int:
+    """Give back what a dead or slow holder left: due again, or held in the case of a moment, which may have arrived."""
+    return tx.execute(
+        """UPDATE outbox o SET state = CASE WHEN kind = 'moment' THEN 'held' ELSE 'due' END, claim = NULL,
+               leased_until = NULL, due_at = %(now)s
+           WHERE (connection, kind, id) IN (
+               SELECT connection, kind, id FROM outbox
+               WHERE connection = %(connection)s AND state = 'leased' AND leased_until <= %(now)s
+               ORDER BY kind, id FOR UPDATE SKIP LOCKED)""",
+        {"connection": connection, "now": now},
+    )
+
+
+# Settle --------------------------------------------------------------------------------------------------------------
+
+
+def accept(
+    tx: Tx, connection: str, batch: Sequence[Claimed], claim: UUID, request_id: str | None, *, now: datetime,
+    coalesce: timedelta,
+) -> int:  # fmt: skip
+    """The platform took the batch. What was desired anew meanwhile is due again; the rest awaits settlement."""
+    ours = tx.fetch_all(
+        _OURS
+        + """
+        UPDATE outbox o SET
+            state = CASE WHEN o.desired = o.sent THEN 'accepted' ELSE 'due' END,
+            due_at = CASE WHEN o.desired = o.sent THEN o.due_at ELSE %(due_at)s END,
+            accepted_at = %(now)s, request_id = %(request_id)s, claim = NULL, leased_until = NULL, waits_for = NULL,
+            batch_max = 100, attempts = 0
+        FROM ours WHERE o.connection = %(connection)s AND o.kind = %(kind)s AND o.id = ours.id RETURNING o.id""",
+        {**_batch(connection, batch, claim), "now": now, "request_id": request_id, "due_at": now + coalesce},
+    )
+    _note(tx, connection, batch, "accepted", now, request_id)
+    if batch[0].kind is Kind.CONTACT:
+        _let_orders_go(tx, connection, [row.id for row in batch], now)
+    count(
+        tx,
+        connection,
+        {"push.requests": 1, "push.records": len(batch), "push.accepted": len(batch)},
+    )
+    return len(ours)
+
+
+def give_back(
+    tx: Tx, connection: str, batch: Sequence[Claimed], claim: UUID, *, now: datetime, due_at: datetime,
+    outcome: str, batch_max: int | None = None,
+) -> int:  # fmt: skip
+    """The push failed as a whole. A moment that may have arrived (unanswered) is held, all else is due again."""
+    changed = tx.execute(
+        _OURS
+        + """
+        UPDATE outbox o SET
+            state = CASE WHEN o.kind = 'moment' AND %(outcome)s = 'unanswered' THEN 'held' ELSE 'due' END,
+            due_at = %(due_at)s, claim = NULL, leased_until = NULL, batch_max = coalesce(%(batch_max)s, o.batch_max)
+        FROM ours WHERE o.connection = %(connection)s AND o.kind = %(kind)s AND o.id = ours.id""",
+        {**_batch(connection, batch, claim), "outcome": outcome, "due_at": due_at, "batch_max": batch_max},
+    )
+    _note(tx, connection, batch, outcome, now, None)
+    count(tx, connection, {"push.requests": 1, "push.records": len(batch)})
+    return changed
+
+
+def bury(
+    tx: Tx, connection: str, records: Sequence[tuple[Kind, str, bytes | None]], code: str, now: datetime
+) -> list[str]:
+    """Dead letters: (kind, id, the hash that was refused). Anything desired anew since then stays as it is.
+
+    Returns the subjects that were buried, to open their cases with.
+    """
+    rows = tx.fetch_all(
+        """WITH refused AS (
+               SELECT o.connection, o.kind, o.id FROM outbox o
+               JOIN unnest(%(kinds)s::text[], %(ids)s::text[], %(hashes)s::bytea[]) AS r (kind, id, hash)
+                 ON o.kind = r.kind AND o.id = r.id
+               WHERE o.connection = %(connection)s AND o.state IN ('leased', 'accepted', 'held', 'due', 'applied')
+                 AND o.desired = coalesce(r.hash, o.desired)
+               ORDER BY o.kind, o.id FOR UPDATE OF o)
+           UPDATE outbox o SET state = 'buried', case_code = %(code)s, claim = NULL, leased_until = NULL,
+               settled_at = %(now)s
+           FROM refused r WHERE o.connection = r.connection AND o.kind = r.kind AND o.id = r.id
+           RETURNING o.kind || ':' || o.id AS subject""",
+        {
+            "connection": connection, "code": code, "now": now, "kinds": [r[0].value for r in records],
+            "ids": [r[1] for r in records], "hashes": [r[2] for r in records],
+        },
+    )  # fmt: skip
+    if rows:
+        count(tx, connection, {"push.refused": len(rows)})
+    return [row["subject"] for row in rows]
+
+
+def apply(tx: Tx, connection: str, records: Sequence[tuple[Kind, str, bytes]], now: datetime) -> list[str]:
+    """These records are there: (kind, id, hash). Only what was sent with that hash and not changed since is settled.
+
+    Returns the subjects that were settled, to close their cases with.
+    """
+    rows = tx.fetch_all(
+        """WITH there AS (
+               SELECT o.connection, o.kind, o.id FROM outbox o
+               JOIN unnest(%(kinds)s::text[], %(ids)s::text[], %(hashes)s::bytea[]) AS r (kind, id, hash)
+                 ON o.kind = r.kind AND o.id = r.id
+               WHERE o.connection = %(connection)s AND o.state IN ('accepted', 'held') AND o.sent = r.hash
+               ORDER BY o.kind, o.id FOR UPDATE OF o)
+           UPDATE outbox o SET state = CASE WHEN o.desired = o.sent THEN 'applied' ELSE 'due' END, settled = o.sent,
+               settled_at = %(now)s, is_known = true, doubts = 0
+           FROM there r WHERE o.connection = r.connection AND o.kind = r.kind AND o.id = r.id
+           RETURNING o.kind || ':' || o.id AS subject""",
+        {
+            "connection": connection, "now": now, "kinds": [r[0].value for r in records],
+            "ids": [r[1] for r in records], "hashes": [r[2] for r in records],
+        },
+    )  # fmt: skip
+    if rows:
+        count(tx, connection, {"push.applied": len(rows)})
+    return [row["subject"] for row in rows]
+
+
+def send_again(tx: Tx, connection: str, records: Sequence[tuple[Kind, str, bytes]], due_at: datetime) -> int:
+    """A read-back showed something else, or nothing: these are due again."""
+    return tx.execute(
+        """WITH again AS (
+               SELECT o.connection, o.kind, o.id FROM outbox o
+               JOIN unnest(%(kinds)s::text[], %(ids)s::text[], %(hashes)s::bytea[]) AS r (kind, id, hash)
+                 ON o.kind = r.kind AND o.id = r.id
+               WHERE o.connection = %(connection)s AND o.state IN ('accepted', 'held', 'applied') AND o.sent = r.hash
+               ORDER BY o.kind, o.id FOR UPDATE OF o)
+           UPDATE outbox o SET state = 'due', due_at = %(due_at)s, is_known = false, doubts = least(o.doubts + 1, 30000)
+           FROM again r WHERE o.connection = r.connection AND o.kind = r.kind AND o.id = r.id""",
+        {
+            "connection": connection, "due_at": due_at, "kinds": [r[0].value for r in records],
+            "ids": [r[1] for r in records], "hashes": [r[2] for r in records],
+        },
+    )  # fmt: skip
+
+
+def unsettled(tx: Tx, connection: str, request_ids: Sequence[str]) -> dict[tuple[Kind, str], Accepted]:
+    """What is still open of these pushes, by record."""
+    rows = tx.fetch_all(
+        f"""SELECT {_ACCEPTED} FROM outbox WHERE connection = %s AND request_id = ANY(%s)
+            AND state IN ('accepted', 'held', 'due', 'leased')""",  # noqa: S608 - a constant column list
+        (connection, list(request_ids)),
+    )
+    return {(row.kind, row.id): row for row in map(_accepted, rows)}
+
+
+def settleable(tx: Tx, connection: str, since: datetime, until: datetime, limit: int) -> list[Accepted]:
+    """Accepted within the watched time and long enough ago: nobody named them, so they are there."""
+    rows = tx.fetch_all(
+        f"""SELECT {_ACCEPTED} FROM outbox WHERE connection = %s AND state = 'accepted'
+            AND accepted_at >= %s AND accepted_at <= %s ORDER BY accepted_at LIMIT %s""",  # noqa: S608
+        (connection, since, until, limit),
+    )
+    return [_accepted(row) for row in rows]
+
+
+def doubtful(tx: Tx, connection: str, before: datetime, moment_quiet: datetime, limit: int) -> list[Accepted]:
+    """What only a read-back can settle: accepted before the feed was watched without a gap, and held moments."""
+    rows = tx.fetch_all(
+        f"""SELECT {_ACCEPTED} FROM outbox WHERE connection = %(connection)s
+            AND ((state = 'accepted' AND accepted_at < %(before)s)
+                 OR (state = 'held' AND due_at <= %(quiet)s))
+            ORDER BY accepted_at NULLS FIRST LIMIT %(limit)s""",  # noqa: S608
+        {"connection": connection, "before": before, "quiet": moment_quiet, "limit": limit},
+    )
+    return [_accepted(row) for row in rows]
+
+
+def awaits_settlement(tx: Tx, connection: str) -> bool:
+    return bool(
+        tx.fetch_value(
+            "SELECT EXISTS (SELECT FROM outbox WHERE connection = %s AND state IN ('accepted', 'held'))", (connection,)
+        )
+    )
+
+
+def feed(tx: Tx, connection: str) -> tuple[Feed, datetime | None]:
+    """What is known of the error feed, and until when settlement waits for the platform's backlog."""
+    row = tx.fetch_one("SELECT * FROM feed WHERE connection = %s FOR UPDATE", (connection,))
+    if row is None:
+        return Feed(), None
+    return Feed(row["polled_at"], row["covered_since"], frozenset(map(bytes, row["entries"]))), row["backlog_until"]
+
+
+def remember_feed(tx: Tx, connection: str, seen: Feed) -> None:
+    tx.execute(
+        """INSERT INTO feed (connection, polled_at, covered_since, entries) VALUES (%s, %s, %s, %s)
+           ON CONFLICT (connection) DO UPDATE SET polled_at = excluded.polled_at,
+               covered_since = excluded.covered_since, entries = excluded.entries""",
+        (connection, seen.polled_at, seen.covered_since, list(seen.entries)),
+    )
+
+
+def backlog(tx: Tx, connection: str, until: datetime) -> None:
+    """The platform itself is behind: settlement waits at least until then."""
+    tx.execute(
+        """INSERT INTO feed (connection, backlog_until) VALUES (%s, %s)
+           ON CONFLICT (connection) DO UPDATE
+           SET backlog_until = greatest(feed.backlog_until, excluded.backlog_until)""",
+        (connection, until),
+    )
+
+
+# -- below: shared by the above ---------------------------------------------------------------------------------------
+
+_OURS = """
+WITH ours AS (
+    SELECT id FROM outbox
+    WHERE connection = %(connection)s AND kind = %(kind)s AND id = ANY(%(ids)s) AND state = 'leased'
+      AND claim = %(claim)s ORDER BY id FOR UPDATE
+)"""
+
+_ACCEPTED = "kind, id, state, body, sent, accepted_at, request_id, doubts"
+
+
+def _batch(connection: str, batch: Sequence[Claimed], claim: UUID) -> Mapping[str, object]:
+    return {"connection": connection, "kind": batch[0].kind.value, "ids": [row.id for row in batch], "claim": claim}
+
+
+def _accepted(row: Row) -> Accepted:
+    return Accepted(
+        Kind(str(row["kind"])), row["id"], row["state"], row["body"], row["sent"], row["accepted_at"],
+        row["request_id"], row["doubts"],
+    )  # fmt: skip
+
+
+def _let_orders_go(tx: Tx, connection: str, contacts: Sequence[str], now: datetime) -> None:
+    """Orders that gave these contacts a head start may follow."""
+    tx.execute(
+        """UPDATE outbox SET due_at = %(now)s, waits_for = NULL WHERE (connection, kind, id) IN (
+               SELECT connection, kind, id FROM outbox
+               WHERE connection = %(connection)s AND waits_for = ANY(%(contacts)s) AND state = 'due'
+                 AND due_at > %(now)s ORDER BY kind, id FOR UPDATE)""",
+        {"connection": connection, "contacts": list(contacts), "now": now},
+    )
+
+
+def _note(
+    tx: Tx, connection: str, batch: Sequence[Claimed], outcome: str, now: datetime, request_id: str | None
+) -> None:
+    tx.execute(
+        """INSERT INTO attempt (connection, kind, record_id, lane, at, outcome, waited, request_id, hash)
+           SELECT %(connection)s, %(kind)s, a.id, a.lane, %(now)s, %(outcome)s, a.waited, %(request_id)s, a.hash
+           FROM unnest(%(ids)s::text[], %(lanes)s::smallint[], %(waited)s::real[], %(hashes)s::bytea[])
+             AS a (id, lane, waited, hash)""",
+        {
+            "connection": connection, "kind": batch[0].kind.value, "now": now, "outcome": outcome,
+            "request_id": request_id, "ids": [row.id for row in batch], "lanes": [row.lane.rank for row in batch],
+            "waited": [max(0.0, (now - row.since).total_seconds()) for row in batch],
+            "hashes": [row.hash for row in batch],
+        },
+    )  # fmt: skip

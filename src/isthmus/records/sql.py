@@ -1,0 +1,230 @@
+"""Canonical records in the database."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+import msgspec
+from msgspec import Struct
+
+from isthmus.db.pool import Row, Tx
+from isthmus.kit.email import normalise
+from isthmus.kit.ids import content_hash
+from isthmus.kit.pack import Packer
+from isthmus.model.checkout import Checkout
+from isthmus.model.customer import Customer
+from isthmus.model.order import Order
+from isthmus.model.product import Product
+from isthmus.records.weigh import Known
+
+Canonical = Customer | Order | Product | Checkout
+Key = tuple[str, str, str]
+"""(kind, store, id)"""
+
+_SHAPES: dict[str, type[Canonical]] = {
+    "customer": Customer,
+    "order": Order,
+    "product": Product,
+    "checkout": Checkout,
+}
+_decoders = {kind: msgspec.json.Decoder(shape) for kind, shape in _SHAPES.items()}
+_encode = msgspec.json.Encoder().encode
+
+
+class Kept(Struct, frozen=True):
+    """A record as we have it; `record` is None for a tombstone."""
+
+    kind: str
+    store: str
+    id: str
+    updated_at: datetime
+    record: Canonical | None
+    hash: bytes | None
+    changed_at: datetime
+
+    @property
+    def known(self) -> Known:
+        return Known(self.updated_at, self.hash, is_gone=self.record is None)
+
+
+def key_of(store: str, record: Canonical) -> Key:
+    if isinstance(record, Checkout):
+        return ("checkout", store, record.token)
+    return (type(record).__name__.lower(), store, str(record.id))
+
+
+def encode(record: Canonical) -> tuple[bytes, bytes]:
+    """The record as JSON, and its content hash."""
+    body = _encode(record)
+    return body, content_hash(body)
+
+
+def load(tx: Tx, connection: str, keys: Iterable[Key], packer: Packer) -> dict[Key, Kept]:
+    wanted = list(keys)
+    if not wanted:
+        return {}
+    rows = tx.fetch_all(
+        f"""SELECT {_COLUMNS} FROM record r
+            JOIN unnest(%(kinds)s::text[], %(stores)s::text[], %(ids)s::text[]) AS w (kind, store, id)
+              ON r.kind = w.kind AND r.store = w.store AND r.id = w.id
+            WHERE r.connection = %(connection)s""",  # noqa: S608 - a constant column list
+        {
+            "connection": connection,
+            "kinds": [k[0] for k in wanted],
+            "stores": [k[1] for k in wanted],
+            "ids": [k[2] for k in wanted],
+        },
+    )
+    return {(row["kind"], row["store"], row["id"]): _kept(row, packer) for row in rows}
+
+
+def of_people(
+    tx: Tx, connection: str, emails: Sequence[str], customers: Sequence[tuple[str, int]], packer: Packer
+) -> list[Kept]:
+    """Every living customer and order that answers to one of these addresses or belongs to one of these customers."""
+    rows = tx.fetch_all(
+        f"""SELECT {_COLUMNS} FROM record r WHERE r.connection = %(connection)s AND r.kind IN ('customer', 'order')
+              AND r.email = ANY(%(emails)s) AND r.body IS NOT NULL
+            UNION
+            SELECT {_COLUMNS} FROM record r
+            JOIN unnest(%(stores)s::text[], %(ids)s::bigint[]) AS c (store, id)
+              ON r.store = c.store AND r.customer_id = c.id
+            WHERE r.connection = %(connection)s AND r.kind IN ('customer', 'order') AND r.body IS NOT NULL""",  # noqa: S608
+        {
+            "connection": connection,
+            "emails": list(emails),
+            "stores": [c[0] for c in customers],
+            "ids": [c[1] for c in customers],
+        },
+    )
+    return [_kept(row, packer) for row in rows]
+
+
+def save(tx: Tx, connection: str, records: Sequence[tuple[str, Canonical]], now: datetime, packer: Packer) -> None:
+    """Keep these (store, record) as the latest; whoever calls has weighed them under the records' locks."""
+    if not records:
+        return
+    rows = [_row(store, record, packer) for store, record in records]
+    columns = list(zip(*rows, strict=True))
+    tx.execute(
+        """INSERT INTO record (connection, kind, store, id, updated_at, body, hash, email, customer_id, token,
+                               placed_at, changed_at)
+           SELECT %(connection)s, kind, store, id, updated_at, body, hash, email, customer_id, token, placed_at,
+                  %(now)s
+           FROM unnest(%(kind)s::text[], %(store)s::text[], %(id)s::text[], %(updated_at)s::timestamptz[],
+                       %(body)s::bytea[], %(hash)s::bytea[], %(email)s::text[], %(customer_id)s::bigint[],
+                       %(token)s::text[], %(placed_at)s::timestamptz[])
+             AS r (kind, store, id, updated_at, body, hash, email, customer_id, token, placed_at)
+           ON CONFLICT (connection, kind, store, id) DO UPDATE SET
+               updated_at = excluded.updated_at, body = excluded.body, hash = excluded.hash, email = excluded.email,
+               customer_id = excluded.customer_id, token = excluded.token, placed_at = excluded.placed_at,
+               changed_at = excluded.changed_at,
+               deleted_at = NULL""",
+        {
+            "connection": connection,
+            "now": now,
+            **{
+                name: list(column)
+                for name, column in zip(
+                    ("kind", "store", "id", "updated_at", "body", "hash", "email", "customer_id", "token", "placed_at"),
+                    columns,
+                    strict=True,
+                )
+            },
+        },
+    )
+
+
+def bury(tx: Tx, connection: str, keys: Sequence[Key], now: datetime) -> None:
+    """Tombstones: the record is gone from the shop, and nothing but a reading that finds it brings it back."""
+    tx.execute_many(
+        """INSERT INTO record (connection, kind, store, id, updated_at, changed_at, deleted_at)
+           VALUES (%(connection)s, %(kind)s, %(store)s, %(id)s, %(now)s, %(now)s, %(now)s)
+           ON CONFLICT (connection, kind, store, id) DO UPDATE SET body = NULL, hash = NULL, email = NULL,
+               customer_id = NULL, token = NULL, changed_at = %(now)s, deleted_at = %(now)s, updated_at = %(now)s""",
+        [{"connection": connection, "kind": k[0], "store": k[1], "id": k[2], "now": now} for k in keys],
+    )
+
+
+def versions(tx: Tx, connection: str, kind: str, store: str, ids: Sequence[str]) -> dict[str, datetime]:
+    """The versions we have of these records, tombstones included."""
+    rows = tx.fetch_all(
+        "SELECT id, updated_at FROM record WHERE connection = %s AND kind = %s AND store = %s AND id = ANY(%s)",
+        (connection, kind, store, list(ids)),
+    )
+    return {row["id"]: row["updated_at"] for row in rows}
+
+
+def keys(tx: Tx, connection: str, kinds: Sequence[str]) -> list[Key]:
+    """Every living record of these kinds."""
+    rows = tx.fetch_all(
+        """SELECT kind, store, id FROM record WHERE connection = %s AND kind = ANY(%s) AND body IS NOT NULL
+           ORDER BY kind, store, id""",
+        (connection, list(kinds)),
+    )
+    return [(row["kind"], row["store"], row["id"]) for row in rows]
+
+
+def quiet_checkouts(
+    tx: Tx, connection: str, since: datetime, until: datetime, limit: int, packer: Packer
+) -> list[Kept]:
+    """Checkouts last touched in this window whose moment is not written yet, oldest first."""
+    rows = tx.fetch_all(
+        f"""SELECT {_COLUMNS} FROM record r WHERE r.connection = %(connection)s AND r.kind = 'checkout'
+              AND r.deleted_at IS NULL AND r.updated_at > %(since)s AND r.updated_at <= %(until)s
+              AND NOT EXISTS (SELECT FROM outbox o WHERE o.connection = r.connection AND o.store = r.store
+                              AND o.kind = 'moment' AND o.subject = 'checkout:' || r.id)
+            ORDER BY r.updated_at LIMIT %(limit)s""",  # noqa: S608
+        {"connection": connection, "since": since, "until": until, "limit": limit},
+    )
+    return [_kept(row, packer) for row in rows]
+
+
+def bought(tx: Tx, connection: str, checkouts: Sequence[Kept]) -> set[str]:
+    """Which of these checkouts became an order, by token, or whose owner ordered anything since, by address or id."""
+    rows = tx.fetch_all(
+        """SELECT c.token FROM unnest(%(tokens)s::text[], %(stores)s::text[], %(emails)s::text[],
+                                      %(customers)s::bigint[], %(began)s::timestamptz[])
+             AS c (token, store, email, customer_id, began)
+           WHERE EXISTS (SELECT FROM record o WHERE o.connection = %(connection)s AND o.kind = 'order'
+                           AND o.store = c.store AND o.token = c.token)
+              OR EXISTS (SELECT FROM record o WHERE o.connection = %(connection)s AND o.kind = 'order'
+                           AND o.email = c.email AND o.placed_at >= c.began)
+              OR EXISTS (SELECT FROM record o WHERE o.connection = %(connection)s AND o.kind = 'order'
+                           AND o.store = c.store AND o.customer_id = c.customer_id AND o.placed_at >= c.began)""",
+        {
+            "connection": connection,
+            "tokens": [c.id for c in checkouts],
+            "stores": [c.store for c in checkouts],
+            "emails": [normalise(c.record.email) for c in checkouts if isinstance(c.record, Checkout)],
+            "customers": [c.record.customer_id for c in checkouts if isinstance(c.record, Checkout)],
+            "began": [c.record.created_at for c in checkouts if isinstance(c.record, Checkout)],
+        },
+    )
+    return {row["token"] for row in rows}
+
+
+# -- below: shared by the above ---------------------------------------------------------------------------------------
+
+_COLUMNS = "r.kind, r.store, r.id, r.updated_at, r.body, r.hash, r.changed_at"
+
+
+def _kept(row: Row, packer: Packer) -> Kept:
+    body, kind = row["body"], str(row["kind"])
+    record = None if body is None else _decoders[kind].decode(packer.unpack(body))
+    return Kept(kind, row["store"], row["id"], row["updated_at"], record, row["hash"], row["changed_at"])
+
+
+def _row(store: str, record: Canonical, packer: Packer) -> tuple[object, ...]:
+    kind, _, name = key_of(store, record)
+    body, digest = encode(record)
+    email = None if isinstance(record, Product) else normalise(record.email)
+    token = None
+    customer_id = None
+    if isinstance(record, Order):
+        token, customer_id = record.checkout_token, record.customer_id
+    elif isinstance(record, Checkout):
+        token, customer_id = record.token, record.customer_id
+    elif isinstance(record, Customer):
+        customer_id = record.id
+    placed_at = record.processed_at if isinstance(record, Order) else None
+    return (kind, store, name, record.updated_at, packer.pack(body), digest, email, customer_id, token, placed_at)

@@ -1,0 +1,40 @@
+"""What may overwrite what: versions decide, never the order of arrival."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class Verdict(StrEnum):
+    """newer: take it · stale: what we have is newer · same: nothing new · ask: same version, other content: read it."""
+
+    NEWER = "newer"
+    STALE = "stale"
+    SAME = "same"
+    ASK = "ask"
+
+
+class Known(Struct, frozen=True):
+    """The version and content hash of what we have; `is_gone` for a tombstone."""
+
+    updated_at: datetime
+    hash: bytes | None
+    is_gone: bool = False
+
+
+def weigh(known: Known | None, updated_at: datetime, content: bytes, *, is_reading: bool) -> Verdict:
+    """Whether a whole body of version `updated_at` with this content hash may overwrite what is known.
+
+    Only a newer version overwrites. Of two bodies of one version nobody knows which is later, so the record is read,
+    and the reading wins. A tombstone yields only to a reading: neither a late delivery nor a replay brings anyone back.
+    """
+    if known is None:
+        return Verdict.NEWER
+    if known.is_gone:
+        return Verdict.NEWER if is_reading else Verdict.STALE
+    if updated_at != known.updated_at:
+        return Verdict.NEWER if updated_at > known.updated_at else Verdict.STALE
+    if content == known.hash:
+        return Verdict.SAME
+    return Verdict.NEWER if is_reading else Verdict.ASK

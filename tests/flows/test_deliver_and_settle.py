@@ -1,0 +1,288 @@
+"""Desired state reaches the platform, and is called applied only when the platform's own answer allows it."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from scenes import Stage
+
+from isthmus.db.pool import Database
+from isthmus.db.sql import tallies
+from isthmus.flows.deliver import deliver
+from isthmus.flows.settle import settle
+from isthmus.kit.ids import claim_id
+from isthmus.model.lane import Lane
+from isthmus.model.write import Kind, Write
+from isthmus.outbox import sql as outbox
+from isthmus.outbox.sql import Wanted
+
+
+@pytest.fixture
+def stage(database: Database) -> Iterator[Stage]:
+    yield Stage(database)
+
+
+def order(number: int, total: float = 10.0) -> Write:
+    body = {
+        "@type": "order",
+        "id": f"uk:{number}",
+        "timestamp": "2026-11-23T09:00:00Z",
+        "grand_total": total,
+        "currency": "GBP",
+        "customer": {"email": "ada@example.com"},
+        "lineitems": [{"product_id": "uk:1", "quantity": 1, "unit_price": total}],
+        "is_valid": True,
+        "status": "complete",
+    }
+    return Write(Kind.ORDER, f"uk:{number}", msgspec.json.encode(body), Lane.REALTIME, subject=f"order:{number}")
+
+
+def moment(name: str) -> Write:
+    body = {
+        "@type": "custom_event",
+        "id": name,
+        "timestamp": "2026-11-23T09:00:00Z",
+        "event_type": "order_shipped",
+        "identity_email": "ada@example.com",
+        "properties": {},
+    }
+    return Write(Kind.MOMENT, name, msgspec.json.encode(body), Lane.REALTIME, subject="order:1")
+
+
+def desire(stage: Stage, *writes: Write) -> None:
+    now = stage.clock.now()
+    with stage.db.transaction() as tx:
+        outbox.desire(
+            tx,
+            "acme",
+            [Wanted("uk", write, now) for write in writes],
+            now=now,
+            coalesce=stage.road.pace.coalesce,
+            contact_head_start=stage.road.pace.contact_head_start,
+            packer=stage.road.packer,
+        )
+
+
+def rows(stage: Stage) -> dict[str, dict[str, Any]]:
+    with stage.db.transaction() as tx:
+        return {row["id"]: row for row in tx.fetch_all("SELECT * FROM outbox")}
+
+
+def deliver_all(stage: Stage) -> None:
+    stage.pass_time(5)
+    while deliver(stage.db, stage.road).n_sent:
+        pass
+
+
+def pushes(stage: Stage) -> list[list[str]]:
+    """The ids of every push the platform saw, in order."""
+    return [
+        [record["id"] for record in entry["body"]]
+        for entry in stage.tape.read(limit=10_000)
+        if entry["path"].endswith("/push") and entry["method"] == "POST"
+    ]
+
+
+def settle_all(stage: Stage) -> None:
+    for _ in range(40):
+        stage.pass_time(2)
+        if not settle(stage.db, stage.road).is_open:
+            return
+
+
+def test_accepted_is_not_applied_until_the_feed_was_watched_long_enough(stage: Stage) -> None:
+    desire(stage, order(1))
+    deliver_all(stage)
+    assert rows(stage)["uk:1"]["state"] == "accepted"
+    settle(stage.db, stage.road)
+    assert rows(stage)["uk:1"]["state"] == "accepted"
+    settle_all(stage)
+    assert rows(stage)["uk:1"]["state"] == "applied"
+    assert stage.road.platform.order("uk:1") is not None
+
+
+def test_ten_changes_within_a_second_become_one_push(stage: Stage) -> None:
+    for total in range(1, 11):
+        desire(stage, order(1, float(total)))
+        stage.pass_time(0.05)
+    deliver_all(stage)
+    assert pushes(stage) == [["uk:1"]]
+    settle_all(stage)
+    found = stage.road.platform.order("uk:1")
+    assert found is not None
+    assert float(found["grand_total"]) == 10.0
+
+
+def test_an_unchanged_desire_sends_nothing(stage: Stage) -> None:
+    desire(stage, order(1))
+    deliver_all(stage)
+    settle_all(stage)
+    desire(stage, order(1))
+    deliver_all(stage)
+    assert len(pushes(stage)) == 1
+
+
+def test_a_value_that_swings_back_after_an_unanswered_push_is_sent_again(stage: Stage) -> None:
+    desire(stage, order(1, 1.0))
+    deliver_all(stage)
+    settle_all(stage)
+    stage.faults.set({"ometria.p_timeout_after_accept": 1.0})
+    desire(stage, order(1, 2.0))
+    stage.pass_time(2)
+    deliver(stage.db, stage.road)  # B is taken, but nobody hears of it
+    desire(stage, order(1, 1.0))
+    stage.faults.set({"ometria.p_timeout_after_accept": 0.0})
+    deliver_all(stage)
+    settle_all(stage)
+    found = stage.road.platform.order("uk:1")
+    assert found is not None
+    assert float(found["grand_total"]) == 1.0
+    assert rows(stage)["uk:1"]["state"] == "applied"
+
+
+def test_going_back_to_what_is_known_to_be_there_cancels_the_push(stage: Stage) -> None:
+    desire(stage, order(1, 1.0))
+    deliver_all(stage)
+    settle_all(stage)
+    desire(stage, order(1, 2.0))
+    desire(stage, order(1, 1.0))
+    deliver_all(stage)
+    assert len(pushes(stage)) == 1
+    assert rows(stage)["uk:1"]["state"] == "applied"
+
+
+def test_a_refusal_in_the_feed_becomes_a_case_for_that_record_alone(stage: Stage) -> None:
+    stage.faults.set({"ometria.refuse_ids": ["uk:2"]})
+    desire(stage, order(1), order(2), order(3))
+    deliver_all(stage)
+    settle_all(stage)
+    states = {name: row["state"] for name, row in rows(stage).items()}
+    assert states == {"uk:1": "applied", "uk:2": "buried", "uk:3": "applied"}
+    with stage.db.transaction() as tx:
+        cases = tx.fetch_all("SELECT code, subject, state FROM cases")
+    assert cases == [{"code": "platform.refused", "subject": "order:uk:2", "state": "open"}]
+
+
+def test_a_new_desire_gives_a_dead_letter_another_chance_and_closes_its_case(stage: Stage) -> None:
+    stage.faults.set({"ometria.refuse_ids": ["uk:2"]})
+    desire(stage, order(2))
+    deliver_all(stage)
+    settle_all(stage)
+    stage.faults.set({"ometria.refuse_ids": []})
+    desire(stage, order(2, 11.0))
+    deliver_all(stage)
+    settle_all(stage)
+    assert rows(stage)["uk:2"]["state"] == "applied"
+    with stage.db.transaction() as tx:
+        assert tx.fetch_all("SELECT state FROM cases") == [{"state": "resolved"}]
+
+
+def test_one_record_that_spoils_a_batch_is_isolated_and_the_others_go_through(stage: Stage) -> None:
+    bad = Write(
+        Kind.ORDER, "uk:50", msgspec.json.encode({"@type": "order", "id": "uk:50", "x": "y" * 61_000}), Lane.REALTIME
+    )
+    desire(stage, bad, *(order(n) for n in range(100) if n != 50))
+    deliver_all(stage)
+    settle_all(stage)
+    states = {name: row["state"] for name, row in rows(stage).items()}
+    assert states.pop("uk:50") == "buried"
+    assert set(states.values()) == {"applied"}
+    sent = [name for push in pushes(stage) for name in push]
+    assert len(pushes(stage)) <= 20  # the batch, then its 25s, its 6s, and the last six alone
+    assert all(len(push) <= 100 for push in pushes(stage))
+    assert sent.count("uk:50") == 4
+
+
+def test_a_throttled_push_blames_no_record_and_goes_again(stage: Stage) -> None:
+    stage.faults.set({"ometria.p429": 1.0})
+    desire(stage, order(1))
+    stage.pass_time(2)
+    for _ in range(4):
+        deliver(stage.db, stage.road)
+        stage.pass_time(60)
+    with stage.db.transaction() as tx:
+        assert [c["code"] for c in tx.fetch_all("SELECT code FROM cases WHERE state = 'open'")] == [
+            "platform.rate_limited"
+        ]
+    stage.faults.set({"ometria.p429": 0.0})
+    deliver_all(stage)
+    settle_all(stage)
+    assert rows(stage)["uk:1"]["state"] == "applied"
+    with stage.db.transaction() as tx:
+        assert tx.fetch_all("SELECT code FROM cases WHERE state = 'open'") == []
+
+
+def test_a_moment_that_may_have_arrived_is_not_fired_twice(stage: Stage) -> None:
+    stage.platform.turn({"event_idempotency": False})
+    stage.faults.set({"ometria.p_timeout_after_accept": 1.0})
+    desire(stage, moment("m1"))
+    deliver_all(stage)
+    assert rows(stage)["m1"]["state"] == "held"
+    stage.faults.set({"ometria.p_timeout_after_accept": 0.0})
+    settle_all(stage)
+    assert rows(stage)["m1"]["state"] == "applied"
+    assert len(pushes(stage)) == 1
+
+
+def test_a_moment_that_got_lost_is_fired_once_nobody_finds_it(stage: Stage) -> None:
+    stage.platform.turn({"event_idempotency": False})
+    stage.faults.set({"ometria.p_drop_before_accept": 1.0})
+    desire(stage, moment("m1"))
+    deliver_all(stage)
+    stage.faults.set({"ometria.p_drop_before_accept": 0.0})
+    for _ in range(60):
+        stage.pass_time(2)
+        settle(stage.db, stage.road)
+        deliver(stage.db, stage.road)
+    assert rows(stage)["m1"]["state"] == "applied"
+    assert stage.road.platform.event("m1") is not None
+
+
+def test_after_a_gap_in_the_feed_everything_accepted_in_it_is_read_back(stage: Stage) -> None:
+    """F35: the feed keeps the 100 newest errors; what fell out of it cannot be taken for success."""
+    stage.faults.set({"ometria.refuse_ids": ["uk:1"]})
+    desire(stage, order(1), order(2))
+    deliver_all(stage)
+    stage.faults.set({"ometria.error_feed_noise": 100.0})
+    settle_all(stage)
+    states = {name: row["state"] for name, row in rows(stage).items()}
+    assert states["uk:2"] == "applied"
+    assert states["uk:1"] != "applied"
+
+
+def test_a_holder_that_outlived_its_lease_settles_nothing(stage: Stage) -> None:
+    desire(stage, order(1))
+    stage.pass_time(2)
+    mine = claim_id()
+    with stage.db.transaction() as tx:
+        batch = outbox.claim(
+            tx, "acme", Kind.ORDER, (Lane.REALTIME,), now=stage.clock.now(), claim=mine, packer=stage.road.packer
+        )
+    stage.pass_time(13)
+    with stage.db.transaction() as tx:
+        assert outbox.reap(tx, "acme", stage.clock.now()) == 1
+        assert (
+            outbox.accept(tx, "acme", batch, mine, "late", now=stage.clock.now(), coalesce=timedelta(seconds=1)) == 0
+        )
+    assert rows(stage)["uk:1"]["state"] == "due"
+    deliver_all(stage)
+    settle_all(stage)
+    assert rows(stage)["uk:1"]["state"] == "applied"
+
+
+def test_pushes_are_counted(stage: Stage) -> None:
+    stage.faults.set({"ometria.refuse_ids": ["uk:2"]})
+    desire(stage, order(1), order(2), order(3))
+    deliver_all(stage)
+    settle_all(stage)
+    with stage.db.transaction() as tx:
+        found = tallies(tx, "acme")
+    assert found == {
+        "push.requests": 1,
+        "push.records": 3,
+        "push.accepted": 3,
+        "push.applied": 2,
+        "push.refused": 1,
+    }

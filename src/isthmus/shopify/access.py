@@ -1,0 +1,153 @@
+"""What `connect` looks at: what the shop is, what it lets us do, and whether its webhooks find us."""
+
+from typing import Any
+
+from msgspec import Struct
+
+from isthmus.model.failure import RejectedError
+from isthmus.shopify import documents
+from isthmus.shopify.client import Shopify
+from isthmus.shopify.topics import HISTORY_SCOPE, SCOPES, SUBSCRIBED, enum_name
+from isthmus.shopify.webhooks import Plan, Subscription, plan
+
+
+class Expected(Struct, frozen=True):
+    """What the connection file says of a store. `uri` is where its webhooks should arrive; None when not public yet."""
+
+    domain: str
+    currency: str
+    uri: str | None = None
+    is_subscribed_by_app: bool = True
+
+
+class Finding(Struct, frozen=True):
+    """Something that is not as it should be. A blocking one would make the road do wrong or nothing at all."""
+
+    code: str
+    detail: str
+    is_blocking: bool = True
+
+
+class Access(Struct, frozen=True):
+    """What was found. `plan` is what subscribing by the API would do; None when the app's configuration does it."""
+
+    domain: str
+    name: str
+    currency: str
+    presentment_currencies: tuple[str, ...]
+    timezone: str
+    scopes: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    plan: Plan | None = None
+
+
+def look(shop: Shopify, expected: Expected) -> Access:
+    """Compare a shop with what is expected of it; changes nothing. Raises what the client raises."""
+    data = shop.graphql(documents.SHOP, {})
+    found = data["shop"]
+    scopes = tuple(sorted(scope["handle"] for scope in data["currentAppInstallation"]["accessScopes"]))
+    listed = subscriptions(shop)
+    todo = None
+    if expected.uri is not None and not expected.is_subscribed_by_app:
+        todo = plan(listed, expected.uri, SUBSCRIBED)
+    return Access(
+        domain=found["myshopifyDomain"],
+        name=found["name"],
+        currency=found["currencyCode"],
+        presentment_currencies=tuple(found["enabledPresentmentCurrencies"]),
+        timezone=found["ianaTimezone"],
+        scopes=scopes,
+        findings=(
+            *_of_shop(found, expected),
+            *_of_scopes(scopes),
+            *_of_version(shop, data["publicApiVersions"]),
+            *_of_subscriptions(listed, expected, todo),
+        ),
+        plan=todo,
+    )
+
+
+def subscriptions(shop: Shopify) -> list[Subscription]:
+    """Every webhook subscription made through the API; those of an app configuration are not listed by Shopify."""
+    found: list[Subscription] = []
+    cursor: str | None = None
+    while True:
+        page = shop.graphql(documents.SUBSCRIPTIONS, {"after": cursor})["page"]
+        found += [
+            Subscription(
+                id=node["id"],
+                topic=node["topic"],
+                uri=node["uri"],
+                format=node["format"],
+                filter=node["filter"] or None,
+                include_fields=tuple(node["includeFields"]),
+            )
+            for node in page["nodes"]
+        ]
+        if not page["pageInfo"]["hasNextPage"]:
+            return found
+        cursor = page["pageInfo"]["endCursor"]
+
+
+def subscribe(shop: Shopify, todo: Plan, uri: str) -> None:
+    """Carry out a plan: create first, so that no topic is without a subscription meanwhile, then delete.
+
+    Raises RejectedError `integration.subscription_refused` with Shopify's own words, which name no person.
+    """
+    for topic in todo.create:
+        made = shop.graphql(documents.SUBSCRIBE, {"topic": enum_name(topic), "uri": uri})
+        _must(topic, made["webhookSubscriptionCreate"])
+    for gid in todo.delete:
+        _must(gid, shop.graphql(documents.UNSUBSCRIBE, {"id": gid})["webhookSubscriptionDelete"])
+
+
+def _must(what: str, payload: dict[str, Any] | None) -> None:
+    errors = [str(error["message"]) for error in (payload or {}).get("userErrors", ())]
+    if payload is None or errors:
+        raise RejectedError("integration.subscription_refused", f"{what}: {'; '.join(errors) or 'no answer'}")
+
+
+def _of_shop(found: dict[str, Any], expected: Expected) -> list[Finding]:
+    findings = []
+    if found["myshopifyDomain"].lower() != expected.domain.lower():
+        findings.append(Finding("storefront.moved", f"the shop calls itself {found['myshopifyDomain']}"))
+    if found["currencyCode"] != expected.currency:
+        detail = f"the shop's currency is {found['currencyCode']}, the connection says {expected.currency}"
+        findings.append(Finding("integration.currency_differs", detail))
+    return findings
+
+
+def _of_scopes(scopes: tuple[str, ...]) -> list[Finding]:
+    # A write scope includes its read scope: https://shopify.dev/docs/api/usage/access-scopes
+    held = {*scopes, *("read_" + scope.removeprefix("write_") for scope in scopes if scope.startswith("write_"))}
+    missing = [scope for scope in SCOPES if scope not in held]
+    findings = [Finding("storefront.scope_missing", ", ".join(missing))] if missing else []
+    if HISTORY_SCOPE not in held:
+        detail = f"{HISTORY_SCOPE}: without it orders older than 60 days are not there"
+        findings.append(Finding("storefront.scope_missing", detail, is_blocking=False))
+    return findings
+
+
+def _of_version(shop: Shopify, versions: list[dict[str, Any]]) -> list[Finding]:
+    supported = sorted(version["handle"] for version in versions if version["supported"])
+    if shop.served_version not in (None, shop.api_version):
+        detail = f"asked for {shop.api_version}, answered by {shop.served_version}; supported: {', '.join(supported)}"
+        return [Finding("storefront.api_version", detail)]
+    if shop.api_version not in supported:
+        detail = f"{shop.api_version} is not supported; {', '.join(supported)} are"
+        return [Finding("storefront.api_version", detail, is_blocking=False)]
+    return []
+
+
+def _of_subscriptions(listed: list[Subscription], expected: Expected, todo: Plan | None) -> list[Finding]:
+    if expected.uri is None:
+        return []
+    if todo is not None:
+        detail = f"{len(todo.create)} topics to subscribe, {len(todo.delete)} subscriptions to delete"
+        is_done = not todo.create and not todo.delete
+        return [] if is_done else [Finding("integration.subscriptions_differ", detail, is_blocking=False)]
+    doubled = sum(subscription.uri == expected.uri for subscription in listed)
+    if not doubled:
+        return []
+    detail = f"{doubled} subscriptions made through the API come on top of the app's own: everything arrives twice"
+    return [Finding("integration.subscriptions_differ", detail, is_blocking=False)]

@@ -1,0 +1,220 @@
+"""Speak with one shop over its Admin GraphQL API (https://shopify.dev/docs/api/admin-graphql)."""
+
+import threading
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Any, Self
+
+import httpx2
+import msgspec
+
+from isthmus.kit.clock import Clock
+from isthmus.model.failure import BlockedError, TransientError
+from isthmus.shopify import trouble
+from isthmus.shopify.bucket import Bucket
+from isthmus.shopify.documents import Document
+
+PATIENCE = 10.0
+"""Seconds that one call may spend waiting for points before it is put off."""
+
+REFRESH_BEFORE = timedelta(minutes=5)
+"""A token lives 24 hours; it is renewed this long before its end."""
+
+SERVED_VERSION = "x-shopify-api-version"
+
+# Connecting is quick or not at all; half a megabyte of orders takes Shopify a few seconds.
+_TIMEOUTS = httpx2.Timeout(20.0, connect=3.0, pool=2.0)
+
+
+class Credentials(msgspec.Struct, frozen=True):
+    """Either a fixed `access_token`, or the app's id and secret for the client credentials grant.
+
+    https://shopify.dev/docs/apps/build/authentication-authorization/access-tokens/client-credentials-grant
+    """
+
+    client_id: str = ""
+    client_secret: str = ""
+    access_token: str | None = None
+
+    def __repr__(self) -> str:
+        return "Credentials(…)"
+
+
+class Shopify:
+    """One shop. Safe to share between threads; no secret, address or body ever stands in an error or a log.
+
+    `reserve` points are left in the shop's bucket for others. `on_version` hears of every answer that another API
+    version gave than the one asked for. Methods raise what `trouble` says.
+    """
+
+    def __init__(
+        self,
+        admin_url: str,
+        api_version: str,
+        credentials: Credentials,
+        clock: Clock,
+        *,
+        reserve: float = 0.0,
+        patience: float = PATIENCE,
+        on_version: Callable[[str], None] | None = None,
+        transport: httpx2.BaseTransport | None = None,
+    ) -> None:
+        self.api_version = api_version
+        self.served_version: str | None = None
+        self.granted_scopes: tuple[str, ...] = ()
+        self._credentials = credentials
+        self._clock = clock
+        self._patience = patience
+        self._on_version = on_version
+        self._bucket = Bucket(reserve, clock.now())
+        self._lock = threading.Lock()
+        self._token = credentials.access_token
+        self._token_ends: datetime | None = None
+        self._url = f"{admin_url.rstrip('/')}/admin/api/{api_version}/graphql.json"
+        self._grant_url = f"{admin_url.rstrip('/')}/admin/oauth/access_token"
+        self._http = httpx2.Client(
+            headers={"Accept": "application/json", "User-Agent": "isthmus"},
+            timeout=_TIMEOUTS,
+            transport=transport,
+            follow_redirects=False,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._http.close()
+
+    def graphql(self, document: Document, variables: Mapping[str, Any]) -> dict[str, Any]:
+        """Run one operation and give its `data`, whole or not at all.
+
+        Waits for points within the call's patience, then raises TransientError `storefront.throttled`. A filter that
+        Shopify did not understand raises RejectedError `integration.search_ignored`, since it answers with everything.
+        """
+        content = msgspec.json.encode(
+            {"query": document.text, "operationName": document.operation, "variables": dict(variables)}
+        )
+        waited = 0.0
+        while True:
+            waited += self._wait_for_points(document.cost, waited)
+            answer = self._post(content)
+            extensions = answer.get("extensions") or {}
+            cost = extensions.get("cost") or {}
+            self._bucket.told(cost.get("throttleStatus") or {}, self._clock.now())
+            errors = answer.get("errors")
+            if errors:
+                if not trouble.is_throttled(errors):
+                    raise trouble.of_errors(errors)
+                waited += self._wait_out(cost, document.cost, waited)
+                continue
+            warning = trouble.search_warning(extensions)
+            if warning is not None:
+                raise warning
+            data = answer.get("data")
+            if not isinstance(data, dict):
+                raise trouble.of_nonsense()
+            return data
+
+    def _wait_for_points(self, cost: float, waited: float) -> float:
+        """Wait until the bucket holds a call, as far as we know; the seconds it took."""
+        start = waited
+        while (seconds := self._bucket.take(cost, self._clock.now())) > 0:
+            self._pause(seconds, waited)
+            waited += seconds
+        return waited - start
+
+    def _wait_out(self, cost: Mapping[str, Any], believed: float, waited: float) -> float:
+        """Wait as long as the missing points take to flow in: somebody else was quicker than our arithmetic."""
+        asked = cost.get("requestedQueryCost")
+        status = cost.get("throttleStatus") or {}
+        left = status.get("currentlyAvailable", 0)
+        wanted = asked if isinstance(asked, (int, float)) else believed
+        missing = wanted - (left if isinstance(left, (int, float)) else 0)
+        seconds = max(missing / self._bucket.rate, 0.1)
+        self._pause(seconds, waited)
+        return seconds
+
+    def _pause(self, seconds: float, waited: float) -> None:
+        if waited + seconds > self._patience:
+            raise TransientError(
+                "storefront.throttled",
+                "no points within the patience of a call",
+                retry_after=timedelta(seconds=seconds),
+            )
+        self._clock.wait(seconds)
+
+    def _post(self, content: bytes) -> dict[str, Any]:
+        token = self._present_token()
+        response = self._send(self._url, content, token)
+        if response.status_code == 401 and self._credentials.access_token is None:
+            # Revoked, or ended early: one new token, one more try.
+            self._forget(token)
+            response = self._send(self._url, content, self._present_token())
+        self._note_version(response.headers.get(SERVED_VERSION))
+        if response.status_code != 200:
+            raise trouble.of_answer(response.status_code, response.headers)
+        return _object(response)
+
+    def _send(self, url: str, content: bytes, token: str | None) -> httpx2.Response:
+        headers = {"Content-Type": "application/json"}
+        if token is not None:
+            headers["X-Shopify-Access-Token"] = token
+        try:
+            return self._http.post(url, content=content, headers=headers)
+        except httpx2.RequestError as error:
+            raise trouble.of_silence(error) from None
+
+    def _note_version(self, served: str | None) -> None:
+        if served is None:
+            return
+        self.served_version = served
+        if served != self.api_version and self._on_version is not None:
+            self._on_version(served)
+
+    def _present_token(self) -> str:
+        with self._lock:
+            is_due = self._token_ends is not None and self._clock.now() >= self._token_ends - REFRESH_BEFORE
+            if self._token is None or is_due:
+                self._token = self._grant()
+            return self._token
+
+    def _forget(self, token: str) -> None:
+        with self._lock:
+            if self._token == token:
+                self._token = None
+
+    def _grant(self) -> str:
+        asked = {
+            "client_id": self._credentials.client_id,
+            "client_secret": self._credentials.client_secret,
+            "grant_type": "client_credentials",
+        }
+        response = self._send(self._grant_url, msgspec.json.encode(asked), None)
+        if response.status_code == 400:
+            # The documented answer to credentials that are wrong or whose app is not installed.
+            raise BlockedError("storefront.token_refused", "the client credentials were refused")
+        if response.status_code != 200:
+            raise trouble.of_answer(response.status_code, response.headers)
+        granted = _object(response)
+        token, lasts = granted.get("access_token"), granted.get("expires_in")
+        if not isinstance(token, str) or not token:
+            raise trouble.of_nonsense()
+        self._token_ends = None
+        if isinstance(lasts, (int, float)):
+            self._token_ends = self._clock.now() + timedelta(seconds=lasts)
+        self.granted_scopes = tuple(str(granted.get("scope") or "").split(",")) if granted.get("scope") else ()
+        return token
+
+
+def _object(response: httpx2.Response) -> dict[str, Any]:
+    try:
+        value = msgspec.json.decode(response.content)
+    except msgspec.DecodeError:
+        raise trouble.of_nonsense() from None
+    if not isinstance(value, dict):
+        raise trouble.of_nonsense()
+    return value

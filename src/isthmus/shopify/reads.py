@@ -1,0 +1,191 @@
+"""Read records from a shop as they are now: many by id, those that changed, all there are.
+
+A record that the answer gives as null is gone: that, and nothing else, is evidence for a tombstone.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from msgspec import Struct
+
+from isthmus.kit import ids
+from isthmus.model.checkout import Checkout
+from isthmus.model.customer import Customer
+from isthmus.model.failure import RejectedError
+from isthmus.model.order import Order
+from isthmus.model.product import Product
+from isthmus.shopify import documents, trouble
+from isthmus.shopify.client import Shopify
+from isthmus.shopify.documents import Document
+from isthmus.shopify.parse import checkout_node, customer_node, order_node, product_node
+from isthmus.shopify.parse.body import utc
+from isthmus.shopify.parse.pieces_node import number
+
+T = TypeVar("T")
+
+UNREADABLE = "storefront.unreadable_record"
+
+
+class Listed(Struct, frozen=True, gc=False):
+    """One record of a listing: its number and the version it has now."""
+
+    id: int
+    updated_at: datetime
+
+
+class Page(Struct, frozen=True):
+    """A page of a listing; `cursor` is where the next one begins, None after the last."""
+
+    listed: tuple[Listed, ...]
+    cursor: str | None
+
+
+class Reads:
+    """One shop's readings. A listing that is longer than its page is always completed, never cut.
+
+    Every method raises what the client raises; an unreadable record raises RejectedError `storefront.unreadable_record`
+    naming it, for the whole call: reading the records one by one isolates it.
+    """
+
+    def __init__(self, shop: Shopify) -> None:
+        self._shop = shop
+        self._batches: dict[str, int] = {}
+
+    def orders(self, numbers: Sequence[int]) -> dict[int, Order | None]:
+        """Orders by number; None for one that is gone."""
+        return self._records("Order", documents.ORDERS, numbers, self._whole_order, order_node.parse)
+
+    def customers(self, numbers: Sequence[int]) -> dict[int, Customer | None]:
+        """Customers by number, with tags, consent and counts; None for one that is gone, a merge's loser too."""
+        return self._records("Customer", documents.CUSTOMERS, numbers, _as_it_is, customer_node.parse)
+
+    def products(self, numbers: Sequence[int]) -> dict[int, Product | None]:
+        """Products by number, with every variant; None for one that is gone."""
+        return self._records("Product", documents.PRODUCTS, numbers, self._whole_product, product_node.parse)
+
+    def orders_of_returns(self, numbers: Sequence[int]) -> dict[int, int | None]:
+        """The order of each return; None for a return that is gone."""
+        return self._records(
+            "Return", documents.ORDERS_OF_RETURNS, numbers, _as_it_is, lambda node: number(node["order"]["id"])
+        )
+
+    def changed(self, kind: str, since: datetime, until: datetime | None = None) -> Iterator[Listed]:
+        """Records of a kind ("order", "customer", "product") with `since` <= updated_at < `until`, oldest change first.
+
+        Search lags behind by seconds, so whoever polls should let windows overlap.
+        """
+        window = f"updated_at:>='{_text(since)}'" + (f" updated_at:<'{_text(until)}'" if until else "")
+        cursor: str | None = None
+        while True:
+            page = self._page(documents.CHANGED[kind], {"query": window, "after": cursor})
+            yield from page.listed
+            if page.cursor is None:
+                return
+            cursor = page.cursor
+
+    def all_ids(self, kind: str, cursor: str | None = None, since: datetime | None = None) -> Page:
+        """One page of every record of a kind, lowest id first, created at or after `since`; resumable by its cursor."""
+        query = None if since is None else f"created_at:>='{_text(since)}'"
+        return self._page(documents.ALL[kind], {"query": query, "after": cursor})
+
+    def count(self, kind: str) -> int:
+        """How many records of a kind there are to see."""
+        data = self._shop.graphql(documents.COUNT[kind], {"query": None})
+        return int(data["total"]["count"])
+
+    def checkouts(self, since: datetime) -> Iterator[Checkout]:
+        """Checkouts left behind that changed at or after `since`; those whose address hides the token are left out."""
+        cursor: str | None = None
+        while True:
+            variables = {"query": f"updated_at:>='{_text(since)}'", "after": cursor}
+            page = self._shop.graphql(documents.CHECKOUTS, variables)["page"]
+            for node in page["nodes"]:
+                self._complete(node["id"], node["lineItems"], documents.CHECKOUT_LINES)
+                checkout = _read("checkout", checkout_node.parse, node)
+                if checkout is not None:
+                    yield checkout
+            if not page["pageInfo"]["hasNextPage"]:
+                return
+            cursor = page["pageInfo"]["endCursor"]
+
+    def _records(
+        self,
+        kind: str,
+        document: Document,
+        numbers: Sequence[int],
+        whole: Callable[[dict[str, Any]], None],
+        parse: Callable[[dict[str, Any]], T],
+    ) -> dict[int, T | None]:
+        found: dict[int, T | None] = {}
+        left = list(dict.fromkeys(numbers))
+        while left:
+            batch = left[: self._batches.get(document.operation, document.batch)]
+            try:
+                nodes = self._shop.graphql(document, {"ids": [ids.gid(kind, one) for one in batch]})["nodes"]
+            except RejectedError as failure:
+                if not trouble.is_too_expensive(failure) or len(batch) == 1:
+                    raise
+                self._batches[document.operation] = len(batch) // 2
+                continue
+            if len(nodes) != len(batch):
+                raise trouble.of_nonsense()
+            for one, node in zip(batch, nodes, strict=True):
+                # A gid of another kind answers an object without the fields we asked of ours: never a null.
+                if node is not None:
+                    whole(node)
+                found[one] = None if node is None else _read(f"{kind} {one}", parse, node)
+            left = left[len(batch) :]
+        return found
+
+    def _whole_order(self, node: dict[str, Any]) -> None:
+        if "lineItems" not in node:
+            return
+        self._complete(node["id"], node["lineItems"], documents.ORDER_LINES)
+        self._complete(node["id"], node["returns"], documents.ORDER_RETURNS)
+        for refund in node["refunds"]:
+            self._complete(refund["id"], refund["refundLineItems"], documents.REFUND_LINES)
+            self._complete(refund["id"], refund["refundShippingLines"], documents.REFUND_SHIPPING)
+            self._complete(refund["id"], refund["transactions"], documents.REFUND_TRANSACTIONS)
+
+    def _whole_product(self, node: dict[str, Any]) -> None:
+        if "variants" in node:
+            self._complete(node["id"], node["variants"], documents.PRODUCT_VARIANTS)
+
+    def _complete(self, gid: str, connection: dict[str, Any], document: Document) -> None:
+        """Fetch the pages that are missing from a connection and put them behind what is there.
+
+        The record may change between two pages; its updated_at was read with the first, so a later delivery wins.
+        """
+        info = connection["pageInfo"]
+        while info["hasNextPage"]:
+            node = self._shop.graphql(document, {"id": gid, "after": info["endCursor"]})["node"]
+            if node is None:
+                raise trouble.of_vanishing()
+            connection["nodes"].extend(node["page"]["nodes"])
+            info = node["page"]["pageInfo"]
+
+    def _page(self, document: Document, variables: Mapping[str, Any]) -> Page:
+        page = self._shop.graphql(document, variables)["page"]
+        listed = tuple([Listed(number(node["id"]), _when(node["updatedAt"])) for node in page["nodes"]])
+        info = page["pageInfo"]
+        return Page(listed, info["endCursor"] if info["hasNextPage"] else None)
+
+
+def _as_it_is(node: dict[str, Any]) -> None:
+    """Nothing to complete."""
+
+
+def _read(name: str, parse: Callable[[dict[str, Any]], T], node: dict[str, Any]) -> T:
+    try:
+        return parse(node)
+    except RejectedError as failure:
+        raise RejectedError(UNREADABLE, f"{name}: {failure.detail}") from None
+
+
+def _when(text: str) -> datetime:
+    return utc(datetime.fromisoformat(text))
+
+
+def _text(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from sims import truth
 from sims.clock import iso, parse
 from sims.neighbourhood import Neighbourhood, Sizes
 from sims.ometria import assumptions, dump
@@ -47,8 +48,11 @@ class Control:
             if request.method == "GET":
                 if name in self._gets:
                     return json_response(self._gets[name](request.query))
-                if name.startswith("platform/"):
-                    return json_response({"items": dump.items(self._town.ometria.account, name.split("/", 1)[1])})
+                match name.split("/"):
+                    case ["platform", kind]:
+                        return json_response({"items": dump.items(self._town.ometria.account, kind)})
+                    case ["truth", shop, kind]:
+                        return json_response({"items": truth.items(self._town.world, shop, kind)})
             elif request.method == "POST" and name in self._posts:
                 body = request.json() if request.body else {}
                 if not isinstance(body, dict):

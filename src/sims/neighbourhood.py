@@ -7,10 +7,12 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
+from sims import truth
 from sims.clock import SimClock
 from sims.faults import Faults
 from sims.ometria import dump
 from sims.ometria.app import Ometria, Settings
+from sims.shopify import life, world
 from sims.tape import Tape
 from sims.wire import Request, Response
 
@@ -46,6 +48,7 @@ class Neighbourhood:
             self.faults.reset(seed)
             self.tape.clear()
             self.ometria.reset(seed)
+            self.world = world.build(seed, sizes.customers, sizes.orders, sizes.products, self.clock)
 
     def handle_shopify(self, _request: Request) -> Response:
         """Answer a request to the shop's side."""
@@ -53,7 +56,7 @@ class Neighbourhood:
 
     def stores(self) -> list[dict[str, str]]:
         """Return name, domain, credentials, namespace and currency of each store."""
-        return []
+        return [truth.credentials(store) for store in self.world.stores.values()]
 
     def tick(self) -> None:
         """Do what is due by the clock: apply pushes."""
@@ -62,11 +65,14 @@ class Neighbourhood:
     def live(self, steps: int) -> None:
         """Let `steps` things happen in the shop."""
         with self._busy:
+            for _ in range(steps):
+                life.step(self.world, self._dice)
             self.n_steps += steps
 
     def report(self) -> dict[str, Any]:
         """Return counts per kind on both sides, injected faults and what became of deliveries."""
         return {
+            "shopify": truth.counts(self.world),
             "ometria": dump.report(self.ometria.account),
             "injected": self.faults.injected,
             "life": {"rate": self.life_rate, "steps": self.n_steps},

@@ -116,6 +116,20 @@ def test_the_tape_is_read_by_side_and_number(town: Town) -> None:
     assert town.ask("GET", "tape", side="shopify").json()["items"] == []
 
 
+def test_the_truth_of_a_shop_is_shown_whole(town: Town) -> None:
+    orders = [town.ask("GET", f"truth/{shop}/orders").json()["items"] for shop in ("uk", "acme-int.myshopify.com")]
+    assert sum(map(len, orders)) >= 6
+    assert all(len(order["lines"]) >= 1 for shop in orders for order in shop)
+    assert town.ask("GET", "truth/us/orders").status == 400
+    assert town.ask("GET", "truth/uk/weather").status == 400
+
+
+def test_life_goes_on_when_it_is_told_to(town: Town) -> None:
+    before = town.ask("GET", "report").json()["shopify"]
+    assert town.ask("POST", "life", {"steps": 40}).json()["steps"] == 40
+    assert town.ask("GET", "report").json()["shopify"] != before
+
+
 def test_a_person_unsubscribes_in_the_preference_centre(town: Town) -> None:
     town.push({**CONTACT, "marketing_optin": "EXPLICITLY_OPTEDIN"})
     town.ask("POST", "clock", {"advance": 5})

@@ -92,6 +92,7 @@ class Ometria:
     ) -> dict[str, Any]:
         """Let a person unsubscribe or subscribe on the platform itself; raises `ValueError` for who is unknown."""
         with self._lock:
+            self.tick()
             now = self._clock.now()
             person = unsubscribes.find(self.account, email=email, profile_id=profile_id)
             if action == "unsubscribe":

@@ -4,20 +4,22 @@
 """
 
 import sys
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from isthmus.mapping import order
+from isthmus.mapping import contact, moment, order, product
 from isthmus.mapping.rules import MOMENTS, STATUSES, Rules
+from isthmus.model.checkout import Checkout
+from isthmus.model.customer import Customer
 from isthmus.model.lane import Lane
 from isthmus.model.order import Order
+from isthmus.model.product import Product
 from isthmus.model.write import Write
 
 HERE = Path(__file__).parent
-NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 RULES: dict[str, Any] = {
     "store": "uk",
     "namespace": "uk:",
@@ -66,7 +68,47 @@ def _order(given: dict[str, Any], rules: Rules) -> list[Write]:
     return [order.order(record, given["person"], rules, Lane.REALTIME, is_deleted=is_deleted)]
 
 
-_MAPS = {"order": _order}
+def _contact(given: dict[str, Any], rules: Rules) -> list[Write]:
+    record = msgspec.convert(given["customer"], Customer)
+    was_opted_in = given.get("was_opted_in", False)
+    if "has_heir" in given:
+        return [
+            contact.retired(
+                record, given["person"], rules, Lane.REALTIME, was_opted_in=was_opted_in, has_heir=given["has_heir"]
+            )
+        ]
+    return [
+        contact.contact(
+            record,
+            given["person"],
+            rules,
+            Lane.REALTIME,
+            email_consent=record.email_consent,
+            sms_consent=record.sms_consent,
+            was_opted_in=was_opted_in,
+            is_refused=given.get("is_refused", False),
+        )
+    ]
+
+
+def _product(given: dict[str, Any], rules: Rules) -> list[Write]:
+    record = msgspec.convert(given["product"], Product)
+    if given.get("is_retired"):
+        return product.retired(record, rules, Lane.REALTIME)
+    if "before" in given:
+        return product.dropped(msgspec.convert(given["before"], Product), record, rules, Lane.REALTIME)
+    return product.product(record, rules, Lane.ENRICHMENT)
+
+
+def _moment(given: dict[str, Any], rules: Rules) -> list[Write]:
+    now = msgspec.convert(given["now"], datetime)
+    if "checkout" in given:
+        return [moment.of_checkout(msgspec.convert(given["checkout"], Checkout), given["person"], rules, now)]
+    lane = Lane(given.get("lane", "realtime"))
+    return moment.of_order(msgspec.convert(given["order"], Order), rules, now, lane, person=given["person"])
+
+
+_MAPS = {"contact": _contact, "moment": _moment, "order": _order, "product": _product}
 
 
 if __name__ == "__main__":

@@ -38,10 +38,15 @@ def phone(number: str | None, country_code: str | None) -> str | None:
     return str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
 
 
+def country(code: str | None) -> str | None:
+    """An ISO 3166 two-letter code in capitals, or None."""
+    return code.upper() if code and len(code) == 2 and code.isalpha() else None
+
+
 def address(given: model.Address | None) -> wire.Address | None:
     if given is None:
         return None
-    return wire.Address(given.city, given.state, given.postcode, given.country_code)
+    return wire.Address(given.city, given.state, given.postcode, country(given.country_code))
 
 
 def tags(given: Iterable[str], allowed: frozenset[str] | None) -> list[str]:
@@ -63,16 +68,19 @@ class Fitted(Struct, frozen=True):
 
 
 def fit(properties: wire.Properties, expendable: str | None = None, room: int = limits.PROPERTIES_BYTES) -> Fitted:
-    """Cut properties until their JSON fits: first values of the expendable comma list from its end, then whole keys.
+    """Cut properties until their JSON fits: the expendable one's values from the last, then whole properties.
 
-    Keys are given most precious first and are cut from the last.
+    The expendable property is a list, or values joined by commas. The others are given most precious first and go
+    from the last.
     """
     fitted = dict(properties)
     n_cut = 0
     while fitted and wire.size(fitted) > room:
-        listed = fitted.get(expendable) if expendable else None
-        if isinstance(listed, str) and "," in listed:
-            fitted[str(expendable)] = listed.rpartition(",")[0]
+        values = fitted.get(expendable) if expendable else None
+        if isinstance(values, str) and "," in values:
+            fitted[str(expendable)] = values.rpartition(",")[0]
+        elif isinstance(values, list) and len(values) > 1:
+            fitted[str(expendable)] = values[:-1]
         else:
             fitted.pop(expendable if expendable in fitted else next(reversed(fitted)))
         n_cut += 1

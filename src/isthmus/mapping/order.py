@@ -5,6 +5,7 @@ The equation that always holds is `grand_total - Σ lines.refunded = net`, what 
 
 from decimal import Decimal
 
+from isthmus.kit.email import normalise
 from isthmus.kit.ids import keyed_hash
 from isthmus.kit.money import ZERO, quantize, unit
 from isthmus.mapping import fields, refunds, sums, trim
@@ -175,9 +176,10 @@ def placeholder(line: Line, rules: Rules) -> str:
 
 def _customer(order: Order, person: str | None, rules: Rules) -> wire.OrderCustomer | None:
     id_ = rules.customer_id(person, order.customer_id)
-    if id_ is None and order.email is None and order.firstname is None and order.lastname is None:
+    email = normalise(order.email)
+    if id_ is None and email is None and order.firstname is None and order.lastname is None:
         return None
-    return wire.OrderCustomer(id_, order.email, order.firstname, order.lastname)
+    return wire.OrderCustomer(id_, email, order.firstname, order.lastname)
 
 
 def _properties(order: Order, rules: Rules) -> wire.Properties | None:

@@ -1,0 +1,140 @@
+"""A customer as Ometria should say it: one complete listing of a person, with what that person allowed."""
+
+from datetime import datetime
+from typing import TypeVar
+
+from msgspec import UNSET, UnsetType
+
+from isthmus.kit.email import normalise
+from isthmus.mapping import fields
+from isthmus.mapping.permission import Permission, Stance, ended, permission
+from isthmus.mapping.rules import Rules
+from isthmus.model.customer import Consent, Customer
+from isthmus.model.lane import Lane
+from isthmus.model.write import Kind, Write
+from isthmus.ometria import wire
+
+_OPTIN: dict[Stance, wire.Optin] = {
+    Stance.IN: "EXPLICITLY_OPTEDIN",
+    Stance.OUT: "EXPLICITLY_OPTEDOUT",
+    Stance.UNSAID: "NOT_SPECIFIED",
+}
+
+_CLEARED: dict[str, str | UnsetType | None] = {"null": None, "empty": "", "omit": UNSET}
+_V = TypeVar("_V")
+
+
+def contact(
+    customer: Customer,
+    person: str,
+    rules: Rules,
+    lane: Lane,
+    *,
+    email_consent: Consent | None,
+    sms_consent: Consent | None,
+    was_opted_in: bool,
+    is_refused: bool = False,
+) -> Write:
+    """The desired state of one customer's contact, once the customer has been read.
+
+    `person` is the surviving id of the person; the two consents are those that stand. `was_opted_in` says whether this
+    contact was ever sent as opted in by email, `is_refused` that a read-back showed its opt-out refused. Someone
+    without a usable email or phone is excluded. RejectedError `storefront.consent_unknown_state` for a consent state
+    that the table does not know.
+    """
+    email_says = permission(email_consent, was_opted_in=was_opted_in, live_since=rules.live_since)
+    sms_says = permission(sms_consent, was_opted_in=False, live_since=rules.live_since)
+    return _write(customer, person, rules, lane, email_says, sms_says, is_refused=is_refused)
+
+
+def retired(customer: Customer, person: str, rules: Rules, lane: Lane, *, was_opted_in: bool, has_heir: bool) -> Write:
+    """The contact of a customer who is gone from the shop, from the last that was known of them.
+
+    Nobody may be written to because of a customer who is gone: an opt-in ends, an opt-out stays. But one opted-out
+    contact silences its whole person (https://support.ometria.com/hc/en-gb/articles/9881943263389): where another
+    customer has the address now (`has_heir`, as after a merge), this contact only stops saying anything.
+    """
+    if has_heir:
+        email = sms = Permission(Stance.UNSAID)
+    else:
+        email = ended(customer.email_consent, was_opted_in=was_opted_in)
+        sms = ended(customer.sms_consent, was_opted_in=False)
+    return _write(customer, person, rules, lane, email, sms, is_refused=False)
+
+
+def _write(
+    customer: Customer, person: str, rules: Rules, lane: Lane, email: Permission, sms: Permission, *, is_refused: bool
+) -> Write:
+    id_ = f"{rules.namespace}{customer.id}"
+    subject = f"customer:{customer.id}"
+    address = normalise(customer.email)
+    phone = fields.phone(customer.phone, customer.country_code)
+    if address is None and not (phone and rules.phone_only):
+        reason = "phone only" if phone else "neither email nor phone"
+        return Write(Kind.CONTACT, id_, None, lane, excluded=reason, subject=subject)
+    properties = fields.fit(_properties(customer, rules), "tags")
+    record = wire.Contact(
+        collection=rules.collection,
+        id=id_,
+        customer_id=rules.customer_id(person, customer.id),
+        email=_or_clear(address, rules),
+        phone_number=_or_clear(phone, rules),
+        firstname=_or_clear(fields.text(customer.firstname), rules),
+        lastname=_or_clear(fields.text(customer.lastname), rules),
+        country_id=_or_clear(fields.country(customer.country_code), rules),
+        store_ids=(rules.store_id,),
+        marketing_optin=_OPTIN[email.stance],
+        timestamp_acquired=fields.utc(customer.created_at),
+        timestamp_subscribed=_since(email, Stance.IN),
+        timestamp_unsubscribed=_since(email, Stance.OUT),
+        force_optin=True if _is_forced(email.stance, rules, is_refused) else UNSET,
+        channels=_channels(phone, sms),
+        properties=properties.properties or UNSET,
+    )
+    body, opts_in = wire.encode(record), email.stance is Stance.IN
+    return Write(Kind.CONTACT, id_, body, lane, opts_in=opts_in, subject=subject, n_cut=properties.n_cut)
+
+
+def _since(says: Permission, stance: Stance) -> datetime | UnsetType:
+    return says.since if says.stance is stance and says.since is not None else UNSET
+
+
+def _is_forced(stance: Stance, rules: Rules, is_refused: bool) -> bool:
+    """Whether this stance must win over every other contact of the person; never just to opt someone in by default."""
+    if stance is Stance.OUT:
+        return rules.force in ("opt_out", "both") or (rules.force == "when_refused" and is_refused)
+    return stance is Stance.IN and rules.force == "both"
+
+
+def _channels(phone: str | None, says: Permission) -> wire.Channels | UnsetType:
+    """SMS permission, which the platform takes only together with a number; unsaid is left out."""
+    if phone is None or says.stance is Stance.UNSAID:
+        return UNSET
+    return wire.Channels(wire.Sms(says.stance is Stance.IN, says.since))
+
+
+def _properties(customer: Customer, rules: Rules) -> wire.Properties:
+    """The custom properties this store wants, most precious first; one without a value is cleared like a field.
+
+    Numbers of orders and money spent are the shop's own counts. Tags come last, since they are cut first.
+    """
+    known: dict[str, object] = {
+        "n_orders": customer.n_orders,
+        "amount_spent": customer.amount_spent,
+        "account_state": customer.state.lower() if customer.state else None,
+        "locale": customer.locale,
+        "city": fields.text(customer.city),
+        "tags": ",".join(fields.tags(customer.tags or (), rules.allowed_tags)) or None,
+    }
+    properties: wire.Properties = {}
+    for name, value in known.items():
+        if name in rules.contact_properties:
+            written = _or_clear(value, rules)
+            if written is not UNSET:
+                properties[name] = written
+    return properties
+
+
+def _or_clear(value: _V | None, rules: Rules) -> _V | str | UnsetType | None:
+    """The value, or what clears it on this platform (undocumented there, so a setting)."""
+    return value if value is not None else _CLEARED[rules.clear]

@@ -1,0 +1,67 @@
+"""What a shop's word about a channel is sent as: one table, every state named, nothing by default.
+
+States: https://shopify.dev/docs/api/admin-graphql/latest/enums/CustomerEmailAddressMarketingState and
+https://shopify.dev/docs/api/admin-graphql/latest/enums/CustomerSmsMarketingState. Shopify's opt-in level is evidence
+and decides nothing.
+"""
+
+from datetime import datetime
+from enum import Enum
+
+from msgspec import Struct
+
+from isthmus.mapping.fields import utc
+from isthmus.model.customer import Consent
+from isthmus.model.failure import RejectedError
+
+
+class Stance(Enum):
+    """Whether someone may be written to."""
+
+    IN = "opted in"
+    OUT = "opted out"
+    UNSAID = "not specified"
+
+
+TABLE = {
+    "SUBSCRIBED": Stance.IN,
+    "UNSUBSCRIBED": Stance.OUT,
+    "INVALID": Stance.OUT,
+    "REDACTED": Stance.OUT,
+    "NOT_SUBSCRIBED": Stance.UNSAID,
+    "NEVER_SUBSCRIBED": Stance.UNSAID,
+    "PENDING": Stance.UNSAID,
+}
+
+
+class Permission(Struct, frozen=True):
+    """A stance, and since when; `since` None is sent without a time."""
+
+    stance: Stance
+    since: datetime | None = None
+
+
+def permission(consent: Consent | None, *, was_opted_in: bool, live_since: datetime | None) -> Permission:
+    """What is sent for a channel's consent; None means the shop has no record of the channel, so nothing was said.
+
+    Whoever was once sent as opted in and now says nothing is opted out. The time of an opt-in can start a welcome
+    (https://support.ometria.com/hc/en-gb/articles/9881990633117), so it goes along only when the opt-in itself is later
+    than `live_since`, whatever lane brought it. Raises RejectedError `storefront.consent_unknown_state`.
+    """
+    stance = TABLE.get(consent.state) if consent is not None else Stance.UNSAID
+    since = utc(consent.updated_at) if consent is not None and consent.updated_at is not None else None
+    if stance is None:
+        raise RejectedError("storefront.consent_unknown_state", consent.state if consent else "")
+    if stance is Stance.UNSAID:
+        return Permission(Stance.OUT, since) if was_opted_in else Permission(Stance.UNSAID)
+    if stance is Stance.IN and (since is None or live_since is None or since <= live_since):
+        return Permission(Stance.IN)
+    return Permission(stance, since)
+
+
+def ended(consent: Consent | None, *, was_opted_in: bool) -> Permission:
+    """What is sent for a channel of somebody who is gone: what allowed writing to them no longer does."""
+    stance = TABLE.get(consent.state) if consent is not None else Stance.UNSAID
+    if consent is not None and stance is Stance.OUT:
+        return Permission(Stance.OUT, utc(consent.updated_at) if consent.updated_at is not None else None)
+    return Permission(Stance.OUT if was_opted_in or stance is Stance.IN else Stance.UNSAID)

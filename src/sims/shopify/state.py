@@ -7,6 +7,7 @@ All datetimes are aware UTC with whole seconds, as Shopify's are. Money lives in
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -524,7 +525,7 @@ class Delivery:
     shop: str
     subscription_id: int
     topic: str
-    uri: str
+    uri: str  # as it was when the event happened
     webhook_id: str
     event_id: str
     triggered_at: datetime
@@ -532,8 +533,8 @@ class Delivery:
     due_at: datetime
     name: str | None = None
     attempts: int = 0
-    older_body: bytes | None = None
-    is_copy: bool = False  # a duplicate on purpose: its outcome does not count for the subscription
+    older_body: bytes | None = None  # what the same topic said of the same record before
+    is_copy: bool = False  # a duplicate on purpose: never retried, its outcome counts for nothing
 
 
 # --- the merchant -----------------------------------------------------------------------------------------------------
@@ -561,6 +562,8 @@ class Shop:
     created_at: datetime
     updated_at: datetime
     locales: tuple[str, ...] = ("en",)
+    old_client_secret: str | None = None  # before the last rotation; deliveries are signed with it until `signs_new_at`
+    signs_new_at: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -663,6 +666,7 @@ class World:
     clock: Clock
     seed: int = 0
     last_id: int = 6_000_000_000_000
+    lock: threading.RLock = field(default_factory=threading.RLock)  # held by whoever reads or changes the state
     same_second: bool = False  # let two changes to one record carry the same updated_at
     building: bool = False  # while history is laid down, customers are summed once at the end
     transactions_in_shop_money: bool = False  # in REST bodies; else in the currency the customer paid

@@ -22,8 +22,9 @@ def step(world: World, rng: random.Random) -> list[Event]:
     at = world.now()
     stores = list(world.stores.values())
     deeds, weights = [one for one, _ in HAPPENINGS], [weight for _, weight in HAPPENINGS]
-    for _ in range(TRIES):
-        events = rng.choices(deeds, weights)[0](world, rng.choice(stores), rng, at)
-        if events:
-            return events
+    with world.lock:
+        for _ in range(TRIES):
+            events = rng.choices(deeds, weights)[0](world, rng.choice(stores), rng, at)
+            if events:
+                return events
     return []

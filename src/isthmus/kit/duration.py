@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 
 _UNITS = {"s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
-_SHAPE = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)\s*([smhd])")
+_SHAPE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)\s*([smhd])")
 
 
 def parse(text: str) -> timedelta:

@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails
 
 
 class ConfigError(ValueError):
-    """Wrong configuration; the message is the one line to show, `key` the dotted key it is about, if it is about one."""
+    """Wrong configuration; the message is the one line to show, `key` the dotted key it is about, if any."""
 
     def __init__(self, line: str, key: str = "") -> None:
         super().__init__(line)

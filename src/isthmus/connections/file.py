@@ -1,0 +1,44 @@
+"""Read a connection from its TOML file."""
+
+import tomllib
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from isthmus.connections.config import ConnectionConfig
+from isthmus.kit.explain import ConfigError, explain
+
+
+def read(path: Path) -> ConnectionConfig:
+    """The connection that a file describes; ConfigError in one line that names the key and the fix.
+
+    The path of a mapping file is made absolute, since what is stored is read from anywhere.
+    """
+    config = parsed(toml(path), path.name)
+    if config.mapping.file is None:
+        return config
+    absolute = (path.parent / config.mapping.file).resolve()
+    return config.model_copy(update={"mapping": config.mapping.model_copy(update={"file": str(absolute)})})
+
+
+def parsed(data: dict[str, Any], source: str) -> ConnectionConfig:
+    """The connection in already parsed TOML; `source` is what errors call it."""
+    try:
+        return ConnectionConfig.model_validate(data)
+    except ValidationError as error:
+        raise explain(error, ConnectionConfig).at(source) from None
+
+
+def toml(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file, numbers with a fraction as Decimals."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: is not UTF-8 text; save it as UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        # Its words name a place and at most one character, never a value.
+        raise ConfigError(f"{path.name}: is no valid TOML: {error}") from None

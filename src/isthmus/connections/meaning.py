@@ -1,0 +1,139 @@
+"""What a connection may decide about meaning: pace, orders, people, consent, moments. Everything has a default."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, ValidationInfo
+
+from isthmus.connections.fields import Duration, Section, Share, at_least
+from isthmus.kit.duration import parse
+
+EVENT_NAME_CHARS = 32
+"""Longer event types are cut by the platform (https://support.ometria.com/hc/en-gb/articles/360011171077)."""
+
+
+def _event_name(value: Any, info: ValidationInfo) -> Any:
+    """A name, true for the name it has by default, false for off."""
+    if value is True:
+        return info.field_name
+    if value is False or value is None:
+        return None
+    if not isinstance(value, str) or not 1 <= len(value.strip()) <= EVENT_NAME_CHARS:
+        raise ValueError(f"must be a name of 1 to {EVENT_NAME_CHARS} characters, or false to switch it off")
+    return value.strip()
+
+
+EventName = Annotated[str | None, BeforeValidator(_event_name)]
+StatusName = Annotated[str, Field(min_length=1, max_length=64)]
+Pause = Annotated[Duration, at_least("1s")]
+
+
+class Lanes(Section):
+    """Priority and pace."""
+
+    enrichment_every: Pause = Field(default=parse("15m"), description="how often collected enrichment is sent")
+    poll_every: Pause = Field(default=parse("5m"), description="how often Shopify is asked for what no webhook told")
+    checkout_quiet: Pause = Field(
+        default=parse("30m"), description="a checkout untouched for this long, without an order, is abandoned"
+    )
+    moment_max_age: Pause = Field(default=parse("24h"), description="older moments are recorded and never fired")
+    realtime_share: Share = Field(
+        default=0.7, description="share of the push slots the realtime lane owns; idle ones are lent"
+    )
+
+
+class Statuses(Section):
+    """What each order status is called."""
+
+    cancelled: StatusName = Field(default="cancelled", description="cancelled, voided, expired or deleted")
+    refunded: StatusName = Field(default="refunded", description="nothing was kept of it")
+    partial_refund: StatusName = Field(default="partial_refund", description="some money went back")
+    pending: StatusName = Field(default="pending", description="not paid yet")
+    processing: StatusName = Field(default="processing", description="paid, nothing sent")
+    partially_shipped: StatusName = Field(default="partially_shipped", description="part of it sent")
+    complete: StatusName = Field(default="complete", description="all of it sent")
+
+
+class Orders(Section):
+    """How orders are told."""
+
+    valid_when: Literal["placed", "paid"] = Field(default="placed", description="from when an order counts as revenue")
+    cancelled_but_kept: bool = Field(
+        default=False, description="a cancelled order of which money was kept still counts as revenue"
+    )
+    discount_sign: Literal["positive", "negative"] = Field(
+        default="positive", description="the sign of discounts; the platform's documents do not say"
+    )
+    properties: frozenset[str] = Field(
+        default=frozenset({"fulfilment_status", "financial_status", "cancel_reason", "discount_codes", "tags"}),
+        description="custom properties that orders carry",
+    )
+    statuses: Statuses = Field(default=Statuses(), description="what each order status is called")
+
+
+class Refunds(Section):
+    """How refunds are told."""
+
+    style: Literal["lines", "net"] = Field(
+        default="lines", description="lines: totals as sold, money returned named per line; net: totals already net"
+    )
+
+
+class Identity(Section):
+    """Who is who."""
+
+    customer_id: Literal["person", "store"] = Field(
+        default="person", description="customer_id sent: the person's surviving id over all stores, or each store's own"
+    )
+    phone_only: bool = Field(default=True, description="send customers that have a phone number and no email")
+
+
+class Contacts(Section):
+    """How people are told."""
+
+    tags: frozenset[str] | None = Field(default=None, description="customer tags that are sent; without it all of them")
+    properties: frozenset[str] = Field(default=frozenset({"tags"}), description="custom properties that contacts carry")
+
+
+class Consent(Section):
+    """Whose word on consent counts."""
+
+    authority: Literal["newest", "store", "platform"] = Field(
+        default="newest", description="which side wins a conflict"
+    )
+    force: Literal["never", "when_refused", "opt_out", "both"] = Field(
+        default="when_refused", description="when a statement is forced past the account's other listings"
+    )
+    scope: Literal["connection", "store"] = Field(
+        default="connection", description="whether an opt-out holds for all stores of the connection or for its own"
+    )
+
+
+class OwnRules(Section):
+    """Rules of your own."""
+
+    file: str | None = Field(default=None, description="mapping file, relative to this one")
+
+
+class Moments(Section):
+    """Custom events: each by the name it is sent under (at most 32 characters), or false to switch it off."""
+
+    checkout_abandoned: EventName = Field(
+        default="checkout_abandoned", description="a checkout with an email was left untouched for lanes.checkout_quiet"
+    )
+    order_cancelled: EventName = Field(default="order_cancelled", description="an order was cancelled")
+    order_refunded: EventName = Field(default="order_refunded", description="all money of an order went back")
+    order_partially_refunded: EventName = Field(
+        default="order_partially_refunded", description="some money of an order went back"
+    )
+    order_shipped: EventName = Field(default="order_shipped", description="all of an order is on its way")
+    order_partially_shipped: EventName = Field(
+        default="order_partially_shipped", description="part of an order is on its way"
+    )
+    order_delivered: EventName = Field(default="order_delivered", description="a parcel arrived")
+    fulfilment_trouble: EventName = Field(
+        default="fulfilment_trouble", description="a parcel failed, is late or is on hold"
+    )
+    return_requested: EventName = Field(default="return_requested", description="a return was asked for")
+    return_approved: EventName = Field(default="return_approved", description="a return was approved")
+    return_declined: EventName = Field(default="return_declined", description="a return was declined")
+    return_closed: EventName = Field(default="return_closed", description="a return was closed")

@@ -1,0 +1,37 @@
+"""Turn what a connection's file says into the rules that the mapping of one store obeys."""
+
+from isthmus.connections.config import Store
+from isthmus.connections.sql import Connected
+from isthmus.mapping.rules import Rules
+
+
+def rules(connected: Connected, store: Store, hash_key: bytes) -> Rules:
+    """The mapping rules of one store; `hash_key` is this installation's."""
+    config = connected.config
+    return Rules(
+        store=store.name,
+        namespace=store.namespace,
+        domain=store.domain,
+        currency=store.currency,
+        collection=config.ometria.collection,
+        platform_store=store.platform_store,
+        storefront_url=store.storefront_url,
+        reporting_currency=config.ometria.reporting_currency,
+        rates=config.ometria.rates,
+        valid_when=config.orders.valid_when,
+        refunds_style=config.refunds.style,
+        cancelled_but_kept=config.orders.cancelled_but_kept,
+        statuses=config.orders.statuses.model_dump(),
+        discount_sign=1 if config.orders.discount_sign == "positive" else -1,
+        order_properties=config.orders.properties,
+        identity=config.identity.customer_id,
+        phone_only=config.identity.phone_only,
+        clear=config.ometria.clear,
+        allowed_tags=config.contacts.tags,
+        contact_properties=config.contacts.properties,
+        force=config.consent.force,
+        event_names=config.moments.model_dump(),
+        moment_max_age=config.lanes.moment_max_age,
+        live_since=connected.live_since,
+        hash_key=hash_key,
+    )

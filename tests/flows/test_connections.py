@@ -1,0 +1,165 @@
+"""Connections as the database keeps them: what is open, what is shut, and who is behind a domain."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from isthmus.connections import sql as connections
+from isthmus.connections.config import ConnectionConfig
+from isthmus.connections.sql import Connected
+from isthmus.db.pool import Database
+from isthmus.model.lane import Lane
+from isthmus.runtime.rules import rules
+
+AT = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+LATER = AT + timedelta(hours=1)
+
+
+def config(name: str = "acme", mode: str = "shadow", **uk: Any) -> ConnectionConfig:
+    stores = [
+        {"name": "uk", "domain": "acme-uk.myshopify.com", "client_id": "1", "client_secret": "env:UK",
+         "currency": "GBP", "namespace": "uk:"} | uk,
+        {"name": "int", "domain": "acme-int.myshopify.com", "client_id": "2", "client_secret": "env:INT",
+         "currency": "EUR", "namespace": "int:"},
+    ]  # fmt: skip
+    return ConnectionConfig.model_validate(
+        {
+            "connection": {"name": name, "mode": mode},
+            "ometria": {"api_key": "env:KEY", "rates": {"EUR": "0.86"}, "reporting_currency": "GBP"},
+            "stores": stores,
+            "moments": {"order_shipped": False},
+            "orders": {"discount_sign": "negative", "statuses": {"complete": "done"}},
+        }
+    )
+
+
+def saved(database: Database, told: ConnectionConfig, at: datetime = AT) -> Connected:
+    with database.transaction() as tx:
+        connections.save(tx, told, at)
+        found = connections.load(tx, told.name)
+    assert found is not None
+    return found
+
+
+def test_a_connection_is_kept_as_it_was_told(database: Database) -> None:
+    found = saved(database, config())
+    assert found.config == config()
+    assert (found.connected_at, found.live_since, found.is_shut) == (AT, None, False)
+    assert found.open_lanes() == tuple(Lane)
+
+
+def test_connecting_again_changes_it_and_tells_that_it_was_there(database: Database) -> None:
+    with database.transaction() as tx:
+        assert connections.save(tx, config(), AT)
+        assert not connections.save(tx, config(domain="acme-gb.myshopify.com"), LATER)
+        assert connections.names(tx) == ["acme"]
+        assert [door.domain for door in connections.doors(tx)] == ["acme-gb.myshopify.com", "acme-int.myshopify.com"]
+        found = connections.load(tx, "acme")
+    assert found is not None
+    assert found.connected_at == AT
+
+
+def test_live_since_is_the_first_time_it_went_live_for_ever(database: Database) -> None:
+    assert saved(database, config()).live_since is None
+    assert saved(database, config(mode="live"), LATER).live_since == LATER
+    assert saved(database, config()).live_since == LATER
+    assert saved(database, config(mode="live"), LATER + timedelta(days=1)).live_since == LATER
+
+
+def test_a_person_shuts_and_opens_a_connection(database: Database) -> None:
+    saved(database, config())
+    with database.transaction() as tx:
+        assert connections.pause(tx, "acme", AT)
+        assert connections.pause(tx, "acme", LATER)
+        found = connections.load(tx, "acme")
+        assert found is not None
+        assert (found.paused_at, found.open_lanes()) == (AT, ())
+        assert connections.resume(tx, "acme")
+        found = connections.load(tx, "acme")
+        assert found is not None
+        assert not found.is_shut
+
+
+def test_a_lane_is_paused_alone(database: Database) -> None:
+    saved(database, config())
+    with database.transaction() as tx:
+        assert connections.pause(tx, "acme", AT, Lane.BACKFILL)
+        assert connections.pause(tx, "acme", AT, Lane.BACKFILL)
+        found = connections.load(tx, "acme")
+        assert found is not None
+        assert found.open_lanes() == (Lane.REALTIME, Lane.ENRICHMENT, Lane.REPAIR)
+        assert connections.resume(tx, "acme", Lane.BACKFILL)
+        found = connections.load(tx, "acme")
+    assert found is not None
+    assert not found.paused_lanes
+
+
+@pytest.mark.parametrize("lane", [None, Lane.BACKFILL])
+def test_what_is_not_there_cannot_be_paused_or_resumed(database: Database, lane: Lane | None) -> None:
+    with database.transaction() as tx:
+        assert not connections.pause(tx, "nobody", AT, lane)
+        assert not connections.resume(tx, "nobody", lane)
+        assert connections.load(tx, "nobody") is None
+
+
+def test_a_failure_shuts_a_connection_once_and_keeps_its_first_reason(database: Database) -> None:
+    saved(database, config())
+    with database.transaction() as tx:
+        assert connections.block(tx, "acme", "platform.key_refused", AT)
+        assert not connections.block(tx, "acme", "storefront.token_refused", LATER)
+        found = connections.load(tx, "acme")
+        assert found is not None
+        assert (found.blocked_code, found.blocked_at, found.is_shut) == ("platform.key_refused", AT, True)
+        assert not connections.unblock(tx, "acme", "storefront.token_refused")
+        assert connections.unblock(tx, "acme", "platform.key_refused")
+        assert not connections.unblock(tx, "acme")
+
+
+def test_resuming_lifts_a_block(database: Database) -> None:
+    saved(database, config())
+    with database.transaction() as tx:
+        connections.block(tx, "acme", "platform.key_refused", AT)
+        connections.resume(tx, "acme")
+        found = connections.load(tx, "acme")
+    assert found is not None
+    assert not found.is_shut
+
+
+def test_one_shop_may_feed_two_connections(database: Database) -> None:
+    saved(database, config("live"))
+    saved(database, config("staging", previous_client_secret="env:UK_OLD"))
+    with database.transaction() as tx:
+        uk = [door for door in connections.doors(tx) if door.domain == "acme-uk.myshopify.com"]
+        assert [found.name for found in connections.load_all(tx)] == ["live", "staging"]
+    assert [(door.connection, door.store) for door in uk] == [("live", "uk"), ("staging", "uk")]
+    assert [door.previous_client_secret for door in uk] == [None, "env:UK_OLD"]
+
+
+def test_a_secret_once_known_is_never_forgotten(database: Database) -> None:
+    saved(database, config(client_secret="env:UK_2025"))
+    saved(database, config(client_secret="env:UK_2026", previous_client_secret="env:UK_2025"))
+    saved(database, config(client_secret="env:UK_2027"))
+    with database.transaction() as tx:
+        assert connections.app_secrets(tx) == ["env:INT", "env:UK_2025", "env:UK_2026", "env:UK_2027"]
+
+
+def test_a_removed_store_has_no_door(database: Database) -> None:
+    saved(database, config())
+    only = config()
+    saved(database, only.model_copy(update={"stores": only.stores[1:]}))
+    with database.transaction() as tx:
+        assert [door.store for door in connections.doors(tx)] == ["int"]
+        assert tx.fetch_value("SELECT count(*) FROM store") == 1
+
+
+def test_the_mapping_obeys_what_the_file_says(database: Database) -> None:
+    found = saved(database, config(mode="live"))
+    made = rules(found, found.config.store("int"), b"key")
+    assert (made.store, made.namespace, made.currency, made.live_since) == ("int", "int:", "EUR", AT)
+    assert made.discount_sign == -1
+    assert made.event_names["order_shipped"] is None
+    assert made.event_names["order_delivered"] == "order_delivered"
+    assert made.statuses["complete"] == "done"
+    assert str(made.rates["EUR"]) == "0.86"
+    assert made.hash_key == b"key"

@@ -19,7 +19,7 @@ NODES = {
     "product": product_node.parse,
     "checkout": checkout_node.parse,
 }
-ONLY_IN_NODES = ("locale", "tags", "email_consent", "sms_consent", "n_orders", "amount_spent", "is_read")
+ONLY_IN_NODES = ("locale", "tags", "email_consent", "sms_consent", "n_orders", "amount_spent")
 
 
 def kind_of(case: str) -> str:

@@ -33,7 +33,7 @@ class Scale:
                 value = Decimal(shop)
             except InvalidOperation:
                 raise RejectedError(UNREADABLE, _NO_NUMBER) from None
-            return Amount(value, value)
+            return Amount(value, value) if value else NOTHING
         first, second = exact(shop, self.shop), exact(presentment, self.presentment)
         return Amount(first, second) if first or second else NOTHING
 
@@ -55,7 +55,8 @@ def plain(text: str) -> Decimal:
 
 def exact(text: str, currency: str) -> Decimal:
     """A decimal text at its currency's scale, rounded half up; RejectedError for anything that is no number."""
-    return quantize(_finite(text), currency)
+    value = quantize(_finite(text), currency)
+    return value or abs(value)  # never a negative zero
 
 
 def _finite(text: str) -> Decimal:

@@ -1,0 +1,197 @@
+"""The simulated Shopify at the wire: tokens, scopes and GraphQL of every store, one `Request` in, one `Response` out.
+
+A store is addressed by a path prefix (`/acme-uk.myshopify.com/admin/…`), else by the Host header, else it is the first
+one. https://shopify.dev/docs/api/admin-graphql
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from sims.clock import SimClock
+from sims.faults import Faults
+from sims.shopify import access, auth, versions
+from sims.shopify.answer import Library, answer
+from sims.shopify.events import Event
+from sims.shopify.execute import Run
+from sims.shopify.state import Shop, Store, World
+from sims.shopify.throttle import Bucket
+from sims.shopify.views.shop import app_number
+from sims.shopify.views.sight import Sight, Sorting
+from sims.tape import Tape
+from sims.wire import Request, Response, json_response, timeout_response
+
+TOKEN_PATH = "/admin/oauth/access_token"  # noqa: S105
+SCOPES_PATH = "/admin/oauth/access_scopes.json"
+GRAPHQL = re.compile(r"/admin/api/([^/]+)/graphql\.json|/admin/api/graphql\.json")
+
+KNOBS: dict[str, Any] = {
+    "shopify.shop_status": 0,
+    "shopify.dropped_scopes": "",
+    "shopify.search_lag": 0.0,
+    "shopify.throttle": 0.0,
+    "shopify.error": 0.0,
+    "shopify.timeout": 0.0,
+    "shopify.timeout_after": 0.0,
+    "shopify.internal_error": 0.0,
+    "shopify.timeout_for": 30.0,
+}
+"""Faults of this side and their off values.
+
+shop_status: answer everything with 402 (frozen), 404 (gone), 423 (locked) or another status · dropped_scopes: scopes
+taken away, comma-separated · search_lag: seconds that search trails behind · throttle, error (502), timeout (not
+done), timeout_after (done, but never answered), internal_error (a GraphQL error): probabilities per call ·
+timeout_for: seconds a caller is left hanging.
+"""
+
+CLOSED = {
+    402: "Unavailable Shop",
+    403: "[API] This action requires merchant approval for this scope.",
+    404: "Not Found",
+    423: "Unavailable Shop",
+}
+"""What a shop says that is shut; the texts are ASSUMED."""
+
+
+class Shopify:
+    """One merchant's stores behind one address.
+
+    `emit` receives the events that calls fire, in the order they happened. `insecure_callbacks` lets webhook addresses
+    be http on this machine, since a demonstration on the loopback has no TLS: the real API refuses them.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        clock: SimClock,
+        faults: Faults,
+        tape: Tape,
+        *,
+        emit: Callable[[list[Event]], None] | None = None,
+        insecure_callbacks: bool = False,
+        app_id: int | None = None,
+    ) -> None:
+        self.world, self.clock, self.faults, self.tape = world, clock, faults, tape
+        self.tokens = auth.Tokens(random.Random(f"tokens {world.seed}"))
+        self.library = Library()
+        self._emit = emit or (lambda _: None)
+        self._app_id = app_id
+        self._buckets: dict[str, Bucket] = {}
+        self._sortings: dict[tuple[str, str, str], Sorting] = {}
+        faults.declare({**KNOBS, "shopify.insecure_callbacks": insecure_callbacks})
+
+    def handle(self, request: Request) -> Response:
+        """Answer one request."""
+        store, path = self._address(request)
+        if store is None:
+            return json_response({"errors": "Not Found"}, 404)
+        with self.world.lock:
+            response, summary = self._answer(store, path, request)
+        shop = store.shop.domain
+        body = b"" if path == TOKEN_PATH else request.body  # a secret stands in it
+        self.tape.record(
+            self.clock.now(), "shopify", request.method, path, response.status, account=shop, summary=summary, body=body
+        )
+        return response
+
+    def static_token(self, store: str) -> str:
+        """Hand out a token that never expires, as an app made by the merchant has; `store` is a domain or a name."""
+        return self.tokens.grant(self.world.store(store).shop, self.clock.now(), None)
+
+    def revoke_tokens(self, store: str | None = None) -> int:
+        """Make the tokens of a store, or of all, worthless; returns how many there were."""
+        return self.tokens.revoke(None if store is None else self.world.store(store).shop.domain)
+
+    def scopes(self) -> frozenset[str]:
+        """Return what the app is granted now."""
+        dropped = {each.strip() for each in self.faults.get("shopify.dropped_scopes").split(",")}
+        dropped |= {each.replace("read_", "write_", 1) for each in dropped}
+        return frozenset(each for each in access.GRANTED if each not in dropped)
+
+    def _address(self, request: Request) -> tuple[Store | None, str]:
+        first, _, rest = request.path.lstrip("/").partition("/")
+        stores = self.world.stores
+        if first in stores:
+            return stores[first], f"/{rest}"
+        if first.endswith(".myshopify.com"):
+            return None, request.path
+        host = request.headers.get("host", "").partition(":")[0]
+        return stores.get(host) or next(iter(stores.values()), None), request.path
+
+    def _answer(self, store: Store, path: str, request: Request) -> tuple[Response, dict[str, Any]]:
+        shut = self.faults.get("shopify.shop_status")
+        if shut:
+            self.faults.count("shopify.shop_status")
+            return json_response({"errors": CLOSED.get(shut, "Unavailable")}, shut), {"fault": "shop_status"}
+        if self.faults.strikes("shopify.error"):
+            return Response(502, {"Content-Type": "text/html"}, b"<html><body>Bad Gateway</body></html>"), {
+                "fault": "error"
+            }
+        if self.faults.strikes("shopify.timeout"):
+            return timeout_response(self.faults.get("shopify.timeout_for")), {"fault": "timeout"}
+        response, summary = self._route(store, path, request)
+        if self.faults.strikes("shopify.timeout_after"):
+            return timeout_response(self.faults.get("shopify.timeout_for")), {**summary, "fault": "timeout_after"}
+        return response, summary
+
+    def _route(self, store: Store, path: str, request: Request) -> tuple[Response, dict[str, Any]]:
+        if path == TOKEN_PATH and request.method == "POST":
+            return auth.exchange(self.tokens, store.shop, request, self.scopes(), self.clock.now()), {}
+        match = GRAPHQL.fullmatch(path)
+        if match is None and path != SCOPES_PATH:
+            return json_response({"errors": "Not Found"}, 404), {}
+        token = request.headers.get("x-shopify-access-token", "")
+        if not self.tokens.opens(token, store.shop, self.clock.now()):
+            return auth.invalid_token(), {}
+        if match is None:
+            return auth.list_scopes(self.scopes()), {}
+        if request.method != "POST":
+            return json_response({"errors": "Method Not Allowed"}, 405), {}
+        return self._graphql(store, versions.served(match[1] or ""), request)
+
+    def _graphql(self, store: Store, version: str, request: Request) -> tuple[Response, dict[str, Any]]:
+        headers = {versions.HEADER: version}
+        try:
+            call = request.json()
+        except msgspec.DecodeError:
+            told = {"errors": {"query": "Required parameter missing or invalid"}}
+            return json_response(told, 400, headers), {}
+        if self.faults.strikes("shopify.internal_error"):
+            return json_response(_internal_error(), 200, headers), {"fault": "internal_error"}
+        sight = self._sight(store, request)
+        is_throttled = self.faults.strikes("shopify.throttle")
+        told = answer(self.library, call, sight, self._bucket(store.shop), is_throttled=is_throttled)
+        return json_response(told.body, 200, headers), told.summary
+
+    def _sight(self, store: Store, request: Request) -> Sight:
+        scopes = self.scopes()
+        return Sight(
+            self.world,
+            store,
+            self.clock.now().replace(microsecond=0),
+            Run({}, scopes),
+            scopes,
+            timedelta(seconds=self.faults.get("shopify.search_lag")),
+            self._app_id if self._app_id is not None else app_number(store.shop.client_id),
+            self.faults.get("shopify.insecure_callbacks"),
+            request.headers.get("shopify-search-query-debug") == "1",
+            self._emit,
+            self._sortings,
+        )
+
+    def _bucket(self, shop: Shop) -> Bucket:
+        bucket = self._buckets.get(shop.domain)
+        if bucket is None:
+            bucket = self._buckets[shop.domain] = Bucket.full(shop.plan, self.clock.now())
+        return bucket
+
+
+def _internal_error() -> dict[str, Any]:
+    told = "Internal error. Looks like something went wrong on our end."
+    return {"errors": [{"message": told, "extensions": {"code": "INTERNAL_SERVER_ERROR"}}]}

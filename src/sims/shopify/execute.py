@@ -1,0 +1,366 @@
+"""Runs one validated operation: compiled once per text, then walked quickly.
+
+The language, the types and the validation are graphql-core's. The walk is ours because an answer of fifty orders has
+tens of thousands of fields, which graphql-core's own executor takes many times longer to visit; a test holds both to
+the same answers (tests/unit/test_shopify_execution.py). Null propagates as in
+https://spec.graphql.org/October2021/#sec-Handling-Field-Errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLObjectType,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    SelectionSetNode,
+    VariableNode,
+    get_named_type,
+    is_abstract_type,
+    is_leaf_type,
+    is_list_type,
+    is_non_null_type,
+)
+
+from sims.shopify import access, inputs
+from sims.shopify.schema import Read, reader, snake
+
+Path = tuple[Any, str | int] | None
+"""Where in the answer we are: the way to the parent, and the last step."""
+
+Complete = Callable[[Any, "Run", Path], Any]
+
+NO_ARGUMENTS: Mapping[str, Any] = {}
+
+
+class Refusal(Exception):  # noqa: N818 - it is an answer, not a fault of ours
+    """A field that answers with an error of the GraphQL kind instead of a value."""
+
+    def __init__(self, message: str, **extensions: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.extensions = extensions
+
+
+class _Nulled(Exception):  # noqa: N818
+    """A non-null field came to nothing; its error is already noted."""
+
+
+@dataclass(slots=True)
+class Step:
+    """One field of a selection, ready to be read."""
+
+    key: str
+    node: FieldNode
+    definition: Any
+    read: Read
+    has_arguments: bool
+    is_nullable: bool
+    requirement: str | None
+    complete: Complete
+
+
+@dataclass(slots=True)
+class Run:
+    """One execution: its variables, what it may see, and the errors it met."""
+
+    variables: Mapping[str, Any]
+    scopes: frozenset[str]
+    errors: list[dict[str, Any]] = field(default_factory=list)
+    at: Path = None
+    _arguments: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+    _denied: dict[str, bool] = field(default_factory=dict)
+
+    def arguments(self, step: Step) -> Mapping[str, Any]:
+        """Return a field's arguments under their Python names."""
+        known = self._arguments.get(id(step))
+        if known is None:
+            given = inputs.arguments(step.definition, step.node, self.variables)
+            known = self._arguments[id(step)] = {snake(name): value for name, value in given.items()}
+        return known
+
+    def denies(self, requirement: str) -> bool:
+        """Say whether a requirement is not met by the scopes granted."""
+        denied = self._denied.get(requirement)
+        if denied is None:
+            denied = self._denied[requirement] = not access.allowed(requirement, self.scopes)
+        return denied
+
+    def refuse(self, node: FieldNode, path: Path, refusal: Refusal) -> None:
+        """Note an error as the answer tells it."""
+        told: dict[str, Any] = {"message": refusal.message}
+        if node.loc is not None:
+            told["locations"] = [{"line": node.loc.start_token.line, "column": node.loc.start_token.column}]
+        if refusal.extensions:
+            told["extensions"] = refusal.extensions
+        told["path"] = list(unwind(path))
+        self.errors.append(told)
+
+
+class Plan:
+    """A compiled operation for one choice of its @skip and @include variables."""
+
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        view_of: Callable[[str], type | None],
+        document: DocumentNode,
+        operation: OperationDefinitionNode,
+        switches: Mapping[str, Any],
+    ) -> None:
+        self._schema = schema
+        self._view_of = view_of
+        self._switches = switches
+        self._fragments = {
+            each.name.value: each for each in document.definitions if isinstance(each, FragmentDefinitionNode)
+        }
+        root = schema.get_root_type(operation.operation)
+        assert root is not None  # noqa: S101 - the operation was validated
+        self._steps = self._compile(root, [operation.selection_set])
+
+    def run(self, root: Any, run: Run) -> dict[str, Any] | None:
+        """Return `data` of the answer; errors are in `run.errors`."""
+        try:
+            return _walk(self._steps, root, run, None)
+        except _Nulled:
+            return None
+
+    def _compile(self, parent: GraphQLObjectType, selections: list[SelectionSetNode]) -> list[Step]:
+        grouped: dict[str, list[FieldNode]] = {}
+        for selection in selections:
+            for node in self._collect(parent, selection):
+                grouped.setdefault((node.alias or node.name).value, []).append(node)
+        return [self._step(parent, key, nodes) for key, nodes in grouped.items()]
+
+    def _step(self, parent: GraphQLObjectType, key: str, nodes: list[FieldNode]) -> Step:
+        node, name = nodes[0], nodes[0].name.value
+        if name == "__typename":
+            spelt = parent.name
+            return Step(key, node, None, lambda _source, _: spelt, False, False, None, _as_is)
+        if name.startswith("__"):
+            raise LookupError("introspection is answered by graphql-core")
+        definition = parent.fields[name]
+        read, is_method = reader(self._view_of(parent.name), name)
+        named = get_named_type(definition.type)
+        selections = [each.selection_set for each in nodes if each.selection_set is not None]
+        return Step(
+            key,
+            node,
+            definition,
+            read,
+            is_method,
+            not is_non_null_type(definition.type),
+            access.required(parent.name, name, named.name),
+            self._completer(definition.type, selections, node, f"{parent.name}.{name}"),
+        )
+
+    def _completer(self, kind: Any, selections: list[SelectionSetNode], node: FieldNode, name: str) -> Complete:
+        if is_non_null_type(kind):
+            inner = self._completer(kind.of_type, selections, node, name)
+            if inner is _as_is:
+                return _Solid(name)
+            return _required(inner, name)
+        if is_list_type(kind):
+            inner = self._completer(kind.of_type, selections, node, name)
+            return _listed(inner, not is_non_null_type(kind.of_type))
+        if is_leaf_type(kind):
+            return _as_is
+        if is_abstract_type(kind):
+            return self._any_of(selections, node)
+        return _one_of(_Lazy(self, kind, selections))
+
+    def _any_of(self, selections: list[SelectionSetNode], node: FieldNode) -> Complete:
+        known: dict[str, _Lazy] = {}
+
+        def complete(value: Any, run: Run, path: Path) -> Any:
+            if value is None:
+                return None
+            name = type_name(value)
+            lazy = known.get(name)
+            if lazy is None:
+                lazy = known[name] = _Lazy(self, self._schema.type_map[name], selections)
+            requirement = access.TYPES.get(name)
+            if requirement is not None and run.denies(requirement):
+                run.refuse(node, path, denial(node.name.value, requirement))
+                raise _Nulled
+            return _walk(lazy.steps(), value, run, path)
+
+        return complete
+
+    def _collect(self, parent: GraphQLObjectType, selection: SelectionSetNode) -> Iterator[FieldNode]:
+        for node in selection.selections:
+            if not self._includes(node):
+                continue
+            if isinstance(node, FieldNode):
+                yield node
+                continue
+            fragment: Any = self._fragments[node.name.value] if isinstance(node, FragmentSpreadNode) else node
+            condition = fragment.type_condition
+            if condition is None or self._covers(condition.name.value, parent):
+                yield from self._collect(parent, fragment.selection_set)
+
+    def _covers(self, condition: str, parent: GraphQLObjectType) -> bool:
+        kind = self._schema.type_map[condition]
+        return kind is parent or (is_abstract_type(kind) and self._schema.is_sub_type(kind, parent))
+
+    def _includes(self, node: Any) -> bool:
+        for directive in node.directives or ():
+            if directive.name.value not in ("skip", "include"):
+                continue
+            value = directive.arguments[0].value
+            told = self._switches.get(value.name.value) if isinstance(value, VariableNode) else value.value
+            if bool(told) == (directive.name.value == "skip"):
+                return False
+        return True
+
+    def compile_object(self, kind: GraphQLObjectType, selections: list[SelectionSetNode]) -> list[Step]:
+        """Compile what is asked of an object type, when the first such object is met."""
+        return self._compile(kind, selections)
+
+
+class _Lazy:
+    """Compiles a selection when it is first needed: a type that never comes costs nothing."""
+
+    __slots__ = ("_kind", "_plan", "_selections", "_steps")
+
+    def __init__(self, plan: Plan, kind: Any, selections: list[SelectionSetNode]) -> None:
+        self._plan, self._kind, self._selections = plan, kind, selections
+        self._steps: list[Step] | None = None
+
+    def steps(self) -> list[Step]:
+        if self._steps is None:
+            self._steps = self._plan.compile_object(self._kind, self._selections)
+        return self._steps
+
+
+def _walk(steps: list[Step], source: Any, run: Run, path: Path) -> dict[str, Any]:
+    answer: dict[str, Any] = {}
+    for step in steps:
+        here = (path, step.key)
+        try:
+            if step.requirement is not None and run.denies(step.requirement):
+                raise denial(step.node.name.value, step.requirement)
+            if step.has_arguments:
+                run.at = here
+                value = step.read(source, run.arguments(step))
+            else:
+                value = step.read(source, NO_ARGUMENTS)
+            answer[step.key] = step.complete(value, run, here)
+        except Refusal as refusal:
+            run.refuse(step.node, here, refusal)
+            if not step.is_nullable:
+                raise _Nulled from refusal
+            answer[step.key] = None
+        except _Nulled:
+            if not step.is_nullable:
+                raise
+            answer[step.key] = None
+    return answer
+
+
+def _as_is(value: Any, _run: Run, _path: Path) -> Any:
+    return value
+
+
+class _Solid:
+    """Completes a non-null leaf."""
+
+    __slots__ = ("_name",)
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __call__(self, value: Any, _run: Run, _path: Path) -> Any:
+        if value is None:
+            raise _missing(self._name)
+        return value
+
+
+def _required(inner: Complete, name: str) -> Complete:
+    def complete(value: Any, run: Run, path: Path) -> Any:
+        done = inner(value, run, path)
+        if done is None:
+            raise _missing(name)
+        return done
+
+    return complete
+
+
+def _listed(inner: Complete, is_nullable: bool) -> Complete:
+    if inner is _as_is or isinstance(inner, _Solid):
+        return lambda value, _run, _path: None if value is None else list(value)
+
+    def complete(value: Any, run: Run, path: Path) -> Any:
+        if value is None:
+            return None
+        if not is_nullable:
+            return [inner(item, run, (path, n)) for n, item in enumerate(value)]
+        return [_item(inner, item, run, (path, n)) for n, item in enumerate(value)]
+
+    return complete
+
+
+def _item(inner: Complete, item: Any, run: Run, path: Path) -> Any:
+    try:
+        return inner(item, run, path)
+    except _Nulled:
+        return None
+
+
+def _one_of(lazy: _Lazy) -> Complete:
+    def complete(value: Any, run: Run, path: Path) -> Any:
+        return None if value is None else _walk(lazy.steps(), value, run, path)
+
+    return complete
+
+
+def switches(document: DocumentNode, variables: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the variables that @skip and @include of a document depend on."""
+    found: dict[str, Any] = {}
+
+    def visit(selection: SelectionSetNode | None) -> None:
+        for node in selection.selections if selection is not None else ():
+            for directive in node.directives or ():
+                for argument in directive.arguments or ():
+                    if isinstance(argument.value, VariableNode):
+                        name = argument.value.name.value
+                        found[name] = variables.get(name)
+            visit(getattr(node, "selection_set", None))
+
+    for definition in document.definitions:
+        visit(getattr(definition, "selection_set", None))
+    return found
+
+
+def type_name(value: Any) -> str:
+    """Return the GraphQL type of an object that an abstract field returned."""
+    name: str = value["__typename"] if isinstance(value, dict) else value.type_name
+    return name
+
+
+def denial(name: str, requirement: str) -> Refusal:
+    """Return the refusal of a field whose scope is missing."""
+    return Refusal(
+        f"Access denied for {name} field. Required access: {requirement}",
+        code="ACCESS_DENIED",
+        documentation=access.DOCUMENTATION,
+        requiredAccess=requirement,
+    )
+
+
+def unwind(path: Path) -> Iterator[str | int]:
+    """Walk a path from the root."""
+    if path is not None:
+        yield from unwind(path[0])
+        yield path[1]
+
+
+def _missing(name: str) -> Refusal:
+    return Refusal(f"Cannot return null for non-nullable field {name}.", code="INTERNAL_SERVER_ERROR")

@@ -1,0 +1,63 @@
+"""Custom fields of a record."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import msgspec
+
+from sims.shopify.pages import Page, whole
+from sims.shopify.state import Metafield as Record
+from sims.shopify.views.plain import dated, identified, numbered, own
+
+
+class Metafield:
+    """One custom field."""
+
+    __slots__ = ("owner_type", "record")
+    type_name: ClassVar[str] = "Metafield"
+    owner_type: str
+
+    def __init__(self, record: Record, owner_type: str) -> None:
+        self.record, self.owner_type = record, owner_type
+
+    id = identified("Metafield")
+    legacy_resource_id = numbered()
+    namespace = own("namespace")
+    key = own("key")
+    type = own("type")
+    value = own("value")
+    created_at = dated("updated_at")
+    updated_at = dated("updated_at")
+    compare_digest = property(lambda self: hashlib.sha256(self.record.value.encode()).hexdigest())
+
+    @property
+    def json_value(self) -> Any:
+        try:
+            return msgspec.json.decode(self.record.value)
+        except msgspec.DecodeError:
+            return self.record.value
+
+
+class WithMetafields:
+    """Answers `metafield` and `metafields` of a record that keeps them."""
+
+    __slots__ = ()
+    record: Any
+    owner_type: ClassVar[str]
+
+    def metafield(self, key: str, namespace: str | None = None) -> Metafield | None:
+        wanted = f"{namespace}.{key}" if namespace else key
+        found = (each for each in self.record.metafields if f"{each.namespace}.{each.key}" == wanted)
+        return next((Metafield(each, self.owner_type) for each in found), None)
+
+    def metafields(self, keys: list[str] | None = None, namespace: str | None = None, **asked: Any) -> Page:
+        found: Sequence[Record] = [
+            each
+            for each in self.record.metafields
+            if (namespace is None or each.namespace == namespace)
+            and (not keys or f"{each.namespace}.{each.key}" in keys or each.key in keys)
+        ]
+        return whole(found, lambda each: Metafield(each, self.owner_type), **asked)

@@ -14,28 +14,35 @@ _NO_NUMBER = "an amount that is no number"
 
 
 class Scale:
-    """The currencies of one record: the shop's, and the one the customer saw."""
+    """The currencies of one record: the shop's, and the one the customer saw. Made for one record and left with it."""
 
-    __slots__ = ("_has_cents", "presentment", "shop")
+    __slots__ = ("_has_cents", "_seen", "presentment", "shop")
 
     def __init__(self, shop: str, presentment: str) -> None:
         self.shop = shop
         self.presentment = presentment
         self._has_cents = unit(shop) == _CENT == unit(presentment)
+        # Most amounts of an order come twice or more: as it was and as it is now.
+        self._seen = {"0.00": NOTHING}
 
     def amount(self, shop: str, presentment: str) -> Amount:
         """One sum given in both currencies; NOTHING itself for zero, so that zero always encodes alike."""
         if shop == presentment and self._has_cents and shop[-3:-2] == ".":
-            # Nine of ten amounts: already at their scale, and the same in both currencies.
-            if shop == "0.00":
-                return NOTHING
-            try:
-                value = Decimal(shop)
-            except InvalidOperation:
-                raise RejectedError(UNREADABLE, _NO_NUMBER) from None
-            return Amount(value, value) if value else NOTHING
+            seen = self._seen.get(shop)
+            if seen is None:
+                seen = self._seen[shop] = self._both(shop)
+            return seen
         first, second = exact(shop, self.shop), exact(presentment, self.presentment)
         return Amount(first, second) if first or second else NOTHING
+
+    def in_shop(self, text: str) -> Decimal:
+        """A sum that is given in the shop's currency alone."""
+        value = self.amount(text, text).shop if self._has_cents else exact(text, self.shop)
+        return value or ZERO
+
+    def _both(self, text: str) -> Amount:
+        value = _finite(text)
+        return Amount(value, value) if value else NOTHING
 
     def total(self, parts: Sequence[tuple[str, str]]) -> Amount:
         """The sum of (shop, presentment) texts."""

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from isthmus.model.order import Fulfilment, Line, Order, Refund, RefundLine, Return
 from isthmus.shopify.parse.body import When, converter, maybe_utc, utc
-from isthmus.shopify.parse.money import Scale, exact
+from isthmus.shopify.parse.money import Scale
 from isthmus.shopify.parse.pieces_node import (
     Bag,
     Nodes,
@@ -186,7 +186,7 @@ def parse(node: dict[str, Any]) -> Order:
         presentment_currency=raw.presentment_currency_code,
         total=amount(raw.total_price_set, scale),
         current_total=amount(raw.current_total_price_set, scale),
-        outstanding=exact(raw.total_outstanding_set.shop_money.amount, raw.currency_code),
+        outstanding=scale.in_shop(raw.total_outstanding_set.shop_money.amount),
         lines=tuple([_line(line, scale) for line in raw.line_items.nodes]),
         financial_status=raw.display_financial_status,
         fulfilment_status=_fulfilment_status(raw.display_fulfillment_status, fulfilments),

@@ -163,7 +163,7 @@ def parse(body: bytes) -> Order | Hint:
         presentment_currency=raw.presentment_currency,
         total=amount(raw.total_price_set, scale),
         current_total=amount(raw.current_total_price_set, scale),
-        outstanding=exact(raw.total_outstanding, raw.currency),
+        outstanding=scale.in_shop(raw.total_outstanding),
         lines=tuple([_line(line, scale) for line in raw.line_items]),
         financial_status=raw.financial_status.upper() if raw.financial_status else None,
         fulfilment_status=_FULFILMENT.get(raw.fulfillment_status or "", "UNFULFILLED"),

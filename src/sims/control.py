@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
-from sims import truth
 from sims.clock import iso, parse
 from sims.neighbourhood import Neighbourhood, Sizes
 from sims.ometria import assumptions, dump
+from sims.shopify.truth import truth
 from sims.wire import Request, Response, json_response
 
 PREFIX = "/_sim/"
@@ -38,6 +38,8 @@ class Control:
             "faults": self._set_faults,
             "switches": town.ometria.turn,
             "life": self._live,
+            "subscriptions": self._subscribe,
+            "tokens": self._tokens,
             "preference-centre": self._preference_centre,
         }
 
@@ -52,14 +54,14 @@ class Control:
                     case ["platform", kind]:
                         return json_response({"items": dump.items(self._town.ometria.account, kind)})
                     case ["truth", shop, kind]:
-                        return json_response({"items": truth.items(self._town.world, shop, kind)})
+                        return json_response({"items": truth(self._town.world, self._domain(shop), kind)})
             elif request.method == "POST" and name in self._posts:
                 body = request.json() if request.body else {}
                 if not isinstance(body, dict):
                     raise ValueError("the body is one JSON object")
                 return json_response(self._posts[name](body))
-        except (ValueError, KeyError, TypeError, msgspec.DecodeError) as problem:
-            return json_response({"error": str(problem)}, 400)
+        except (ValueError, LookupError, TypeError, msgspec.DecodeError) as problem:
+            return json_response({"error": f"{type(problem).__name__}: {problem}"}, 400)
         return json_response({"error": f"no control path {request.method} {request.path}"}, 404)
 
     def _clock(self) -> dict[str, Any]:
@@ -97,6 +99,21 @@ class Control:
             self._town.life_rate = float(body["rate"])
         self._town.live(int(body.get("steps", 0)))
         return {"rate": self._town.life_rate, "steps": self._town.n_steps}
+
+    def _subscribe(self, body: Body) -> dict[str, Any]:
+        """`{"shop", "uri", "topics"}`: the app's own subscriptions, replaced as by deploying its configuration."""
+        _only(body, "shop", "uri", "topics")
+        return {"topics": self._town.subscribe(body["shop"], body["uri"], body["topics"])}
+
+    def _tokens(self, body: Body) -> dict[str, Any]:
+        """`{"shop"}` hands out a token that never expires; with `"revoke": true` all of the shop's end."""
+        _only(body, "shop", "revoke")
+        if body.get("revoke"):
+            return {"revoked": self._town.shopify.revoke_tokens(self._domain(body["shop"]))}
+        return {"access_token": self._town.shopify.static_token(self._domain(body["shop"]))}
+
+    def _domain(self, shop: str) -> str:
+        return self._town.store(shop).shop.domain
 
     def _preference_centre(self, body: Body) -> dict[str, Any]:
         """`{"email" | "profile_id", "action": "unsubscribe" | "subscribe", "type"}`: a person decides by themselves."""

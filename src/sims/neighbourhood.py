@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import random
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sims import truth
 from sims.clock import SimClock
 from sims.faults import Faults
 from sims.ometria import dump
 from sims.ometria.app import Ometria, Settings
 from sims.shopify import life, world
+from sims.shopify.app import Shopify
+from sims.shopify.deeds import app
+from sims.shopify.deliver import Deliveries, Post
+from sims.shopify.events import Event
+from sims.shopify.runner import Runner
+from sims.shopify.state import Store
+from sims.shopify.truth import KINDS
 from sims.tape import Tape
 from sims.wire import Request, Response
 
@@ -27,21 +34,26 @@ class Sizes:
 
 
 class Neighbourhood:
-    """The simulated world; `reset` builds it anew from a seed, `live` lets things happen in the shop."""
+    """The simulated world; `reset` builds it anew from a seed, `live` lets things happen in the shops.
+
+    Webhooks wait in `deliveries` until somebody delivers them: a test through `deliver`, a process through a thread of
+    its own after `start`.
+    """
 
     def __init__(self, clock: SimClock, seed: int = 1, sizes: Sizes | None = None) -> None:
         self.clock = clock
         self.faults = Faults(seed)
         self.tape = Tape()
-        self.life_rate = 0.0
-        self.n_steps = 0
-        self._busy = threading.RLock()
         self.ometria = Ometria(clock, self.faults, self.tape, Settings(seed=seed))
+        self._busy = threading.RLock()
+        self._runner: Runner | None = None
         self.reset(seed, sizes or Sizes())
 
     def reset(self, seed: int, sizes: Sizes) -> None:
         """Start again: a new merchant, an empty account, no faults, an empty tape; the clock goes on."""
         with self._busy:
+            was_delivering = self._runner is not None
+            self.stop()
             self.seed, self.sizes = seed, sizes
             self.life_rate, self.n_steps = 0.0, 0
             self._dice = random.Random(seed)
@@ -49,32 +61,86 @@ class Neighbourhood:
             self.tape.clear()
             self.ometria.reset(seed)
             self.world = world.build(seed, sizes.customers, sizes.orders, sizes.products, self.clock)
+            self.deliveries = deliveries = Deliveries(self.world, self.faults)
 
-    def handle_shopify(self, _request: Request) -> Response:
+            def emit(events: list[Event]) -> None:
+                deliveries.take(events)
+
+            self.shopify = Shopify(
+                self.world,
+                self.clock,
+                self.faults,
+                self.tape,
+                emit=emit,
+                insecure_callbacks=True,
+            )
+            if was_delivering:
+                self.start()
+
+    def start(self) -> None:
+        """Deliver webhooks over the network from now on."""
+        with self._busy:
+            if self._runner is None:
+                self._runner = Runner(self.deliveries, self.clock)
+                self._runner.start()
+
+    def stop(self) -> None:
+        """Deliver no more; what waits keeps waiting."""
+        with self._busy:
+            runner, self._runner = self._runner, None
+            if runner is not None:
+                runner.stop()
+
+    def deliver(self, post: Post) -> int:
+        """Attempt every delivery that is due by the clock, through `post`; return how many that were."""
+        due = self.deliveries.due(self.clock.now())
+        for delivery in due:
+            self.deliveries.attempt(delivery, post)
+        return len(due)
+
+    def handle_shopify(self, request: Request) -> Response:
         """Answer a request to the shop's side."""
-        return Response(503)
+        return self.shopify.handle(request)
+
+    def store(self, shop: str) -> Store:
+        """Return a store by its domain or short name; raises `ValueError` for one that is not there."""
+        for domain, store in self.world.stores.items():
+            if shop in (domain, store.shop.name):
+                return store
+        raise ValueError(f"unknown shop {shop!r}; known: {', '.join(self.world.stores)}")
+
+    def subscribe(self, shop: str, uri: str, topics: Sequence[str]) -> list[str]:
+        """Do what deploying the merchant's shopify.app.toml does; return the topics now subscribed."""
+        known = self.world
+        with known.lock:
+            return [one.topic for one in app.deploy(known, self.store(shop), uri, topics, known.now())]
 
     def stores(self) -> list[dict[str, str]]:
         """Return name, domain, credentials, namespace and currency of each store."""
-        return [truth.credentials(store) for store in self.world.stores.values()]
+        names = ("name", "domain", "client_id", "client_secret", "namespace", "currency")
+        return [{name: getattr(store.shop, name) for name in names} for store in self.world.stores.values()]
 
     def tick(self) -> None:
-        """Do what is due by the clock: apply pushes."""
+        """Do what is due by the clock on the platform's side: apply pushes."""
         self.ometria.tick()
 
     def live(self, steps: int) -> None:
-        """Let `steps` things happen in the shop."""
+        """Let `steps` things happen in the shops; each fires its webhooks."""
         with self._busy:
             for _ in range(steps):
-                life.step(self.world, self._dice)
+                with self.world.lock:
+                    self.deliveries.take(life.step(self.world, self._dice))
             self.n_steps += steps
 
     def report(self) -> dict[str, Any]:
         """Return counts per kind on both sides, injected faults and what became of deliveries."""
-        return {
-            "shopify": truth.counts(self.world),
-            "ometria": dump.report(self.ometria.account),
-            "injected": self.faults.injected,
-            "life": {"rate": self.life_rate, "steps": self.n_steps},
-            "tape": len(self.tape),
-        }
+        with self._busy:
+            stores = self.world.stores.items()
+            return {
+                "shopify": {domain: {kind: len(getattr(store, kind)) for kind in KINDS} for domain, store in stores},
+                "ometria": dump.report(self.ometria.account),
+                "deliveries": self.deliveries.report(),
+                "injected": self.faults.injected,
+                "life": {"rate": self.life_rate, "steps": self.n_steps},
+                "tape": len(self.tape),
+            }

@@ -64,6 +64,7 @@ async def serve(town: Neighbourhood, doors: Doors, ready: Callable[[], None]) ->
     stop = threading.Event()
     clockwork = threading.Thread(target=_turn, args=(town, stop), name="sims-clockwork", daemon=True)
     clockwork.start()
+    town.start()
     serving = asyncio.create_task(server.serve(sockets=[doors.shopify, doors.ometria]))
     try:
         while not server.started and not serving.done():
@@ -73,6 +74,7 @@ async def serve(town: Neighbourhood, doors: Doors, ready: Callable[[], None]) ->
         await serving
     finally:
         stop.set()
+        town.stop()
         pool.shutdown(wait=False, cancel_futures=True)
 
 

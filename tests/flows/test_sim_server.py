@@ -4,9 +4,11 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
-from typing import Any
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
 
 import httpx2
 import pytest
@@ -68,3 +70,53 @@ def test_a_hanging_answer_holds_nobody_else_up(ometria: httpx2.Client) -> None:
     assert ometria.get("/v2/orders").status_code == 200
     assert time.monotonic() - began < 1.0
     assert ometria.get("/_sim/report").json()["injected"] == {"ometria.p_timeout_after_accept": 3}
+
+
+def test_a_shop_grants_a_token_and_answers_graphql(ready: dict[str, Any]) -> None:
+    for store in ready["stores"]:
+        form = {"grant_type": "client_credentials"} | {key: store[key] for key in ("client_id", "client_secret")}
+        granted = httpx2.post(f"{store['admin_url']}/admin/oauth/access_token", data=form).json()
+        answer = httpx2.post(
+            f"{store['admin_url']}/admin/api/2026-10/graphql.json",
+            headers={"X-Shopify-Access-Token": granted["access_token"]},
+            json={"query": "{ shop { myshopifyDomain currencyCode } }"},
+        )
+        assert answer.json()["data"]["shop"] == {"myshopifyDomain": store["domain"], "currencyCode": store["currency"]}
+
+
+class Receiver(ThreadingHTTPServer):
+    """A server that lets more callers wait than the five of its kind."""
+
+    request_queue_size = 64
+
+
+class Hooks(BaseHTTPRequestHandler):
+    """Answers every delivery with 200 and remembers its topic."""
+
+    topics: ClassVar[list[str]] = []
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.topics.append(self.headers["X-Shopify-Topic"])
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Stay silent."""
+
+
+def test_what_happens_in_a_shop_is_posted_to_who_subscribed(ometria: httpx2.Client) -> None:
+    with Receiver(("127.0.0.1", 0), Hooks) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        uri = f"http://127.0.0.1:{server.server_port}/hooks/shopify"
+        wanted = {"uri": uri, "topics": ["orders/create", "orders/updated"]}
+        for shop in ("uk", "int"):
+            assert ometria.post("/_sim/subscriptions", json={"shop": shop, **wanted}).status_code == 200
+        ometria.post("/_sim/life", json={"steps": 100})
+        until = time.monotonic() + 10
+        while (told := ometria.get("/_sim/report").json()["deliveries"])["pending"] and time.monotonic() < until:
+            time.sleep(0.02)
+        server.shutdown()
+    assert told["made"] == told["ok"] == len(Hooks.topics) > 0
+    assert set(Hooks.topics) <= set(wanted["topics"])

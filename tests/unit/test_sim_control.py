@@ -1,5 +1,6 @@
 """The control paths of the simulators, in process."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -81,6 +82,9 @@ def test_switches_play_the_other_side(town: Town) -> None:
         ("switches", {"shape": "flat"}),
         ("reset", {"people": 5}),
         ("life", {"speed": 1}),
+        ("subscriptions", {"shop": "us", "uri": "https://a.example", "topics": []}),
+        ("subscriptions", {"shop": "uk"}),
+        ("tokens", {"shop": "us"}),
         ("preference-centre", {"email": "nobody@example.com"}),
     ],
 )
@@ -119,6 +123,7 @@ def test_the_tape_is_read_by_side_and_number(town: Town) -> None:
 def test_the_truth_of_a_shop_is_shown_whole(town: Town) -> None:
     orders = [town.ask("GET", f"truth/{shop}/orders").json()["items"] for shop in ("uk", "acme-int.myshopify.com")]
     assert sum(map(len, orders)) >= 6
+    assert town.ask("GET", "truth/uk/checkouts").status == 200
     assert all(len(order["lines"]) >= 1 for shop in orders for order in shop)
     assert town.ask("GET", "truth/us/orders").status == 400
     assert town.ask("GET", "truth/uk/weather").status == 400
@@ -128,6 +133,33 @@ def test_life_goes_on_when_it_is_told_to(town: Town) -> None:
     before = town.ask("GET", "report").json()["shopify"]
     assert town.ask("POST", "life", {"steps": 40}).json()["steps"] == 40
     assert town.ask("GET", "report").json()["shopify"] != before
+
+
+def test_what_happens_is_told_to_who_subscribed_and_to_nobody_else(town: Town) -> None:
+    subscribed = {"shop": "uk", "uri": "http://127.0.0.1:1/hooks", "topics": ["orders/create", "customers/create"]}
+    assert town.ask("POST", "subscriptions", subscribed).json() == {"topics": subscribed["topics"]}
+    town.ask("POST", "life", {"steps": 200})
+    posted: list[str] = []
+
+    def post(uri: str, headers: Mapping[str, str], body: bytes) -> int:
+        assert (uri, bool(body)) == (subscribed["uri"], True)
+        posted.append(headers["X-Shopify-Topic"])
+        return 200
+
+    assert town.town.deliver(post) == len(posted) > 0
+    assert set(posted) <= set(subscribed["topics"])
+    assert town.ask("GET", "report").json()["deliveries"]["ok"] == len(posted)
+
+
+def test_a_token_is_handed_out_and_taken_back(town: Town) -> None:
+    store = town.town.stores()[0]
+    token = town.ask("POST", "tokens", {"shop": "uk"}).json()["access_token"]
+    scopes = Request(
+        "GET", f"/{store['domain']}/admin/oauth/access_scopes.json", {}, {"x-shopify-access-token": token}, b""
+    )
+    assert town.town.handle_shopify(scopes).status == 200
+    assert town.ask("POST", "tokens", {"shop": "uk", "revoke": True}).json() == {"revoked": 1}
+    assert town.town.handle_shopify(scopes).status == 401
 
 
 def test_a_person_unsubscribes_in_the_preference_centre(town: Town) -> None:

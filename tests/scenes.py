@@ -1,18 +1,35 @@
 """A stage for flows: a real database, both simulated neighbours in this process, one clock that only moves when told."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx2
 
 from isthmus.db.pool import Database
+from isthmus.flows.abandon import abandon
+from isthmus.flows.backfill import backfill
+from isthmus.flows.compare import Comparison, compare
+from isthmus.flows.deliver import deliver
+from isthmus.flows.ingest import ingest
+from isthmus.flows.poll import KINDS, poll
+from isthmus.flows.process import process
 from isthmus.flows.road import Pace, Reader, Road, Shop
+from isthmus.flows.settle import settle
+from isthmus.inbox import sql as inbox
 from isthmus.kit.clock import FrozenClock
 from isthmus.kit.pack import Packer
 from isthmus.mapping.rules import Rules
+from isthmus.model.event import Delivery
+from isthmus.model.lane import Lane
+from isthmus.model.write import Kind
 from isthmus.ometria.client import Ometria
+from isthmus.shopify import topics, webhooks
+from isthmus.shopify.client import Credentials, Shopify
+from isthmus.shopify.reads import Reads
 from sims.clock import SimClock
 from sims.faults import Faults
+from sims.neighbourhood import Neighbourhood, Sizes
 from sims.ometria.app import Ometria as Platform
 from sims.ometria.app import Settings
 from sims.tape import Tape
@@ -36,6 +53,142 @@ class InProcess(httpx2.BaseTransport):
         if answer.status == TIMEOUT_STATUS:
             raise httpx2.ReadTimeout("no answer", request=request)
         return httpx2.Response(answer.status, headers=dict(answer.headers), content=answer.body)
+
+
+class Town:
+    """The whole road in one process: both neighbours, two stores, webhooks posted straight into the inbox."""
+
+    def __init__(self, db: Database, *, seed: int = 1, sizes: Sizes | None = None, pace: Pace | None = None) -> None:
+        self.db = db
+        self.sim_clock = SimClock(AT, rate=0)
+        self.sims = Neighbourhood(self.sim_clock, seed, sizes or Sizes(customers=12, orders=16, products=5))
+        self.clock = FrozenClock(self.sim_clock.now(), on_wait=self._moved)
+        self.live_since = self.clock.now() - timedelta(minutes=1)
+        self.sims.ometria.turn({"data_rps": 1000.0, "push_rps": 1000.0})
+        self.key = self.sims.ometria.settings.api_key
+        self.transport = InProcess(self.sims.shopify.handle)
+        shops = {}
+        for at in self.sims.stores():
+            rules = Rules(
+                store=at["name"],
+                namespace=at["namespace"],
+                domain=at["domain"],
+                currency=at["currency"],
+                reporting_currency="GBP",
+                live_since=self.live_since,
+                hash_key=HASH_KEY,
+            )
+            client = Shopify(
+                f"https://shopify.example/{at['domain']}",
+                "2026-10",
+                Credentials(at["client_id"], at["client_secret"]),
+                self.clock,
+                transport=self.transport,
+            )
+            shops[at["name"]] = Shop(at["name"], rules, Reads(client))
+            self.sims.subscribe(at["domain"], "https://isthmus.example/hooks/shopify", topics.SUBSCRIBED)
+        self.road = Road(
+            connection="acme",
+            shops=shops,
+            platform=Ometria(
+                "https://api.ometria.example/v2", self.key, transport=InProcess(self.sims.ometria.handle)
+            ),
+            collection="shopify",
+            clock=self.clock,
+            hash_key=HASH_KEY,
+            packer=Packer(),
+            is_live=True,
+            pace=pace
+            or Pace(
+                push_per_second=1000,
+                read_per_second=1000,
+                enrichment_every=timedelta(0),
+                read_back=0.0,
+                settle_after=timedelta(seconds=5),
+            ),
+        )
+        with db.transaction() as tx:
+            tx.execute(
+                """INSERT INTO connection (connection, config, mode, connected_at, live_since)
+                   VALUES ('acme', '{}', 'live', %s, %s)""",
+                (AT, self.live_since),
+            )
+            for at in self.sims.stores():
+                tx.execute("INSERT INTO store VALUES ('acme', %s, %s)", (at["name"], at["domain"]))
+        self.names = {at["domain"]: at["name"] for at in self.sims.stores()}
+
+    def _moved(self, seconds: float) -> None:
+        self.sim_clock.advance(seconds)
+        self.sims.tick()
+
+    def pass_time(self, seconds: float) -> None:
+        """Let both clocks go on, and the platform apply what is due by then."""
+        self.clock.wait(seconds)
+
+    def post(self, uri: str, headers: Mapping[str, str], body: bytes) -> int:
+        """The door, without HTTP: an arrival becomes durable, then it is answered."""
+        arrived = webhooks.delivery({name.lower(): value for name, value in headers.items()})
+        row = topics.TOPICS.get(arrived.topic)
+        told = Delivery(
+            connection="acme",
+            store=self.names[arrived.shop],
+            topic=arrived.topic,
+            lane=row.lane if row else Lane.REALTIME,
+            webhook_id=arrived.webhook_id or "",
+            body=body,
+            triggered_at=arrived.triggered_at,
+        )
+        ingest(self.db, [told], self.clock.now())
+        return 200
+
+    def load(self) -> None:
+        """List all there is onto the backfill lane."""
+        for store in self.road.shops:
+            backfill(self.db, self.road, store)
+
+    def poll(self) -> None:
+        for store in self.road.shops:
+            for kind in KINDS:
+                poll(self.db, self.road, store, kind)
+
+    def work(self) -> None:
+        """One round of everything that is due now."""
+        self.sims.deliver(self.post)
+        while process(self.db, self.road).n_claimed:
+            pass
+        abandon(self.db, self.road)
+        while deliver(self.db, self.road).n_sent:
+            pass
+        settle(self.db, self.road)
+
+    def come_to_rest(self, rounds: int = 80) -> None:
+        """Let time pass until nothing waits on either side."""
+        for _ in range(rounds):
+            self.work()
+            with self.db.transaction() as tx:
+                waiting = inbox.waiting(tx, "acme")
+                moving = tx.fetch_value(
+                    "SELECT count(*) FROM outbox WHERE state IN ('due', 'leased', 'accepted', 'held')"
+                )
+            if not waiting and not moving and not self.sims.deliveries.pending:
+                return
+            self.pass_time(2)
+        raise AssertionError(f"{waiting} events and {moving} writes are still under way")
+
+    def lookup(self, kind: Kind, name: str) -> Mapping[str, Any] | None:
+        """What the platform says of a record now."""
+        match kind:
+            case Kind.CONTACT:
+                return self.road.platform.contact("shopify", name)
+            case Kind.ORDER:
+                return self.road.platform.order(name)
+            case Kind.PRODUCT:
+                return self.road.platform.product(name)
+            case Kind.MOMENT:
+                return self.road.platform.event(name)
+
+    def compare(self) -> Comparison:
+        return compare(self.db, self.road, self.lookup)
 
 
 class Stage:

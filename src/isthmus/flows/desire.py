@@ -34,7 +34,7 @@ def desire(tx: Tx, road: Road, changes: Sequence["Change"], who: People, now: da
     for change in changes:
         shop = road.shops[change.key[1]]
         try:
-            writes = _writes(road, shop, change, who, opted, now)
+            writes = _writes(shop, change, who, opted, now)
         except RejectedError as failure:
             # The record cannot be said in the platform's words at all: a dead letter before it was ever sent.
             subject = f"{change.key[0]}:{change.key[2]}"
@@ -49,13 +49,11 @@ def desire(tx: Tx, road: Road, changes: Sequence["Change"], who: People, now: da
     _forget_baskets(tx, road, changes)
 
 
-def _writes(
-    road: Road, shop: Shop, change: "Change", who: People, opted: dict[str, bool], now: datetime
-) -> list[Write]:
+def _writes(shop: Shop, change: "Change", who: People, opted: dict[str, bool], now: datetime) -> list[Write]:
     last = change.after if change.after is not None else change.before
     match last:
         case Customer():
-            return _contact(road, shop, change, last, who, opted)
+            return _contact(shop, change, last, who, opted)
         case Order():
             person = _person_of(shop, last, who)
             writes = [order.order(last, person, shop.rules, change.lane, is_deleted=change.is_gone)]
@@ -76,9 +74,7 @@ def _writes(
             return []
 
 
-def _contact(
-    road: Road, shop: Shop, change: "Change", customer: Customer, who: People, opted: dict[str, bool]
-) -> list[Write]:
+def _contact(shop: Shop, change: "Change", customer: Customer, who: People, opted: dict[str, bool]) -> list[Write]:
     """The contact of a customer; none before the first reading, since consent is unknown until then."""
     if not customer.is_read:
         return []

@@ -9,7 +9,7 @@ from msgspec import Struct
 from isthmus.cases import sql as cases
 from isthmus.db.pool import Database, Tx
 from isthmus.flows import absorb, told, trouble
-from isthmus.flows.road import Road
+from isthmus.flows.road import Reader, Road
 from isthmus.flows.told import Reading, Told
 from isthmus.inbox import sql as inbox
 from isthmus.kit.backoff import wait_for
@@ -25,6 +25,10 @@ AT_ONCE = 200
 """Events of one claim: enough to share the round trips, little enough to be done long before the lease ends."""
 
 LEASE = timedelta(seconds=12)
+
+READ_AT_ONCE = 50
+READ_FOR = timedelta(seconds=4)
+"""How long one batch may spend reading before it gives the rest back: well within the lease."""
 
 
 class Processed(Struct, frozen=True):
@@ -52,11 +56,12 @@ def process(db: Database, road: Road, lanes: Sequence[Lane] = tuple(Lane), limit
     found, failed = _read(road, readings)
     heard.failures += failed
     failing = {event.id for event, _ in heard.failures}
+    unread = {r.event.id for r in readings if r.key not in found} - failing
     words = [word for word in heard.told if word.event.id not in failing]
     words += [
         Told(r.event, r.key, found[r.key], is_reading=True)
         for r in readings
-        if r.key in found and r.event.id not in failing
+        if r.key in found and r.event.id not in failing | unread
     ]
 
     now = road.clock.now()
@@ -66,6 +71,7 @@ def process(db: Database, road: Road, lanes: Sequence[Lane] = tuple(Lane), limit
         outcomes += _matters(tx, road, heard.matters)
         for event, wait in heard.waiting:
             inbox.postpone(tx, road.connection, claim, [event.id], now + wait, "the record's own body may come")
+        inbox.postpone(tx, road.connection, claim, sorted(unread), now, "not read yet")
         outcomes += _fail(tx, road, claim, heard.failures)
         inbox.settle(tx, road.connection, claim, _one_each(outcomes), now)
     return Processed(len(events), len(readings), len(heard.failures))
@@ -95,22 +101,39 @@ def _read(road: Road, readings: Sequence[Reading]) -> tuple[dict[Key, Canonical 
     """Read records many at a time, outside any transaction; what failed, by event."""
     found: dict[Key, Canonical | None] = {}
     failed: list[tuple[Event, Failure]] = []
+    until = road.clock.now() + READ_FOR
     for (store, kind), numbers in told.by_store(readings).items():
-        reader = road.shops[store].reader
-        try:
-            answers: Mapping[int, Canonical | None]
-            match kind:
-                case "order":
-                    answers = reader.orders(numbers)
-                case "customer":
-                    answers = reader.customers(numbers)
-                case _:
-                    answers = reader.products(numbers)
-        except Failure as failure:
-            failed += [(r.event, failure) for r in readings if r.key[:2] == (kind, store)]
-        else:
-            found |= {(kind, store, str(number)): record for number, record in answers.items()}
+        for first in range(0, len(numbers), READ_AT_ONCE):
+            if road.clock.now() >= until:
+                break  # the rest is given back, and is read by whoever claims it next
+            some = numbers[first : first + READ_AT_ONCE]
+            got, bad = _ask(road.shops[store].reader, kind, some)
+            found |= {(kind, store, str(number)): record for number, record in got.items()}
+            failed += [(r.event, bad[int(r.key[2])]) for r in readings if r.key in {(kind, store, str(n)) for n in bad}]
+            if any(not isinstance(failure, RejectedError) for failure in bad.values()):
+                break  # the store cannot be read now: no need to ask once for every record
     return found, failed
+
+
+def _ask(
+    reader: Reader, kind: str, numbers: Sequence[int]
+) -> tuple[Mapping[int, Canonical | None], dict[int, Failure]]:
+    """Read some records; one that cannot be read is found by reading each alone, so that the others go through."""
+    ask = {"order": reader.orders, "customer": reader.customers}.get(kind, reader.products)
+    try:
+        return ask(numbers), {}
+    except RejectedError as failure:
+        if len(numbers) == 1:
+            return {}, {numbers[0]: failure}
+    except Failure as failure:
+        return {}, dict.fromkeys(numbers, failure)
+    found: dict[int, Canonical | None] = {}
+    bad: dict[int, Failure] = {}
+    for number in numbers:
+        got, failed = _ask(reader, kind, [number])
+        found |= got
+        bad |= failed
+    return found, bad
 
 
 def _matters(tx: Tx, road: Road, events: Sequence[Event]) -> list[Outcome]:

@@ -1,6 +1,6 @@
 """What a flow needs of one connection: the runtime puts it together, so that settings stop there."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from isthmus.model.lane import Lane
 from isthmus.model.order import Order
 from isthmus.model.product import Product
 from isthmus.ometria.client import Ometria
+from isthmus.shopify.reads import Listed, Page
 
 
 class Reader(Protocol):
@@ -24,6 +25,14 @@ class Reader(Protocol):
     def customers(self, ids: Sequence[int]) -> Mapping[int, Customer | None]: ...
 
     def products(self, ids: Sequence[int]) -> Mapping[int, Product | None]: ...
+
+    def orders_of_returns(self, ids: Sequence[int]) -> Mapping[int, int | None]: ...
+
+    def changed(self, kind: str, since: datetime, until: datetime | None = None) -> Iterable[Listed]: ...
+
+    def all_ids(self, kind: str, cursor: str | None = None, since: datetime | None = None) -> Page: ...
+
+    def count(self, kind: str) -> int: ...
 
 
 class Shop(Struct, frozen=True):

@@ -11,7 +11,6 @@ from isthmus.model.consent import Claim
 from isthmus.model.event import Event, Outcome, State
 from isthmus.model.failure import Failure, RejectedError
 from isthmus.model.order import Order
-from isthmus.model.product import Product
 from isthmus.records.sql import Canonical, Kept, Key, key_of
 from isthmus.shopify import topics
 from isthmus.shopify.parse import body as bodies
@@ -70,6 +69,10 @@ def hear(events: Iterable[Event], road: Road) -> Heard:
 
 
 def _one(event: Event, road: Road, heard: Heard) -> None:
+    topic = topics.TOPICS.get(event.topic)
+    if topic is not None and topic.action is Action.CASE:
+        heard.matters.append(event)  # also of a store that is no longer ours: privacy outlives the contract
+        return
     shop = road.shops.get(event.store)
     if shop is None:
         heard.outcomes.append(Outcome(event.id, State.PARKED, "the store is no longer part of the connection"))
@@ -81,7 +84,6 @@ def _one(event: Event, road: Road, heard: Heard) -> None:
         else:
             heard.readings.append(Reading(event, (kind, shop.name, name)))
         return
-    topic = topics.TOPICS.get(event.topic)
     if topic is None:
         heard.outcomes.append(Outcome(event.id, State.PARKED, "nobody has said what this topic means"))
         heard.failures.append((event, RejectedError("integration.unknown_topic", event.topic)))
@@ -89,34 +91,31 @@ def _one(event: Event, road: Road, heard: Heard) -> None:
     match topic.action:
         case Action.IGNORE:
             heard.outcomes.append(Outcome(event.id, State.SKIPPED, topic.why))
-        case Action.CASE:
-            heard.matters.append(event)
         case Action.READ:
             _hint(event, shop, heard)
         case Action.CLAIM:
             claim = consent_webhook.parse(event.topic, event.body or b"")
-            if claim is None:
-                heard.outcomes.append(Outcome(event.id, State.SKIPPED, "it names no address or no state"))
-                return
-            heard.told.append(Told(event, ("customer", shop.name, str(claim.customer_id)), claim=claim))
+            if isinstance(claim, bodies.Hint):
+                heard.readings.append(Reading(event, ("customer", shop.name, str(claim.id))))
+            else:
+                heard.told.append(Told(event, ("customer", shop.name, str(claim.customer_id)), claim=claim))
         case Action.APPLY | Action.PATCH:
-            record = _parse(topic.kind, event.body or b"", shop)
-            is_partial = isinstance(record, Product) and not record.is_whole
-            if isinstance(record, bodies.Hint) or is_partial:
+            record = _parse(topic.kind, event.body or b"")
+            if isinstance(record, bodies.Hint):
                 heard.readings.append(Reading(event, (topic.kind.value, shop.name, str(record.id))))
             else:
                 is_patch = topic.action is Action.PATCH
                 heard.told.append(Told(event, key_of(shop.name, record), record, is_patch=is_patch))
 
 
-def _parse(kind: topics.Kind, body: bytes, shop: Shop) -> Canonical | bodies.Hint:
+def _parse(kind: topics.Kind, body: bytes) -> Canonical | bodies.Hint:
     match kind:
         case topics.Kind.ORDER:
             return order_webhook.parse(body)
         case topics.Kind.CUSTOMER:
             return customer_webhook.parse(body)
         case topics.Kind.PRODUCT:
-            return product_webhook.parse(body, shop.rules.currency)
+            return product_webhook.parse(body)
         case _:
             return checkout_webhook.parse(body)
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
+from itertools import accumulate
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from isthmus.model.event import Delivery, Event, Hint, Outcome
 from isthmus.model.lane import Lane
 
 LANES = tuple(Lane)
+_RANK = {lane: str(lane.rank) for lane in Lane}
 
 # A claim that nobody answers for may mean a row that kills its process. After two such claims a row is claimed alone,
 # so that its neighbours are not blamed; after five it is given up.
@@ -31,19 +33,23 @@ BLOCK = 1000
 
 # -- in ------------------------------------------------------------------------------------------------------------
 
+# A column comes as one text and the bodies as one run of bytes: to make a Python list an array costs more than the insert.
 _KEEP = """
 WITH block AS MATERIALIZED (SELECT nextval('event_block') * 1000 AS first),
 told AS MATERIALIZED (
-    SELECT * FROM unnest(
-        %(connection)b::text[], %(key)b::bytea[], %(store)b::text[], %(topic)b::text[], %(lane)b::smallint[],
-        %(webhook_id)b::text[], %(action_id)b::text[], %(triggered_at)b::timestamptz[], %(body)b::bytea[]
+    SELECT t.*, decode(key_hex, 'hex') AS key FROM unnest(
+        string_to_array(%(connection)s, %(sep)s), string_to_array(%(key)s, %(sep)s),
+        string_to_array(%(store)s, %(sep)s), string_to_array(%(topic)s, %(sep)s),
+        string_to_array(%(lane)s, %(sep)s)::smallint[], string_to_array(%(webhook_id)s, %(sep)s),
+        string_to_array(%(action_id)s, %(sep)s, ''), string_to_array(%(triggered_at)s, %(sep)s, '')::timestamptz[],
+        string_to_array(%(start)s, %(sep)s)::int[], string_to_array(%(length)s, %(sep)s)::int[]
     ) WITH ORDINALITY
-    AS t (connection, key, store, topic, lane, webhook_id, action_id, triggered_at, body, n)
+    AS t (connection, key_hex, store, topic, lane, webhook_id, action_id, triggered_at, start, length, n)
 ),
 fresh AS (
     INSERT INTO event_key (connection, key, received_at)
     -- In one order for everybody, so that two flushes with the same deliveries cannot wait for each other.
-    SELECT connection, key, %(now)b FROM told ORDER BY connection, key
+    SELECT connection, key, %(now)s FROM told ORDER BY connection, key
     ON CONFLICT DO NOTHING
     RETURNING connection, key
 ),
@@ -52,46 +58,54 @@ numbered AS MATERIALIZED (
 ),
 bodies AS (
     INSERT INTO event_body (connection, day, event_id, body)
-    SELECT connection, %(day)b, id, body FROM numbered
+    SELECT connection, %(day)s, id, substring(%(bodies)b FROM start FOR length) FROM numbered
 ),
 events AS (
     INSERT INTO event (connection, id, store, topic, lane, due_at, received_at, triggered_at, webhook_id, action_id)
-    SELECT connection, id, store, topic, lane, %(now)b, %(now)b, triggered_at, webhook_id, action_id FROM numbered
+    SELECT connection, id, store, topic, lane, %(now)s, %(now)s, triggered_at, webhook_id, action_id FROM numbered
 )
-SELECT n FROM numbered
+SELECT n FROM told WHERE n NOT IN (SELECT n FROM numbered)
 """
+_SEPARATOR = "\x1f"
 
 
 def keep(tx: Tx, deliveries: Sequence[Delivery], now: datetime, packer: Packer | None = None) -> list[bool]:
     """Store a flush of at most BLOCK deliveries with one statement; for each, whether it was new.
 
-    One that was stored before, or comes twice in the flush, is counted as a duplicate and otherwise forgotten.
+    One that was stored before, or comes twice in the flush, is counted as a duplicate and otherwise forgotten. No text
+    of a delivery may hold a control character.
     """
-    pack = (packer or Packer()).pack
-    rows: dict[tuple[str, bytes], int] = {}
-    for place, told in enumerate(deliveries):
-        rows.setdefault((told.connection, key(told.store, told.topic, told.webhook_id)), place)
-    names = list(rows)
-    first = [deliveries[rows[name]] for name in names]
-    kept = tx.fetch_all(
+    # The last of equal ones stands for all, since they are equal.
+    rows = {(told.connection, key(told.store, told.topic, told.webhook_id)): n for n, told in enumerate(deliveries)}
+    first = [deliveries[place] for place in rows.values()]
+    packed = (packer or Packer()).pack_all([told.body for told in first])
+    lengths = [len(body) for body in packed]
+    join = _SEPARATOR.join
+    repeated = tx.fetch_all(
         _KEEP,
         {
-            "connection": [connection for connection, _ in names],
-            "key": [own for _, own in names],
-            "store": [told.store for told in first],
-            "topic": [told.topic for told in first],
-            "lane": [told.lane.rank for told in first],
-            "webhook_id": [told.webhook_id for told in first],
-            "action_id": [told.action_id for told in first],
-            "triggered_at": [told.triggered_at for told in first],
-            "body": [pack(told.body) for told in first],
+            "sep": _SEPARATOR,
+            "connection": join([connection for connection, _ in rows]),
+            "key": join([own.hex() for _, own in rows]),
+            "store": join([told.store for told in first]),
+            "topic": join([told.topic for told in first]),
+            "lane": join([_RANK[told.lane] for told in first]),
+            "webhook_id": join([told.webhook_id for told in first]),
+            "action_id": join([told.action_id or "" for told in first]),
+            "triggered_at": join([told.triggered_at.isoformat() if told.triggered_at else "" for told in first]),
+            "start": join(map(str, accumulate(lengths[:-1], initial=1))),
+            "length": join(map(str, lengths)),
+            "bodies": b"".join(packed),
             "now": now,
             "day": _day(now),
         },
     )
     is_fresh = [False] * len(deliveries)
-    for row in kept:
-        is_fresh[rows[names[row["n"] - 1]]] = True
+    for place in rows.values():
+        is_fresh[place] = True
+    places = list(rows.values())
+    for row in repeated:
+        is_fresh[places[row["n"] - 1]] = False
     _count_received(tx, [told.connection for told in deliveries], is_fresh)
     return is_fresh
 
@@ -315,6 +329,17 @@ def due(tx: Tx, now: datetime) -> list[tuple[str, Lane]]:
     """Every connection and lane with something to claim, for the sweep."""
     rows = tx.fetch_all(_DUE, {"now": now})
     return [(row["connection"], LANES[row["lane"]]) for row in rows]
+
+
+def is_due(tx: Tx, connection: str, lane: Lane, until: datetime) -> bool:
+    """Whether anything of this lane is to be claimed; `until` is where the lane's own time stands."""
+    return bool(
+        tx.fetch_value(
+            "SELECT EXISTS (SELECT FROM event WHERE connection = %(connection)s AND lane = %(lane)s"
+            " AND state = 'waiting' AND due_at <= %(until)s AND (leased_until IS NULL OR leased_until <= %(until)s))",
+            {"connection": connection, "lane": lane.rank, "until": until},
+        )
+    )
 
 
 def waiting(tx: Tx, connection: str) -> int:

@@ -1,0 +1,1 @@
+"""Readings that repeat or take long: how far each got."""

@@ -1,0 +1,145 @@
+"""Hold what Ometria says against a fresh mapping of what Shopify says: agreement, record by record.
+
+Independent of everything in between: the stores are read now, mapped anew, and compared with the platform's records.
+Of our own state only three things are asked: which records have an open case, which were excluded, and who was ever sent
+as opted in.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from isthmus.db.pool import Database
+from isthmus.flows.road import Road, Shop
+from isthmus.identity.match import Link, People, people
+from isthmus.kit.email import normalise
+from isthmus.mapping import contact, order, product
+from isthmus.model.customer import Customer
+from isthmus.model.failure import RejectedError
+from isthmus.model.lane import Lane
+from isthmus.model.order import Order
+from isthmus.model.product import Product
+from isthmus.model.write import Kind, Write
+from isthmus.outbox import plan
+from isthmus.outbox import sql as outbox
+from isthmus.outbox.sql import Standing
+
+Lookup = Callable[[Kind, str], Mapping[str, Any] | None]
+"""How the platform's record of this kind and id is found."""
+
+READ_AT_ONCE = 50
+
+
+class Difference(Struct, frozen=True):
+    """One record that does not agree, at `path`; `path` is empty where a side lacks the record altogether."""
+
+    kind: Kind
+    id: str
+    path: str
+    why: str
+
+
+class Comparison(Struct, frozen=True):
+    """What was compared. Records with an open case, and excluded ones by reason, are no differences."""
+
+    n_equal: dict[str, int]
+    n_excluded: dict[str, int]
+    n_cases: int
+    differences: tuple[Difference, ...]
+
+
+def compare(db: Database, road: Road, lookup: Lookup) -> Comparison:
+    """Read every record of every store, map it, and look for the platform's."""
+    told = {shop.name: _read(shop) for shop in road.shops.values()}
+    who = people(
+        Link(name, customer.id, f"{road.shops[name].rules.namespace}{customer.id}", normalise(customer.email))
+        for name, (customers, _, _) in told.items()
+        for customer in customers
+    )
+    with db.transaction() as tx:
+        standings = outbox.standings(tx, road.connection)
+    equal: dict[str, int] = {kind.value: 0 for kind in Kind if kind is not Kind.MOMENT}
+    excluded: dict[str, int] = {}
+    differences: list[Difference] = []
+    n_cases = 0
+    for name, records in told.items():
+        for write in _writes(road.shops[name], records, who, standings):
+            standing = standings.get((write.kind, write.id))
+            if standing is not None and standing.state == "buried":
+                n_cases += 1
+            elif write.excluded is not None:
+                excluded[write.excluded] = excluded.get(write.excluded, 0) + 1
+            elif (difference := _difference(write, lookup)) is not None:
+                differences.append(difference)
+            else:
+                equal[write.kind.value] += 1
+    return Comparison(equal, excluded, n_cases, tuple(differences))
+
+
+def _difference(write: Write, lookup: Lookup) -> Difference | None:
+    found = lookup(write.kind, write.id)
+    if found is None:
+        return Difference(write.kind, write.id, "", "the platform has no such record")
+    path = plan.differs(msgspec.json.decode(write.body or b"{}"), found)
+    return None if path is None else Difference(write.kind, write.id, path, "says something else")
+
+
+Records = tuple[list[Customer], list[Order], list[Product]]
+
+
+def _read(shop: Shop) -> Records:
+    return (
+        [r for r in _all(shop, "customer", shop.reader.customers) if isinstance(r, Customer)],
+        [r for r in _all(shop, "order", shop.reader.orders) if isinstance(r, Order)],
+        [r for r in _all(shop, "product", shop.reader.products) if isinstance(r, Product)],
+    )
+
+
+def _all(shop: Shop, kind: str, read: Callable[[list[int]], Mapping[int, Any]]) -> Iterator[Any]:
+    cursor: str | None = None
+    while True:
+        page = shop.reader.all_ids(kind, cursor)
+        numbers = [one.id for one in page.listed]
+        for first in range(0, len(numbers), READ_AT_ONCE):
+            yield from (record for record in read(numbers[first : first + READ_AT_ONCE]).values() if record is not None)
+        if page.cursor is None:
+            return
+        cursor = page.cursor
+
+
+def _writes(
+    shop: Shop, records: Records, who: People, standings: Mapping[tuple[Kind, str], Standing]
+) -> Iterator[Write]:
+    """Every write that the store's present records ask for. One that cannot be said at all is left to its case."""
+    customers, orders, products = records
+    rules = shop.rules
+    for customer in customers:
+        name = f"{rules.namespace}{customer.id}"
+        standing = standings.get((Kind.CONTACT, name))
+        try:
+            yield contact.contact(
+                customer,
+                who.by_customer[shop.name, customer.id],
+                rules,
+                Lane.BACKFILL,
+                email_consent=customer.email_consent,
+                sms_consent=customer.sms_consent,
+                was_opted_in=standing is not None and standing.was_opted_in,
+            )
+        except RejectedError as failure:
+            yield Write(Kind.CONTACT, name, None, Lane.BACKFILL, excluded=f"case {failure.code}")
+    for placed in orders:
+        email = normalise(placed.email)
+        own = f"{rules.namespace}{placed.customer_id}"
+        person = (
+            who.by_customer.get((shop.name, placed.customer_id), own)
+            if placed.customer_id is not None
+            else who.by_email.get(email)
+            if email
+            else None
+        )
+        yield order.order(placed, person, rules, Lane.BACKFILL)
+    for listed in products:
+        yield from product.product(listed, rules, Lane.BACKFILL)

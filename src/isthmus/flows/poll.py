@@ -1,0 +1,60 @@
+"""Ask a store what changed lately, so that a webhook that never came is only late."""
+
+from isthmus.cases import sql as cases
+from isthmus.db.pool import Database
+from isthmus.flows import trouble
+from isthmus.flows.road import Road
+from isthmus.inbox import sql as inbox
+from isthmus.model.event import Hint
+from isthmus.model.failure import Failure
+from isthmus.model.lane import Lane
+from isthmus.records import sql as records
+from isthmus.runs import sql as runs
+from isthmus.runs import window
+
+KINDS = ("product", "customer", "order")
+AT_ONCE = 250
+"""One page of a listing."""
+
+TROUBLES = ("integration.search_ignored", "storefront.unavailable", "storefront.throttled")
+"""What a listing that answers proves to be over."""
+
+
+def poll(db: Database, road: Road, store: str, kind: str) -> int:
+    """Put what changed since the watermark and is newer than what we know on the road; how many records that were.
+
+    Only ids and versions are listed; the records themselves are read further down the road, many at a time.
+    """
+    name = f"poll:{kind}"
+    now = road.clock.now()
+    with db.transaction() as tx:
+        mark = runs.marks(tx, road.connection).get((store, name))
+        if mark is None or mark.at is None:
+            # Nothing was ever watched: the load brings what there is, and the watch begins here.
+            runs.begin(tx, road.connection, store, [name], now)
+            return 0
+    wanted = window.after(mark.at, now)
+    n = 0
+    try:
+        listed = list(road.shops[store].reader.changed(kind, wanted.since))
+    except Failure as failure:
+        with db.transaction() as tx:
+            cases.touch(tx, road.connection, [trouble.sign(failure, store=store)], now)
+        return 0
+    for first in range(0, len(listed), AT_ONCE):
+        page = listed[first : first + AT_ONCE]
+        with db.transaction() as tx:
+            known = records.versions(tx, road.connection, kind, store, [str(one.id) for one in page])
+            news = [one for one in page if known.get(str(one.id)) is None or known[str(one.id)] < one.updated_at]
+            hints = [Hint(f"poll/{kind}", f"{kind}:{one.id}", _lane(kind), now) for one in news]
+            n += inbox.tell(tx, road.connection, store, hints, now)
+    with db.transaction() as tx:
+        runs.advance(tx, road.connection, store, name, wanted.seen_until, n)
+        for code in TROUBLES:
+            cases.resolve(tx, road.connection, code, now, "poll", store=store)
+    return n
+
+
+def _lane(kind: str) -> Lane:
+    """What a webhook would have done: orders and people in real time, the catalogue at its interval."""
+    return Lane.ENRICHMENT if kind == "product" else Lane.REALTIME

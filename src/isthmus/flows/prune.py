@@ -1,0 +1,47 @@
+"""Keep every growing table within its retention."""
+
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+
+from isthmus.cases import sql as cases
+from isthmus.db.pool import Database
+from isthmus.inbox import sql as inbox
+from isthmus.outbox import sql as outbox
+
+AT_ONCE = 20_000
+
+
+class Retention(Struct, frozen=True):
+    """How long what grows is kept."""
+
+    raw: timedelta = timedelta(days=30)
+    events: timedelta = timedelta(days=90)
+    attempts: timedelta = timedelta(days=30)
+    cases: timedelta = timedelta(days=400)
+
+
+def prune(db: Database, now: datetime, retention: Retention) -> int:
+    """Make the coming days' partitions, drop the days and rows whose time is up; how many rows were deleted.
+
+    Rows go in small transactions, so that nothing waits for a big one; counters are never touched.
+    """
+    with db.transaction() as tx:
+        inbox.make_days(tx, now)
+    with db.transaction() as tx:
+        inbox.drop_days(tx, (now - retention.raw).date())
+    n = 0
+    while True:
+        with db.transaction() as tx:
+            gone = inbox.prune(tx, now, retention.events, AT_ONCE)
+        n += gone
+        if gone < AT_ONCE:
+            break
+    while True:
+        with db.transaction() as tx:
+            gone = outbox.prune(tx, now - retention.attempts, AT_ONCE)
+        n += gone
+        if gone < AT_ONCE:
+            break
+    with db.transaction() as tx:
+        return n + cases.prune(tx, now - retention.cases)

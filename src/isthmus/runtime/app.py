@@ -1,0 +1,236 @@
+"""The composition root: what every role of the program is made of."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+
+import httpx2
+import msgspec
+from msgspec import Struct
+
+from isthmus.connections import sql as connections
+from isthmus.connections.secrets import resolve
+from isthmus.connections.sql import Connected
+from isthmus.db.embedded import Embedded
+from isthmus.db.pool import Database
+from isthmus.flows.road import Pace, Road, Shop
+from isthmus.kit.clock import SystemClock
+from isthmus.kit.pack import Packer
+from isthmus.model.failure import Failure
+from isthmus.ometria.client import Ometria
+from isthmus.runtime import rules
+from isthmus.runtime.settings import Settings
+from isthmus.shopify.client import Credentials, Shopify
+from isthmus.shopify.reads import Reads
+from isthmus.web.hooks.verify import Door, Doors
+
+READ_PATIENCE = 3.0
+"""Seconds a reading on the road may wait for points: with the answer it must stay within an event's lease (12 s)."""
+
+FRESH_FOR = 2.0
+"""Seconds that what was loaded of a connection is good for: a change by `connect` or `pause` is felt by then."""
+
+
+class Loaded(Struct):
+    """A connection as it was last looked at, with its road, or why there is none."""
+
+    connected: Connected
+    road: Road | None
+    failure: Failure | None
+    fingerprint: bytes
+
+
+class App:
+    """Settings, an open database, the clock, and the roads of all connections."""
+
+    def __init__(self, settings: Settings, db: Database, clock: SystemClock, hash_key: bytes) -> None:
+        self.settings = settings
+        self.db = db
+        self.clock = clock
+        self.hash_key = hash_key
+        self._loaded: dict[str, Loaded] = {}
+        self._looked_at = float("-inf")
+        self._lock = threading.Lock()
+
+    @classmethod
+    @contextlib.contextmanager
+    def opened(cls, settings: Settings, *, role: str = "cli", pool_size: int | None = None) -> Iterator["App"]:
+        """The application with its database running: started or attached to, watched, and left properly at the end."""
+        with contextlib.ExitStack() as stack:
+            dsn = settings.database.address()
+            if dsn is None:
+                embedded = Embedded(settings.database.data_dir)
+                dsn = embedded.start()
+                stack.callback(embedded.stop)
+                embedded.watch()
+            db = stack.enter_context(
+                Database(dsn, pool_size or settings.database.pool_size, application_name=f"isthmus {role}")
+            )
+            clock = _clock(settings, stack)
+            yield cls(settings, db, clock, _hash_key(settings, db))
+
+    # Roads ---------------------------------------------------------------------------------------------------------
+
+    def names(self) -> list[str]:
+        """The connections there are."""
+        self._look()
+        return sorted(self._loaded)
+
+    def connected(self, name: str) -> Connected:
+        """A connection as stored, at most FRESH_FOR old; KeyError when there is none of that name."""
+        self._look()
+        return self._loaded[name].connected
+
+    def road(self, name: str) -> Road:
+        """The road of a connection. Raises KeyError when there is none, the failure when a secret is missing."""
+        self._look()
+        loaded = self._loaded[name]
+        if loaded.road is None:
+            raise loaded.failure or KeyError(name)
+        return loaded.road
+
+    def forget(self) -> None:
+        """Look again at once: something was just changed."""
+        self._looked_at = float("-inf")
+
+    def _look(self) -> None:
+        with self._lock:
+            if time.monotonic() - self._looked_at < FRESH_FOR:
+                return
+            with self.db.transaction() as tx:
+                found = connections.load_all(tx)
+            self._loaded = {connected.name: self._load(connected) for connected in found}
+            self._looked_at = time.monotonic()
+
+    def _load(self, connected: Connected) -> Loaded:
+        """The road is made anew only when something it was made of has changed: clients keep tokens and connections."""
+        fingerprint = msgspec.json.encode((connected.config.model_dump(mode="json"), connected.live_since))
+        held = self._loaded.get(connected.name)
+        if held is not None and held.fingerprint == fingerprint and held.road is not None:
+            return Loaded(connected, held.road, None, fingerprint)
+        try:
+            return Loaded(connected, self.build(connected), None, fingerprint)
+        except Failure as failure:
+            return Loaded(connected, None, failure, fingerprint)
+
+    def build(self, connected: Connected) -> Road:
+        """A road from a stored connection, with its secrets resolved. Raises BlockedError for a missing one."""
+        config = connected.config
+        shops = {}
+        for n, store in enumerate(config.stores):
+            own = rules.rules(connected, store, self.hash_key)
+            client = self.shopify(connected, n)
+            shops[store.name] = Shop(store.name, own, Reads(client))
+        return Road(
+            connection=config.name,
+            shops=shops,
+            platform=Ometria(config.ometria.base_url, resolve(config.ometria.api_key, "ometria.api_key").reveal()),
+            collection=config.ometria.collection,
+            clock=self.clock,
+            hash_key=self.hash_key,
+            packer=Packer(),
+            is_live=config.is_live,
+            pace=Pace(
+                push_per_second=float(config.ometria.push_per_second),
+                read_per_second=float(config.ometria.read_per_second),
+                realtime_share=float(config.lanes.realtime_share),
+                settle_after=config.ometria.settle_after,
+                read_back=float(config.ometria.read_back),
+                enrichment_every=config.lanes.enrichment_every,
+                poll_every=config.lanes.poll_every,
+                checkout_quiet=config.lanes.checkout_quiet,
+            ),
+        )
+
+    def shopify(self, connected: Connected, n: int, *, patience: float = READ_PATIENCE) -> Shopify:
+        """A client of the n-th store of a connection."""
+        store = connected.config.stores[n]
+        token = store.access_token
+        credentials = Credentials(
+            client_id=store.client_id or "",
+            client_secret=resolve(store.client_secret, f"stores[{n}].client_secret").reveal(),
+            access_token=None if token is None else resolve(token, f"stores[{n}].access_token").reveal(),
+        )
+        return Shopify(store.admin_url, store.api_version, credentials, self.clock, patience=patience)
+
+    # Doors ---------------------------------------------------------------------------------------------------------
+
+    def doors(self) -> Doors:
+        """Who may call, by domain and secret. A secret that cannot be resolved keeps its own door shut, no other."""
+        with self.db.transaction() as tx:
+            stored = connections.load_all(tx)
+            past = tx.fetch_all("SELECT connection, reference FROM app_secret ORDER BY connection, reference")
+        doors, hooks = [], {}
+        for connected in stored:
+            config = connected.config
+            for store in config.stores:
+                secret = _secret(store.client_secret)
+                if secret:
+                    doors.append(
+                        Door(config.name, store.name, store.domain, secret, _secret(store.previous_client_secret))
+                    )
+            if hook := _secret(config.ometria.hook_secret):
+                hooks[config.name] = hook
+        known = [(row["connection"], s) for row in past if (s := _secret(row["reference"]))]
+        return Doors(doors, known, hooks)
+
+
+def _secret(reference: str | None) -> str | None:
+    """A secret, or None where it cannot be had now; the road of the connection tells about it."""
+    if reference is None:
+        return None
+    try:
+        return resolve(reference, "secret").reveal()
+    except Failure:
+        return None
+
+
+def _hash_key(settings: Settings, db: Database) -> bytes:
+    """The key of the hashes that name people: the operator's own, else the one this database was made with."""
+    if settings.security.hash_key is not None:
+        return resolve(settings.security.hash_key, "security.hash_key").reveal().encode()
+    with db.transaction() as tx:
+        if tx.fetch_value("SELECT to_regclass('installation')") is None:
+            return b""  # before the first migration there is nobody to name
+        return bytes(tx.fetch_value("SELECT hash_key FROM installation"))
+
+
+def _clock(settings: Settings, stack: contextlib.ExitStack) -> SystemClock:
+    """Real time, or a simulator's clock, which is asked every second since somebody may turn it."""
+    clock = SystemClock()
+    address = settings.clock.follow
+    if address is None:
+        return clock
+    client = stack.enter_context(httpx2.Client(timeout=2.0))
+
+    def look() -> None:
+        asked = datetime.now(UTC)
+        said = client.get(f"{address}/_sim/clock").json()["now"]
+        answered = datetime.now(UTC)
+        # What it said was true about half-way between asking and hearing.
+        clock.offset = datetime.fromisoformat(said) - (asked + (answered - asked) / 2)
+
+    look()
+    stack.callback(_repeat(look, every=timedelta(seconds=1), name="clock"))
+    return clock
+
+
+def _repeat(act: Callable[[], None], *, every: timedelta, name: str) -> Callable[[], None]:
+    """Do something again and again in a thread of its own; call the result to end it."""
+    over = threading.Event()
+
+    def run() -> None:
+        while not over.wait(every.total_seconds()):
+            with contextlib.suppress(Exception):  # the neighbour may be away for a while; the last offset holds
+                act()
+
+    thread = threading.Thread(target=run, name=name, daemon=True)
+    thread.start()
+
+    def stop() -> None:
+        over.set()
+        thread.join(timeout=2)
+
+    return stop

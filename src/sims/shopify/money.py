@@ -129,47 +129,65 @@ class Totals:
 def totals(order: Order) -> Totals:
     """Derive every total of an order. `current_*` are after edits, refunds and cancellation.
 
-    ASSUMED: money returned beyond or below what a refund names (its order adjustments) moves `current_total` too, and
-    a tip is a line, so that it stands in `subtotal`.
+    ASSUMED: a tip is a line, so that it stands in `subtotal`.
     """
-    lines, shipping, refunds = order.lines, order.shipping_lines, order.refunds
+    lines, shipping = order.lines, order.shipping_lines
     subtotal = total(worth(line, line.quantity) for line in lines)
-    current_subtotal = total(worth(line, line.current_quantity) for line in lines)
     shipped = total(map(shipping_worth, shipping))
     refunded_shipping = total(line.refunded for line in shipping)
     tax = total([tax_of(line, line.quantity) for line in lines] + [shipping_tax(line) for line in shipping])
-    current_tax = total(
-        [tax_of(line, line.current_quantity) for line in lines] + [shipping_tax_left(line) for line in shipping]
-    )
-    adjusted = total(one.amount + one.tax_amount for refund in refunds for one in refund.adjustments)
-    on_top, current_on_top = (NOTHING, NOTHING) if order.taxes_included else (tax, current_tax)
-    current_shipping = shipped - refunded_shipping
-    current_total = current_subtotal + current_shipping + current_on_top + adjusted
-    received, refunded = received_by(order), total(map(moved, refunds))
+    now = current_total(order)
+    received, refunded = received_by(order), refunded_by(order)
     return Totals(
         line_items_price=total(times(line.price, line.quantity) for line in lines),
         subtotal=subtotal,
         discounts=total([line.discount for line in lines] + [line.discount for line in shipping]),
         shipping=total(line.price for line in shipping),
         tax=tax,
-        total=subtotal + shipped + on_top,
-        current_subtotal=current_subtotal,
+        total=subtotal + shipped + (NOTHING if order.taxes_included else tax),
+        current_subtotal=_current_subtotal(order),
         current_discounts=total(
             [cut(line.discount, line.current_quantity, line.quantity) for line in lines]
             + [line.discount for line in shipping]
         ),
-        current_shipping=current_shipping,
-        current_tax=current_tax,
-        current_total=current_total,
+        current_shipping=shipped - refunded_shipping,
+        current_tax=_current_tax(order),
+        current_total=now,
         received=received,
         refunded=refunded,
         refunded_shipping=refunded_shipping,
         net_payment=received - refunded,
-        outstanding=current_total - (received - refunded),
+        outstanding=now - (received - refunded),
         capturable=capturable(order),
-        refund_discrepancy=adjusted,
+        refund_discrepancy=_adjusted(order),
         tip=total(worth(line, line.quantity) for line in lines if line.is_tip),
     )
+
+
+def current_total(order: Order) -> MoneyBag:
+    """Derive what an order is worth after edits, refunds and cancellation.
+
+    ASSUMED: money returned beyond or below what a refund names (its order adjustments) moves it too.
+    """
+    sum_ = _current_subtotal(order) + total(shipping_worth(line) - line.refunded for line in order.shipping_lines)
+    if not order.taxes_included:
+        sum_ = sum_ + _current_tax(order)
+    return sum_ + _adjusted(order) if order.refunds else sum_
+
+
+def net_payment(order: Order) -> MoneyBag:
+    """Derive what the shop kept: the money that came in less the money that went back."""
+    return received_by(order) - refunded_by(order)
+
+
+def outstanding(order: Order) -> MoneyBag:
+    """Derive what the customer owes; negative is what the shop owes."""
+    return current_total(order) - net_payment(order)
+
+
+def refunded_by(order: Order) -> MoneyBag:
+    """Give the money that went back."""
+    return total(map(moved, order.refunds)) if order.refunds else NOTHING
 
 
 def received_by(order: Order) -> MoneyBag:
@@ -190,14 +208,14 @@ def capturable(order: Order) -> MoneyBag:
 
 def financial_status(order: Order) -> str | None:
     """Derive the display financial status; an order that never met a payment has none (as captured orders show)."""
-    kinds = {one.kind for one in order.transactions if one.status == "SUCCESS"}
-    sums = totals(order)
-    if sums.refunded.shop:
-        return "REFUNDED" if sums.refunded.shop >= sums.received.shop else "PARTIALLY_REFUNDED"
-    if sums.received.shop:
-        return "PAID" if sums.received.shop >= sums.current_total.shop else "PARTIALLY_PAID"
+    received, refunded = received_by(order).shop, refunded_by(order).shop
+    if refunded:
+        return "REFUNDED" if refunded >= received else "PARTIALLY_REFUNDED"
+    if received:
+        return "PAID" if received >= current_total(order).shop else "PARTIALLY_PAID"
     if order.expired:
         return "EXPIRED"
+    kinds = {one.kind for one in order.transactions if one.status == "SUCCESS"}
     if "VOID" in kinds:
         return "VOIDED"
     if "AUTHORIZATION" in kinds:
@@ -238,3 +256,18 @@ def _proportion(tax: TaxLine, left: MoneyBag, whole: MoneyBag) -> MoneyBag:
         penny(tax.price.shop * left.shop / whole.shop),
         penny(tax.price.presentment * left.presentment / whole.presentment),
     )
+
+
+def _current_subtotal(order: Order) -> MoneyBag:
+    return total(worth(line, line.current_quantity) for line in order.lines)
+
+
+def _current_tax(order: Order) -> MoneyBag:
+    return total(
+        [tax_of(line, line.current_quantity) for line in order.lines]
+        + [shipping_tax_left(line) for line in order.shipping_lines]
+    )
+
+
+def _adjusted(order: Order) -> MoneyBag:
+    return total(one.amount + one.tax_amount for refund in order.refunds for one in refund.adjustments)

@@ -210,7 +210,7 @@ def shrunk(t: Teller) -> None:
     lines = [one for one in t.order.lines if one.fulfillable_quantity and not one.is_tip]
     if len(lines) > 1 or (lines and lines[0].quantity > 1):
         editing.remove(t.world, t.store, t.order, t.rng.choice(lines), 1, t.wait(12))
-        owed = -money.totals(t.order).outstanding
+        owed = -money.outstanding(t.order)
         if owed.shop > 0 and t.rng.random() < 0.8:
             t.give(refunding.Giving(owed=owed))
     t.send()

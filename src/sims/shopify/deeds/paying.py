@@ -27,25 +27,25 @@ def transact(
 
 def authorize(world: World, store: Store, order: Order, at: datetime) -> list[Event]:
     """Reserve the whole amount."""
-    transact(world, order, "AUTHORIZATION", money.totals(order).outstanding, at)
+    transact(world, order, "AUTHORIZATION", money.outstanding(order), at)
     return changed(world, store, order, at)
 
 
 def await_money(world: World, store: Store, order: Order, at: datetime) -> list[Event]:
     """Note a payment that is on its way, such as a bank transfer."""
-    transact(world, order, "SALE", money.totals(order).outstanding, at, status="PENDING")
+    transact(world, order, "SALE", money.outstanding(order), at, status="PENDING")
     return changed(world, store, order, at)
 
 
 def fail(world: World, store: Store, order: Order, at: datetime) -> list[Event]:
     """Note a payment that did not go through."""
-    transact(world, order, "SALE", money.totals(order).outstanding, at, status="FAILURE")
+    transact(world, order, "SALE", money.outstanding(order), at, status="FAILURE")
     return changed(world, store, order, at)
 
 
 def pay(world: World, store: Store, order: Order, at: datetime, *, part: MoneyBag | None = None) -> list[Event]:
     """Take what is outstanding, or a part of it; an authorization is captured, a pending sale comes true."""
-    due = money.totals(order).outstanding
+    due = money.outstanding(order)
     amount = part or due
     if amount.shop <= 0:
         return []

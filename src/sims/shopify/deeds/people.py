@@ -93,7 +93,7 @@ def summarise(world: World, store: Store, customer: Customer, at: datetime) -> l
     Test orders do not count; money is what the shop kept (ASSUMED: net of refunds).
     """
     mine = [one for one in store.orders_by(customer.id) if not one.test]
-    spent = sum((money.totals(one).net_payment.shop for one in mine), ZERO)
+    spent = sum((money.net_payment(one).shop for one in mine), ZERO)
     last = mine[-1].id if mine else None
     if (len(mine), spent, last) == (customer.number_of_orders, customer.amount_spent, customer.last_order_id):
         return []

@@ -80,5 +80,5 @@ def recall(world: World, store: Store, order: Order, parcel: Fulfillment, at: da
 
 
 def _touch(world: World, store: Store, order: Order, at: datetime) -> None:
-    money.settle(order)
+    order.fulfillment_status = money.fulfillment_status(order)
     world.touch(store, order, at)

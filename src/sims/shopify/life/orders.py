@@ -19,7 +19,7 @@ def money_arrives(made: World, store: Store, rng: random.Random, at: datetime) -
     one = _order(store, rng, "AUTHORIZED", "PENDING", "PARTIALLY_PAID", None)
     if one is None:
         return []
-    due = money.totals(one).outstanding
+    due = money.outstanding(one)
     part = money.share(due, Decimal("0.4")) if rng.random() < 0.1 and not one.transactions else None
     return paying.pay(made, store, one, at, part=part)
 
@@ -40,7 +40,7 @@ def an_order_is_edited(made: World, store: Store, rng: random.Random, at: dateti
     off = [line for line in one.lines if line.fulfillable_quantity and line.current_quantity and not line.is_tip]
     if off and rng.random() < 0.5:
         events = editing.remove(made, store, one, rng.choice(off), 1, at)
-        owed = -money.totals(one).outstanding
+        owed = -money.outstanding(one)
         if owed.shop > 0 and rng.random() < 0.6:
             events += refunding.refund(made, store, one, refunding.Giving(owed=owed), at)
         return events

@@ -14,6 +14,7 @@ from typing import Any
 
 from graphql import (
     DocumentNode,
+    FieldNode,
     GraphQLSyntaxError,
     OperationDefinitionNode,
     OperationType,
@@ -25,7 +26,9 @@ from sims.shopify import inputs, refusals, schema
 from sims.shopify.cost import Price
 from sims.shopify.execute import Plan, switches
 from sims.shopify.throttle import SINGLE_QUERY_MAX, Bucket
-from sims.shopify.views.roots import Mutation, QueryRoot, view_of
+from sims.shopify.views.mutation import Mutation
+from sims.shopify.views.query import QueryRoot
+from sims.shopify.views.registry import view_of
 from sims.shopify.views.sight import Sight
 
 LIMITS = "https://shopify.dev/api/usage/rate-limits"
@@ -161,18 +164,17 @@ def _is_introspection(operation: OperationDefinitionNode) -> bool:
 def _oversize(library: Library, operation: OperationDefinitionNode, variables: dict[str, Any]) -> dict[str, Any] | None:
     root = library.schema.get_root_type(operation.operation)
     for node in operation.selection_set.selections:
-        definition = root.fields.get(node.name.value) if root is not None and hasattr(node, "arguments") else None
-        if definition is None:
+        if root is None or not isinstance(node, FieldNode) or node.name.value not in root.fields:
             continue
+        definition = root.fields[node.name.value]
         key = (node.alias or node.name).value
         found = inputs.too_long(inputs.arguments(definition, node, variables), (key,))
         if found is not None:
             path, length = found
             told = f"The input array size of {length} is greater than the maximum allowed of {inputs.MAX_ARRAY}."
-            start = node.loc.start_token
             return {
                 "message": told,
-                "locations": [{"line": start.line, "column": start.column}],
+                "locations": refusals.start(node),
                 "path": list(path),
                 "extensions": {"code": "MAX_INPUT_SIZE_EXCEEDED"},
             }

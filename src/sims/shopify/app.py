@@ -19,7 +19,7 @@ from sims.faults import Faults
 from sims.shopify import access, auth, versions
 from sims.shopify.answer import Library, answer
 from sims.shopify.events import Event
-from sims.shopify.execute import Run
+from sims.shopify.run import Run
 from sims.shopify.state import Shop, Store, World
 from sims.shopify.throttle import Bucket
 from sims.shopify.views.shop import app_number
@@ -160,8 +160,8 @@ class Shopify:
         try:
             call = request.json()
         except msgspec.DecodeError:
-            told = {"errors": {"query": "Required parameter missing or invalid"}}
-            return json_response(told, 400, headers), {}
+            unread = {"errors": {"query": "Required parameter missing or invalid"}}
+            return json_response(unread, 400, headers), {}
         if self.faults.strikes("shopify.internal_error"):
             return json_response(_internal_error(), 200, headers), {"fault": "internal_error"}
         sight = self._sight(store, request)

@@ -13,7 +13,7 @@ from typing import Any
 
 from sims.shopify.deeds import people
 from sims.shopify.events import Event
-from sims.shopify.execute import Refusal
+from sims.shopify.run import Refusal
 from sims.shopify.state import Customer, EmailConsent, SmsConsent, Store, World
 
 WRITABLE = ("SUBSCRIBED", "UNSUBSCRIBED", "PENDING")

@@ -9,7 +9,7 @@ https://spec.graphql.org/October2021/#sec-Handling-Field-Errors.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from graphql import (
@@ -29,24 +29,13 @@ from graphql import (
     is_non_null_type,
 )
 
-from sims.shopify import access, inputs
-from sims.shopify.schema import Read, reader, snake
+from sims.shopify import access
+from sims.shopify.run import Path, Refusal, Run, denial
+from sims.shopify.schema import Read, reader
 
-Path = tuple[Any, str | int] | None
-"""Where in the answer we are: the way to the parent, and the last step."""
-
-Complete = Callable[[Any, "Run", Path], Any]
+Complete = Callable[[Any, Run, Path], Any]
 
 NO_ARGUMENTS: Mapping[str, Any] = {}
-
-
-class Refusal(Exception):  # noqa: N818 - it is an answer, not a fault of ours
-    """A field that answers with an error of the GraphQL kind instead of a value."""
-
-    def __init__(self, message: str, **extensions: Any) -> None:
-        super().__init__(message)
-        self.message = message
-        self.extensions = extensions
 
 
 class _Nulled(Exception):  # noqa: N818
@@ -65,43 +54,6 @@ class Step:
     is_nullable: bool
     requirement: str | None
     complete: Complete
-
-
-@dataclass(slots=True)
-class Run:
-    """One execution: its variables, what it may see, and the errors it met."""
-
-    variables: Mapping[str, Any]
-    scopes: frozenset[str]
-    errors: list[dict[str, Any]] = field(default_factory=list)
-    at: Path = None
-    _arguments: dict[int, Mapping[str, Any]] = field(default_factory=dict)
-    _denied: dict[str, bool] = field(default_factory=dict)
-
-    def arguments(self, step: Step) -> Mapping[str, Any]:
-        """Return a field's arguments under their Python names."""
-        known = self._arguments.get(id(step))
-        if known is None:
-            given = inputs.arguments(step.definition, step.node, self.variables)
-            known = self._arguments[id(step)] = {snake(name): value for name, value in given.items()}
-        return known
-
-    def denies(self, requirement: str) -> bool:
-        """Say whether a requirement is not met by the scopes granted."""
-        denied = self._denied.get(requirement)
-        if denied is None:
-            denied = self._denied[requirement] = not access.allowed(requirement, self.scopes)
-        return denied
-
-    def refuse(self, node: FieldNode, path: Path, refusal: Refusal) -> None:
-        """Note an error as the answer tells it."""
-        told: dict[str, Any] = {"message": refusal.message}
-        if node.loc is not None:
-            told["locations"] = [{"line": node.loc.start_token.line, "column": node.loc.start_token.column}]
-        if refusal.extensions:
-            told["extensions"] = refusal.extensions
-        told["path"] = list(unwind(path))
-        self.errors.append(told)
 
 
 class Plan:
@@ -249,7 +201,7 @@ def _walk(steps: list[Step], source: Any, run: Run, path: Path) -> dict[str, Any
                 raise denial(step.node.name.value, step.requirement)
             if step.has_arguments:
                 run.at = here
-                value = step.read(source, run.arguments(step))
+                value = step.read(source, run.arguments(step.definition, step.node))
             else:
                 value = step.read(source, NO_ARGUMENTS)
             answer[step.key] = step.complete(value, run, here)
@@ -343,23 +295,6 @@ def type_name(value: Any) -> str:
     """Return the GraphQL type of an object that an abstract field returned."""
     name: str = value["__typename"] if isinstance(value, dict) else value.type_name
     return name
-
-
-def denial(name: str, requirement: str) -> Refusal:
-    """Return the refusal of a field whose scope is missing."""
-    return Refusal(
-        f"Access denied for {name} field. Required access: {requirement}",
-        code="ACCESS_DENIED",
-        documentation=access.DOCUMENTATION,
-        requiredAccess=requirement,
-    )
-
-
-def unwind(path: Path) -> Iterator[str | int]:
-    """Walk a path from the root."""
-    if path is not None:
-        yield from unwind(path[0])
-        yield path[1]
 
 
 def _missing(name: str) -> Refusal:

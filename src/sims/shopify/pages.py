@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from sims.shopify.execute import Refusal
+from sims.shopify.run import Refusal
 
 MAX_PAGE = 250
 """Most nodes a page may ask for."""

@@ -102,7 +102,7 @@ class _Trails(Visitor):
             extensions = {"code": "argumentLiteralsIncompatible", "typeName": "CoercionError"}
             told = f"Invalid global id '{node.value}'"
             self.bad_ids.append(
-                {"message": told, "locations": _start(field), "path": list(self._steps), "extensions": extensions}
+                {"message": told, "locations": start(field), "path": list(self._steps), "extensions": extensions}
             )
 
     def leave(self, node: Node, *_: Any) -> None:
@@ -113,11 +113,10 @@ class _Trails(Visitor):
 
 
 def _told(finding: GraphQLError, trails: _Trails) -> Told:
-    node = (finding.nodes or [None])[0]
     for pattern, tell in _TELLINGS:
         match = re.match(pattern, finding.message)
-        if match is not None and node is not None:
-            return tell(match, node, trails)
+        if match is not None and finding.nodes:
+            return tell(match, finding.nodes[0], trails)
     return {"message": finding.message, "locations": _locations(finding.locations)}
 
 
@@ -125,7 +124,7 @@ def _undefined_field(match: re.Match[str], node: Any, trails: _Trails) -> Told:
     path, _, _, _ = trails.of(node)
     return {
         "message": f"Field '{match[1]}' doesn't exist on type '{match[2]}'",
-        "locations": _start(node),
+        "locations": start(node),
         "path": path,
         "extensions": {"code": "undefinedField", "typeName": match[2], "fieldName": match[1]},
     }
@@ -136,7 +135,7 @@ def _unknown_argument(match: re.Match[str], node: Any, trails: _Trails) -> Told:
     name = field.name.value if field is not None else ""
     return {
         "message": f"Field '{name}' doesn't accept argument '{match[1]}'",
-        "locations": _start(node),
+        "locations": start(node),
         "path": path,
         "extensions": {
             "code": "argumentNotAccepted",
@@ -151,7 +150,7 @@ def _missing_argument(match: re.Match[str], node: Any, trails: _Trails) -> Told:
     path, _, _, _ = trails.of(node)
     return {
         "message": f"Field '{node.name.value}' is missing required arguments: {match[1]}",
-        "locations": _start(node),
+        "locations": start(node),
         "path": path,
         "extensions": {
             "code": "missingRequiredArguments",
@@ -162,7 +161,7 @@ def _missing_argument(match: re.Match[str], node: Any, trails: _Trails) -> Told:
     }
 
 
-def _bad_literal(_: re.Match[str], node: Any, trails: _Trails) -> Told:
+def _bad_literal(_match: re.Match[str], node: Any, trails: _Trails) -> Told:
     path, field, _, expected = trails.of(node)
     name, argument = (field.name.value if field is not None else ""), (path[-1] if path else "")
     return {
@@ -170,7 +169,7 @@ def _bad_literal(_: re.Match[str], node: Any, trails: _Trails) -> Told:
             f"Argument '{argument}' on Field '{name}' has an invalid value ({print_ast(node)}). "
             f"Expected type '{expected}'."
         ),
-        "locations": _start(field or node),
+        "locations": start(field or node),
         "path": path,
         "extensions": {"code": "argumentLiteralsIncompatible", "typeName": "Field", "argumentName": argument},
     }
@@ -180,7 +179,7 @@ def _unknown_input_field(match: re.Match[str], node: Any, trails: _Trails) -> To
     path, _, _, _ = trails.of(node)
     return {
         "message": f"InputObject '{match[1]}' doesn't accept argument '{match[2]}'",
-        "locations": _start(node),
+        "locations": start(node),
         "path": path,
         "extensions": {
             "code": "argumentNotAccepted",
@@ -196,7 +195,7 @@ def _missing_input_field(match: re.Match[str], node: Any, trails: _Trails) -> To
     kind = str(trails.types.schema.type_map[match[1]].fields[match[2]].type)  # type: ignore[attr-defined]
     return {
         "message": f"Argument '{match[2]}' on InputObject '{match[1]}' is required. Expected type {kind}",
-        "locations": _start(node),
+        "locations": start(node),
         "path": [*path, match[2]],
         "extensions": {
             "code": "missingRequiredInputObjectAttribute",
@@ -237,7 +236,8 @@ def _ids(document: DocumentNode) -> Iterator[StringValueNode]:
         yield StringValueNode(value="")
 
 
-def _start(node: Node) -> list[dict[str, int]]:
+def start(node: Node) -> list[dict[str, int]]:
+    """Return where a node begins, as `locations` tells it."""
     if node.loc is None:
         return []
     return [{"line": node.loc.start_token.line, "column": node.loc.start_token.column}]

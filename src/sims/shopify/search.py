@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from sims.shopify.execute import Refusal
+from sims.shopify.run import Refusal
 
 _TOKEN = re.compile(
     r"""\s*(?:(?P<paren>[()])|(?P<or>OR\b)|(?P<and>AND\b)|(?P<not>NOT\b|-)|

@@ -11,22 +11,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 
-from sims.shopify import access
+from sims.shopify import access, addresses
 from sims.shopify.rest import RENDERERS
 from sims.shopify.state import Store, Subscription
 
 MAX_BYTES = 65_535
-"""Longest address and longest filter: a text column."""
+"""Longest filter: a text column."""
 
-_ARN = re.compile(r"arn:aws:events:[a-z0-9-]+::event-source/aws\.partner/shopify\.com(?:\.test)?/(\d+)/(\S+)")
-_PROJECT = re.compile(r"\d+|[a-z][a-z0-9-]{4,28}[a-z0-9]")
-_TOPIC = re.compile(r"(?!goog)[A-Za-z][\w.~+%-]{2,254}")
 _NAME = re.compile(r"[A-Za-z0-9_-]*")
 _TERM = re.compile(r"(?:OR|AND|NOT)\b|[()]|-?[\w.]+:\s*(?:<=|>=|<|>)?(?:\"[^\"]*\"|'[^']*'|[^\s()]+)", re.ASCII)
-_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
-_SHOPIFY = ("shopify.com", "myshopify.com", "shopify.io", "shopifycloud.com")
 
 JSON_ONLY = (
     "customer.",
@@ -149,9 +143,9 @@ def find(store: Store, number: int) -> Subscription | None:
 def judge_pubsub(project: str, topic: str) -> list[Complaint]:
     """Judge a Pub/Sub project and topic given apart."""
     complaints = []
-    if not _PROJECT.fullmatch(project):
+    if not addresses.is_project(project):
         complaints.append(_wrong("pubSubProject", "Google Cloud Pub/Sub project ID is not valid"))
-    if not _TOPIC.fullmatch(topic):
+    if not addresses.is_topic(topic):
         complaints.append(_wrong("pubSubTopic", "Google Cloud Pub/Sub topic ID is not valid"))
     return complaints
 
@@ -180,7 +174,10 @@ def _own(rules: Rules, namespace: str) -> str:
 
 
 def _judge(rules: Rules, draft: Subscription, field: str) -> list[Complaint]:
-    complaints = [_wrong(field, message) for message in _address(rules, draft.uri)]
+    complaints = [
+        _wrong(field, message)
+        for message in addresses.judge(draft.uri, rules.app_id, insecure=rules.insecure_callbacks)
+    ]
     if not complaints:
         complaints += _format(draft)
     complaints += _name(rules, draft)
@@ -195,55 +192,6 @@ def _judge(rules: Rules, draft: Subscription, field: str) -> list[Complaint]:
     if not complaints and _is_taken(rules.store, draft):
         complaints.append(_wrong(field, "Address for this topic has already been taken"))
     return complaints
-
-
-def _address(rules: Rules, uri: str) -> Iterable[str]:
-    if not uri:
-        return ["Address can't be blank"]
-    if len(uri.encode()) > MAX_BYTES:
-        return ["Address is too big (maximum is 64 KB)"]
-    if uri.startswith("arn:"):
-        return _arn(rules, uri)
-    scheme = uri.partition("://")[0] if "://" in uri else ""
-    if scheme == "pubsub":
-        return _pubsub(uri)
-    if scheme == "kafka":
-        return ["Address protocol kafka:// is not supported", "Address is not a valid kafka topic"]
-    host = _host(uri)
-    if scheme == "http" and rules.insecure_callbacks and host in _LOOPBACK:
-        return []
-    if scheme and scheme != "https":
-        return [f"Address protocol {scheme}:// is not supported"]
-    if not scheme or not host:
-        return ["Address is invalid"]
-    if _is_internal(host):
-        return ["Address cannot be a Shopify or an internal domain"]
-    return []
-
-
-def _arn(rules: Rules, uri: str) -> list[str]:
-    match = _ARN.fullmatch(uri)
-    if match is None:
-        return ["Address is invalid", "Address is not a valid AWS ARN"]
-    if match[1] != str(rules.app_id):
-        told = f"Address is an AWS ARN and includes api_client_id '{match[1]}' instead of '{rules.app_id}'"
-        return ["Address is invalid", told]
-    return []
-
-
-def _pubsub(uri: str) -> list[str]:
-    project, _, topic = uri.removeprefix("pubsub://").partition(":")
-    if not project or not topic:
-        return [
-            "Address protocol pubsub:// is not supported",
-            "Address is not a valid GCP pub/sub format. Format should be pubsub://project:topic",
-        ]
-    wrong = []
-    if not _PROJECT.fullmatch(project):
-        wrong.append("Address is not a valid GCP project id.")
-    if not _TOPIC.fullmatch(topic):
-        wrong.append("Address is not a valid GCP topic id.")
-    return ["Address is invalid", *wrong] if wrong else []
 
 
 def _format(draft: Subscription) -> list[Complaint]:
@@ -292,23 +240,6 @@ def _is_taken(store: Store, draft: Subscription) -> bool:
 
 def _others(store: Store, draft: Subscription) -> Iterable[Subscription]:
     return (each for each in store.subscriptions.values() if each.id != draft.id and each.owner == "api")
-
-
-def _host(uri: str) -> str:
-    try:
-        host = urlsplit(uri).hostname
-    except ValueError:
-        return ""
-    return f"[{host}]" if host and ":" in host else host or ""
-
-
-def _is_internal(host: str) -> bool:
-    ends = tuple(f".{each}" for each in _SHOPIFY)
-    if host in _SHOPIFY or host.endswith(ends) or host in _LOOPBACK:
-        return True
-    # ASSUMED: which domains count as internal beside Shopify's own.
-    private = re.fullmatch(r"(?:10|127|192\.168|169\.254|172\.(?:1[6-9]|2\d|3[01]))\.[\d.]+", host)
-    return private is not None or host.endswith((".local", ".internal", ".localhost")) or "." not in host
 
 
 def _wrong(field: str, message: str) -> Complaint:

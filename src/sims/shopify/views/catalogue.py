@@ -170,7 +170,8 @@ class ProductVariant(WithMetafields):
 
     @property
     def available_for_sale(self) -> bool:
-        return self.record.inventory_quantity > 0 or self.record.inventory_policy == "CONTINUE"
+        one = self.record
+        return bool(one.inventory_quantity > 0 or one.inventory_policy == "CONTINUE")
 
     @property
     def selected_options(self) -> list[dict[str, Any]]:
@@ -204,7 +205,7 @@ class ProductVariant(WithMetafields):
         mine = [each for each in parent.images if each.id == self.record.image_id]
         return whole(mine, lambda each: media(parent, each), **asked)
 
-    def metafield(self, key: str, namespace: str | None = None) -> None:  # type: ignore[override]
+    def metafield(self, key: str, namespace: str | None = None) -> None:
         """Answer null: variants of this world carry no custom fields."""
 
     def metafields(self, keys: list[str] | None = None, namespace: str | None = None, **asked: Any) -> Page:  # noqa: ARG002

@@ -10,10 +10,12 @@ from sims.shopify.pages import Page, whole
 from sims.shopify.state import Customer as Record
 from sims.shopify.state import Order as OrderRecord
 from sims.shopify.state import SmsConsent
-from sims.shopify.views import orders
+from sims.shopify.views import orders as order_views
 from sims.shopify.views.metafields import WithMetafields
 from sims.shopify.views.plain import MailingAddress, dated, full_name, identified, maybe, money, numbered, own
 from sims.shopify.views.sight import Sight
+
+_NEVER = {"NOT_SUBSCRIBED": "NEVER_SUBSCRIBED"}
 
 
 class EmailAddress:
@@ -109,18 +111,18 @@ class Customer(WithMetafields):
         return money(self.record.amount_spent, self.sight.store.shop.currency)
 
     @property
-    def last_order(self) -> orders.Order | None:
+    def last_order(self) -> order_views.Order | None:
         number = self.record.last_order_id
         order = self.sight.store.orders.get(number) if number is not None else None
-        return None if order is None else orders.Order(self.sight, order)
+        return None if order is None else order_views.Order(self.sight, order)
 
     def orders(self, query: str | None = None, sort_key: str = "ID", **asked: Any) -> Page:
         mine = {each.id: each for each in self.sight.store.orders_by(self.record.id)}
         slot = f"orders of {self.record.id}"
         return self.sight.find("orders", mine, self._order, ORDERS, query, sort_key, slot, **asked)
 
-    def _order(self, record: OrderRecord) -> orders.Order:
-        return orders.Order(self.sight, record)
+    def _order(self, record: OrderRecord) -> order_views.Order:
+        return order_views.Order(self.sight, record)
 
     @property
     def default_address(self) -> MailingAddress | None:
@@ -166,9 +168,6 @@ class Customer(WithMetafields):
             "consentCollectedFrom": consent.collected_from,
             "sourceLocation": None,
         }
-
-
-_NEVER = {"NOT_SUBSCRIBED": "NEVER_SUBSCRIBED"}
 
 
 def _collected_from(consent: SmsConsent) -> str | None:

@@ -180,8 +180,8 @@ def taxes(order: OrderRecord, lines: list[TaxLine]) -> list[dict[str, Any]]:
 def summed(order: OrderRecord) -> list[TaxLine]:
     """Return the tax lines of an order, summed by title and rate."""
     found: dict[tuple[str, Decimal], MoneyBag] = {}
-    for line in [*order.lines, *order.shipping_lines]:
-        for tax in line.tax_lines:
+    for taxes_of_line in [each.tax_lines for each in order.lines] + [each.tax_lines for each in order.shipping_lines]:
+        for tax in taxes_of_line:
             found[tax.title, tax.rate] = found.get((tax.title, tax.rate), NOTHING) + tax.price
     return [TaxLine(title, rate, price) for (title, rate), price in found.items()]
 

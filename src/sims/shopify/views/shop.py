@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
@@ -67,7 +68,7 @@ class Shop:
 
     @property
     def timezone_offset(self) -> str:
-        return self._local.strftime("%z")
+        return f"{self._local:%z}"
 
     @property
     def timezone_offset_minutes(self) -> int:
@@ -75,7 +76,7 @@ class Shop:
         return int(offset.total_seconds() // 60) if offset is not None else 0
 
     @property
-    def _local(self) -> Any:
+    def _local(self) -> datetime:
         return self.sight.now.astimezone(ZoneInfo(self.record.iana_timezone))
 
 

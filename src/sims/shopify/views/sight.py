@@ -9,9 +9,9 @@ from typing import Any
 
 from sims.shopify import search
 from sims.shopify.events import Event
-from sims.shopify.execute import Run, unwind
 from sims.shopify.filters import SORTS, words
 from sims.shopify.pages import Page, Place, window
+from sims.shopify.run import Run, unwind
 from sims.shopify.search import Field, Search
 from sims.shopify.state import Store, World
 

@@ -1,0 +1,51 @@
+"""The command line. Each group of commands is a file with `register(app)`; what they do is imported when they run."""
+
+import sys
+from importlib import import_module
+
+import typer
+
+GROUPS = ("status", "connections", "setup")
+"""The files of this folder that bring commands, in the order that --help shows them."""
+
+ABOUT = """Joins Shopify stores to Ometria.
+
+Exit codes: 0 done and clean; 1 done, and there is something a person must look at; 2 wrong use or wrong configuration;
+3 a neighbour or the database could not be reached.
+"""
+
+
+def app() -> typer.Typer:
+    """The whole command line."""
+    whole = typer.Typer(
+        name="isthmus",
+        help=ABOUT,
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    for group in GROUPS:
+        import_module(f"isthmus.cli.{group}").register(whole)
+    return whole
+
+
+def main() -> None:
+    """Run one command. Every way to end goes through here."""
+    try:
+        app()()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; nothing may be written at exit either.
+        sys.stderr.close()
+        sys.exit(0)
+    except Exception as error:
+        from isthmus.runtime.exits import said
+
+        told = said(error)
+        if told is None:
+            raise
+        print(f"isthmus: {told.line}", file=sys.stderr)
+        sys.exit(told.code)

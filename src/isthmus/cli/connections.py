@@ -1,0 +1,98 @@
+"""isthmus connections, pause, resume: what is connected, and the switches an operator needs at night."""
+
+from typing import Annotated
+
+import typer
+
+from isthmus.cli.opening import Config, Json, Name, must_be_known, opened
+from isthmus.model.lane import Lane
+
+
+def register(app: typer.Typer) -> None:
+    app.command("connections")(connections)
+    app.command("pause", help=PAUSE)(pause)
+    app.command("resume", help=RESUME)(resume)
+
+
+OneLane = Annotated[Lane | None, typer.Option("--lane", help="Only this lane.", case_sensitive=False)]
+
+
+def connections(json: Json = False, config: Config = None) -> None:
+    """List the connections: mode, stores, switches."""
+    from isthmus.cli import show
+
+    with opened(config) as app:
+        told = [app.connected(name) for name in app.names()]
+    rows = [
+        {
+            "name": c.name,
+            "mode": c.config.connection.mode,
+            "stores": [{"name": s.name, "domain": s.domain, "namespace": s.namespace} for s in c.config.stores],
+            "connected_at": c.connected_at,
+            "live_since": c.live_since,
+            "paused": c.paused_at is not None,
+            "paused_lanes": sorted(c.paused_lanes, key=lambda lane: lane.rank),
+            "blocked": c.blocked_code,
+        }
+        for c in told
+    ]
+    if json:
+        show.document({"connections": rows})
+        return
+    if not told:
+        show.lines("No connection yet. `isthmus connect FILE` makes one.")
+        return
+    listing = show.table("name", "mode", "stores", "connected", "live since", "switches")
+    for c in told:
+        switches = ["paused"] if c.paused_at else []
+        switches += [f"{lane} paused" for lane in sorted(c.paused_lanes, key=lambda lane: lane.rank)]
+        switches += [f"shut by {c.blocked_code}"] if c.blocked_code else []
+        stores = ", ".join(f"{s.name} ({s.domain})" for s in c.config.stores)
+        show.row(
+            listing,
+            (c.name, c.config.connection.mode, stores, show.at(c.connected_at), show.at(c.live_since) or "–",
+             ", ".join(switches) or "–"),
+        )  # fmt: skip
+    show.lines(listing)
+
+
+PAUSE = """Stop a connection, or one lane of it. Webhooks are still taken and kept; nothing is worked on or sent.
+
+\b
+isthmus pause acme
+isthmus pause acme --lane backfill
+"""
+
+
+def pause(name: Name, lane: OneLane = None, json: Json = False, config: Config = None) -> None:
+    _switch(name, lane, is_pause=True, json=json, config=config)
+
+
+RESUME = """Let a connection, or one lane of it, go on. Resuming a whole connection also lifts a block.
+
+\b
+isthmus resume acme
+isthmus resume acme --lane backfill
+"""
+
+
+def resume(name: Name, lane: OneLane = None, json: Json = False, config: Config = None) -> None:
+    _switch(name, lane, is_pause=False, json=json, config=config)
+
+
+def _switch(name: str, lane: Lane | None, *, is_pause: bool, json: bool, config: Config) -> None:
+    from isthmus.cli import show
+    from isthmus.connections import sql
+
+    with opened(config) as app:
+        must_be_known(app, name)
+        with app.db.transaction() as tx:
+            if is_pause:
+                sql.pause(tx, name, app.clock.now(), lane)
+            else:
+                sql.resume(tx, name, lane)
+    if json:
+        show.document({"name": name, "lane": lane, "paused": is_pause})
+    else:
+        what = f"The {lane} lane of {name}" if lane else name
+        show.lines(f"{what} {'is paused' if is_pause else 'goes on'}.")

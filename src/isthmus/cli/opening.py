@@ -1,0 +1,43 @@
+"""What every command begins with: its common options, and the application behind them."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from isthmus.runtime.app import App
+
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE", help="Settings file; isthmus.toml if it is there.", show_default=False),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else on standard output.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The connection.")]
+
+
+@contextlib.contextmanager
+def opened(config: Path | None) -> Iterator["App"]:
+    """The application that the settings describe; logs go to standard error."""
+    from isthmus.kit.log import configure
+    from isthmus.runtime.app import App
+    from isthmus.runtime.settings import load
+
+    settings = load(config)
+    configure(settings.log.level, settings.log.format)
+    with App.opened(settings, role="cli", pool_size=2) as app:
+        yield app
+
+
+def must_be_known(app: "App", name: str) -> str:
+    """The name of a connection; ConfigError where there is none of it."""
+    from isthmus.kit.explain import ConfigError, nearest
+
+    names = app.names()
+    if name in names:
+        return name
+    near = nearest(name, names)
+    there = f"did you mean {near}?" if near else f"there are: {', '.join(names)}" if names else "there is none yet"
+    raise ConfigError(f"NAME: there is no connection {name!r}; {there}")

@@ -1,0 +1,105 @@
+"""isthmus status: accounting, lag, depth, cases."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from isthmus.cli.opening import Config, Json, must_be_known, opened
+
+if TYPE_CHECKING:
+    from isthmus.ops.numbers import Connection
+
+
+def register(app: typer.Typer) -> None:
+    app.command("status", help=HELP)(status)
+
+
+HELP = """How every connection stands, or one.
+
+Every known record is in exactly one class: applied (Ometria says what it should), excluded (on purpose not sent),
+waiting, or case (a person must act). Exit code 1 while a case is open.
+
+\b
+isthmus status
+isthmus status acme --json
+"""
+
+
+def status(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="One connection; all without it.")] = None,
+    long: Annotated[bool, typer.Option("--long", help="Also why records are excluded, and the switches.")] = False,
+    json: Json = False,
+    config: Config = None,
+) -> None:
+    from isthmus.cli import show
+    from isthmus.ops import numbers
+
+    with opened(config) as app:
+        if name is not None:
+            must_be_known(app, name)
+        told = numbers.status(app.db, app.clock.now(), name)
+    if json:
+        show.document(numbers.as_json(told, is_long=long))
+    elif not told.connections:
+        show.lines("No connection yet. `isthmus connect FILE` makes one.")
+    else:
+        for connection in told.connections:
+            _print(connection, is_long=long)
+    raise typer.Exit(1 if told.n_cases else 0)
+
+
+def _print(c: "Connection", *, is_long: bool) -> None:
+    from rich.text import Text
+
+    from isthmus.cli import show
+
+    agreement = "nothing to compare yet" if c.agreement is None else f"{c.agreement:.2%} agree".replace(".00%", "%")
+    switches = [c.background.mode]
+    if c.paused:
+        switches.append("paused")
+    if c.background.blocked_code:
+        switches.append(f"shut by {c.background.blocked_code}")
+    switches += [f"{lane} paused" for lane in c.background.paused_lanes]
+    show.lines(Text.assemble((c.name, "bold"), f"  {', '.join(switches)}  –  {agreement}"), "")
+
+    records = show.table("records", "known", "applied", "excluded", "waiting", "case", right=_NUMBERS)
+    for kind, n in c.accounting.items():
+        counts = (n.known, n.applied, n.excluded, n.waiting, n.case)
+        show.row(records, (kind, *(f"{value:,}" for value in counts)), "red" if n.case else None)
+    lanes = show.table("lane", "depth", "oldest", "p50", "p99", right=_NUMBERS)
+    for lane, told in c.lanes.items():
+        spans = (told.oldest_seconds, told.p50_seconds, told.p99_seconds)
+        show.row(lanes, (lane, f"{told.depth:,}", *(show.seconds(span) if span else "–" for span in spans)))
+    show.lines(records, lanes)
+
+    e, p = c.events, c.pushes
+    show.lines(
+        f"events  {e.received:,} received = {e.applied:,} applied + {e.duplicate:,} duplicate + {e.stale:,} stale"
+        f" + {e.skipped:,} skipped + {e.parked:,} parked + {e.buried:,} buried + {e.waiting:,} waiting",
+        f"pushes  {p.requests:,} requests with {p.records:,} records: {p.accepted:,} accepted, {p.applied:,} applied,"
+        f" {p.refused:,} refused",
+        "",
+    )
+    if is_long and c.background.excluded:
+        reasons = show.table("excluded", "why", "n", right=_NUMBERS)
+        for reason in c.background.excluded:
+            show.row(reasons, (reason.kind, reason.reason, f"{reason.n:,}"))
+        show.lines(reasons)
+    _print_cases(c)
+
+
+def _print_cases(c: "Connection") -> None:
+    from isthmus.cases.catalogue import row
+    from isthmus.cli import show
+
+    if not c.background.groups:
+        show.lines("No open case.", "")
+        return
+    cases = show.table("cases", "code", "what", "owner", "cause", "severity", right=("cases",))
+    for group in c.background.groups:
+        title = row(group.code).title
+        show.row(cases, (f"{group.cases:,}", group.code, title, group.owner, group.cause, group.severity))
+    show.lines(cases)
+
+
+_NUMBERS = ("known", "applied", "excluded", "waiting", "case", "depth", "oldest", "p50", "p99", "n")

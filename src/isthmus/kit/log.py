@@ -1,0 +1,80 @@
+"""What processes say: lines for people on a terminal, JSON for machines, and nobody's personal data in either."""
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from datetime import date, timedelta
+from enum import Enum
+from typing import Any, Literal
+from uuid import UUID
+
+import structlog
+
+Format = Literal["auto", "console", "json"]
+Event = MutableMapping[str, Any]
+
+PRIVATE = frozenset(
+    {"email", "phone", "name", "firstname", "lastname", "identifier", "body", "payload", "record", "address",
+     "billing_address", "shipping_address", "note", "params", "headers", "secret", "client_secret", "token",
+     "access_token", "password", "api_key"}
+)  # fmt: skip
+"""Keys whose value is never written. Not even hashed: whoever has a list of addresses could look a hash up in it."""
+
+_PLAIN = (str, int, float, bool, type(None), date, timedelta, UUID, Enum)
+
+
+def configure(level: str = "info", format: Format = "auto") -> None:  # noqa: A002 - the setting's name
+    """Send our own lines and those of libraries to standard error, in one form."""
+    is_console = format == "console" or (format == "auto" and sys.stderr.isatty())
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="%H:%M:%S" if is_console else "iso", utc=not is_console),
+        structlog.stdlib.ExtraAdder(),
+        discreet,
+    ]
+    last: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        if is_console
+        else structlog.processors.JSONRenderer()
+    )
+    tracing: list[structlog.typing.Processor] = [] if is_console else [structlog.processors.format_exc_info]
+    lines = logging.StreamHandler(sys.stderr)
+    lines.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *tracing, last],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [lines]
+    root.setLevel(level.upper())
+    for noisy in ("httpx2", "httpcore2", "uvicorn.access"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+
+
+def discreet(_: Any, __: str, event: Event) -> Event:
+    """Take out whatever tells who somebody is, and every value whose kind we do not know: it may hold anything."""
+    for key, value in list(event.items()):
+        if key.lower() in PRIVATE:
+            event[key] = "…"
+        elif key != "exc_info" and not key.startswith("_"):
+            event[key] = _plain(value)
+    return event
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, _PLAIN):
+        return value
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_plain(one) for one in value]
+    if isinstance(value, MutableMapping):
+        return discreet(None, "", {str(key): one for key, one in value.items()})
+    return f"<{type(value).__name__}>"

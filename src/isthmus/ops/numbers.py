@@ -1,0 +1,190 @@
+"""How every connection stands: accounting, lanes, events, pushes, cases, all of one moment."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec import Struct, field
+
+from isthmus.cases import sql as cases
+from isthmus.cases.sql import Group
+from isthmus.db.pool import Database, Row, Tx
+from isthmus.model.event import State
+from isthmus.model.lane import Lane
+from isthmus.ops import sql
+
+KINDS = {"orders": "order", "customers": "contact", "products": "product", "moments": "moment"}
+"""What is accounted for, and the kind of platform record it is."""
+
+_LANES = tuple(Lane)
+
+
+class Classes(Struct):
+    """Each known record is in exactly one class."""
+
+    known: int = 0
+    applied: int = 0
+    excluded: int = 0
+    waiting: int = 0
+    case: int = 0
+
+
+class LaneNumbers(Struct):
+    """What waits on a lane, how long the longest has, and how long what went through lately had."""
+
+    depth: int = 0
+    oldest_seconds: float = 0.0
+    p50_seconds: float = 0.0
+    p99_seconds: float = 0.0
+
+
+class Events(Struct):
+    """`received` is the sum of all others."""
+
+    received: int = 0
+    duplicate: int = 0
+    stale: int = 0
+    applied: int = 0
+    skipped: int = 0
+    parked: int = 0
+    buried: int = 0
+    waiting: int = 0
+
+
+class Pushes(Struct):
+    """Requests, and what became of the records in them. A record may be pushed, and counted, more than once."""
+
+    requests: int = 0
+    records: int = 0
+    accepted: int = 0
+    applied: int = 0
+    refused: int = 0
+
+
+class CaseNumbers(Struct):
+    open: int = 0
+    by_cause: dict[str, int] = field(default_factory=dict)
+
+
+class Reason(Struct, frozen=True):
+    """Why so many records of a kind are on purpose not sent."""
+
+    kind: str
+    reason: str
+    n: int
+
+
+class Background(Struct):
+    """What the numbers must be read with: the switches, and what is behind excluded and case."""
+
+    mode: str
+    live_since: datetime | None
+    paused_lanes: list[str]
+    blocked_code: str | None
+    stores: list[str]
+    pushed_at: datetime | None
+    excluded: list[Reason]
+    groups: list[Group]
+
+
+class Connection(Struct):
+    """One connection. Everything but `background` is the public form of `isthmus status --json`."""
+
+    name: str
+    paused: bool
+    accounting: dict[str, Classes]
+    lanes: dict[str, LaneNumbers]
+    events: Events
+    pushes: Pushes
+    cases: CaseNumbers
+    background: Background
+
+    @property
+    def agreement(self) -> float | None:
+        """The share of what should be on the platform that is known to be there; None when there is nothing."""
+        wanted = sum(c.known - c.excluded for c in self.accounting.values())
+        return sum(c.applied for c in self.accounting.values()) / wanted if wanted else None
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether anything is still on its way."""
+        return self.events.waiting > 0 or any(c.waiting for c in self.accounting.values())
+
+
+class Status(Struct):
+    """How all connections, or the one asked for, stood at one moment."""
+
+    at: datetime
+    connections: list[Connection]
+
+    @property
+    def n_cases(self) -> int:
+        return sum(c.cases.open for c in self.connections)
+
+
+def status(db: Database, now: datetime, name: str | None = None) -> Status:
+    """How every connection stands, or the one of that name; none at all before the first migration."""
+    with db.transaction() as tx:
+        sql.hold_still(tx)
+        rows = sql.connections(tx) if sql.is_migrated(tx) else []
+        return Status(now, [_connection(tx, row, now) for row in rows if name in (None, row["connection"])])
+
+
+def as_json(told: Status, *, is_long: bool = False) -> dict[str, Any]:
+    """The public form: names and shapes that programs rely on. The long form says more beside them."""
+    found: dict[str, Any] = msgspec.to_builtins(told)
+    for connection in found["connections"]:
+        background = connection.pop("background")
+        if is_long:
+            connection |= background
+    return {"connections": found["connections"]}
+
+
+def _connection(tx: Tx, row: Row, now: datetime) -> Connection:
+    name = row["connection"]
+    books = sql.books(tx, name)
+    by_cause = cases.by_cause(tx, name)
+    return Connection(
+        name=name,
+        paused=row["paused_at"] is not None,
+        accounting=_accounting(sql.accounting(tx, name)),
+        lanes=_lanes(sql.depth(tx, name), sql.waited(tx, name, now - sql.RECENT), now),
+        events=Events(**{part: books.get(f"event.{part}", 0) for part in ("received", "duplicate", *State)}),
+        pushes=Pushes(**{part: books.get(f"push.{part}", 0) for part in Pushes.__struct_fields__}),
+        cases=CaseNumbers(sum(by_cause.values()), by_cause),
+        background=Background(
+            mode=row["mode"],
+            live_since=row["live_since"],
+            paused_lanes=list(row["paused_lanes"]),
+            blocked_code=row["blocked_code"],
+            stores=list(row["stores"]),
+            pushed_at=sql.pushed_at(tx, name),
+            excluded=[Reason(_plural(r["kind"]), r["reason"], r["n"]) for r in sql.excluded(tx, name)],
+            groups=cases.grouped(tx, name),
+        ),
+    )
+
+
+def _accounting(rows: list[Row]) -> dict[str, Classes]:
+    told = {(row["kind"], row["class"]): row["n"] for row in rows}
+    found = {}
+    for plural, kind in KINDS.items():
+        parts = {part: told.get((kind, part), 0) for part in ("applied", "excluded", "waiting", "case")}
+        found[plural] = Classes(known=sum(parts.values()), **parts)
+    return found
+
+
+def _lanes(depths: list[Row], waited: list[Row], now: datetime) -> dict[str, LaneNumbers]:
+    lanes = {lane.value: LaneNumbers() for lane in Lane}
+    for row in depths:
+        lane = lanes[_LANES[row["lane"]]]
+        lane.depth = row["n"]
+        lane.oldest_seconds = round(max(0.0, (now - row["oldest_at"]).total_seconds()), 3)
+    for row in waited:
+        lane = lanes[_LANES[row["lane"]]]
+        lane.p50_seconds, lane.p99_seconds = round(row["p50"], 3), round(row["p99"], 3)
+    return lanes
+
+
+def _plural(kind: str) -> str:
+    return next(plural for plural, own in KINDS.items() if own == kind)

@@ -1,0 +1,16 @@
+"""The database at the version that this isthmus needs."""
+
+from isthmus.db import migrate as migrations
+from isthmus.db.migrate import wanted as wanted
+from isthmus.runtime.app import App
+
+
+def migrate(app: App) -> tuple[list[str], int]:
+    """Apply what is missing; the names of what was applied, and the version reached."""
+    applied = migrations.migrate(app.db)
+    return applied, migrations.current(app.db)
+
+
+def is_current(app: App) -> bool:
+    """Whether nothing is missing."""
+    return migrations.current(app.db) == wanted()

@@ -40,6 +40,7 @@ class Control:
             "life": self._live,
             "subscriptions": self._subscribe,
             "tokens": self._tokens,
+            "native-import": lambda _: town.import_natively(),
             "preference-centre": self._preference_centre,
         }
 

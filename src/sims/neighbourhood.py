@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sims import native
 from sims.clock import SimClock
 from sims.faults import Faults
 from sims.ometria import dump
@@ -115,6 +116,15 @@ class Neighbourhood:
         with known.lock:
             return [one.topic for one in app.deploy(known, self.store(shop), uri, topics, known.now())]
 
+    def import_natively(self) -> dict[str, dict[str, int]]:
+        """Let Ometria's own importer read every store, where the account has it; return what it wrote."""
+        done = {}
+        with self.world.lock:
+            for domain, store in self.world.stores.items():
+                customers, orders = native.customers(store), native.orders(store)
+                done[domain] = self.ometria.import_natively(customers, orders, store.shop.namespace)
+        return done
+
     def stores(self) -> list[dict[str, str]]:
         """Return name, domain, credentials, namespace and currency of each store."""
         names = ("name", "domain", "client_id", "client_secret", "namespace", "currency")
@@ -130,6 +140,8 @@ class Neighbourhood:
             for _ in range(steps):
                 with self.world.lock:
                     self.deliveries.take(life.step(self.world, self._dice))
+                if self.faults.strikes("ometria.p_unsubscribe"):
+                    self.ometria.unsubscribe_somebody()
             self.n_steps += steps
 
     def report(self) -> dict[str, Any]:

@@ -44,6 +44,15 @@ def test_a_second_customer_id_on_one_email_is_dropped_unless_many_are_allowed() 
     assert {"id": "uk:2", "type": "customer_id"} in account.profile("a1@example.com")["identities"]
 
 
+def test_phone_numbers_identify_people_only_where_enabled() -> None:
+    """support.ometria.com/hc/en-gb/articles/360019604358 ("when enabled")"""
+    records = [contact(n, phone_number="+447400123456") for n in (1, 2)]
+    for is_enabled, people in ((False, 2), (True, 1)):
+        account = OmetriaAccount(phone_identity=is_enabled)
+        account.settled(*records)
+        assert len(account.get("/v2/profiles/")) == people
+
+
 def test_before_2024_different_customer_ids_with_one_email_are_different_people() -> None:
     """support.ometria.com/hc/en-gb/articles/360013407877, older text"""
     account = OmetriaAccount(identity="pre2024")

@@ -170,6 +170,25 @@ def test_a_person_unsubscribes_in_the_preference_centre(town: Town) -> None:
     assert len(town.ask("GET", "platform/unsubscribes").json()["items"]) == 1
 
 
+def test_people_unsubscribe_by_themselves_while_life_goes_on(town: Town) -> None:
+    town.push(CONTACT)
+    town.ask("POST", "clock", {"advance": 5})
+    town.ask("POST", "faults", {"ometria.p_unsubscribe": 1.0})
+    town.ask("POST", "life", {"steps": 3})
+    assert len(town.ask("GET", "platform/unsubscribes").json()["items"]) == 3
+
+
+def test_the_native_importer_reads_the_shops_where_it_is_switched_on(town: Town) -> None:
+    nothing = {"customers": 0, "orders": 0}
+    assert set(map(str, town.ask("POST", "native-import", {}).json().values())) == {str(nothing)}
+    town.ask("POST", "switches", {"native_importer": True, "phone_rule": "possible"})
+    done = town.ask("POST", "native-import", {}).json()
+    shops = town.ask("GET", "report").json()["shopify"]
+    for domain, written in done.items():
+        assert 0 < written["orders"] <= shops[domain]["orders"]
+        assert written["customers"] <= shops[domain]["customers"]
+
+
 def test_every_behaviour_has_a_basis_or_is_called_assumed(town: Town) -> None:
     rows = town.ask("GET", "assumptions").json()
     assert len(rows) > 50

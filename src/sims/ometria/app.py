@@ -7,7 +7,7 @@ Sources: https://docs.ometria.com/docs/ometria-data-api-introduction (transport,
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -21,6 +21,7 @@ from sims.ometria import apply, merging, push, reads, unsubscribes, views
 from sims.ometria.account import Account
 from sims.ometria.answers import forbidden, no_such_path, problem, too_many
 from sims.ometria.errors import PushError, Refusal
+from sims.ometria.importer import ShopCustomer, ShopOrder, import_customers, import_orders
 from sims.ometria.limits import Bucket
 from sims.ometria.switches import Switches, turned
 from sims.tape import Tape
@@ -37,6 +38,7 @@ KNOBS: dict[str, Any] = {
     "ometria.reject_sync": 0.0,  # chance that a record counts as `rejected` at once
     "ometria.error_feed_noise": 0.0,  # another writer's errors per second
     "ometria.down": False,
+    "ometria.p_unsubscribe": 0.0,  # chance per thing that happens in a shop that somebody unsubscribes here
 }
 """What can go wrong on this side, with the value that means off."""
 
@@ -102,6 +104,27 @@ class Ometria:
             else:
                 raise ValueError(f"unknown action {action!r}; known: unsubscribe, subscribe")
             return views.profile(self.account, person)
+
+    def unsubscribe_somebody(self) -> None:
+        """Let one of those with an email unsubscribe by a link, drawn by the account's dice."""
+        with self._lock:
+            self.tick()
+            known = [one for one in self.account.people.shelf if one.values("email")]
+            if known:
+                person = self.account.dice.choice(known)
+                unsubscribes.opt_out(self.account, person, self._clock.now(), "link_unsubscribe")
+
+    def import_natively(
+        self, customers: Iterable[ShopCustomer], orders: Iterable[ShopOrder], namespace: str
+    ) -> dict[str, int]:
+        """Let the account's own Shopify importer run, where `native_importer` is on; return what it wrote."""
+        with self._lock:
+            self.tick()
+            now = self._clock.now()
+            return {
+                "customers": import_customers(self.account, customers, namespace, now),
+                "orders": import_orders(self.account, orders, namespace, now),
+            }
 
     def tick(self) -> int:
         """Apply everything that is due by the clock; return how many records that were."""

@@ -124,7 +124,7 @@ def _contact(account: Account, write: Write) -> None:
     shelf.put(key, row)
     current = people.get(row.profile_id)
     holder = ("contact", collection, key)
-    profile = people.place(holder, identity.of_contact(record), current, account.switches, now)
+    profile = people.place(holder, identity.of_contact(record, account.switches), current, account.switches, now)
     if current is not None and current is not profile:
         current.listings.pop((collection, key), None)
         people.drop_if_empty(current)

@@ -65,6 +65,7 @@ _ROWS = (
     ("The same event id again updates the event and starts nothing", ASSUMED, "switches.event_idempotency"),
     # people
     ("After 2024 an identifier of another contact is ignored", f"{_SUPPORT}/360019604358", "switches.identity"),
+    ("Phone numbers identify people only where that is enabled", f"{_SUPPORT}/360019604358", "switches.phone_identity"),
     ("A profile has one customer_id; a second one is ignored", ASSUMED, "switches.customer_id_multi"),
     ("A listing moves to another profile only when it shares nothing with its own any more", ASSUMED, "identity"),
     ("A profile without listings, orders and events disappears", ASSUMED, "identity"),

@@ -186,10 +186,11 @@ class People:
             del self._owners[identifier]
 
 
-def of_contact(record: Mapping[str, Any]) -> list[Identifier]:
+def of_contact(record: Mapping[str, Any], switches: Switches) -> list[Identifier]:
     """Return the identifiers of a listing, strongest first; emails compare without case, custom ones with it."""
     found = [("customer_id", record.get("customer_id")), ("email", _folded(record.get("email")))]
-    found.append(("phone_number", record.get("phone_number")))
+    if switches.phone_identity:
+        found.append(("phone_number", record.get("phone_number")))
     found += [(kind, str(value)) for kind, value in (record.get("extra_identifiers") or {}).items() if value]
     return [(kind, value) for kind, value in found if value]
 

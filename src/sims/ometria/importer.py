@@ -45,17 +45,17 @@ class ShopOrder:
     is_valid: bool = True
 
 
-def import_customers(account: Account, customers: Iterable[ShopCustomer], now: datetime) -> int:
+def import_customers(account: Account, customers: Iterable[ShopCustomer], namespace: str, now: datetime) -> int:
     """Write one listing per customer in the importer's own collection; return how many were written."""
     if not account.switches.native_importer:
         return 0
-    rules, prefix, n = rules_for(account.switches), account.switches.importer_namespace, 0
+    rules, n = rules_for(account.switches), 0
     for one in customers:
         record = {
             "@type": "contact",
             "@collection": COLLECTION,
-            "id": f"{prefix}{one.id}",
-            "customer_id": f"{prefix}{one.id}",
+            "id": f"{namespace}{one.id}",
+            "customer_id": f"{namespace}{one.id}",
             "email": one.email,
             "phone_number": one.phone,
             "firstname": one.firstname,
@@ -67,16 +67,16 @@ def import_customers(account: Account, customers: Iterable[ShopCustomer], now: d
     return n
 
 
-def import_orders(account: Account, orders: Iterable[ShopOrder], now: datetime) -> int:
+def import_orders(account: Account, orders: Iterable[ShopOrder], namespace: str, now: datetime) -> int:
     """Write one order each under the importer's own id; return how many were written."""
     if not account.switches.native_importer:
         return 0
-    rules, prefix, n = rules_for(account.switches), account.switches.importer_namespace, 0
+    rules, n = rules_for(account.switches), 0
     for one in orders:
-        customer = {"id": f"{prefix}{one.customer_id}" if one.customer_id else None, "email": one.email}
+        customer = {"id": f"{namespace}{one.customer_id}" if one.customer_id else None, "email": one.email}
         record = {
             "@type": "order",
-            "id": f"{prefix}shopify_{one.id}",
+            "id": f"{namespace}shopify_{one.id}",
             "web_id": one.name,
             "timestamp": one.at,
             "grand_total": one.total,

@@ -45,6 +45,7 @@ class Switches(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     # people
     identity: Literal["post2024", "pre2024"] = "post2024"
     customer_id_multi: bool = False
+    phone_identity: bool = False  # phone numbers identify people "when enabled"
     # reading
     profiles_email: Literal["array", "object"] = "array"
     timestamps_out: Literal["offset", "as_sent"] = "offset"
@@ -52,7 +53,6 @@ class Switches(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unsub_lag: float = 0.0  # seconds until an unsubscribe is listed
     # a second writer
     native_importer: bool = False
-    importer_namespace: str = ""
 
 
 def turned(switches: Switches, changes: Mapping[str, Any]) -> Switches:

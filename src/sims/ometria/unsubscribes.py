@@ -50,7 +50,10 @@ def opt_in(account: Account, person: Profile, now: datetime) -> None:
 
 def _write(account: Account, person: Profile, now: datetime, **fields: Any) -> None:
     """Write the person's preference-centre listing, with the identifiers that keep it on their profile."""
-    named = {kind: person.values(kind)[-1] for kind in ("customer_id", "email", "phone_number") if person.values(kind)}
+    named = {kind: person.values(kind)[-1] for kind in ("customer_id", "email") if person.values(kind)}
+    phones = [phone for row in account.listings_of(person.id) if (phone := row.record.get("phone_number"))]
+    if phones:
+        named["phone_number"] = phones[-1]
     record = {"@type": "contact", "@collection": PREFERENCE_CENTRE, "id": person.id, "@merge": True, **named, **fields}
     if "marketing_optin" in fields:
         record["@force_optin"] = True

@@ -69,7 +69,7 @@ def profile(account: Account, person: Profile) -> dict[str, Any]:
         "id": person.id,
         "customer_id": _owned(person, rows, "customer_id", "customer_id"),
         "email": _owned(person, rows, "email", "email"),
-        "phone_number": _owned(person, rows, "phone_number", "phone_number"),
+        "phone_number": _first(rows, "phone_number"),
         "identities": [{"id": value, "type": kind} for kind, value in person.identifiers],
         "marketing_optin": consent.resolved(rows, account.switches),
         "channels": {"sms": {"allow_marketing": consent.resolved_sms(rows, account.switches)}},

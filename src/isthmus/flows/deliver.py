@@ -26,7 +26,13 @@ UNANSWERED = ((3, 10), (6, 1))
 """After so many unanswered pushes a record travels in batches of so many: one that hangs the platform stands alone."""
 GIVE_UP_AFTER = 10
 
-OUTAGES = ("platform.unavailable", "platform.rate_limited", "platform.key_refused", "platform.address_unknown")
+OUTAGES = (
+    "platform.unavailable",
+    "platform.rate_limited",
+    "platform.backlog",
+    "platform.key_refused",
+    "platform.not_the_api",
+)
 """What a push that goes through proves to be over."""
 
 LONGEST_WAIT = timedelta(seconds=60)

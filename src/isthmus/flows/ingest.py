@@ -1,15 +1,19 @@
-"""Ingest: a flush of verified deliveries becomes durable, each once."""
+"""Ingest: deliveries that arrived together become durable together, each once."""
 
 from collections.abc import Sequence
 from datetime import datetime
 
-from isthmus.db.pool import Database
-from isthmus.inbox import sql as inbox
+from isthmus.db.line import Line
+from isthmus.inbox.sql import Flush
 from isthmus.kit.pack import Packer
 from isthmus.model.event import Delivery
 
 
-def ingest(db: Database, deliveries: Sequence[Delivery], now: datetime, packer: Packer | None = None) -> list[bool]:
-    """Keep a flush in one commit; for each delivery, whether it was new. When this returns, all of them are durable."""
-    with db.transaction() as tx:
-        return inbox.keep(tx, deliveries, now, packer)
+async def ingest(line: Line, deliveries: Sequence[Delivery], now: datetime, packer: Packer) -> list[bool]:
+    """Keep a flush in one commit; for each delivery, whether it was new. When this returns, all of them are durable.
+
+    Raises psycopg.OperationalError when the database stays away; then nothing is known, and all may be sent again.
+    """
+    flush = Flush(deliveries, now, packer)
+    rows = await line.fetch_all(flush.query, flush.params)
+    return flush.is_fresh(n for (n,) in rows)

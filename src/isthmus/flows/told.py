@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
-import msgspec
 from msgspec import Struct
 
 from isthmus.flows.road import Road, Shop
@@ -12,9 +11,7 @@ from isthmus.model.event import Event, Outcome, State
 from isthmus.model.failure import Failure, RejectedError
 from isthmus.model.order import Order
 from isthmus.records.sql import Canonical, Kept, Key, key_of
-from isthmus.shopify import topics
-from isthmus.shopify.parse import body as bodies
-from isthmus.shopify.parse import checkout_webhook, consent_webhook, customer_webhook, order_webhook, product_webhook
+from isthmus.shopify import parse, topics
 from isthmus.shopify.topics import Action
 
 OURS = ("poll/", "load/", "repair/")
@@ -94,30 +91,18 @@ def _one(event: Event, road: Road, heard: Heard) -> None:
         case Action.READ:
             _hint(event, shop, heard)
         case Action.CLAIM:
-            claim = consent_webhook.parse(event.topic, event.body or b"")
-            if isinstance(claim, bodies.Hint):
+            claim = parse.claim(event.topic, event.body or b"")
+            if isinstance(claim, parse.Hint):
                 heard.readings.append(Reading(event, ("customer", shop.name, str(claim.id))))
             else:
                 heard.told.append(Told(event, ("customer", shop.name, str(claim.customer_id)), claim=claim))
         case Action.APPLY | Action.PATCH:
-            record = _parse(topic.kind, event.body or b"")
-            if isinstance(record, bodies.Hint):
+            record = parse.webhook(topic.kind.value, event.body or b"")
+            if isinstance(record, parse.Hint):
                 heard.readings.append(Reading(event, (topic.kind.value, shop.name, str(record.id))))
             else:
                 is_patch = topic.action is Action.PATCH
                 heard.told.append(Told(event, key_of(shop.name, record), record, is_patch=is_patch))
-
-
-def _parse(kind: topics.Kind, body: bytes) -> Canonical | bodies.Hint:
-    match kind:
-        case topics.Kind.ORDER:
-            return order_webhook.parse(body)
-        case topics.Kind.CUSTOMER:
-            return customer_webhook.parse(body)
-        case topics.Kind.PRODUCT:
-            return product_webhook.parse(body)
-        case _:
-            return checkout_webhook.parse(body)
 
 
 def _hint(event: Event, shop: Shop, heard: Heard) -> None:
@@ -137,22 +122,13 @@ def answered(event: Event, kept: Kept | None) -> bool:
         return False  # nothing to compare with
     match event.topic:
         case "refunds/create":
-            number = _own_id(event.body)
+            number = parse.own_id(event.body)
             return any(refund.id == number for refund in kept.record.refunds)
         case "fulfillments/create":
-            number = _own_id(event.body)
+            number = parse.own_id(event.body)
             return any(fulfilment.id == number for fulfilment in kept.record.fulfilments)
         case _:
             return False
-
-
-class _Named(Struct):
-    id: int | None = None
-
-
-def _own_id(body: bytes) -> int | None:
-    """The id of the thing a body is, such as the refund of refunds/create."""
-    return msgspec.json.decode(body, type=_Named).id
 
 
 PATIENT = frozenset({"refunds/create", "fulfillments/create", "fulfillments/update", "orders/edited"})

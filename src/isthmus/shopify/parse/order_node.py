@@ -70,10 +70,8 @@ class _Shipping(Struct, gc=False):
     title: str
 
 
-class _Customer(Struct, gc=False, rename="camel"):
+class _Customer(Struct, gc=False):
     id: str
-    first_name: str | None
-    last_name: str | None
 
 
 class _RefundLine(Struct, gc=False, rename="camel"):
@@ -174,7 +172,8 @@ def parse(node: dict[str, Any]) -> Order:
     raw = _convert(node)
     scale = Scale(raw.currency_code, raw.presentment_currency_code)
     customer = raw.customer
-    named = customer or raw.billing_address or raw.shipping_address
+    # The order's own name: the customer's may change later without the order telling.
+    named = raw.billing_address or raw.shipping_address
     fulfilments = tuple([_fulfilment(fulfilment) for fulfilment in raw.fulfillments])
     return Order(
         id=number(raw.id),

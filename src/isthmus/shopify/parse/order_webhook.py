@@ -42,8 +42,6 @@ class _Line(Struct, gc=False):
 
 class _Customer(Struct, gc=False):
     id: int
-    first_name: str | None = None
-    last_name: str | None = None
 
 
 class _Code(Struct, gc=False):
@@ -152,7 +150,8 @@ def parse(body: bytes) -> Order | Hint:
             return Hint(raw.id, utc(raw.updated_at), why)
         refunds = tuple([_refund(refund, raw, scale) for refund in raw.refunds])
     customer = raw.customer
-    named = customer or raw.billing_address or raw.shipping_address
+    # The order's own name: the customer's may change later without the order telling.
+    named = raw.billing_address or raw.shipping_address
     return Order(
         id=raw.id,
         name=raw.name,

@@ -159,6 +159,14 @@ _STOREFRONT = (
         severity=Severity.HIGH,
         remedy="Decide what the new state means, add it to the consent table in a release, then replay.",
     ),
+    Row(
+        code="storefront.moved",
+        title="The shop has another address",
+        cause=Cause.STOREFRONT,
+        owner=Owner.OPERATOR,
+        severity=Severity.URGENT,
+        remedy="Put the shop's permanent domain and its address into the connection, connect again, and resume.",
+    ),
 )
 
 _INTEGRATION = (
@@ -233,6 +241,46 @@ _INTEGRATION = (
         owner=Owner.OPERATOR,
         severity=Severity.LOW,
         remedy="Nothing to repair, since the poll brought it; if these pile up, look at the subscriptions.",
+    ),
+    Row(
+        code="integration.currency_differs",
+        title="The shop's currency is not the connection's",
+        cause=Cause.INTEGRATION,
+        owner=Owner.OPERATOR,
+        severity=Severity.HIGH,
+        remedy="Correct the store's currency in the connection, connect again, and replay its orders.",
+    ),
+    Row(
+        code="integration.query_refused",
+        title="Shopify refused a query of ours",
+        cause=Cause.INTEGRATION,
+        owner=Owner.OPERATOR,
+        severity=Severity.HIGH,
+        remedy="Update isthmus, or move api_version back to one that it knows; then replay what was buried.",
+    ),
+    Row(
+        code="integration.query_too_expensive",
+        title="One record costs more than a query may",
+        cause=Cause.INTEGRATION,
+        owner=Owner.OPERATOR,
+        severity=Severity.NORMAL,
+        remedy="Report the record, which is larger than a single query can read, and let it wait.",
+    ),
+    Row(
+        code="integration.subscription_refused",
+        title="Shopify refused a webhook subscription",
+        cause=Cause.INTEGRATION,
+        owner=Owner.OPERATOR,
+        severity=Severity.HIGH,
+        remedy="Mend what Shopify's words name, usually a scope or web.public_url, and connect again.",
+    ),
+    Row(
+        code="integration.subscriptions_differ",
+        title="Webhook subscriptions are not as they should be",
+        cause=Cause.INTEGRATION,
+        owner=Owner.OPERATOR,
+        severity=Severity.NORMAL,
+        remedy="Connect again where isthmus owns the subscriptions; else remove those made through the API.",
     ),
     Row(
         code="identity.conflict",
@@ -370,6 +418,14 @@ _PLATFORM = (
         owner=Owner.OPERATOR,
         severity=Severity.NORMAL,
         remedy="Look for the event in Ometria; replay it only if it is not there.",
+    ),
+    Row(
+        code="platform.unanswered",
+        title="Ometria never answers a push of this record",
+        cause=Cause.PLATFORM,
+        owner=Owner.PLATFORM,
+        severity=Severity.HIGH,
+        remedy="Give Ometria the record's id, and replay it when they have found what it hangs on.",
     ),
     Row(
         code="platform.foreign_writer",

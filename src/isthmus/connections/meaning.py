@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationInfo
+from pydantic import BeforeValidator, Field, PlainSerializer, ValidationInfo
 
 from isthmus.connections.fields import Duration, Section, Share, at_least
 from isthmus.kit.duration import parse
@@ -24,6 +24,7 @@ def _event_name(value: Any, info: ValidationInfo) -> Any:
 
 EventName = Annotated[str | None, BeforeValidator(_event_name)]
 StatusName = Annotated[str, Field(min_length=1, max_length=64)]
+Words = Annotated[frozenset[str], PlainSerializer(sorted, when_used="json")]
 Pause = Annotated[Duration, at_least("1s")]
 
 
@@ -63,7 +64,7 @@ class Orders(Section):
     discount_sign: Literal["positive", "negative"] = Field(
         default="positive", description="the sign of discounts; the platform's documents do not say"
     )
-    properties: frozenset[str] = Field(
+    properties: Words = Field(
         default=frozenset({"fulfilment_status", "financial_status", "cancel_reason", "discount_codes", "tags"}),
         description="custom properties that orders carry",
     )
@@ -90,8 +91,8 @@ class Identity(Section):
 class Contacts(Section):
     """How people are told."""
 
-    tags: frozenset[str] | None = Field(default=None, description="customer tags that are sent; without it all of them")
-    properties: frozenset[str] = Field(default=frozenset({"tags"}), description="custom properties that contacts carry")
+    tags: Words | None = Field(default=None, description="customer tags that are sent; without it all of them")
+    properties: Words = Field(default=frozenset({"tags"}), description="custom properties that contacts carry")
 
 
 class Consent(Section):

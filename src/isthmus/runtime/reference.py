@@ -1,6 +1,6 @@
-"""Write the settings' own reference, from the descriptions that stand beside the keys in the code.
+"""Write the reference of settings and cases, from the descriptions that stand in the code.
 
-`python -m isthmus.runtime.reference` writes isthmus.default.toml and the settings' pages below docs/reference.
+`python -m isthmus.runtime.reference` writes isthmus.default.toml and the pages below docs/reference.
 """
 
 import textwrap
@@ -12,6 +12,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from isthmus.cases.catalogue import CATALOGUE, Cause
 from isthmus.connections.config import ConnectionConfig
 from isthmus.kit.duration import spell
 from isthmus.runtime.settings import Settings, variable
@@ -25,6 +26,7 @@ def pages() -> Mapping[str, str]:
         "isthmus.default.toml": default_toml(),
         "docs/reference/settings.md": settings_page(),
         "docs/reference/connection.md": connection_page(),
+        "docs/reference/cases.md": cases_page(),
     }
 
 
@@ -74,6 +76,29 @@ def connection_page() -> str:
         for key, field in section.model_fields.items():
             if _model(field.annotation) is None:
                 lines.append(f"| `{key}` | {_default(field)} | {_meaning(field)} |")
+    return "\n".join(lines) + "\n"
+
+
+def cases_page() -> str:
+    """Every kind of case, by the layer at fault, as a page."""
+    lines = [
+        "# Cases",
+        "",
+        "Everything that can go wrong, by the layer at fault. Each code leads to its runbook. Urgent wakes somebody,",
+        "high is today's work, normal this week's, low is good to know.",
+    ]
+    for cause in Cause:
+        lines += [
+            "",
+            f"## {cause.capitalize()}",
+            "",
+            "| code | what | owner | severity | remedy |",
+            "|---|---|---|---|---|",
+        ]
+        for row in CATALOGUE.values():
+            if row.cause is cause:
+                link = f"[{row.code}](../runbooks/{row.code}.md)"
+                lines.append(f"| {link} | {row.title} | {row.owner} | {row.severity} | {row.remedy} |")
     return "\n".join(lines) + "\n"
 
 

@@ -1,0 +1,89 @@
+"""Codes, catalogue and runbooks hold together: what is raised is catalogued, what is catalogued has its steps."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from isthmus.cases.catalogue import CATALOGUE, Row
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src" / "isthmus"
+RUNBOOKS = ROOT / "docs" / "runbooks"
+SECTIONS = ("What you see", "Why", "What to do", "How it closes")
+CODE = re.compile(r"(?:storefront|integration|platform|privacy|identity|internal|consent)\.[a-z][a-z_]*")
+CARRIERS = {"Failure", "TransientError", "RejectedError", "BlockedError", "Touch", "Finding"}
+COMMANDS = {
+    "app-config", "audit", "backfill", "cases", "check", "connect", "connections", "consent", "demo", "erase",
+    "mapping", "migrate", "pause", "reconcile", "replay", "resume", "serve", "sims", "status", "trace", "web", "work",
+}  # fmt: skip
+
+
+def raised() -> Iterator[tuple[str, str]]:
+    """Every code that stands in the product, and where: by its look, or as the first word of a failure."""
+    for path in sorted(SOURCE.rglob("*.py")):
+        if path == SOURCE / "cases" / "catalogue.py":
+            continue
+        where = path.relative_to(ROOT).as_posix()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and CODE.fullmatch(node.value):
+                yield node.value, f"{where}:{node.lineno}"
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
+                name = node.func.id if isinstance(node.func, ast.Name) else node.func.attr
+                first = node.args[0] if node.args else None
+                if name in CARRIERS and isinstance(first, ast.Constant) and isinstance(first.value, str):
+                    yield first.value, f"{where}:{node.lineno}"
+
+
+def sections(text: str) -> dict[str, str]:
+    found = re.split(r"^## (.+)$", text, flags=re.MULTILINE)
+    return {name.strip(): body.strip() for name, body in zip(found[1::2], found[2::2], strict=True)}
+
+
+def test_every_code_raised_is_catalogued() -> None:
+    unknown = sorted(f"{where} {code}" for code, where in raised() if code not in CATALOGUE)
+    assert not unknown, "give each a row in cases/catalogue.py and a runbook:\n" + "\n".join(unknown)
+
+
+@pytest.mark.parametrize("row", CATALOGUE.values(), ids=lambda row: row.code)
+def test_a_row_says_something(row: Row) -> None:
+    assert CODE.fullmatch(row.code)
+    assert row.remedy.endswith(".")
+    assert "\n" not in row.remedy
+    assert row.title
+    assert not row.title.endswith(".")
+    assert (row.due_days is not None) == row.code.startswith("privacy.")
+
+
+@pytest.mark.parametrize("row", CATALOGUE.values(), ids=lambda row: row.code)
+def test_a_runbook_stands_behind_every_row(row: Row) -> None:
+    text = (ROOT / row.runbook).read_text(encoding="utf-8")
+    assert text.startswith(f"# {row.code}\n\n{row.title}. ")
+    assert f"Cause: {row.cause}. Owner: {row.owner}. Severity: {row.severity}." in text
+    found = sections(text)
+    assert tuple(found) == SECTIONS
+    for name, body in found.items():
+        assert len(body) >= 60, f"{name} says too little"
+    assert re.search(r"^1\. ", found["What to do"], re.MULTILINE), "steps are numbered"
+
+
+def test_every_runbook_belongs_to_a_row() -> None:
+    assert {path.stem for path in RUNBOOKS.glob("*.md")} - {"README"} == set(CATALOGUE)
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_no_two_runbooks_say_the_same(section: str) -> None:
+    """A passage pasted into several runbooks tells nobody anything."""
+    seen: dict[str, str] = {}
+    for code, row in CATALOGUE.items():
+        body = sections((ROOT / row.runbook).read_text(encoding="utf-8"))[section]
+        assert body not in seen, f"{code} repeats {seen[body]}"
+        seen[body] = code
+
+
+def test_runbooks_use_commands_that_there_are() -> None:
+    for path in sorted(RUNBOOKS.glob("*.md")):
+        for command in re.findall(r"`isthmus ([a-z][a-z-]*)", path.read_text(encoding="utf-8")):
+            assert command in COMMANDS, f"{path.name}: isthmus {command}"

@@ -1,8 +1,8 @@
 """The queue of webhook deliveries: at least once, in no order, retried, and faulty on demand.
 
-https://shopify.dev/docs/apps/build/webhooks/troubleshooting-webhooks and the changelog entry of 2024-09-10: success is
-a 2xx within five seconds, otherwise eight retries over four hours; then a subscription made by the Admin API is
-deleted, one of the app's own configuration is not.
+https://shopify.dev/changelog/updates-to-webhook-retry-mechanism: success is a 2xx within five seconds, otherwise eight
+retries over four hours; then a subscription made by the Admin API is deleted, one of the app's own configuration is
+not.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from sims.shopify.state import Clock, Delivery
 CONNECT_FOR = 1.0
 TOTAL_FOR = 5.0
 """Seconds Shopify waits for a connection and for the whole answer
-(https://shopify.dev/docs/apps/build/webhooks/subscribe/https)."""
+(https://shopify.dev/changelog/updates-to-webhook-retry-mechanism)."""
 
 AT_ONCE = 16
 LOOK_EVERY = 0.02

@@ -10,7 +10,7 @@ from sims.shopify.state import Shop, Store, Subscription, World
 
 ROTATION = timedelta(hours=1)
 """Until Shopify signs with a new secret
-(https://shopify.dev/docs/apps/build/webhooks/subscribe/https#step-2-validate-the-origin-of-your-webhook)."""
+(https://shopify.dev/docs/apps/build/webhooks/verify-deliveries)."""
 
 
 def deploy(

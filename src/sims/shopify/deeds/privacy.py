@@ -1,7 +1,7 @@
 """What the law asks for: a person's data, a person's erasure, a shop's erasure; sent only on demand here.
 
 Shopify sends customers/redact at the later of ten days after the request and sixty after the last order, and
-shop/redact 48 hours after an uninstall (https://shopify.dev/docs/apps/build/compliance/privacy-law-compliance).
+shop/redact 48 hours after an uninstall (descriptions of the topics at https://shopify.dev/docs/api/webhooks).
 """
 
 from __future__ import annotations

@@ -53,11 +53,7 @@ def refund(world: World, store: Store, order: Order, one: Refund) -> dict[str, A
 
 
 def transaction(world: World, store: Store, order: Order, one: Transaction) -> dict[str, Any]:
-    """Write a movement of money; its currency is a switch of the world.
-
-    "currency: the currency used for the payment" (https://shopify.dev/docs/api/admin-rest/latest/resources/transaction)
-    is read as the customer's; whether webhooks do the same is ASSUMED.
-    """
+    """Write a movement of money; whether in the customer's currency or the shop's is ASSUMED, so a switch decides."""
     zone = store.shop.iana_timezone
     in_shop = world.transactions_in_shop_money
     return {

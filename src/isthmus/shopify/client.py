@@ -23,8 +23,8 @@ REFRESH_BEFORE = timedelta(minutes=5)
 
 SERVED_VERSION = "x-shopify-api-version"
 
-# Connecting is quick or not at all; half a megabyte of orders takes Shopify a few seconds.
-_TIMEOUTS = httpx2.Timeout(20.0, connect=3.0, pool=2.0)
+# Connecting is quick or not at all; half a megabyte of orders takes Shopify a few seconds. Less than a lease (12 s).
+_TIMEOUTS = httpx2.Timeout(8.0, connect=3.0, pool=2.0)
 
 
 class Credentials(msgspec.Struct, frozen=True):

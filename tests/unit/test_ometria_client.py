@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import httpx2
@@ -343,3 +344,42 @@ def test_a_call_ends_in_time_although_bytes_keep_coming(dribbling: str) -> None:
         client.push([contact(1)])
     assert raised.value.may_have_arrived
     assert time.monotonic() - started < 1.0
+
+
+class _Answering(BaseHTTPRequestHandler):
+    """Accepts every push on a connection that is kept open."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        body = b'{"status":"OK","request_id":"r","accepted":1,"rejected":0}'
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *said: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def answering_server() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Answering) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/v2"
+        server.shutdown()
+        thread.join()
+
+
+def test_the_deadline_is_each_calls_own(answering_server: str) -> None:
+    started = time.monotonic()
+    with Ometria(answering_server, "key", within=0.3) as client:
+        while time.monotonic() - started < 0.5:
+            assert client.push([contact(1)]).accepted == 1
+
+
+def test_a_large_push_is_sent_whole(answering_server: str) -> None:
+    with Ometria(answering_server, "key") as client:
+        assert client.push([contact(n, note="x" * 55_000) for n in range(100)]).accepted == 1

@@ -5,12 +5,11 @@ an unknown key), a retailer's client that retries 502, 503 and 504.
 """
 
 from collections.abc import Mapping
-from datetime import timedelta
-from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
 import httpx2
 
+from isthmus.kit.backoff import asked_for
 from isthmus.model.failure import BlockedError, Failure, RejectedError, TransientError
 
 QUEUE_REMAINING = "x-queuesize-remaining"
@@ -63,12 +62,12 @@ def of_answer(status: int, headers: Mapping[str, str], call: Call, said: str, se
         room = headers.get(QUEUE_REMAINING, "").strip()
         is_full = room.isdigit() and int(room) < max(1, sent)
         code = "platform.backlog" if is_full else "platform.rate_limited"
-        return TransientError(code, detail, retry_after=_retry_after(headers))
+        return TransientError(code, detail, retry_after=asked_for(headers))
     if 400 <= status < 500 and status not in _TRANSIENT_4XX:
         return RejectedError(_REFUSED[call], detail)
     may_have_arrived = call is Call.PUSH and status not in _NOT_DONE
     return TransientError(
-        "platform.unavailable", detail, retry_after=_retry_after(headers), may_have_arrived=may_have_arrived
+        "platform.unavailable", detail, retry_after=asked_for(headers), may_have_arrived=may_have_arrived
     )
 
 
@@ -81,16 +80,3 @@ def of_silence(error: httpx2.RequestError, call: Call) -> TransientError:
 def of_nonsense(call: Call, what: str) -> TransientError:
     """The failure of a call that was answered with success and something unreadable."""
     return TransientError("platform.unavailable", f"{call}: {what}", may_have_arrived=call is Call.PUSH)
-
-
-def _retry_after(headers: Mapping[str, str]) -> timedelta | None:
-    """Seconds, or a date to be read against the answer's own Date (https://www.rfc-editor.org/rfc/rfc9110#name-retry-after)."""
-    text = headers.get("retry-after", "").strip()
-    if not text:
-        return None
-    try:
-        if text.isdigit():
-            return timedelta(seconds=int(text))
-        return max(timedelta(), parsedate_to_datetime(text) - parsedate_to_datetime(headers["date"]))
-    except (KeyError, ValueError, TypeError, OverflowError):
-        return None

@@ -4,12 +4,12 @@ Sources: https://shopify.dev/docs/api/usage/response-codes and captured GraphQL 
 """
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
 
+from isthmus.kit.backoff import asked_for
 from isthmus.model.failure import BlockedError, Failure, RejectedError, TransientError
 
 _BLOCKED = {
@@ -33,10 +33,10 @@ def of_answer(status: int, headers: Mapping[str, str]) -> Failure:
     if status in _BLOCKED:
         return BlockedError(_BLOCKED[status], detail)
     if status in _LATER:
-        return TransientError(_LATER[status], detail, retry_after=_retry_after(headers))
+        return TransientError(_LATER[status], detail, retry_after=asked_for(headers))
     if status >= 500:
         return TransientError(
-            "storefront.unavailable", detail, retry_after=_retry_after(headers), may_have_arrived=status != 503
+            "storefront.unavailable", detail, retry_after=asked_for(headers), may_have_arrived=status != 503
         )
     return RejectedError("integration.query_refused", detail)
 
@@ -115,15 +115,6 @@ def _of_error(error: dict[str, Any]) -> Failure:
     if code in ("MAX_COST_EXCEEDED", "MAX_INPUT_SIZE_EXCEEDED"):
         return RejectedError("integration.query_too_expensive", where)
     return RejectedError("integration.query_refused", where)
-
-
-def _retry_after(headers: Mapping[str, str]) -> timedelta | None:
-    text = headers.get("retry-after", "")
-    try:
-        seconds = float(text)
-    except ValueError:
-        return None
-    return timedelta(seconds=min(seconds, 3600.0)) if 0 <= seconds < float("inf") else None
 
 
 def _host(location: str) -> str:

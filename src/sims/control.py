@@ -9,7 +9,9 @@ import msgspec
 
 from sims.clock import iso, parse
 from sims.neighbourhood import Neighbourhood, Sizes
-from sims.ometria import assumptions, dump
+from sims.ometria import assumptions as ometria_assumptions
+from sims.ometria import dump
+from sims.shopify import assumptions as shopify_assumptions
 from sims.shopify.truth import truth
 from sims.wire import Request, Response, json_response
 
@@ -30,7 +32,7 @@ class Control:
             "tape": self._tape,
             "life": lambda _: {"rate": town.life_rate, "steps": town.n_steps},
             "report": lambda _: town.report(),
-            "assumptions": lambda _: assumptions.listed(),
+            "assumptions": lambda _: shopify_assumptions.listed() + ometria_assumptions.listed(),
         }
         self._posts: dict[str, Callable[[Body], Any]] = {
             "clock": self._set_clock,
@@ -40,6 +42,7 @@ class Control:
             "life": self._live,
             "subscriptions": self._subscribe,
             "tokens": self._tokens,
+            "deeds": self._happen,
             "native-import": lambda _: town.import_natively(),
             "preference-centre": self._preference_centre,
         }
@@ -112,6 +115,11 @@ class Control:
         if body.get("revoke"):
             return {"revoked": self._town.shopify.revoke_tokens(self._domain(body["shop"]))}
         return {"access_token": self._town.shopify.static_token(self._domain(body["shop"]))}
+
+    def _happen(self, body: Body) -> dict[str, Any]:
+        """`{"shop", "deed", "customer", "secret"}`: something rare, on demand."""
+        _only(body, "shop", "deed", "customer", "secret")
+        return {"topics": self._town.happen(body["shop"], body)}
 
     def _domain(self, shop: str) -> str:
         return self._town.store(shop).shop.domain

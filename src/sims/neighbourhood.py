@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sims import native
+from sims import native, ondemand
 from sims.clock import SimClock
 from sims.faults import Faults
 from sims.ometria import dump
@@ -115,6 +115,13 @@ class Neighbourhood:
         known = self.world
         with known.lock:
             return [one.topic for one in app.deploy(known, self.store(shop), uri, topics, known.now())]
+
+    def happen(self, shop: str, wish: Mapping[str, Any]) -> list[str]:
+        """Do one of `ondemand.DEEDS` in a store; return the topics it fires."""
+        with self._busy, self.world.lock:
+            events = ondemand.happen(self.world, self.store(shop), wish)
+            self.deliveries.take(events)
+            return [event.topic for event in events]
 
     def import_natively(self) -> dict[str, dict[str, int]]:
         """Let Ometria's own importer read every store, where the account has it; return what it wrote."""

@@ -85,6 +85,8 @@ def test_switches_play_the_other_side(town: Town) -> None:
         ("subscriptions", {"shop": "us", "uri": "https://a.example", "topics": []}),
         ("subscriptions", {"shop": "uk"}),
         ("tokens", {"shop": "us"}),
+        ("deeds", {"shop": "uk", "deed": "burn"}),
+        ("deeds", {"shop": "uk", "deed": "redact", "customer": 1}),
         ("preference-centre", {"email": "nobody@example.com"}),
     ],
 )
@@ -170,6 +172,16 @@ def test_a_person_unsubscribes_in_the_preference_centre(town: Town) -> None:
     assert len(town.ask("GET", "platform/unsubscribes").json()["items"]) == 1
 
 
+def test_rare_deeds_are_done_on_demand(town: Town) -> None:
+    customer = town.ask("GET", "truth/uk/customers").json()["items"][0]["id"]
+    asked = {"shop": "uk", "customer": customer}
+    for deed, topics in (("request_data", ["customers/data_request"]), ("redact", ["customers/redact"])):
+        assert town.ask("POST", "deeds", {**asked, "deed": deed}).json() == {"topics": topics}
+    rotated = town.ask("POST", "deeds", {"shop": "uk", "deed": "rotate_secret", "secret": "shpss_new"})
+    assert rotated.json() == {"topics": []}
+    assert town.town.stores()[0]["client_secret"] == "shpss_new"
+
+
 def test_people_unsubscribe_by_themselves_while_life_goes_on(town: Town) -> None:
     town.push(CONTACT)
     town.ask("POST", "clock", {"advance": 5})
@@ -194,3 +206,4 @@ def test_every_behaviour_has_a_basis_or_is_called_assumed(town: Town) -> None:
     assert len(rows) > 50
     assert all(row["behaviour"] and row["basis"] and row["where"] for row in rows)
     assert {"ASSUMED"} < {row["basis"] for row in rows}
+    assert {row["where"].split(".")[1] for row in rows} == {"shopify", "ometria"}

@@ -8,7 +8,6 @@ import pytest
 
 from isthmus.db.pool import Database, Tx
 from isthmus.db.sql import tallies
-from isthmus.flows.ingest import ingest
 from isthmus.inbox import sql as inbox
 from isthmus.model.event import Delivery, Event, Hint, Outcome, State
 from isthmus.model.lane import Lane
@@ -20,6 +19,11 @@ ENDS = ("duplicate", "stale", "applied", "skipped", "parked", "buried")
 
 def told(webhook_id: str, *, connection: str = "acme", lane: Lane = Lane.REALTIME, body: bytes = b"{}") -> Delivery:
     return Delivery(connection, "uk", "orders/create", lane, webhook_id, body, "action", NOW)
+
+
+def ingest(db: Database, deliveries: list[Delivery], at: datetime) -> list[bool]:
+    with db.transaction() as tx:
+        return inbox.keep(tx, deliveries, at)
 
 
 def reading(subject: str, *, lane: Lane = Lane.REPAIR, at: datetime = NOW, topic: str = "poll/order") -> Hint:

@@ -4,15 +4,22 @@ from collections.abc import Mapping
 
 from isthmus.db.pool import Tx
 
-# Two transactions that count the same name meet only if their backends share one of 32 shards; names are sorted so that
-# two that do meet take their rows in one order.
-_COUNT = """
+# Two transactions that count the same name meet only if their backends share one of 32 shards; the order is fixed, so
+# that two that do meet take their rows one after the other.
+_ADD = """
 INSERT INTO tally AS t (connection, name, shard, n)
-SELECT %(connection)s, name, mod(pg_backend_pid(), 32), n
-FROM unnest(%(names)s::text[], %(ns)s::bigint[]) AS told (name, n)
-ORDER BY name
+SELECT connection, name, mod(pg_backend_pid(), 32), n FROM {numbers} ORDER BY connection, name
 ON CONFLICT (connection, name, shard) DO UPDATE SET n = t.n + excluded.n
 """
+_COUNT = _ADD.replace(
+    "{numbers}",
+    "(SELECT %(connection)s, * FROM unnest(%(names)s::text[], %(ns)s::bigint[])) AS told (connection, name, n)",
+)
+
+
+def adding(numbers: str) -> str:
+    """The statement that counts what the relation `numbers` (connection, name, n) says, for use inside another one."""
+    return _ADD.replace("{numbers}", numbers)
 
 
 def count(tx: Tx, connection: str, numbers: Mapping[str, int]) -> None:

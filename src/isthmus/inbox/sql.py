@@ -10,14 +10,14 @@ from uuid import UUID
 from psycopg import sql
 
 from isthmus.db.pool import Row, Tx
-from isthmus.db.sql import count
+from isthmus.db.sql import adding, count
 from isthmus.inbox.key import key
 from isthmus.kit.pack import Packer
 from isthmus.model.event import Delivery, Event, Hint, Outcome
 from isthmus.model.lane import Lane
 
 LANES = tuple(Lane)
-_RANK = {lane: str(lane.rank) for lane in Lane}
+_RANKS = {lane: str(lane.rank) for lane in Lane}
 
 # A claim that nobody answers for may mean a row that kills its process. After two such claims a row is claimed alone,
 # so that its neighbours are not blamed; after five it is given up.
@@ -33,22 +33,25 @@ BLOCK = 1000
 
 # -- in ------------------------------------------------------------------------------------------------------------
 
-# A column comes as one text and the bodies as one run of bytes: to make a Python list an array costs more than the insert.
+# A column comes as one text and the bodies as one run of bytes: to turn Python lists into arrays costs more than to
+# insert them. One statement, so that a flush is one round trip and one commit; the keys go first, and in one order for
+# everybody, so that two flushes with the same deliveries cannot wait for each other.
 _KEEP = """
 WITH block AS MATERIALIZED (SELECT nextval('event_block') * 1000 AS first),
 told AS MATERIALIZED (
     SELECT t.*, decode(key_hex, 'hex') AS key FROM unnest(
-        string_to_array(%(connection)s, %(sep)s), string_to_array(%(key)s, %(sep)s),
-        string_to_array(%(store)s, %(sep)s), string_to_array(%(topic)s, %(sep)s),
-        string_to_array(%(lane)s, %(sep)s)::smallint[], string_to_array(%(webhook_id)s, %(sep)s),
-        string_to_array(%(action_id)s, %(sep)s, ''), string_to_array(%(triggered_at)s, %(sep)s, '')::timestamptz[],
-        string_to_array(%(start)s, %(sep)s)::int[], string_to_array(%(length)s, %(sep)s)::int[]
+        string_to_array(%(connection)s, %(separator)s), string_to_array(%(key)s, %(separator)s),
+        string_to_array(%(store)s, %(separator)s), string_to_array(%(topic)s, %(separator)s),
+        string_to_array(%(lane)s, %(separator)s)::smallint[], string_to_array(%(webhook_id)s, %(separator)s),
+        string_to_array(%(action_id)s, %(separator)s, ''),
+        string_to_array(%(triggered_at)s, %(separator)s, '')::timestamptz[],
+        string_to_array(%(start)s, %(separator)s)::int[], string_to_array(%(length)s, %(separator)s)::int[],
+        string_to_array(%(times)s, %(separator)s)::int[]
     ) WITH ORDINALITY
-    AS t (connection, key_hex, store, topic, lane, webhook_id, action_id, triggered_at, start, length, n)
+    AS t (connection, key_hex, store, topic, lane, webhook_id, action_id, triggered_at, start, length, times, n)
 ),
 fresh AS (
     INSERT INTO event_key (connection, key, received_at)
-    -- In one order for everybody, so that two flushes with the same deliveries cannot wait for each other.
     SELECT connection, key, %(now)s FROM told ORDER BY connection, key
     ON CONFLICT DO NOTHING
     RETURNING connection, key
@@ -62,52 +65,74 @@ bodies AS (
 ),
 events AS (
     INSERT INTO event (connection, id, store, topic, lane, due_at, received_at, triggered_at, webhook_id, action_id)
-    SELECT connection, id, store, topic, lane, %(now)s, %(now)s, triggered_at, webhook_id, action_id FROM numbered
-)
+    -- A text of no length is an array of no elements: no store in a flush may have a name.
+    SELECT connection, id, coalesce(store, ''), topic, lane, %(now)s, %(now)s, triggered_at, webhook_id, action_id
+    FROM numbered
+),
+numbers AS (
+    SELECT connection, name, n FROM (
+        SELECT told.connection, sum(told.times) AS received, sum(told.times) - count(numbered.n) AS duplicate
+        FROM told LEFT JOIN numbered USING (n) GROUP BY told.connection
+    ) AS sums, LATERAL (VALUES ('event.received', received), ('event.duplicate', duplicate)) AS each (name, n)
+    WHERE n > 0
+),
+counted AS ({counting})
 SELECT n FROM told WHERE n NOT IN (SELECT n FROM numbered)
-"""
+""".replace("{counting}", adding("numbers"))
 _SEPARATOR = "\x1f"
 
 
-def keep(tx: Tx, deliveries: Sequence[Delivery], now: datetime, packer: Packer | None = None) -> list[bool]:
-    """Store a flush of at most BLOCK deliveries with one statement; for each, whether it was new.
+class Flush:
+    """Deliveries on their way into the inbox together: a statement, its parameters, and how to read its answer.
 
-    One that was stored before, or comes twice in the flush, is counted as a duplicate and otherwise forgotten. No text
-    of a delivery may hold a control character.
+    At most BLOCK of them, and no text of theirs may hold a control character. It may be sent twice: what the first time
+    kept is a duplicate the second time. One that was kept before, or comes twice, is counted and otherwise forgotten.
     """
-    # The last of equal ones stands for all, since they are equal.
-    rows = {(told.connection, key(told.store, told.topic, told.webhook_id)): n for n, told in enumerate(deliveries)}
-    first = [deliveries[place] for place in rows.values()]
-    packed = (packer or Packer()).pack_all([told.body for told in first])
-    lengths = [len(body) for body in packed]
-    join = _SEPARATOR.join
-    repeated = tx.fetch_all(
-        _KEEP,
-        {
-            "sep": _SEPARATOR,
-            "connection": join([connection for connection, _ in rows]),
-            "key": join([own.hex() for _, own in rows]),
+
+    query = _KEEP
+
+    def __init__(self, deliveries: Sequence[Delivery], now: datetime, packer: Packer) -> None:
+        self._n = len(deliveries)
+        places: dict[tuple[str, bytes], list[int]] = {}
+        for place, told in enumerate(deliveries):
+            places.setdefault((told.connection, key(told.store, told.topic, told.webhook_id)), []).append(place)
+        self._places = [same[0] for same in places.values()]
+        first = [deliveries[place] for place in self._places]
+        packed = [packer.pack(told.body) for told in first]
+        lengths = [len(body) for body in packed]
+        join = _SEPARATOR.join
+        self.params: dict[str, Any] = {
+            "separator": _SEPARATOR,
+            "connection": join([told.connection for told in first]),
+            "key": join([own.hex() for _, own in places]),
             "store": join([told.store for told in first]),
             "topic": join([told.topic for told in first]),
-            "lane": join([_RANK[told.lane] for told in first]),
+            "lane": join([_RANKS[told.lane] for told in first]),
             "webhook_id": join([told.webhook_id for told in first]),
             "action_id": join([told.action_id or "" for told in first]),
             "triggered_at": join([told.triggered_at.isoformat() if told.triggered_at else "" for told in first]),
             "start": join(map(str, accumulate(lengths[:-1], initial=1))),
             "length": join(map(str, lengths)),
+            "times": join([str(len(same)) for same in places.values()]),
             "bodies": b"".join(packed),
             "now": now,
             "day": _day(now),
-        },
-    )
-    is_fresh = [False] * len(deliveries)
-    for place in rows.values():
-        is_fresh[place] = True
-    places = list(rows.values())
-    for row in repeated:
-        is_fresh[places[row["n"] - 1]] = False
-    _count_received(tx, [told.connection for told in deliveries], is_fresh)
-    return is_fresh
+        }
+
+    def is_fresh(self, repeated: Iterable[int]) -> list[bool]:
+        """For each delivery whether it was new, from the numbers that the statement answers."""
+        fresh = [False] * self._n
+        for place in self._places:
+            fresh[place] = True
+        for n in repeated:
+            fresh[self._places[n - 1]] = False
+        return fresh
+
+
+def keep(tx: Tx, deliveries: Sequence[Delivery], now: datetime) -> list[bool]:
+    """Store deliveries, each once; for each, whether it was new."""
+    flush = Flush(deliveries, now, Packer())
+    return flush.is_fresh(row["n"] for row in tx.fetch_all(flush.query, flush.params))
 
 
 _TELL = """
@@ -463,14 +488,6 @@ def _events(tx: Tx, connection: str, rows: list[Row]) -> list[Event]:
         )
         for row in rows
     ]
-
-
-def _count_received(tx: Tx, connections: list[str], is_fresh: list[bool]) -> None:
-    received = Counter(connections)
-    fresh = Counter(connection for connection, new in zip(connections, is_fresh, strict=True) if new)
-    for connection in sorted(received):
-        n = received[connection]
-        count(tx, connection, {"event.received": n, "event.duplicate": n - fresh[connection]})
 
 
 def _group(topic: str) -> str:

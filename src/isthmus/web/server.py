@@ -1,6 +1,6 @@
 """Everything isthmus answers over HTTP: the hooks, how it is doing, and the desk."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -31,8 +31,10 @@ class Server:
         is_ready: Callable[[], bool],
         registry: CollectorRegistry,
         desk: ASGIApp | None = None,
+        close: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """`doors` answers who may call as of now; `keep` and `is_ready` may block, `doors` and `ring` may not."""
+        """`doors` answers who may call as of now. `is_ready` may block; `doors` and `ring` may not. `close` runs
+        when everything received is answered."""
         commit = GroupCommit(keep, ring)
         answers = Answers(registry)
         self._shopify = ShopifyHook(doors, commit, answers)
@@ -50,7 +52,9 @@ class Server:
         @asynccontextmanager
         async def lifespan(_: Starlette) -> AsyncIterator[None]:
             yield
-            await run_in_threadpool(commit.close)
+            await commit.close()
+            if close is not None:
+                await close()
 
         routes: list[BaseRoute] = [
             Route("/hooks/ometria/{connection}", OmetriaHook(doors, commit, answers)),

@@ -5,8 +5,8 @@ No timer waits for company: a lone delivery is flushed at once, and under load t
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
 
 import structlog
@@ -14,88 +14,97 @@ import structlog
 from isthmus.model.event import Delivery
 from isthmus.model.lane import Lane
 
-Keep: TypeAlias = Callable[[Sequence[Delivery]], list[bool]]
+Keep: TypeAlias = Callable[[Sequence[Delivery]], Awaitable[list[bool]]]
 Ring: TypeAlias = Callable[[str, Lane], None]
 
 MOST_IN_FLUSH = 500
 MOST_WAITING = 4000
-"""Deliveries that may wait for a flush; more are answered 503 at once. At 6 KB each they are 24 MB."""
+"""Deliveries that may wait for a flush, and below their bytes; more are answered 503 at once."""
+MOST_BYTES = 64 * 2**20
 PATIENCE = 2.0
-"""Seconds a delivery waits before it is answered 503; Shopify gives up after five."""
+"""Seconds a flush may take before its deliveries are answered 503; Shopify gives up after five."""
 
 log = structlog.get_logger(__name__)
 
 
 class NotKept(Exception):  # noqa: N818 - says what is the matter
-    """The deliveries are not known to be durable; they may be, so the caller must be free to send them again."""
+    """A delivery is not known to be durable; it may be, so the caller must be free to send it again."""
 
 
 class GroupCommit:
-    """Keeps deliveries together in one thread of its own; everything else here runs in the event loop alone."""
+    """Keeps deliveries, one flush at a time. Lives in one event loop and is closed in it."""
 
-    def __init__(self, keep: Keep, ring: Ring, *, patience: float = PATIENCE, most_waiting: int = MOST_WAITING) -> None:
-        """`keep` makes deliveries durable and may block; `ring` tells a lane that it has work and may not."""
+    def __init__(self, keep: Keep, ring: Ring, *, patience: float = PATIENCE) -> None:
+        """`keep` makes deliveries durable; `ring` tells a lane that it has work, and may not block."""
         self._keep = keep
         self._ring = ring
         self._patience = patience
-        self._most_waiting = most_waiting
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="flush")
         self._waiting: list[tuple[Sequence[Delivery], asyncio.Future[None]]] = []
-        self._is_flushing = False
+        self._bytes = 0
+        self._work: asyncio.Task[None] | None = None
+        self._is_stuck = False
 
-    def add(self, deliveries: Sequence[Delivery]) -> "asyncio.Future[None]":
-        """A future that is done once all of these are durable, or raises NotKept."""
+    async def add(self, deliveries: Sequence[Delivery]) -> None:
+        """Return once all of these are durable; raises NotKept."""
+        size = sum(len(delivery.body) for delivery in deliveries)
+        if self._is_stuck or len(self._waiting) >= MOST_WAITING or self._bytes + size > MOST_BYTES:
+            raise NotKept
         loop = asyncio.get_running_loop()
-        kept: asyncio.Future[None] = loop.create_future()
-        if len(self._waiting) >= self._most_waiting:
-            kept.set_exception(NotKept("too many are waiting"))
-            return kept
+        kept = loop.create_future()
         self._waiting.append((deliveries, kept))
-        if not self._is_flushing:
-            self._flush(loop)
-        return kept
+        self._bytes += size
+        if self._work is None:
+            self._work = loop.create_task(self._run())
+        await kept
 
-    def close(self) -> None:
-        """Wait for a flush that runs."""
-        self._thread.shutdown()
+    async def close(self) -> None:
+        """Wait for what is being kept."""
+        if self._work is not None:
+            await self._work
 
-    def _flush(self, loop: asyncio.AbstractEventLoop) -> None:
-        batch, self._waiting = self._waiting[:MOST_IN_FLUSH], self._waiting[MOST_IN_FLUSH:]
-        self._is_flushing = True
-        deliveries = [delivery for told, _ in batch for delivery in told]
-        running = loop.run_in_executor(self._thread, self._keep, deliveries)
-        late = loop.call_later(self._patience, self._give_up, batch)
-
-        def done(flush: "asyncio.Future[list[bool]]") -> None:
-            late.cancel()
-            self._is_flushing = False
-            error = flush.exception()
-            for _, kept in batch:
-                if not kept.done():
-                    if error is None:
-                        kept.set_result(None)
-                    else:
-                        kept.set_exception(NotKept(type(error).__name__))
-            if self._waiting:
-                self._flush(loop)
+    async def _run(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting[:MOST_IN_FLUSH], self._waiting[MOST_IN_FLUSH:]
+            deliveries = [delivery for told, _ in batch for delivery in told]
+            self._bytes -= sum(len(delivery.body) for delivery in deliveries)
+            flush = asyncio.ensure_future(self._keep(deliveries))
+            await asyncio.wait([flush], timeout=self._patience)
+            error = flush.exception() if flush.done() else TimeoutError()
             if error is None:
+                for _, kept in batch:
+                    _tell(kept)
                 self._ring_for(deliveries, flush.result())
             else:
-                log.warning("deliveries not kept", n=len(deliveries), error=type(error).__name__)
+                # Whoever came meanwhile would wait as long for the same end.
+                for _, kept in (*batch, *self._waiting):
+                    _tell(kept, NotKept())
+                log.warning("deliveries not kept", n=len(batch) + len(self._waiting), error=type(error).__name__)
+                self._waiting.clear()
+                self._bytes = 0
+                await self._give_up(flush)
+        self._work = None
 
-        running.add_done_callback(done)
-
-    def _give_up(self, batch: "Sequence[tuple[Sequence[Delivery], asyncio.Future[None]]]") -> None:
-        """The database hangs: answer those it holds and those behind them, and forget the latter."""
-        for _, kept in (*batch, *self._waiting):
-            if not kept.done():
-                kept.set_exception(NotKept("no answer in time"))
-        self._waiting.clear()
+    async def _give_up(self, flush: "asyncio.Future[list[bool]]") -> None:
+        """A database that hangs takes its time to let go; until then nobody is kept waiting for it."""
+        self._is_stuck = True
+        flush.cancel()
+        with contextlib.suppress(asyncio.CancelledError, Exception):
+            await flush
+        self._is_stuck = False
 
     def _ring_for(self, deliveries: Sequence[Delivery], is_fresh: Sequence[bool]) -> None:
         bells = {(told.connection, told.lane) for told, new in zip(deliveries, is_fresh, strict=True) if new}
-        for connection, lane in sorted(bells):
+        for connection, lane in bells:
             try:
                 self._ring(connection, lane)
             except Exception as error:  # the sweep finds the work within a second; the delivery is durable either way
                 log.warning("bell not rung", connection=connection, lane=lane.value, error=type(error).__name__)
+
+
+def _tell(kept: "asyncio.Future[None]", error: NotKept | None = None) -> None:
+    if kept.done():  # whoever asked is gone
+        return
+    if error is None:
+        kept.set_result(None)
+    else:
+        kept.set_exception(error)

@@ -1,0 +1,1 @@
+"""The operator desk: how every connection stands, as one plain page."""

@@ -1,0 +1,25 @@
+"""The runbook of a case as a page: packaged with the program, or in the checkout it runs from."""
+
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from markdown_it import MarkdownIt
+
+
+def text(code: str, shelf: Traversable | None = None) -> str | None:
+    """The runbook of a case code as HTML; None where it is not at hand.
+
+    `code` must be a row of the catalogue: it becomes part of a path.
+    """
+    found = (shelf or _shelf()) / f"{code}.md"
+    if not found.is_file():
+        return None
+    return MarkdownIt("commonmark", {"html": False}).enable("table").render(found.read_text(encoding="utf-8"))
+
+
+def _shelf() -> Traversable:
+    packaged = files("isthmus") / "runbooks"
+    if packaged.is_dir():
+        return packaged
+    return Path(__file__).parents[4] / "docs" / "runbooks"

@@ -1,0 +1,111 @@
+"""How the numbers are put to people: counts, shares and spans in words, and bars as shapes."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from math import floor
+
+from msgspec import Struct
+
+from isthmus.ops.numbers import Classes, Connection
+
+PARTS = ("applied", "waiting", "case", "excluded")
+"""The classes in the order of the bar: what agrees, what is on its way, what is stuck, what is meant to be missing."""
+
+WIDTH = 1000.0
+"""Of a bar, in units of its own."""
+
+_SEEN = 6.0
+"""The narrowest a part may be drawn: one case among a million must not vanish."""
+
+
+class Piece(Struct, frozen=True):
+    """One part of a bar."""
+
+    part: str
+    x: float
+    width: float
+
+
+def bar(n: Classes) -> list[Piece]:
+    """The classes of a kind as parts of one bar; nothing where nothing is known."""
+    counts = [(part, getattr(n, part)) for part in PARTS if getattr(n, part)]
+    if not counts:
+        return []
+    room = WIDTH - _SEEN * len(counts)
+    pieces, x = [], 0.0
+    for part, count in counts:
+        width = _SEEN + room * count / n.known
+        pieces.append(Piece(part, round(x, 2), round(width, 2)))
+        x += width
+    return pieces
+
+
+def spoken(n: Classes) -> str:
+    """The same for those who do not see it."""
+    return ", ".join(f"{number(getattr(n, part))} {part}" for part in PARTS if getattr(n, part)) or "nothing known"
+
+
+def share(value: float | None) -> str:
+    """A share in per cent, never rounded up to all of it."""
+    if value is None:
+        return "–"
+    cut = floor(value * 10_000) / 100
+    return f"{cut:.0f}" if cut == int(cut) else f"{cut:.2f}".rstrip("0")
+
+
+def number(n: int) -> str:
+    return f"{n:,}"
+
+
+def span(seconds: float) -> str:
+    """A span as people say it; a dash for none."""
+    if seconds <= 0:
+        return "–"
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    for limit, size, unit in ((120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h")):
+        if seconds < limit:
+            return f"{seconds / size:.1f} {unit}" if size == 1 else f"{seconds / size:.0f} {unit}"
+    return f"{seconds / 86_400:.0f} d"
+
+
+def ago(at: datetime | None, now: datetime) -> str:
+    """How long ago something was."""
+    return "never" if at is None else f"{span(max((now - at).total_seconds(), 0.001))} ago"
+
+
+def verdict(c: Connection) -> str:
+    """One sentence for whoever has only one glance."""
+    waiting = sum(n.waiting for n in c.accounting.values()) + c.events.waiting
+    if c.background.blocked_code:
+        return "Shut by a failure: nothing is sent until somebody acts on its case."
+    if c.paused:
+        return f"Paused. Webhooks are kept; {number(waiting)} wait."
+    if c.background.mode == "shadow":
+        return "Shadow: everything is computed and compared, nothing is sent."
+    if c.cases.open:
+        stuck = f"{number(c.cases.open)} open {'case needs' if c.cases.open == 1 else 'cases need'} a person"
+        return f"{stuck}; {number(waiting)} on their way." if waiting else f"{stuck}; nothing else waits."
+    if waiting:
+        return f"{number(waiting)} on their way, nothing is stuck."
+    return "Both sides agree." if c.agreement is not None else "Nothing is known yet."
+
+
+def mood(c: Connection) -> str:
+    """good, moving, trouble or asleep: what colour the headline has."""
+    if c.background.blocked_code or any(group.severity in ("urgent", "high") for group in c.background.groups):
+        return "trouble"
+    if c.paused or c.background.mode == "shadow":
+        return "asleep"
+    return "moving" if c.is_waiting else "good"
+
+
+FILTERS: Mapping[str, Callable[..., str]] = {
+    "number": number,
+    "share": share,
+    "span": span,
+    "spoken": spoken,
+    "verdict": verdict,
+    "mood": mood,
+}
+"""What the templates may call."""

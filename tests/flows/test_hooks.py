@@ -1,0 +1,458 @@
+"""The door, through a real server on a real database: every answer it gives, and what it promises by 200."""
+
+import base64
+import contextlib
+import hmac
+import http.client
+import json
+import os
+import signal
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx2
+import psycopg
+import pytest
+import uvicorn
+from prometheus_client import CollectorRegistry
+
+from isthmus.db.embedded import Embedded
+from isthmus.db.line import Line
+from isthmus.db.migrate import migrate
+from isthmus.db.pool import Database
+from isthmus.db.sql import tallies
+from isthmus.flows.ingest import ingest
+from isthmus.kit.pack import Packer
+from isthmus.model.event import Delivery
+from isthmus.model.lane import Lane
+from isthmus.web.hooks.receive import LARGEST
+from isthmus.web.hooks.verify import Door, Doors
+from isthmus.web.server import Server
+
+SHOP = "acme-uk.myshopify.com"
+NEW, OLD, OTHERS, HOOK = "shpss_new", "shpss_old", "shpss_others", "hook-secret"
+BODY = b'{"id": 820982911946154508, "email": "jon@example.com"}'
+
+
+@dataclass
+class Web:
+    """A running web process, or rather thread, and what it rang."""
+
+    url: str
+    dsn: str
+    registry: CollectorRegistry
+    bells: list[tuple[str, Lane]] = field(default_factory=list)
+
+    def told(
+        self,
+        body: bytes = BODY,
+        *,
+        secret: str = NEW,
+        topic: str = "orders/create",
+        shop: str = SHOP,
+        webhook_id: str | None = None,
+        prefix: str = "X-Shopify-",
+        **changed: str | None,
+    ) -> int:
+        """Deliver as Shopify does; the status answered. A header changed to None is left out."""
+        headers = signed(
+            body, secret, topic=topic, shop=shop, webhook_id=webhook_id or str(uuid.uuid4()), prefix=prefix
+        )
+        headers |= {name: value for name, value in changed.items() if value is not None}
+        headers = {name: value for name, value in headers.items() if changed.get(name, "") is not None}
+        return httpx2.post(f"{self.url}/hooks/shopify", content=body, headers=headers).status_code
+
+    def events(self) -> list[dict[str, object]]:
+        with Database(self.dsn, pool_size=1) as db, db.transaction() as tx:
+            rows = tx.fetch_all("SELECT * FROM event JOIN event_body ON event_id = id ORDER BY id")
+        return [row | {"body": Packer().unpack(row["body"])} for row in rows]
+
+    def tallies(self) -> dict[str, int]:
+        with Database(self.dsn, pool_size=1) as db, db.transaction() as tx:
+            return tallies(tx, "acme")
+
+    def answered(self, answer: str) -> float:
+        return self.registry.get_sample_value("hooks_requests_total", {"answer": answer}) or 0.0
+
+
+def signed(
+    body: bytes, secret: str, *, topic: str, shop: str, webhook_id: str, prefix: str = "X-Shopify-"
+) -> dict[str, str]:
+    return {
+        f"{prefix}Topic": topic,
+        f"{prefix}Shop-Domain": shop,
+        f"{prefix}Hmac-Sha256": base64.b64encode(hmac.digest(secret.encode(), body, "sha256")).decode(),
+        f"{prefix}Webhook-Id": webhook_id,
+        f"{prefix}Event-Id": "98880550-7158-44d4-b7cd-2c97c8a091b5",
+        f"{prefix}Triggered-At": "2026-11-20T12:00:06.123456789Z",
+        f"{prefix}API-Version": "2026-10",
+        "Content-Type": "application/json",
+    }
+
+
+@contextlib.contextmanager
+def serving(dsn: str, doors: Doors) -> Iterator[Web]:
+    """The door on a port of its own, in a thread with its own event loop."""
+    line, packer, registry = Line(dsn), Packer(), CollectorRegistry()
+    web = Web("", dsn, registry)
+
+    async def keep(deliveries: Sequence[Delivery]) -> list[bool]:
+        return await ingest(line, deliveries, datetime.now(UTC), packer)
+
+    def ring(connection: str, lane: Lane) -> None:
+        web.bells.append((connection, lane))
+
+    app = Server(doors=lambda: doors, keep=keep, ring=ring, is_ready=lambda: True, registry=registry, close=line.close)
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        web.url = f"http://127.0.0.1:{door.getsockname()[1]}"
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="on"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [door]})
+        thread.start()
+        try:
+            yield web
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+@pytest.fixture
+def web(db_url: str) -> Iterator[Web]:
+    """The door of a connection with one store, one other shop of somebody else's, and an old secret of a store gone."""
+    doors = Doors(
+        [Door("acme", "uk", SHOP, NEW, OLD), Door("others", "main", "others.myshopify.com", OTHERS)],
+        past=[("acme", "shpss_ancient")],
+        hook_secrets={"acme": HOOK},
+    )
+    with serving(db_url, doors) as web:
+        yield web
+
+
+def eventually(holds: Callable[[], bool], seconds: float = 5.0) -> bool:
+    until = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+# -- kept ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_signed_delivery_is_kept_as_it_came_and_rings_its_lane(web: Web) -> None:
+    assert web.told(webhook_id="w1") == 200
+    (event,) = web.events()
+    assert (event["connection"], event["store"], event["topic"], event["webhook_id"]) == (
+        "acme",
+        "uk",
+        "orders/create",
+        "w1",
+    )
+    assert (event["body"], event["lane"], event["state"]) == (BODY, Lane.REALTIME.rank, "waiting")
+    assert event["triggered_at"] == datetime(2026, 11, 20, 12, 0, 6, 123456, tzinfo=UTC)
+    assert event["action_id"] == "98880550-7158-44d4-b7cd-2c97c8a091b5"
+    assert eventually(lambda: web.bells == [("acme", Lane.REALTIME)])
+
+
+def test_f32_both_header_families_are_accepted(web: Web) -> None:
+    assert web.told(prefix="X-Shopify-") == 200
+    assert web.told(prefix="shopify-") == 200
+    assert len(web.events()) == 2
+
+
+def test_f25_five_copies_at_once_are_one_event(web: Web) -> None:
+    with ThreadPoolExecutor(5) as callers:
+        answers = list(callers.map(lambda _: web.told(webhook_id="w1"), range(5)))
+    assert answers == [200] * 5
+    assert len(web.events()) == 1
+    assert web.tallies() == {"event.received": 5, "event.duplicate": 4}
+
+
+def test_f27_a_repeated_delivery_rings_no_bell(web: Web) -> None:
+    assert [web.told(webhook_id="w1"), web.told(webhook_id="w1")] == [200, 200]
+    assert eventually(lambda: web.bells == [("acme", Lane.REALTIME)])
+    assert web.told(webhook_id="w2", topic="products/update") == 200
+    assert eventually(lambda: web.bells == [("acme", Lane.REALTIME), ("acme", Lane.ENRICHMENT)])
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe\x00 no text", b"[]", b"null", b"x" * 100_000])
+def test_whatever_is_signed_is_kept_byte_for_byte(web: Web, body: bytes) -> None:
+    assert web.told(body) == 200
+    assert [event["body"] for event in web.events()] == [body]
+
+
+def test_an_unknown_topic_is_kept_for_later(web: Web) -> None:
+    assert web.told(topic="moons/rise") == 200
+    assert [(event["topic"], event["state"]) for event in web.events()] == [("moons/rise", "waiting")]
+
+
+def test_a_delivery_without_an_id_is_known_by_its_content(web: Web) -> None:
+    lost = {"X-Shopify-Webhook-Id": None}
+    assert [web.told(**lost), web.told(**lost), web.told(b"{}", **lost)] == [200, 200, 200]
+    assert len(web.events()) == 2
+
+
+def test_odd_optional_headers_do_not_cost_the_delivery(web: Web) -> None:
+    assert web.told(**{"X-Shopify-Triggered-At": "yesterday", "X-Shopify-Event-Id": "x" * 300}) == 200
+    assert [(event["triggered_at"], event["action_id"]) for event in web.events()] == [(None, None)]
+
+
+def test_the_largest_body_is_kept(web: Web) -> None:
+    assert web.told(b"x" * LARGEST) == 200
+    assert [len(event["body"]) for event in web.events()] == [LARGEST]  # type: ignore[arg-type]
+
+
+# -- refused -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"X-Shopify-Hmac-Sha256": None},
+        {"X-Shopify-Hmac-Sha256": "nonsense"},
+        {"X-Shopify-Hmac-Sha256": hmac.digest(NEW.encode(), BODY, "sha256").hex()},
+        {"X-Shopify-Hmac-Sha256": base64.b64encode(hmac.digest(NEW.encode(), BODY + b" ", "sha256")).decode()},
+    ],
+    ids=["none", "nonsense", "hex", "tampered"],
+)
+def test_f32_a_wrong_signature_is_never_accepted(web: Web, changed: dict[str, str | None]) -> None:
+    assert web.told(**changed) == 401
+    assert web.told(secret="shpss_somebody") == 401
+    assert web.told(secret=OTHERS) == 401
+    assert (web.events(), web.answered("unsigned")) == ([], 3)
+
+
+def test_the_previous_secret_opens_and_sounds_the_alarm(web: Web) -> None:
+    assert web.told(secret=NEW) == 200
+    assert web.registry.get_sample_value("hooks_previous_secret_total", {"connection": "acme"}) is None
+    assert web.told(secret=OLD) == 200
+    assert web.registry.get_sample_value("hooks_previous_secret_total", {"connection": "acme"}) == 1
+    assert web.told(secret="shpss_ancient") == 401
+
+
+def test_an_unknown_shop_is_told_so(web: Web) -> None:
+    assert web.told(shop="nobody.myshopify.com") == 404
+    assert (web.events(), web.answered("unknown_shop")) == ([], 1)
+
+
+@pytest.mark.parametrize("topic", ["customers/data_request", "customers/redact", "shop/redact"])
+def test_a_privacy_request_is_never_turned_away_for_its_shop_or_the_age_of_its_secret(web: Web, topic: str) -> None:
+    assert web.told(topic=topic, shop="gone.myshopify.com", secret="shpss_ancient") == 200
+    assert web.told(topic=topic, shop="gone.myshopify.com", secret=OTHERS) == 200
+    assert web.told(topic=topic, shop=SHOP, secret="shpss_ancient") == 200
+    assert web.told(topic=topic, shop=SHOP) == 200
+    assert [(event["connection"], event["store"]) for event in web.events()] == [
+        ("acme", ""),
+        ("others", ""),
+        ("acme", "uk"),
+        ("acme", "uk"),
+    ]
+    assert web.told(topic=topic, shop="gone.myshopify.com", secret="shpss_somebody") == 401
+    assert web.told(topic=topic, shop="gone.myshopify.com", **{"X-Shopify-Hmac-Sha256": None}) == 401
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"X-Shopify-Topic": None},
+        {"X-Shopify-Shop-Domain": None},
+        {"X-Shopify-Topic": "x" * 300},
+        {"X-Shopify-Webhook-Id": "w\t1"},
+    ],
+    ids=["no topic", "no shop", "long topic", "control character"],
+)
+def test_nonsense_is_called_so(web: Web, changed: dict[str, str | None]) -> None:
+    assert web.told(**changed) == 400
+    assert (web.events(), web.answered("nonsense")) == ([], 1)
+
+
+def test_only_plain_posts_are_deliveries(web: Web) -> None:
+    answer = httpx2.get(f"{web.url}/hooks/shopify")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+    assert web.told(**{"Content-Encoding": "gzip"}) == 415
+    assert (web.answered("wrong_method"), web.answered("encoded")) == (1, 1)
+
+
+def test_an_oversized_body_is_refused_by_its_announced_length_alone(web: Web) -> None:
+    assert heard(web, b"Content-Length: %d\r\n\r\n" % (LARGEST + 1)) == 413
+    assert web.answered("too_large") == 1
+
+
+def test_an_oversized_body_without_a_length_is_refused_once_it_passes_the_limit(web: Web) -> None:
+    chunk = b"%x\r\n%s\r\n" % (2**20, b"x" * 2**20)
+    sent = 0
+
+    def chunks() -> Iterator[bytes]:
+        nonlocal sent
+        yield b"Transfer-Encoding: chunked\r\n\r\n"
+        while True:
+            yield chunk
+            sent += 1
+
+    assert heard(web, *[], endless=chunks()) == 413
+    assert LARGEST / 2**20 <= sent < 64
+    assert web.told() == 200
+
+
+def heard(web: Web, *parts: bytes, endless: Iterator[bytes] | None = None) -> int:
+    """Send a delivery's head and then these parts until the door answers; the status."""
+    host, _, port = web.url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=10) as call:
+        call.sendall(b"POST /hooks/shopify HTTP/1.1\r\nHost: x\r\n")
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            for part in endless or parts:
+                call.sendall(part)
+        answer = http.client.HTTPResponse(call)
+        answer.begin()
+        return answer.status
+
+
+# -- several connections, and Ometria ------------------------------------------------------------------------------
+
+
+def test_one_shop_that_feeds_two_connections_makes_an_event_for_each_whose_secret_signed(db_url: str) -> None:
+    doors = Doors([Door("acme", "uk", SHOP, NEW), Door("staging", "uk", SHOP, NEW), Door("third", "uk", SHOP, OLD)])
+    with serving(db_url, doors) as web:
+        assert web.told(webhook_id="w1") == 200
+        assert sorted(str(event["connection"]) for event in web.events()) == ["acme", "staging"]
+        assert web.told(webhook_id="w1", secret=OLD) == 200
+        assert sorted(str(event["connection"]) for event in web.events()) == ["acme", "staging", "third"]
+
+
+def test_an_ometria_automation_calls_with_its_shared_secret(web: Web) -> None:
+    def call(connection: str, secret: str | bytes | None) -> int:
+        headers = {} if secret is None else {"X-Isthmus-Secret": secret}
+        return httpx2.post(
+            f"{web.url}/hooks/ometria/{connection}", json={"email": "a@b.c"}, headers=headers
+        ).status_code
+
+    assert call("acme", HOOK) == 200
+    assert [call("acme", None), call("acme", ""), call("acme", HOOK + "x"), call("acme", "é".encode())] == [401] * 4
+    assert [call("others", HOOK), call("others", "")] == [404, 404]
+    assert httpx2.get(f"{web.url}/hooks/ometria/acme").status_code == 405
+    (event,) = web.events()
+    assert (event["topic"], event["connection"], event["lane"]) == ("ometria/hook", "acme", 0)
+    assert json.loads(event["body"]) == {"email": "a@b.c"}  # type: ignore[arg-type]
+
+
+def test_equal_calls_of_an_automation_are_events_of_their_own(web: Web) -> None:
+    for _ in range(2):
+        httpx2.post(f"{web.url}/hooks/ometria/acme", content=b"{}", headers={"X-Isthmus-Secret": HOOK})
+    assert len(web.events()) == 2
+
+
+def test_the_process_tells_that_it_is_up_and_what_it_answered(web: Web) -> None:
+    web.told()
+    assert httpx2.get(f"{web.url}/live").status_code == 200
+    assert httpx2.get(f"{web.url}/ready").status_code == 200
+    assert 'hooks_requests_total{answer="kept"} 1.0' in httpx2.get(f"{web.url}/metrics").text
+
+
+# -- the database goes away ----------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def away(dsn: str) -> Iterator[None]:
+    """The test's own database refuses everyone, and has thrown out who was in."""
+    name = psycopg.conninfo.conninfo_to_dict(dsn)["dbname"]
+    with psycopg.connect(psycopg.conninfo.make_conninfo(dsn, dbname="postgres"), autocommit=True) as outside:
+        outside.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+        outside.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+        try:
+            yield
+        finally:
+            outside.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+
+
+def test_f31_while_the_database_is_away_nothing_is_acknowledged_and_then_all_is_well(
+    web: Web, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert web.told(webhook_id="before") == 200
+    with away(web.dsn):
+        start = time.monotonic()
+        answer = httpx2.post(
+            f"{web.url}/hooks/shopify",
+            content=BODY,
+            headers=signed(BODY, NEW, topic="orders/create", shop=SHOP, webhook_id="during"),
+        )
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
+        assert time.monotonic() - start < 3
+    assert web.told(webhook_id="during") == 200
+    assert [event["webhook_id"] for event in web.events()] == ["before", "during"]
+    said = "".join(capfd.readouterr())
+    assert "deliveries not kept" in said
+    assert not any(private in said for private in ("jon@example.com", NEW, "during", SHOP))
+
+
+def test_f31_a_delivery_that_arrives_during_a_blink_of_the_database_is_only_slower(web: Web) -> None:
+    assert web.told() == 200
+    with ThreadPoolExecutor(1) as caller:
+        with away(web.dsn):
+            answer = caller.submit(web.told, webhook_id="during")
+            time.sleep(0.3)
+        assert answer.result() == 200
+
+
+def test_f31_a_database_that_hangs_is_answered_for_in_two_seconds(web: Web) -> None:
+    assert web.told() == 200
+    with psycopg.connect(web.dsn) as holder:
+        holder.execute("LOCK TABLE event_key IN ACCESS EXCLUSIVE MODE")
+        start = time.monotonic()
+        with ThreadPoolExecutor(3) as callers:
+            answers = list(callers.map(lambda n: web.told(webhook_id=f"w{n}"), range(3)))
+        assert answers == [503] * 3
+        assert time.monotonic() - start < 3
+    assert eventually(lambda: web.told(webhook_id="w0") == 200)
+    assert eventually(lambda: web.told(webhook_id="w1") == 200)
+    assert len([event for event in web.events() if event["webhook_id"] in ("w0", "w1")]) == 2
+
+
+def test_f31_nothing_acknowledged_is_lost_when_the_database_is_killed_in_mid_flush(tmp_path: Path) -> None:
+    tmp_path.chmod(0o711)
+    server = Embedded(tmp_path / "server")
+    dsn = server.start()
+    try:
+        with Database(dsn, pool_size=1) as db:
+            migrate(db)
+        server.watch()
+        stop, acknowledged, refused = threading.Event(), [], []
+
+        def deliver(caller: int) -> None:
+            n = 0
+            while not stop.is_set():
+                n += 1
+                answer = web.told(webhook_id=f"{caller}-{n}")
+                (acknowledged if answer == 200 else refused).append(f"{caller}-{n}")
+
+        with serving(dsn, Doors([Door("acme", "uk", SHOP, NEW)])) as web, ThreadPoolExecutor(4) as callers:
+            for caller in range(4):
+                callers.submit(deliver, caller)
+            for _ in range(3):
+                before = len(acknowledged)
+                assert eventually(lambda: len(acknowledged) > before + 20, 15.0)  # noqa: B023
+                kill_server(dsn)
+            before = len(acknowledged)
+            assert eventually(lambda: len(acknowledged) > before + 20, 15.0)
+            stop.set()
+        events = web.events()
+        kept = [str(event["webhook_id"]) for event in events]
+        assert set(acknowledged) <= set(kept)
+        assert len(kept) == len(set(kept))
+        counted = web.tallies()
+        assert counted["event.received"] - counted.get("event.duplicate", 0) == len(kept)
+    finally:
+        server.erase()
+
+
+def kill_server(dsn: str) -> None:
+    with psycopg.connect(dsn) as asking:
+        row = asking.execute("SELECT pg_read_file('postmaster.pid')").fetchone()
+    assert row is not None
+    os.kill(int(row[0].splitlines()[0]), signal.SIGKILL)

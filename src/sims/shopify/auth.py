@@ -64,7 +64,8 @@ def exchange(tokens: Tokens, shop: Shop, request: Request, scopes: frozenset[str
     form = _form(request)
     if form is None:
         return _refuse("invalid_request", "The request body could not be read.")
-    if form.get("client_id") != shop.client_id or form.get("client_secret") != shop.client_secret:
+    secrets = (shop.client_secret, shop.old_client_secret)  # either, while one is rotated: ASSUMED
+    if form.get("client_id") != shop.client_id or form.get("client_secret", "") not in secrets:
         return _refuse("invalid_client", "The client credentials are invalid.")
     if form.get("grant_type") != "client_credentials":
         return _refuse("unsupported_grant_type", "The grant type is not supported.")

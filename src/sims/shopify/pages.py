@@ -73,10 +73,12 @@ def window(
     after: str | None = None,
     before: str | None = None,
     reverse: bool = False,
+    matches: Callable[[Place], bool] | None = None,
 ) -> Page:
     """Return the asked window of records sorted by place; `reverse` turns the order round first.
 
-    A cursor whose record has gone still points between its neighbours.
+    A cursor whose record has gone still points between its neighbours. Of a search only as much is looked at as the
+    page needs.
     """
     if first is None and last is None:
         raise Refusal("you must provide one of first or last", code="BAD_REQUEST")
@@ -85,6 +87,10 @@ def window(
     n = first if first is not None else last
     if n is None or not 0 <= n <= MAX_PAGE:
         raise Refusal(f"{'first' if last is None else 'last'} must be between 0 and {MAX_PAGE}", code="BAD_REQUEST")
+    if matches is not None:
+        if first is not None and before is None:
+            return _scan(places, view, first, after, reverse, matches)
+        places = [place for place in places if matches(place)]
     low, high = 0, len(places)
     if after is not None:
         low = _cut(places, decode(after), reverse, is_after=True)
@@ -95,6 +101,26 @@ def window(
     total = len(places)
     chosen = [places[total - 1 - at] for at in range(start, stop)] if reverse else places[start:stop]
     return Page([view(place) for place in chosen], chosen, start > 0, stop < total)
+
+
+def _scan(
+    places: Sequence[Place],
+    view: Callable[[Place], Any],
+    first: int,
+    after: str | None,
+    reverse: bool,
+    matches: Callable[[Place], bool],
+) -> Page:
+    low = 0 if after is None else _cut(places, decode(after), reverse, is_after=True)
+    total, chosen = len(places), []
+    for at in range(low, total):
+        place = places[total - 1 - at] if reverse else places[at]
+        if matches(place):
+            chosen.append(place)
+            if len(chosen) > first:
+                break
+    shown = chosen[:first]
+    return Page([view(place) for place in shown], shown, after is not None, len(chosen) > first)
 
 
 def whole(items: Sequence[Any], view: Callable[[Any], Any], **asked: Any) -> Page:

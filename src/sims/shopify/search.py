@@ -50,12 +50,16 @@ class Term:
 
 @dataclass(slots=True)
 class Search:
-    """A parsed query: what it matches, which fields it asks about, and what was wrong with it."""
+    """A parsed query: what it matches, which fields it asks about, and what was wrong with it.
+
+    `bounds` hold, for fields that are times, from when to when a match can be at all.
+    """
 
     query: str
     matches: Match
     fields: frozenset[str] = frozenset()
     parsed: dict[str, Any] = field(default_factory=dict)
+    bounds: dict[str, tuple[datetime | None, datetime | None]] = field(default_factory=dict)
     warnings: list[dict[str, str]] = field(default_factory=list)
 
     def told(self, path: list[str | int]) -> dict[str, Any]:
@@ -73,7 +77,7 @@ def parse(query: str, known: Mapping[str, Field], default: Callable[[Any], str] 
     match = reading.disjunction()
     parsed = reading.told[0] if len(reading.told) == 1 else {"and": reading.told}
     fields = frozenset(term.field for term in reading.terms if term.field is not None)
-    return Search(query, match, fields, parsed, reading.warnings)
+    return Search(query, match, fields, parsed, reading.bounds(), reading.warnings)
 
 
 class _Reading:
@@ -86,6 +90,24 @@ class _Reading:
         self.terms: list[Term] = []
         self.told: list[dict[str, Any]] = []
         self.warnings: list[dict[str, str]] = []
+
+    def bounds(self) -> dict[str, tuple[datetime | None, datetime | None]]:
+        """Return the span of each time that the query names; none when terms are not simply side by side."""
+        if any(each.group("or") or each.group("not") or each.group("paren") for each in self._tokens):
+            return {}
+        found: dict[str, tuple[datetime | None, datetime | None]] = {}
+        for term in self.terms:
+            known = self._known.get(term.field or "")
+            if known is None or known.kind != "time" or term.field is None:
+                continue
+            at, end = _span(term)
+            low, high = found.get(term.field, (None, None))
+            if term.op in ("", ">", ">="):
+                low = at if low is None else max(low, at)
+            if term.op in ("", "<", "<="):
+                high = end if high is None else min(high, end)
+            found[term.field] = (low, high)
+        return found
 
     def disjunction(self) -> Match:
         choices = [self._conjunction()]
@@ -204,17 +226,7 @@ def _id(term: Term, read: Callable[[Any], Any]) -> Match:
 
 
 def _time(term: Term, read: Callable[[Any], Any]) -> Match:
-    """Compare times to the second; a date without a time is that whole day (in UTC: ASSUMED, the shop's zone is meant).
-
-    ASSUMED: an equal sign on a full time matches its second.
-    """
-    try:
-        at = datetime.fromisoformat(term.value)
-    except ValueError as error:
-        raise Refusal(f"Invalid timestamp for query filter `{term.field}`.", code="BAD_REQUEST") from error
-    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-    length = timedelta(days=1) if len(term.value) == len("2026-11-23") else timedelta(seconds=1)
-    end = at + length
+    at, end = _span(term)
     compare: dict[str, Callable[[datetime], bool]] = {
         "": lambda x: at <= x < end,
         ">": lambda x: x >= end,
@@ -224,6 +236,16 @@ def _time(term: Term, read: Callable[[Any], Any]) -> Match:
     }
     chosen = compare[term.op]
     return lambda record: (value := read(record)) is not None and chosen(value)
+
+
+def _span(term: Term) -> tuple[datetime, datetime]:
+    """Return the second or the day a term names; ASSUMED: a day is one in UTC, and an equal sign means the second."""
+    try:
+        at = datetime.fromisoformat(term.value)
+    except ValueError as error:
+        raise Refusal(f"Invalid timestamp for query filter `{term.field}`.", code="BAD_REQUEST") from error
+    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    return at, at + (timedelta(days=1) if len(term.value) == len("2026-11-23") else timedelta(seconds=1))
 
 
 def _compared(op: str, wanted: Decimal, read: Callable[[Any], Any]) -> Match:

@@ -121,8 +121,7 @@ class Product(WithMetafields):
 
     def variants(self, sort_key: str = "POSITION", **asked: Any) -> Page:
         mine = {each.id: each for each in self.record.variants}
-        slot = f"variants of {self.record.id}"
-        return self.sight.find("variants", mine, self._variant, {}, None, sort_key, slot, **asked)
+        return self.sight.find("variants", mine, self._variant, {}, None, sort_key, is_whole=False, **asked)
 
     def _variant(self, record: VariantRecord) -> ProductVariant:
         return ProductVariant(self.sight, record)

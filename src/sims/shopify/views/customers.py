@@ -113,13 +113,13 @@ class Customer(WithMetafields):
     @property
     def last_order(self) -> order_views.Order | None:
         number = self.record.last_order_id
-        order = self.sight.store.orders.get(number) if number is not None else None
+        order = self.sight.orders.get(number) if number is not None else None
         return None if order is None else order_views.Order(self.sight, order)
 
     def orders(self, query: str | None = None, sort_key: str = "ID", **asked: Any) -> Page:
-        mine = {each.id: each for each in self.sight.store.orders_by(self.record.id)}
-        slot = f"orders of {self.record.id}"
-        return self.sight.find("orders", mine, self._order, ORDERS, query, sort_key, slot, **asked)
+        seen = self.sight.orders
+        mine = {each.id: each for each in self.sight.store.orders_by(self.record.id) if each.id in seen}
+        return self.sight.find("orders", mine, self._order, ORDERS, query, sort_key, is_whole=False, **asked)
 
     def _order(self, record: OrderRecord) -> order_views.Order:
         return order_views.Order(self.sight, record)

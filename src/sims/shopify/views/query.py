@@ -90,14 +90,14 @@ class QueryRoot:
         self, query: str | None = None, sort_key: str = "PROCESSED_AT", saved_search_id: str | None = None, **asked: Any
     ) -> Page:
         _no_saved_search(saved_search_id)
-        records = self.sight.store.orders
+        records = self.sight.orders
         return self.sight.find("orders", records, self._order, ORDERS, query, sort_key, **asked)
 
     def orders_count(
         self, query: str | None = None, limit: int | None = 10_000, saved_search_id: str | None = None
     ) -> dict[str, Any]:
         _no_saved_search(saved_search_id)
-        return self._count(self.sight.store.orders.values(), query, ORDERS, limit)
+        return self._count(self.sight.orders.values(), query, ORDERS, limit)
 
     def return_(self, id: str) -> return_views.Return | None:  # noqa: A002
         return self._of(return_views.Return, id)
@@ -164,10 +164,8 @@ class QueryRoot:
             and uri in (None, each.uri)
             and format in (None, each.format)
         }
-        slot = f"subscriptions {sorted(records)}"
-        return self.sight.find(
-            "subscriptions", records, subscription_views.WebhookSubscription, COMMON, query, sort_key, slot, **asked
-        )
+        view = subscription_views.WebhookSubscription
+        return self.sight.find("subscriptions", records, view, COMMON, query, sort_key, is_whole=False, **asked)
 
     def webhook_subscriptions_count(self, query: str | None = None, limit: int | None = 10_000) -> dict[str, Any]:
         return self._count(self._subscriptions(), query, COUNTED_SUBSCRIPTIONS, limit)
@@ -177,7 +175,7 @@ class QueryRoot:
         store = self.sight.store
         tables: dict[str, tuple[Mapping[Any, Any], Any]] = {
             "Customer": (store.customers, self._customer),
-            "Order": (store.orders, self._order),
+            "Order": (self.sight.orders if kind == "Order" else {}, self._order),
             "Product": (store.products, self._product),
             "ProductVariant": (store.variants, self._variant),
         }

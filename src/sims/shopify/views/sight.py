@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -13,14 +14,18 @@ from sims.shopify.filters import SORTS, words
 from sims.shopify.pages import Page, Place, window
 from sims.shopify.run import Run, unwind
 from sims.shopify.search import Field, Search
-from sims.shopify.state import Store, World
+from sims.shopify.state import Order, Store, World
+
+RECENT = timedelta(days=60)
+"""How far back an app sees orders unless it was granted all of them."""
 
 
 @dataclass(slots=True)
 class Sorting:
-    """A sorted list of places, right as long as the store's version stands still."""
+    """A sorted list of places, right as long as the store's version and the number of records stand still."""
 
     version: int
+    size: int
     places: Sequence[Place]
 
 
@@ -49,18 +54,35 @@ class Sight:
         known: Mapping[str, Field],
         query: str | None,
         sort_key: str,
-        slot: str = "",
+        is_whole: bool = True,
         **asked: Any,
     ) -> Page:
         """Return a page of the `kind` of records, sorted, and searched when there is a query.
 
-        `slot` tells records of one kind apart that are not all the store's, so that their sorting can be kept.
+        The sorting of a store's `is_whole` kind is kept; a few records of one owner are sorted anew.
         """
-        places = self._sorted(slot or kind, records, sort_key, SORTS[kind][sort_key])
+        key = SORTS[kind][sort_key]
+        places = self._kept(kind, records, sort_key, key) if is_whole else _sorted(records, key)
+        test: Callable[[Place], bool] | None = None
         if query and query.strip():
             matches = self.matcher(query, known)
-            places = [place for place in places if matches(records[place[1]])]
-        return window(places, lambda place: view(records[place[1]]), **asked)
+            low, high = self.searches[-1][1].bounds.get(sort_key.lower(), (None, None))
+            start = bisect_left(places, (low, 0)) if low is not None else 0
+            stop = bisect_left(places, (high, 0)) if high is not None else len(places)
+            places = places[start:stop]
+
+            def test(place: Place) -> bool:
+                return matches(records[place[1]])
+
+        return window(places, lambda place: view(records[place[1]]), matches=test, **asked)
+
+    @property
+    def orders(self) -> Mapping[int, Order]:
+        """The orders the app may see: without `read_all_orders` only those of the last 60 days."""
+        if "read_all_orders" in self.scopes:
+            return self.store.orders
+        since = self.now - RECENT
+        return {number: order for number, order in self.store.orders.items() if order.created_at >= since}
 
     def count(self, records: Iterable[Any], query: str | None, known: Mapping[str, Field]) -> int:
         """Count what a query matches."""
@@ -83,10 +105,13 @@ class Sight:
             record.created_at <= horizon and (not by_change or record.updated_at <= horizon) and found.matches(record)
         )
 
-    def _sorted(self, kind: str, records: Mapping[Any, Any], name: str, key: Callable[[Any], Any]) -> Sequence[Place]:
+    def _kept(self, kind: str, records: Mapping[int, Any], name: str, key: Callable[[Any], Any]) -> Sequence[Place]:
         slot = (self.store.shop.domain, kind, name)
         known = self.sortings.get(slot)
-        if known is None or known.version != self.store.version:
-            places = sorted((key(each), each.id) for each in records.values())
-            known = self.sortings[slot] = Sorting(self.store.version, places)
+        if known is None or (known.version, known.size) != (self.store.version, len(records)):
+            known = self.sortings[slot] = Sorting(self.store.version, len(records), _sorted(records, key))
         return known.places
+
+
+def _sorted(records: Mapping[int, Any], key: Callable[[Any], Any]) -> Sequence[Place]:
+    return sorted((key(each), each.id) for each in records.values())

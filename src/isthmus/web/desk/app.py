@@ -46,7 +46,7 @@ def desk(status: Callable[[], Status]) -> ASGIApp:
         try:
             told = await run_in_threadpool(status)
         except Exception:
-            # Whatever keeps us from the numbers, whoever looks must be told that they are missing, and not why in detail.
+            # Whoever looks must be told that the numbers are missing, and not why in detail.
             log.exception("the desk has no numbers")
             return _page("away.html", 503, refresh=refresh)
         return _page("desk.html", told=told, refresh=refresh)

@@ -8,14 +8,18 @@ from markdown_it import MarkdownIt
 
 
 def text(code: str, shelf: Traversable | None = None) -> str | None:
-    """The runbook of a case code as HTML; None where it is not at hand.
+    """The steps of a case code's runbook as HTML; None where it is not at hand.
 
-    `code` must be a row of the catalogue: it becomes part of a path.
+    `code` must be a row of the catalogue: it becomes part of a path. What stands before the first section is left out,
+    since the page tells it from the catalogue.
     """
     found = (shelf or _shelf()) / f"{code}.md"
     if not found.is_file():
         return None
-    return MarkdownIt("commonmark", {"html": False}).enable("table").render(found.read_text(encoding="utf-8"))
+    whole = found.read_text(encoding="utf-8")
+    _, heading, steps = whole.partition("\n## ")
+    page: str = MarkdownIt("commonmark", {"html": False}).enable("table").render("## " + steps if heading else whole)
+    return page
 
 
 def _shelf() -> Traversable:

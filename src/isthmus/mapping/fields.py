@@ -51,12 +51,13 @@ def address(given: model.Address | None) -> wire.Address | None:
 
 def tags(given: Iterable[str], allowed: frozenset[str] | None) -> list[str]:
     """A sorted set that takes case for decoration; `allowed` None lets everything through."""
-    wanted = None if allowed is None else {tag.casefold() for tag in allowed}
     kept: dict[str, str] = {}
     for tag in sorted(given):
-        folded = tag.strip().casefold()
-        if folded and (wanted is None or folded in wanted):
-            kept.setdefault(folded, tag.strip())
+        kept.setdefault(tag.strip().casefold(), tag.strip())
+    kept.pop("", None)
+    if allowed is not None:
+        wanted = {tag.casefold() for tag in allowed}
+        kept = {folded: tag for folded, tag in kept.items() if folded in wanted}
     return [kept[folded] for folded in sorted(kept)]
 
 

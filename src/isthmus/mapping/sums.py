@@ -21,10 +21,11 @@ _NO_MONEY: Mapping[int, Decimal] = {}
 
 
 class View(Struct, frozen=True):
-    """`units` and `by_line` say, per line id, how much of it was refunded."""
+    """`units` and `by_line` say, per line id, how much was refunded; `nil` is zero with the currency's decimals."""
 
     side: Side
     smallest: Decimal
+    nil: Decimal
     taxes_included: bool
     discount_sign: int
     totals: wire.Totals
@@ -38,6 +39,7 @@ def view(order: Order, kept: Decimal, side: Side, currency: str, style: str, sig
     Style "net" names no refunds: its totals are already without them.
     """
     smallest = unit(currency)
+    nil = ZERO.quantize(smallest)
     total, shipping, tax, discount = kept, side(order.shipping), side(order.current_tax), side(order.current_discounts)
     units, by_line = _NO_UNITS, _NO_MONEY
     if order.refunds:
@@ -48,38 +50,47 @@ def view(order: Order, kept: Decimal, side: Side, currency: str, style: str, sig
             total += sum(by_line.values(), ZERO)
             tax += spread.tax
             discount += sum((share(side(x.discount), units.get(x.id, 0), x.quantity) for x in order.lines), ZERO)
-    # A cancelled or wholly edited order may have kept less than its shipping and tax say; goods are never negative.
-    shipping = exact(max(ZERO, min(shipping, total)), smallest)
-    tax = exact(max(ZERO, min(tax, total - shipping)), smallest)
-    discount = exact(discount, smallest)
+    shipping, tax, discount = exact(shipping, smallest), exact(tax, smallest), exact(discount, smallest)
+    subtotal = total - shipping - tax
+    if subtotal < 0 or shipping < 0 or tax < 0:
+        # A cancelled or wholly edited order may have kept less than its shipping and tax say.
+        shipping = max(nil, min(shipping, total))
+        tax = max(nil, min(tax, total - shipping))
+        subtotal = total - shipping - tax
     totals = wire.Totals(
         currency=currency,
-        subtotal=total - shipping - tax,
+        subtotal=subtotal,
         discount=-discount if sign < 0 else discount,
         shipping=shipping,
         tax=tax,
         grand_total=total,
     )
-    return View(side, smallest, order.taxes_included, sign, totals, units, by_line)
+    return View(side, smallest, nil, order.taxes_included, sign, totals, units, by_line)
 
 
 def priced(view: View, line: Line, quantity: int) -> tuple[Decimal, Decimal, Decimal, Decimal, Decimal]:
     """Unit price, subtotal, discount, tax and total of so many units of a line."""
-    smallest = view.smallest
-    price, discount, tax = view.side(line.unit_price), view.side(line.discount), view.side(line.tax)
+    side, nil, smallest = view.side, view.nil, view.smallest
+    price, discount, tax = side(line.unit_price), side(line.discount) or nil, side(line.tax) or nil
     if quantity != line.quantity:
         discount, tax = share(discount, quantity, line.quantity), share(tax, quantity, line.quantity)
-    price, discount, tax = exact(price, smallest), exact(discount, smallest), exact(tax, smallest)
-    after = price * quantity - discount
-    shown = -discount if view.discount_sign < 0 else discount
+    # Asked here rather than through `exact`: this is the innermost step of the busiest road.
+    same = smallest.same_quantum
+    if not (same(price) and same(discount) and same(tax)):
+        price, discount, tax = exact(price, smallest), exact(discount, smallest), exact(tax, smallest)
+    after = price if quantity == 1 else price * quantity
+    if discount:
+        after -= discount
+        if view.discount_sign < 0:
+            discount = -discount
     if view.taxes_included:
-        return price, after - tax, shown, tax, after
-    return price, after, shown, tax, after + tax
+        return price, after - tax, discount, tax, after
+    return price, after, discount, tax, after + tax
 
 
 def refunded(view: View, line: Line) -> Decimal | None:
     """Money returned for a line; None when no unit of it was refunded."""
-    return view.by_line.get(line.id, exact(ZERO, view.smallest)) if line.id in view.units else None
+    return view.by_line.get(line.id, view.nil) if line.id in view.units else None
 
 
 def line_totals(view: View, line: Line, quantity: int) -> wire.LineTotals:

@@ -25,7 +25,10 @@ def order(record: wire.Order) -> Trimmed:
     RejectedError `integration.record_too_large` when even that does not fit.
     """
     record, n_cut = _fit(record)
-    return _encode(record, n_cut, (_no_properties, _no_line_extras, _no_addresses))
+    body = wire.encode(record)
+    if len(body) <= limits.RECORD_BYTES:
+        return body, n_cut
+    return _smaller(record, n_cut, (_no_properties, _no_line_extras, _no_addresses))
 
 
 def product(record: wire.Product) -> Trimmed:
@@ -33,35 +36,45 @@ def product(record: wire.Product) -> Trimmed:
 
     Vendor, type, category and options stay: segments and recommendations hang on them.
     """
-    return _encode(record, 0, (_no_product_properties, _no_tags))
-
-
-def _encode(record: _R, n_cut: int, cuts: Sequence[_Cut[_R]]) -> Trimmed:
     body = wire.encode(record)
+    if len(body) <= limits.RECORD_BYTES:
+        return body, 0
+    return _smaller(record, 0, (_no_product_properties, _no_tags))
+
+
+def _smaller(record: _R, n_cut: int, cuts: Sequence[_Cut[_R]]) -> Trimmed:
+    """Cut after cut until the record fits."""
+    size = 0
     for cut in cuts:
-        if len(body) <= limits.RECORD_BYTES:
-            break
         record, n = cut(record)
         n_cut += n
         body = wire.encode(record)
-    if len(body) > limits.RECORD_BYTES:
-        raise RejectedError("integration.record_too_large", f"{len(body)} bytes, {limits.RECORD_BYTES} are allowed")
-    return body, n_cut
+        size = len(body)
+        if size <= limits.RECORD_BYTES:
+            return body, n_cut
+    raise RejectedError("integration.record_too_large", f"{size} bytes, {limits.RECORD_BYTES} are allowed")
 
 
 def _fit(record: wire.Order) -> tuple[wire.Order, int]:
     """Make the order's properties and its lines' properties share one budget."""
     lines, room, n_cut = record.lineitems, limits.PROPERTIES_BYTES, 0
-    if any(line.properties for line in lines):
-        lines, taken, n_cut = _fit_lines(lines)
-        room -= taken
+    for line in lines:
+        if line.properties is not None:
+            lines, taken, n_cut = _fit_lines(lines)
+            room -= taken
+            break
     properties = record.properties
-    if properties and wire.size(properties) > room:
+    if properties and _may_be_long(properties, room) and wire.size(properties) > room:
         fitted = fields.fit(properties, "tags", room)
         properties, n_cut = fitted.properties or None, n_cut + fitted.n_cut
     if not n_cut:
         return record, 0
     return replace(record, lineitems=lines, properties=properties), n_cut
+
+
+def _may_be_long(properties: wire.Properties, room: int) -> bool:
+    """Whether it is worth measuring: lists can grow, while the other properties are words of Shopify's."""
+    return room < limits.PROPERTIES_BYTES or "tags" in properties or "discount_codes" in properties
 
 
 def _fit_lines(lines: Sequence[wire.LineItem]) -> tuple[tuple[wire.LineItem, ...], int, int]:

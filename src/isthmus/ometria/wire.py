@@ -27,7 +27,7 @@ class Channels(Struct, frozen=True, gc=False, omit_defaults=True):
     sms: Sms | None = None
 
 
-class Contact(Struct, frozen=True, tag_field="@type", tag="contact"):
+class Contact(Struct, frozen=True, gc=False, tag_field="@type", tag="contact"):
     """One listing of a person (https://docs.ometria.com/docs/contacts-endpoint)."""
 
     collection: str = field(name="@collection")
@@ -84,7 +84,7 @@ class LineItemTotals(Struct, frozen=True, gc=False, omit_defaults=True):
     local: LineTotals | None = None
 
 
-class LineItem(Struct, frozen=True, omit_defaults=True):
+class LineItem(Struct, frozen=True, gc=False, omit_defaults=True):
     product_id: str
     quantity: int
     unit_price: Decimal
@@ -116,7 +116,7 @@ class Address(Struct, frozen=True, gc=False, omit_defaults=True):
     country_code: str | None = None
 
 
-class Order(Struct, frozen=True, omit_defaults=True, tag_field="@type", tag="order"):
+class Order(Struct, frozen=True, gc=False, omit_defaults=True, tag_field="@type", tag="order"):
     """A whole order; never sent in parts (https://ometria-api-reference.readme.io/docs/orders-endpoint)."""
 
     id: str
@@ -164,7 +164,7 @@ class Listing(Struct, frozen=True, gc=False, omit_defaults=True):
     special_price: Decimal | None = None
 
 
-class Product(Struct, frozen=True, omit_defaults=True, tag_field="@type", tag="product"):
+class Product(Struct, frozen=True, gc=False, omit_defaults=True, tag_field="@type", tag="product"):
     """A product page, or with `is_variant` one of its variants (https://docs.ometria.com/docs/product-endpoint)."""
 
     id: str
@@ -183,7 +183,7 @@ class Product(Struct, frozen=True, omit_defaults=True, tag_field="@type", tag="p
     properties: Properties | None = None
 
 
-class CustomEvent(Struct, frozen=True, omit_defaults=True, tag_field="@type", tag="custom_event"):
+class CustomEvent(Struct, frozen=True, gc=False, omit_defaults=True, tag_field="@type", tag="custom_event"):
     """Something that happened (https://support.ometria.com/hc/en-gb/articles/360011171077)."""
 
     id: str

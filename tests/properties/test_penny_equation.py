@@ -57,6 +57,7 @@ class Shop:
     items: list[Item]
     paid: int = 0
     returned: int = 0
+    shipping_named: int = 0
     shipping_returned: int = 0
     refunds: list[Refund] = field(default_factory=list)
     is_cancelled: bool = False
@@ -70,7 +71,7 @@ class Shop:
     def current(self) -> int:
         if self.is_cancelled:
             return 0
-        return sum(item.worth(item.left, self.included) for item in self.items) + self.shipping - self.shipping_returned
+        return sum(item.worth(item.left, self.included) for item in self.items) + self.shipping - self.shipping_named
 
 
 @st.composite
@@ -116,8 +117,10 @@ def _happen(draw: st.DrawFn, shop: Shop, n: int) -> None:
     elif what == "goodwill":
         _refund(shop, n, [], draw(st.integers(0, max(0, shop.paid - shop.returned))), 0)
     elif what == "shipping":
-        back = draw(st.integers(0, max(0, min(shop.shipping - shop.shipping_returned, shop.paid - shop.returned))))
-        _refund(shop, n, [], back, back)
+        named = draw(st.integers(0, max(0, min(shop.shipping - shop.shipping_named, shop.paid - shop.returned))))
+        back = draw(st.sampled_from([named, named, named // 2, 0]))
+        _refund(shop, n, [], back, named)
+        shop.shipping_returned += back
     else:
         lines = [(item, draw(st.integers(0, item.left))) for item in shop.items if item.left]
         lines = [(item, units) for item, units in lines if units]
@@ -137,7 +140,7 @@ def _refund(shop: Shop, n: int, lines: list[tuple[Item, int]], money: int, shipp
         worth = item.worth(units, shop.included)
         told.append(RefundLine(item.id, units, shop.money(worth if shop.included else worth - tax), shop.money(tax)))
     shop.returned += money
-    shop.shipping_returned += shipping
+    shop.shipping_named += shipping
     shop.refunds.append(Refund(n, AT, shop.money(money), shop.money(shipping), tuple(told)))
 
 
@@ -158,7 +161,8 @@ def _order(draw: st.DrawFn, shop: Shop, total: int) -> Order:
         currency=shop.currency, presentment_currency=shop.presentment,
         total=shop.money(total), current_total=current,
         outstanding=current.shop - shop.money(shop.paid - shop.returned).shop,
-        taxes_included=shop.included, shipping=shop.money(shop.shipping),
+        taxes_included=shop.included, shipping=shop.money(shop.shipping + draw(st.sampled_from([0, 500]))),
+        current_shipping=shop.money(shop.shipping - shop.shipping_named),
         current_tax=shop.money(sum(item.tax_of(item.left) for item in shop.items)),
         financial_status=financial,
         fulfilment_status=draw(st.sampled_from(["UNFULFILLED", "PARTIALLY_FULFILLED", "FULFILLED"])),

@@ -22,11 +22,14 @@ PRESENTMENT: Side = attrgetter("presentment")
 
 
 class Spread(Struct, frozen=True):
-    """Money returned, in one currency: per line id, how much of that was tax, and what came off shipping."""
+    """Money returned, in one currency: per line id, and how much of that was tax.
+
+    `shipping_kept` is shipping that refunds name although its money stayed with the shop.
+    """
 
     by_line: dict[int, Decimal]
     tax: Decimal
-    shipping: Decimal
+    shipping_kept: Decimal
 
 
 def units(order: Order) -> dict[int, int]:
@@ -39,14 +42,12 @@ def units(order: Order) -> dict[int, int]:
 
 
 def spread(order: Order, side: Side, currency: str) -> Spread:
-    """Attribute every refund of the order; Σ by_line + shipping never exceeds what was returned."""
+    """Attribute every refund of the order; Σ by_line never exceeds what was returned."""
     known = {line.id for line in order.lines}
     by_line: dict[int, Decimal] = {}
-    tax = shipping = ZERO
+    tax = shipping_kept = ZERO
     for refund in order.refunds:
-        left = quantize(side(refund.returned), currency)
-        if left <= ZERO:
-            continue
+        left = quantize(max(side(refund.returned), ZERO), currency)
         lines = [line for line in refund.lines if line.line_id in known]
         amounts = [_amount(line, side, currency, order.taxes_included) for line in lines]
         for line, amount, share in zip(lines, amounts, shares(left, amounts, unit(currency)), strict=True):
@@ -54,8 +55,8 @@ def spread(order: Order, side: Side, currency: str) -> Spread:
                 by_line[line.line_id] = by_line.get(line.line_id, ZERO) + share
                 tax += side(line.tax) * share / amount
                 left -= share
-        shipping += min(left, quantize(max(side(refund.shipping), ZERO), currency))
-    return Spread(by_line, quantize(tax, currency), shipping)
+        shipping_kept += max(side(refund.shipping) - left, ZERO)
+    return Spread(by_line, quantize(tax, currency), quantize(shipping_kept, currency))
 
 
 def shares(money: Decimal, amounts: Sequence[Decimal], smallest: Decimal) -> list[Decimal]:

@@ -1,8 +1,10 @@
 """An order's money seen in one currency: the sums of the order, the sums of a line, what went back for each.
 
 `subtotal + shipping + tax = grand_total`, and `grand_total - Σ refunded = kept`. Shipping and tax are the shop's own
-figures; the subtotal is what remains for goods, after discounts and before tax. It also takes tips, duties and
-goodwill, for which the platform has no field. A line's `subtotal + tax = total`, likewise after discounts.
+current figures, which are after discounts and without what was refunded of them
+(https://shopify.dev/docs/api/admin-graphql/latest/objects/Order); the subtotal is what remains for goods, after
+discounts and before tax. It also takes tips, duties and goodwill, for which the platform has no field. A line's
+`subtotal + tax = total`, likewise after discounts.
 """
 
 from collections.abc import Mapping
@@ -40,11 +42,12 @@ def view(order: Order, kept: Decimal, side: Side, currency: str, style: str, sig
     """
     smallest = unit(currency)
     nil = ZERO.quantize(smallest)
-    total, shipping, tax, discount = kept, side(order.shipping), side(order.current_tax), side(order.current_discounts)
+    total, shipping = kept, side(order.current_shipping)
+    tax, discount = side(order.current_tax), side(order.current_discounts)
     units, by_line = _NO_UNITS, _NO_MONEY
     if order.refunds:
         spread = refunds.spread(order, side, currency)
-        shipping -= spread.shipping
+        shipping += spread.shipping_kept
         if style == "lines":
             units, by_line = refunds.units(order), spread.by_line
             total += sum(by_line.values(), ZERO)

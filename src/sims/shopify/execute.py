@@ -2,7 +2,7 @@
 
 The language, the types and the validation are graphql-core's. The walk is ours because an answer of fifty orders has
 tens of thousands of fields, which graphql-core's own executor takes many times longer to visit; a test holds both to
-the same answers (tests/unit/test_shopify_execution.py). Null propagates as in
+the same answers (tests/unit/test_sim_execution.py). Null propagates as in
 https://spec.graphql.org/October2021/#sec-Handling-Field-Errors.
 """
 

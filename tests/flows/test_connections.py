@@ -141,7 +141,9 @@ def test_a_secret_once_known_is_never_forgotten(database: Database) -> None:
     saved(database, config(client_secret="env:UK_2026", previous_client_secret="env:UK_2025"))
     saved(database, config(client_secret="env:UK_2027"))
     with database.transaction() as tx:
-        assert connections.app_secrets(tx) == ["env:INT", "env:UK_2025", "env:UK_2026", "env:UK_2027"]
+        assert connections.app_secrets(tx) == [
+            ("acme", reference) for reference in ("env:INT", "env:UK_2025", "env:UK_2026", "env:UK_2027")
+        ]
 
 
 def test_a_removed_store_has_no_door(database: Database) -> None:

@@ -82,15 +82,14 @@ def resume(name: Name, lane: OneLane = None, json: Json = False, config: Config 
 
 def _switch(name: str, lane: Lane | None, *, is_pause: bool, json: bool, config: Config) -> None:
     from isthmus.cli import show
-    from isthmus.connections import sql
+    from isthmus.flows import switch
 
     with opened(config) as app:
         must_be_known(app, name)
-        with app.db.transaction() as tx:
-            if is_pause:
-                sql.pause(tx, name, app.clock.now(), lane)
-            else:
-                sql.resume(tx, name, lane)
+        if is_pause:
+            switch.pause(app.db, name, lane, app.clock.now())
+        else:
+            switch.resume(app.db, name, lane)
     if json:
         show.document({"name": name, "lane": lane, "paused": is_pause})
     else:

@@ -180,10 +180,10 @@ def doors(tx: Tx) -> list[Door]:
     return sorted(found, key=lambda door: (door.domain, door.connection, door.store))
 
 
-def app_secrets(tx: Tx) -> list[str]:
-    """References of every app secret that was ever named: a privacy webhook may be signed with an old one."""
-    rows = tx.fetch_all("SELECT DISTINCT reference FROM app_secret ORDER BY reference")
-    return [row["reference"] for row in rows]
+def app_secrets(tx: Tx) -> list[tuple[str, str]]:
+    """(connection, reference) of every app secret ever named: a privacy webhook may be signed with an old one."""
+    rows = tx.fetch_all("SELECT connection, reference FROM app_secret ORDER BY connection, reference")
+    return [(row["connection"], row["reference"]) for row in rows]
 
 
 def _is_there(tx: Tx, connection: str) -> bool:

@@ -15,6 +15,7 @@ from isthmus.connections.secrets import resolve
 from isthmus.connections.sql import Connected
 from isthmus.db.embedded import Embedded
 from isthmus.db.pool import Database
+from isthmus.db.sql import hash_key
 from isthmus.flows.road import Pace, Road, Shop
 from isthmus.kit.clock import SystemClock
 from isthmus.kit.pack import Packer
@@ -45,11 +46,11 @@ class Loaded(Struct):
 class App:
     """Settings, an open database, the clock, and the roads of all connections."""
 
-    def __init__(self, settings: Settings, db: Database, clock: SystemClock, hash_key: bytes) -> None:
+    def __init__(self, settings: Settings, db: Database, clock: SystemClock, key: bytes) -> None:
         self.settings = settings
         self.db = db
         self.clock = clock
-        self.hash_key = hash_key
+        self.hash_key = key
         self._loaded: dict[str, Loaded] = {}
         self._looked_at = float("-inf")
         self._lock = threading.Lock()
@@ -161,7 +162,7 @@ class App:
         """Who may call, by domain and secret. A secret that cannot be resolved keeps its own door shut, no other."""
         with self.db.transaction() as tx:
             stored = connections.load_all(tx)
-            past = tx.fetch_all("SELECT connection, reference FROM app_secret ORDER BY connection, reference")
+            past = connections.app_secrets(tx)
         doors, hooks = [], {}
         for connected in stored:
             config = connected.config
@@ -173,7 +174,7 @@ class App:
                     )
             if hook := _secret(config.ometria.hook_secret):
                 hooks[config.name] = hook
-        known = [(row["connection"], s) for row in past if (s := _secret(row["reference"]))]
+        known = [(name, secret) for name, reference in past if (secret := _secret(reference))]
         return Doors(doors, known, hooks)
 
 
@@ -192,9 +193,7 @@ def _hash_key(settings: Settings, db: Database) -> bytes:
     if settings.security.hash_key is not None:
         return resolve(settings.security.hash_key, "security.hash_key").reveal().encode()
     with db.transaction() as tx:
-        if tx.fetch_value("SELECT to_regclass('installation')") is None:
-            return b""  # before the first migration there is nobody to name
-        return bytes(tx.fetch_value("SELECT hash_key FROM installation"))
+        return hash_key(tx) or b""  # before the first migration there is nobody to name
 
 
 def _clock(settings: Settings, stack: contextlib.ExitStack) -> SystemClock:

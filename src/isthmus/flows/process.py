@@ -53,7 +53,7 @@ def process(db: Database, road: Road, lanes: Sequence[Lane] = tuple(Lane), limit
 
     heard = told.hear(events, road)
     readings = _unanswered(db, road, heard)
-    found, failed = _read(road, readings)
+    found, failed = read(road, readings)
     heard.failures += failed
     failing = {event.id for event, _ in heard.failures}
     unread = {r.event.id for r in readings if r.key not in found} - failing
@@ -97,7 +97,7 @@ def _unanswered(db: Database, road: Road, heard: told.Heard) -> list[Reading]:
     return needed
 
 
-def _read(road: Road, readings: Sequence[Reading]) -> tuple[dict[Key, Canonical | None], list[tuple[Event, Failure]]]:
+def read(road: Road, readings: Sequence[Reading]) -> tuple[dict[Key, Canonical | None], list[tuple[Event, Failure]]]:
     """Read records many at a time, outside any transaction; what failed, by event."""
     found: dict[Key, Canonical | None] = {}
     failed: list[tuple[Event, Failure]] = []

@@ -13,7 +13,7 @@ from isthmus.db.pool import Row, Tx
 from isthmus.db.sql import adding, count
 from isthmus.inbox.key import key
 from isthmus.kit.pack import Packer
-from isthmus.model.event import Delivery, Event, Hint, Outcome
+from isthmus.model.event import Delivery, Event, Hint, Outcome, State
 from isthmus.model.lane import Lane
 
 LANES = tuple(Lane)
@@ -371,6 +371,51 @@ def waiting(tx: Tx, connection: str) -> int:
     """How many events have not ended."""
     n: int = tx.fetch_value("SELECT count(*) FROM event WHERE connection = %s AND state = 'waiting'", (connection,))
     return n
+
+
+_ENDED = sql.SQL("""
+SELECT id, store, topic, lane, subject, received_at, triggered_at, attempts, webhook_id, action_id, due_at FROM event
+WHERE connection = %(connection)s AND state = ANY(%(states)s) AND {which}
+  AND (%(store)s::text IS NULL OR store = %(store)s::text)
+  AND (%(since)s::timestamptz IS NULL OR received_at >= %(since)s::timestamptz)
+ORDER BY received_at, id LIMIT %(limit)s
+""")
+_NAMED = _ENDED.format(
+    which=sql.SQL("(id = ANY(%(ids)s) OR subject = ANY(%(subjects)s) OR topic = ANY(%(topics)s))")
+)
+_ANY = _ENDED.format(which=sql.SQL("true"))
+
+
+def ended(
+    tx: Tx,
+    connection: str,
+    states: Iterable[State],
+    *,
+    ids: Sequence[int] = (),
+    subjects: Sequence[str] = (),
+    topics: Sequence[str] = (),
+    store: str | None = None,
+    since: datetime | None = None,
+    limit: int,
+) -> list[Event]:
+    """Events that ended so, the oldest first, with their bodies while those are kept.
+
+    Those of these numbers, about these subjects or of these topics; all where none of the three is given.
+    """
+    rows = tx.fetch_all(
+        _NAMED if ids or subjects or topics else _ANY,
+        {
+            "connection": connection,
+            "states": [state.value for state in states if state is not State.WAITING],
+            "ids": list(ids),
+            "subjects": list(subjects),
+            "topics": list(topics),
+            "store": store,
+            "since": since,
+            "limit": limit,
+        },
+    )
+    return _events(tx, connection, rows)
 
 
 def of_people(tx: Tx, connection: str, people: Sequence[bytes]) -> list[Event]:

@@ -485,6 +485,79 @@ def send_again(tx: Tx, connection: str, records: Sequence[tuple[Kind, str, bytes
     )  # fmt: skip
 
 
+class Retried(Struct, frozen=True):
+    """A dead letter that is due again, and the store's record behind it."""
+
+    kind: str
+    id: str
+    store: str
+    subject: str | None
+
+
+def retry(
+    tx: Tx, connection: str, subjects: Sequence[str], now: datetime, *, store: str | None = None
+) -> list[Retried]:
+    """Dead letters go again as they are: those named as the platform names them (order:uk:1) or, in a store, as it does
+    (order:1). A moment goes only by its own name.
+
+    One that could not be said in the platform's words has no body; only mapping it again can help.
+    """
+    return tx.fetch_as(
+        Retried,
+        """WITH again AS (
+               SELECT connection, kind, id FROM outbox
+               WHERE connection = %(connection)s AND state = 'buried' AND body IS NOT NULL
+                 AND ((kind, id) IN (SELECT split_part(s, ':', 1), substr(s, strpos(s, ':') + 1)
+                                     FROM unnest(%(subjects)s::text[]) AS t (s))
+                      OR (store = %(store)s::text AND subject = ANY(%(subjects)s::text[]) AND kind <> 'moment'))
+               ORDER BY kind, id FOR UPDATE)
+           UPDATE outbox o SET state = 'due', case_code = NULL, due_at = %(now)s, since = %(now)s, attempts = 0,
+               doubts = 0, batch_max = 100, lane = %(lane)s, is_known = false
+           FROM again a WHERE o.connection = a.connection AND o.kind = a.kind AND o.id = a.id
+           RETURNING o.kind, o.id, o.store, o.subject""",
+        {
+            "connection": connection,
+            "subjects": list(subjects),
+            "store": store,
+            "now": now,
+            "lane": Lane.REPAIR.rank,
+        },
+    )
+
+
+class Version(Struct, frozen=True):
+    """What one platform record should say, as the row stands."""
+
+    kind: Kind
+    id: str
+    subject: str | None
+    state: str
+    excluded: str | None
+    case_code: str | None
+    body: bytes | None
+
+
+def written_here(tx: Tx, connection: str) -> list[Version]:
+    """The rows that this very transaction has written so far, for a rehearsal that is then rolled back."""
+    rows = tx.fetch_all(
+        """SELECT kind, id, subject, state, excluded, case_code, body FROM outbox
+           WHERE connection = %s AND xmin = pg_current_xact_id()::xid ORDER BY kind, id""",
+        (connection,),
+    )
+    return [_version(row) for row in rows]
+
+
+def versions(tx: Tx, connection: str, records: Sequence[tuple[Kind, str]]) -> dict[tuple[Kind, str], Version]:
+    """These rows as they stand."""
+    rows = tx.fetch_all(
+        """SELECT o.kind, o.id, o.subject, o.state, o.excluded, o.case_code, o.body FROM outbox o
+           JOIN unnest(%s::text[], %s::text[]) AS r (kind, id) ON o.kind = r.kind AND o.id = r.id
+           WHERE o.connection = %s""",
+        ([kind.value for kind, _ in records], [own for _, own in records], connection),
+    )
+    return {(Kind(str(row["kind"])), row["id"]): _version(row) for row in rows}
+
+
 def unsettled(tx: Tx, connection: str, request_ids: Sequence[str]) -> dict[tuple[Kind, str], Accepted]:
     """What is still open of these pushes, by record."""
     rows = tx.fetch_all(
@@ -587,6 +660,12 @@ WITH ours AS (
 )"""
 
 _ACCEPTED = "kind, id, state, body, sent, accepted_at, request_id, doubts"
+
+
+def _version(row: Row) -> Version:
+    return Version(
+        Kind(str(row["kind"])), row["id"], row["subject"], row["state"], row["excluded"], row["case_code"], row["body"]
+    )
 
 
 def _batch(connection: str, batch: Sequence[Claimed], claim: UUID) -> Mapping[str, object]:

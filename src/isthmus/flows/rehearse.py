@@ -1,0 +1,139 @@
+"""Rehearse a replay: what would be sent, and what that would set off."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from isthmus.db.pool import Database
+from isthmus.flows import absorb, process, told
+from isthmus.flows.replay import Selection, choose
+from isthmus.flows.road import Road
+from isthmus.flows.told import Told
+from isthmus.model.event import Event, Hint
+from isthmus.model.write import Kind
+from isthmus.outbox import sql as outbox
+from isthmus.outbox.sql import Version
+
+
+class Planned(Struct, frozen=True):
+    """What would become of one platform record. `fields` are where it would say something else than is desired now."""
+
+    kind: str
+    id: str
+    subject: str | None
+    before: str | None
+    after: str
+    fields: tuple[str, ...]
+    why: str | None = None
+    """Why it would not be sent, or which case it would be."""
+
+    @property
+    def is_sent(self) -> bool:
+        return self.after == "due"
+
+
+class Trigger(Struct, frozen=True):
+    """Something in the platform that a push could set off: a custom event, or a welcome by a fresh opt-in."""
+
+    name: str
+    kind: str
+    id: str
+
+
+class Plan(Struct, frozen=True):
+    """A replay that was rehearsed and undone. `ends` counts what would become of the events, by state and reason."""
+
+    n_events: int
+    n_lost: int
+    ends: Mapping[str, int]
+    writes: tuple[Planned, ...]
+    triggers: tuple[Trigger, ...]
+    is_live: bool
+
+
+class _Enough(Exception):  # noqa: N818 - ends a rehearsal
+    """Rolls the rehearsal back."""
+
+
+def rehearse(db: Database, road: Road, chosen: Selection) -> Plan:
+    """What a replay would do, found by doing it and rolling it back. Records are really read, nothing is kept or sent.
+
+    Raises the failure where a store cannot be read at all.
+    """
+    with db.transaction() as tx:
+        work = choose(tx, road, chosen)
+    heard = told.hear([msgspec.structs.replace(event, lane=chosen.lane) for event in work.events], road)
+    again = [_event(n, store, hint, road) for n, (store, hint) in enumerate(work.hints, start=1)]
+    asked = told.hear(again, road)
+    readings = [*heard.readings, *asked.readings]
+    found, failed = process.read(road, readings)
+    failures = [*heard.failures, *asked.failures, *failed]
+    failing = {event.id for event, _ in failures}
+    words = [word for word in (*heard.told, *asked.told) if word.event.id not in failing]
+    words += [
+        Told(r.event, r.key, found[r.key], is_reading=True)
+        for r in readings
+        if r.key in found and r.event.id not in failing
+    ]
+
+    ends: Counter[str] = Counter(f"would fail again: {failure.code}" for _, failure in failures)
+    ends.update(f"would wait for a person: {event.topic}" for event in heard.matters)
+    after: list[Version] = []
+    try:
+        with db.transaction() as tx:
+            now = road.clock.now()
+            outcomes = [*absorb.absorb(tx, road, words, now), *heard.outcomes]
+            for store, subject in work.writes:
+                outbox.retry(tx, road.connection, [subject], now, store=store)
+            after = outbox.written_here(tx, road.connection)
+            raise _Enough
+    except _Enough:
+        pass
+    ours = {event.id for event in again}
+    last = {o.id: o for o in outcomes if o.id not in ours}
+    ends.update(f"{o.state.value}: {o.reason}" if o.reason else o.state.value for o in last.values())
+    with db.transaction() as tx:
+        before = outbox.versions(tx, road.connection, [(v.kind, v.id) for v in after])
+    writes, triggers = [], []
+    for version in after:
+        planned, fired = _compared(road, before.get((version.kind, version.id)), version)
+        writes.append(planned)
+        triggers += fired
+    return Plan(len(work.events), work.n_lost, dict(ends), tuple(writes), tuple(triggers), road.is_live)
+
+
+def _event(n: int, store: str, hint: Hint, road: Road) -> Event:
+    """A hint as the event that it would become, with a number that no event has."""
+    return Event(
+        -n, store, hint.topic, hint.lane, hint.subject, None, road.clock.now(), None, attempts=1, webhook_id=None,
+        action_id=None,
+    )  # fmt: skip
+
+
+def _compared(road: Road, before: Version | None, after: Version) -> tuple[Planned, list[Trigger]]:
+    was = _said(road, before.body) if before is not None and before.body is not None else {}
+    says = _said(road, after.body) if after.body is not None else {}
+    fields = sorted(key for key in was.keys() | says.keys() if was.get(key) != says.get(key) and key[:1] != "@")
+    planned = Planned(
+        after.kind.value, after.id, after.subject, before.state if before else None, after.state, tuple(fields),
+        after.excluded or after.case_code,
+    )  # fmt: skip
+    fired = []
+    if planned.is_sent and after.kind is Kind.MOMENT:
+        fired.append(Trigger(str(says.get("event_type", "moment")), "moment", after.id))
+    if planned.is_sent and after.kind is Kind.CONTACT and "timestamp_subscribed" in fields and _opts_in(says):
+        fired.append(Trigger("welcome", "contact", after.id))
+    return planned, fired
+
+
+def _opts_in(says: Mapping[str, Any]) -> bool:
+    """The time of an opt-in can start a welcome (https://support.ometria.com/hc/en-gb/articles/9881990633117)."""
+    return says.get("timestamp_subscribed") is not None
+
+
+def _said(road: Road, body: bytes) -> dict[str, Any]:
+    said: dict[str, Any] = msgspec.json.decode(road.packer.unpack(body))
+    return said

@@ -1,0 +1,181 @@
+"""Put work back on the road by a person's hand.
+
+Three things can go again: an event that ended, whose body is heard anew; a record, which is mapped anew from what is
+known of it or read anew from its store; a dead letter, which is sent as it is. In state mode nothing of this is ever a
+moment: it travels on the repair lane, where no moment is made.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+from msgspec import Struct
+
+from isthmus.cases import sql as cases
+from isthmus.cases.sql import Case
+from isthmus.db.pool import Database, Tx
+from isthmus.flows import told
+from isthmus.flows.road import Road
+from isthmus.flows.told import REMAP
+from isthmus.inbox import sql as inbox
+from isthmus.model.event import Event, Hint, State
+from isthmus.model.lane import Lane
+from isthmus.model.write import Kind
+from isthmus.outbox import sql as outbox
+
+FAILED = (State.BURIED, State.PARKED)
+
+AT_ONCE = 1_000
+"""Events of one replay: enough for a bad hour, little enough to be rehearsed in one transaction."""
+
+READABLE = ("order", "customer", "product")
+"""Kinds of record that can be mapped or read again."""
+
+
+DUTIES = "privacy."
+"""Cases that ask something of a person and hold nothing up."""
+
+
+class Selection(Struct, frozen=True, kw_only=True):
+    """What goes again. With neither events nor subjects: whatever ended in these states, since then, in that store.
+
+    `subjects` are named as their store does: order:123. `is_read` reads them anew instead of mapping what is known.
+    `with_moments` lets what the events tell fire, as if they had just come.
+    """
+
+    events: tuple[int, ...] = ()
+    subjects: tuple[str, ...] = ()
+    store: str | None = None
+    since: datetime | None = None
+    states: tuple[State, ...] = FAILED
+    is_read: bool = False
+    with_moments: bool = False
+
+    @property
+    def lane(self) -> Lane:
+        return Lane.REALTIME if self.with_moments else Lane.REPAIR
+
+
+class Replayed(Struct, frozen=True):
+    """How much went back. `n_lost` events have no body any more and name no record: nothing can be done with them."""
+
+    n_events: int = 0
+    n_records: int = 0
+    n_writes: int = 0
+    n_lost: int = 0
+
+    @property
+    def is_nothing(self) -> bool:
+        return not (self.n_events or self.n_records or self.n_writes)
+
+
+def replay(db: Database, road: Road, chosen: Selection) -> Replayed:
+    """Put what was chosen back on the road."""
+    now = road.clock.now()
+    with db.transaction() as tx:
+        work = choose(tx, road, chosen)
+        return _put_back(tx, road.connection, work, chosen.lane, now)
+
+
+def replay_case(db: Database, case_id: int, now: datetime, by: str) -> tuple[Case | None, Replayed]:
+    """Put back what a case holds up, and close it: whatever fails again opens a new one.
+
+    A case that holds nothing up (a lost scope, a silent webhook) stays as it is. None where there is no such case.
+    """
+    with db.transaction() as tx:
+        case = cases.show(tx, case_id)
+        if case is None:
+            return None, Replayed()
+        work = _held_by(tx, case)
+        back = _put_back(tx, case.connection, work, Lane.REPAIR, now)
+        if not back.is_nothing:
+            cases.close(tx, case_id, now, f"replay by {by}")
+        return case, back
+
+
+# Choose and put back -------------------------------------------------------------------------------------------------
+
+
+class Work(Struct):
+    """Events to reopen, records to map or read, dead letters to send (by store, or None for the platform's own names),
+    and the number of events that nothing can be done with.
+    """
+
+    events: list[Event]
+    hints: list[tuple[str, Hint]]
+    writes: list[tuple[str | None, str]]
+    n_lost: int
+
+
+def choose(tx: Tx, road: Road, chosen: Selection) -> Work:
+    """What a selection comes to, as the road stands."""
+    events = inbox.ended(
+        tx, road.connection, chosen.states, ids=chosen.events, subjects=chosen.subjects, store=chosen.store,
+        since=chosen.since, limit=AT_ONCE,
+    )  # fmt: skip
+    work = _sorted_out(events, chosen.lane, road.clock.now())
+    stores = [chosen.store] if chosen.store else list(road.shops)
+    for subject in chosen.subjects:
+        kind, _, number = subject.partition(":")
+        for store in stores:
+            if kind in READABLE and number.isdecimal():
+                work.hints.append((store, _again(subject, chosen.lane, road.clock.now(), is_read=chosen.is_read)))
+            work.writes.append((store, subject))
+    return work
+
+
+def _held_by(tx: Tx, case: Case) -> Work:
+    """What failed and names the case's subject: an event, a record of a store, a topic, or a platform record."""
+    kind, _, number = case.subject.partition(":")
+    events: list[Event] = []
+    if case.subject:
+        events = inbox.ended(
+            tx,
+            case.connection,
+            FAILED,
+            ids=[int(number)] if kind == "event" and number.isdecimal() else [],
+            subjects=[case.subject],
+            topics=[case.subject] if "/" in case.subject else [],
+            store=case.store or None,
+            limit=AT_ONCE,
+        )
+    work = _sorted_out(events, Lane.REPAIR, case.last_at)
+    if case.subject and not case.code.startswith(DUTIES):
+        if case.store and kind in READABLE and number.isdecimal():
+            work.hints.append((case.store, _again(case.subject, Lane.REPAIR, case.last_at, is_read=False)))
+        work.writes.append((case.store or None, case.subject))
+    return work
+
+
+def _sorted_out(events: Sequence[Event], lane: Lane, now: datetime) -> Work:
+    """An event whose body was pruned is no use, but its record can still be read."""
+    work = Work([], [], [], 0)
+    for event in events:
+        kind = (event.subject or "").partition(":")[0]
+        if event.body is not None or event.topic.startswith((*told.OURS, REMAP)):
+            work.events.append(event)
+        elif event.subject and kind in READABLE:
+            work.hints.append((event.store, _again(event.subject, lane, now, is_read=True)))
+        else:
+            work.n_lost += 1
+    return work
+
+
+def _again(subject: str, lane: Lane, now: datetime, *, is_read: bool) -> Hint:
+    return Hint(f"repair/{subject.partition(':')[0]}" if is_read else REMAP, subject, lane, now)
+
+
+def _put_back(tx: Tx, connection: str, work: Work, lane: Lane, now: datetime) -> Replayed:
+    n_events = inbox.reopen(tx, connection, [event.id for event in work.events], lane, now) if work.events else 0
+    retried = [
+        row for store, subject in work.writes for row in outbox.retry(tx, connection, [subject], now, store=store)
+    ]
+    by_store: dict[str, list[Hint]] = {}
+    for store, hint in work.hints:
+        by_store.setdefault(store, []).append(msgspec.structs.replace(hint, due_at=now))
+    for row in retried:
+        # What was refused may have been mapped by a rule that was mended since.
+        if row.subject is not None and row.kind != Kind.MOMENT:
+            by_store.setdefault(row.store, []).append(_again(row.subject, lane, now, is_read=False))
+    n_records = sum(inbox.tell(tx, connection, store, hints, now) for store, hints in sorted(by_store.items()))
+    return Replayed(n_events, n_records, len(retried), work.n_lost)

@@ -1,0 +1,217 @@
+"""Work that goes back on the road by a person's hand, and the rehearsal of it."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from isthmus.cases import sql as cases
+from isthmus.db.pool import Database
+from isthmus.db.sql import count
+from isthmus.flows.rehearse import rehearse
+from isthmus.flows.replay import Selection, replay, replay_case
+from isthmus.model.event import State
+from isthmus.model.lane import Lane
+from isthmus.model.write import Kind
+from isthmus.ops import numbers
+from isthmus.outbox import sql as outbox
+from scenes import AT, Town
+
+
+@pytest.fixture
+def town(database: Database) -> Town:
+    """Everything loaded and at rest."""
+    town = Town(database)
+    town.load()
+    town.come_to_rest()
+    return town
+
+
+def rows(town: Town, query: str, *params: object) -> list[dict[str, Any]]:
+    with town.db.transaction() as tx:
+        return tx.fetch_all(query, params)
+
+
+def an_order(town: Town) -> dict[str, Any]:
+    return rows(town, "SELECT * FROM outbox WHERE kind = 'order' AND state = 'applied' ORDER BY id LIMIT 1")[0]
+
+
+def books(town: Town) -> list[dict[str, Any]]:
+    """Everything that a rehearsal must leave as it was."""
+    return [
+        *rows(town, "SELECT * FROM outbox ORDER BY kind, id"),
+        *rows(town, "SELECT * FROM event ORDER BY id"),
+        *rows(town, "SELECT * FROM record ORDER BY kind, store, id"),
+        *rows(town, "SELECT * FROM consent_claim ORDER BY id"),
+        *rows(town, "SELECT * FROM cases ORDER BY id"),
+        *rows(town, "SELECT name, sum(n) AS n FROM tally GROUP BY name ORDER BY name"),
+    ]
+
+
+def bury(town: Town, order: dict[str, Any]) -> int:
+    """Let the platform have refused an order; the number of its case."""
+    now = town.clock.now()
+    with town.db.transaction() as tx:
+        outbox.bury(tx, "acme", [(Kind.ORDER, order["id"], None)], "platform.refused", now)
+        (case,) = cases.touch(tx, "acme", [cases.Touch("platform.refused", f"order:{order['id']}")], now)
+    return case
+
+
+def rename(town: Town, status: str) -> None:
+    """Change a rule of the mapping in every store."""
+    for name, shop in list(town.road.shops.items()):
+        rules = msgspec.structs.replace(
+            shop.rules, statuses=dict.fromkeys(shop.rules.statuses, status), order_properties=()
+        )
+        town.road.shops[name] = msgspec.structs.replace(shop, rules=rules)  # type: ignore[index]
+
+
+def test_a_rehearsal_changes_nothing(town: Town) -> None:
+    order = an_order(town)
+    rename(town, "shown")
+    before = books(town)
+    rehearse(town.db, town.road, Selection(subjects=(order["subject"],), store=order["store"], is_read=True))
+    assert books(town) == before
+
+
+def test_a_rehearsal_shows_which_writes_would_differ_and_where(town: Town) -> None:
+    order = an_order(town)
+    rename(town, "shown")
+    found = rehearse(town.db, town.road, Selection(subjects=(order["subject"],), store=order["store"]))
+    (write,) = found.writes
+    assert (write.id, write.before, write.after) == (order["id"], "applied", "due")
+    assert "status" in write.fields
+    assert write.is_sent
+    assert found.triggers == ()
+
+
+def test_replaying_a_record_maps_it_by_todays_rules(town: Town) -> None:
+    order = an_order(town)
+    rename(town, "shown")
+    back = replay(town.db, town.road, Selection(subjects=(order["subject"],), store=order["store"]))
+    assert back.n_records == 1
+    town.come_to_rest()
+    found = town.road.platform.order(order["id"])
+    assert found is not None
+    assert found["status"] == "shown"
+
+
+def test_an_unchanged_record_would_send_nothing(town: Town) -> None:
+    order = an_order(town)
+    found = rehearse(town.db, town.road, Selection(subjects=(order["subject"],), store=order["store"]))
+    assert found.writes == ()
+
+
+def events_of(town: Town, topic: str) -> list[dict[str, Any]]:
+    return rows(town, "SELECT * FROM event WHERE topic = %s AND state = 'applied' ORDER BY id", topic)
+
+
+def lived(town: Town) -> None:
+    for _ in range(12):
+        town.sims.live(5)
+        town.pass_time(3)
+        town.work()
+    town.come_to_rest()
+
+
+def forget_writes(town: Town) -> None:
+    """As if the deliveries had never been understood: their records and writes are gone, their moments too."""
+    with town.db.transaction() as tx:
+        tx.execute("DELETE FROM record WHERE kind = 'order'")
+        tx.execute("DELETE FROM outbox WHERE kind IN ('order', 'moment')")
+
+
+def test_state_mode_fires_no_moment_and_moment_mode_names_what_it_would_fire(town: Town) -> None:
+    lived(town)
+    told = events_of(town, "orders/cancelled") + events_of(town, "orders/updated")
+    ids = tuple(event["id"] for event in told)
+    assert ids
+    forget_writes(town)
+    quiet = rehearse(town.db, town.road, Selection(events=ids, states=(State.APPLIED,)))
+    assert quiet.n_events == len(ids)
+    assert {write.kind for write in quiet.writes} == {"order"}
+    assert quiet.triggers == ()
+    loud = rehearse(town.db, town.road, Selection(events=ids, states=(State.APPLIED,), with_moments=True))
+    fired = {trigger.id for trigger in loud.triggers if trigger.kind == "moment"}
+    assert fired
+    assert fired == {write.id for write in loud.writes if write.kind == "moment" and write.is_sent}
+
+    replay(town.db, town.road, Selection(events=ids, states=(State.APPLIED,)))
+    lanes = {row["lane"] for row in rows(town, "SELECT lane FROM event WHERE id = ANY(%s)", list(ids))}
+    assert lanes == {Lane.REPAIR.rank}
+    town.come_to_rest()
+    assert rows(town, "SELECT id FROM outbox WHERE kind = 'moment'") == []
+
+
+def test_the_books_add_up_after_a_replay(town: Town) -> None:
+    lived(town)
+    ids = tuple(event["id"] for event in events_of(town, "orders/updated"))
+    replay(town.db, town.road, Selection(events=ids, states=(State.APPLIED,)))
+    town.come_to_rest()
+    (told,) = numbers.status(town.db, town.clock.now()).connections
+    e = told.events
+    assert e.received == e.duplicate + e.stale + e.applied + e.skipped + e.parked + e.buried
+    assert town.compare().differences == ()
+
+
+def test_replaying_a_case_sends_its_dead_letter_again_and_closes_it(town: Town) -> None:
+    order = an_order(town)
+    number = bury(town, order)
+    case, back = replay_case(town.db, number, town.clock.now(), by="ada")
+    assert case is not None
+    assert back.n_writes == 1
+    with town.db.transaction() as tx:
+        closed = cases.show(tx, number)
+    assert closed is not None
+    assert (closed.state, closed.closed_by) == ("resolved", "replay by ada")
+    (row,) = rows(town, "SELECT state, lane FROM outbox WHERE kind = 'order' AND id = %s", order["id"])
+    assert row == {"state": "due", "lane": Lane.REPAIR.rank}
+    town.come_to_rest()
+    (row,) = rows(town, "SELECT state FROM outbox WHERE kind = 'order' AND id = %s", order["id"])
+    assert row["state"] == "applied"
+
+
+def test_replaying_a_parked_topic_hears_its_events_again(town: Town) -> None:
+    now = town.clock.now()
+    with town.db.transaction() as tx:
+        tx.execute(
+            """INSERT INTO event (connection, id, store, topic, lane, state, due_at, received_at, reason)
+               VALUES ('acme', 1, 'uk', 'planets/align', 0, 'parked', %(now)s, %(now)s, 'integration.unknown_topic')""",
+            {"now": now},
+        )
+        tx.execute("INSERT INTO event_body VALUES ('acme', %s, 1, %s)", (now.date(), town.road.packer.pack(b"{}")))
+        count(tx, "acme", {"event.received": 1, "event.parked": 1})
+        (number,) = cases.touch(tx, "acme", [cases.Touch("integration.unknown_topic", "planets/align", "uk")], now)
+    _, back = replay_case(town.db, number, now, by="ada")
+    assert back.n_events == 1
+    town.come_to_rest()
+    assert [row["state"] for row in rows(town, "SELECT state FROM event WHERE id = 1")] == ["parked"]
+    # It failed again, so there is a new case.
+    opened = rows(town, "SELECT id FROM cases WHERE state = 'open' AND code = 'integration.unknown_topic'")
+    assert [row["id"] for row in opened] != [number]
+    assert len(opened) == 1
+
+
+def test_a_duty_is_not_done_by_a_replay(town: Town) -> None:
+    with town.db.transaction() as tx:
+        (number,) = cases.touch(tx, "acme", [cases.Touch("privacy.data_request", "customer:5", "uk")], AT)
+    case, back = replay_case(town.db, number, AT, by="ada")
+    assert case is not None
+    assert back.is_nothing
+    assert [row["state"] for row in rows(town, "SELECT state FROM cases WHERE id = %s", number)] == ["open"]
+
+
+def test_an_event_without_its_body_is_replaced_by_a_reading(town: Town) -> None:
+    lived(town)
+    event = next(e for e in events_of(town, "orders/updated") if e["subject"])
+    with town.db.transaction() as tx:
+        tx.execute("DELETE FROM event_body WHERE event_id = %s", (event["id"],))
+        tx.execute("UPDATE event SET state = 'buried' WHERE id = %s", (event["id"],))
+    back = replay(town.db, town.road, Selection(events=(event["id"],)))
+    assert (back.n_events, back.n_records, back.n_lost) == (0, 1, 0)
+
+
+def test_there_is_no_case_of_a_number_that_nobody_gave(town: Town) -> None:
+    case, back = replay_case(town.db, 999, AT, by="ada")
+    assert case is None
+    assert back.is_nothing

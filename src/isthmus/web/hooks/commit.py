@@ -63,26 +63,30 @@ class GroupCommit:
             await self._work
 
     async def _run(self) -> None:
-        while self._waiting:
-            batch, self._waiting = self._waiting[:MOST_IN_FLUSH], self._waiting[MOST_IN_FLUSH:]
-            deliveries = [delivery for told, _ in batch for delivery in told]
-            self._bytes -= sum(len(delivery.body) for delivery in deliveries)
-            flush = asyncio.ensure_future(self._keep(deliveries))
-            await asyncio.wait([flush], timeout=self._patience)
-            error = flush.exception() if flush.done() else TimeoutError()
-            if error is None:
-                for _, kept in batch:
-                    _tell(kept)
-                self._ring_for(deliveries, flush.result())
-            else:
-                # Whoever came meanwhile would wait as long for the same end.
-                for _, kept in (*batch, *self._waiting):
-                    _tell(kept, NotKept())
-                log.warning("deliveries not kept", n=len(batch) + len(self._waiting), error=type(error).__name__)
-                self._waiting.clear()
-                self._bytes = 0
-                await self._give_up(flush)
-        self._work = None
+        try:
+            while self._waiting:
+                await self._flush()
+        finally:
+            self._work = None
+
+    async def _flush(self) -> None:
+        batch, self._waiting = self._waiting[:MOST_IN_FLUSH], self._waiting[MOST_IN_FLUSH:]
+        deliveries = [delivery for told, _ in batch for delivery in told]
+        self._bytes -= sum(len(delivery.body) for delivery in deliveries)
+        flush = asyncio.ensure_future(self._keep(deliveries))
+        await asyncio.wait([flush], timeout=self._patience)
+        error = flush.exception() if flush.done() else TimeoutError()
+        if error is None:
+            for _, kept in batch:
+                _tell(kept)
+            self._ring_for(deliveries, flush.result())
+            return
+        # Whoever came meanwhile would wait as long for the same end.
+        batch, self._waiting, self._bytes = batch + self._waiting, [], 0
+        for _, kept in batch:
+            _tell(kept, NotKept())
+        log.warning("deliveries not kept", n=len(batch), error=type(error).__name__)
+        await self._give_up(flush)
 
     async def _give_up(self, flush: "asyncio.Future[list[bool]]") -> None:
         """A database that hangs takes its time to let go; until then nobody is kept waiting for it."""

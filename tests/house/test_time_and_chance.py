@@ -19,7 +19,7 @@ REASONS: dict[str, dict[str, str]] = {
     "isthmus/kit/clock.py": {"clock": "the one clock", "sleep": "its wait"},
     "isthmus/kit/ids.py": {"chance": "claim ids must differ between processes; nothing else depends on them"},
     "isthmus/connections/secrets.py": {"environment": "env:NAME is where secrets come from"},
-    "isthmus/db/account.py": {"environment": "the embedded server gets an environment without our secrets"},
+    "isthmus/db/account.py": {"environment": "the embedded server inherits PATH and the like, and none of our secrets"},
     "isthmus/db/cluster.py": {"sleep": "until a server that starts answers", "stopwatch": "and how long that took"},
     "isthmus/db/embedded.py": {"sleep": "between looks at the server", "stopwatch": "how long it is given"},
     "isthmus/db/line.py": {"sleep": "until a killed server is back", "stopwatch": "for so long"},

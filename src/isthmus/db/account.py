@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import IO, Any
 
 LENT = ("postgres", "nobody")
+# Nothing else of our environment: other processes of a lent user could read what the server was started with.
+PASSED_ON = ("PATH", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 
 
 class NoAccount(RuntimeError):  # noqa: N818 - says what is the matter
@@ -29,9 +31,9 @@ class Account:
     def run(
         self, command: Sequence[str], *, stdin: str = "", log: IO[Any] | None = None, own_session: bool = False
     ) -> subprocess.CompletedProcess[str]:
-        """Run `command` as this user, without our PG* and locale settings, away from our folder and terminal."""
+        """Run `command` as this user, away from our folder, terminal, settings and whatever secrets they hold."""
         change: dict[str, Any] = {} if self.is_us else {"user": self.uid, "group": self.gid, "extra_groups": []}
-        environment = {key: value for key, value in os.environ.items() if not key.startswith(("PG", "LC_", "LANG"))}
+        environment = {key: os.environ[key] for key in PASSED_ON if key in os.environ}
         try:
             return subprocess.run(
                 command,

@@ -142,20 +142,25 @@ WITH told AS MATERIALIZED (
     ) WITH ORDINALITY AS t (topic, subject, lane, due_at, body, n)
 ),
 -- One that is being worked on may have read the record before it changed again, so only an unclaimed one will do.
+-- Correlated and limited, so that each is one look into the index of subjects. The state is written so that the index of
+-- the queue does not fit: the planner takes that for small when it is not, and walks all of it for every hint.
 same AS MATERIALIZED (
-    SELECT DISTINCT ON (told.n) told.n, event.id, told.due_at
-    FROM told JOIN event
-      ON event.connection = %(connection)s AND event.subject = told.subject AND event.store = %(store)s
-     AND event.state = 'waiting' AND event.lane <= told.lane AND event.claim IS NULL AND event.webhook_id IS NULL
-     AND (event.topic = told.topic OR (event.topic ~ %(readings)s AND told.topic ~ %(readings)s))
+    SELECT told.n, equal.id, told.due_at, told.due_at < equal.due_at AS is_sooner
+    FROM told CROSS JOIN LATERAL (
+        SELECT id, due_at FROM event
+        WHERE connection = %(connection)s AND subject = told.subject AND store = %(store)s AND state || '' = 'waiting'
+          AND lane <= told.lane AND claim IS NULL AND webhook_id IS NULL
+          AND (topic = told.topic OR (topic ~ %(readings)s AND told.topic ~ %(readings)s))
+          AND NOT EXISTS (SELECT FROM event_body WHERE connection = %(connection)s AND event_id = event.id)
+        ORDER BY lane, due_at
+        LIMIT 1
+    ) AS equal
     WHERE told.body IS NULL
-      AND NOT EXISTS (SELECT FROM event_body WHERE connection = %(connection)s AND event_id = event.id)
-    ORDER BY told.n, event.lane, event.due_at
 ),
 sooner AS (
     UPDATE event SET due_at = same.due_at FROM same
-    WHERE event.connection = %(connection)s AND event.id = same.id AND event.due_at > same.due_at
-      AND event.state = 'waiting' AND event.claim IS NULL
+    WHERE event.connection = %(connection)s AND event.id = ANY(ARRAY(SELECT id FROM same WHERE is_sooner))
+      AND event.id = same.id AND event.state || '' = 'waiting' AND event.claim IS NULL
 ),
 block AS MATERIALIZED (
     SELECT nextval('event_block') * 1000 AS first, nth
@@ -260,6 +265,7 @@ def _lease(tx: Tx, query: sql.Composed, ranks: Iterable[int], limit: int, lease:
     return rows
 
 
+# Only what waits has a claim. To say so would let the planner walk the whole queue for it.
 _SETTLE = """
 WITH told AS (
     SELECT * FROM unnest(%(id)s::bigint[], %(state)s::text[], %(reason)s::text[], %(subject)s::text[])
@@ -269,7 +275,7 @@ UPDATE event
 SET state = told.state, reason = told.reason, subject = coalesce(told.subject, event.subject), settled_at = %(now)s,
     claim = NULL, leased_until = NULL
 FROM told
-WHERE event.connection = %(connection)s AND event.id = told.id AND claim = %(claim)s AND event.state = 'waiting'
+WHERE event.connection = %(connection)s AND event.id = ANY(%(id)s) AND event.id = told.id AND claim = %(claim)s
 RETURNING event.id, event.state, (event.received_at AT TIME ZONE 'UTC')::date AS day
 """
 
@@ -312,7 +318,7 @@ def postpone(
     """Give events that this claim still holds back until `due_at`; how many they were."""
     return tx.execute(
         "UPDATE event SET due_at = %s, reason = %s, claim = NULL, leased_until = NULL, unanswered = 0"
-        " WHERE connection = %s AND id = ANY(%s) AND claim = %s AND state = 'waiting'",
+        " WHERE connection = %s AND id = ANY(%s) AND claim = %s",
         (due_at, reason, connection, list(ids), claim),
     )
 
@@ -338,14 +344,18 @@ def reopen(tx: Tx, connection: str, ids: Sequence[int], lane: Lane, now: datetim
 
 # -- looks ---------------------------------------------------------------------------------------------------------
 
+# Correlated and limited, so that each is one look into the index however long the queue is.
 _DUE = """
-SELECT connection.connection, lanes.lane
-FROM connection CROSS JOIN generate_series(0, 3) AS lanes (lane)
-WHERE EXISTS (
-    SELECT FROM event
-    WHERE event.connection = connection.connection AND event.lane = lanes.lane AND state = 'waiting'
-      AND due_at <= %(now)s AND (leased_until IS NULL OR leased_until <= %(now)s)
-)
+SELECT connection, lane FROM (
+    SELECT connection.connection, lanes.lane, (
+        SELECT true FROM event
+        WHERE event.connection = connection.connection AND event.lane = lanes.lane AND state = 'waiting'
+          AND due_at <= %(now)s AND (leased_until IS NULL OR leased_until <= %(now)s)
+        ORDER BY due_at LIMIT 1
+    ) AS is_due
+    FROM connection CROSS JOIN generate_series(0, 3) AS lanes (lane)
+) AS looked
+WHERE is_due
 ORDER BY 1, 2
 """
 
@@ -380,9 +390,7 @@ WHERE connection = %(connection)s AND state = ANY(%(states)s) AND {which}
   AND (%(since)s::timestamptz IS NULL OR received_at >= %(since)s::timestamptz)
 ORDER BY received_at, id LIMIT %(limit)s
 """)
-_NAMED = _ENDED.format(
-    which=sql.SQL("(id = ANY(%(ids)s) OR subject = ANY(%(subjects)s) OR topic = ANY(%(topics)s))")
-)
+_NAMED = _ENDED.format(which=sql.SQL("(id = ANY(%(ids)s) OR subject = ANY(%(subjects)s) OR topic = ANY(%(topics)s))"))
 _ANY = _ENDED.format(which=sql.SQL("true"))
 
 
@@ -436,7 +444,7 @@ def forget(tx: Tx, connection: str, ids: Sequence[int], reason: str, now: dateti
     """Remove the bodies of events and whose they were; how many bodies. One that still waited counts as skipped."""
     skipped = tx.execute(
         "UPDATE event SET state = 'skipped', reason = %s, settled_at = %s, claim = NULL, leased_until = NULL"
-        " WHERE connection = %s AND id = ANY(%s) AND state = 'waiting'",
+        " WHERE connection = %s AND id = ANY(%s) AND state || '' = 'waiting'",
         (reason, now, connection, list(ids)),
     )
     tx.execute("DELETE FROM event_person WHERE connection = %s AND event_id = ANY(%s)", (connection, list(ids)))

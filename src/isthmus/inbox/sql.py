@@ -142,8 +142,8 @@ WITH told AS MATERIALIZED (
     ) WITH ORDINALITY AS t (topic, subject, lane, due_at, body, n)
 ),
 -- One that is being worked on may have read the record before it changed again, so only an unclaimed one will do.
--- Correlated and limited, so that each is one look into the index of subjects. The state is written so that the index of
--- the queue does not fit: the planner takes that for small when it is not, and walks all of it for every hint.
+-- Correlated and limited, so that each is one look into the index of subjects. The state is written so that the index
+-- of the queue does not fit: the planner takes that for small when it is not, and walks all of it for every hint.
 same AS MATERIALIZED (
     SELECT told.n, equal.id, told.due_at, told.due_at < equal.due_at AS is_sooner
     FROM told CROSS JOIN LATERAL (

@@ -215,6 +215,15 @@ def writes(tx: Tx, connection: str, subjects: list[tuple[str, str]]) -> list[Row
     )
 
 
+def contacts(tx: Tx, connection: str, ids: list[str]) -> list[Row]:
+    """These contacts as the outbox has them: rows of id, state, body."""
+    return tx.fetch_all(
+        """SELECT id, state, body FROM outbox
+           WHERE connection = %s AND kind = 'contact' AND id = ANY(%s) ORDER BY id""",
+        (connection, ids),
+    )
+
+
 def attempts(tx: Tx, connection: str, records: list[tuple[str, str]], limit: int) -> list[Row]:
     """Pushes that carried these platform records (kind, id), the newest `limit`, oldest first."""
     return tx.fetch_all(

@@ -1,0 +1,27 @@
+"""What people type, understood: record ids and times."""
+
+from datetime import UTC, datetime, timedelta
+
+from isthmus.kit import duration
+from isthmus.kit.explain import ConfigError
+
+
+def number(text: str, option: str) -> int:
+    """A Shopify id, also as a global id or behind the namespace that the platform knows it by."""
+    last = text.strip().rpartition("/")[2].partition("?")[0].rpartition(":")[2]
+    if not last.isdecimal():
+        raise ConfigError(f"{option}: {text!r} is no Shopify id; write its number")
+    return int(last)
+
+
+def since(text: str, now: datetime, option: str = "--since") -> datetime:
+    """A date, a time, or how long ago: 2026-11-23, 2026-11-23T09:00, 2h."""
+    try:
+        return now - timedelta(seconds=duration.parse(text).total_seconds())
+    except ValueError:
+        pass
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(f'{option}: {text!r} must be like "2h", "2026-11-23" or "2026-11-23T09:00"') from None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)

@@ -1,0 +1,285 @@
+"""isthmus cases: the exception desk on the command line."""
+
+import getpass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from isthmus.cli.opening import Config, Json, must_be_known, opened
+
+if TYPE_CHECKING:
+    from isthmus.cases.sql import Case, Group
+    from isthmus.runtime.app import App
+
+Numbers = Annotated[list[int], typer.Argument(metavar="ID...", help="The number of a case, or several.")]
+By = Annotated[str | None, typer.Option("--by", help="Whose decision it is; your own name without it.")]
+
+HELP = """What a person must look at. Without a command: the open cases, one line for each kind.
+
+Exit code 1 while a case is open.
+
+\b
+isthmus cases
+isthmus cases list acme --all --cause platform
+isthmus cases show 17
+isthmus cases replay 17 18 19
+isthmus cases replay --code platform.refused acme
+"""
+
+
+def register(app: typer.Typer) -> None:
+    group = typer.Typer(help=HELP, rich_markup_mode=None, invoke_without_command=True)
+    group.callback()(_without_command)
+    group.command("list")(listing)
+    group.command("show")(show)
+    group.command("assign")(assign)
+    group.command("resolve")(resolve)
+    group.command("replay", help=REPLAY)(replay)
+    group.command("ignore")(ignore)
+    app.add_typer(group, name="cases")
+
+
+def _without_command(context: typer.Context, json: Json = False, config: Config = None) -> None:
+    if context.invoked_subcommand is None:
+        listing(json=json, config=config)
+
+
+def listing(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="One connection; all without it.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="One line for each case.")] = False,
+    code: Annotated[str | None, typer.Option("--code", help="Only this kind, each case by itself.")] = None,
+    cause: Annotated[str | None, typer.Option("--cause", help="storefront, integration or platform.")] = None,
+    assigned: Annotated[str | None, typer.Option("--assigned", help="Only those given to somebody.")] = None,
+    state: Annotated[str, typer.Option("--state", help="open, resolved or ignored.")] = "open",
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many lines.")] = 200,
+    json: Json = False,
+    config: Config = None,
+) -> None:
+    """List open cases, grouped by what is wrong; --all lists each."""
+    from isthmus.cases import sql
+    from isthmus.cli import show as out
+    from isthmus.kit.explain import ConfigError
+
+    if state not in ("open", "resolved", "ignored"):
+        raise ConfigError(f"--state: {state!r} is none of open, resolved, ignored")
+    is_single = every or code or cause or assigned or state != "open"
+    with opened(config) as app:
+        if name is not None:
+            must_be_known(app, name)
+        with app.db.transaction() as tx:
+            groups = sql.grouped(tx, name)
+            single = (
+                sql.listing(tx, name, state=state, code=code, cause=cause, assigned=assigned, limit=limit)
+                if is_single
+                else []
+            )
+    if json:
+        out.document({"cases": [_told(c) for c in single]} if is_single else {"groups": [_group(g) for g in groups]})
+    elif is_single:
+        _print_single(single)
+    else:
+        _print_groups(groups)
+    raise typer.Exit(1 if (single if is_single and state == "open" else groups if not is_single else []) else 0)
+
+
+def _print_groups(groups: "list[Group]") -> None:
+    from isthmus.cases.catalogue import row
+    from isthmus.cli import show as out
+
+    if not groups:
+        out.lines("No open case.")
+        return
+    table = out.table("cases", "code", "what", "who acts", "severity", "since", "sample", right=("cases",))
+    for g in groups:
+        sample = f"{g.sample_id} {g.sample_subject}".strip()
+        out.row(
+            table, (f"{g.cases:,}", g.code, row(g.code).title, g.owner, g.severity, out.at(g.first_at), sample)
+        )  # fmt: skip
+    out.lines(table, "`isthmus cases show ID` tells more of one; `isthmus cases list --code CODE` lists all of a kind.")
+
+
+def _print_single(found: "list[Case]") -> None:
+    from isthmus.cli import show as out
+
+    if not found:
+        out.lines("No such case.")
+        return
+    table = out.table(
+        "id", "connection", "code", "subject", "store", "times", "last", "assigned", right=("id", "times")
+    )
+    for c in found:
+        about = (c.subject or "–", c.store or "–")
+        out.row(table, (c.id, c.connection, c.code, *about, c.n, out.at(c.last_at), c.assigned or "–"))
+    out.lines(table)
+
+
+def show(
+    number: Annotated[int, typer.Argument(metavar="ID", help="The number of a case.")],
+    json: Json = False,
+    config: Config = None,
+) -> None:
+    """Everything about one case: what it means, who acts, what to do."""
+    from isthmus.cases import sql
+    from isthmus.cases.catalogue import row
+    from isthmus.cli import show as out
+
+    with opened(config) as app, app.db.transaction() as tx:
+        case = sql.show(tx, number)
+    if case is None:
+        raise _unknown(number)
+    if json:
+        out.document(_told(case))
+        return
+    what = row(case.code)
+    facts = [
+        ("state", case.state + (f" by {case.closed_by} at {out.at(case.closed_at)}" if case.closed_at else "")),
+        ("connection", " ".join(filter(None, (case.connection, case.store)))),
+        ("about", case.subject or "the whole connection"),
+        ("detail", case.detail or "–"),
+        ("seen", f"{out.count(case.n, 'time')} from {out.at(case.first_at)} to {out.at(case.last_at)}"),
+        ("at fault", case.cause),
+        ("who acts", case.owner + (f" ({case.assigned})" if case.assigned else "")),
+        ("severity", case.severity + (f", due on {case.due_on}" if case.due_on else "")),
+        ("remedy", what.remedy),
+        ("runbook", what.runbook),
+    ]
+    table = out.table("", "")
+    table.show_header = False
+    for fact in facts:
+        out.row(table, fact)
+    out.lines(f"case {case.id}: {what.title} ({case.code})", table)
+
+
+def assign(
+    numbers: Numbers,
+    to: Annotated[str | None, typer.Option("--to", help="Somebody's name; nobody without it.")] = None,
+    json: Json = False,
+    config: Config = None,
+) -> None:
+    """Give open cases to somebody, or back to nobody."""
+    from isthmus.cases import sql
+
+    with opened(config) as app, app.db.transaction() as tx:
+        done = [number for number in numbers if sql.assign(tx, number, to)]
+    _tell(numbers, done, f"given to {to}" if to else "given back", json=json)
+
+
+def resolve(numbers: Numbers, by: By = None, json: Json = False, config: Config = None) -> None:
+    """Declare cases mended. If one is not, it comes back with its next failure."""
+    from isthmus.cases import sql
+
+    with opened(config) as app, app.db.transaction() as tx:
+        done = [number for number in numbers if sql.close(tx, number, app.clock.now(), by or getpass.getuser())]
+    _tell(numbers, done, "resolved", json=json)
+
+
+def ignore(numbers: Numbers, by: By = None, json: Json = False, config: Config = None) -> None:
+    """Choose not to hear of cases again; they are still counted. Urgent ones cannot be ignored."""
+    from isthmus.cases import sql
+
+    with opened(config) as app, app.db.transaction() as tx:
+        done = [number for number in numbers if sql.ignore(tx, number, app.clock.now(), by or getpass.getuser())]
+    _tell(numbers, done, "ignored", json=json)
+
+
+REPLAY = """Put back on the road what cases hold up, and close them; what fails again opens a new case.
+
+Buried and parked events are heard again, refused records are mapped and sent again. No moment fires, unless the case is
+about that very moment.
+
+\b
+isthmus cases replay 17
+isthmus cases replay --code platform.refused acme
+"""
+
+
+def replay(
+    which: Annotated[
+        list[str], typer.Argument(metavar="ID...|NAME", help="Numbers of cases; a connection with --code.")
+    ],
+    code: Annotated[
+        str | None, typer.Option("--code", help="All open cases of a kind, of the connection NAME.")
+    ] = None,
+    by: By = None,
+    json: Json = False,
+    config: Config = None,
+) -> None:
+    from isthmus.cli import show as out
+    from isthmus.flows.replay import replay_case
+
+    rows: list[dict[str, Any]] = []
+    with opened(config) as app:
+        for number in _numbers(app, which, code):
+            case, back = replay_case(app.db, number, app.clock.now(), by or getpass.getuser())
+            if case is None:
+                raise _unknown(number)
+            rows.append(
+                {"id": number, "code": case.code, "subject": case.subject, "events": back.n_events,
+                 "records": back.n_records, "writes": back.n_writes, "lost": back.n_lost, "closed": not back.is_nothing}
+            )  # fmt: skip
+    if json:
+        out.document({"replayed": rows})
+    else:
+        for told in rows:
+            said = (
+                f"{out.count(told['events'], 'event')}, {out.count(told['records'], 'record')} and "
+                f"{out.count(told['writes'], 'write')} are back on the road"
+                if told["closed"]
+                else "holds nothing up; do what its runbook says, then resolve it"
+            )
+            out.lines(f"case {told['id']} ({told['code']}): {said}")
+    raise typer.Exit(0 if all(told["closed"] for told in rows) else 1)
+
+
+def _numbers(app: "App", which: list[str], code: str | None) -> list[int]:
+    from isthmus.cases import sql
+    from isthmus.kit.explain import ConfigError
+
+    if code is None:
+        wrong = [text for text in which if not text.isdecimal()]
+        if wrong:
+            raise ConfigError(f"ID: {wrong[0]!r} is not the number of a case; with a connection say --code CODE too")
+        return [int(text) for text in which]
+    if len(which) != 1:
+        raise ConfigError("NAME: --code goes with the name of one connection")
+    name = must_be_known(app, which[0])
+    with app.db.transaction() as tx:
+        return sorted(case.id for case in sql.listing(tx, name, code=code, limit=100_000))
+
+
+def _tell(asked: list[int], done: list[int], said: str, *, json: bool) -> None:
+    from isthmus.cli import show as out
+
+    missed = [number for number in asked if number not in done]
+    if json:
+        out.document({"done": done, "not_done": missed})
+    else:
+        for number in done:
+            out.lines(f"case {number}: {said}")
+        for number in missed:
+            out.lines(f"case {number}: not open, or too urgent for that")
+    raise typer.Exit(1 if missed else 0)
+
+
+def _unknown(number: int) -> Exception:
+    from isthmus.kit.explain import ConfigError
+
+    return ConfigError(f"ID: there is no case {number}; `isthmus cases list --all` lists them")
+
+
+def _told(case: "Case") -> dict[str, object]:
+    from msgspec.structs import asdict
+
+    from isthmus.cases.catalogue import row
+
+    what = row(case.code)
+    return asdict(case) | {"title": what.title, "remedy": what.remedy, "runbook": what.runbook}
+
+
+def _group(group: "Group") -> dict[str, object]:
+    from msgspec.structs import asdict
+
+    from isthmus.cases.catalogue import row
+
+    what = row(group.code)
+    return asdict(group) | {"title": what.title, "remedy": what.remedy, "runbook": what.runbook}

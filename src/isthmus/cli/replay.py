@@ -1,0 +1,143 @@
+"""isthmus replay: put work back on the road, or rehearse that."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from isthmus.cli.opening import Config, Json, Name, must_be_known, opened
+
+if TYPE_CHECKING:
+    from isthmus.flows.rehearse import Plan
+    from isthmus.flows.replay import Selection
+    from isthmus.runtime.app import App
+
+
+def register(app: typer.Typer) -> None:
+    app.command("replay", help=HELP)(replay)
+
+
+HELP = """Put work back on the road. Say --plan first: it shows what would be sent and which triggers would fire.
+
+Events are heard again, named records are mapped again by today's rules (or read again with --read), dead letters of
+named records are sent again. A replay brings no record back to an older state, and fires no moment unless asked to.
+
+\b
+isthmus replay acme --order 5001234567890 --plan
+isthmus replay acme --customer 6001234567890 --read
+isthmus replay acme --since 2h --state buried,parked
+isthmus replay acme --event 17003 --with-moments --plan
+"""
+
+
+def replay(
+    name: Name,
+    event: Annotated[list[int] | None, typer.Option("--event", metavar="ID", help="An event; may be repeated.")] = None,
+    order: Annotated[list[str] | None, typer.Option("--order", metavar="ID", help="An order; may be repeated.")] = None,
+    customer: Annotated[
+        list[str] | None, typer.Option("--customer", metavar="ID", help="A customer; may be repeated.")
+    ] = None,
+    product: Annotated[
+        list[str] | None, typer.Option("--product", metavar="ID", help="A product; may be repeated.")
+    ] = None,
+    store: Annotated[str | None, typer.Option("--store", metavar="NAME", help="Only in this store.")] = None,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="TIME", help="Only events received since: 2h, 2026-11-23.")
+    ] = None,
+    state: Annotated[
+        str,
+        typer.Option("--state", help="Only events that ended so, by comma: buried, parked, skipped, stale, applied."),
+    ] = "buried,parked",
+    read: Annotated[bool, typer.Option("--read", help="Read the named records from the store anew.")] = False,
+    with_moments: Annotated[bool, typer.Option("--with-moments", help="Let moments fire, as if just told.")] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Change nothing; show what would come of it.")] = False,
+    json: Json = False,
+    config: Config = None,
+) -> None:
+    from isthmus.cli import show
+    from isthmus.flows import replay as flow
+    from isthmus.flows.rehearse import rehearse
+    from isthmus.kit.explain import ConfigError
+
+    if not (event or order or customer or product or since):
+        raise ConfigError("say what to replay: --event, --order, --customer, --product or --since")
+    with opened(config) as app:
+        must_be_known(app, name)
+        chosen = _selection(app, name, event, {"order": order, "customer": customer, "product": product}, store, since,
+                            state, is_read=read, with_moments=with_moments)  # fmt: skip
+        if plan:
+            rehearsed = rehearse(app.db, app.road(name), chosen)
+        else:
+            back = flow.replay(app.db, app.road(name), chosen)
+    if plan:
+        if json:
+            show.document(rehearsed)
+        else:
+            _print_plan(rehearsed)
+        return
+    if json:
+        show.document(back)
+        return
+    if back.is_nothing:
+        show.lines("Nothing to put back.")
+    else:
+        show.lines(
+            f"{show.count(back.n_events, 'event')}, {show.count(back.n_records, 'record')} and"
+            f" {show.count(back.n_writes, 'dead letter')} are back on the road."
+        )
+    if back.n_lost:
+        show.lines(f"{show.count(back.n_lost, 'event')} cannot go again: the body is gone, and no record is named.")
+
+
+def _selection(
+    app: "App", name: str, events: list[int] | None, records: dict[str, list[str] | None], store: str | None,
+    since: str | None, states: str, *, is_read: bool, with_moments: bool,
+) -> "Selection":  # fmt: skip
+    from isthmus.cli.asked import number
+    from isthmus.cli.asked import since as parsed
+    from isthmus.flows.replay import Selection
+    from isthmus.kit.explain import ConfigError
+    from isthmus.model.event import State
+
+    wanted = [text.strip() for text in states.split(",") if text.strip()]
+    ends = [one.value for one in State if one is not State.WAITING]
+    for text in wanted:
+        if text not in ends:
+            raise ConfigError(f"--state: {text!r} is none of {', '.join(ends)}")
+    stores = [one.name for one in app.connected(name).config.stores]
+    if store is not None and store not in stores:
+        raise ConfigError(f"--store: there is no store {store!r}; there are: {', '.join(stores)}")
+    return Selection(
+        events=tuple(events or ()),
+        subjects=tuple(f"{kind}:{number(one, f'--{kind}')}" for kind, given in records.items() for one in given or ()),
+        store=store,
+        since=None if since is None else parsed(since, app.clock.now()),
+        states=tuple(State(text) for text in wanted),
+        is_read=is_read,
+        with_moments=with_moments,
+    )
+
+
+def _print_plan(plan: "Plan") -> None:
+    from isthmus.cli import show
+
+    show.lines(f"{show.count(plan.n_events, 'event')} would be heard again:")
+    for end, n in sorted(plan.ends.items(), key=lambda told: -told[1]):
+        show.lines(f"  {n:,} {end}")
+    if plan.n_lost:
+        show.lines(f"{show.count(plan.n_lost, 'event')} cannot go again: the body is gone, and no record is named.")
+    if not plan.writes:
+        show.lines("Nothing would be sent: the platform record of each would say what it says now.")
+        return
+    table = show.table("record", "now", "then", "what would differ")
+    for w in plan.writes:
+        then = (
+            ("sent" if plan.is_live else "sent once live") if w.is_sent else f"{w.after}: {w.why}" if w.why else w.after
+        )
+        show.row(table, (f"{w.kind}:{w.id}", w.before or "new", then, ", ".join(w.fields) or "nothing"))
+    show.lines(table)
+    if plan.triggers:
+        show.lines("Triggers that would fire:")
+        for t in plan.triggers:
+            show.lines(f"  {t.name}  {t.kind}:{t.id}")
+    else:
+        show.lines("No trigger would fire.")

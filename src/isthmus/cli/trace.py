@@ -1,0 +1,63 @@
+"""isthmus trace: everything that happened to one person or order, in order."""
+
+from typing import Annotated
+
+import typer
+
+from isthmus.cli.opening import Config, Json, Name, must_be_known, opened
+
+
+def register(app: typer.Typer) -> None:
+    app.command("trace", help=HELP)(trace)
+
+
+HELP = """Everything that happened to one person or one order, in order: what was told, what was decided, what was sent,
+what the platform said.
+
+Addresses are never repeated; people are told of by their numbers.
+
+\b
+isthmus trace acme --order 5001234567890
+isthmus trace acme --email ada@example.com
+isthmus trace acme --customer 6001234567890 --json
+"""
+
+
+def trace(
+    name: Name,
+    email: Annotated[str | None, typer.Option("--email", help="A person's address.")] = None,
+    customer: Annotated[str | None, typer.Option("--customer", metavar="ID", help="A Shopify customer id.")] = None,
+    order: Annotated[str | None, typer.Option("--order", metavar="ID", help="A Shopify order id.")] = None,
+    json: Json = False,
+    config: Config = None,
+) -> None:
+    from isthmus.cli import show
+    from isthmus.cli.asked import number
+    from isthmus.kit.explain import ConfigError
+    from isthmus.ops import trace as ops
+
+    if sum(one is not None for one in (email, customer, order)) != 1:
+        raise ConfigError("say one of --email, --customer and --order")
+    about = ops.About(
+        email=email,
+        customer=None if customer is None else number(customer, "--customer"),
+        order=None if order is None else number(order, "--order"),
+    )
+    with opened(config) as app:
+        must_be_known(app, name)
+        found = ops.trace(app.db, name, about, app.hash_key)
+    if json:
+        show.document(found)
+        return
+    if found.is_nothing:
+        show.lines("Nothing is known of that.")
+        return
+    table = show.table("time (UTC)", "what", "about", "store", "lane", "said")
+    for e in found.entries:
+        about_it = e.id if e.what in ("write", "push") else e.subject
+        said = f"{e.said}  [{e.what} {e.id}]" if e.what in ("event", "case") else e.said
+        show.row(table, (show.at(e.at), e.what, about_it, e.store, e.lane, said), _STYLES.get(e.what))
+    show.lines(table)
+
+
+_STYLES = {"case": "red", "consent": "yellow", "push": "dim"}

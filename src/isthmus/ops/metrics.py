@@ -9,6 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from isthmus.ops.numbers import Connection, Status
+from isthmus.ops.thrift import Thrifty
 
 
 def register(status: Callable[[], Status], registry: CollectorRegistry) -> None:
@@ -20,7 +21,7 @@ class Numbers(Collector):
     """Every number of `isthmus status`, by connection."""
 
     def __init__(self, status: Callable[[], Status]) -> None:
-        self._status = status
+        self._status = Thrifty(status)
 
     def describe(self) -> list[Metric]:
         """Nothing: what is told is known only once asked, and the database may be away when the process starts."""

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 
 from isthmus.cases.catalogue import CATALOGUE, row
 from isthmus.ops.numbers import Status
+from isthmus.ops.thrift import Thrifty
 from isthmus.web.desk import runbooks, view
 
 REFRESH = 5
@@ -32,7 +33,8 @@ log = logging.getLogger(__name__)
 
 
 def desk(status: Callable[[], Status]) -> ASGIApp:
-    """The desk over whatever tells how things stand; `status` may block, and may fail."""
+    """The desk over whatever tells how things stand; `status` may block and may fail."""
+    ask = Thrifty(status)
     pages = Environment(
         loader=PackageLoader("isthmus.web.desk"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
@@ -44,7 +46,7 @@ def desk(status: Callable[[], Status]) -> ASGIApp:
     async def home(request: Request) -> Response:
         refresh = None if request.query_params.get("refresh") == "off" else REFRESH
         try:
-            told = await run_in_threadpool(status)
+            told = await run_in_threadpool(ask)
         except Exception:
             # Whoever looks must be told that the numbers are missing, and not why in detail.
             log.exception("the desk has no numbers")

@@ -1,11 +1,12 @@
 """The command line. Each group of commands is a file with `register(app)`; what they do is imported when they run."""
 
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 
 import typer
 
-GROUPS = ("status", "connections", "setup")
+GROUPS = ("status", "cases", "trace", "replay", "consent", "connections", "setup")
 """The files of this folder that bring commands, in the order that --help shows them."""
 
 ABOUT = """Joins Shopify stores to Ometria.
@@ -31,10 +32,10 @@ def app() -> typer.Typer:
     return whole
 
 
-def main() -> None:
-    """Run one command. Every way to end goes through here."""
+def main(words: Sequence[str] | None = None) -> None:
+    """Run one command: the process's own, or the given words. Every way to end goes through here."""
     try:
-        app()()
+        app()(words)
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:

@@ -1,0 +1,205 @@
+"""The commands over a real database: what they print, what they change, and how they end."""
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from isthmus import cli
+from isthmus.cases import sql as cases
+from isthmus.connections import file as files
+from isthmus.connections import sql as connections
+from isthmus.db.pool import Database
+from isthmus.inbox import sql as inbox
+from isthmus.kit.pack import Packer
+from isthmus.model.event import Hint
+from isthmus.model.lane import Lane
+from isthmus.model.write import Kind, Write
+from isthmus.ops import numbers
+from isthmus.outbox import sql as outbox
+from isthmus.outbox.sql import Wanted
+from scenes import AT
+
+CONFIG = {
+    "connection": {"name": "acme", "mode": "live"},
+    "ometria": {"api_key": "env:ACME_KEY", "base_url": "http://127.0.0.1:9/v2"},
+    "stores": [
+        {
+            "name": "uk",
+            "domain": "acme-uk.myshopify.com",
+            "client_id": "abc",
+            "client_secret": "env:ACME_SECRET",
+            "namespace": "uk:",
+            "currency": "GBP",
+        }
+    ],
+}
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(
+    server_url: str, db_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Run]:
+    """Runs a command on this test's database; its exit code, output and errors."""
+    name = conninfo_to_dict(db_url)["dbname"]
+    monkeypatch.setenv("ISTHMUS_DATABASE_URL", urlsplit(server_url)._replace(path=f"/{name}").geturl())
+    monkeypatch.setenv("ACME_KEY", "key")
+    monkeypatch.setenv("ACME_SECRET", "secret")
+    monkeypatch.chdir(tmp_path)
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+
+    def running(*words: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            cli.main(list(words))
+        told = capsys.readouterr()
+        return int(ended.value.code or 0), told.out, told.err
+
+    yield running
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+@pytest.fixture
+def db(database: Database) -> Database:
+    """A connection with one order that was refused, and the case of it."""
+    with database.transaction() as tx:
+        connections.save(tx, files.parsed(CONFIG, "acme.toml"), AT)
+        write = Write(Kind.ORDER, "uk:1", b'{"@type":"order","id":"uk:1"}', Lane.REALTIME, subject="order:1")
+        outbox.desire(
+            tx, "acme", [Wanted("uk", write, AT)], now=AT, coalesce=AT - AT, contact_head_start=AT - AT, packer=Packer()
+        )
+        outbox.bury(tx, "acme", [(Kind.ORDER, "uk:1", None)], "platform.refused", AT)
+        cases.touch(tx, "acme", [cases.Touch("platform.refused", "order:uk:1", detail="at currency")], AT)
+        inbox.tell(tx, "acme", "uk", [Hint("poll/order", "order:9", Lane.REPAIR, AT)], AT)
+    return database
+
+
+def told(out: str) -> Any:
+    return json.loads(out)
+
+
+def test_status_json_is_what_the_numbers_are(run: Run, db: Database) -> None:
+    code, out, _ = run("status", "--json")
+    assert code == 1  # a case is open
+    found = told(out)
+    expected = numbers.as_json(numbers.status(db, AT))
+    for connection in (*found["connections"], *expected["connections"]):
+        connection.pop("lanes")  # ages are of the moment they are asked for
+    assert found == expected
+
+
+def test_status_for_people_shows_cases_and_their_owner(run: Run, db: Database) -> None:
+    code, out, _ = run("status", "acme", "--long")
+    assert code == 1
+    assert "platform.refused" in out
+    assert "acme" in out
+
+
+def test_an_unknown_connection_is_wrong_use_that_names_the_near_one(run: Run, db: Database) -> None:
+    code, out, err = run("status", "acne")
+    assert (code, out) == (2, "")
+    assert "did you mean acme?" in err
+
+
+def test_migrate_says_when_there_is_nothing_to_do(run: Run, db: Database) -> None:
+    run("migrate")
+    code, out, _ = run("migrate", "--json")
+    assert code == 0
+    assert told(out)["applied"] == []
+
+
+def test_pause_and_resume_are_felt_and_seen(run: Run, db: Database) -> None:
+    assert run("pause", "acme")[0] == 0
+    assert run("pause", "acme", "--lane", "backfill")[0] == 0
+    (acme,) = told(run("connections", "--json")[1])["connections"]
+    assert (acme["paused"], acme["paused_lanes"]) == (True, ["backfill"])
+    run("resume", "acme")
+    run("resume", "acme", "--lane", "backfill")
+    (acme,) = told(run("connections", "--json")[1])["connections"]
+    assert (acme["paused"], acme["paused_lanes"]) == (False, [])
+
+
+def test_no_output_ever_shows_a_secret(run: Run, db: Database) -> None:
+    shown = "".join(run("connections", *more)[1] for more in ([], ["--json"]))
+    assert "secret" not in shown
+    assert "ACME_KEY" not in shown
+
+
+def test_cases_are_grouped_and_each_can_be_shown(run: Run, db: Database) -> None:
+    code, out, _ = run("cases", "--json")
+    assert code == 1
+    (group,) = told(out)["groups"]
+    assert (group["code"], group["cases"], group["owner"]) == ("platform.refused", 1, group["owner"])
+    code, out, _ = run("cases", "show", str(group["sample_id"]))
+    assert code == 0
+    assert "at currency" in out
+    assert "docs/runbooks/platform.refused.md" in out
+
+
+def test_a_case_is_given_to_somebody_and_resolved(run: Run, db: Database) -> None:
+    number = str(told(run("cases", "--json")[1])["groups"][0]["sample_id"])
+    assert run("cases", "assign", number, "--to", "ada")[0] == 0
+    assert [c["id"] for c in told(run("cases", "list", "--assigned", "ada", "--json")[1])["cases"]] == [int(number)]
+    assert run("cases", "resolve", number, "--by", "ada")[0] == 0
+    code, out, _ = run("cases", "--json")
+    assert (code, told(out)) == (0, {"groups": []})
+    assert run("cases", "resolve", number)[0] == 1  # it was not open
+
+
+def test_replaying_all_cases_of_a_kind_puts_their_writes_back(run: Run, db: Database) -> None:
+    code, out, _ = run("cases", "replay", "--code", "platform.refused", "acme", "--json")
+    assert code == 0
+    assert [row["writes"] for row in told(out)["replayed"]] == [1]
+    with db.transaction() as tx:
+        assert tx.fetch_value("SELECT state FROM outbox WHERE id = 'uk:1'") == "due"
+
+
+def test_a_case_that_nobody_knows_is_wrong_use(run: Run, db: Database) -> None:
+    code, _, err = run("cases", "show", "4711")
+    assert code == 2
+    assert "4711" in err
+
+
+def test_a_plan_names_writes_and_triggers_and_changes_nothing(run: Run, db: Database) -> None:
+    code, out, _ = run("replay", "acme", "--order", "1", "--plan", "--json")
+    assert code == 0
+    (write,) = told(out)["writes"]
+    assert (write["id"], write["before"], write["after"]) == ("uk:1", "buried", "due")
+    assert told(out)["triggers"] == []
+    with db.transaction() as tx:
+        assert tx.fetch_value("SELECT state FROM outbox WHERE id = 'uk:1'") == "buried"
+    assert "No trigger would fire" in run("replay", "acme", "--order", "1", "--plan")[1]
+
+
+def test_replay_puts_the_order_back(run: Run, db: Database) -> None:
+    code, out, _ = run("replay", "acme", "--order", "1")
+    assert code == 0
+    assert "1 dead letter" in out
+
+
+def test_trace_tells_the_story_of_an_order(run: Run, db: Database) -> None:
+    code, out, _ = run("trace", "acme", "--order", "9", "--json")
+    assert code == 0
+    assert [entry["what"] for entry in told(out)["entries"]] == ["event"]
+
+
+def test_the_ledger_of_somebody_who_never_said_anything_is_empty(run: Run, db: Database) -> None:
+    code, out, _ = run("consent", "show", "acme", "--email", "ada@example.com", "--json")
+    assert code == 0
+    assert told(out)["claims"] == []
+    assert run("consent", "show", "acme", "--email", "ada")[0] == 2
+
+
+def test_a_database_that_is_not_there_ends_with_3(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ISTHMUS_DATABASE_URL", "postgresql://nobody@127.0.0.1:9/none")
+    code, out, err = run("status")
+    assert (code, out) == (3, "")
+    assert "could not be reached" in err

@@ -1,0 +1,136 @@
+"""The command line without a database: help, wrong use, and what each kind of failure ends with."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from isthmus import cli
+from isthmus.cli.asked import number, since
+from isthmus.kit.explain import ConfigError
+from isthmus.model.failure import BlockedError, RejectedError, TransientError
+from isthmus.runtime.exits import AWAY, LOOK, WRONG, said
+from scenes import AT
+
+ISTHMUS = [sys.executable, "-c", "from isthmus.cli import main; main()"]
+CONNECTION = """
+[connection]
+name = "acme"
+[ometria]
+api_key = "env:ACME_OMETRIA_KEY"
+[[stores]]
+name = "uk"
+domain = "acme-uk.myshopify.com"
+client_id = "abc"
+client_secret = "env:ACME_UK_SECRET"
+currency = "GBP"
+"""
+
+
+def run(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    plain = {key: value for key, value in os.environ.items() if not key.startswith("ISTHMUS_")}
+    return subprocess.run([*ISTHMUS, *words], cwd=cwd, env=plain, capture_output=True, text=True, check=False)
+
+
+def test_help_is_quick_and_names_every_group(tmp_path: Path) -> None:
+    began = time.monotonic()
+    told = run("--help", cwd=tmp_path)
+    took = time.monotonic() - began
+    assert told.returncode == 0
+    assert {"status", "cases", "replay", "migrate"} <= set(told.stdout.split())
+    # 0.15 s on an idle machine; an import of the database or of pydantic alone would take it past this.
+    assert took < 3.0
+
+
+def test_help_imports_nothing_that_only_commands_need() -> None:
+    probe = (
+        "import sys, isthmus.cli; isthmus.cli.app();"
+        "print(*(m for m in ('psycopg', 'pydantic', 'httpx2', 'uvicorn', 'jinja2', 'msgspec') if m in sys.modules))"
+    )
+    told = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert told.stdout.split() == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["nonsense"], ["status", "--nonsense"], ["trace", "acme"], ["replay", "acme"], ["cases", "list", "--state", "x"]],
+    ids=" ".join,
+)
+def test_wrong_use_ends_with_2_and_says_so_on_standard_error(words: list[str], tmp_path: Path) -> None:
+    told = run(*words, cwd=tmp_path)
+    assert told.returncode == WRONG
+    assert told.stdout == ""
+    assert told.stderr.strip()
+    assert "Traceback" not in told.stderr
+
+
+def test_a_mistake_in_the_settings_is_one_line_that_names_the_key(tmp_path: Path) -> None:
+    (tmp_path / "isthmus.toml").write_text('[database]\nurll = "embedded"\n')
+    told = run("status", "--json", cwd=tmp_path)
+    assert told.returncode == WRONG
+    assert told.stdout == ""
+    assert told.stderr.strip() == "isthmus: isthmus.toml: database.urll is not a known key; did you mean database.url?"
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ConfigError("x: is wrong"), WRONG),
+        (BlockedError("integration.secret_missing", "ometria.api_key: not set"), WRONG),
+        (BlockedError("platform.key_refused"), AWAY),
+        (TransientError("platform.unavailable"), AWAY),
+        (RejectedError("platform.refused"), LOOK),
+        (psycopg.OperationalError("connection refused"), AWAY),
+        (psycopg.errors.UndefinedTable("relation does not exist"), WRONG),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else str(value),
+)
+def test_every_failure_has_its_exit_code_and_one_line(error: Exception, code: int) -> None:
+    told = said(error)
+    assert told is not None
+    assert told.code == code
+    assert "\n" not in told.line
+
+
+def test_a_bug_is_not_explained_away() -> None:
+    assert said(KeyError("x")) is None
+
+
+def test_app_config_prints_a_file_for_the_merchants_app(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "acme.toml").write_text(CONNECTION)
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["app-config", "acme.toml", "--url", "https://isthmus.example"])
+    assert ended.value.code == 0
+    told = capsys.readouterr().out
+    assert 'client_id = "abc"' in told
+    assert "https://isthmus.example/hooks/shopify" in told
+
+
+def test_app_config_needs_an_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "acme.toml").write_text(CONNECTION)
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["app-config", "acme.toml"])
+    assert ended.value.code == WRONG
+    assert "web.public_url" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["5001", "gid://shopify/Order/5001", "uk:5001"])
+def test_an_id_is_understood_however_it_was_copied(text: str) -> None:
+    assert number(text, "--order") == 5001
+
+
+def test_a_time_may_be_a_span_or_a_date() -> None:
+    assert (AT - since("2h", AT)).total_seconds() == 7200
+    assert since("2026-11-23T09:00", AT) == AT
+    with pytest.raises(ConfigError, match="--since"):
+        since("yesterday", AT)

@@ -133,7 +133,7 @@ def _print_plan(plan: "Plan") -> None:
         then = (
             ("sent" if plan.is_live else "sent once live") if w.is_sent else f"{w.after}: {w.why}" if w.why else w.after
         )
-        show.row(table, (f"{w.kind}:{w.id}", w.before or "new", then, ", ".join(w.fields) or "nothing"))
+        show.row(table, (f"{w.kind}:{w.id}", w.before or "new", then, ", ".join(w.fields) or "nothing: the same again"))
     show.lines(table)
     if plan.triggers:
         show.lines("Triggers that would fire:")

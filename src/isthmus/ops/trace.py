@@ -120,8 +120,9 @@ def _records(rows: Iterable[Row]) -> Iterable[Entry]:
 
 def _events(rows: Iterable[Row]) -> Iterable[Entry]:
     for row in rows:
-        ended = f", {row['settled_at'] - row['received_at']} later".partition(".")[0] if row["settled_at"] else ""
-        said = f"{row['topic']}: {row['state']}{ended}"
+        said = f"{row['topic']}: {row['state']}"
+        if row["settled_at"]:
+            said += f" {(row['settled_at'] - row['received_at']).total_seconds():.1f} s later"
         if row["reason"]:
             said += f" ({row['reason']})"
         if row["state"] == "waiting" and row["attempts"]:

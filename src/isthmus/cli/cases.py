@@ -56,9 +56,9 @@ def listing(
     config: Config = None,
 ) -> None:
     """List open cases, grouped by what is wrong; --all lists each."""
-    from isthmus.cases import sql
     from isthmus.cli import show as out
     from isthmus.kit.explain import ConfigError
+    from isthmus.ops import docket
 
     if state not in ("open", "resolved", "ignored"):
         raise ConfigError(f"--state: {state!r} is none of open, resolved, ignored")
@@ -66,20 +66,19 @@ def listing(
     with opened(config) as app:
         if name is not None:
             must_be_known(app, name)
-        with app.db.transaction() as tx:
-            groups = sql.grouped(tx, name)
-            single = (
-                sql.listing(tx, name, state=state, code=code, cause=cause, assigned=assigned, limit=limit)
-                if is_single
-                else []
-            )
+        groups = [] if is_single else docket.groups(app.db, name)
+        single = (
+            docket.listing(app.db, name, state=state, code=code, cause=cause, assigned=assigned, limit=limit)
+            if is_single
+            else []
+        )
     if json:
         out.document({"cases": [_told(c) for c in single]} if is_single else {"groups": [_group(g) for g in groups]})
     elif is_single:
         _print_single(single)
     else:
         _print_groups(groups)
-    raise typer.Exit(1 if (single if is_single and state == "open" else groups if not is_single else []) else 0)
+    raise typer.Exit(1 if groups or (single and state == "open") else 0)
 
 
 def _print_groups(groups: "list[Group]") -> None:
@@ -119,12 +118,12 @@ def show(
     config: Config = None,
 ) -> None:
     """Everything about one case: what it means, who acts, what to do."""
-    from isthmus.cases import sql
     from isthmus.cases.catalogue import row
     from isthmus.cli import show as out
+    from isthmus.ops import docket
 
-    with opened(config) as app, app.db.transaction() as tx:
-        case = sql.show(tx, number)
+    with opened(config) as app:
+        case = docket.show(app.db, number)
     if case is None:
         raise _unknown(number)
     if json:
@@ -157,28 +156,28 @@ def assign(
     config: Config = None,
 ) -> None:
     """Give open cases to somebody, or back to nobody."""
-    from isthmus.cases import sql
+    from isthmus.flows import tend
 
-    with opened(config) as app, app.db.transaction() as tx:
-        done = [number for number in numbers if sql.assign(tx, number, to)]
+    with opened(config) as app:
+        done = tend.assign(app.db, numbers, to)
     _tell(numbers, done, f"given to {to}" if to else "given back", json=json)
 
 
 def resolve(numbers: Numbers, by: By = None, json: Json = False, config: Config = None) -> None:
     """Declare cases mended. If one is not, it comes back with its next failure."""
-    from isthmus.cases import sql
+    from isthmus.flows import tend
 
-    with opened(config) as app, app.db.transaction() as tx:
-        done = [number for number in numbers if sql.close(tx, number, app.clock.now(), by or getpass.getuser())]
+    with opened(config) as app:
+        done = tend.resolve(app.db, numbers, app.clock.now(), by or getpass.getuser())
     _tell(numbers, done, "resolved", json=json)
 
 
 def ignore(numbers: Numbers, by: By = None, json: Json = False, config: Config = None) -> None:
     """Choose not to hear of cases again; they are still counted. Urgent ones cannot be ignored."""
-    from isthmus.cases import sql
+    from isthmus.flows import tend
 
-    with opened(config) as app, app.db.transaction() as tx:
-        done = [number for number in numbers if sql.ignore(tx, number, app.clock.now(), by or getpass.getuser())]
+    with opened(config) as app:
+        done = tend.ignore(app.db, numbers, app.clock.now(), by or getpass.getuser())
     _tell(numbers, done, "ignored", json=json)
 
 
@@ -232,8 +231,8 @@ def replay(
 
 
 def _numbers(app: "App", which: list[str], code: str | None) -> list[int]:
-    from isthmus.cases import sql
     from isthmus.kit.explain import ConfigError
+    from isthmus.ops import docket
 
     if code is None:
         wrong = [text for text in which if not text.isdecimal()]
@@ -243,8 +242,7 @@ def _numbers(app: "App", which: list[str], code: str | None) -> list[int]:
     if len(which) != 1:
         raise ConfigError("NAME: --code goes with the name of one connection")
     name = must_be_known(app, which[0])
-    with app.db.transaction() as tx:
-        return sorted(case.id for case in sql.listing(tx, name, code=code, limit=100_000))
+    return sorted(case.id for case in docket.listing(app.db, name, code=code))
 
 
 def _tell(asked: list[int], done: list[int], said: str, *, json: bool) -> None:

@@ -118,13 +118,13 @@ def _compared(road: Road, before: Version | None, after: Version) -> tuple[Plann
     says = _said(road, after.body) if after.body is not None else {}
     fields = sorted(key for key in was.keys() | says.keys() if was.get(key) != says.get(key) and key[:1] != "@")
     planned = Planned(
-        after.kind.value, after.id, after.subject, before.state if before else None, after.state, tuple(fields),
+        after.kind, after.id, after.subject, before.state if before else None, after.state, tuple(fields),
         after.excluded or after.case_code,
     )  # fmt: skip
     fired = []
-    if planned.is_sent and after.kind is Kind.MOMENT:
+    if planned.is_sent and after.kind == Kind.MOMENT:
         fired.append(Trigger(str(says.get("event_type", "moment")), "moment", after.id))
-    if planned.is_sent and after.kind is Kind.CONTACT and "timestamp_subscribed" in fields and _opts_in(says):
+    if planned.is_sent and after.kind == Kind.CONTACT and "timestamp_subscribed" in fields and _opts_in(says):
         fired.append(Trigger("welcome", "contact", after.id))
     return planned, fired
 

@@ -515,20 +515,14 @@ def retry(
                doubts = 0, batch_max = 100, lane = %(lane)s, is_known = false
            FROM again a WHERE o.connection = a.connection AND o.kind = a.kind AND o.id = a.id
            RETURNING o.kind, o.id, o.store, o.subject""",
-        {
-            "connection": connection,
-            "subjects": list(subjects),
-            "store": store,
-            "now": now,
-            "lane": Lane.REPAIR.rank,
-        },
+        {"connection": connection, "subjects": list(subjects), "store": store, "now": now, "lane": Lane.REPAIR.rank},
     )
 
 
 class Version(Struct, frozen=True):
     """What one platform record should say, as the row stands."""
 
-    kind: Kind
+    kind: str
     id: str
     subject: str | None
     state: str
@@ -539,23 +533,24 @@ class Version(Struct, frozen=True):
 
 def written_here(tx: Tx, connection: str) -> list[Version]:
     """The rows that this very transaction has written so far, for a rehearsal that is then rolled back."""
-    rows = tx.fetch_all(
+    return tx.fetch_as(
+        Version,
         """SELECT kind, id, subject, state, excluded, case_code, body FROM outbox
            WHERE connection = %s AND xmin = pg_current_xact_id()::xid ORDER BY kind, id""",
         (connection,),
     )
-    return [_version(row) for row in rows]
 
 
-def versions(tx: Tx, connection: str, records: Sequence[tuple[Kind, str]]) -> dict[tuple[Kind, str], Version]:
-    """These rows as they stand."""
-    rows = tx.fetch_all(
+def versions(tx: Tx, connection: str, records: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Version]:
+    """These rows (kind, id) as they stand."""
+    rows = tx.fetch_as(
+        Version,
         """SELECT o.kind, o.id, o.subject, o.state, o.excluded, o.case_code, o.body FROM outbox o
            JOIN unnest(%s::text[], %s::text[]) AS r (kind, id) ON o.kind = r.kind AND o.id = r.id
            WHERE o.connection = %s""",
-        ([kind.value for kind, _ in records], [own for _, own in records], connection),
+        ([kind for kind, _ in records], [own for _, own in records], connection),
     )
-    return {(Kind(str(row["kind"])), row["id"]): _version(row) for row in rows}
+    return {(row.kind, row.id): row for row in rows}
 
 
 def unsettled(tx: Tx, connection: str, request_ids: Sequence[str]) -> dict[tuple[Kind, str], Accepted]:
@@ -660,12 +655,6 @@ WITH ours AS (
 )"""
 
 _ACCEPTED = "kind, id, state, body, sent, accepted_at, request_id, doubts"
-
-
-def _version(row: Row) -> Version:
-    return Version(
-        Kind(str(row["kind"])), row["id"], row["subject"], row["state"], row["excluded"], row["case_code"], row["body"]
-    )
 
 
 def _batch(connection: str, batch: Sequence[Claimed], claim: UUID) -> Mapping[str, object]:

@@ -1,0 +1,34 @@
+"""The cases as a person looks at them: by kind, one by one, or a single one."""
+
+from isthmus.cases import sql as cases
+from isthmus.cases.sql import Case, Group
+from isthmus.db.pool import Database
+
+ALL = 100_000
+"""More than anybody tends one by one."""
+
+
+def groups(db: Database, connection: str | None = None) -> list[Group]:
+    """Open cases by what is wrong, the most severe first."""
+    with db.transaction() as tx:
+        return cases.grouped(tx, connection)
+
+
+def listing(
+    db: Database,
+    connection: str | None = None,
+    *,
+    state: str = "open",
+    code: str | None = None,
+    cause: str | None = None,
+    assigned: str | None = None,
+    limit: int = ALL,
+) -> list[Case]:
+    """Cases that fit every filter given, the nearest legal date first, then the most severe."""
+    with db.transaction() as tx:
+        return cases.listing(tx, connection, state=state, code=code, cause=cause, assigned=assigned, limit=limit)
+
+
+def show(db: Database, number: int) -> Case | None:
+    with db.transaction() as tx:
+        return cases.show(tx, number)

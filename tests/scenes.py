@@ -11,7 +11,6 @@ from isthmus.flows.abandon import abandon
 from isthmus.flows.backfill import backfill
 from isthmus.flows.compare import Comparison, compare
 from isthmus.flows.deliver import deliver
-from isthmus.flows.ingest import ingest
 from isthmus.flows.poll import KINDS, poll
 from isthmus.flows.process import process
 from isthmus.flows.road import Pace, Reader, Road, Shop
@@ -64,7 +63,7 @@ class Town:
         self.sims = Neighbourhood(self.sim_clock, seed, sizes or Sizes(customers=12, orders=16, products=5))
         self.clock = FrozenClock(self.sim_clock.now(), on_wait=self._moved)
         self.live_since = self.clock.now() - timedelta(minutes=1)
-        self.sims.ometria.turn({"data_rps": 1000.0, "push_rps": 1000.0})
+        self.sims.ometria.turn({"data_rps": 1e6, "push_rps": 1e6})
         self.key = self.sims.ometria.settings.api_key
         self.transport = InProcess(self.sims.shopify.handle)
         shops = {}
@@ -138,7 +137,8 @@ class Town:
             body=body,
             triggered_at=arrived.triggered_at,
         )
-        ingest(self.db, [told], self.clock.now())
+        with self.db.transaction() as tx:
+            inbox.keep(tx, [told], self.clock.now())
         return 200
 
     def load(self) -> None:

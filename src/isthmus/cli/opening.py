@@ -19,7 +19,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="The connection.")]
 
 
 @contextlib.contextmanager
-def opened(config: Path | None) -> Iterator["App"]:
+def opened(config: Path | None, *, role: str = "cli", pool_size: int | None = 2) -> Iterator["App"]:
     """The application that the settings describe; logs go to standard error."""
     from isthmus.kit.log import configure
     from isthmus.runtime.app import App
@@ -27,7 +27,7 @@ def opened(config: Path | None) -> Iterator["App"]:
 
     settings = load(config)
     configure(settings.log.level, settings.log.format)
-    with App.opened(settings, role="cli", pool_size=2) as app:
+    with App.opened(settings, role=role, pool_size=pool_size) as app:
         yield app
 
 

@@ -26,6 +26,7 @@ from isthmus.model.customer import Consent, Customer
 from isthmus.model.event import Hint, Outcome, State
 from isthmus.model.lane import Lane
 from isthmus.model.order import Order
+from isthmus.records import remember
 from isthmus.records import sql as records
 from isthmus.records.sql import Canonical, Kept, Key
 from isthmus.records.weigh import Known, Verdict, weigh
@@ -156,8 +157,8 @@ def _fold(road: Road, work: Work, key: Key, kept: Kept | None, said: list[Told],
 def _merge(known: Canonical | None, word: Told, work: Work) -> Canonical:
     """What the record is with this word: a shape that cannot tell a part leaves that part as it was."""
     record = word.record
-    if isinstance(record, Order) and record.returns is None and isinstance(known, Order):
-        return msgspec.structs.replace(record, returns=known.returns)
+    if isinstance(record, Order):
+        return remember.order(record, known if isinstance(known, Order) else None)
     if isinstance(record, Customer):
         before = known if isinstance(known, Customer) else None
         if word.is_patch:

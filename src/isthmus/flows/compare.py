@@ -1,8 +1,8 @@
 """Hold what Ometria says against a fresh mapping of what Shopify says: agreement, record by record.
 
 Independent of everything in between: the stores are read now, mapped anew, and compared with the platform's records.
-Of our own state only three things are asked: which records have an open case, which were excluded, and who was ever sent
-as opted in.
+Of our own state only this is asked: which records have an open case, who was ever sent as opted in, and which product
+a line was sold as that has been deleted since.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -25,11 +25,14 @@ from isthmus.model.write import Kind, Write
 from isthmus.outbox import plan
 from isthmus.outbox import sql as outbox
 from isthmus.outbox.sql import Standing
+from isthmus.records import remember
+from isthmus.records import sql as records
 
 Lookup = Callable[[Kind, str], Mapping[str, Any] | None]
 """How the platform's record of this kind and id is found."""
 
 READ_AT_ONCE = 50
+KNOWN_AT_ONCE = 500
 
 
 class Difference(Struct, frozen=True):
@@ -64,8 +67,8 @@ def compare(db: Database, road: Road, lookup: Lookup) -> Comparison:
     excluded: dict[str, int] = {}
     differences: list[Difference] = []
     n_cases = 0
-    for name, records in told.items():
-        for write in _writes(road.shops[name], records, who, standings):
+    for name, read in told.items():
+        for write in _writes(road.shops[name], _remembered(db, road, name, read), who, standings):
             standing = standings.get((write.kind, write.id))
             if standing is not None and standing.state == "buried":
                 n_cases += 1
@@ -97,6 +100,20 @@ def _read(shop: Shop) -> Records:
     )
 
 
+def _remembered(db: Database, road: Road, store: str, told: Records) -> Records:
+    """With the origin of lines whose product is deleted, which the shop itself forgets."""
+    customers, orders, products = told
+    kept: list[Order] = []
+    for first in range(0, len(orders), KNOWN_AT_ONCE):
+        some = orders[first : first + KNOWN_AT_ONCE]
+        with db.transaction() as tx:
+            known = records.load(tx, road.connection, [("order", store, str(o.id)) for o in some], road.packer)
+        for placed in some:
+            held = known.get(("order", store, str(placed.id)))
+            kept.append(remember.order(placed, held.record if held and isinstance(held.record, Order) else None))
+    return customers, kept, products
+
+
 def _all(shop: Shop, kind: str, read: Callable[[list[int]], Mapping[int, Any]]) -> Iterator[Any]:
     cursor: str | None = None
     while True:
@@ -109,11 +126,9 @@ def _all(shop: Shop, kind: str, read: Callable[[list[int]], Mapping[int, Any]]) 
         cursor = page.cursor
 
 
-def _writes(
-    shop: Shop, records: Records, who: People, standings: Mapping[tuple[Kind, str], Standing]
-) -> Iterator[Write]:
+def _writes(shop: Shop, told: Records, who: People, standings: Mapping[tuple[Kind, str], Standing]) -> Iterator[Write]:
     """Every write that the store's present records ask for. One that cannot be said at all is left to its case."""
-    customers, orders, products = records
+    customers, orders, products = told
     rules = shop.rules
     for customer in customers:
         name = f"{rules.namespace}{customer.id}"

@@ -2,15 +2,18 @@
 
 from isthmus.db import migrate as migrations
 from isthmus.db.migrate import wanted as wanted
+from isthmus.runtime import tasks
 from isthmus.runtime.app import App
 
 
 def migrate(app: App) -> tuple[list[str], int]:
     """Apply what is missing; the names of what was applied, and the version reached."""
     applied = migrations.migrate(app.db)
+    if tasks.install(app.db):
+        applied.append("the job engine's own tables")
     return applied, migrations.current(app.db)
 
 
 def is_current(app: App) -> bool:
     """Whether nothing is missing."""
-    return migrations.current(app.db) == wanted()
+    return migrations.current(app.db) == wanted() and tasks.is_installed(app.db)

@@ -256,6 +256,11 @@ class Worker:
             self._bells.ring("abandon", name)
 
 
+def is_installed(db: Database) -> bool:
+    with db.transaction() as tx:
+        return tx.fetch_value("SELECT to_regclass('procrastinate_jobs')") is not None
+
+
 def install(db: Database) -> bool:
     """Put the engine's own tables into the database, once; whether they were missing."""
     with db.transaction() as tx:

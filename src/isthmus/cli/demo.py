@@ -1,0 +1,76 @@
+"""The demonstration, on a terminal or as one JSON document."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from isthmus.cli.opening import Json
+
+if TYPE_CHECKING:
+    from isthmus.runtime.demo import Report
+
+
+def register(app: typer.Typer) -> None:
+    app.command("demo", help=DEMO)(demo)
+
+
+DEMO = """Show it all on this machine: two simulated neighbours, a load, live traffic with faults, and the desk.
+
+Runs until Ctrl-C, or for --seconds of live traffic and the time to settle. Then both sides are compared record by
+record. Exit 0 only if they agree.
+
+\b
+isthmus demo
+isthmus demo --seconds 60 --json
+"""
+
+
+def demo(
+    seconds: Annotated[
+        float | None, typer.Option(metavar="N", min=1, help="Stop after N seconds of live traffic and compare.")
+    ] = None,
+    seed: Annotated[int, typer.Option(metavar="N", help="Which merchant, and which misfortunes.")] = 1,
+    json: Json = False,
+) -> None:
+    from isthmus.cli import demo_view, show
+    from isthmus.kit.log import configure
+    from isthmus.runtime import demo as stage
+
+    configure("error", "auto")
+    view = demo_view.quiet() if json else demo_view.on_terminal()
+    report = None
+    try:
+        with view as watching, stage.staged(watching, seed=seed) as running:
+            report = running.run(seconds)
+    except KeyboardInterrupt:
+        if seconds is not None:
+            raise
+        return
+    if json:
+        show.document(as_json(report))
+    else:
+        demo_view.tell(report)
+    if not report.is_good:
+        raise typer.Exit(1)
+
+
+def as_json(report: "Report") -> Mapping[str, Any]:
+    """The convergence report."""
+    from isthmus.ops import numbers
+
+    found, connection = report.comparison, report.status.connections[0]
+    return {
+        "agrees": report.is_good,
+        "at_rest": report.is_at_rest,
+        "seconds": round(report.seconds, 1),
+        "differences": [{"kind": d.kind.value, "id": d.id, "path": d.path, "why": d.why} for d in found.differences],
+        "compared": found.n_equal,
+        "excluded": found.n_excluded,
+        "cases": [{"code": g.code, "cases": g.cases, "owner": g.owner, "cause": g.cause} for g in connection.background.groups],
+        "records_with_a_case": found.n_cases,
+        "injected": report.injected,
+        "deliveries": report.deliveries,
+        "processes_killed": report.n_kills,
+        "status": numbers.as_json(report.status),
+    }

@@ -1,0 +1,67 @@
+"""What runs: serve, web, work, sims."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from isthmus.cli.opening import Config, opened
+
+
+def register(app: typer.Typer) -> None:
+    app.command("serve")(serve)
+    app.command("web")(web)
+    app.command("work")(work)
+    app.command(
+        "sims", context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+    )(sims)
+
+
+def serve(config: Config = None) -> None:
+    """Every role in one group of processes: hooks and desk, workers, timetable. Ctrl-C stops it cleanly.
+
+    Brings the database to this version first. A role that dies is started again.
+    """
+    from isthmus.runtime import roles, schema
+
+    with opened(config) as app:
+        schema.migrate(app)
+        roles.Group(roles.roles(config, app.settings.workers.processes)).run()
+
+
+def web(config: Config = None) -> None:
+    """The door and the desk alone, for more than one machine."""
+    from isthmus.runtime import roles
+
+    with opened(config, role="web", pool_size=4) as app:
+        roles.web(app)
+
+
+def work(
+    lanes: Annotated[str, typer.Option(metavar="LANES", help="Only these lanes, separated by commas.")] = "",
+    processes: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Worker processes; workers.processes without it.")
+    ] = None,
+    config: Config = None,
+) -> None:
+    """Workers alone, for more than one machine. They also keep the timetable."""
+    from isthmus.kit.explain import ConfigError
+    from isthmus.model.lane import Lane
+    from isthmus.runtime import roles
+
+    names = [lane.strip() for lane in lanes.split(",") if lane.strip()]
+    unknown = [name for name in names if name not in set(Lane)]
+    if unknown:
+        raise ConfigError(f"--lanes: there is no lane {unknown[0]!r}; there are: {', '.join(Lane)}")
+    with opened(config, role="worker", pool_size=None) as app:
+        n = app.settings.workers.processes if processes is None else processes
+        if n == 1:
+            roles.work(app, tuple(Lane(name) for name in names) or tuple(Lane))
+        else:
+            roles.Group(roles.roles(config, n, with_web=False)).run()
+
+
+def sims(context: typer.Context) -> None:
+    """The two simulated neighbours alone: --shopify-port, --ometria-port, --seed, --customers, --orders, --products."""
+    os.execv(sys.executable, [sys.executable, "-m", "sims", *context.args])  # noqa: S606

@@ -1,0 +1,200 @@
+"""The roles a process may play: the door, a worker, or the keeper of a group of both."""
+
+import contextlib
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import FrameType
+
+import structlog
+import uvicorn
+from prometheus_client import CollectorRegistry
+
+from isthmus.db.line import Line
+from isthmus.flows.ingest import ingest
+from isthmus.kit.pack import Packer
+from isthmus.model.event import Delivery
+from isthmus.model.lane import Lane
+from isthmus.ops import metrics
+from isthmus.ops.numbers import status
+from isthmus.runtime import schema
+from isthmus.runtime.app import App
+from isthmus.runtime.tasks import Bells, Worker
+from isthmus.web.desk.app import desk
+from isthmus.web.server import Server
+
+log = structlog.get_logger(__name__)
+
+DOORS_EVERY = 2.0
+"""Seconds until the door has heard of a new connection or a rotated secret."""
+
+RESTART_AFTER = (0.1, 0.5, 2.0, 5.0)
+"""Seconds before a role that died is started again; from the last on for a role that keeps dying."""
+
+STOP_WITHIN = 12.0
+
+
+def web(app: App) -> None:
+    """Answer HTTP until told to stop."""
+    settings = app.settings
+    line, packer = Line(app.db.dsn, application_name="isthmus door"), Packer()
+
+    async def keep(deliveries: Sequence[Delivery]) -> list[bool]:
+        return await ingest(line, deliveries, app.clock.now(), packer)
+
+    registry = CollectorRegistry()
+    metrics.register(lambda: status(app.db, app.clock.now()), registry)
+    held = [app.doors()]
+    with Bells(app.db.dsn) as bells, _every(DOORS_EVERY, lambda: held.__setitem__(0, app.doors()), "doors"):
+        ringer = _Ringer(bells)
+        server = Server(
+            doors=lambda: held[0],
+            keep=keep,
+            ring=ringer.ring,
+            is_ready=lambda: app.db.ping() and schema.is_current(app),
+            registry=registry,
+            desk=desk(lambda: status(app.db, app.clock.now())),
+        )
+        config = uvicorn.Config(
+            server,
+            host=settings.web.host,
+            port=settings.web.port,
+            access_log=False,
+            log_level=logging.WARNING,
+            timeout_graceful_shutdown=5,
+            server_header=False,
+        )
+        log.info("web is up", host=settings.web.host, port=settings.web.port)
+        uvicorn.Server(config).run()
+
+
+def work(app: App, lanes: Sequence[Lane] = tuple(Lane)) -> None:
+    """Work until told to stop."""
+    Worker(app, lanes=tuple(lanes)).run(app.settings.workers.threads)
+
+
+class _Ringer:
+    """Rings from a thread of its own, so that the event loop never waits for a bell."""
+
+    def __init__(self, bells: Bells) -> None:
+        self._bells = bells
+        self._wanted: set[str] = set()
+        self._is_wanted = threading.Event()
+        threading.Thread(target=self._run, name="bells", daemon=True).start()
+
+    def ring(self, connection: str, _: Lane) -> None:
+        self._wanted.add(connection)
+        self._is_wanted.set()
+
+    def _run(self) -> None:
+        while True:
+            self._is_wanted.wait()
+            self._is_wanted.clear()
+            while self._wanted:
+                self._bells.ring("process", self._wanted.pop())
+
+
+@contextlib.contextmanager
+def _every(seconds: float, act: Callable[[], None], name: str) -> Iterator[None]:
+    over = threading.Event()
+
+    def run() -> None:
+        while not over.wait(seconds):
+            with contextlib.suppress(Exception):  # the database may be away; what we know stays good
+                act()
+
+    thread = threading.Thread(target=run, name=name, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+
+
+# A group of roles ----------------------------------------------------------------------------------------------------
+
+
+class Child:
+    """One role in a process of its own, started again whenever it dies."""
+
+    def __init__(self, name: str, arguments: Sequence[str], environment: dict[str, str] | None = None) -> None:
+        self.name = name
+        self._arguments = list(arguments)
+        self._environment = {**os.environ, **(environment or {})}
+        self.process: subprocess.Popen[bytes] | None = None
+        self.n_deaths = 0
+        self._again_at = 0.0
+
+    def look(self) -> None:
+        """Start it if it is not there and it is time."""
+        now = time.monotonic()
+        if self.process is not None and self.process.poll() is not None:
+            log.warning("a role died", role=self.name, exit=self.process.returncode)
+            self._again_at = now + RESTART_AFTER[min(self.n_deaths, len(RESTART_AFTER) - 1)]
+            self.n_deaths += 1
+            self.process = None
+        if self.process is None and now >= self._again_at:
+            # In a session of its own, so that Ctrl-C reaches it once, from us.
+            self.process = subprocess.Popen(self._arguments, env=self._environment, start_new_session=True)
+
+    def stop(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+
+    def wait(self, until: float) -> None:
+        if self.process is None:
+            return
+        try:
+            self.process.wait(timeout=max(0.1, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def roles(config: Path | None, processes: int, *, with_web: bool = True) -> list[Child]:
+    """The roles of one machine."""
+    program = [sys.executable, "-m", "isthmus"]
+    options = [] if config is None else ["--config", str(config)]
+    workers = [Child(f"worker {n + 1}", [*program, "work", "--processes", "1", *options]) for n in range(processes)]
+    return [Child("web", [*program, "web", *options]), *workers] if with_web else workers
+
+
+class Group:
+    """Keeps some roles alive until it is stopped."""
+
+    def __init__(self, children: Sequence[Child]) -> None:
+        self.children = list(children)
+        self._over = threading.Event()
+
+    def run(self) -> None:
+        """Until SIGINT or SIGTERM."""
+
+        def stop(_: int, __: FrameType | None) -> None:
+            self._over.set()
+
+        signal.signal(signal.SIGINT, stop)
+        signal.signal(signal.SIGTERM, stop)
+        try:
+            while not self._over.is_set():
+                self.look()
+                self._over.wait(0.1)
+        finally:
+            self.stop()
+
+    def look(self) -> None:
+        for child in self.children:
+            child.look()
+
+    def stop(self) -> None:
+        """Ask every role to finish what it has begun, and wait for it."""
+        for child in self.children:
+            child.stop()
+        until = time.monotonic() + STOP_WITHIN
+        for child in self.children:
+            child.wait(until)

@@ -1,0 +1,45 @@
+"""Settings that have no effect yet are named in the README, and leave that list the day they get one."""
+
+import re
+
+import pytest
+from house_tree import ROOT
+
+from isthmus.connections.config import ConnectionConfig
+from isthmus.runtime.settings import Settings
+
+IDLE = (
+    "connection.takeover", "consent.authority", "consent.scope", "mapping.file", "notify.url", "retention.keys",
+)  # fmt: skip
+DEFINED = ("connections/", "runtime/settings.py", "runtime/reference.py", "cases/catalogue.py")
+
+
+def used(key: str) -> list[str]:
+    """Modules that read `section.key` of something."""
+    source = ROOT / "src" / "isthmus"
+    return [
+        path.relative_to(source).as_posix()
+        for path in sorted(source.rglob("*.py"))
+        if not path.relative_to(source).as_posix().startswith(DEFINED)
+        and re.search(rf"\b{re.escape(key)}\b", path.read_text(encoding="utf-8"))
+    ]
+
+
+@pytest.mark.parametrize("key", IDLE)
+def test_an_idle_setting_is_there_and_idle(key: str) -> None:
+    section, name = key.split(".")
+    fields = {**ConnectionConfig.model_fields, **Settings.model_fields}
+    assert name in fields[section].annotation.model_fields
+    assert used(key) == [], "it has an effect now: take it out of this list and of the README"
+
+
+def test_the_readme_names_them_all() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    told = re.search(r"have no effect yet: (.*?)\.\n", text, flags=re.DOTALL)
+    assert told is not None
+    assert tuple(re.findall(r"`([a-z_.]+)`", told[1])) == IDLE
+
+
+def test_a_setting_in_use_is_seen() -> None:
+    assert used("retention")
+    assert used("lanes.poll_every")

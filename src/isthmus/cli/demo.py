@@ -1,5 +1,6 @@
 """The demonstration, on a terminal or as one JSON document."""
 
+import signal
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -38,6 +39,8 @@ def demo(
     from isthmus.runtime import demo as stage
 
     configure("error", "auto")
+    # Asked to end by whatever means, it must end what it has started.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     view = demo_view.quiet() if json else demo_view.on_terminal()
     report = None
     try:
@@ -67,7 +70,9 @@ def as_json(report: "Report") -> Mapping[str, Any]:
         "differences": [{"kind": d.kind.value, "id": d.id, "path": d.path, "why": d.why} for d in found.differences],
         "compared": found.n_equal,
         "excluded": found.n_excluded,
-        "cases": [{"code": g.code, "cases": g.cases, "owner": g.owner, "cause": g.cause} for g in connection.background.groups],
+        "cases": [
+            {"code": g.code, "cases": g.cases, "owner": g.owner, "cause": g.cause} for g in connection.background.groups
+        ],
         "records_with_a_case": found.n_cases,
         "injected": report.injected,
         "deliveries": report.deliveries,

@@ -21,8 +21,16 @@ SPOKEN = 6
 class _Lines(View):
     """For scripts: what is said goes to standard error, and nothing else."""
 
+    def __init__(self) -> None:
+        self._phase = ""
+
     def say(self, line: str) -> None:
         print(f"isthmus demo: {line}", file=sys.stderr)
+
+    def look(self, phase: str, status: Status, sims: Mapping[str, Any], left: float | None) -> None:
+        if phase != self._phase:
+            self._phase = phase
+            self.say(phase)
 
 
 class _Terminal(View):

@@ -186,5 +186,10 @@ def app_secrets(tx: Tx) -> list[tuple[str, str]]:
     return [(row["connection"], row["reference"]) for row in rows]
 
 
+def hash_key(tx: Tx) -> bytes:
+    """The key of the hashes that name people, made with this database."""
+    return bytes(tx.fetch_value("SELECT hash_key FROM installation"))
+
+
 def _is_there(tx: Tx, connection: str) -> bool:
     return tx.fetch_one("SELECT FROM connection WHERE connection = %s", (connection,)) is not None

@@ -46,11 +46,11 @@ class Loaded(Struct):
 class App:
     """Settings, an open database, the clock, and the roads of all connections."""
 
-    def __init__(self, settings: Settings, db: Database, clock: SystemClock, key: bytes) -> None:
+    def __init__(self, settings: Settings, db: Database, clock: SystemClock) -> None:
         self.settings = settings
         self.db = db
         self.clock = clock
-        self.hash_key = key
+        self._hash_key: bytes | None = None
         self._loaded: dict[str, Loaded] = {}
         self._looked_at = float("-inf")
         self._lock = threading.Lock()
@@ -70,7 +70,19 @@ class App:
                 Database(dsn, pool_size or settings.database.pool_size, application_name=f"isthmus {role}")
             )
             clock = _clock(settings, stack)
-            yield cls(settings, db, clock, _hash_key(settings, db))
+            yield cls(settings, db, clock)
+
+    @property
+    def hash_key(self) -> bytes:
+        """The key of the hashes that name people: the operator's own, else the one this database was made with."""
+        if self._hash_key is None:
+            reference = self.settings.security.hash_key
+            if reference is not None:
+                self._hash_key = resolve(reference, "security.hash_key").reveal().encode()
+            else:
+                with self.db.transaction() as tx:
+                    self._hash_key = connections.hash_key(tx)
+        return self._hash_key
 
     # Roads ---------------------------------------------------------------------------------------------------------
 
@@ -186,14 +198,6 @@ def _secret(reference: str | None) -> str | None:
         return resolve(reference, "secret").reveal()
     except Failure:
         return None
-
-
-def _hash_key(settings: Settings, db: Database) -> bytes:
-    """The key of the hashes that name people: the operator's own, else the one this database was made with."""
-    if settings.security.hash_key is not None:
-        return resolve(settings.security.hash_key, "security.hash_key").reveal().encode()
-    with db.transaction() as tx:
-        return hash_key(tx) or b""  # before the first migration there is nobody to name
 
 
 def _clock(settings: Settings, stack: contextlib.ExitStack) -> SystemClock:

@@ -1,4 +1,4 @@
-"""What belongs to no room: durable counters, counted in the transaction of what they count, and the installation."""
+"""Durable counters: counted in the transaction of what they count, so that they can never disagree with it."""
 
 from collections.abc import Mapping
 
@@ -35,10 +35,3 @@ def tallies(tx: Tx, connection: str) -> dict[str, int]:
         "SELECT name, sum(n)::bigint AS n FROM tally WHERE connection = %s GROUP BY name ORDER BY name", (connection,)
     )
     return {row["name"]: row["n"] for row in rows}
-
-
-def hash_key(tx: Tx) -> bytes | None:
-    """The key of the hashes that name people, made with the database; None before the first migration."""
-    if tx.fetch_value("SELECT to_regclass('installation')") is None:
-        return None
-    return bytes(tx.fetch_value("SELECT hash_key FROM installation"))

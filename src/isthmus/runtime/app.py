@@ -15,7 +15,6 @@ from isthmus.connections.secrets import resolve
 from isthmus.connections.sql import Connected
 from isthmus.db.embedded import Embedded
 from isthmus.db.pool import Database
-from isthmus.db.sql import hash_key
 from isthmus.flows.road import Pace, Road, Shop
 from isthmus.kit.clock import SystemClock
 from isthmus.kit.pack import Packer

@@ -27,7 +27,7 @@ class _Lines(View):
     def say(self, line: str) -> None:
         print(f"isthmus demo: {line}", file=sys.stderr)
 
-    def look(self, phase: str, status: Status, sims: Mapping[str, Any], left: float | None) -> None:
+    def look(self, phase: str, status: Status, sims: Mapping[str, Any], left: float | None) -> None:  # noqa: ARG002
         if phase != self._phase:
             self._phase = phase
             self.say(phase)

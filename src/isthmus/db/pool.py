@@ -23,6 +23,7 @@ PREPARE_AFTER = 1
 # How long a transaction waits for a connection: a killed embedded server is back well within it.
 WAIT_FOR = 10.0
 # The server is away (class 08, 57P0x) or full (53300): https://www.postgresql.org/docs/18/errcodes-appendix.html
+PASSING = ("40001", "40P01", "55P03", "57014")
 AWAY = ("57P01", "57P02", "57P03", "53300")
 
 
@@ -36,6 +37,11 @@ def is_away(error: BaseException) -> bool:
         return False
     code = error.sqlstate
     return code is None or code.startswith("08") or code in AWAY
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether the same transaction may well succeed when it is tried again: a deadlock, a lock or statement timeout."""
+    return isinstance(error, psycopg.Error) and error.sqlstate in PASSING
 
 
 class Tx:

@@ -7,15 +7,16 @@ from uuid import UUID
 from msgspec import Struct
 
 from isthmus.cases import sql as cases
-from isthmus.db.pool import Database, Tx
+from isthmus.cases.sql import Touch
+from isthmus.cases.triage import Act, judge
+from isthmus.db.pool import Database, Tx, is_away, is_passing
 from isthmus.flows import absorb, told, trouble
 from isthmus.flows.road import Reader, Road
 from isthmus.flows.told import Reading, Told
 from isthmus.inbox import sql as inbox
-from isthmus.kit.backoff import wait_for
 from isthmus.kit.ids import claim_id
 from isthmus.model.event import Event, Outcome, State
-from isthmus.model.failure import BlockedError, Failure, RejectedError, TransientError
+from isthmus.model.failure import Failure, RejectedError
 from isthmus.model.lane import Lane
 from isthmus.records import sql as records
 from isthmus.records.sql import Canonical, Key
@@ -25,6 +26,11 @@ AT_ONCE = 200
 """Events of one claim: enough to share the round trips, little enough to be done long before the lease ends."""
 
 LEASE = timedelta(seconds=12)
+
+LOOK_AGAIN = timedelta(minutes=1)
+"""How often a store that shut us out is tried again."""
+
+UNKNOWN = "integration.unknown_topic"
 
 READ_AT_ONCE = 50
 READ_FOR = timedelta(seconds=4)
@@ -50,7 +56,35 @@ def process(db: Database, road: Road, lanes: Sequence[Lane] = tuple(Lane), limit
                 events += inbox.claim(tx, road.connection, (lane,), road.tick(lane), limit - len(events), claim, LEASE)
     if not events:
         return Processed()
+    try:
+        return _work(db, road, claim, events)
+    except Exception as error:
+        if is_away(error):
+            raise  # the leases end by themselves
+        return _one_by_one(db, road, claim, events, error)
 
+
+def _one_by_one(db: Database, road: Road, claim: UUID, events: Sequence[Event], error: Exception) -> Processed:
+    """A batch failed in a way nobody foresaw: each event alone, so that only the one at fault is buried, as our bug."""
+    if len(events) == 1:
+        if is_passing(error):
+            raise error  # a deadlock, a timeout: the lease ends, and somebody tries again
+        with db.transaction() as tx:
+            outcomes = _fail(tx, road, claim, [(events[0], error)])
+            inbox.settle(tx, road.connection, claim, outcomes, road.clock.now())
+        return Processed(1, 0, 1)
+    done = []
+    for event in events:
+        try:
+            done.append(_work(db, road, claim, [event]))
+        except Exception as own:
+            if is_away(own):
+                raise
+            done.append(_one_by_one(db, road, claim, [event], own))
+    return Processed(len(events), sum(d.n_read for d in done), sum(d.n_failed for d in done))
+
+
+def _work(db: Database, road: Road, claim: UUID, events: Sequence[Event]) -> Processed:
     heard = told.hear(events, road)
     readings = _unanswered(db, road, heard)
     found, failed = read(road, readings)
@@ -161,24 +195,27 @@ _MATTERS = {
 }
 
 
-def _fail(tx: Tx, road: Road, claim: UUID, failures: Sequence[tuple[Event, Failure]]) -> list[Outcome]:
+def _fail(tx: Tx, road: Road, claim: UUID, failures: Sequence[tuple[Event, Exception]]) -> list[Outcome]:
     """What a failure does to its event: later, never, or nothing at all until a person acts."""
     now = road.clock.now()
     outcomes, seen = [], []
     for event, failure in failures:
-        match failure:
-            case TransientError() if (wait := wait_for(event.attempts, failure.retry_after)) is not None:
-                inbox.postpone(tx, road.connection, claim, [event.id], now + wait, failure.code)
-            case BlockedError():
-                wait = timedelta(minutes=1)
-                inbox.postpone(tx, road.connection, claim, [event.id], now + wait, failure.code)
-                seen.append(trouble.sign(failure, store=event.store))
-            case RejectedError(code="integration.unknown_topic"):
-                outcomes.append(Outcome(event.id, State.PARKED, failure.code))
-                seen.append(trouble.sign(failure, event.topic, event.store))
-            case _:
-                outcomes.append(Outcome(event.id, State.BURIED, failure.code))
-                seen.append(trouble.sign(failure, event.subject or f"event:{event.id}", event.store))
+        verdict = judge(failure, event.attempts)
+        subject = event.subject or f"event:{event.id}"
+        match verdict.act:
+            case Act.DEFER:
+                wait = verdict.wait or timedelta(seconds=1)
+                inbox.postpone(tx, road.connection, claim, [event.id], now + wait, verdict.code)
+            case Act.BLOCK:
+                # The store cannot be read until somebody acts; what needs no reading goes on.
+                inbox.postpone(tx, road.connection, claim, [event.id], now + LOOK_AGAIN, verdict.code)
+                seen.append(Touch(verdict.code, "", event.store, verdict.detail))
+            case Act.BURY if verdict.code == UNKNOWN:
+                outcomes.append(Outcome(event.id, State.PARKED, verdict.code))
+                seen.append(Touch(verdict.code, event.topic, event.store))
+            case Act.BURY:
+                outcomes.append(Outcome(event.id, State.BURIED, verdict.code))
+                seen.append(Touch(verdict.code, subject, event.store, verdict.detail))
     cases.touch(tx, road.connection, seen, now)
     return outcomes
 

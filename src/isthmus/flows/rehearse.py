@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from isthmus.cases.triage import judge
 from isthmus.db.pool import Database
 from isthmus.flows import absorb, process, told
 from isthmus.flows.replay import Selection, choose
@@ -79,7 +80,9 @@ def rehearse(db: Database, road: Road, chosen: Selection) -> Plan:
         if r.key in found and r.event.id not in failing
     ]
 
-    ends: Counter[str] = Counter(f"would fail again: {failure.code}" for _, failure in failures)
+    ends: Counter[str] = Counter(
+        f"would fail again: {judge(failure, event.attempts).code}" for event, failure in failures
+    )
     ends.update(f"would wait for a person: {event.topic}" for event in heard.matters)
     after: list[Version] = []
     try:

@@ -8,7 +8,7 @@ from msgspec import Struct
 from isthmus.flows.road import Road, Shop
 from isthmus.model.consent import Claim
 from isthmus.model.event import Event, Outcome, State
-from isthmus.model.failure import Failure, RejectedError
+from isthmus.model.failure import RejectedError
 from isthmus.model.order import Order
 from isthmus.records.sql import Canonical, Kept, Key, key_of
 from isthmus.shopify import parse, topics
@@ -49,7 +49,7 @@ class Heard(Struct):
     readings: list[Reading]
     waiting: list[tuple[Event, timedelta]]
     outcomes: list[Outcome]
-    failures: list[tuple[Event, Failure]]
+    failures: list[tuple[Event, Exception]]
     matters: list[Event]
     """Events that are a matter for a person (privacy, an uninstalled app)."""
 
@@ -60,7 +60,7 @@ def hear(events: Iterable[Event], road: Road) -> Heard:
     for event in events:
         try:
             _one(event, road, heard)
-        except Failure as failure:
+        except Exception as failure:  # a bug in a parser is that event's alone, too
             heard.failures.append((event, failure))
     return heard
 

@@ -18,7 +18,10 @@ import structlog
 from procrastinate import App as Engine
 from procrastinate import PsycopgConnector, SyncPsycopgConnector
 
-from isthmus.db.pool import Database, is_away
+from isthmus.cases import sql as cases
+from isthmus.cases.sql import Touch
+from isthmus.cases.triage import judge
+from isthmus.db.pool import Database, is_away, is_passing
 from isthmus.flows.abandon import abandon
 from isthmus.flows.deliver import deliver
 from isthmus.flows.poll import KINDS, poll
@@ -178,11 +181,26 @@ class Worker:
             until = time.monotonic() + SHIFT
             while not self._over.is_set():
                 lanes = self._open_lanes(connection)
-                if not lanes or not step(lanes):
+                if not lanes or not self._took(step, lanes, task, connection):
                     return
                 if time.monotonic() >= until:
                     self._bells.ring(task, connection)
                     return
+
+    def _took(
+        self, step: Callable[[tuple[Lane, ...]], int], lanes: tuple[Lane, ...], task: str, connection: str
+    ) -> int:
+        """Take one step. What nobody foresaw ends the shift and becomes a case; leases end by themselves."""
+        try:
+            return step(lanes)
+        except Exception as error:
+            if is_away(error) or is_passing(error):
+                return 0
+            verdict = judge(error, 1)
+            log.error("a step failed", task=task, connection=connection, code=verdict.code, detail=verdict.detail)
+            with self._app.db.transaction() as tx:
+                cases.touch(tx, connection, [Touch(verdict.code, task, "", verdict.detail)], self._app.clock.now())
+            return 0
 
     @contextlib.contextmanager
     def _place(self, task: str, connection: str) -> Iterator[bool]:

@@ -4,6 +4,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self, TypeAlias, TypeVar
 
@@ -151,6 +152,17 @@ class Database:
         connection.rollback()
         self._pool.putconn(connection)
         return True
+
+    def now(self) -> datetime:
+        """The server's own clock."""
+        connection = self._begun()
+        row = connection.execute("SELECT clock_timestamp() AS at").fetchone()
+        connection.rollback()
+        self._pool.putconn(connection)
+        if row is None:
+            raise TransactionError("a SELECT without FROM gives one row")
+        at: datetime = row["at"]
+        return at
 
     def close(self) -> None:
         self._pool.close()

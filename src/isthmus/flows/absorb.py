@@ -15,12 +15,13 @@ from isthmus.consent import sql as ledger
 from isthmus.db.pool import Tx
 from isthmus.flows import desire
 from isthmus.flows.road import Road
-from isthmus.flows.told import Told
+from isthmus.flows.told import READABLE, Told
 from isthmus.identity import sql as identity
 from isthmus.identity.match import Link, People, people
 from isthmus.inbox import sql as inbox
 from isthmus.kit.email import normalise
 from isthmus.kit.ids import keyed_hash
+from isthmus.model.checkout import Checkout
 from isthmus.model.consent import Channel, Claim
 from isthmus.model.customer import Consent, Customer
 from isthmus.model.event import Hint, Outcome, State
@@ -141,7 +142,7 @@ def _fold(road: Road, work: Work, key: Key, kept: Kept | None, said: list[Told],
                 change.passed.append(record)
                 known = Known(record.updated_at, digest)
                 taken.append(word)
-            elif verdict is Verdict.ASK:
+            elif verdict is Verdict.ASK and key[0] in READABLE:
                 _tell(work, key[1], Hint(f"poll/{key[0]}", subject, word.event.lane, now))
             reason = {Verdict.STALE: "older than what is known", Verdict.ASK: "same version: read instead"}.get(verdict)
             state = State.APPLIED if verdict is Verdict.NEWER else State.STALE
@@ -159,6 +160,8 @@ def _merge(known: Canonical | None, word: Told, work: Work) -> Canonical:
     record = word.record
     if isinstance(record, Order):
         return remember.order(record, known if isinstance(known, Order) else None)
+    if isinstance(record, Checkout):
+        return remember.checkout(record, known if isinstance(known, Checkout) else None)
     if isinstance(record, Customer):
         before = known if isinstance(known, Customer) else None
         if word.is_patch:

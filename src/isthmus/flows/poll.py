@@ -55,6 +55,35 @@ def poll(db: Database, road: Road, store: str, kind: str) -> int:
     return n
 
 
+def poll_checkouts(db: Database, road: Road, store: str) -> int:
+    """Put baskets that changed since the watermark on the road; how many were new to us.
+
+    Their listing cannot be asked for ids and versions alone, and there is no reading by id, so each brings its record.
+    """
+    name, now = "poll:checkout", road.clock.now()
+    with db.transaction() as tx:
+        mark = runs.marks(tx, road.connection).get((store, name))
+        if mark is None or mark.at is None:
+            runs.begin(tx, road.connection, store, [name], now)
+            return 0
+    try:
+        listed = list(road.shops[store].reader.checkouts(mark.at - window.OVERLAP))
+    except Failure as failure:
+        with db.transaction() as tx:
+            cases.touch(tx, road.connection, [trouble.sign(failure, store=store)], now)
+        return 0
+    with db.transaction() as tx:
+        known = records.versions(tx, road.connection, "checkout", store, [one.token for one in listed])
+        hints = [
+            Hint("poll/checkout", f"checkout:{one.token}", Lane.REALTIME, now, records.encode(one)[0])
+            for one in listed
+            if one.token not in known or known[one.token] < one.updated_at
+        ]
+        n = inbox.tell(tx, road.connection, store, hints, now)
+        runs.advance(tx, road.connection, store, name, now, n)
+    return n
+
+
 def _lane(kind: str) -> Lane:
     """What a webhook would have done: orders and people in real time, the catalogue at its interval."""
     return Lane.ENRICHMENT if kind == "product" else Lane.REALTIME

@@ -86,7 +86,8 @@ def _one_by_one(db: Database, road: Road, claim: UUID, events: Sequence[Event], 
 
 def _work(db: Database, road: Road, claim: UUID, events: Sequence[Event]) -> Processed:
     heard = told.hear(events, road)
-    readings = _unanswered(db, road, heard)
+    readings, failed = _of_returns(road, _unanswered(db, road, heard))
+    heard.failures += failed
     found, failed = read(road, readings)
     heard.failures += failed
     failing = {event.id for event, _ in heard.failures}
@@ -129,6 +130,26 @@ def _unanswered(db: Database, road: Road, heard: told.Heard) -> list[Reading]:
         else:
             needed.append(reading)
     return needed
+
+
+def _of_returns(road: Road, readings: Sequence[Reading]) -> tuple[list[Reading], list[tuple[Event, Failure]]]:
+    """Readings of returns as readings of their orders; a return that is gone is left to the poll of its order."""
+    plain = [r for r in readings if r.key[0] != "return"]
+    failed: list[tuple[Event, Failure]] = []
+    for (store, _), numbers in told.by_store([r for r in readings if r.key[0] == "return"]).items():
+        mine = [r for r in readings if r.key[:2] == ("return", store)]
+        try:
+            orders = road.shops[store].reader.orders_of_returns(numbers)
+        except Failure as failure:
+            failed += [(r.event, failure) for r in mine]
+        else:
+            for r in mine:
+                number = orders.get(int(r.key[2]))
+                if number is None:
+                    failed.append((r.event, RejectedError("storefront.unreadable_record", "the return is gone")))
+                else:
+                    plain.append(Reading(r.event, ("order", store, str(number))))
+    return plain, failed
 
 
 def read(road: Road, readings: Sequence[Reading]) -> tuple[dict[Key, Canonical | None], list[tuple[Event, Failure]]]:

@@ -21,13 +21,18 @@ class Retention(Struct, frozen=True):
     cases: timedelta = timedelta(days=400)
 
 
+def make_days(db: Database, now: datetime) -> None:
+    """Make the partitions of today and the coming days, where they are missing."""
+    with db.transaction() as tx:
+        inbox.make_days(tx, now)
+
+
 def prune(db: Database, now: datetime, retention: Retention) -> int:
     """Make the coming days' partitions, drop the days and rows whose time is up; how many rows were deleted.
 
     Rows go in small transactions, so that nothing waits for a big one; counters are never touched.
     """
-    with db.transaction() as tx:
-        inbox.make_days(tx, now)
+    make_days(db, now)
     with db.transaction() as tx:
         inbox.drop_days(tx, (now - retention.raw).date())
     n = 0

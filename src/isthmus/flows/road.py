@@ -9,6 +9,7 @@ from msgspec import Struct
 from isthmus.kit.clock import Clock
 from isthmus.kit.pack import Packer
 from isthmus.mapping.rules import Rules
+from isthmus.model.checkout import Checkout
 from isthmus.model.customer import Customer
 from isthmus.model.lane import Lane
 from isthmus.model.order import Order
@@ -33,6 +34,8 @@ class Reader(Protocol):
     def all_ids(self, kind: str, cursor: str | None = None, since: datetime | None = None) -> Page: ...
 
     def count(self, kind: str) -> int: ...
+
+    def checkouts(self, since: datetime) -> Iterable[Checkout]: ...
 
 
 class Shop(Struct, frozen=True):

@@ -10,15 +10,22 @@ from isthmus.model.consent import Claim
 from isthmus.model.event import Event, Outcome, State
 from isthmus.model.failure import RejectedError
 from isthmus.model.order import Order
-from isthmus.records.sql import Canonical, Kept, Key, key_of
+from isthmus.records.sql import Canonical, Kept, Key, decode, key_of
 from isthmus.shopify import parse, topics
 from isthmus.shopify.topics import Action
 
 OURS = ("poll/", "load/", "repair/")
 """Our own on-ramps: read this record."""
 
+READABLE = ("order", "customer", "product", "return")
+"""What can be read by its id. A return is read as the order it belongs to."""
+
 REMAP = "isthmus/remap"
 """Map this record again from what we know, since a rule or a person changed."""
+
+
+PLATFORM_HOOK = "ometria/hook"
+"""A call from an automation's webhook node; it arrives durable like everything else."""
 
 
 class Told(Struct, frozen=True):
@@ -66,6 +73,9 @@ def hear(events: Iterable[Event], road: Road) -> Heard:
 
 
 def _one(event: Event, road: Road, heard: Heard) -> None:
+    if event.topic == PLATFORM_HOOK:
+        heard.outcomes.append(Outcome(event.id, State.SKIPPED, "kept; nothing acts on the platform's calls yet"))
+        return
     topic = topics.TOPICS.get(event.topic)
     if topic is not None and topic.action is Action.CASE:
         heard.matters.append(event)  # also of a store that is no longer ours: privacy outlives the contract
@@ -78,6 +88,9 @@ def _one(event: Event, road: Road, heard: Heard) -> None:
         kind, _, name = event.subject.partition(":")
         if event.topic == REMAP:
             heard.told.append(Told(event, (kind, shop.name, name), is_remap=True))
+        elif event.body is not None:
+            # A listing that had to read the record anyway brings it along, in our own words.
+            heard.told.append(Told(event, (kind, shop.name, name), decode(kind, event.body)))
         else:
             heard.readings.append(Reading(event, (kind, shop.name, name)))
         return
@@ -107,7 +120,7 @@ def _one(event: Event, road: Road, heard: Heard) -> None:
 
 def _hint(event: Event, shop: Shop, heard: Heard) -> None:
     named = topics.subjects(event.topic, event.body or b"")
-    records = [(kind, shop.name, name) for kind, name in named if kind in ("order", "customer", "product")]
+    records = [(kind, shop.name, name) for kind, name in named if kind in READABLE]
     if not records:
         heard.outcomes.append(Outcome(event.id, State.SKIPPED, "it names no record; the poll finds what changed"))
     heard.readings.extend(Reading(event, key) for key in records)

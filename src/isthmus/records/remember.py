@@ -2,6 +2,7 @@
 
 import msgspec
 
+from isthmus.model.checkout import Checkout
 from isthmus.model.order import Order
 
 
@@ -25,3 +26,15 @@ def order(told: Order, known: Order | None) -> Order:
         for line in told.lines
     )
     return msgspec.structs.replace(told, lines=lines)
+
+
+def checkout(told: Checkout, known: Checkout | None) -> Checkout:
+    """A checkout with the contact details that a listing leaves out and its webhook told."""
+    if known is None:
+        return told
+    return msgspec.structs.replace(
+        told,
+        email=told.email or known.email,
+        phone=told.phone or known.phone,
+        customer_id=told.customer_id or known.customer_id,
+    )

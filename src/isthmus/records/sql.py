@@ -58,6 +58,11 @@ def encode(record: Canonical) -> tuple[bytes, bytes]:
     return body, content_hash(body)
 
 
+def decode(kind: str, body: bytes) -> Canonical:
+    """The record that `encode` made."""
+    return _decoders[kind].decode(body)
+
+
 def load(tx: Tx, connection: str, keys: Iterable[Key], packer: Packer) -> dict[Key, Kept]:
     wanted = list(keys)
     if not wanted:

@@ -68,7 +68,7 @@ class App:
             db = stack.enter_context(
                 Database(dsn, pool_size or settings.database.pool_size, application_name=f"isthmus {role}")
             )
-            clock = _clock(settings, stack)
+            clock = _clock(settings, db, stack)
             yield cls(settings, db, clock)
 
     @property
@@ -199,23 +199,32 @@ def _secret(reference: str | None) -> str | None:
         return None
 
 
-def _clock(settings: Settings, stack: contextlib.ExitStack) -> SystemClock:
-    """Real time, or a simulator's clock, which is asked every second since somebody may turn it."""
+def _clock(settings: Settings, db: Database, stack: contextlib.ExitStack) -> SystemClock:
+    """The clock all processes agree on: the database server's, or a simulator's, which somebody may turn."""
     clock = SystemClock()
     address = settings.clock.follow
-    if address is None:
-        return clock
-    client = stack.enter_context(httpx2.Client(timeout=2.0))
+    if address is not None:
+        client = stack.enter_context(httpx2.Client(timeout=2.0))
+        every = timedelta(seconds=1)
+
+        def there() -> datetime:
+            return datetime.fromisoformat(client.get(f"{address}/_sim/clock").json()["now"])
+
+    elif settings.database.address() is None:
+        return clock  # the embedded server runs on this machine
+    else:
+        every = timedelta(minutes=1)
+        there = db.now
 
     def look() -> None:
         asked = datetime.now(UTC)
-        said = client.get(f"{address}/_sim/clock").json()["now"]
+        said = there()
         answered = datetime.now(UTC)
         # What it said was true about half-way between asking and hearing.
-        clock.offset = datetime.fromisoformat(said) - (asked + (answered - asked) / 2)
+        clock.offset = said - (asked + (answered - asked) / 2)
 
     look()
-    stack.callback(_repeat(look, every=timedelta(seconds=1), name="clock"))
+    stack.callback(_repeat(look, every=every, name="clock"))
     return clock
 
 

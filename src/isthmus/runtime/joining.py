@@ -48,7 +48,7 @@ def connect(app: App, config: ConnectionConfig, *, dry_run: bool) -> tuple[Check
         is_new = connections.save(tx, config, app.clock.now())
         # From now on nothing that changes is missed, whether or not its webhook comes.
         for store in config.stores:
-            names = [f"poll:{kind}" for kind in ("product", "customer", "order")]
+            names = [f"poll:{kind}" for kind in ("product", "customer", "order", "checkout")]
             runs.begin(tx, config.name, store.name, names, app.clock.now())
     app.forget()
     return checked, checking.subscribe(stores, checked), is_new

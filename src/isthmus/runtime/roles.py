@@ -69,6 +69,8 @@ def web(app: App) -> None:
             log_level=logging.WARNING,
             timeout_graceful_shutdown=5,
             server_header=False,
+            proxy_headers=False,  # nothing here depends on who says to be calling
+            limit_concurrency=5_000,
         )
         log.info("web is up", host=settings.web.host, port=settings.web.port)
         uvicorn.Server(config).run()

@@ -24,7 +24,7 @@ from isthmus.cases.triage import judge
 from isthmus.db.pool import Database, is_away, is_passing
 from isthmus.flows.abandon import abandon
 from isthmus.flows.deliver import deliver
-from isthmus.flows.poll import KINDS, poll
+from isthmus.flows.poll import KINDS, poll, poll_checkouts
 from isthmus.flows.process import process
 from isthmus.flows.prune import Retention, prune
 from isthmus.flows.road import Road
@@ -139,7 +139,10 @@ class Worker:
 
         @engine.task(name="poll")
         def _poll(connection: str, store: str, kind: str) -> None:
-            poll(self._app.db, self._road(connection), store, kind)
+            if kind == "checkout":
+                poll_checkouts(self._app.db, self._road(connection), store)
+            else:
+                poll(self._app.db, self._road(connection), store, kind)
 
         @engine.task(name="abandon")
         def _abandon(connection: str) -> None:
@@ -267,7 +270,7 @@ class Worker:
                 marks = runs.marks(tx, name)
             now = road.clock.now()
             for store in road.shops:
-                for kind in KINDS:
+                for kind in (*KINDS, "checkout"):
                     mark = marks.get((store, f"poll:{kind}"))
                     if window.is_due(mark.at if mark else None, now, road.pace.poll_every):
                         self._bells.ring("poll", name, store=store, kind=kind)

@@ -27,6 +27,10 @@ T = TypeVar("T")
 UNREADABLE = "storefront.unreadable_record"
 
 
+_CREATED = {"customer": "customer_date"}
+"""Customers are not searched by created_at (https://shopify.dev/docs/api/admin-graphql/latest/queries/customers)."""
+
+
 class Listed(Struct, frozen=True, gc=False):
     """One record of a listing: its number and the version it has now."""
 
@@ -86,7 +90,7 @@ class Reads:
 
     def all_ids(self, kind: str, cursor: str | None = None, since: datetime | None = None) -> Page:
         """One page of every record of a kind, lowest id first, created at or after `since`; resumable by its cursor."""
-        query = None if since is None else f"created_at:>='{_text(since)}'"
+        query = None if since is None else f"{_CREATED.get(kind, 'created_at')}:>='{_text(since)}'"
         return self._page(documents.ALL[kind], {"query": query, "after": cursor})
 
     def count(self, kind: str) -> int:

@@ -14,6 +14,7 @@ from isthmus.consent import decide
 from isthmus.consent import sql as ledger
 from isthmus.db.pool import Tx
 from isthmus.flows import desire
+from isthmus.flows.change import Change
 from isthmus.flows.road import Road
 from isthmus.flows.told import READABLE, Told
 from isthmus.identity import sql as identity
@@ -35,19 +36,6 @@ from isthmus.shopify.parse import customer_webhook
 
 CONFIRM_AFTER = timedelta(seconds=10)
 """A consent statement is confirmed by a reading this much later, when the shop has settled."""
-
-
-class Change(Struct):
-    """What happened to one record in this unit of work: `before` and `after`, and every state it passed through."""
-
-    key: Key
-    before: Canonical | None
-    after: Canonical | None
-    passed: list[Canonical]
-    lane: Lane
-    since: datetime
-    is_gone: bool = False
-    is_remap: bool = False
 
 
 class Work(Struct):

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from isthmus.cases import sql as cases
 from isthmus.consent.decide import OUT
 from isthmus.db.pool import Tx
 from isthmus.flows import trouble
+from isthmus.flows.change import Change
 from isthmus.flows.road import Road, Shop
 from isthmus.identity.match import People
 from isthmus.kit.email import normalise
@@ -21,11 +21,8 @@ from isthmus.model.write import Kind, Write
 from isthmus.outbox import sql as outbox
 from isthmus.outbox.sql import Wanted
 
-if TYPE_CHECKING:
-    from isthmus.flows.absorb import Change
 
-
-def desire(tx: Tx, road: Road, changes: Sequence["Change"], who: People, now: datetime) -> None:
+def desire(tx: Tx, road: Road, changes: Sequence[Change], who: People, now: datetime) -> None:
     """Map every changed record and put what comes out of it into the outbox."""
     contacts = [_contact_id(road, change) for change in changes if change.key[0] == "customer"]
     opted = outbox.lock_contacts(tx, road.connection, contacts)
@@ -49,7 +46,7 @@ def desire(tx: Tx, road: Road, changes: Sequence["Change"], who: People, now: da
     _forget_baskets(tx, road, changes)
 
 
-def _writes(shop: Shop, change: "Change", who: People, opted: dict[str, bool], now: datetime) -> list[Write]:
+def _writes(shop: Shop, change: Change, who: People, opted: dict[str, bool], now: datetime) -> list[Write]:
     last = change.after if change.after is not None else change.before
     match last:
         case Customer():
@@ -74,7 +71,7 @@ def _writes(shop: Shop, change: "Change", who: People, opted: dict[str, bool], n
             return []
 
 
-def _contact(shop: Shop, change: "Change", customer: Customer, who: People, opted: dict[str, bool]) -> list[Write]:
+def _contact(shop: Shop, change: Change, customer: Customer, who: People, opted: dict[str, bool]) -> list[Write]:
     """The contact of a customer; none before the first reading, since consent is unknown until then."""
     if not customer.is_read:
         return []
@@ -94,7 +91,7 @@ def _contact(shop: Shop, change: "Change", customer: Customer, who: People, opte
     ]  # fmt: skip
 
 
-def _lane(change: "Change", customer: Customer) -> Lane:
+def _lane(change: Change, customer: Customer) -> Lane:
     """Opt-outs, new people and changed addresses are in a hurry, whatever brought them, unless they are history."""
     before = change.before
     if change.lane is Lane.REALTIME or not isinstance(before, Customer) or not before.is_read:
@@ -116,20 +113,20 @@ def _person_of(shop: Shop, placed: Order, who: People) -> str | None:
     return who.by_email.get(email) if email else None
 
 
-def _contact_id(road: Road, change: "Change") -> str:
+def _contact_id(road: Road, change: Change) -> str:
     return f"{road.shops[change.key[1]].rules.namespace}{change.key[2]}"
 
 
 _KINDS = {"customer": Kind.CONTACT, "order": Kind.ORDER, "product": Kind.PRODUCT, "checkout": Kind.MOMENT}
 
 
-def _unsayable(road: Road, change: "Change", failure: RejectedError, subject: str) -> Write:
+def _unsayable(road: Road, change: Change, failure: RejectedError, subject: str) -> Write:
     return Write(
         _KINDS[change.key[0]], _contact_id(road, change), None, change.lane, rejected=failure.code, subject=subject
     )
 
 
-def _forget_baskets(tx: Tx, road: Road, changes: Sequence["Change"]) -> None:
+def _forget_baskets(tx: Tx, road: Road, changes: Sequence[Change]) -> None:
     """An order calls back the reminders of its buyer's baskets that have not gone out yet."""
     placed: list[tuple[str, Order]] = [
         (change.key[1], change.after) for change in changes if isinstance(change.after, Order) and change.passed

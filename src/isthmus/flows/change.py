@@ -1,0 +1,21 @@
+"""What one unit of work did to a record: what the rooms that follow need to know of it."""
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from isthmus.model.lane import Lane
+from isthmus.records.sql import Canonical, Key
+
+
+class Change(Struct):
+    """What happened to one record in this unit of work: `before` and `after`, and every state it passed through."""
+
+    key: Key
+    before: Canonical | None
+    after: Canonical | None
+    passed: list[Canonical]
+    lane: Lane
+    since: datetime
+    is_gone: bool = False
+    is_remap: bool = False

@@ -163,6 +163,15 @@ def test_a_postponed_event_comes_back_when_it_is_due(database: Database) -> None
     assert [event.attempts for event in take(database, at=later)] == [2]
 
 
+def test_an_event_that_only_waited_still_has_all_its_attempts(database: Database) -> None:
+    ingest(database, [told("w1")], NOW)
+    for _ in range(9):
+        claim, (event,) = taken(database)
+        assert event.attempts == 1
+        with database.transaction() as tx:
+            inbox.postpone(tx, "acme", claim, [event.id], NOW, "waits for its record", is_attempt=False)
+
+
 def test_the_row_that_kills_its_process_is_found_without_blaming_its_neighbours(database: Database) -> None:
     ingest(database, [told("good"), told("bad"), told("late")], NOW)
     at = NOW

@@ -313,13 +313,17 @@ def settle(tx: Tx, connection: str, claim: UUID, outcomes: Sequence[Outcome], no
 
 
 def postpone(
-    tx: Tx, connection: str, claim: UUID, ids: Sequence[int], due_at: datetime, reason: str | None = None
-) -> int:
-    """Give events that this claim still holds back until `due_at`; how many they were."""
+    tx: Tx, connection: str, claim: UUID, ids: Sequence[int], due_at: datetime, reason: str | None = None,
+    *, is_attempt: bool = True,
+) -> int:  # fmt: skip
+    """Give events that this claim still holds back until `due_at`; how many they were.
+
+    Unless it was an attempt, the event only waits for something else, and its first failure is still its first.
+    """
     return tx.execute(
-        "UPDATE event SET due_at = %s, reason = %s, claim = NULL, leased_until = NULL, unanswered = 0"
-        " WHERE connection = %s AND id = ANY(%s) AND claim = %s",
-        (due_at, reason, connection, list(ids), claim),
+        "UPDATE event SET due_at = %s, reason = %s, claim = NULL, leased_until = NULL, unanswered = 0,"
+        " attempts = attempts - %s WHERE connection = %s AND id = ANY(%s) AND claim = %s",
+        (due_at, reason, 0 if is_attempt else 1, connection, list(ids), claim),
     )
 
 

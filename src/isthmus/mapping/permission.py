@@ -5,6 +5,7 @@ https://shopify.dev/docs/api/admin-graphql/latest/enums/CustomerSmsMarketingStat
 and decides nothing.
 """
 
+import re
 from datetime import datetime
 from enum import Enum
 
@@ -13,6 +14,8 @@ from msgspec import Struct
 from isthmus.mapping.fields import utc
 from isthmus.model.customer import Consent
 from isthmus.model.failure import RejectedError
+
+_STATE = re.compile(r"[A-Z_]{1,40}")
 
 
 class Stance(Enum):
@@ -51,12 +54,17 @@ def permission(consent: Consent | None, *, was_opted_in: bool, live_since: datet
     stance = TABLE.get(consent.state) if consent is not None else Stance.UNSAID
     since = utc(consent.updated_at) if consent is not None and consent.updated_at is not None else None
     if stance is None:
-        raise RejectedError("storefront.consent_unknown_state", consent.state if consent else "")
+        raise RejectedError("storefront.consent_unknown_state", _shown(consent.state) if consent else "")
     if stance is Stance.UNSAID:
         return Permission(Stance.OUT, since) if was_opted_in else Permission(Stance.UNSAID)
     if stance is Stance.IN and (since is None or live_since is None or since <= live_since):
         return Permission(Stance.IN)
     return Permission(stance, since)
+
+
+def _shown(state: str) -> str:
+    """The state's name where it looks like one: whatever else stands there may be somebody's data."""
+    return state if _STATE.fullmatch(state) else "no name of a state"
 
 
 def ended(consent: Consent | None, *, was_opted_in: bool) -> Permission:

@@ -1,5 +1,6 @@
 """What each webhook topic does to us: one table (https://shopify.dev/docs/api/webhooks/2026-10)."""
 
+import re
 from enum import StrEnum
 
 import msgspec
@@ -284,8 +285,8 @@ _decode = msgspec.json.Decoder(_Names).decode
 def _read(body: bytes) -> _Names:
     try:
         return _decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise RejectedError("storefront.unreadable_body", "names no record that can be read") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise RejectedError("storefront.unreadable_body", "names no record that can be read") from None
 
 
 def _first(paths: tuple[str, ...], names: _Names) -> tuple[str, str] | None:
@@ -295,16 +296,26 @@ def _first(paths: tuple[str, ...], names: _Names) -> tuple[str, str] | None:
         for key in keys.split("."):
             value = getattr(value, key, None)
         if isinstance(value, int):
-            return kind, str(value)
+            return kind, _number(value)
         if isinstance(value, str) and value:
-            return kind, _plain(value)
+            return kind, value if kind in _NAMED_BY_TOKEN and _TOKEN.fullmatch(value) else _plain(value)
     return None
 
 
+_NAMED_BY_TOKEN = frozenset({"checkout", "cart"})
+_TOKEN = re.compile(r"[A-Za-z0-9_.:-]{1,255}", re.ASCII)
+_LAST = 2**63 - 1
+
+
 def _plain(value: str) -> str:
-    if not value.startswith("gid://"):
-        return value
+    """The number of an id, global or not. A subject is shown and logged, so nothing else may pass for one."""
     try:
-        return str(ids.legacy(value))
-    except ValueError as error:
-        raise RejectedError("storefront.unreadable_body", "an id without a number") from error
+        return _number(ids.legacy(value))
+    except ValueError:
+        raise RejectedError("storefront.unreadable_body", "an id without a number") from None
+
+
+def _number(value: int) -> str:
+    if not 0 <= value <= _LAST:
+        raise RejectedError("storefront.unreadable_body", "an id out of range")
+    return str(value)

@@ -21,7 +21,7 @@ from isthmus.shopify.parse import (
     order_webhook,
     product_webhook,
 )
-from isthmus.shopify.parse.body import Hint, reader
+from isthmus.shopify.parse.body import Hint, Id, reader
 
 __all__ = ["Hint", "Record", "claim", "own_id", "webhook"]
 
@@ -49,7 +49,7 @@ def claim(topic: str, body: bytes) -> Claim | Hint:
 
 
 class _Own(Struct, gc=False):
-    id: int
+    id: Id
 
 
 _own = reader(_Own)

@@ -6,28 +6,28 @@ https://shopify.dev/changelog/removed-checkout-id-from-checkouts-and-orders-webh
 from msgspec import Struct
 
 from isthmus.model.checkout import Checkout, CheckoutLine
-from isthmus.shopify.parse.body import When, maybe_utc, reader, utc
+from isthmus.shopify.parse.body import Count, Id, Token, When, maybe_utc, reader, utc
 from isthmus.shopify.parse.money import exact
 from isthmus.shopify.parse.pieces_webhook import Place
 
 
 class _Customer(Struct, gc=False):
-    id: int
+    id: Id
     first_name: str | None = None
     last_name: str | None = None
 
 
 class _Line(Struct, gc=False):
     title: str
-    quantity: int
+    quantity: Count
     price: str
-    product_id: int | None = None
-    variant_id: int | None = None
+    product_id: Id | None = None
+    variant_id: Id | None = None
     sku: str | None = None
 
 
 class _Checkout(Struct, gc=False):
-    token: str
+    token: Token
     created_at: When
     updated_at: When
     currency: str

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from isthmus.model.consent import Channel, Claim
 from isthmus.model.failure import RejectedError
-from isthmus.shopify.parse.body import UNREADABLE, Hint, When, maybe_utc, reader
+from isthmus.shopify.parse.body import UNREADABLE, Hint, Id, When, maybe_utc, reader
 
 SOURCE = "shopify.webhook"
 
@@ -22,13 +22,13 @@ class _Statement(Struct, gc=False):
 
 
 class _Email(Struct, gc=False):
-    customer_id: int
+    customer_id: Id
     email_marketing_consent: _Statement
     email_address: str | None = None
 
 
 class _Sms(Struct, gc=False):
-    id: int
+    id: Id
     sms_marketing_consent: _Statement
     phone: str | None = None
 

@@ -6,12 +6,12 @@ https://shopify.dev/docs/api/webhooks/2026-10?reference=toml#list-of-topics-cust
 from msgspec import Struct, structs
 
 from isthmus.model.customer import Customer
-from isthmus.shopify.parse.body import When, reader, utc
+from isthmus.shopify.parse.body import Id, When, reader, utc
 from isthmus.shopify.parse.pieces_webhook import Place
 
 
 class _Customer(Struct, gc=False):
-    id: int
+    id: Id
     created_at: When
     updated_at: When
     email: str | None = None

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from isthmus.kit.money import ZERO
 from isthmus.model.order import NOTHING, Amount, Fulfilment, Line, Order, Refund, RefundLine
-from isthmus.shopify.parse.body import Hint, When, maybe_utc, reader, utc
+from isthmus.shopify.parse.body import Count, Hint, Id, When, maybe_utc, reader, utc
 from isthmus.shopify.parse.money import Scale, exact
 from isthmus.shopify.parse.pieces_webhook import Bag, Place, address, amount, tag_set, total
 
@@ -26,13 +26,13 @@ class _Allocation(Struct, gc=False):
 
 
 class _Line(Struct, gc=False):
-    id: int
+    id: Id
     title: str
-    quantity: int
-    current_quantity: int
+    quantity: Count
+    current_quantity: Count
     price_set: Bag
-    product_id: int | None = None
-    variant_id: int | None = None
+    product_id: Id | None = None
+    variant_id: Id | None = None
     variant_title: str | None = None
     sku: str | None = None
     vendor: str | None = None
@@ -41,7 +41,7 @@ class _Line(Struct, gc=False):
 
 
 class _Customer(Struct, gc=False):
-    id: int
+    id: Id
 
 
 class _Code(Struct, gc=False):
@@ -53,8 +53,8 @@ class _Shipping(Struct, gc=False):
 
 
 class _RefundLine(Struct, gc=False):
-    line_item_id: int
-    quantity: int
+    line_item_id: Id
+    quantity: Count
     subtotal_set: Bag
     total_tax_set: Bag
 
@@ -72,7 +72,7 @@ class _Transaction(Struct, gc=False):
 
 
 class _Refund(Struct, gc=False):
-    id: int
+    id: Id
     created_at: When
     refund_line_items: list[_RefundLine] = []
     refund_shipping_lines: list[_RefundShipping] = []
@@ -80,7 +80,7 @@ class _Refund(Struct, gc=False):
 
 
 class _Fulfilment(Struct, gc=False):
-    id: int
+    id: Id
     status: str
     created_at: When
     updated_at: When
@@ -90,7 +90,7 @@ class _Fulfilment(Struct, gc=False):
 
 
 class _Order(Struct, gc=False):
-    id: int
+    id: Id
     name: str
     created_at: When
     updated_at: When

@@ -6,14 +6,14 @@ https://shopify.dev/docs/api/webhooks/2026-10?reference=toml#list-of-topics-prod
 from msgspec import Struct
 
 from isthmus.model.product import Product, Variant
-from isthmus.shopify.parse.body import Hint, When, maybe_utc, reader, utc
+from isthmus.shopify.parse.body import Count, Hint, Id, When, maybe_utc, reader, utc
 from isthmus.shopify.parse.money import plain
 from isthmus.shopify.parse.pieces_webhook import tag_set
 
 
 class _Image(Struct, gc=False):
     src: str
-    id: int | None = None
+    id: Id | None = None
 
 
 class _Option(Struct, gc=False):
@@ -29,22 +29,22 @@ class _Named(Struct, gc=False):
 
 
 class _Variant(Struct, gc=False):
-    id: int
+    id: Id
     title: str
     price: str
     compare_at_price: str | None = None
     sku: str | None = None
     barcode: str | None = None
-    inventory_quantity: int | None = None
+    inventory_quantity: Count | None = None
     inventory_policy: str | None = None
     option1: str | None = None
     option2: str | None = None
     option3: str | None = None
-    image_id: int | None = None
+    image_id: Id | None = None
 
 
 class _Product(Struct, gc=False):
-    id: int
+    id: Id
     title: str
     handle: str
     status: str

@@ -158,7 +158,6 @@ def test_counts_by_cause_name_every_cause(database: Database) -> None:
     opened(database, Touch("platform.refused", "order:1"), Touch("platform.backlog"), Touch("internal.bug", "event:1"))
     with database.transaction() as tx:
         assert cases.by_cause(tx, "acme") == {"storefront": 0, "integration": 1, "platform": 2}
-        assert cases.open_subjects(tx, "acme", ["order:1", "order:2"]) == {"order:1"}
 
 
 def test_a_code_that_nobody_catalogued_still_makes_a_case(database: Database) -> None:

@@ -286,3 +286,12 @@ def test_pushes_are_counted(stage: Stage) -> None:
         "push.applied": 2,
         "push.refused": 1,
     }
+
+
+def test_a_write_travels_in_the_lane_of_its_most_urgent_reason(stage: Stage) -> None:
+    slow = order(1)
+    desire(stage, Write(slow.kind, slow.id, slow.body, Lane.BACKFILL, subject=slow.subject))
+    desire(stage, slow)
+    assert rows(stage)["uk:1"]["lane"] == Lane.REALTIME.rank
+    desire(stage, Write(slow.kind, slow.id, slow.body, Lane.BACKFILL, subject=slow.subject))
+    assert rows(stage)["uk:1"]["lane"] == Lane.REALTIME.rank

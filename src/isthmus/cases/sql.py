@@ -271,15 +271,6 @@ def grouped(tx: Tx, connection: str | None = None) -> list[Group]:
     )
 
 
-def open_subjects(tx: Tx, connection: str, subjects: Sequence[str]) -> set[str]:
-    """Those of the subjects that an open case names."""
-    rows = tx.fetch_all(
-        "SELECT DISTINCT subject FROM cases WHERE connection = %s AND state = 'open' AND subject = ANY(%s)",
-        (connection, list(subjects)),
-    )
-    return {found["subject"] for found in rows}
-
-
 def by_cause(tx: Tx, connection: str) -> dict[str, int]:
     """How many cases are open, for every cause."""
     rows = tx.fetch_all(

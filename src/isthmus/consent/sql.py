@@ -52,21 +52,6 @@ def append(tx: Tx, connection: str, heard: Sequence[Heard], hash_key: bytes, now
     )
 
 
-def latest(
-    tx: Tx, connection: str, channel: str, addresses: Sequence[bytes]
-) -> dict[tuple[str, bytes], dict[str, object]]:
-    """The newest dated statement by (store, address); of two at the same time the one heard last."""
-    rows = tx.fetch_all(
-        """SELECT DISTINCT ON (store, address) store, address, state, level, claimed_at, collected_from
-           FROM consent_claim
-           WHERE connection = %s AND channel = %s AND address = ANY(%s) AND claimed_at IS NOT NULL
-           ORDER BY store, address, claimed_at DESC,
-               (state IN ('UNSUBSCRIBED', 'REDACTED', 'INVALID')) DESC, id DESC""",
-        (connection, channel, list(addresses)),
-    )
-    return {(row["store"], bytes(row["address"])): row for row in rows}
-
-
 def history(tx: Tx, connection: str, addresses: Sequence[bytes]) -> list[dict[str, object]]:
     """Everything ever stated about these addresses, oldest first."""
     return tx.fetch_all(

@@ -45,6 +45,8 @@ class Work(Struct):
     changes: list[Change]
     hints: dict[str, list[Hint]]
     heard: list[ledger.Heard]
+    same: list[tuple[Key, Lane]]
+    """Records that were told again as they are: no change, but perhaps a more urgent reason to send them."""
 
 
 def absorb(tx: Tx, road: Road, words: Sequence[Told], now: datetime) -> list[Outcome]:
@@ -53,7 +55,7 @@ def absorb(tx: Tx, road: Road, words: Sequence[Told], now: datetime) -> list[Out
         return []
     _lock_records(tx, road, words)
     known = records.load(tx, road.connection, {word.key for word in words}, road.packer)
-    work = Work([], [], {}, [])
+    work = Work([], [], {}, [], [])
     for key, said in _by_key(words).items():
         _fold(road, work, key, known.get(key), said, now)
     changed = [change for change in work.changes if not change.is_remap]
@@ -63,6 +65,7 @@ def absorb(tx: Tx, road: Road, words: Sequence[Told], now: datetime) -> list[Out
     records.bury(tx, road.connection, [c.key for c in changed if c.is_gone], now)
     ledger.append(tx, road.connection, work.heard, road.hash_key, now)
     desire.desire(tx, road, [*work.changes, *affected], who, now)
+    desire.hurry(tx, road, work.same)
     for store, hints in work.hints.items():
         inbox.tell(tx, road.connection, store, hints, now)
     return work.outcomes
@@ -132,6 +135,8 @@ def _fold(road: Road, work: Work, key: Key, kept: Kept | None, said: list[Told],
                 taken.append(word)
             elif verdict is Verdict.ASK and key[0] in READABLE:
                 _tell(work, key[1], Hint(f"poll/{key[0]}", subject, word.event.lane, now))
+            elif verdict is Verdict.SAME:
+                work.same.append((key, word.event.lane))
             reason = {Verdict.STALE: "older than what is known", Verdict.ASK: "same version: read instead"}.get(verdict)
             state = State.APPLIED if verdict is Verdict.NEWER else State.STALE
             _end(work, word, state, reason, subject, _names(road, record))

@@ -1,6 +1,6 @@
 """From changed records to the writes they ask for."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from isthmus.cases import sql as cases
@@ -20,6 +20,7 @@ from isthmus.model.product import Product
 from isthmus.model.write import Kind, Write
 from isthmus.outbox import sql as outbox
 from isthmus.outbox.sql import Wanted
+from isthmus.records.sql import Key
 
 
 def desire(tx: Tx, road: Road, changes: Sequence[Change], who: People, now: datetime) -> None:
@@ -44,6 +45,16 @@ def desire(tx: Tx, road: Road, changes: Sequence[Change], who: People, now: date
     )  # fmt: skip
     cases.touch(tx, road.connection, refused, now)
     _forget_baskets(tx, road, changes)
+
+
+def hurry(tx: Tx, road: Road, same: Iterable[tuple[Key, Lane]]) -> None:
+    """A record told again as it is travels, if it still waits, in the most urgent lane it was told on."""
+    wanted: dict[tuple[Kind, Lane], set[str]] = {}
+    for (kind, store, name), lane in same:
+        if kind in _KINDS and kind != "checkout" and lane is not Lane.BACKFILL:
+            wanted.setdefault((_KINDS[kind], lane), set()).add(f"{road.shops[store].rules.namespace}{name}")
+    for (kind, lane), names in sorted(wanted.items()):
+        outbox.hurry(tx, road.connection, kind, sorted(names), lane)
 
 
 def _writes(shop: Shop, change: Change, who: People, opted: dict[str, bool], now: datetime) -> list[Write]:

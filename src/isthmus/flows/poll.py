@@ -16,7 +16,13 @@ KINDS = ("product", "customer", "order")
 AT_ONCE = 250
 """One page of a listing."""
 
-TROUBLES = ("integration.search_ignored", "storefront.unavailable", "storefront.throttled")
+TROUBLES = (
+    "integration.search_ignored",
+    "storefront.unavailable",
+    "storefront.throttled",
+    "storefront.token_refused",
+    "storefront.shop_closed",
+)
 """What a listing that answers proves to be over."""
 
 

@@ -160,19 +160,24 @@ ON CONFLICT (connection, kind, id) DO UPDATE SET
         WHEN o.is_known AND excluded.desired = o.settled THEN 'applied'
         ELSE 'due' END
 WHERE o.kind <> 'moment'
-  AND (o.desired IS DISTINCT FROM excluded.desired OR o.excluded IS DISTINCT FROM excluded.excluded
+  AND ((o.state = 'due' AND excluded.lane < o.lane)
+       OR o.desired IS DISTINCT FROM excluded.desired
+       OR o.excluded IS DISTINCT FROM excluded.excluded
        OR (excluded.case_code IS NOT NULL AND o.case_code IS DISTINCT FROM excluded.case_code))
 RETURNING o.kind, o.id, o.state
 """
 
 
 def hurry(tx: Tx, connection: str, kind: Kind, ids: Sequence[str], lane: Lane) -> int:
-    """Move records that are still to be sent into a more urgent lane: a write travels with its most urgent reason."""
+    """Move records that are still to be sent into a more urgent lane: a write travels with its most urgent reason.
+
+    One that somebody holds at this moment is left alone: it is being sent or changed anyway, and nothing waits here.
+    """
     return tx.execute(
         """UPDATE outbox SET lane = %(lane)s WHERE (connection, kind, id) IN (
                SELECT connection, kind, id FROM outbox
                WHERE connection = %(connection)s AND kind = %(kind)s AND id = ANY(%(ids)s)
-                 AND state = 'due' AND lane > %(lane)s ORDER BY id FOR UPDATE)""",
+                 AND state = 'due' AND lane > %(lane)s ORDER BY id FOR UPDATE SKIP LOCKED)""",
         {"connection": connection, "kind": kind.value, "ids": list(ids), "lane": lane.rank},
     )
 
@@ -263,14 +268,6 @@ def due(tx: Tx, connection: str, now: datetime, lanes: Sequence[Lane]) -> bool:
             (connection, [lane.rank for lane in lanes], now),
         )
     )
-
-
-def next_due(tx: Tx, connection: str) -> datetime | None:
-    """When the next record falls due."""
-    value: datetime | None = tx.fetch_value(
-        "SELECT min(due_at) FROM outbox WHERE connection = %s AND state = 'due'", (connection,)
-    )
-    return value
 
 
 def ready(tx: Tx, connection: str, own: Sequence[Lane], lanes: Sequence[Lane], now: datetime) -> list[Ready]:

@@ -105,8 +105,10 @@ def _work(db: Database, road: Road, claim: UUID, events: Sequence[Event]) -> Pro
         outcomes += [o for o in heard.outcomes if o.id not in failing]
         outcomes += _matters(tx, road, heard.matters)
         for event, wait in heard.waiting:
-            inbox.postpone(tx, road.connection, claim, [event.id], now + wait, "the record's own body may come")
-        inbox.postpone(tx, road.connection, claim, sorted(unread), now, "not read yet")
+            inbox.postpone(
+                tx, road.connection, claim, [event.id], now + wait, "the record's own body may come", is_attempt=False
+            )
+        inbox.postpone(tx, road.connection, claim, sorted(unread), now, "not read yet", is_attempt=False)
         outcomes += _fail(tx, road, claim, heard.failures)
         inbox.settle(tx, road.connection, claim, _one_each(outcomes), now)
     return Processed(len(events), len(readings), len(heard.failures))
@@ -195,8 +197,7 @@ def _matters(tx: Tx, road: Road, events: Sequence[Event]) -> list[Outcome]:
     """Privacy requests and the like: a case with its due date, opened in the transaction that ends the event."""
     outcomes = []
     for event in events:
-        named = topics.subject(event.topic, event.body or b"")
-        subject = f"{named[0]}:{named[1]}" if named else ""
+        subject = _subject(event)
         code = _MATTERS[event.topic]
         cases.touch(
             tx,
@@ -204,8 +205,17 @@ def _matters(tx: Tx, road: Road, events: Sequence[Event]) -> list[Outcome]:
             [trouble.sign(RejectedError(code), subject, event.store)],
             road.clock.now(),
         )
-        outcomes.append(Outcome(event.id, State.APPLIED, f"became case {code}", subject or None))
+        outcomes.append(Outcome(event.id, State.APPLIED, f"became case {code}", subject))
     return outcomes
+
+
+def _subject(event: Event) -> str:
+    """Whom a matter is about. Where its body does not tell, it is no less a duty: the event itself then."""
+    try:
+        named = topics.subject(event.topic, event.body or b"")
+    except RejectedError:
+        named = None
+    return f"{named[0]}:{named[1]}" if named else f"event:{event.id}"
 
 
 _MATTERS = {
@@ -229,7 +239,7 @@ def _fail(tx: Tx, road: Road, claim: UUID, failures: Sequence[tuple[Event, Excep
                 inbox.postpone(tx, road.connection, claim, [event.id], now + wait, verdict.code)
             case Act.BLOCK:
                 # The store cannot be read until somebody acts; what needs no reading goes on.
-                inbox.postpone(tx, road.connection, claim, [event.id], now + LOOK_AGAIN, verdict.code)
+                inbox.postpone(tx, road.connection, claim, [event.id], now + LOOK_AGAIN, verdict.code, is_attempt=False)
                 seen.append(Touch(verdict.code, "", event.store, verdict.detail))
             case Act.BURY if verdict.code == UNKNOWN:
                 outcomes.append(Outcome(event.id, State.PARKED, verdict.code))

@@ -9,15 +9,14 @@ BIN := .venv/bin
 help: ## show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-# One lock file serves both installers: uv where it is there, otherwise venv and pip (docs/decisions/0001).
+# One lock file serves both installers: uv where it is there and works, otherwise venv and pip (docs/decisions/0001).
 .venv/.ready: requirements.lock pyproject.toml
-	@if command -v uv >/dev/null 2>&1; then \
-	  echo "setting up .venv with uv"; \
-	  uv venv --quiet --allow-existing --seed --python $(PYTHON) .venv && \
+	@if command -v uv >/dev/null 2>&1 && echo "setting up .venv with uv" && \
+	  uv venv --quiet --allow-existing --python $(PYTHON) .venv && \
 	  uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock && \
 	  uv pip install --quiet --python $(BIN)/python --no-deps -e . ; \
-	else \
-	  echo "setting up .venv with pip (a minute the first time)"; \
+	then : ; else \
+	  echo "setting up .venv with pip (a minute the first time)" && \
 	  $(PYTHON) -m venv .venv && \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock && \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e . ; \

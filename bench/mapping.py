@@ -1,41 +1,32 @@
 """How many orders a second one core turns into what is sent: from the canonical record, and from the webhook's body."""
 
-import json
 import timeit
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import TypeVar
+
+from bench.bodies import NEW_ORDER_BYTES, told
 
 from isthmus.mapping.order import order
 from isthmus.mapping.rules import Rules
 from isthmus.model.lane import Lane
 from isthmus.model.order import Order
 from isthmus.shopify.parse import order_webhook
-from sims.shopify import world
-from sims.shopify.rest.order import order as rendered
 
 RULES = Rules(
     store="uk", namespace="uk:", domain="acme-uk.myshopify.com", currency="GBP", reporting_currency="GBP", hash_key=b"k"
 )
 LINES = 3
-NEW_ORDER_BYTES = 7500
-"""An order that was just placed, with one line; parcels and further lines make it twice as long."""
 T = TypeVar("T")
 ROUNDS, AT_ONCE = 7, 3000
 """The best of the rounds counts: the others were disturbed by something that is not ours."""
 
 
-class _Noon:
-    def now(self) -> datetime:
-        return datetime(2026, 11, 23, 12, tzinfo=UTC)
-
-
 def run() -> dict[str, float]:
     """Records per second on one core; the bodies are the simulated shop's own, with every key Shopify publishes."""
-    told = _bodies()
-    plain = [body for body, made in told if len(made.lines) == LINES and not made.refunds]
-    refunded = [body for body, made in told if made.refunds]
-    new = [body for body, made in told if len(body) <= NEW_ORDER_BYTES]
+    orders = told()
+    plain = [body for body, made in orders if len(made.lines) == LINES and not made.refunds]
+    refunded = [body for body, made in orders if made.refunds]
+    new = [body for body, made in orders if len(body) <= NEW_ORDER_BYTES]
     figures = {
         "map_encode_per_second": _rate(_mapping, [_parsed(body) for body in plain]),
         "map_encode_refunded_per_second": _rate(_mapping, [_parsed(body) for body in refunded]),
@@ -48,19 +39,6 @@ def run() -> dict[str, float]:
     for name, figure in figures.items():
         print(f"{name:42} {figure:10,}")
     return figures
-
-
-def _bodies() -> list[tuple[bytes, Order]]:
-    """The bodies of a shop's orders, each with its record; without those that only a reading can tell."""
-    shops = world.build(seed=7, customers=100, orders=1200, products=60, clock=_Noon())
-    uk = next(iter(shops.stores.values()))
-    told = []
-    for one in uk.orders.values():
-        body = json.dumps(rendered(shops, uk, one), default=str, separators=(",", ":")).encode()
-        made = order_webhook.parse(body)
-        if isinstance(made, Order):
-            told.append((body, made))
-    return told
 
 
 def _parsed(body: bytes) -> Order:

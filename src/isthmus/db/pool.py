@@ -13,6 +13,7 @@ from psycopg.abc import QueryNoTemplate
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 from psycopg.rows import class_row, dict_row
+from psycopg.types.array import ListBinaryDumper
 from psycopg_pool import ConnectionPool
 
 Row: TypeAlias = dict[str, Any]
@@ -109,6 +110,7 @@ class Database:
             timeout=wait_for,
             name=application_name,
             open=True,
+            configure=_configure,
             kwargs={
                 "autocommit": True,  # BEGIN and COMMIT are ours alone, below
                 "row_factory": dict_row,
@@ -189,6 +191,11 @@ class Database:
                     raise
             else:
                 return connection
+
+
+def _configure(connection: "psycopg.Connection[Row]") -> None:
+    # A list is written in binary three times as fast as in text, and one of bodies a hundred times.
+    connection.adapters.register_dumper(list, ListBinaryDumper)
 
 
 class _Patient(psycopg.Connection[Row]):

@@ -1,0 +1,28 @@
+"""A worker process of a measurement: works off what is due, whenever it is told to go. Imports no simulator."""
+
+import argparse
+
+from bench.rig import road, say, shifts, spent
+
+from isthmus.db.pool import Database
+from isthmus.flows.process import process
+from isthmus.model.lane import Lane
+
+
+def work(url: str) -> None:
+    """Process until nothing is due, and say how much that was and what it took."""
+    line = road()
+    with Database(url, pool_size=1) as db:
+        process(db, line)  # nothing yet, but the connection is there
+        for _ in shifts():
+            before, n = spent(), 0
+            while claimed := process(db, line, (Lane.REALTIME,)).n_claimed:
+                n += claimed
+            after = spent()
+            say({"n": n, "cpu": after["cpu"] - before["cpu"], "mb": after["mb"]})
+
+
+if __name__ == "__main__":
+    options = argparse.ArgumentParser()
+    options.add_argument("--url", required=True)
+    work(options.parse_args().url)

@@ -17,6 +17,7 @@ class Retention(Struct, frozen=True):
 
     raw: timedelta = timedelta(days=30)
     events: timedelta = timedelta(days=90)
+    keys: timedelta = timedelta(days=7)
     attempts: timedelta = timedelta(days=30)
     cases: timedelta = timedelta(days=400)
 
@@ -38,7 +39,7 @@ def prune(db: Database, now: datetime, retention: Retention) -> int:
     n = 0
     while True:
         with db.transaction() as tx:
-            gone = inbox.prune(tx, now, retention.events, AT_ONCE)
+            gone = inbox.prune(tx, now, retention.events, retention.keys, AT_ONCE)
         n += gone
         if gone < AT_ONCE:
             break

@@ -480,10 +480,11 @@ def drop_days(tx: Tx, before: date) -> list[str]:
     return dropped
 
 
-def prune(tx: Tx, now: datetime, keep_for: timedelta, limit: int = 20_000) -> int:
-    """Delete ended events and keys older than `keep_for`; how many rows. Fewer than `limit` means none are left.
+def prune(tx: Tx, now: datetime, keep_for: timedelta, keys_for: timedelta = KEYS_FOR, limit: int = 20_000) -> int:
+    """Delete ended events older than `keep_for` and keys older than `keys_for`; how many rows.
 
-    Keys stay for at least seven days, parked and buried events for as long as a case may need them.
+    Fewer than `limit` means that none are left. Keys stay for at least seven days, parked and buried events for as long
+    as a case may need them.
     """
     events = tx.execute(
         "DELETE FROM event WHERE ctid = ANY(ARRAY(SELECT ctid FROM event"
@@ -492,7 +493,7 @@ def prune(tx: Tx, now: datetime, keep_for: timedelta, limit: int = 20_000) -> in
     )
     keys = tx.execute(
         "DELETE FROM event_key WHERE ctid = ANY(ARRAY(SELECT ctid FROM event_key WHERE received_at < %s LIMIT %s))",
-        (now - max(keep_for, KEYS_FOR), limit),
+        (now - max(keys_for, KEYS_FOR), limit),
     )
     return events + keys
 

@@ -27,6 +27,7 @@ from isthmus.flows.deliver import deliver
 from isthmus.flows.poll import KINDS, poll, poll_checkouts
 from isthmus.flows.process import process
 from isthmus.flows.prune import Retention, prune
+from isthmus.flows.remap import is_asked, remap
 from isthmus.flows.road import Road
 from isthmus.flows.settle import settle
 from isthmus.inbox import sql as inbox
@@ -148,6 +149,10 @@ class Worker:
         def _abandon(connection: str) -> None:
             self._shift("abandon", connection, lambda _: abandon(self._app.db, self._road(connection)))
 
+        @engine.task(name="remap")
+        def _remap(connection: str) -> None:
+            self._shift("remap", connection, lambda _: remap(self._app.db, self._road(connection)))
+
         # The timetable. Seconds are the sixth field.
         @engine.periodic(cron="* * * * * */5")
         @engine.task(name="timetable", queueing_lock="timetable")
@@ -158,7 +163,7 @@ class Worker:
         @engine.task(name="prune", queueing_lock="prune")
         def _prune(timestamp: int) -> None:  # noqa: ARG001
             keep = self._app.settings.retention
-            retention = Retention(keep.raw, keep.events, keep.attempts, keep.cases)
+            retention = Retention(keep.raw, keep.events, keep.keys, keep.attempts, keep.cases)
             prune(self._app.db, self._app.clock.now(), retention)
 
         @engine.periodic(cron="*/10 * * * *")
@@ -275,6 +280,8 @@ class Worker:
                     if window.is_due(mark.at if mark else None, now, road.pace.poll_every):
                         self._bells.ring("poll", name, store=store, kind=kind)
             self._bells.ring("abandon", name)
+            if is_asked(marks, now):
+                self._bells.ring("remap", name)
 
 
 def is_installed(db: Database) -> bool:

@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from scenes import Stage
 
 from isthmus.db.pool import Database
 from isthmus.db.sql import tallies
@@ -17,11 +16,12 @@ from isthmus.model.lane import Lane
 from isthmus.model.write import Kind, Write
 from isthmus.outbox import sql as outbox
 from isthmus.outbox.sql import Wanted
+from scenes import Stage
 
 
 @pytest.fixture
 def stage(database: Database) -> Iterator[Stage]:
-    yield Stage(database)
+    return Stage(database)
 
 
 def order(number: int, total: float = 10.0) -> Write:
@@ -165,6 +165,23 @@ def test_a_refusal_in_the_feed_becomes_a_case_for_that_record_alone(stage: Stage
     assert cases == [{"code": "platform.refused", "subject": "order:uk:2", "state": "open"}]
 
 
+def test_a_refusal_that_comes_after_silence_was_believed_is_a_case_all_the_same(stage: Stage) -> None:
+    stage.faults.set({"ometria.refuse_ids": ["uk:2"], "ometria.slow_application": 60.0})
+    desire(stage, order(2))
+    deliver_all(stage)
+    settle_all(stage)
+    assert rows(stage)["uk:2"]["state"] == "applied"
+    stage.faults.set({"ometria.slow_application": 0.0})
+    stage.pass_time(60)
+    desire(stage, order(3))
+    deliver_all(stage)
+    settle_all(stage)
+    assert {name: row["state"] for name, row in rows(stage).items()} == {"uk:2": "buried", "uk:3": "applied"}
+    desire(stage, order(2, 11.0))
+    desire(stage, order(2))
+    assert rows(stage)["uk:2"]["state"] == "due"
+
+
 def test_a_new_desire_gives_a_dead_letter_another_chance_and_closes_its_case(stage: Stage) -> None:
     stage.faults.set({"ometria.refuse_ids": ["uk:2"]})
     desire(stage, order(2))
@@ -263,9 +280,7 @@ def test_a_holder_that_outlived_its_lease_settles_nothing(stage: Stage) -> None:
     stage.pass_time(13)
     with stage.db.transaction() as tx:
         assert outbox.reap(tx, "acme", stage.clock.now()) == 1
-        assert (
-            outbox.accept(tx, "acme", batch, mine, "late", now=stage.clock.now(), coalesce=timedelta(seconds=1)) == 0
-        )
+        assert outbox.accept(tx, "acme", batch, mine, "late", now=stage.clock.now(), coalesce=timedelta(seconds=1)) == 0
     assert rows(stage)["uk:1"]["state"] == "due"
     deliver_all(stage)
     settle_all(stage)

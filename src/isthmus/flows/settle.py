@@ -83,13 +83,15 @@ def settle(db: Database, road: Road) -> Settled:
 
 
 def _bury_the_named(tx: Tx, road: Road, entries: Sequence[FeedEntry]) -> int:
-    """Refused records become dead letters, unless they have been sent or changed again since that push."""
-    open_ = outbox.unsettled(tx, road.connection, sorted({e.request_id for e in entries if e.request_id}))
+    """Refused records become dead letters, unless they have been sent or changed again since that push.
+
+    Those that were believed to be there too: the platform may refuse later than anybody waits for it.
+    """
+    paths = {(e.request_id, e.record_id): e.path for e in entries if e.request_id and e.record_id}
     refused: dict[str, tuple[Kind, str, bytes, str]] = {}
-    for entry in entries:
-        for (kind, name), record in open_.items():
-            if name == entry.record_id and entry.request_id == record.request_id and record.state == "accepted":
-                refused[f"{kind}:{name}"] = (kind, name, record.hash, entry.path)
+    for record in outbox.named(tx, road.connection, sorted({name for _, name in paths})):
+        if (path := paths.get((record.request_id or "", record.id))) is not None:
+            refused[f"{record.kind}:{record.id}"] = (record.kind, record.id, record.hash, path)
     buried = outbox.bury(tx, road.connection, [r[:3] for r in refused.values()], "platform.refused", road.clock.now())
     cases.touch(
         tx,

@@ -76,7 +76,6 @@ def desire(
     """Put what Ometria should say of these records beside what it says; the number of rows that now need work.
 
     Of several wants of one record the last counts, in the most urgent of their lanes.
-
     An unchanged desire changes nothing. A record already due keeps its place in the queue and takes the more urgent
     lane. Going back to what is known to be there cancels the push; while a push is unanswered nothing is known.
     """
@@ -203,6 +202,14 @@ def withhold_baskets(
             "connection": connection, "tokens": list(tokens), "emails": list(emails), "reason": reason,
             "stores": [c[0] for c in customers], "customers": [c[1] for c in customers],
         },
+    )  # fmt: skip
+
+
+def outdate_moments(tx: Tx, connection: str, before: datetime, reason: str) -> int:
+    """Exclude moments that we learned of before a time and that are not there: nobody waits for them any more."""
+    return tx.execute(
+        """UPDATE outbox SET state = 'excluded', excluded = %s, body = NULL, desired = NULL
+           WHERE connection = %s AND kind = 'moment' AND state = 'due' AND since < %s""", (reason, connection, before)
     )  # fmt: skip
 
 
@@ -425,7 +432,7 @@ def bury(
                  AND o.desired = coalesce(r.hash, o.desired)
                ORDER BY o.kind, o.id FOR UPDATE OF o)
            UPDATE outbox o SET state = 'buried', case_code = %(code)s, claim = NULL, leased_until = NULL,
-               settled_at = %(now)s
+               settled_at = %(now)s, is_known = false
            FROM refused r WHERE o.connection = r.connection AND o.kind = r.kind AND o.id = r.id
            RETURNING o.kind || ':' || o.id AS subject""",
         {
@@ -550,14 +557,14 @@ def versions(tx: Tx, connection: str, records: Sequence[tuple[str, str]]) -> dic
     return {(row.kind, row.id): row for row in rows}
 
 
-def unsettled(tx: Tx, connection: str, request_ids: Sequence[str]) -> dict[tuple[Kind, str], Accepted]:
-    """What is still open of these pushes, by record."""
+def named(tx: Tx, connection: str, ids: Sequence[str]) -> list[Accepted]:
+    """Records of these ids, of whatever kind, that the platform may still be working on or is believed to have."""
     rows = tx.fetch_all(
-        f"""SELECT {_ACCEPTED} FROM outbox WHERE connection = %s AND request_id = ANY(%s)
-            AND state IN ('accepted', 'held', 'due', 'leased')""",  # noqa: S608 - a constant column list
-        (connection, list(request_ids)),
+        f"""SELECT {_ACCEPTED} FROM outbox WHERE connection = %s AND kind = ANY(%s) AND id = ANY(%s)
+            AND state IN ('accepted', 'applied')""",  # noqa: S608 - a constant column list
+        (connection, [kind.value for kind in Kind], list(ids)),
     )
-    return {(row.kind, row.id): row for row in map(_accepted, rows)}
+    return [_accepted(row) for row in rows]
 
 
 def settleable(tx: Tx, connection: str, since: datetime, until: datetime, limit: int) -> list[Accepted]:

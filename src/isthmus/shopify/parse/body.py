@@ -24,6 +24,7 @@ Token = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:-]{1,255}$")]
 Count = Annotated[int, Meta(ge=-(10**9), le=10**9)]
 """Units of something: no shop has a thousand million of anything, and products of more would not be exact."""
 
+_BACKSLASH = b"\\"
 _WRITTEN_NUL = b"\\u0000"
 _NUL = "\0"
 
@@ -48,7 +49,7 @@ def reader(shape: type[T]) -> Callable[[bytes], T]:
             value = decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise RejectedError(UNREADABLE, path_of(error)) from None
-        if _WRITTEN_NUL in body:
+        if _BACKSLASH in body and _WRITTEN_NUL in body:  # a single byte is found twenty times as fast
             refuse_nul(msgspec.to_builtins(value))
         return value
 

@@ -16,21 +16,21 @@ _NO_NUMBER = "an amount that is no number"
 class Scale:
     """The currencies of one record: the shop's, and the one the customer saw. Made for one record and left with it."""
 
-    __slots__ = ("_has_cents", "_seen", "presentment", "shop")
+    __slots__ = ("_has_cents", "presentment", "seen", "shop")
 
     def __init__(self, shop: str, presentment: str) -> None:
         self.shop = shop
         self.presentment = presentment
         self._has_cents = unit(shop) == _CENT == unit(presentment)
-        # Most amounts of an order come twice or more: as it was and as it is now.
-        self._seen = {"0.00": NOTHING}
+        # Most amounts of an order come twice or more: as it was and as it is now. By a text that is alike in both.
+        self.seen = {"0.00": NOTHING}
 
     def amount(self, shop: str, presentment: str) -> Amount:
         """One sum given in both currencies; NOTHING itself for zero, so that zero always encodes alike."""
         if shop == presentment and self._has_cents and shop[-3:-2] == ".":
-            seen = self._seen.get(shop)
+            seen = self.seen.get(shop)
             if seen is None:
-                seen = self._seen[shop] = self._both(shop)
+                seen = self.seen[shop] = self._both(shop)
             return seen
         first, second = exact(shop, self.shop), exact(presentment, self.presentment)
         return Amount(first, second) if first or second else NOTHING

@@ -2,6 +2,8 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
+# A machine that forbids it compiles every module again in every process, a second each time; we start many.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup demo test test-long check lock bench conformance clean
 .DEFAULT_GOAL := help

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import fields
 
@@ -22,6 +24,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     doors = open_doors(chosen.shopify_port, chosen.ometria_port)
     town = Neighbourhood(SimClock(), chosen.seed, sizes)
     town.life_rate = chosen.life
+    if chosen.with_parent:
+        threading.Thread(target=_end_with_parent, name="sims-parent", daemon=True).start()
 
     def ready() -> None:
         sys.stdout.write(msgspec.json.encode(ready_line(town, doors)).decode() + "\n")
@@ -44,7 +48,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--life", type=float, default=0.0, metavar="RATE", help="things that happen in the shop per second"
     )
+    parser.add_argument("--with-parent", action="store_true", help="end when standard input ends")
     return parser
+
+
+def _end_with_parent() -> None:
+    """End at once when whoever started us is gone, however it ended: nothing here outlives a run anyway."""
+    while os.read(0, 1024):
+        pass
+    os._exit(0)
 
 
 if __name__ == "__main__":

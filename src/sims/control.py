@@ -32,6 +32,7 @@ class Control:
             "tape": self._tape,
             "life": lambda _: {"rate": town.life_rate, "steps": town.n_steps},
             "report": lambda _: town.report(),
+            "acknowledged": lambda _: {"items": town.deliveries.acknowledged()},
             "assumptions": lambda _: shopify_assumptions.listed() + ometria_assumptions.listed(),
         }
         self._posts: dict[str, Callable[[Body], Any]] = {

@@ -1,6 +1,8 @@
 """What every command begins with: its common options, and the application behind them."""
 
 import contextlib
+import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -27,8 +29,21 @@ def opened(config: Path | None, *, role: str = "cli", pool_size: int | None = 2)
 
     settings = load(config)
     configure(settings.log.level, settings.log.format)
-    with App.opened(settings, role=role, pool_size=pool_size) as app:
+    with _asked_to_end(), App.opened(settings, role=role, pool_size=pool_size) as app:
         yield app
+
+
+@contextlib.contextmanager
+def _asked_to_end() -> Iterator[None]:
+    """SIGTERM unwinds as Ctrl-C does; else the last user of an embedded database would leave it running."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def must_be_known(app: "App", name: str) -> str:

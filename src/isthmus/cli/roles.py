@@ -1,12 +1,18 @@
 """What runs: serve, web, work, sims."""
 
+import contextlib
 import os
 import sys
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
 
 from isthmus.cli.opening import Config, opened
+
+WithParent = Annotated[
+    bool, typer.Option("--with-parent", help="End when standard input ends: for whoever starts this.", hidden=True)
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -25,16 +31,18 @@ def serve(config: Config = None) -> None:
     """
     from isthmus.runtime import roles, schema
 
-    with opened(config) as app:
+    with _asked_to_end(), opened(config) as app:
         schema.migrate(app)
         roles.Group(roles.roles(config, app.settings.workers.processes)).run()
 
 
-def web(config: Config = None) -> None:
+def web(config: Config = None, with_parent: WithParent = False) -> None:
     """The door and the desk alone, for more than one machine."""
     from isthmus.runtime import roles
 
-    with opened(config, role="web", pool_size=4) as app:
+    if with_parent:
+        roles.end_with_parent()
+    with _asked_to_end(), opened(config, role="web", pool_size=4) as app:
         roles.web(app)
 
 
@@ -44,22 +52,32 @@ def work(
         int | None, typer.Option(metavar="N", min=1, help="Worker processes; workers.processes without it.")
     ] = None,
     config: Config = None,
+    with_parent: WithParent = False,
 ) -> None:
     """Workers alone, for more than one machine. They also keep the timetable."""
     from isthmus.kit.explain import ConfigError
     from isthmus.model.lane import Lane
     from isthmus.runtime import roles
 
+    if with_parent:
+        roles.end_with_parent()
     names = [lane.strip() for lane in lanes.split(",") if lane.strip()]
     unknown = [name for name in names if name not in set(Lane)]
     if unknown:
         raise ConfigError(f"--lanes: there is no lane {unknown[0]!r}; there are: {', '.join(Lane)}")
-    with opened(config, role="worker", pool_size=None) as app:
+    with _asked_to_end(), opened(config, role="worker", pool_size=None) as app:
         n = app.settings.workers.processes if processes is None else processes
         if n == 1:
             roles.work(app, tuple(Lane(name) for name in names) or tuple(Lane))
         else:
             roles.Group(roles.roles(config, n, with_web=False)).run()
+
+
+@contextlib.contextmanager
+def _asked_to_end() -> Iterator[None]:
+    """A role that is asked to end while it still starts has ended well, too."""
+    with contextlib.suppress(KeyboardInterrupt):
+        yield
 
 
 def sims(context: typer.Context) -> None:

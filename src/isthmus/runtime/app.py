@@ -3,6 +3,7 @@
 import contextlib
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -11,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from isthmus.connections import sql as connections
+from isthmus.connections.config import ConnectionConfig
 from isthmus.connections.secrets import resolve
 from isthmus.connections.sql import Connected
 from isthmus.db.embedded import Embedded
@@ -53,6 +55,8 @@ class App:
         self._loaded: dict[str, Loaded] = {}
         self._looked_at = float("-inf")
         self._lock = threading.Lock()
+        # Weak, since a road that was replaced may still be walked by a thread, and goes when the last has left it.
+        self._clients: weakref.WeakSet[Shopify | Ometria] = weakref.WeakSet()
 
     @classmethod
     @contextlib.contextmanager
@@ -69,7 +73,14 @@ class App:
                 Database(dsn, pool_size or settings.database.pool_size, application_name=f"isthmus {role}")
             )
             clock = _clock(settings, db, stack)
-            yield cls(settings, db, clock)
+            app = cls(settings, db, clock)
+            stack.callback(app.close)
+            yield app
+
+    def close(self) -> None:
+        """Close what is open to the neighbours."""
+        for client in list(self._clients):
+            client.close()
 
     @property
     def hash_key(self) -> bytes:
@@ -138,7 +149,7 @@ class App:
         return Road(
             connection=config.name,
             shops=shops,
-            platform=Ometria(config.ometria.base_url, resolve(config.ometria.api_key, "ometria.api_key").reveal()),
+            platform=self.ometria(connected.config),
             collection=config.ometria.collection,
             clock=self.clock,
             hash_key=self.hash_key,
@@ -165,7 +176,15 @@ class App:
             client_secret=resolve(store.client_secret, f"stores[{n}].client_secret").reveal(),
             access_token=None if token is None else resolve(token, f"stores[{n}].access_token").reveal(),
         )
-        return Shopify(store.admin_url, store.api_version, credentials, self.clock, patience=patience)
+        client = Shopify(store.admin_url, store.api_version, credentials, self.clock, patience=patience)
+        self._clients.add(client)
+        return client
+
+    def ometria(self, config: ConnectionConfig) -> Ometria:
+        """A client of a connection's platform."""
+        client = Ometria(config.ometria.base_url, resolve(config.ometria.api_key, "ometria.api_key").reveal())
+        self._clients.add(client)
+        return client
 
     # Doors ---------------------------------------------------------------------------------------------------------
 

@@ -181,13 +181,21 @@ class Sims:
     def started(cls, seed: int) -> Iterator["Sims"]:
         sizes = [part for name, n in SIZES.items() for part in (f"--{name}", str(n))]
         process = subprocess.Popen(
-            [sys.executable, "-m", "sims", "--shopify-port", "0", "--ometria-port", "0", "--seed", str(seed), *sizes],
+            [
+                *(sys.executable, "-m", "sims", "--with-parent"),
+                *("--shopify-port", "0", "--ometria-port", "0", "--seed", str(seed), *sizes),
+            ],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,
         )
         try:
             assert process.stdout is not None  # noqa: S101 - a pipe was asked for
-            yield cls(process, json.loads(process.stdout.readline()))
+            sims = cls(process, json.loads(process.stdout.readline()))
+            try:
+                yield sims
+            finally:
+                sims._http.close()
         finally:
             process.send_signal(signal.SIGINT)
             try:

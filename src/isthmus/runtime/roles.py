@@ -73,12 +73,27 @@ def web(app: App) -> None:
             limit_concurrency=5_000,
         )
         log.info("web is up", host=settings.web.host, port=settings.web.port)
-        uvicorn.Server(config).run()
+        with contextlib.suppress(KeyboardInterrupt):  # uvicorn passes on the signal that it has already obeyed
+            uvicorn.Server(config).run()
 
 
 def work(app: App, lanes: Sequence[Lane] = tuple(Lane)) -> None:
     """Work until told to stop."""
     Worker(app, lanes=tuple(lanes)).run(app.settings.workers.threads)
+
+
+def end_with_parent() -> None:
+    """Stop cleanly when standard input ends: whoever started us is gone then, however it ended."""
+
+    def watch() -> None:
+        with contextlib.suppress(OSError):
+            while os.read(0, 1024):
+                pass
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(STOP_WITHIN)
+        os._exit(1)  # nobody is left who would kill us
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
 class _Ringer:
@@ -140,10 +155,12 @@ class Child:
             log.warning("a role died", role=self.name, exit=self.process.returncode)
             self._again_at = now + RESTART_AFTER[min(self.n_deaths, len(RESTART_AFTER) - 1)]
             self.n_deaths += 1
-            self.process = None
+            self._let_go()
         if self.process is None and now >= self._again_at:
-            # In a session of its own, so that Ctrl-C reaches it once, from us.
-            self.process = subprocess.Popen(self._arguments, env=self._environment, start_new_session=True)
+            # In a session of its own, so that Ctrl-C reaches it once, from us. The pipe ends when we do.
+            self.process = subprocess.Popen(
+                self._arguments, env=self._environment, stdin=subprocess.PIPE, start_new_session=True
+            )
 
     def stop(self) -> None:
         if self.process is not None and self.process.poll() is None:
@@ -157,12 +174,18 @@ class Child:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self.process is not None and self.process.stdin is not None:
+            self.process.stdin.close()
+        self.process = None
 
 
 def roles(config: Path | None, processes: int, *, with_web: bool = True) -> list[Child]:
     """The roles of one machine."""
     program = [sys.executable, "-m", "isthmus"]
-    options = [] if config is None else ["--config", str(config)]
+    options = ["--with-parent"] + ([] if config is None else ["--config", str(config)])
     workers = [Child(f"worker {n + 1}", [*program, "work", "--processes", "1", *options]) for n in range(processes)]
     return [Child("web", [*program, "web", *options]), *workers] if with_web else workers
 

@@ -12,7 +12,7 @@ import itertools
 import random
 import threading
 import uuid
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -33,6 +33,9 @@ FIRST_WAIT = SPAN / (2**RETRIES - 1)
 
 REMEMBERED = 1000
 """Bodies kept for retries that carry an older one."""
+
+ACKNOWLEDGED = 100_000
+"""Answers of 2xx kept, so that a checker can ask the other side for each."""
 
 KNOBS: dict[str, Any] = {
     "shopify.p_duplicate": 0.0,  # chance that a delivery comes more than once
@@ -71,6 +74,7 @@ class Deliveries:
         self._in_flight = 0
         self._said: OrderedDict[tuple[int, str, int], bytes] = OrderedDict()
         self._counts: Counter[str] = Counter()
+        self._acknowledged: deque[dict[str, str]] = deque(maxlen=ACKNOWLEDGED)
 
     def take(self, events: Iterable[Event], at: datetime | None = None) -> int:
         """Render the events of one merchant action for everybody who subscribed; give how many deliveries that is."""
@@ -119,6 +123,7 @@ class Deliveries:
             if self._faults.strikes("shopify.p_tamper"):
                 self._counts["tampered"] += 1
                 body = body.replace(b"0", b"9", 1) + b" "
+            delivery.sent_as = webhook_id
             return delivery.uri, made, body
 
     def settle(self, delivery: Delivery, status: int | None) -> bool:
@@ -129,6 +134,10 @@ class Deliveries:
             store = self._world.stores[delivery.shop]
             one = store.subscriptions.get(delivery.subscription_id)
             self._counts["ok" if is_ok else "failed"] += 1
+            if is_ok:
+                self._acknowledged.append(
+                    {"shop": delivery.shop, "topic": delivery.topic, "webhook_id": delivery.sent_as}
+                )
             if one is None or delivery.is_copy:
                 return is_ok
             if is_ok:
@@ -157,6 +166,11 @@ class Deliveries:
         """How many deliveries wait or are being posted."""
         with self._lock:
             return len(self._waiting) + self._in_flight
+
+    def acknowledged(self) -> list[dict[str, str]]:
+        """Give shop, topic and webhook id of every attempt that was answered with a 2xx in time."""
+        with self._lock:
+            return list(self._acknowledged)
 
     def report(self) -> dict[str, int]:
         """Count what became of deliveries; `ok` and `failed` count attempts."""

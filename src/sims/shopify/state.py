@@ -535,6 +535,7 @@ class Delivery:
     attempts: int = 0
     older_body: bytes | None = None  # what the same topic said of the same record before
     is_copy: bool = False  # a duplicate on purpose: never retried, its outcome counts for nothing
+    sent_as: str = ""  # the webhook id of the last attempt, which a fault may have changed
 
 
 # --- the merchant -----------------------------------------------------------------------------------------------------

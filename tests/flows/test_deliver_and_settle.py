@@ -243,6 +243,37 @@ def test_a_moment_that_may_have_arrived_is_not_fired_twice(stage: Stage) -> None
     assert len(pushes(stage)) == 1
 
 
+def test_moments_of_a_push_that_was_taken_in_part_are_not_fired_twice(stage: Stage) -> None:
+    stage.platform.turn({"event_idempotency": False})
+    stage.faults.set({"ometria.reject_sync": 0.5})
+    names = [f"m{n}" for n in range(6)]
+    desire(stage, *map(moment, names))
+    stage.pass_time(5)
+    deliver(stage.db, stage.road)
+    assert 0 < stage.platform.account.counts["push_accepted"] < 6
+    stage.faults.set({"ometria.reject_sync": 0.0})
+    for _ in range(60):
+        stage.pass_time(2)
+        settle(stage.db, stage.road)
+        deliver(stage.db, stage.road)
+    assert sorted(one["event_id"] for one in stage.platform.account.automations) == names
+    assert {row["state"] for row in rows(stage).values()} == {"applied"}
+
+
+def test_a_holder_that_outlived_its_lease_buries_nothing(stage: Stage) -> None:
+    desire(stage, order(1))
+    stage.pass_time(5)
+    with stage.db.transaction() as tx:
+        outbox.claim(
+            tx, "acme", Kind.ORDER, [Lane.REALTIME], now=stage.clock.now(), claim=claim_id(), packer=stage.road.packer
+        )
+        late = outbox.bury(
+            tx, "acme", [(Kind.ORDER, "uk:1", None)], "platform.refused", stage.clock.now(), claim=claim_id()
+        )
+    assert late == []
+    assert rows(stage)["uk:1"]["state"] == "leased"
+
+
 def test_a_moment_that_got_lost_is_fired_once_nobody_finds_it(stage: Stage) -> None:
     stage.platform.turn({"event_idempotency": False})
     stage.faults.set({"ometria.p_drop_before_accept": 1.0})

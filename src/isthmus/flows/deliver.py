@@ -11,6 +11,7 @@ from isthmus.db.pool import Database, Tx
 from isthmus.flows import trouble
 from isthmus.flows.road import Road
 from isthmus.kit.backoff import wait_for
+from isthmus.kit.duration import spell
 from isthmus.kit.ids import claim_id
 from isthmus.model.failure import BlockedError, Failure, RejectedError, TransientError
 from isthmus.model.lane import Lane
@@ -47,9 +48,12 @@ class Delivered(Struct, frozen=True):
 
 
 def deliver(db: Database, road: Road, lanes: Sequence[Lane] = tuple(Lane)) -> Delivered:
-    """Wait for the next slot, fill it, push, settle what the answer says."""
+    """Wait for the next slot, fill it, push, settle what the answer says. In shadow mode nothing is ever pushed."""
+    if not road.is_live:
+        return Delivered()
     now = road.clock.now()
     with db.transaction() as tx:
+        _outdate(tx, road, now)
         if not outbox.due(tx, road.connection, now, lanes):
             return Delivered()
         slot_at, n = outbox.reserve(tx, road.connection, "push", road.pace.push_per_second, now)
@@ -76,11 +80,19 @@ def deliver(db: Database, road: Road, lanes: Sequence[Lane] = tuple(Lane)) -> De
     return _answered(db, road, batch, claim, pushed)
 
 
+def _outdate(tx: Tx, road: Road, now: datetime) -> None:
+    """A moment that waited for an outage to end until it was too old no longer fires."""
+    most = max((shop.rules.moment_max_age for shop in road.shops.values()), default=None)
+    if most is not None:
+        outbox.outdate_moments(tx, road.connection, now - most, f"older than {spell(most)}")
+
+
 def _answered(db: Database, road: Road, batch: Sequence[Claimed], claim: UUID, pushed: Pushed) -> Delivered:
     now = road.clock.now()
     if pushed.rejected:
         # Some of them, and the answer does not say which: a smaller company each time until the bad one stands alone.
-        return _refused(db, road, batch, claim, RejectedError("platform.refused_batch", f"{pushed.rejected} rejected"))
+        failure = RejectedError("platform.refused_batch", f"{pushed.rejected} rejected")
+        return _refused(db, road, batch, claim, failure, some_arrived=pushed.accepted > 0)
     with db.transaction() as tx:
         outbox.accept(tx, road.connection, batch, claim, pushed.request_id, now=now, coalesce=road.pace.coalesce)
         if outbox.all_well(tx, road.connection, "push"):
@@ -126,33 +138,39 @@ def _unanswered(db: Database, road: Road, batch: Sequence[Claimed], claim: UUID,
     with db.transaction() as tx:
         n = outbox.slow_down(tx, road.connection, "push", now + timedelta(seconds=min(0.25 * 2 ** min(most, 6), 15)))
         if len(batch) == 1 and most >= GIVE_UP_AFTER:
-            _bury(tx, road, batch, RejectedError("platform.unanswered"), now)
+            _bury(tx, road, batch, claim, RejectedError("platform.unanswered"), now)
         else:
             outbox.give_back(
                 tx, road.connection, batch, claim, now=now, due_at=now + road.pace.coalesce, outcome="unanswered",
-                batch_max=company,
+                batch_max=company, may_be_there=True,
             )  # fmt: skip
         if n >= OUTAGE_AFTER:
             cases.touch(tx, road.connection, [trouble.sign(failure)], now)
     return Delivered(len(batch), 0, failure.code)
 
 
-def _refused(db: Database, road: Road, batch: Sequence[Claimed], claim: UUID, failure: Failure) -> Delivered:
-    """The batch was refused: a single record is buried, several go again in smaller company."""
+def _refused(
+    db: Database, road: Road, batch: Sequence[Claimed], claim: UUID, failure: Failure, *, some_arrived: bool = False
+) -> Delivered:
+    """The batch was refused: a single record is buried, several go again in smaller company.
+
+    Where it was refused in part, moments are looked for first: those that arrived must not fire again.
+    """
     now = road.clock.now()
     with db.transaction() as tx:
         if len(batch) == 1:
-            _bury(tx, road, batch, failure, now)
+            _bury(tx, road, batch, claim, failure, now)
         else:
             outbox.give_back(
                 tx, road.connection, batch, claim, now=now, due_at=now, outcome="refused",
-                batch_max=plan.smaller(len(batch)),
+                batch_max=plan.smaller(len(batch)), may_be_there=some_arrived,
             )  # fmt: skip
         outbox.all_well(tx, road.connection, "push")
     return Delivered(len(batch), 0, failure.code)
 
 
-def _bury(tx: Tx, road: Road, batch: Sequence[Claimed], failure: Failure, now: datetime) -> None:
-    """Dead letters, each with its case."""
-    buried = outbox.bury(tx, road.connection, [(row.kind, row.id, row.hash) for row in batch], failure.code, now)
+def _bury(tx: Tx, road: Road, batch: Sequence[Claimed], claim: UUID, failure: Failure, now: datetime) -> None:
+    """Dead letters, each with its case; none of what others have claimed since."""
+    refused = [(row.kind, row.id, row.hash) for row in batch]
+    buried = outbox.bury(tx, road.connection, refused, failure.code, now, claim)
     cases.touch(tx, road.connection, [trouble.sign(failure, subject) for subject in buried], now)

@@ -1,6 +1,6 @@
 """The outbox in the database: desire, claim, settle. Rows are always locked in the order of (kind, id)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -399,17 +399,17 @@ def accept(
 
 def give_back(
     tx: Tx, connection: str, batch: Sequence[Claimed], claim: UUID, *, now: datetime, due_at: datetime,
-    outcome: str, batch_max: int | None = None,
+    outcome: str, batch_max: int | None = None, may_be_there: bool = False,
 ) -> int:  # fmt: skip
-    """The push failed as a whole. A moment that may have arrived (unanswered) is held, all else is due again."""
+    """The push failed. A moment of which nobody knows whether it arrived is held, all else is due again."""
     changed = tx.execute(
         _OURS
         + """
         UPDATE outbox o SET
-            state = CASE WHEN o.kind = 'moment' AND %(outcome)s = 'unanswered' THEN 'held' ELSE 'due' END,
+            state = CASE WHEN o.kind = 'moment' AND %(may_be_there)s THEN 'held' ELSE 'due' END,
             due_at = %(due_at)s, claim = NULL, leased_until = NULL, batch_max = coalesce(%(batch_max)s, o.batch_max)
         FROM ours WHERE o.connection = %(connection)s AND o.kind = %(kind)s AND o.id = ours.id""",
-        {**_batch(connection, batch, claim), "outcome": outcome, "due_at": due_at, "batch_max": batch_max},
+        _batch(connection, batch, claim) | {"may_be_there": may_be_there, "due_at": due_at, "batch_max": batch_max},
     )
     _note(tx, connection, batch, outcome, now, None)
     count(tx, connection, {"push.requests": 1, "push.records": len(batch)})
@@ -417,9 +417,11 @@ def give_back(
 
 
 def bury(
-    tx: Tx, connection: str, records: Sequence[tuple[Kind, str, bytes | None]], code: str, now: datetime
-) -> list[str]:
-    """Dead letters: (kind, id, the hash that was refused). Anything desired anew since then stays as it is.
+    tx: Tx, connection: str, records: Sequence[tuple[Kind, str, bytes | None]], code: str, now: datetime,
+    claim: UUID | None = None,
+) -> list[str]:  # fmt: skip
+    """Dead letters: (kind, id, the hash that was refused). Anything desired anew since then stays as it is, and for
+    the holder of a claim anything that it no longer holds.
 
     Returns the subjects that were buried, to open their cases with.
     """
@@ -429,14 +431,15 @@ def bury(
                JOIN unnest(%(kinds)s::text[], %(ids)s::text[], %(hashes)s::bytea[]) AS r (kind, id, hash)
                  ON o.kind = r.kind AND o.id = r.id
                WHERE o.connection = %(connection)s AND o.state IN ('leased', 'accepted', 'held', 'due', 'applied')
-                 AND o.desired = coalesce(r.hash, o.desired)
+                 AND o.desired = coalesce(r.hash, o.desired) AND (%(claim)s::uuid IS NULL OR o.claim = %(claim)s::uuid)
                ORDER BY o.kind, o.id FOR UPDATE OF o)
            UPDATE outbox o SET state = 'buried', case_code = %(code)s, claim = NULL, leased_until = NULL,
                settled_at = %(now)s, is_known = false
            FROM refused r WHERE o.connection = r.connection AND o.kind = r.kind AND o.id = r.id
            RETURNING o.kind || ':' || o.id AS subject""",
         {
-            "connection": connection, "code": code, "now": now, "kinds": [r[0].value for r in records],
+            "connection": connection, "code": code, "now": now, "claim": claim,
+            "kinds": [r[0].value for r in records],
             "ids": [r[1] for r in records], "hashes": [r[2] for r in records],
         },
     )  # fmt: skip
@@ -661,7 +664,7 @@ WITH ours AS (
 _ACCEPTED = "kind, id, state, body, sent, accepted_at, request_id, doubts"
 
 
-def _batch(connection: str, batch: Sequence[Claimed], claim: UUID) -> Mapping[str, object]:
+def _batch(connection: str, batch: Sequence[Claimed], claim: UUID) -> dict[str, object]:
     return {"connection": connection, "kind": batch[0].kind.value, "ids": [row.id for row in batch], "claim": claim}
 
 

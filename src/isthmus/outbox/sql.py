@@ -389,11 +389,7 @@ def accept(
     _note(tx, connection, batch, "accepted", now, request_id)
     if batch[0].kind is Kind.CONTACT:
         _let_orders_go(tx, connection, [row.id for row in batch], now)
-    count(
-        tx,
-        connection,
-        {"push.requests": 1, "push.records": len(batch), "push.accepted": len(batch)},
-    )
+    count(tx, connection, {"push.requests": 1, "push.records": len(batch), "push.accepted": len(batch)})
     return len(ours)
 
 

@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -80,6 +80,18 @@ def database(db_url: str) -> Iterator[Database]:
     """A migrated, empty database of this test's own."""
     with Database(db_url, pool_size=4) as db:
         yield db
+
+
+@pytest.fixture(scope="session")
+def fresh_database(server_url: str) -> Callable[[], contextlib.AbstractContextManager[Database]]:
+    """Opens a migrated, empty database, for tests that want one for each of many examples."""
+
+    @contextlib.contextmanager
+    def opened() -> Iterator[Database]:
+        with _copy(server_url) as url, Database(url, pool_size=4) as db:
+            yield db
+
+    return opened
 
 
 @pytest.fixture(scope="module")

@@ -108,7 +108,6 @@ def test_a_role_alone_takes_its_database_with_it(fresh: Machine, role: str) -> N
     assert fresh.run("migrate").returncode == 0
     assert fresh.processes() == []
     alone = fresh.start(role)
-    until(lambda: fresh.cluster().postmaster() is not None, 20)
-    until(fresh.is_ready if role == "web" else lambda: fresh.role("work"), 20)
+    until(fresh.is_ready if role == "web" else lambda: fresh.cluster().answers(), 20)
     assert stop(alone) == 0
     until(lambda: not fresh.processes(), 10, "nothing is left of it")

@@ -66,8 +66,8 @@ class App:
             dsn = settings.database.address()
             if dsn is None:
                 embedded = Embedded(settings.database.data_dir)
+                stack.callback(embedded.stop)  # also of a start that is interrupted
                 dsn = embedded.start()
-                stack.callback(embedded.stop)
                 embedded.watch()
             db = stack.enter_context(
                 Database(dsn, pool_size or settings.database.pool_size, application_name=f"isthmus {role}")

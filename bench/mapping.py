@@ -23,7 +23,7 @@ ROUNDS, AT_ONCE = 7, 3000
 
 
 def run() -> dict[str, float]:
-    """Records per second of one core's time; the bodies are the simulated shop's own, with every key Shopify publishes."""
+    """Records per second of one core's time; bodies are the simulated shop's own, with every key Shopify publishes."""
     orders = told()
     plain = [body for body, made in orders if len(made.lines) == LINES and not made.refunds]
     refunded = [body for body, made in orders if made.refunds]

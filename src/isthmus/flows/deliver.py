@@ -18,6 +18,7 @@ from isthmus.model.lane import Lane
 from isthmus.ometria.answers import Pushed
 from isthmus.outbox import plan
 from isthmus.outbox import sql as outbox
+from isthmus.outbox.pace import sql as pace
 from isthmus.outbox.sql import Claimed
 
 OUTAGE_AFTER = 3
@@ -56,18 +57,15 @@ def deliver(db: Database, road: Road, lanes: Sequence[Lane] = tuple(Lane)) -> De
         _outdate(tx, road, now)
         if not outbox.due(tx, road.connection, now, lanes):
             return Delivered()
-        slot_at, n = outbox.reserve(tx, road.connection, "push", road.pace.push_per_second, now)
+        slot_at, n = pace.reserve(tx, road.connection, "push", road.pace.push_per_second, now)
     road.clock.wait((slot_at - now).total_seconds())
 
     claim = claim_id()
     now = road.clock.now()
     with db.transaction() as tx:
-        own = [lane for lane in plan.slot_lanes(n, road.pace.realtime_share) if lane in lanes]
-        kind = plan.choose(outbox.ready(tx, road.connection, own, lanes, now), now)
-        order = [lane for lane in plan.filling_order(own) if lane in lanes]
-        batch = outbox.claim(tx, road.connection, kind, order, now=now, claim=claim, packer=road.packer) if kind else []
+        batch = _fill(tx, road, plan.slot_lanes(n, road.pace.realtime_share), lanes, now, claim)
         if not batch:
-            outbox.hand_back(tx, road.connection, "push", road.pace.push_per_second, slot_at)
+            pace.hand_back(tx, road.connection, "push", road.pace.push_per_second, slot_at)
             return Delivered()
 
     # Whoever was held up between claim and push (a paused machine, a slow disk) lets the lease run out instead.
@@ -78,6 +76,18 @@ def deliver(db: Database, road: Road, lanes: Sequence[Lane] = tuple(Lane)) -> De
     except Failure as failure:
         return _failed(db, road, batch, claim, failure)
     return _answered(db, road, batch, claim, pushed)
+
+
+def _fill(tx: Tx, road: Road, own: Sequence[Lane], lanes: Sequence[Lane], now: datetime, claim: UUID) -> list[Claimed]:
+    """Claim what the slot of these lanes is best spent on, of the lanes that are open."""
+    kind = plan.choose(outbox.ready(tx, road.connection, lanes, now), own, now)
+    if kind is None:
+        return []
+    order = [lane for lane in plan.filling_order(own) if lane in lanes]
+    riders = plan.RIDERS if Lane.REALTIME in order[1:] else 0
+    return outbox.claim(
+        tx, road.connection, kind, order, now=now, claim=claim, packer=road.packer, riders=riders
+    )  # fmt: skip
 
 
 def _outdate(tx: Tx, road: Road, now: datetime) -> None:
@@ -95,7 +105,7 @@ def _answered(db: Database, road: Road, batch: Sequence[Claimed], claim: UUID, p
         return _refused(db, road, batch, claim, failure, some_arrived=pushed.accepted > 0)
     with db.transaction() as tx:
         outbox.accept(tx, road.connection, batch, claim, pushed.request_id, now=now, coalesce=road.pace.coalesce)
-        if outbox.all_well(tx, road.connection, "push"):
+        if pace.all_well(tx, road.connection, "push"):
             trouble.open_again(tx, road, OUTAGES, by="deliver")
         if pushed.queue_limit and pushed.queue_remaining is not None:
             # The platform works its queue off at some pace we do not know; while it is behind, silence proves nothing.
@@ -119,10 +129,10 @@ def _turned_away(db: Database, road: Road, batch: Sequence[Claimed], claim: UUID
     """Nothing arrived: 429, no connection, or a key that is refused. Nobody's record is at fault, so none is blamed."""
     now = road.clock.now()
     with db.transaction() as tx:
-        n = outbox.failures(tx, road.connection, "push") + 1
+        n = pace.failures(tx, road.connection, "push") + 1
         wait = min(wait_for(min(n, 8), failure.retry_after) or LONGEST_WAIT, LONGEST_WAIT)
         outbox.give_back(tx, road.connection, batch, claim, now=now, due_at=now, outcome="deferred")
-        outbox.slow_down(tx, road.connection, "push", now + wait)
+        pace.slow_down(tx, road.connection, "push", now + wait)
         if isinstance(failure, BlockedError):
             trouble.shut(tx, road, failure)
         elif n >= OUTAGE_AFTER:
@@ -136,7 +146,7 @@ def _unanswered(db: Database, road: Road, batch: Sequence[Claimed], claim: UUID,
     most = max(row.attempts for row in batch)
     company = next((size for after, size in reversed(UNANSWERED) if most >= after), None)
     with db.transaction() as tx:
-        n = outbox.slow_down(tx, road.connection, "push", now + timedelta(seconds=min(0.25 * 2 ** min(most, 6), 15)))
+        n = pace.slow_down(tx, road.connection, "push", now + timedelta(seconds=min(0.25 * 2 ** min(most, 6), 15)))
         if len(batch) == 1 and most >= GIVE_UP_AFTER:
             _bury(tx, road, batch, claim, RejectedError("platform.unanswered"), now)
         else:
@@ -165,7 +175,7 @@ def _refused(
                 tx, road.connection, batch, claim, now=now, due_at=now, outcome="refused",
                 batch_max=plan.smaller(len(batch)), may_be_there=some_arrived,
             )  # fmt: skip
-        outbox.all_well(tx, road.connection, "push")
+        pace.all_well(tx, road.connection, "push")
     return Delivered(len(batch), 0, failure.code)
 
 

@@ -20,6 +20,7 @@ from isthmus.model.write import Kind
 from isthmus.ometria.answers import FeedEntry
 from isthmus.outbox import plan
 from isthmus.outbox import sql as outbox
+from isthmus.outbox.pace import sql as pace
 from isthmus.outbox.sql import Accepted
 
 AT_ONCE = 5_000
@@ -164,5 +165,5 @@ def _look(road: Road, record: Accepted) -> dict[str, Any] | None:
 def _wait_for_a_slot(db: Database, road: Road) -> None:
     now = road.clock.now()
     with db.transaction() as tx:
-        slot_at, _ = outbox.reserve(tx, road.connection, "read", road.pace.read_per_second, now)
+        slot_at, _ = pace.reserve(tx, road.connection, "read", road.pace.read_per_second, now)
     road.clock.wait((slot_at - now).total_seconds())

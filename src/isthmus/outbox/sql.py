@@ -14,6 +14,8 @@ from isthmus.model.lane import Lane
 from isthmus.model.write import Kind, Write
 from isthmus.outbox.plan import BATCH, Feed, Ready
 
+_LANES = tuple(Lane)
+
 LEASE = timedelta(seconds=12)
 """How long a claimed record is ours; the whole push ends before half of it."""
 
@@ -213,56 +215,6 @@ def outdate_moments(tx: Tx, connection: str, before: datetime, reason: str) -> i
     )  # fmt: skip
 
 
-# Pace ----------------------------------------------------------------------------------------------------------------
-
-
-def reserve(tx: Tx, connection: str, budget: str, per_second: float, now: datetime) -> tuple[datetime, int]:
-    """Take the next free request slot of a budget: when it is, and its running number."""
-    row = tx.fetch_one(
-        """INSERT INTO pace (connection, budget, next_at, n) VALUES (%(connection)s, %(budget)s, %(now)s + %(gap)s, 1)
-           ON CONFLICT (connection, budget) DO UPDATE
-           SET next_at = greatest(pace.next_at, %(now)s) + %(gap)s, n = pace.n + 1
-           RETURNING next_at - %(gap)s AS at, n""",
-        {"connection": connection, "budget": budget, "now": now, "gap": timedelta(seconds=1 / per_second)},
-    )
-    assert row is not None  # noqa: S101 - an upsert that returns always returns
-    return row["at"], row["n"]
-
-
-def hand_back(tx: Tx, connection: str, budget: str, per_second: float, at: datetime) -> None:
-    """Return an unused slot, if nobody has taken the one after it."""
-    gap = timedelta(seconds=1 / per_second)
-    tx.execute(
-        "UPDATE pace SET next_at = next_at - %s, n = n - 1 WHERE connection = %s AND budget = %s AND next_at = %s",
-        (gap, connection, budget, at + gap),
-    )
-
-
-def slow_down(tx: Tx, connection: str, budget: str, until: datetime) -> int:
-    """No slot before `until`, since a whole request failed; how many have failed in a row."""
-    row = tx.fetch_one(
-        """UPDATE pace SET next_at = greatest(next_at, %s), failures = failures + 1
-           WHERE connection = %s AND budget = %s RETURNING failures""",
-        (until, connection, budget),
-    )
-    return 0 if row is None else int(row["failures"])
-
-
-def failures(tx: Tx, connection: str, budget: str) -> int:
-    value = tx.fetch_value("SELECT failures FROM pace WHERE connection = %s AND budget = %s", (connection, budget))
-    return int(value or 0)
-
-
-def all_well(tx: Tx, connection: str, budget: str) -> bool:
-    """Note that a request went through; whether that ended a row of failures."""
-    return (
-        tx.execute(
-            "UPDATE pace SET failures = 0 WHERE connection = %s AND budget = %s AND failures > 0", (connection, budget)
-        )
-        > 0
-    )
-
-
 # Claim ---------------------------------------------------------------------------------------------------------------
 
 
@@ -277,46 +229,43 @@ def due(tx: Tx, connection: str, now: datetime, lanes: Sequence[Lane]) -> bool:
     )
 
 
-def ready(tx: Tx, connection: str, own: Sequence[Lane], lanes: Sequence[Lane], now: datetime) -> list[Ready]:
-    """How much of each kind is due, counted up to a full batch, in the slot's own lanes and in all open ones."""
+def ready(tx: Tx, connection: str, lanes: Sequence[Lane], now: datetime) -> list[Ready]:
+    """How much is due of each kind in each of these lanes, counted up to a full push."""
     rows = tx.fetch_all(
-        """SELECT k.kind, own.n AS n_own, own.since, every.n AS n_all
-           FROM unnest(%(kinds)s::text[]) AS k (kind),
+        """SELECT k.kind, l.lane, due.n, due.since
+           FROM unnest(%(kinds)s::text[]) AS k (kind), unnest(%(lanes)s::smallint[]) AS l (lane),
            LATERAL (SELECT count(*) AS n, min(due_at) AS since FROM (
-               SELECT due_at FROM unnest(%(own)s::smallint[]) AS l (lane), LATERAL (
-                   SELECT o.due_at FROM outbox o WHERE o.connection = %(connection)s AND o.kind = k.kind
-                     AND o.lane = l.lane AND o.state = 'due' AND o.due_at <= %(now)s
-                   ORDER BY o.due_at LIMIT %(batch)s) AS x LIMIT %(batch)s) AS y) AS own,
-           LATERAL (SELECT count(*) AS n FROM (
-               SELECT 1 FROM unnest(%(lanes)s::smallint[]) AS l (lane), LATERAL (
-                   SELECT 1 FROM outbox o WHERE o.connection = %(connection)s AND o.kind = k.kind
-                     AND o.lane = l.lane AND o.state = 'due' AND o.due_at <= %(now)s
-                   LIMIT %(batch)s) AS x LIMIT %(batch)s) AS y) AS every""",
+               SELECT o.due_at FROM outbox o WHERE o.connection = %(connection)s AND o.kind = k.kind
+                 AND o.lane = l.lane AND o.state = 'due' AND o.due_at <= %(now)s
+               ORDER BY o.due_at LIMIT %(batch)s) AS x) AS due
+           WHERE due.n > 0""",
         {
             "connection": connection, "kinds": [k.value for k in Kind], "now": now, "batch": BATCH,
-            "own": [lane.rank for lane in own if lane in lanes], "lanes": [lane.rank for lane in lanes],
+            "lanes": [lane.rank for lane in lanes],
         },
     )  # fmt: skip
-    return [Ready(Kind(row["kind"]), row["n_own"], row["n_all"], row["since"]) for row in rows]
+    return [Ready(Kind(row["kind"]), _LANES[row["lane"]], row["n"], row["since"]) for row in rows]
 
 
 def claim(
-    tx: Tx, connection: str, kind: Kind, lanes: Sequence[Lane], *, now: datetime, claim: UUID, packer: Packer
-) -> list[Claimed]:
-    """Lease up to a batch of due records of one kind, lane by lane in the order given.
+    tx: Tx, connection: str, kind: Kind, lanes: Sequence[Lane], *, now: datetime, claim: UUID, packer: Packer,
+    riders: int = 0,
+) -> list[Claimed]:  # fmt: skip
+    """Lease up to a batch of due records of one kind: up to `riders` of realtime, then lane by lane in this order.
 
     Records of a refused batch travel apart from the others, in ever smaller company, until the bad one stands alone.
     """
     taken: list[Claimed] = []
     size = BATCH
-    for lane in lanes:
+    seats = [(Lane.REALTIME, riders)] if riders else []
+    for lane, most in [*seats, *((lane, BATCH) for lane in lanes)]:
         if len(taken) >= size:
             break
         rows = tx.fetch_all(
             _CLAIM,
             {
                 "connection": connection, "kind": kind.value, "lane": lane.rank, "now": now, "claim": claim,
-                "until": now + LEASE, "limit": size - len(taken), "company": size if taken else None,
+                "until": now + LEASE, "limit": min(size - len(taken), most), "company": size if taken else None,
             },
         )  # fmt: skip
         for row in rows:

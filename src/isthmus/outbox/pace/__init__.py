@@ -1,0 +1,1 @@
+"""An account's request budgets, shared by every process of every machine."""

@@ -1,0 +1,52 @@
+"""A request budget is one row: whoever takes a slot moves the next one on, so that nobody calls too often."""
+
+from datetime import datetime, timedelta
+
+from isthmus.db.pool import Tx
+
+
+def reserve(tx: Tx, connection: str, budget: str, per_second: float, now: datetime) -> tuple[datetime, int]:
+    """Take the next free request slot of a budget: when it is, and its running number."""
+    row = tx.fetch_one(
+        """INSERT INTO pace (connection, budget, next_at, n) VALUES (%(connection)s, %(budget)s, %(now)s + %(gap)s, 1)
+           ON CONFLICT (connection, budget) DO UPDATE
+           SET next_at = greatest(pace.next_at, %(now)s) + %(gap)s, n = pace.n + 1
+           RETURNING next_at - %(gap)s AS at, n""",
+        {"connection": connection, "budget": budget, "now": now, "gap": timedelta(seconds=1 / per_second)},
+    )
+    assert row is not None  # noqa: S101 - an upsert that returns always returns
+    return row["at"], row["n"]
+
+
+def hand_back(tx: Tx, connection: str, budget: str, per_second: float, at: datetime) -> None:
+    """Return an unused slot, if nobody has taken the one after it."""
+    gap = timedelta(seconds=1 / per_second)
+    tx.execute(
+        "UPDATE pace SET next_at = next_at - %s, n = n - 1 WHERE connection = %s AND budget = %s AND next_at = %s",
+        (gap, connection, budget, at + gap),
+    )
+
+
+def slow_down(tx: Tx, connection: str, budget: str, until: datetime) -> int:
+    """No slot before `until`, since a whole request failed; how many have failed in a row."""
+    row = tx.fetch_one(
+        """UPDATE pace SET next_at = greatest(next_at, %s), failures = failures + 1
+           WHERE connection = %s AND budget = %s RETURNING failures""",
+        (until, connection, budget),
+    )
+    return 0 if row is None else int(row["failures"])
+
+
+def failures(tx: Tx, connection: str, budget: str) -> int:
+    value = tx.fetch_value("SELECT failures FROM pace WHERE connection = %s AND budget = %s", (connection, budget))
+    return int(value or 0)
+
+
+def all_well(tx: Tx, connection: str, budget: str) -> bool:
+    """Note that a request went through; whether that ended a row of failures."""
+    return (
+        tx.execute(
+            "UPDATE pace SET failures = 0 WHERE connection = %s AND budget = %s AND failures > 0", (connection, budget)
+        )
+        > 0
+    )

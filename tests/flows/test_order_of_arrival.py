@@ -1,0 +1,272 @@
+"""In whatever order, however often and with whatever body the shop's deliveries come, the platform says the same.
+
+"The same" is byte for byte the record that the platform holds after everything came once and in order.
+"""
+
+import functools
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from decimal import Decimal
+from random import Random
+
+import msgspec
+import pytest
+
+from isthmus.db.pool import Database
+from isthmus.ops import numbers
+from scenes import Town
+from sims.neighbourhood import Sizes
+from sims.shopify import chance, world
+from sims.shopify.deeds import catalogue, paying, people, placing, refunding, sending
+from sims.shopify.events import Event
+from sims.shopify.state import Delivery, EmailConsent, Order, Store
+
+LEVEL = "SINGLE_OPT_IN"
+Opened = Callable[[], AbstractContextManager[Database]]
+Arrange = Callable[[Town, list[Delivery]], None]
+"""How the deliveries of a play come in."""
+Play = Callable[["Shop"], None]
+
+
+class Shop:
+    """The first store of a town, where things happen a second apart unless told otherwise."""
+
+    def __init__(self, town: Town) -> None:
+        self.town, self.dice = town, Random(7)
+        self.made = town.sims.world
+        self.store: Store = next(iter(self.made.stores.values()))
+        self.order: Order | None = None
+
+    def now(self) -> datetime:
+        return self.made.now()
+
+    def told(self, events: list[Event], *, wait: float = 1) -> None:
+        with self.made.lock:
+            self.town.sims.deliveries.take(events)
+        self.town.pass_time(wait)
+
+    def places(self, *, wait: float = 1) -> Order:
+        """An order of a customer who is in the shop already."""
+        buyer = next(iter(self.store.customers.values()))
+        basket = chance.basket(self.store, self.dice, self.now(), buyer, world.shelf(self.store))
+        self.order, events = placing.place(self.made, self.store, basket)
+        self.told(events, wait=wait)
+        return self.order
+
+    def pays(self, order: Order, *, wait: float = 1) -> None:
+        self.told(paying.pay(self.made, self.store, order, self.now()), wait=wait)
+
+    def cancels(self, order: Order, *, wait: float = 1) -> None:
+        self.told(refunding.cancel(self.made, self.store, order, "CUSTOMER", self.now()), wait=wait)
+
+    def gives_back(self, order: Order) -> None:
+        line = order.lines[0]
+        giving = refunding.Giving({line.id: 1})
+        self.told(refunding.refund(self.made, self.store, order, giving, self.now()))
+
+
+def cancelled(shop: Shop) -> None:
+    shop.cancels(shop.places())
+
+
+def cancelled_after_paying(shop: Shop) -> None:
+    order = shop.places()
+    shop.pays(order)
+    shop.cancels(order)
+
+
+def refunded(shop: Shop) -> None:
+    order = shop.places()
+    shop.pays(order)
+    shop.gives_back(order)
+
+
+def sent(shop: Shop) -> None:
+    order = shop.places()
+    shop.pays(order)
+    shop.told(sending.send(shop.made, shop.store, order, sending.everything(order), shop.now()))
+
+
+def somebody_new_who_changes_everything(shop: Shop) -> None:
+    made, store = shop.made, shop.store
+    new = chance.customer(made, store, shop.dice, shop.now(), "ada@example.com")
+    shop.told(people.appear(store, new))
+    shop.told(people.rename(made, store, new, "Ada", "King", shop.now()))
+    shop.told(people.email_consent(made, store, new, EmailConsent("UNSUBSCRIBED", LEVEL, shop.now()), shop.now()))
+    shop.told(people.change_address(made, store, new, "ada.king@example.com", new.phone, shop.now()))
+    shop.told(people.email_consent(made, store, new, EmailConsent("SUBSCRIBED", LEVEL, shop.now()), shop.now()))
+
+
+def a_price_that_swings(shop: Shop) -> None:
+    variant = next(iter(shop.store.products.values())).variants[0]
+    for price in ("10.00", "12.00", "10.00"):
+        shop.told(catalogue.price(shop.made, shop.store, variant, Decimal(price), None, shop.now()))
+
+
+def all_in_one_second(shop: Shop) -> None:
+    order = shop.places(wait=0)
+    shop.pays(order, wait=0)
+    shop.cancels(order, wait=0)
+
+
+PLAYS: Sequence[Play] = (
+    cancelled,
+    cancelled_after_paying,
+    refunded,
+    sent,
+    all_in_one_second,
+    somebody_new_who_changes_everything,
+    a_price_that_swings,
+)
+
+
+def in_order(town: Town, due: list[Delivery]) -> None:
+    for delivery in due:
+        town.sims.deliveries.attempt(delivery, town.post)
+        a_moment(town)
+
+
+def backwards(town: Town, due: list[Delivery]) -> None:
+    """The last news first: a cancellation, a refund or an update before the record was ever heard of."""
+    in_order(town, due[::-1])
+
+
+def shuffled(town: Town, due: list[Delivery]) -> None:
+    Random(3).shuffle(due)
+    in_order(town, due)
+
+
+def all_at_once(town: Town, due: list[Delivery]) -> None:
+    for delivery in reversed(due):
+        town.sims.deliveries.attempt(delivery, town.post)
+    a_moment(town)
+
+
+def five_times_at_the_same_moment(town: Town, due: list[Delivery]) -> None:
+    for delivery in due:
+        at_once(town, delivery, 5)
+        town.sims.deliveries.settle(delivery, 200)
+        a_moment(town)
+
+
+def five_times_late_and_backwards(town: Town, due: list[Delivery]) -> None:
+    """Long after all of it was worked on, everything comes again."""
+    in_order(town, due)
+    for delivery in reversed(due):
+        at_once(town, delivery, 5)
+        a_moment(town)
+
+
+def refused_and_then_with_an_older_body(town: Town, due: list[Delivery]) -> None:
+    """A retry may carry what was said of the record before; it comes after all the others."""
+    town.sims.faults.set({"shopify.p_older_body": 1.0, "shopify.retry_speed": 100.0})
+    for delivery in due:
+        town.sims.deliveries.attempt(delivery, lambda *_: 503)
+    while town.sims.deliveries.pending:
+        town.pass_time(2)
+        town.work()
+
+
+def none_but_the_last(town: Town, due: list[Delivery]) -> None:
+    """All others are lost; a poll brings what they would have told."""
+    for delivery in due[:-1]:
+        town.sims.deliveries.attempt(delivery, lambda *_: 200)
+    in_order(town, due[-1:])
+    town.pass_time(30)
+    town.poll()
+
+
+def at_once(town: Town, delivery: Delivery, copies: int) -> None:
+    """The same delivery in several threads that all go off together."""
+    made = town.sims.deliveries.prepare(delivery)
+    assert made is not None
+    start = threading.Barrier(copies)
+
+    def post() -> None:
+        start.wait(10)
+        town.post(*made)
+
+    threads = [threading.Thread(target=post) for _ in range(copies)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+
+
+def a_moment(town: Town) -> None:
+    town.pass_time(0.3)
+    town.work()
+
+
+def said(town: Town) -> Mapping[str, bytes]:
+    """Every record of the platform by kind and id, as bytes."""
+    account = town.sims.ometria.account
+    shelves = {
+        "contact": account.collections["shopify"],
+        "order": account.orders,
+        "product": account.products,
+    }
+    return {
+        f"{kind}:{row.id}": msgspec.json.encode(row.record, order="sorted")
+        for kind, shelf in shelves.items()
+        for row in shelf
+    }
+
+
+def after(opened: Opened, play: Play, arrange: Arrange) -> Mapping[str, bytes]:
+    """What the platform says in the end, with the deliveries of the play arranged like this."""
+    with opened() as database:
+        town = Town(database, seed=5, sizes=Sizes(customers=6, orders=4, products=4))
+        town.load()
+        town.poll()
+        town.come_to_rest()
+        play(Shop(town))
+        arrange(town, town.sims.deliveries.due(town.clock.now()))
+        town.sims.faults.clear()
+        town.come_to_rest()
+        assert town.compare().differences == ()
+        (told,) = numbers.status(database, town.clock.now()).connections
+        assert told.cases.open == 0
+        return said(town)
+
+
+@pytest.fixture(scope="module")
+def told_in_order(fresh_database: Opened) -> Callable[[Play], Mapping[str, bytes]]:
+    """What the platform says after a play whose deliveries came once and in order."""
+    return functools.cache(lambda play: after(fresh_database, play, in_order))
+
+
+@pytest.mark.parametrize("play", PLAYS, ids=lambda play: play.__name__)
+@pytest.mark.parametrize(
+    "arrange",
+    [
+        backwards,
+        shuffled,
+        all_at_once,
+        five_times_at_the_same_moment,
+        five_times_late_and_backwards,
+        refused_and_then_with_an_older_body,
+        none_but_the_last,
+    ],
+    ids=lambda arrange: arrange.__name__,
+)
+def test_the_platform_says_the_same_however_it_was_told(
+    fresh_database: Opened, told_in_order: Callable[[Play], Mapping[str, bytes]], play: Play, arrange: Arrange
+) -> None:
+    assert after(fresh_database, play, arrange) == told_in_order(play)
+
+
+def test_the_same_delivery_five_times_at_once_is_one_event(database: Database) -> None:
+    town = Town(database, seed=5, sizes=Sizes(customers=6, orders=4, products=4))
+    town.load()
+    town.come_to_rest()
+    Shop(town).places()
+    due = town.sims.deliveries.due(town.clock.now())
+    for delivery in due:
+        at_once(town, delivery, 5)
+    with database.transaction() as tx:
+        assert tx.fetch_value("SELECT count(*) FROM event WHERE webhook_id IS NOT NULL") == len(due)
+    (told,) = numbers.status(database, town.clock.now()).connections
+    assert told.events.duplicate >= 4 * len(due)

@@ -169,6 +169,16 @@ def keys(tx: Tx, connection: str, kinds: Sequence[str]) -> list[Key]:
     return [(row["kind"], row["store"], row["id"]) for row in rows]
 
 
+def names(tx: Tx, connection: str, kind: str, store: str, after: str, limit: int) -> list[str]:
+    """The ids of living records of a kind, in the order of their text; those behind `after`."""
+    rows = tx.fetch_all(
+        """SELECT id FROM record WHERE connection = %s AND kind = %s AND store = %s AND id > %s AND body IS NOT NULL
+           ORDER BY id LIMIT %s""",
+        (connection, kind, store, after, limit),
+    )
+    return [row["id"] for row in rows]
+
+
 def quiet_checkouts(
     tx: Tx, connection: str, since: datetime, until: datetime, limit: int, packer: Packer
 ) -> list[Kept]:

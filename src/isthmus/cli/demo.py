@@ -34,7 +34,7 @@ def demo(
     seed: Annotated[int, typer.Option(metavar="N", help="Which merchant, and which misfortunes.")] = 1,
     json: Json = False,
 ) -> None:
-    from isthmus.cli import demo_view, show
+    from isthmus.cli import demo_view, demo_words, show
     from isthmus.kit.log import configure
     from isthmus.runtime import demo as stage
 
@@ -53,7 +53,7 @@ def demo(
     if json:
         show.document(as_json(report))
     else:
-        demo_view.tell(report)
+        demo_words.tell(report)
     if not report.is_good:
         raise typer.Exit(1)
 

@@ -1,21 +1,32 @@
-"""What the demonstration looks like while it runs, and the report at its end."""
+"""What the demonstration looks like while it runs."""
 
 import contextlib
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rich.console import Console, Group
+from rich import box
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from isthmus.cli.demo_words import fault
 from isthmus.flows.backfill import Progress
+from isthmus.flows.poll import KINDS
 from isthmus.ops.numbers import Status
-from isthmus.runtime.demo import Report, View
+from isthmus.runtime.demo import View
 
-SPOKEN = 6
-"""Lines of what was said that stay on the screen."""
+WIDTH = 78
+"""Columns that are drawn, so that a terminal of 80 shows all."""
+
+FIRST = 18
+"""Columns of the names at the left."""
+
+ON_PLATFORM = {"customers": "contacts", "moments": "events"}
+"""What the platform calls them."""
 
 
 class _Lines(View):
@@ -23,9 +34,10 @@ class _Lines(View):
 
     def __init__(self) -> None:
         self._phase = ""
+        self._began = time.monotonic()
 
     def say(self, line: str) -> None:
-        print(f"isthmus demo: {line}", file=sys.stderr)
+        print(f"isthmus demo: {time.monotonic() - self._began:5.1f} s  {line}", file=sys.stderr)
 
     def look(self, phase: str, status: Status, sims: Mapping[str, Any], left: float | None) -> None:  # noqa: ARG002
         if phase != self._phase:
@@ -34,24 +46,55 @@ class _Lines(View):
 
 
 class _Terminal(View):
-    """A table that follows the numbers."""
+    """A table that follows the numbers, and below it what was said last."""
 
     def __init__(self, live: Live) -> None:
         self._live = live
-        self._said: list[str] = []
-        self._drawn: Group | None = None
+        self._began = time.monotonic()
+        self._said: list[Text] = []
+        self._listed: dict[tuple[str, str], Progress] = {}
+        self._drawn: list[RenderableType] = []
 
     def say(self, line: str) -> None:
-        self._said = [*self._said, line][-SPOKEN:]
-        self._live.update(Group(*([self._drawn] if self._drawn else []), Text("\n".join(self._said), style="dim")))
+        self._said.append(Text(f"{time.monotonic() - self._began:5.0f} s  {line}", style="dim", no_wrap=True))
+        self._draw()
 
     def listed(self, step: Progress) -> None:
-        if step.is_done:
-            self.say(f"{step.store}: {step.n_listed} {step.kind}s are on the road")
+        self._listed[step.store, step.kind] = step
+        of_store = [told for (store, _), told in self._listed.items() if store == step.store]
+        if all(told.is_done for told in of_store) and len(of_store) == len(KINDS):
+            said = ", ".join(f"{told.n_listed} {told.kind}s" for told in of_store)
+            self.say(f"listed in {step.store}: {said}")
 
     def look(self, phase: str, status: Status, sims: Mapping[str, Any], left: float | None) -> None:
-        self._drawn = Group(_records(phase, status, sims, left), _lanes(status), _faults(sims))
-        self._live.update(Group(self._drawn, Text("\n".join(self._said), style="dim")))
+        self._drawn = [
+            _title(phase, left),
+            _records(status, sims),
+            self._bar(phase, status, sims),
+            Text(),
+            _lanes(status),
+            Text(),
+            _faults(sims),
+            Text(),
+        ]
+        self._draw()
+
+    def _bar(self, phase: str, status: Status, sims: Mapping[str, Any]) -> RenderableType:
+        """How far the load is, then how far both sides agree."""
+        connection = status.connections[0]
+        if phase != "loading":
+            agreement = connection.agreement or 0.0
+            return _bar("agreement", agreement, f"{agreement:.1%}")
+        kinds = connection.accounting
+        there = sum(_on_platform(sims, kind) + n.excluded for kind, n in kinds.items())
+        of = max(sum(n.known for n in kinds.values()), sum(step.n_listed for step in self._listed.values()))
+        return _bar("loaded", there / of if of else 0.0, f"{there} of {of}")
+
+    def _draw(self) -> None:
+        console = self._live.console
+        used = sum(len(console.render_lines(part, pad=False)) for part in self._drawn)
+        room = max(1, console.height - used - 1)
+        self._live.update(Group(*self._drawn, *self._said[-room:]))
 
 
 @contextlib.contextmanager
@@ -61,7 +104,7 @@ def quiet() -> Iterator[View]:
 
 @contextlib.contextmanager
 def on_terminal() -> Iterator[View]:
-    console = Console(stderr=True)
+    console = Console(stderr=True, highlight=False)
     if not console.is_terminal:
         yield _Lines()
         return
@@ -69,71 +112,62 @@ def on_terminal() -> Iterator[View]:
         yield _Terminal(live)
 
 
-def _records(phase: str, status: Status, sims: Mapping[str, Any], left: float | None) -> Table:
-    connection = status.connections[0]
-    agreement = connection.agreement
-    title = f"{phase}, {left:.0f} s to go" if left is not None else phase
-    table = Table(title=f"{connection.name}: {title}", title_justify="left", title_style="bold", expand=False)
-    for name in ("", "in Shopify", "in Ometria", "applied", "excluded", "waiting", "case"):
-        table.add_column(name, justify="left" if not name else "right")
-    for kind, classes in connection.accounting.items():
-        there = sum(shop.get(kind, 0) for shop in sims["shopify"].values()) if kind != "moments" else None
-        platform = sims["ometria"].get({"customers": "contacts", "moments": "events"}.get(kind, kind), 0)
+def _title(phase: str, left: float | None) -> Text:
+    return Text.assemble((phase, "bold"), f", {left:.0f} s to go" if left is not None else "")
+
+
+def _records(status: Status, sims: Mapping[str, Any]) -> Table:
+    table = _table("", "in Shopify", "in Ometria", "applied", "excluded", "waiting", "case")
+    for kind, classes in status.connections[0].accounting.items():
+        # Ometria counts variants as products, as we do; a moment is made by us from what a shop says.
+        there = sum(shop.get(kind, 0) for shop in sims["shopify"].values()) if kind != "moments" else ""
+        counts = (classes.applied, classes.excluded, classes.waiting, classes.case)
+        name = "products, variants" if kind == "products" else kind
         table.add_row(
-            kind, "" if there is None else str(there), str(platform), str(classes.applied), str(classes.excluded),
-            str(classes.waiting), str(classes.case),
-        )  # fmt: skip
-    if agreement is not None:
-        table.caption = f"agreement {agreement:.1%}"
-        table.caption_justify = "left"
+            name, str(there), str(_on_platform(sims, kind)), *map(str, counts), style="red" if classes.case else None
+        )
     return table
+
+
+def _on_platform(sims: Mapping[str, Any], kind: str) -> int:
+    return int(sims["ometria"].get(ON_PLATFORM.get(kind, kind), 0))
 
 
 def _lanes(status: Status) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for name in ("lane", "depth", "oldest", "p50", "p99"):
-        table.add_column(name, justify="left" if name == "lane" else "right", style="cyan" if name == "lane" else "")
+    table = _table("lane", "depth", "oldest", "p50", "p99")
     for name, lane in status.connections[0].lanes.items():
-        table.add_row(
-            name, str(lane.depth), f"{lane.oldest_seconds:.1f} s", f"{lane.p50_seconds:.1f} s",
-            f"{lane.p99_seconds:.1f} s",
-        )  # fmt: skip
+        spans = (lane.oldest_seconds, lane.p50_seconds, lane.p99_seconds)
+        table.add_row(name, str(lane.depth), *(f"{span:.1f} s" if span else "–" for span in spans))
     return table
 
 
-def _faults(sims: Mapping[str, Any]) -> Text:
-    told = [f"{name.split('.')[1].removeprefix('p_')} {n}" for name, n in sorted(sims["injected"].items()) if n]
-    return Text("survived so far: " + (", ".join(told) or "nothing yet"), style="yellow")
+def _table(first: str, *rest: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
+    table.add_column(first, style="cyan", no_wrap=True, min_width=FIRST)
+    for name in rest:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
 
 
-def tell(report: Report) -> None:
-    """The convergence report, for people."""
-    console, found = Console(), report.comparison
-    injected = {name: n for name, n in sorted(report.injected.items()) if n}
-    table = Table(title="what went wrong, and was survived", title_justify="left", title_style="bold")
-    table.add_column("fault")
-    table.add_column("times", justify="right")
-    for name, n in injected.items():
-        table.add_row(name, str(n))
-    if report.n_kills:
-        table.add_row("a process killed with -9", str(report.n_kills))
-    console.print(table)
-    sides = Table(title="both sides, record by record", title_justify="left", title_style="bold")
-    sides.add_column("kind")
-    sides.add_column("equal", justify="right")
-    sides.add_column("different", justify="right")
-    for kind, n in found.n_equal.items():
-        sides.add_row(f"{kind}s", str(n), str(sum(d.kind == kind for d in found.differences)))
-    console.print(sides)
-    for reason, n in found.n_excluded.items():
-        console.print(f"  not sent on purpose: {n} ({reason})")
-    for group in report.status.connections[0].background.groups:
-        console.print(f"  open case: {group.cases} × {group.code} ({group.owner})")
-    for difference in found.differences[:20]:
-        console.print(
-            f"  [red]differs[/]: {difference.kind} {difference.id} at {difference.path or '-'}: {difference.why}"
-        )
-    if not report.is_at_rest:
-        console.print("[red]The two sides did not come to rest in time.[/]")
-    verdict = "[bold green]Both sides agree.[/]" if report.is_good else "[bold red]The two sides do not agree.[/]"
-    console.print(f"{verdict} {report.seconds:.0f} seconds in all.")
+def _beside() -> Table:
+    """A name, and what is to its right begins where the numbers do."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(width=FIRST, no_wrap=True)
+    return grid
+
+
+def _bar(name: str, share: float, told: str) -> Table:
+    line = _beside()
+    line.add_row(Text(name, style="cyan"), ProgressBar(total=1.0, completed=share, width=34), told)
+    return line
+
+
+def _faults(sims: Mapping[str, Any]) -> Table:
+    # A number stays on one line with what it counts.
+    told = [
+        f"{n} {fault(name)}".replace(" ", "\N{NO-BREAK SPACE}") for name, n in sorted(sims["injected"].items()) if n
+    ]
+    line = _beside()
+    line.width = WIDTH
+    line.add_row(Text("survived", style="cyan"), Text(" · ".join(told) or "nothing yet", style="yellow"))
+    return line

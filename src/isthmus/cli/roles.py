@@ -40,9 +40,9 @@ def web(config: Config = None, with_parent: WithParent = False) -> None:
     """The door and the desk alone, for more than one machine."""
     from isthmus.runtime import roles
 
-    if with_parent:
-        roles.end_with_parent()
     with _asked_to_end(), opened(config, role="web", pool_size=4) as app:
+        if with_parent:  # once the database counts on us, since we may be the last to leave it
+            roles.end_with_parent()
         roles.web(app)
 
 
@@ -59,13 +59,13 @@ def work(
     from isthmus.model.lane import Lane
     from isthmus.runtime import roles
 
-    if with_parent:
-        roles.end_with_parent()
     names = [lane.strip() for lane in lanes.split(",") if lane.strip()]
     unknown = [name for name in names if name not in set(Lane)]
     if unknown:
         raise ConfigError(f"--lanes: there is no lane {unknown[0]!r}; there are: {', '.join(Lane)}")
     with _asked_to_end(), opened(config, role="worker", pool_size=None) as app:
+        if with_parent:
+            roles.end_with_parent()
         n = app.settings.workers.processes if processes is None else processes
         if n == 1:
             roles.work(app, tuple(Lane(name) for name in names) or tuple(Lane))

@@ -248,27 +248,31 @@ def staged(view: View, *, seed: int, port: int | None = None) -> Iterator[Demo]:
             view.say("starting PostgreSQL")
             with App.opened(settings, role="demo", pool_size=3) as app:
                 schema.migrate(app)
-                connection = _write_connection(home, sims)
-                for store in sims.ready["stores"]:
-                    sims.post(  # what deploying the merchant's shopify.app.toml does
-                        "/_sim/subscriptions",
-                        {
-                            "shop": store["domain"],
-                            "uri": f"http://127.0.0.1:{port}/hooks/shopify",
-                            "topics": list(SUBSCRIBED),
-                        },
-                    )
-                checked, _, _ = joining.connect(app, files.read(connection), dry_run=False)
-                if not checked.is_good:
-                    raise RuntimeError(f"the demonstration could not connect: {checked.findings} {checked.failures}")
                 group = roles.Group(roles.roles(home / "isthmus.toml", settings.workers.processes))
-                group.look()
                 try:
+                    group.look()  # they start while we connect
+                    _connect(app, home, sims, port)
                     yield Demo(app, group, sims, view, seed=seed, desk=f"http://127.0.0.1:{port}")
                 finally:
                     group.stop()
     finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+def _connect(app: App, home: Path, sims: Sims, port: int) -> None:
+    connection = _write_connection(home, sims)
+    for store in sims.ready["stores"]:
+        sims.post(  # what deploying the merchant's shopify.app.toml does
+            "/_sim/subscriptions",
+            {
+                "shop": store["domain"],
+                "uri": f"http://127.0.0.1:{port}/hooks/shopify",
+                "topics": list(SUBSCRIBED),
+            },
+        )
+    checked, _, _ = joining.connect(app, files.read(connection), dry_run=False)
+    if not checked.is_good:
+        raise RuntimeError(f"the demonstration could not connect: {checked.findings} {checked.failures}")
 
 
 def _free(port: int) -> int:

@@ -1,0 +1,82 @@
+"""The demonstration is the main job, whole: it ends with both sides equal, and leaves nothing behind."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from machine import until
+
+from isthmus.db.cluster import is_alive
+
+DEMO = (sys.executable, "-m", "isthmus", "demo")
+FIRST_SIGN_WITHIN = 30.0
+"""Seconds until the shops are loading; five on a machine that has nothing else to do."""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where the demonstration may make its own folder; root's database server must get in."""
+    made = Path(tempfile.mkdtemp(prefix="demo-", dir=os.environ.get("ISTHMUS_TEST_DIR")))
+    made.chmod(0o711)
+    return made
+
+
+def environment(folder: Path) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "TMPDIR": str(folder)}
+
+
+def theirs(folder: Path) -> list[psutil.Process]:
+    """Everything that was started with this folder for its temporary files, or works in it."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            is_theirs = process.environ().get("TMPDIR") == str(folder) or str(folder) in " ".join(process.cmdline())
+        except psutil.Error:
+            continue
+        if is_theirs and is_alive(process):
+            found.append(process)
+    return found
+
+
+def test_a_short_demonstration_ends_with_no_difference(folder: Path) -> None:
+    seed = random.SystemRandom().randrange(10_000)
+    print(f"seed {seed}")
+    done = subprocess.run(
+        [*DEMO, "--seconds", "16", "--seed", str(seed), "--json"],
+        env=environment(folder), capture_output=True, text=True, timeout=240,
+    )  # fmt: skip
+    assert done.stdout, done.stderr
+    told: dict[str, Any] = json.loads(done.stdout)
+    assert told["differences"] == []
+    assert told["agrees"] is True, told
+    assert done.returncode == 0
+    assert sum(told["injected"].values()) > 10
+    assert told["injected"]["shopify.p_duplicate"]
+    assert told["processes_killed"] == 1
+    assert all(told["compared"].values())
+    assert theirs(folder) == []
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_nothing_outlives_a_demonstration_however_it_ends(folder: Path, how: signal.Signals) -> None:
+    began = time.monotonic()
+    demo = subprocess.Popen([*DEMO], env=environment(folder), stderr=subprocess.PIPE, text=True)
+    assert demo.stderr is not None
+    with demo.stderr as said:
+        assert any("loading" in line for line in said)
+        assert time.monotonic() - began < FIRST_SIGN_WITHIN
+        demo.send_signal(how)
+        demo.wait(30)
+    assert demo.returncode == (-signal.SIGKILL if how is signal.SIGKILL else 0)
+    until(lambda: not theirs(folder), 20, "nothing is left of it")

@@ -37,8 +37,6 @@ def run() -> dict[str, float]:
         "large_order_body_bytes": round(sum(map(len, plain)) / len(plain)),
         "large_order_decode_map_encode_per_second": _rate(_road, plain),
     }
-    for name, figure in figures.items():
-        print(f"{name:42} {figure:10,}")
     return figures
 
 
@@ -68,4 +66,5 @@ def _rate(work: Callable[[T], object], given: list[T]) -> int:
 
 
 if __name__ == "__main__":
-    run()
+    for name, figure in run().items():
+        print(f"{name:42} {figure:10,}")

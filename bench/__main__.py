@@ -1,0 +1,121 @@
+"""`python -m bench [names…] [--json]`: every figure the documents quote, beside its target."""
+
+import argparse
+import json
+import os
+import platform
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from bench import growth, ingest, mapping, pace, road
+from msgspec import Struct
+
+
+class Figure(Struct, frozen=True):
+    """One measured number and what is promised of it. `is_at_most` where less is better."""
+
+    name: str
+    value: float
+    target: float | None = None
+    is_at_most: bool = False
+
+    @property
+    def ratio(self) -> float | None:
+        """How many times better than promised; below 1 the promise is not kept."""
+        if self.target is None or not self.value:
+            return None
+        return self.target / self.value if self.is_at_most else self.value / self.target
+
+
+def _mapping(_: argparse.Namespace) -> list[Figure]:
+    told = mapping.run()
+    targets = {"new_order_decode_map_encode_per_second": 30_000}
+    return [Figure(name, value, targets.get(name)) for name, value in told.items()]
+
+
+def _ingest(_: argparse.Namespace) -> list[Figure]:
+    told = ingest.run()
+    targets = {"ratio": 0.35, "at_80_percent_p99_ms": 100}
+    return [Figure(name, value, targets.get(name), name.endswith("_ms")) for name, value in told.items()]
+
+
+def _road(_: argparse.Namespace) -> list[Figure]:
+    return [
+        Figure(name, value, {"orders_per_second": 2_000}.get(name))
+        for name, value in road.run().items()
+        if not isinstance(value, list)
+    ]
+
+
+def _pace(given: argparse.Namespace) -> list[Figure]:
+    told = pace.run(given.seconds)
+    targets = {"slots_used_percent": 95, "records_per_push": 90, "realtime_p99_seconds": 5}
+    return [
+        Figure(name, value, targets.get(name), name.endswith("p99_seconds"))
+        for name, value in _flat(told)
+        if isinstance(value, (int, float))
+    ]
+
+
+def _growth(_: argparse.Namespace) -> list[Figure]:
+    rows = growth.run()
+    figures = [Figure(f"{name} at {row['orders']:,}", value) for row in rows for name, value in row.items()]
+    kept = rows[-1]["orders_per_second"] / rows[0]["orders_per_second"]
+    return [*figures, Figure("rate kept from the first size to the last", round(kept, 2))]
+
+
+def _flat(told: dict[str, Any], before: str = "") -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
+    for name, value in told.items():
+        found += _flat(value, f"{before}{name}.") if isinstance(value, dict) else [(f"{before}{name}", value)]
+    return found
+
+
+ALL: dict[str, Callable[[argparse.Namespace], list[Figure]]] = {
+    "mapping": _mapping,
+    "ingest": _ingest,
+    "road": _road,
+    "pace": _pace,
+    "growth": _growth,
+}
+
+
+def machine() -> str:
+    return f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}, Python {platform.python_version()}"
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    options.add_argument("names", nargs="*", metavar="name", help=f"only these of {', '.join(ALL)}")
+    options.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    options.add_argument("--seconds", type=int, default=300, help="of realtime arrivals in pace")
+    given = options.parse_args()
+    if unknown := sorted(set(given.names) - set(ALL)):
+        options.error(f"there is no {unknown[0]}; there are: {', '.join(ALL)}")
+    told: dict[str, Any] = {"machine": machine(), "measured_on": f"{datetime.now(UTC):%Y-%m-%d}"}
+    if not given.json:
+        print(f"{told['machine']}, load {os.getloadavg()[0]:.1f}")
+    for name in given.names or ALL:
+        figures = ALL[name](given)
+        told[name] = {figure.name: figure.value for figure in figures}
+        if not given.json:
+            _show(name, figures)
+    if given.json:
+        json.dump(told, sys.stdout, indent=2)
+        print()
+
+
+def _show(name: str, figures: list[Figure]) -> None:
+    print(f"\n{name}")
+    for figure in figures:
+        line = f"  {figure.name:46} {figure.value:>12,}"
+        if figure.target is not None:
+            bound = "at most" if figure.is_at_most else "at least"
+            line += f"   {bound:8} {figure.target:>8,}   {figure.ratio or 0:.2f} times"
+        print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""Values that swing while pushes are lost, answered late or refused end as they were last desired."""
+
+import contextlib
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from conftest import LONG
+from isthmus.db.pool import Database
+from isthmus.flows.deliver import deliver
+from isthmus.flows.road import Pace
+from isthmus.flows.settle import settle
+from isthmus.kit.ids import claim_id
+from isthmus.model.lane import Lane
+from isthmus.model.write import Kind, Write
+from isthmus.outbox import sql as outbox
+from isthmus.outbox.sql import Wanted
+from scenes import Stage
+
+Opened = Callable[[], contextlib.AbstractContextManager[Database]]
+
+TROUBLES = (
+    "ometria.p_timeout_after_accept",
+    "ometria.p_drop_before_accept",
+    "ometria.p502",
+    "ometria.p429",
+)
+NUMBERS, TOTALS = (1, 2), (10.0, 20.0, 30.0)
+
+swing = st.tuples(st.just("desire"), st.sampled_from(NUMBERS), st.sampled_from(TOTALS))
+trouble = st.tuples(st.sampled_from(TROUBLES), st.sampled_from((0.0, 1.0)))
+wait = st.tuples(st.just("wait"), st.sampled_from((0.3, 2.0, 6.0, 13.0)))
+work = st.sampled_from([("deliver",), ("deliver",), ("settle",), ("die",)])
+Deed = tuple[object, ...]
+
+
+def order(number: int, total: float) -> Write:
+    body = {
+        "@type": "order",
+        "id": f"uk:{number}",
+        "timestamp": "2026-11-23T09:00:00Z",
+        "grand_total": total,
+        "currency": "GBP",
+        "customer": {"email": "ada@example.com"},
+        "lineitems": [{"product_id": "uk:1", "quantity": 1, "unit_price": total}],
+        "is_valid": True,
+        "status": "complete",
+    }
+    return Write(Kind.ORDER, f"uk:{number}", msgspec.json.encode(body), Lane.REALTIME, subject=f"order:{number}")
+
+
+def desire(stage: Stage, write: Write) -> None:
+    now, pace = stage.clock.now(), stage.road.pace
+    with stage.db.transaction() as tx:
+        outbox.desire(
+            tx,
+            "acme",
+            [Wanted("uk", write, now)],
+            now=now,
+            coalesce=pace.coalesce,
+            contact_head_start=pace.contact_head_start,
+            packer=stage.road.packer,
+        )
+
+
+def die(stage: Stage) -> None:
+    """Somebody claims what is due and is never heard of again."""
+    with stage.db.transaction() as tx:
+        outbox.claim(
+            tx,
+            "acme",
+            Kind.ORDER,
+            tuple(Lane),
+            now=stage.clock.now(),
+            claim=claim_id(),
+            packer=stage.road.packer,
+        )
+
+
+def play(stage: Stage, deeds: Sequence[Deed]) -> dict[int, float]:
+    """Let it all happen; what was desired last, by order."""
+    wanted: dict[int, float] = {}
+    for deed in deeds:
+        match deed:
+            case ("desire", int(number), float(total)):
+                wanted[number] = total
+                desire(stage, order(number, total))
+            case ("wait", float(seconds)):
+                stage.pass_time(seconds)
+            case ("deliver",):
+                deliver(stage.db, stage.road)
+            case ("settle",):
+                settle(stage.db, stage.road)
+            case ("die",):
+                die(stage)
+            case (str(knob), float(chance)):
+                stage.faults.set({knob: chance})
+    return wanted
+
+
+def come_to_rest(stage: Stage) -> None:
+    stage.faults.clear()
+    for _ in range(200):
+        stage.pass_time(2)
+        while deliver(stage.db, stage.road).n_sent:
+            pass
+        settle(stage.db, stage.road)
+        with stage.db.transaction() as tx:
+            if not tx.fetch_value("SELECT count(*) FROM outbox WHERE state <> 'applied'"):
+                return
+    raise AssertionError("the outbox does not come to rest")
+
+
+@pytest.mark.parametrize("is_lagging", [False, True])
+@settings(max_examples=400 if LONG else 20)
+@given(deeds=st.lists(st.one_of(swing, swing, trouble, wait, work, work), min_size=4, max_size=40))
+def test_whatever_swings_around_lost_answers_ends_as_last_desired(
+    fresh_database: Opened, is_lagging: bool, deeds: list[Deed]
+) -> None:
+    pace = Pace(enrichment_every=timedelta(0), read_back=0.0, push_per_second=1000, read_per_second=1000)
+    with fresh_database() as db:
+        stage = Stage(db, pace=pace)
+        stage.platform.turn({"data_rps": 1e6, "push_rps": 1e6})
+        stage.faults.set({"ometria.slow_application": 7.0 if is_lagging else 0.0})
+        wanted = play(stage, deeds)
+        come_to_rest(stage)
+        for number, total in wanted.items():
+            there = stage.road.platform.order(f"uk:{number}")
+            assert there is not None
+            assert float(there["grand_total"]) == total

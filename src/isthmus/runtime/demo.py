@@ -340,11 +340,11 @@ api_key = "env:DEMO_OMETRIA_KEY"
 push_per_second = 4
 read_per_second = 4
 reporting_currency = "GBP"
-settle_after = "8s"
+settle_after = "5s"
 {stores}
 [lanes]
 enrichment_every = "5s"
-poll_every = "10s"
+poll_every = "8s"
 checkout_quiet = "20s"
 """
     )

@@ -142,13 +142,20 @@ class Stalled:
 
 
 class History:
-    """A town where anything may happen at any time; every deed is repeatable from its arguments."""
+    """A town where anything may happen at any time; every deed is repeatable from its arguments.
 
-    def __init__(self, db: Database, seed: int, *, is_idempotent: bool = True) -> None:
+    Either side of what is not documented: whether the platform knows an event's id again (`is_idempotent`), whether two
+    changes may carry one updated_at (`same_second`), whether a merge changes the orders of who is lost (`touching`).
+    """
+
+    def __init__(
+        self, db: Database, seed: int, *, is_idempotent: bool = True, same_second: bool = False, touching: bool = True
+    ) -> None:
         pace = Pace(push_per_second=1000, read_per_second=1000, enrichment_every=timedelta(0), read_back=0.0)
         self.town = Town(db, seed=seed, sizes=Sizes(customers=8, orders=10, products=6), pace=pace)
         self.db, self.road = db, self.town.road
         self.sims = self.town.sims
+        self.sims.world.same_second, self.sims.world.merge_touches_orders = same_second, touching
         self.calm()
         self.sims.ometria.turn({"event_idempotency": is_idempotent})
         self.acknowledged: set[tuple[str, str, str]] = set()

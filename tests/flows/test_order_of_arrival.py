@@ -171,11 +171,16 @@ def refused_and_then_with_an_older_body(town: Town, due: list[Delivery]) -> None
 
 def none_but_the_last(town: Town, due: list[Delivery]) -> None:
     """All others are lost; a poll brings what they would have told."""
-    for delivery in due[:-1]:
-        town.sims.deliveries.attempt(delivery, lambda *_: 200)
+    lose(town, due[:-1])
     in_order(town, due[-1:])
     town.pass_time(30)
     town.poll()
+
+
+def lose(town: Town, due: list[Delivery]) -> None:
+    """As if the shop had never sent these."""
+    for delivery in due:
+        town.sims.deliveries.attempt(delivery, lambda *_: 200)
 
 
 def at_once(town: Town, delivery: Delivery, copies: int) -> None:
@@ -270,3 +275,71 @@ def test_the_same_delivery_five_times_at_once_is_one_event(database: Database) -
         assert tx.fetch_value("SELECT count(*) FROM event WHERE webhook_id IS NOT NULL") == len(due)
     (told,) = numbers.status(database, town.clock.now()).connections
     assert told.events.duplicate >= 4 * len(due)
+
+
+@pytest.fixture
+def loaded(database: Database) -> Town:
+    """A town at rest whose shops are loaded and watched."""
+    town = Town(database, seed=5, sizes=Sizes(customers=6, orders=4, products=4))
+    town.load()
+    town.poll()
+    town.come_to_rest()
+    return town
+
+
+def test_the_orders_of_a_customer_who_was_merged_follow_though_the_shop_says_nothing_of_them(loaded: Town) -> None:
+    loaded.sims.world.merge_touches_orders = False
+    shop = Shop(loaded)
+    shop.places()
+    loaded.come_to_rest()
+    lost, kept = [one for one in shop.store.customers.values() if one.email][:2]
+    assert shop.store.orders_of[lost.id]
+    shop.told(people.merge(shop.made, shop.store, kept, lost, shop.now()))
+    loaded.come_to_rest()
+    assert loaded.compare().differences == ()
+
+
+def test_a_change_within_the_same_second_whose_delivery_was_lost_is_found_by_the_poll(loaded: Town) -> None:
+    loaded.sims.world.same_second = True
+    shop = Shop(loaded)
+    order = shop.places(wait=0.3)
+    told_first = loaded.sims.deliveries.due(loaded.clock.now())
+    shop.pays(order, wait=3)
+    in_order(loaded, [delivery for delivery in told_first if delivery.topic == "orders/create"])
+    lose(loaded, [delivery for delivery in told_first if delivery.topic != "orders/create"])
+    lose(loaded, loaded.sims.deliveries.due(loaded.clock.now()))
+    loaded.pass_time(60)
+    loaded.poll()
+    loaded.come_to_rest()
+    assert loaded.compare().differences == ()
+
+
+def test_a_change_within_the_second_of_a_reading_whose_delivery_was_lost_is_found_by_the_poll(loaded: Town) -> None:
+    loaded.sims.world.same_second = True
+    shop = Shop(loaded)
+    order = shop.places(wait=0.1)
+    lose(loaded, loaded.sims.deliveries.due(loaded.clock.now()))
+    loaded.poll()
+    loaded.work()
+    shop.pays(order, wait=3)
+    lose(loaded, loaded.sims.deliveries.due(loaded.clock.now()))
+    loaded.pass_time(60)
+    loaded.poll()
+    loaded.come_to_rest()
+    assert loaded.compare().differences == ()
+
+
+def test_a_poll_reads_no_record_again_that_was_told_after_its_second(loaded: Town) -> None:
+    shop = Shop(loaded)
+    shop.places(wait=0)
+    due = loaded.sims.deliveries.due(loaded.clock.now())
+    loaded.pass_time(30)
+    in_order(loaded, due)
+    loaded.pass_time(30)
+    loaded.poll()  # what was told within the second of its change is read once more
+    loaded.come_to_rest()
+    with loaded.db.transaction() as tx:
+        n = tx.fetch_value("SELECT count(*) FROM event")
+    loaded.poll()
+    with loaded.db.transaction() as tx:
+        assert tx.fetch_value("SELECT count(*) FROM event") == n

@@ -39,9 +39,15 @@ class AnyHistory(RuleBasedStateMachine):
         self._db = self._open.enter_context(opened())
         self.history: History
 
-    @initialize(seed=SEEDS, is_idempotent=st.booleans(), is_loaded=st.booleans())
-    def begin(self, seed: int, is_idempotent: bool, is_loaded: bool) -> None:
-        self.history = History(self._db, seed, is_idempotent=is_idempotent)
+    @initialize(
+        seed=SEEDS,
+        is_idempotent=st.booleans(),
+        same_second=st.booleans(),
+        touching=st.booleans(),
+        is_loaded=st.booleans(),
+    )
+    def begin(self, seed: int, is_idempotent: bool, same_second: bool, touching: bool, is_loaded: bool) -> None:
+        self.history = History(self._db, seed, is_idempotent=is_idempotent, same_second=same_second, touching=touching)
         self.history.town.load()
         self.history.town.poll()  # the watch begins
         if is_loaded:

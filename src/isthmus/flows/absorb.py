@@ -47,6 +47,8 @@ class Work(Struct):
     heard: list[ledger.Heard]
     same: list[tuple[Key, Lane]]
     """Records that were told again as they are: no change, but perhaps a more urgent reason to send them."""
+    confirmed: list[tuple[Key, datetime]]
+    """Records that a reading found as we have them, and when it began."""
 
 
 def absorb(tx: Tx, road: Road, words: Sequence[Told], now: datetime) -> list[Outcome]:
@@ -55,14 +57,18 @@ def absorb(tx: Tx, road: Road, words: Sequence[Told], now: datetime) -> list[Out
         return []
     _lock_records(tx, road, words)
     known = records.load(tx, road.connection, {word.key for word in words}, road.packer)
-    work = Work([], [], {}, [], [])
+    work = Work([], [], {}, [], [], [])
     for key, said in _by_key(words).items():
         _fold(road, work, key, known.get(key), said, now)
     changed = [change for change in work.changes if not change.is_remap]
 
     affected, who = _match(tx, road, work.changes, now)
-    records.save(tx, road.connection, [(c.key[1], c.after) for c in changed if c.after is not None], now, road.packer)
-    records.bury(tx, road.connection, [c.key for c in changed if c.is_gone], now)
+    kept = [(c.key[1], c.after, c.said_at) for c in changed if c.after is not None]
+    records.save(tx, road.connection, kept, now, road.packer)
+    records.confirm(tx, road.connection, work.confirmed)
+    gone = [c for c in changed if c.is_gone]
+    records.bury(tx, road.connection, [c.key for c in gone], now)
+    _follow_the_orders(tx, road, work, gone, now)
     ledger.append(tx, road.connection, work.heard, road.hash_key, now)
     desire.desire(tx, road, [*work.changes, *affected], who, now)
     desire.hurry(tx, road, work.same)
@@ -101,6 +107,7 @@ def _fold(road: Road, work: Work, key: Key, kept: Kept | None, said: list[Told],
     before = kept.record if kept else None
     known = kept.known if kept else None
     change = Change(key, before, before, [], min((w.event.lane for w in said), key=lambda lane: lane.rank), now)
+    change.said_at = kept.said_at if kept else None
     is_changed = False
     taken: list[Told] = []
     for word in said:
@@ -131,12 +138,15 @@ def _fold(road: Road, work: Work, key: Key, kept: Kept | None, said: list[Told],
                 _ask_for_the_rest(work, word, change.after, record, now)
                 change.after, change.is_gone, is_changed = record, False, True
                 change.passed.append(record)
+                change.said_at = word.said_at
                 known = Known(record.updated_at, digest)
                 taken.append(word)
             elif verdict is Verdict.ASK and key[0] in READABLE:
                 _tell(work, key[1], Hint(f"poll/{key[0]}", subject, word.event.lane, now))
             elif verdict is Verdict.SAME:
                 work.same.append((key, word.event.lane))
+                if word.is_reading and word.said_at is not None:
+                    work.confirmed.append((key, word.said_at))
             reason = {Verdict.STALE: "older than what is known", Verdict.ASK: "same version: read instead"}.get(verdict)
             state = State.APPLIED if verdict is Verdict.NEWER else State.STALE
             _end(work, word, state, reason, subject, _names(road, record))
@@ -245,6 +255,16 @@ def _names(road: Road, record: Canonical) -> tuple[bytes, ...]:
     """Keyed hashes of whom a body is about, so that one person's bodies can be found."""
     identifiers = (getattr(record, "email", None), getattr(record, "phone", None))
     return tuple(keyed_hash(road.hash_key, "person", text.strip().lower()) for text in identifiers if text)
+
+
+def _follow_the_orders(tx: Tx, road: Road, work: Work, gone: Sequence[Change], now: datetime) -> None:
+    """A customer who is gone may have been merged: read their orders, since nobody says whether those tell of it."""
+    customers = [(c.key[1], int(c.key[2])) for c in gone if c.key[0] == "customer"]
+    if not customers:
+        return
+    lane = min((c.lane for c in gone), key=lambda lane: lane.rank)
+    for _, store, name in records.orders_of(tx, road.connection, customers):
+        _tell(work, store, Hint("poll/order", f"order:{name}", lane, now))
 
 
 # Match ---------------------------------------------------------------------------------------------------------------

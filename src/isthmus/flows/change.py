@@ -19,3 +19,5 @@ class Change(Struct):
     since: datetime
     is_gone: bool = False
     is_remap: bool = False
+    said_at: datetime | None = None
+    """When the store said what is known now."""

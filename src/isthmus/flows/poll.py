@@ -1,5 +1,7 @@
 """Ask a store what changed lately, so that a webhook that never came is only late."""
 
+from datetime import timedelta
+
 from isthmus.cases import sql as cases
 from isthmus.db.pool import Database
 from isthmus.flows import trouble
@@ -9,10 +11,15 @@ from isthmus.model.event import Hint
 from isthmus.model.failure import Failure
 from isthmus.model.lane import Lane
 from isthmus.records import sql as records
+from isthmus.records.sql import Version
 from isthmus.runs import sql as runs
 from isthmus.runs import window
+from isthmus.shopify.reads import Listed
 
 KINDS = ("product", "customer", "order")
+VERSION = timedelta(seconds=1)
+"""How long a version lasts: updated_at has no fractions."""
+
 AT_ONCE = 250
 """One page of a listing."""
 
@@ -51,8 +58,11 @@ def poll(db: Database, road: Road, store: str, kind: str) -> int:
         page = listed[first : first + AT_ONCE]
         with db.transaction() as tx:
             known = records.versions(tx, road.connection, kind, store, [str(one.id) for one in page])
-            news = [one for one in page if known.get(str(one.id)) is None or known[str(one.id)] < one.updated_at]
-            hints = [Hint(f"poll/{kind}", f"{kind}:{one.id}", _lane(kind), now) for one in news]
+            hints = [
+                Hint(f"poll/{kind}", f"{kind}:{one.id}", lane, now)
+                for one in page
+                if (lane := _wanted(kind, one, known.get(str(one.id)))) is not None
+            ]
             n += inbox.tell(tx, road.connection, store, hints, now)
     with db.transaction() as tx:
         runs.advance(tx, road.connection, store, name, wanted.seen_until, n)
@@ -83,11 +93,23 @@ def poll_checkouts(db: Database, road: Road, store: str) -> int:
         hints = [
             Hint("poll/checkout", f"checkout:{one.token}", Lane.REALTIME, now, records.encode(one)[0])
             for one in listed
-            if one.token not in known or known[one.token] < one.updated_at
+            if one.token not in known or known[one.token].updated_at < one.updated_at
         ]
         n = inbox.tell(tx, road.connection, store, hints, now)
         runs.advance(tx, road.connection, store, name, now, n)
     return n
+
+
+def _wanted(kind: str, listed: Listed, known: Version | None) -> Lane | None:
+    """The lane on which a listed record is read; None for one of which we know all that the listing can tell.
+
+    A version is a second long. What was said within its own second is read once more, without hurry: a later change in
+    that second has the same version, and its webhook may be the one that never came.
+    """
+    if known is None or known.updated_at < listed.updated_at:
+        return _lane(kind)
+    is_early = known.said_at is None or known.said_at < listed.updated_at + VERSION
+    return Lane.REPAIR if known.updated_at == listed.updated_at and is_early else None
 
 
 def _lane(kind: str) -> Lane:

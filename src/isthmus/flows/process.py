@@ -88,13 +88,14 @@ def _work(db: Database, road: Road, claim: UUID, events: Sequence[Event]) -> Pro
     heard = told.hear(events, road)
     readings, failed = _of_returns(road, _unanswered(db, road, heard))
     heard.failures += failed
+    asked_at = road.clock.now()
     found, failed = read(road, readings)
     heard.failures += failed
     failing = {event.id for event, _ in heard.failures}
     unread = {r.event.id for r in readings if r.key not in found} - failing
     words = [word for word in heard.told if word.event.id not in failing]
     words += [
-        Told(r.event, r.key, found[r.key], is_reading=True)
+        Told(r.event, r.key, found[r.key], is_reading=True, said_at=asked_at)
         for r in readings
         if r.key in found and r.event.id not in failing | unread
     ]

@@ -1,7 +1,7 @@
 """What a batch of events says, in canonical words: which records, which statements, which must be read first."""
 
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from msgspec import Struct
 
@@ -40,6 +40,8 @@ class Told(Struct, frozen=True):
     is_patch: bool = False
     is_remap: bool = False
     claim: Claim | None = None
+    said_at: datetime | None = None
+    """When the store said so: a webhook's trigger, or when a reading began. None where nobody knows."""
 
 
 class Reading(Struct, frozen=True):
@@ -114,8 +116,8 @@ def _one(event: Event, road: Road, heard: Heard) -> None:
             if isinstance(record, parse.Hint):
                 heard.readings.append(Reading(event, (topic.kind.value, shop.name, str(record.id))))
             else:
-                is_patch = topic.action is Action.PATCH
-                heard.told.append(Told(event, key_of(shop.name, record), record, is_patch=is_patch))
+                key, is_patch = key_of(shop.name, record), topic.action is Action.PATCH
+                heard.told.append(Told(event, key, record, is_patch=is_patch, said_at=event.triggered_at))
 
 
 def _hint(event: Event, shop: Shop, heard: Heard) -> None:

@@ -40,6 +40,8 @@ class Kept(Struct, frozen=True):
     record: Canonical | None
     hash: bytes | None
     changed_at: datetime
+    said_at: datetime | None = None
+    """When the store said so; None where it did not tell."""
 
     @property
     def known(self) -> Known:
@@ -104,25 +106,36 @@ def of_people(
     return [_kept(row, packer) for row in rows]
 
 
-def save(tx: Tx, connection: str, records: Sequence[tuple[str, Canonical]], now: datetime, packer: Packer) -> None:
-    """Keep these (store, record) as the latest; whoever calls has weighed them under the records' locks."""
+class Version(Struct, frozen=True):
+    """How new our knowledge of a record is: the record's own version, and when the store said so, if it told."""
+
+    updated_at: datetime
+    said_at: datetime | None
+
+
+def save(
+    tx: Tx, connection: str, records: Sequence[tuple[str, Canonical, datetime | None]], now: datetime, packer: Packer
+) -> None:
+    """Keep these (store, record, when the store said so) as the latest; whoever calls has weighed them under the
+    records' locks.
+    """
     if not records:
         return
-    rows = [_row(store, record, packer) for store, record in records]
+    rows = [(*_row(store, record, packer), said_at) for store, record, said_at in records]
     columns = list(zip(*rows, strict=True))
     tx.execute(
         """INSERT INTO record (connection, kind, store, id, updated_at, body, hash, email, customer_id, token,
-                               placed_at, changed_at)
+                               placed_at, said_at, changed_at)
            SELECT %(connection)s, kind, store, id, updated_at, body, hash, email, customer_id, token, placed_at,
-                  %(now)s
+                  said_at, %(now)s
            FROM unnest(%(kind)s::text[], %(store)s::text[], %(id)s::text[], %(updated_at)s::timestamptz[],
                        %(body)s::bytea[], %(hash)s::bytea[], %(email)s::text[], %(customer_id)s::bigint[],
-                       %(token)s::text[], %(placed_at)s::timestamptz[])
-             AS r (kind, store, id, updated_at, body, hash, email, customer_id, token, placed_at)
+                       %(token)s::text[], %(placed_at)s::timestamptz[], %(said_at)s::timestamptz[])
+             AS r (kind, store, id, updated_at, body, hash, email, customer_id, token, placed_at, said_at)
            ON CONFLICT (connection, kind, store, id) DO UPDATE SET
                updated_at = excluded.updated_at, body = excluded.body, hash = excluded.hash, email = excluded.email,
                customer_id = excluded.customer_id, token = excluded.token, placed_at = excluded.placed_at,
-               changed_at = excluded.changed_at,
+               said_at = excluded.said_at, changed_at = excluded.changed_at,
                deleted_at = NULL""",
         {
             "connection": connection,
@@ -130,7 +143,7 @@ def save(tx: Tx, connection: str, records: Sequence[tuple[str, Canonical]], now:
             **{
                 name: list(column)
                 for name, column in zip(
-                    ("kind", "store", "id", "updated_at", "body", "hash", "email", "customer_id", "token", "placed_at"),
+                    _SAVED,
                     columns,
                     strict=True,
                 )
@@ -150,13 +163,34 @@ def bury(tx: Tx, connection: str, keys: Sequence[Key], now: datetime) -> None:
     )
 
 
-def versions(tx: Tx, connection: str, kind: str, store: str, ids: Sequence[str]) -> dict[str, datetime]:
+def confirm(tx: Tx, connection: str, told: Sequence[tuple[Key, datetime]]) -> None:
+    """The store said (then) that these records are still as we have them."""
+    tx.execute_many(
+        """UPDATE record SET said_at = greatest(said_at, %s)
+           WHERE connection = %s AND kind = %s AND store = %s AND id = %s""",
+        [(said_at, connection, *key) for key, said_at in told],
+    )
+
+
+def orders_of(tx: Tx, connection: str, customers: Sequence[tuple[str, int]]) -> list[Key]:
+    """The orders that, as far as we know, belong to these customers."""
+    rows = tx.fetch_all(
+        """SELECT r.kind, r.store, r.id FROM record r
+           JOIN unnest(%s::text[], %s::bigint[]) AS c (store, id) ON r.store = c.store AND r.customer_id = c.id
+           WHERE r.connection = %s AND r.kind = 'order' AND r.body IS NOT NULL""",
+        ([c[0] for c in customers], [c[1] for c in customers], connection),
+    )
+    return [(row["kind"], row["store"], row["id"]) for row in rows]
+
+
+def versions(tx: Tx, connection: str, kind: str, store: str, ids: Sequence[str]) -> dict[str, Version]:
     """The versions we have of these records, tombstones included."""
     rows = tx.fetch_all(
-        "SELECT id, updated_at FROM record WHERE connection = %s AND kind = %s AND store = %s AND id = ANY(%s)",
+        """SELECT id, updated_at, said_at FROM record
+           WHERE connection = %s AND kind = %s AND store = %s AND id = ANY(%s)""",
         (connection, kind, store, list(ids)),
     )
-    return {row["id"]: row["updated_at"] for row in rows}
+    return {row["id"]: Version(row["updated_at"], row["said_at"]) for row in rows}
 
 
 def keys(tx: Tx, connection: str, kinds: Sequence[str]) -> list[Key]:
@@ -220,13 +254,18 @@ def bought(tx: Tx, connection: str, checkouts: Sequence[Kept]) -> set[str]:
 
 # -- below: shared by the above ---------------------------------------------------------------------------------------
 
-_COLUMNS = "r.kind, r.store, r.id, r.updated_at, r.body, r.hash, r.changed_at"
+_COLUMNS = "r.kind, r.store, r.id, r.updated_at, r.body, r.hash, r.changed_at, r.said_at"
+_SAVED = (
+    "kind", "store", "id", "updated_at", "body", "hash", "email", "customer_id", "token", "placed_at", "said_at"
+)  # fmt: skip
 
 
 def _kept(row: Row, packer: Packer) -> Kept:
     body, kind = row["body"], str(row["kind"])
     record = None if body is None else _decoders[kind].decode(packer.unpack(body))
-    return Kept(kind, row["store"], row["id"], row["updated_at"], record, row["hash"], row["changed_at"])
+    return Kept(
+        kind, row["store"], row["id"], row["updated_at"], record, row["hash"], row["changed_at"], row["said_at"]
+    )
 
 
 def _row(store: str, record: Canonical, packer: Packer) -> tuple[object, ...]:

@@ -29,11 +29,11 @@ TROUBLES = (
     "ometria.p502",
     "ometria.p429",
 )
-NUMBERS, TOTALS = (1, 2), (10.0, 20.0, 30.0)
+NUMBERS, TOTALS = (1, 2), (10.0, 20.0)
 
 swing = st.tuples(st.just("desire"), st.sampled_from(NUMBERS), st.sampled_from(TOTALS))
-trouble = st.tuples(st.sampled_from(TROUBLES), st.sampled_from((0.0, 1.0)))
-wait = st.tuples(st.just("wait"), st.sampled_from((0.3, 2.0, 6.0, 13.0)))
+trouble = st.tuples(st.sampled_from(TROUBLES), st.sampled_from((0.0, 1.0, 1.0)))
+wait = st.tuples(st.just("wait"), st.sampled_from((0.3, 2.0, 2.0, 6.0, 13.0)))
 work = st.sampled_from([("deliver",), ("deliver",), ("settle",), ("die",)])
 Deed = tuple[object, ...]
 
@@ -121,12 +121,20 @@ def come_to_rest(stage: Stage) -> None:
 def test_whatever_swings_around_lost_answers_ends_as_last_desired(
     fresh_database: Opened, is_lagging: bool, deeds: list[Deed]
 ) -> None:
-    pace = Pace(enrichment_every=timedelta(0), read_back=0.0, push_per_second=1000, read_per_second=1000)
+    pace = Pace(
+        enrichment_every=timedelta(0),
+        read_back=0.0,
+        push_per_second=1000,
+        read_per_second=1000,
+        settle_after=timedelta(seconds=4),
+    )
     with fresh_database() as db:
         stage = Stage(db, pace=pace)
         stage.platform.turn({"data_rps": 1e6, "push_rps": 1e6})
+        wanted = play(stage, [("desire", number, TOTALS[0]) for number in NUMBERS])
+        come_to_rest(stage)  # what a value swings back to is what is known to be there
         stage.faults.set({"ometria.slow_application": 7.0 if is_lagging else 0.0})
-        wanted = play(stage, deeds)
+        wanted |= play(stage, deeds)
         come_to_rest(stage)
         for number, total in wanted.items():
             there = stage.road.platform.order(f"uk:{number}")

@@ -141,6 +141,21 @@ class Stalled:
             raise self.error
 
 
+def shops_through(town: Town, transport: httpx2.BaseTransport) -> dict[str, Shop]:
+    """The shops of a town, read by another way."""
+    shops = {}
+    for at in town.sims.stores():
+        client = Shopify(
+            f"https://shopify.example/{at['domain']}",
+            "2026-10",
+            Credentials(at["client_id"], at["client_secret"]),
+            town.clock,
+            transport=transport,
+        )
+        shops[at["name"]] = msgspec.structs.replace(town.road.shops[at["name"]], reader=Reads(client))
+    return shops
+
+
 class History:
     """A town where anything may happen at any time; every deed is repeatable from its arguments.
 
@@ -282,7 +297,7 @@ class History:
     def stall_reading(self, limit: int) -> None:
         """A worker stands still with what it has read of the shop, before it writes it down."""
         gate = Gate(self.town.transport, "graphql.json")
-        road = msgspec.structs.replace(self.road, shops=self._shops(gate))
+        road = msgspec.structs.replace(self.road, shops=shops_through(self.town, gate))
         self.stalled.append(Stalled(gate, lambda: process(self.db, road, self._open(tuple(Lane)), limit)))
 
     def stall_pushing(self) -> None:
@@ -298,16 +313,6 @@ class History:
 
     def _platform(self, transport: httpx2.BaseTransport) -> Ometria:
         return Ometria("https://api.ometria.example/v2", self.town.key, transport=transport)
-
-    def _shops(self, transport: httpx2.BaseTransport) -> dict[str, Shop]:
-        shops = {}
-        for at in self.sims.stores():
-            client = Shopify(
-                f"https://shopify.example/{at['domain']}", "2026-10",
-                Credentials(at["client_id"], at["client_secret"]), self.town.clock, transport=transport,
-            )  # fmt: skip
-            shops[at["name"]] = msgspec.structs.replace(self.road.shops[at["name"]], reader=Reads(client))
-        return shops
 
     # What must hold at every moment ----------------------------------------------------------------------------------
 

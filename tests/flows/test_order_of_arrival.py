@@ -14,7 +14,9 @@ from random import Random
 import msgspec
 import pytest
 
+from histories import Gate, Stalled, shops_through
 from isthmus.db.pool import Database
+from isthmus.flows.process import process
 from isthmus.ops import numbers
 from scenes import Town
 from sims.neighbourhood import Sizes
@@ -327,6 +329,27 @@ def test_a_change_within_the_second_of_a_reading_whose_delivery_was_lost_is_foun
     loaded.poll()
     loaded.come_to_rest()
     assert loaded.compare().differences == ()
+
+
+def test_a_reading_that_was_held_up_brings_nobody_back(loaded: Town) -> None:
+    shop = Shop(loaded)
+    new = chance.customer(shop.made, shop.store, shop.dice, shop.now(), "ada@example.com")
+    shop.told(people.appear(shop.store, new))
+    loaded.come_to_rest()
+    shop.told(people.rename(shop.made, shop.store, new, "Ada", "King", shop.now()))
+    gate = Gate(loaded.transport, "graphql.json")
+    road = msgspec.structs.replace(loaded.road, shops=shops_through(loaded, gate))
+    loaded.sims.deliver(loaded.post)
+    process(loaded.db, loaded.road)  # the webhook asks for a reading
+    slow = Stalled(gate, lambda: process(loaded.db, road))
+    loaded.pass_time(2)
+    shop.told(people.leave(shop.store, new))
+    loaded.work()
+    slow.go_on()
+    loaded.come_to_rest()
+    with loaded.db.transaction() as tx:
+        gone = tx.fetch_value("SELECT deleted_at FROM record WHERE kind = 'customer' AND id = %s", (str(new.id),))
+    assert gone is not None
 
 
 def test_a_poll_reads_no_record_again_that_was_told_after_its_second(loaded: Town) -> None:

@@ -67,7 +67,7 @@ def absorb(tx: Tx, road: Road, words: Sequence[Told], now: datetime) -> list[Out
     records.save(tx, road.connection, kept, now, road.packer)
     records.confirm(tx, road.connection, work.confirmed)
     gone = [c for c in changed if c.is_gone]
-    records.bury(tx, road.connection, [c.key for c in gone], now)
+    records.bury(tx, road.connection, [(c.key, c.said_at) for c in gone], now)
     _follow_the_orders(tx, road, work, gone, now)
     ledger.append(tx, road.connection, work.heard, road.hash_key, now)
     desire.desire(tx, road, [*work.changes, *affected], who, now)
@@ -125,7 +125,7 @@ def _fold(road: Road, work: Work, key: Key, kept: Kept | None, said: list[Told],
             # A reading that found nothing: the record is gone from the shop.
             if change.after is not None or known is None or not known.is_gone:
                 change.after, change.is_gone, is_changed = None, True, True
-                known = Known(now, None, is_gone=True)
+                known, change.said_at = Known(now, None, is_gone=True, said_at=word.said_at), word.said_at
                 taken.append(word)
                 _end(work, word, State.APPLIED, "gone from the shop", subject)
             else:
@@ -133,13 +133,13 @@ def _fold(road: Road, work: Work, key: Key, kept: Kept | None, said: list[Told],
         else:
             record = _merge(change.after, word, work)
             _, digest = records.encode(record)
-            verdict = weigh(known, record.updated_at, digest, is_reading=word.is_reading)
+            verdict = weigh(known, record.updated_at, digest, is_reading=word.is_reading, said_at=word.said_at)
             if verdict is Verdict.NEWER:
                 _ask_for_the_rest(work, word, change.after, record, now)
                 change.after, change.is_gone, is_changed = record, False, True
                 change.passed.append(record)
                 change.said_at = word.said_at
-                known = Known(record.updated_at, digest)
+                known = Known(record.updated_at, digest, said_at=word.said_at)
                 taken.append(word)
             elif verdict is Verdict.ASK and key[0] in READABLE:
                 _tell(work, key[1], Hint(f"poll/{key[0]}", subject, word.event.lane, now))

@@ -45,7 +45,7 @@ class Kept(Struct, frozen=True):
 
     @property
     def known(self) -> Known:
-        return Known(self.updated_at, self.hash, is_gone=self.record is None)
+        return Known(self.updated_at, self.hash, is_gone=self.record is None, said_at=self.said_at)
 
 
 def key_of(store: str, record: Canonical) -> Key:
@@ -152,14 +152,18 @@ def save(
     )
 
 
-def bury(tx: Tx, connection: str, keys: Sequence[Key], now: datetime) -> None:
-    """Tombstones: the record is gone from the shop, and nothing but a reading that finds it brings it back."""
+def bury(tx: Tx, connection: str, gone: Sequence[tuple[Key, datetime | None]], now: datetime) -> None:
+    """Tombstones: (record, when the reading began that found nothing). Nothing but a later reading brings one back."""
     tx.execute_many(
-        """INSERT INTO record (connection, kind, store, id, updated_at, changed_at, deleted_at)
-           VALUES (%(connection)s, %(kind)s, %(store)s, %(id)s, %(now)s, %(now)s, %(now)s)
+        """INSERT INTO record (connection, kind, store, id, updated_at, changed_at, deleted_at, said_at)
+           VALUES (%(connection)s, %(kind)s, %(store)s, %(id)s, %(now)s, %(now)s, %(now)s, %(said_at)s)
            ON CONFLICT (connection, kind, store, id) DO UPDATE SET body = NULL, hash = NULL, email = NULL,
-               customer_id = NULL, token = NULL, changed_at = %(now)s, deleted_at = %(now)s, updated_at = %(now)s""",
-        [{"connection": connection, "kind": k[0], "store": k[1], "id": k[2], "now": now} for k in keys],
+               customer_id = NULL, token = NULL, changed_at = %(now)s, deleted_at = %(now)s, updated_at = %(now)s,
+               said_at = %(said_at)s""",
+        [
+            {"connection": connection, "kind": kind, "store": store, "id": name, "now": now, "said_at": said_at}
+            for (kind, store, name), said_at in gone
+        ],
     )
 
 

@@ -16,25 +16,32 @@ class Verdict(StrEnum):
 
 
 class Known(Struct, frozen=True):
-    """The version and content hash of what we have; `is_gone` for a tombstone."""
+    """The version and content hash of what we have; `is_gone` for a tombstone; when the store said so, if it told."""
 
     updated_at: datetime
     hash: bytes | None
     is_gone: bool = False
+    said_at: datetime | None = None
 
 
-def weigh(known: Known | None, updated_at: datetime, content: bytes, *, is_reading: bool) -> Verdict:
+def weigh(
+    known: Known | None, updated_at: datetime, content: bytes, *, is_reading: bool, said_at: datetime | None = None
+) -> Verdict:
     """Whether a whole body of version `updated_at` with this content hash may overwrite what is known.
 
     Only a newer version overwrites. Of two bodies of one version nobody knows which is later, so the record is read,
     and the reading wins. A tombstone yields only to a reading: neither a late delivery nor a replay brings anyone back.
+    A reading that began before what we have was said was held up on its way, and wins nothing.
     """
     if known is None:
         return Verdict.NEWER
     if known.is_gone:
-        return Verdict.NEWER if is_reading else Verdict.STALE
+        is_later = known.said_at is None or said_at is None or said_at > known.said_at
+        return Verdict.NEWER if is_reading and is_later else Verdict.STALE
     if updated_at != known.updated_at:
         return Verdict.NEWER if updated_at > known.updated_at else Verdict.STALE
     if content == known.hash:
         return Verdict.SAME
+    if is_reading and known.said_at is not None and said_at is not None and said_at < known.said_at:
+        return Verdict.STALE
     return Verdict.NEWER if is_reading else Verdict.ASK

@@ -18,6 +18,7 @@ KINDS = {
 REASONS: dict[str, dict[str, str]] = {
     "isthmus/kit/clock.py": {"clock": "the one clock", "sleep": "its wait"},
     "isthmus/kit/ids.py": {"chance": "claim ids must differ between processes; nothing else depends on them"},
+    "isthmus/cli/demo_view.py": {"stopwatch": "how long the demonstration has run, beside each line it says"},
     "isthmus/connections/secrets.py": {"environment": "env:NAME is where secrets come from"},
     "isthmus/db/account.py": {"environment": "the embedded server inherits PATH and the like, and none of our secrets"},
     "isthmus/db/cluster.py": {"sleep": "until a server that starts answers", "stopwatch": "and how long that took"},

@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+import textwrap
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -163,11 +164,9 @@ def _bar(name: str, share: float, told: str) -> Table:
 
 
 def _faults(sims: Mapping[str, Any]) -> Table:
-    # A number stays on one line with what it counts.
-    told = [
-        f"{n} {fault(name)}".replace(" ", "\N{NO-BREAK SPACE}") for name, n in sorted(sims["injected"].items()) if n
-    ]
+    told = [f"{n} {fault(name)}" for name, n in sorted(sims["injected"].items()) if n]
+    # Wrapped here, since rich would also part a number from what it counts.
+    kept = " · ".join(one.replace(" ", "\N{NO-BREAK SPACE}") for one in told) or "nothing yet"
     line = _beside()
-    line.width = WIDTH
-    line.add_row(Text("survived", style="cyan"), Text(" · ".join(told) or "nothing yet", style="yellow"))
+    line.add_row(Text("survived", style="cyan"), Text(textwrap.fill(kept, WIDTH - FIRST - 2), style="yellow"))
     return line

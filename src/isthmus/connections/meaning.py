@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, ValidationInfo
 
-from isthmus.connections.fields import Duration, Section, Share, at_least
+from isthmus.connections.fields import Duration, FileName, Section, Share, at_least
 from isthmus.kit.duration import parse
 
 EVENT_NAME_CHARS = 32
@@ -112,7 +112,7 @@ class Consent(Section):
 class OwnRules(Section):
     """Rules of your own."""
 
-    file: str | None = Field(default=None, description="mapping file, relative to this one")
+    file: FileName | None = Field(default=None, description="mapping file, relative to this one")
 
 
 class Moments(Section):

@@ -10,7 +10,7 @@ from pydantic import AfterValidator
 
 from isthmus.model.failure import BlockedError
 
-_REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:.+", re.DOTALL)
+_REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:[^\x00-\x1f\x7f]+")
 
 
 class Secret:

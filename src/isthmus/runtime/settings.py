@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from isthmus.connections.fields import Duration, Section, Url, at_least
@@ -39,6 +39,12 @@ def _reference_or_url(value: str) -> str:
     raise ValueError('must be an address such as "https://host/path", "env:NAME" or "file:PATH"')
 
 
+def _folder(value: Any) -> Any:
+    if isinstance(value, str) and not (value.strip() and value.isprintable()):
+        raise ValueError("must be the name of a folder")
+    return value
+
+
 Pause = Annotated[Duration, at_least("1d")]
 
 
@@ -51,7 +57,9 @@ class DatabaseSettings(Section):
         description='"embedded" for a server of our own, or postgresql://user@host/db (version 15 or newer). An address'
         " with a password belongs in the environment or a file: env:NAME, file:PATH",
     )
-    data_dir: Path = Field(default=Path(".isthmus"), description="where the embedded server keeps its files")
+    data_dir: Annotated[Path, BeforeValidator(_folder)] = Field(
+        default=Path(".isthmus"), description="where the embedded server keeps its files"
+    )
     pool_size: int = Field(default=8, ge=2, le=200, description="connections that each process keeps at most")
 
     def address(self, environ: Mapping[str, str] = os.environ) -> str | None:

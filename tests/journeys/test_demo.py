@@ -68,7 +68,7 @@ def test_a_short_demonstration_ends_with_no_difference(folder: Path) -> None:
     assert list(folder.iterdir()) == []
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_nothing_outlives_a_demonstration_however_it_ends(folder: Path, how: signal.Signals) -> None:
     began = time.monotonic()
     demo = subprocess.Popen([*DEMO], env=environment(folder), stderr=subprocess.PIPE, text=True)

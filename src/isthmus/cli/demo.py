@@ -39,8 +39,9 @@ def demo(
     from isthmus.runtime import demo as stage
 
     configure("error", "auto")
-    # Asked to end by whatever means, it must end what it has started.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Asked to end by whatever means, also by closing its terminal, it must end what it has started.
+    for how in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(how, signal.default_int_handler)
     view = demo_view.quiet() if json else demo_view.on_terminal()
     report = None
     try:

@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -84,6 +85,7 @@ def run(seconds: int = 300, *, with_faults: bool = False) -> dict[str, Any]:
         "answers": {
             str(code): sum(push["status"] == code for push in within) for code in {p["status"] for p in within}
         },
+        "longest_pause_seconds": round(max(b - a for a, b in pairwise(sorted(push["at"] for push in within))), 2),
         "realtime_arrived_per_second": round(n / (ended - began)),
         **told,
     }

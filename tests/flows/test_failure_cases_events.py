@@ -260,3 +260,29 @@ def test_f96_a_flood_of_one_connection_leaves_the_others_freshness_alone(play: P
     told = {one.name: one for one in numbers.status(play.db, play.now).connections}
     assert told["acme"].events.waiting <= 1  # a consent to be confirmed at most
     assert told["staging"].events.waiting > 1_000
+
+
+def test_f37_every_push_is_of_one_type_and_within_its_limits(play: Play) -> None:
+    """F37: never orders beside contacts, at most 100 records, each at most 60 KB."""
+    for n in range(110):
+        play.person(f"many{n}@example.com", is_told=False)
+    for n in range(3):
+        play.orders(play.person(f"some{n}@example.com", is_told=False), is_told=False)
+    play.load_history()
+    play.come_to_rest()
+    pushes = [e["body"] for e in play.sims.tape.read(limit=200_000) if e["path"].endswith("/push")]
+    assert pushes
+    for records in pushes:
+        assert len({record["@type"] for record in records} - {"variant"}) <= 1
+        assert len(records) <= 100
+        assert all(len(msgspec.json.encode(record)) <= 60_000 for record in records)
+    assert max(map(len, pushes)) == 100
+
+
+def test_f60_a_rebill_is_an_order_that_says_where_it_came_from(play: Play) -> None:
+    """F60: counted, told apart by its source and tags; what a first order is, the platform's automations decide."""
+    placed = play.orders(play.person(), source_name="294517", tags=["Subscription Recurring Order"])
+    play.come_to_rest()
+    said = play.desired("order", f"uk:{placed.id}")
+    assert said["is_valid"] is True
+    assert said["properties"]["tags"] == "Subscription Recurring Order"

@@ -121,6 +121,7 @@ CREATE TABLE record (
     token        text,                  -- checkout token, on orders and checkouts
     placed_at    timestamptz,           -- orders only
     changed_at   timestamptz NOT NULL,  -- when we learned it
+    said_at      timestamptz,           -- when the store said so: a webhook's trigger, a reading's start
     deleted_at   timestamptz,
     PRIMARY KEY (connection, kind, store, id)
 ) WITH (fillfactor = 90);

@@ -18,8 +18,8 @@ from psycopg.conninfo import make_conninfo
 from isthmus.db.embedded import Embedded
 from isthmus.db.migrate import migrate
 from isthmus.db.pool import Database
+from lengths import LONG
 
-LONG = os.environ.get("ISTHMUS_TEST_LONG") == "1"
 RUN_DIR = "ISTHMUS_TEST_DIR"
 TEMPLATE = "template_isthmus"
 ROOM_FOR_DATABASES = 2 << 30  # bytes; one is 9 MB and lives as long as its test, the log of changes takes the rest

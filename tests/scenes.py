@@ -1,4 +1,4 @@
-"""A stage for flows: a real database, both simulated neighbours in this process, one clock that only moves when told."""
+"""A stage for flows: a real database, both simulated neighbours in this process, a clock that only moves when told."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -89,9 +89,7 @@ class Town:
         self.road = Road(
             connection="acme",
             shops=shops,
-            platform=Ometria(
-                "https://api.ometria.example/v2", self.key, transport=InProcess(self.sims.ometria.handle)
-            ),
+            platform=Ometria("https://api.ometria.example/v2", self.key, transport=InProcess(self.sims.ometria.handle)),
             collection="shopify",
             clock=self.clock,
             hash_key=HASH_KEY,

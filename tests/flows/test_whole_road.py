@@ -1,9 +1,9 @@
 """From a seeded merchant to an equal platform, in one process with a clock that only moves when told."""
 
 import pytest
-from scenes import Town
 
 from isthmus.db.pool import Database
+from scenes import Town
 
 
 @pytest.fixture

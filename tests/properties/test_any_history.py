@@ -17,11 +17,11 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from conftest import LONG
 from histories import DEEDS, PLATFORM_TROUBLE, SHOP_TROUBLE, History
 from isthmus.db.pool import Database
 from isthmus.model.lane import Lane
 from isthmus.model.write import Kind
+from lengths import LONG
 
 Opened = Callable[[], contextlib.AbstractContextManager[Database]]
 

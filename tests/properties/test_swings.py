@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conftest import LONG
 from isthmus.db.pool import Database
 from isthmus.flows.deliver import deliver
 from isthmus.flows.road import Pace
@@ -19,6 +18,7 @@ from isthmus.model.lane import Lane
 from isthmus.model.write import Kind, Write
 from isthmus.outbox import sql as outbox
 from isthmus.outbox.sql import Wanted
+from lengths import LONG
 from scenes import Stage
 
 Opened = Callable[[], contextlib.AbstractContextManager[Database]]

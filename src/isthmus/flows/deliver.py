@@ -39,6 +39,9 @@ OUTAGES = (
 
 LONGEST_WAIT = timedelta(seconds=60)
 
+HORIZON = timedelta(seconds=3)
+"""A slot further away than this is nobody's to wait for: whoever waits can neither be stopped nor do anything else."""
+
 
 class Delivered(Struct, frozen=True):
     """What one slot brought: records sent and accepted, or what went wrong. Nothing sent means nothing was due."""
@@ -55,7 +58,7 @@ def deliver(db: Database, road: Road, lanes: Sequence[Lane] = tuple(Lane)) -> De
     now = road.clock.now()
     with db.transaction() as tx:
         _outdate(tx, road, now)
-        if not outbox.due(tx, road.connection, now, lanes):
+        if not outbox.due(tx, road.connection, now, lanes) or pace.is_far(tx, road.connection, "push", now + HORIZON):
             return Delivered()
         slot_at, n = pace.reserve(tx, road.connection, "push", road.pace.push_per_second, now)
     road.clock.wait((slot_at - now).total_seconds())

@@ -18,6 +18,15 @@ def reserve(tx: Tx, connection: str, budget: str, per_second: float, now: dateti
     return row["at"], row["n"]
 
 
+def is_far(tx: Tx, connection: str, budget: str, until: datetime) -> bool:
+    """Whether the next free slot comes only after `until`, because the neighbour was found to need a rest."""
+    return bool(
+        tx.fetch_value(
+            "SELECT next_at > %s FROM pace WHERE connection = %s AND budget = %s", (until, connection, budget)
+        )
+    )
+
+
 def hand_back(tx: Tx, connection: str, budget: str, per_second: float, at: datetime) -> None:
     """Return an unused slot, if nobody has taken the one after it."""
     gap = timedelta(seconds=1 / per_second)

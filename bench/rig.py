@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -166,9 +165,10 @@ def say(told: dict[str, Any]) -> None:
 
 
 def spent() -> dict[str, float]:
-    """What this process has used so far: seconds of CPU, and memory at its most in MB."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return {"cpu": used.ru_utime + used.ru_stime, "mb": used.ru_maxrss / 1024}
+    """What this process has used so far: seconds of CPU, and MB of memory now (its most would count its parent's)."""
+    used = psutil.Process()
+    times = used.cpu_times()
+    return {"cpu": times.user + times.system, "mb": used.memory_info().rss / 2**20}
 
 
 class Servers:

@@ -115,7 +115,8 @@ def _arrive(db: Database, url: str, bodies: Bodies, writes: Writes, seconds: int
             wanted += [writes.write(kind, Lane.REALTIME, n) for kind in (Kind.MOMENT, Kind.PRODUCT) for n in due[kind]]
             with db.transaction() as tx:
                 _desire(tx, wanted, now, packer)
-                inbox.keep(tx, told, now)
+                if told:
+                    inbox.keep(tx, told, now)
             bells.ring("process", NAME)
             done = {kind: numbers.stop for kind, numbers in due.items()}
             time.sleep(max(0.0, TICK - (time.monotonic() - began - passed)))

@@ -25,12 +25,12 @@ def test_rows_of_a_killed_worker_are_taken_up_by_another(record_property: Callab
         with Database(here.cluster().url(), pool_size=1) as db:
             heir = here.start("work", "--processes", "1")
             until(lambda: _is_working(db), 30, "the heir works")
-            heir.send_signal(signal.SIGSTOP)  # so that all claims are the victim's
+            heir.send_signal(signal.SIGSTOP)  # so that all claims are the victim's, once the heir's own locks have gone
             victim = here.start("work", "--processes", "1")
             # A shop that does not answer, so that the victim surely holds claims when it dies.
             here.post("faults", {"shopify.timeout": 1.0, "shopify.timeout_for": 60.0})
             here.post("life", {"steps": 30})
-            until(lambda: _held(db), 30, "the victim holds claims")
+            until(lambda: _held(db), 60, "the victim holds claims")
             held = _held(db)
             victim.kill()
             victim.wait(5)

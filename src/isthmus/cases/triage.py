@@ -52,11 +52,10 @@ def judge(error: BaseException, attempt: int) -> Verdict:
 
 def _place(error: BaseException) -> str:
     """The kind of the error and the innermost place of ours: `KeyError in isthmus/flows/process.py:41`."""
-    frames = traceback.extract_tb(error.__traceback__)
-    ours = [frame for frame in frames if "isthmus" in frame.filename.replace("\\", "/").split("/")]
-    at = (ours or frames)[-1:]
-    if not at:
-        return type(error).__name__
-    path = at[0].filename.replace("\\", "/")
-    short = path[path.rfind("/isthmus/") + 1 :] if "/isthmus/" in path else path.rpartition("/")[2]
-    return f"{type(error).__name__} in {short}:{at[0].lineno}"
+    at = None
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        name = str(frame.f_globals.get("__name__", ""))
+        # By module, not by path: the folder that all of this lies in may well be called isthmus, too.
+        if at is None or name.partition(".")[0] == "isthmus":
+            at = f"{name.replace('.', '/')}.py:{line}"
+    return type(error).__name__ if at is None else f"{type(error).__name__} in {at}"

@@ -22,6 +22,8 @@ Record = TypeVar("Record")
 
 # A statement is planned once and for all when a connection sees it for the second time.
 PREPARE_AFTER = 1
+# Seconds between two statements of one transaction after which its holder is taken to hang.
+HANGS_AFTER = 15.0
 # How long a transaction waits for a connection: a killed embedded server is back well within it.
 WAIT_FOR = 10.0
 # The server is away (class 08, 57P0x) or full (53300): https://www.postgresql.org/docs/18/errcodes-appendix.html
@@ -100,6 +102,8 @@ class Database:
             "TimeZone": "UTC",
             "synchronous_commit": "on",
             "statement_timeout": int(statement_timeout * 1000),
+            # Whoever hangs in the middle of a transaction (a paused machine) must not hold its locks for ever.
+            "idle_in_transaction_session_timeout": int(HANGS_AFTER * 1000),
         }
         own = str(conninfo_to_dict(dsn).get("options") or "")
         self._pool: ConnectionPool[psycopg.Connection[Row]] = ConnectionPool(

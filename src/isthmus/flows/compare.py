@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from isthmus.db.pool import Database
+from isthmus.flows.desire import person_of
 from isthmus.flows.road import Road, Shop
 from isthmus.identity.match import Link, People, people
 from isthmus.kit.email import normalise
@@ -146,15 +147,6 @@ def _writes(shop: Shop, told: Records, who: People, standings: Mapping[tuple[Kin
         except RejectedError as failure:
             yield Write(Kind.CONTACT, name, None, Lane.BACKFILL, excluded=f"case {failure.code}")
     for placed in orders:
-        email = normalise(placed.email)
-        own = f"{rules.namespace}{placed.customer_id}"
-        person = (
-            who.by_customer.get((shop.name, placed.customer_id), own)
-            if placed.customer_id is not None
-            else who.by_email.get(email)
-            if email
-            else None
-        )
-        yield order.order(placed, person, rules, Lane.BACKFILL)
+        yield order.order(placed, person_of(shop, placed, who), rules, Lane.BACKFILL)
     for listed in products:
         yield from product.product(listed, rules, Lane.BACKFILL)

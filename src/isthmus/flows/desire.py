@@ -63,7 +63,7 @@ def _writes(shop: Shop, change: Change, who: People, opted: dict[str, bool], now
         case Customer():
             return _contact(shop, change, last, who, opted)
         case Order():
-            person = _person_of(shop, last, who)
+            person = person_of(shop, last, who)
             writes = [order.order(last, person, shop.rules, change.lane, is_deleted=change.is_gone)]
             if change.lane is Lane.REALTIME:
                 # Every state the order passed through, so that nothing that happened in between is missed.
@@ -115,7 +115,7 @@ def _lane(change: Change, customer: Customer) -> Lane:
     return Lane.REALTIME if opts_out or moved else change.lane
 
 
-def _person_of(shop: Shop, placed: Order, who: People) -> str | None:
+def person_of(shop: Shop, placed: Order, who: People) -> str | None:
     """The surviving id of an order's owner: by customer, else for a guest by address, else nobody we know."""
     if placed.customer_id is not None:
         own = f"{shop.rules.namespace}{placed.customer_id}"

@@ -15,8 +15,7 @@ from isthmus.runs import sql as runs
 from isthmus.runtime.app import App
 from isthmus.runtime.rules import rules
 from isthmus.shopify.access import Expected
-
-HOOK = "/hooks/shopify"
+from isthmus.web.server import SHOPIFY_HOOK
 
 
 def connect(app: App, config: ConnectionConfig, *, dry_run: bool) -> tuple[Checked, int, bool]:
@@ -34,7 +33,7 @@ def connect(app: App, config: ConnectionConfig, *, dry_run: bool) -> tuple[Check
             Expected(
                 domain=store.domain,
                 currency=store.currency,
-                uri=f"{public.rstrip('/')}{HOOK}" if public else None,
+                uri=f"{public.rstrip('/')}{SHOPIFY_HOOK}" if public else None,
                 is_subscribed_by_app=store.subscriptions == "app",
             ),
         )

@@ -1,0 +1,34 @@
+-- A shop's own rhythm: what was heard per topic and hour, and what only a poll found.
+CREATE TABLE rhythm (
+    connection  text NOT NULL,
+    store       text NOT NULL,
+    topic       text NOT NULL,
+    hour        timestamptz NOT NULL,
+    n           bigint NOT NULL DEFAULT 0,  -- deliveries
+    n_missed    bigint NOT NULL DEFAULT 0,  -- changes that no delivery told
+    last_at     timestamptz,
+    PRIMARY KEY (connection, store, topic, hour)
+);
+-- What a shop or the account looked like when it was last looked at, to tell what changed.
+CREATE TABLE snapshot (
+    connection  text NOT NULL,
+    store       text NOT NULL DEFAULT '',
+    name        text NOT NULL,
+    at          timestamptz NOT NULL,
+    body        jsonb NOT NULL,
+    PRIMARY KEY (connection, store, name)
+);
+-- What was told to whom it concerns: once per change of state.
+CREATE TABLE notice (
+    connection  text NOT NULL,
+    id          bigint GENERATED ALWAYS AS IDENTITY,
+    key         text NOT NULL,              -- case:platform.refused, lane:realtime, run:12, digest:2026-11-23
+    state       text NOT NULL,              -- opened, closed, late, recovered, finished
+    at          timestamptz NOT NULL,
+    body        jsonb NOT NULL,
+    told_at     timestamptz,
+    attempts    integer NOT NULL DEFAULT 0,
+    due_at      timestamptz NOT NULL,
+    PRIMARY KEY (connection, id)
+);
+CREATE INDEX notice_due ON notice (due_at) WHERE told_at IS NULL;

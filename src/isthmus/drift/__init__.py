@@ -1,0 +1,1 @@
+"""Where the two sides differ, once the difference has outlived its grace period, and which layer is at fault."""

@@ -1,0 +1,1 @@
+"""What one customer is worth, from the orders that count."""

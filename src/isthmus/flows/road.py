@@ -15,7 +15,7 @@ from isthmus.model.lane import Lane
 from isthmus.model.order import Order
 from isthmus.model.product import Product
 from isthmus.ometria.client import Ometria
-from isthmus.shopify.reads import Listed, Page
+from isthmus.shopify.reads import Listed, Page, Tallies
 
 
 class Reader(Protocol):
@@ -32,6 +32,8 @@ class Reader(Protocol):
     def changed(self, kind: str, since: datetime, until: datetime | None = None) -> Iterable[Listed]: ...
 
     def all_ids(self, kind: str, cursor: str | None = None, since: datetime | None = None) -> Page: ...
+
+    def tallies(self, kind: str, cursor: str | None = None, since: datetime | None = None) -> Tallies: ...
 
     def count(self, kind: str) -> int: ...
 

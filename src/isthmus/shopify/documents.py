@@ -52,6 +52,11 @@ ALL = {
     "customer": Document("listings", "CustomersAll", cost=13),
     "product": Document("listings", "ProductsAll", cost=13),
 }
+TALLY = {
+    "order": Document("tallies", "OrdersTally", cost=13),
+    "customer": Document("tallies", "CustomersTally", cost=24),
+    "product": Document("tallies", "ProductsTally", cost=13),
+}
 COUNT = {
     "order": Document("listings", "OrdersCount", cost=10),
     "customer": Document("listings", "CustomersCount", cost=10),
@@ -78,6 +83,7 @@ DOCUMENTS: tuple[Document, ...] = (
     CHECKOUT_LINES,
     *CHANGED.values(),
     *ALL.values(),
+    *TALLY.values(),
     *COUNT.values(),
     SHOP,
     SUBSCRIPTIONS,

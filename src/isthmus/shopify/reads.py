@@ -18,9 +18,10 @@ from isthmus.model.product import Product
 from isthmus.shopify import documents, trouble
 from isthmus.shopify.client import Shopify
 from isthmus.shopify.documents import Document
-from isthmus.shopify.parse import checkout_node, customer_node, order_node, product_node
+from isthmus.shopify.parse import checkout_node, customer_node, order_node, product_node, tally_node
 from isthmus.shopify.parse.body import utc
 from isthmus.shopify.parse.pieces_node import number
+from isthmus.shopify.parse.tally_node import Tally
 
 T = TypeVar("T")
 
@@ -42,6 +43,13 @@ class Page(Struct, frozen=True):
     """A page of a listing; `cursor` is where the next one begins, None after the last."""
 
     listed: tuple[Listed, ...]
+    cursor: str | None
+
+
+class Tallies(Struct, frozen=True):
+    """A page of tallies; `cursor` is where the next one begins, None after the last."""
+
+    listed: tuple[Tally, ...]
     cursor: str | None
 
 
@@ -92,6 +100,15 @@ class Reads:
         """One page of every record of a kind, lowest id first, created at or after `since`; resumable by its cursor."""
         query = None if since is None else f"{_CREATED.get(kind, 'created_at')}:>='{_text(since)}'"
         return self._page(documents.ALL[kind], {"query": query, "after": cursor})
+
+    def tallies(self, kind: str, cursor: str | None = None, since: datetime | None = None) -> Tallies:
+        """One page of every record of a kind with its money or consent, lowest id first; those changed at or after
+        `since`, where it is given. Search lags behind by seconds."""
+        query = None if since is None else f"updated_at:>='{_text(since)}'"
+        page = self._shop.graphql(documents.TALLY[kind], {"query": query, "after": cursor})["page"]
+        listed = tuple([_read(f"{kind} listing", tally_node.READERS[kind], node) for node in page["nodes"]])
+        info = page["pageInfo"]
+        return Tallies(listed, info["endCursor"] if info["hasNextPage"] else None)
 
     def count(self, kind: str) -> int:
         """How many records of a kind there are to see."""

@@ -1,1 +1,245 @@
-"""Name the layer at fault for a record on which the store, we and the platform do not agree."""
+"""Name the layer at fault for a record on which the store, we and the platform do not agree.
+
+The road goes store, record, desired write, platform. The first step on it where two neighbours differ is where the
+fault lies; what differs further down follows from it. One table, first match wins.
+"""
+
+from collections.abc import Callable
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class Look(StrEnum):
+    """there: read and there · absent: looked for and not found · unseen: nobody looked, or could not."""
+
+    THERE = "there"
+    ABSENT = "absent"
+    UNSEEN = "unseen"
+
+
+class Record(StrEnum):
+    """What we have of it: known, gone (a tombstone), none."""
+
+    KNOWN = "known"
+    GONE = "gone"
+    NONE = "none"
+
+
+class Standing(StrEnum):
+    """agreed: all sides say the same · waiting: it is on its way or too young · unseen: not enough was looked at ·
+    settled: the platform says what we desire, though we had given it up.
+    """
+
+    AGREED = "agreed"
+    WAITING = "waiting"
+    UNSEEN = "unseen"
+    SETTLED = "settled"
+
+
+class Repair(StrEnum):
+    """read: read the record again · map: map it again · send: send it again."""
+
+    READ = "read"
+    MAP = "map"
+    SEND = "send"
+
+
+class Facts(Struct, frozen=True, kw_only=True):
+    """Everything that is known of one platform record.
+
+    `store_path`, `mapped_path` and `platform_path` say where the store's reading differs from our record, a fresh
+    mapping of the record from the desired write, and the platform's reading from the desired write: None where they
+    agree, "" where a side has nothing to compare. `state` is the outbox's, None without a row. `blamed` is the code of
+    an open case that says why the store's record cannot be used. `is_ours` says that the id is one we would give today;
+    `twin` names another id of the same order.
+    """
+
+    kind: str
+    id: str
+    store_look: Look = Look.UNSEEN
+    store_path: str | None = None
+    record: Record = Record.NONE
+    mapped_path: str | None = None
+    state: str | None = None
+    case_code: str | None = None
+    is_ours: bool = True
+    platform_look: Look = Look.UNSEEN
+    platform_path: str | None = None
+    is_written_later: bool = False
+    twin: str | None = None
+    blamed: str | None = None
+    is_told: bool = False
+    """An event about it waits to be worked on."""
+    is_young: bool = False
+    """It changed within the grace period, on whichever side."""
+    would_opt_in: bool = False
+    """Sending it again would opt somebody in who is not opted in there."""
+
+
+class Verdict(Struct, frozen=True):
+    """A finding: its code, the layer at fault, what may be done about it, and where or why, naming no person."""
+
+    code: str
+    cause: str
+    repair: tuple[Repair, ...] = ()
+    detail: str = ""
+
+
+MOVING = ("due", "leased", "accepted", "held")
+"""States of a write that is on its way."""
+
+RESENDABLE = ("platform.not_applied", "platform.differs", "platform.unanswered")
+"""Dead letters that the platform never refused: it only did not do what it was told."""
+
+
+class Rule(Struct, frozen=True):
+    """One row of the table. `code` None means the one that an existing case has."""
+
+    code: str | None
+    when: Callable[[Facts], bool]
+    repair: Callable[[Facts], tuple[Repair, ...]]
+    detail: Callable[[Facts], str]
+
+
+def attribute(facts: Facts) -> Verdict | Standing:
+    """What is wrong with a record and whose fault it is, or how it stands when nothing is."""
+    if facts.is_told or facts.is_young:
+        return Standing.WAITING
+    for rule in RULES:
+        if rule.when(facts):
+            code = rule.code or facts.case_code or facts.blamed or "internal.bug"
+            return Verdict(code, cause(code), rule.repair(facts), rule.detail(facts))
+    if facts.state in MOVING:
+        return Standing.WAITING
+    if facts.state == "buried":
+        return Standing.SETTLED
+    return Standing.AGREED if _is_seen(facts) else Standing.UNSEEN
+
+
+def cause(code: str) -> str:
+    """The layer that a code's name begins with; whatever names no layer is ours."""
+    layer = code.partition(".")[0]
+    return layer if layer in ("storefront", "platform") else "integration"
+
+
+def _is_seen(facts: Facts) -> bool:
+    """Whether every side was looked at, so that agreement is more than silence."""
+    has_store = facts.store_look is Look.THERE or (facts.store_look is Look.ABSENT and facts.record is not Record.KNOWN)
+    if facts.state is None:
+        return facts.platform_look is Look.ABSENT and facts.record is not Record.KNOWN
+    if facts.state == "excluded" or not facts.is_ours:
+        return facts.platform_look is Look.ABSENT
+    return has_store and facts.platform_look is Look.THERE
+
+
+def _is_absent_or_other(facts: Facts) -> bool:
+    return facts.platform_look is Look.ABSENT or facts.platform_path is not None
+
+
+def _send(facts: Facts) -> tuple[Repair, ...]:
+    """Never towards an opt-in: that somebody is opted out there may be their own word."""
+    return () if facts.would_opt_in else (Repair.SEND,)
+
+
+def _read(facts: Facts) -> tuple[Repair, ...]:
+    """Read it, and where the platform strayed as well, send it: the reading may find nothing that is to be sent."""
+    strayed = facts.state == "applied" and facts.platform_look is not Look.UNSEEN and _is_absent_or_other(facts)
+    return (Repair.READ, *(_send(facts) if strayed else ()))
+
+
+def _at(facts: Facts) -> str:
+    where = f"at {facts.platform_path}" if facts.platform_path else ""
+    if facts.would_opt_in:
+        return f"{where}; not sent again, since that would opt somebody in".lstrip("; ")
+    return where
+
+
+def _none(_: Facts) -> tuple[Repair, ...]:
+    return ()
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        "integration.left_behind",
+        lambda f: f.state is not None and not f.is_ours and f.platform_look is Look.THERE,
+        _none,
+        lambda _: "under an id that its store no longer gives",
+    ),
+    Rule(
+        None,
+        lambda f: f.blamed is not None and f.store_look is Look.THERE and f.store_path is not None,
+        lambda _: (Repair.READ,),
+        lambda _: "the shop's record cannot be read",
+    ),
+    Rule(
+        "integration.missed_change",
+        lambda f: (
+            f.is_ours and f.store_look is Look.THERE and (f.record is not Record.KNOWN or f.store_path is not None)
+        ),
+        _read,
+        lambda f: f"at {f.store_path}" if f.store_path else "the shop has it, we do not",
+    ),
+    Rule(
+        "integration.missed_deletion",
+        lambda f: f.is_ours and f.store_look is Look.ABSENT and f.record is Record.KNOWN,
+        _read,
+        lambda _: "the shop no longer has it",
+    ),
+    Rule(
+        None,
+        lambda f: f.state == "buried" and cause(f.case_code or "") == "storefront",
+        _none,
+        lambda _: "what the shop says of it has no words in the platform",
+    ),
+    Rule(
+        "integration.stale_mapping",
+        lambda f: f.is_ours and f.mapped_path is not None,
+        lambda _: (Repair.MAP,),
+        lambda f: f"at {f.mapped_path}" if f.mapped_path else "nothing is desired of it",
+    ),
+    Rule(
+        "integration.left_behind",
+        lambda f: f.state == "excluded" and f.platform_look is Look.THERE,
+        _none,
+        lambda _: "we no longer send it, and it is still there",
+    ),
+    Rule(
+        None,
+        lambda f: f.state == "buried" and f.case_code not in RESENDABLE,
+        _none,
+        lambda _: "refused, and not to be sent again as it is",
+    ),
+    Rule(
+        None,
+        lambda f: f.state == "buried" and (f.platform_look is Look.UNSEEN or _is_absent_or_other(f)),
+        lambda f: () if f.platform_look is Look.UNSEEN else _send(f),
+        _at,
+    ),
+    Rule(
+        "platform.not_applied",
+        lambda f: f.state == "applied" and f.is_ours and f.platform_look is Look.ABSENT,
+        _send,
+        _at,
+    ),
+    Rule(
+        "platform.overwritten",
+        lambda f: f.state == "applied" and f.platform_path is not None and f.is_written_later,
+        _send,
+        _at,
+    ),
+    Rule("platform.differs", lambda f: f.state == "applied" and f.platform_path is not None, _send, _at),
+    Rule(
+        "platform.duplicate_order",
+        lambda f: f.state is None and f.platform_look is Look.THERE and f.twin is not None,
+        _none,
+        lambda f: f"the same order is there as {f.twin}",
+    ),
+    Rule(
+        "platform.foreign_writer",
+        lambda f: f.state is None and f.platform_look is Look.THERE,
+        _none,
+        lambda _: "we never wrote it",
+    ),
+)
+"""From the store to the platform, the first step that does not hold."""

@@ -93,6 +93,11 @@ class Ometria:
         """One custom event, or None."""
         return self._one(f"/custom-events/{_segment(event_id)}")
 
+    def collections(self) -> list[str]:
+        """The names of the contact collections there are (https://docs.ometria.com/docs/contacts-endpoint)."""
+        named = [item.get("id") for item in self._items(self._list("/contacts", {}))]
+        return [name for name in named if isinstance(name, str)]
+
     def contacts(
         self, collection: str, *, offset: int = 0, limit: int = PAGE, since: datetime | None = None
     ) -> list[dict[str, Any]]:

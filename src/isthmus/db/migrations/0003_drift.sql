@@ -49,8 +49,9 @@ CREATE TABLE seen (
     is_valid        boolean,
     is_test         boolean NOT NULL DEFAULT false,
     placed_at       timestamptz,
+    seller          text,                   -- platform orders: the store it names
     writer          text,                   -- platform: who it says wrote it last, where it says so
-    opts_in         boolean,                -- platform contacts: says opted in (true), out (false), nothing (null)
+    would_opt_in    boolean NOT NULL DEFAULT false, -- platform contacts: sending what we desire would opt somebody in
     PRIMARY KEY (connection, run, side, kind, id)
 );
 -- Records on which a run's sides may not agree: looked at one by one.

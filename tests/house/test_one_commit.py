@@ -13,6 +13,7 @@ OPENS = {
     "isthmus/ops/docket.py": "looks, and touches nothing",
     "isthmus/ops/evidence.py": "looks, in one snapshot, and touches nothing",
     "isthmus/ops/numbers.py": "looks, in one snapshot, and touches nothing",
+    "isthmus/ops/report/gather.py": "looks, in one snapshot, and touches nothing",
     "isthmus/ops/trace.py": "looks, in one snapshot, and touches nothing",
     "isthmus/runtime/app.py": "what every role must know before there is a flow: connections, doors, the hash key",
     "isthmus/runtime/joining.py": "storing a connection goes with resolved secrets, which stop at the runtime",

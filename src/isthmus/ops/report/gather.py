@@ -1,0 +1,220 @@
+"""Put one reconciliation together: totals of every side by day and store, every finding, and what it means to people.
+
+Everything is read in one snapshot, and nothing here names a person.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from msgspec import Struct
+
+from isthmus.cases.catalogue import row as catalogue
+from isthmus.db.pool import Database, Row
+from isthmus.kit import money
+from isthmus.ops.report import sql
+from isthmus.ops.sql import hold_still
+
+SIDES = ("store", "ours", "platform")
+
+SHOWN = 5_000
+"""Findings that a page or a sheet holds at most; the counts are of all."""
+
+CONSENT = ("marketing_optin", "channels.sms.allow_marketing", "channels")
+"""Where a contact's difference means that somebody may be written to who said no, or may not who said yes."""
+
+
+class Sums(Struct, frozen=True):
+    """One side's orders of one day: net = gross - refunded - uncounted."""
+
+    n: int
+    gross: Decimal
+    refunded: Decimal
+    uncounted: Decimal
+    net: Decimal
+
+
+NOTHING = Sums(0, money.ZERO, money.ZERO, money.ZERO, money.ZERO)
+
+
+class Day(Struct, frozen=True):
+    """One day of one store in one currency, as each side tells it. Days are the shop's own where its zone is known."""
+
+    on: date
+    store: str
+    currency: str
+    sides: Mapping[str, Sums]
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether all sides say the same of what was kept, to the penny."""
+        return len({(self.sides[side].n, self.sides[side].net) for side in SIDES}) == 1
+
+
+class Found(Struct, frozen=True):
+    """One finding, both sides shown."""
+
+    code: str
+    title: str
+    cause: str
+    owner: str
+    runbook: str
+    kind: str
+    id: str
+    store: str
+    subject: str
+    detail: str
+    n: int
+    store_says: Any
+    ours_say: Any
+    platform_says: Any
+    currency: str | None
+    off: Decimal | None
+    placed_at: datetime | None
+    repair: str | None
+
+
+class Count(Struct, frozen=True):
+    """Findings of one sort: how many, how many of those are on their way to be right, and by how much they are off."""
+
+    code: str
+    title: str
+    cause: str
+    kind: str
+    n: int
+    n_repaired: int
+    currency: str | None
+    off: Decimal | None
+
+
+class Meaning(Struct, frozen=True):
+    """What the findings mean for marketing: people, and the orders behind them."""
+
+    people_missing: int
+    orders_missing: int
+    people_overvalued: int
+    orders_overvalued: int
+    people_undervalued: int
+    orders_undervalued: int
+    contacts_consent: int
+
+
+class Report(Struct, frozen=True):
+    """One reconciliation."""
+
+    connection: str
+    run: int
+    asked: Any
+    started_at: datetime
+    ended_at: datetime | None
+    is_whole: bool
+    zones: Mapping[str, str]
+    looked_at: Mapping[str, Mapping[str, int]]
+    days: tuple[Day, ...]
+    totals: tuple[Day, ...]
+    counts: tuple[Count, ...]
+    findings: tuple[Found, ...]
+    meaning: Meaning
+
+    @property
+    def n_findings(self) -> int:
+        return sum(count.n for count in self.counts)
+
+    @property
+    def is_clean(self) -> bool:
+        return not self.counts
+
+
+def report(db: Database, connection: str, run: int | None = None) -> Report | None:
+    """The report of a run, or of the newest finished one; None where there is none."""
+    with db.transaction() as tx:
+        hold_still(tx)
+        number = sql.latest(tx, connection) if run is None else run
+        found = None if number is None else sql.run(tx, connection, number)
+        if number is None or found is None:
+            return None
+        asked = found["asked"]
+        is_whole = asked.get("since") is None
+        zones = sql.zones(tx, connection)
+        days = _days(sql.days(tx, connection, number, zones, is_whole=is_whole))
+        looked: dict[str, dict[str, int]] = {}
+        for row in sql.looked_at(tx, connection, number):
+            looked.setdefault(row["kind"], {})[row["side"]] = row["n"]
+        people = sql.people(tx, connection, number)
+        return Report(
+            connection,
+            number,
+            asked,
+            found["started_at"],
+            found["ended_at"],
+            is_whole,
+            zones,
+            looked,
+            days,
+            _totals(days),
+            tuple(_count(row) for row in sql.by_code(tx, connection, number)),
+            tuple(_found(row) for row in sql.findings(tx, connection, number, SHOWN)),
+            Meaning(
+                *people["missing"],
+                *people["too_much"],
+                *people["too_little"],
+                sql.contacts(tx, connection, number, CONSENT),
+            ),
+        )
+
+
+def amount(mills: int, currency: str) -> Decimal:
+    """Thousandths as money of a currency."""
+    return money.quantize(Decimal(mills) / 1000, currency)
+
+
+def _days(rows: Iterable[Row]) -> tuple[Day, ...]:
+    grouped: dict[tuple[date, str, str], dict[str, Sums]] = {}
+    for row in rows:
+        currency = str(row["currency"])
+        sums = Sums(row["n"], *(amount(row[name], currency) for name in ("gross", "refunded", "uncounted", "net")))
+        grouped.setdefault((row["day"], str(row["store"]), currency), {})[str(row["side"])] = sums
+    return tuple(Day(*key, {side: sides.get(side, NOTHING) for side in SIDES}) for key, sides in grouped.items())
+
+
+def _totals(days: Iterable[Day]) -> tuple[Day, ...]:
+    """All days of a store together, dated by their first."""
+    grouped: dict[tuple[str, str], list[Day]] = {}
+    for day in days:
+        grouped.setdefault((day.store, day.currency), []).append(day)
+    return tuple(
+        Day(min(d.on for d in some), store, currency, {side: _sum(d.sides[side] for d in some) for side in SIDES})
+        for (store, currency), some in sorted(grouped.items())
+    )
+
+
+def _sum(sums: Iterable[Sums]) -> Sums:
+    total = NOTHING
+    for one in sums:
+        total = Sums(
+            total.n + one.n,
+            total.gross + one.gross,
+            total.refunded + one.refunded,
+            total.uncounted + one.uncounted,
+            total.net + one.net,
+        )
+    return total
+
+
+def _count(row: Row) -> Count:
+    currency = row["currency"]
+    off = None if row["off"] is None or currency is None else amount(row["off"], str(currency))
+    code = str(row["code"])
+    return Count(code, catalogue(code).title, row["cause"], row["kind"], row["n"], row["n_repaired"], currency, off)
+
+
+def _found(row: Row) -> Found:
+    code, currency = str(row["code"]), row["currency"]
+    known = catalogue(code)
+    off = None if row["off_mills"] is None or currency is None else amount(row["off_mills"], str(currency))
+    return Found(
+        code, known.title, row["cause"], known.owner.value, known.runbook, row["kind"], row["id"], row["store"],
+        row["subject"], row["detail"], row["n"], row["store_says"], row["ours_say"], row["platform_says"], currency,
+        off, row["placed_at"], row["repair"],
+    )  # fmt: skip

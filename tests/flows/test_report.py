@@ -1,0 +1,146 @@
+"""The report of a reconciliation: what each side says of each day, every difference, and what it means to people."""
+
+import csv
+import json
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from isthmus.db.pool import Database, Tx
+from isthmus.ops.report import gather, sheets
+from isthmus.ops.report.gather import Report
+from isthmus.ops.report.page import page
+from isthmus.ops.report.save import save
+
+AT = datetime(2026, 11, 22, 23, 30, tzinfo=UTC)
+RUN = """INSERT INTO run (connection, what, asked, state, started_at, moved_at)
+         VALUES ('acme', 'reconcile', %s, %s, %s, %s)"""
+
+
+def _order(
+    tx: Tx, number: int, store: int | None, ours: int, platform: int | None, *, refunded: int = 0, is_valid: bool = True
+) -> None:
+    """An order as each side tells it: what was kept, in pence; `refunded` is what the store and we know went back."""
+    sides = [("store", store, refunded), ("platform", platform, 0 if platform != ours else refunded)]
+    for side, net, back in sides:
+        if net is not None:
+            tx.execute(
+                """INSERT INTO seen (connection, run, side, kind, id, store, number, at, name, currency, gross_mills,
+                                     refunded_mills, net_mills, status, is_valid, placed_at)
+                   VALUES ('acme', 1, %s, 'order', %s, 'uk', %s, %s, %s, 'GBP', %s, %s, %s, %s, %s, %s)""",
+                (side, f"uk:{number}", number, AT, f"#{number}", (net + back) * 10, back * 10, net * 10,
+                 "paid" if is_valid else "cancelled", is_valid if side == "platform" else None, AT),
+            )  # fmt: skip
+    tx.execute(
+        "INSERT INTO sale VALUES ('acme', 'uk', %s, %s, %s, 'GBP', 'complete', %s, %s, %s, %s, 1, 0, %s, NULL)",
+        (number, f"#{number}", AT, is_valid, (ours + refunded) * 10, refunded * 10, ours * 10, 7_000 + number),
+    )
+
+
+def _finding(
+    tx: Tx, kind: str, number: int, code: str, says: dict[str, Any], off: int | None, repair: str | None
+) -> None:
+    tx.execute(
+        """INSERT INTO finding (connection, run, kind, id, store, subject, code, cause, detail, store_says, ours_say,
+                                platform_says, currency, off_mills, repair, found_at)
+           VALUES ('acme', 1, %s, %s, 'uk', %s, %s, 'platform', '=1+1', %s, %s, %s, 'GBP', %s, %s, %s)""",
+        (kind, f"uk:{number}", f"{kind}:{number}", code, *(
+            json.dumps(says[side]) if side in says else None for side in ("store", "ours", "platform")
+        ), off, repair, AT),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def told(database: Database) -> Report:
+    with database.transaction() as tx:
+        tx.execute(RUN, ('{"since": null}', "done", AT, AT))
+        tx.execute("""INSERT INTO snapshot VALUES ('acme', 'uk', 'shop', %s, '{"timezone": "Asia/Tokyo"}')""", (AT,))
+        _order(tx, 1, 1000, 1000, 1000)
+        _order(tx, 2, 250, 250, 1000, refunded=750)
+        _order(tx, 3, 500, 500, None)
+        _order(tx, 4, 300, 300, 300, is_valid=False)
+        _finding(
+            tx, "order", 2, "platform.differs", {"store": {"net": "2.50"}, "platform": {"net": "10.00"}}, 7500, "send"
+        )
+        _finding(tx, "order", 3, "platform.not_applied", {"store": {"net": "5.00"}}, -5000, "send")
+        _finding(tx, "contact", 9, "platform.differs", {"ours": "out", "platform": "in"}, None, None)
+        tx.execute(
+            """INSERT INTO seen (connection, run, side, kind, id, store, at, path)
+               VALUES ('acme', 1, 'platform', 'contact', 'uk:9', 'uk', %s, 'marketing_optin')""",
+            (AT,),
+        )
+    made = gather.report(database, "acme")
+    assert made is not None
+    return made
+
+
+def test_each_side_is_summed_to_the_penny(told: Report) -> None:
+    (total,) = told.totals
+    shop, ours, platform = (total.sides[side] for side in gather.SIDES)
+    assert (shop.n, shop.gross, shop.refunded, shop.uncounted, shop.net) == (
+        4, Decimal("28.00"), Decimal("7.50"), Decimal("3.00"), Decimal("17.50"),
+    )  # fmt: skip
+    assert ours == shop
+    assert (platform.n, platform.net) == (3, Decimal("20.00"))
+    assert all(s.gross - s.refunded - s.uncounted == s.net for s in (shop, ours, platform))
+    assert not total.is_equal
+
+
+def test_a_day_is_the_shops_own(told: Report) -> None:
+    """Half past eleven at night in London is the next morning in Tokyo."""
+    assert [day.on for day in told.days] == [date(2026, 11, 23)]
+
+
+def test_it_says_what_the_differences_mean_to_people(told: Report) -> None:
+    assert (told.meaning.people_missing, told.meaning.orders_missing) == (1, 1)
+    assert (told.meaning.people_overvalued, told.meaning.orders_overvalued) == (1, 1)
+    assert told.meaning.contacts_consent == 1
+    assert "3 differences: 2 on the way to be right, 1 for a person to look at." in page(told)
+    assert "person may be promoted to after a refund" in page(told)
+
+
+def test_the_most_money_comes_first_and_every_finding_is_there(told: Report) -> None:
+    assert [(f.subject, f.off) for f in told.findings] == [
+        ("order:2", Decimal("7.50")), ("order:3", Decimal("-5.00")), ("contact:9", None),
+    ]  # fmt: skip
+    assert told.n_findings == 3
+
+
+def test_a_spreadsheet_runs_nothing(told: Report) -> None:
+    rows = list(csv.DictReader(StringIO(sheets.findings(told))))
+    assert {row["detail"] for row in rows} == {"'=1+1"}
+
+
+def test_the_folder_holds_the_page_the_sheets_and_the_document(told: Report, tmp_path: Path) -> None:
+    files = save(told, tmp_path / "out")
+    assert [file.name for file in files] == ["report.html", "days.csv", "findings.csv", "report.json"]
+    assert json.loads(files[3].read_text())["totals"][0]["sides"]["store"]["net"] == "17.50"
+    assert "<script" not in files[0].read_text()
+    (day,) = csv.DictReader(StringIO(files[1].read_text()))
+    assert (day["store_net"], day["platform_net"], day["equal"]) == ("17.50", "20.00", "False")
+
+
+def test_a_run_over_a_window_holds_like_against_like(database: Database) -> None:
+    """Of our sales only those that a neighbour was asked about."""
+    with database.transaction() as tx:
+        tx.execute(RUN, ('{"since": "2026-11-22T00:00:00Z"}', "done", AT, AT))
+        _order(tx, 1, 1000, 1000, 1000)
+        tx.execute(
+            "INSERT INTO sale VALUES ('acme', 'uk', 2, '#2', %s, 'GBP', 'complete', true, 99, 0, 99, 1, 0, 1, NULL)",
+            (AT,),
+        )
+    made = gather.report(database, "acme")
+    assert made is not None
+    assert made.totals[0].is_equal
+    assert made.is_clean
+    assert "to the penny" in page(made)
+
+
+def test_without_a_finished_run_there_is_no_report(database: Database) -> None:
+    with database.transaction() as tx:
+        tx.execute(RUN, ("{}", "running", AT, AT))
+    assert gather.report(database, "acme") is None

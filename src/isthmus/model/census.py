@@ -1,0 +1,155 @@
+"""A shop as an audit counts it: thin rows, whichever way they were read, and what the shop says of itself."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from msgspec import Struct, field
+
+from isthmus.kit.money import ZERO
+from isthmus.model.customer import Consent
+
+
+class Source(StrEnum):
+    """What there may be to read. The export has customers without the times and levels of their consent."""
+
+    CUSTOMERS = "customers"
+    CONSENT = "consent records"
+    ORDERS = "orders"
+    PRODUCTS = "products"
+    SHOP = "what the shop says of itself"
+    SAMPLE = "whole records"
+    PROFILES = "profiles of the platform"
+    WRITERS = "records of other writers"
+
+
+class Who(Struct, frozen=True, gc=False):
+    """A customer by number, and what they spent: all that a check keeps of somebody it may meet again."""
+
+    store: str
+    id: str
+    spent: Decimal = ZERO
+    currency: str = ""
+
+
+class Person(Struct, frozen=True, gc=False):
+    """One customer of one store. `n_orders` is the shop's own count, also of orders that we may not see."""
+
+    who: Who
+    email: str | None = None
+    phone: str | None = None
+    firstname: str | None = None
+    lastname: str | None = None
+    postcode: str | None = None
+    country_code: str | None = None
+    tags: tuple[str, ...] = ()
+    email_consent: Consent | None = None
+    sms_consent: Consent | None = None
+    n_orders: int = 0
+
+
+class Sale(Struct, frozen=True, gc=False):
+    """One order. `customer` is the id of its customer; `presentment` the currency the customer paid in."""
+
+    store: str
+    id: str
+    name: str
+    created_at: datetime
+    total: Decimal
+    currency: str
+    presentment: str
+    email: str | None = None
+    phone: str | None = None
+    customer: str | None = None
+    is_test: bool = False
+    n_tag_chars: int = 0
+
+
+class Sku(Struct, frozen=True, gc=False):
+    """One variant; `price` None where none is written down."""
+
+    id: str
+    sku: str | None
+    price: Decimal | None
+
+
+class Thing(Struct, frozen=True, gc=False):
+    """One product with its variants; `is_sold` says whether it is active, or reached by its link."""
+
+    store: str
+    id: str
+    title: str
+    skus: tuple[Sku, ...]
+    is_sold: bool = True
+    has_image: bool = True
+    is_gift_card: bool = False
+    tags: tuple[str, ...] = ()
+
+
+class Profile(Struct, frozen=True, gc=False):
+    """One person of the platform's; `optin` True, False, or None where nothing was said."""
+
+    id: str
+    email: str | None
+    optin: bool | None
+
+
+class Fields(Struct, frozen=True):
+    """A custom field that the shop defines: whose it is, its name, its type."""
+
+    owner: str
+    name: str
+    type: str
+
+
+class Facts(Struct, frozen=True, kw_only=True):
+    """What a shop says of itself, beside what the connection says of it.
+
+    `missing_scopes` are those that the road needs; `sees_history` whether orders older than 60 days are to be had.
+    `n_to_subscribe` and `n_to_delete` are what would make the webhook subscriptions right, None where the app's own
+    configuration does that; `n_doubled` are API-made ones beside those. `definitions` is None where they could not
+    be read. `newest_name` is the name of the newest order, "#1234".
+    """
+
+    store: str
+    domain: str
+    said_domain: str
+    name: str
+    plan: str
+    currency: str
+    said_currency: str
+    presentment: tuple[str, ...]
+    timezone: str
+    scopes: tuple[str, ...]
+    missing_scopes: tuple[str, ...] = ()
+    sees_history: bool = True
+    api_version: str
+    served_version: str | None = None
+    supported: tuple[str, ...] = ()
+    n_to_subscribe: int | None = None
+    n_to_delete: int = 0
+    n_doubled: int = 0
+    definitions: tuple[Fields, ...] | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
+    newest_name: str | None = None
+
+
+class Mapped(Struct, frozen=True):
+    """A whole record as it would be sent: `n_bytes` of it, how many values were cut, or why it cannot be said."""
+
+    kind: str
+    store: str
+    id: str
+    n_bytes: int
+    n_cut: int = 0
+    rejected: str | None = None
+
+
+class Foreign(Struct, frozen=True):
+    """Records of the platform's that somebody else wrote, as far as a sample showed."""
+
+    kind: str
+    n: int
+    of: int
+    says: str

@@ -32,9 +32,9 @@ class Shop:
     contact_email = own("email")
     currency_code = own("currency")
     iana_timezone = own("iana_timezone")
-    taxes_included = always(True)
-    tax_shipping = always(False)
-    marketing_sms_consent_enabled_at_checkout = always(True)
+    taxes_included = own("taxes_included")
+    tax_shipping = own("tax_shipping")
+    marketing_sms_consent_enabled_at_checkout = own("sms_consent_at_checkout")
     url = property(lambda self: f"https://{self.record.domain}")
     created_at = dated("created_at")
     updated_at = dated("updated_at")
@@ -50,6 +50,14 @@ class Shop:
             "publicDisplayName": PLANS.get(plan, plan),
             "partnerDevelopment": False,
             "shopifyPlus": plan in ("Plus", "Enterprise"),
+        }
+
+    @property
+    def customer_accounts_v2(self) -> dict[str, Any]:
+        return {
+            "customerAccountsVersion": self.record.customer_accounts,
+            "loginLinksVisibleOnStorefrontAndCheckout": True,
+            "loginRequiredAtCheckout": self.record.login_required_at_checkout,
         }
 
     @property
@@ -111,6 +119,7 @@ def installation(sight: Sight) -> dict[str, Any]:
             "title": "isthmus",
             "apiKey": shop.client_id,
             "handle": "isthmus",
+            "webhookApiVersion": shop.webhook_version,
         },
     }
 

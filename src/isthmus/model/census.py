@@ -153,3 +153,11 @@ class Foreign(Struct, frozen=True):
     n: int
     of: int
     says: str
+
+
+class Denied(Struct, frozen=True):
+    """A source of a store that could not be read, and the code of the failure."""
+
+    store: str
+    source: Source
+    code: str

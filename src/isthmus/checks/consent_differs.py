@@ -1,0 +1,91 @@
+"""People whose consent the two sides, or two stores, tell differently. Only who is on both sides can differ."""
+
+from isthmus.checks import mask
+from isthmus.checks.check import KEEP, Check
+from isthmus.checks.said import Says, says
+from isthmus.checks.toll import Toll
+from isthmus.kit.email import normalise
+from isthmus.model.census import Person, Profile, Source, Who
+from isthmus.model.finding import Found, Level, Owner
+
+
+class ConsentDiffers(Check):
+    code = "consent_differs"
+    title = "Consent that Shopify and Ometria tell differently"
+    needs = frozenset({Source.CUSTOMERS, Source.CONSENT, Source.PROFILES})
+
+    def __init__(self, keep: int = KEEP) -> None:
+        super().__init__(keep)
+        self._shop: dict[int, tuple[int, Who]] = {}
+        self._against, self._lost, self._unproven = Toll(keep), Toll(keep), Toll(keep)
+        self._both = 0
+
+    def person(self, row: Person) -> None:
+        address = normalise(row.email)
+        if address is None:
+            return
+        before = self._shop.get(hash(address))
+        said = says(row.email_consent) | (before[0] if before else 0)
+        self._shop[hash(address)] = (said, before[1] if before else row.who)
+
+    def profile(self, row: Profile) -> None:
+        """Customers come first: profiles are only weighed against those that were shown."""
+        address = normalise(row.email)
+        known = self._shop.get(hash(address)) if address is not None else None
+        if known is None:
+            return
+        self._both += 1
+        said, who = known
+        if row.optin is True and said & Says.OUT:
+            self._against.customer(who, mask.email(address))
+        elif row.optin is False and said == Says.IN:
+            self._lost.customer(who, mask.email(address))
+        elif row.optin is True and said == Says.NOTHING:
+            self._unproven.customer(who, mask.email(address))
+
+    def answer(self) -> list[Found]:
+        return [
+            *_found(
+                self._against, self._both, "consent_against_will", Level.STOP,
+                title="Opted out in Shopify, mailed by Ometria",
+                what="They said no in the shop, and Ometria would still mail them. Every campaign until this is mended "
+                "goes to people who refused.",
+                remedy="Decide who is right: usually the no. Connect in shadow mode first; the first load then opts "
+                "them out in Ometria, and a no is never overruled by a yes that has no later date.",
+            ),
+            *_found(
+                self._lost, self._both, "consent_lost", Level.CARE,
+                title="Subscribed in Shopify, opted out in Ometria",
+                what="Ometria has heard a no that the shop has not. If it is right the shop is behind; if not, these "
+                "people miss what they asked for. Nobody is opted in again by the load.",
+                remedy="Write the no back to Shopify, or find the contact in Ometria that holds it.",
+            ),
+            *_found(
+                self._unproven, self._both, "consent_unproven", Level.CARE,
+                title="Opted in in Ometria, and nothing about it in Shopify",
+                what="Ometria says yes where the shop knows of no statement: from a form, an upload or another "
+                "importer. The shop's silence is not sent as a no.",
+                remedy="Make sure that you can show where the yes came from.",
+            ),
+        ]  # fmt: skip
+
+
+def _found(toll: Toll, of: int, code: str, level: Level, *, title: str, what: str, remedy: str) -> list[Found]:
+    if not toll.n:
+        return []
+    return [
+        Found(
+            code=code,
+            level=level,
+            title=title,
+            what=what,
+            remedy=remedy,
+            owner=Owner.PLATFORM,
+            n=toll.n,
+            unit="people on both sides",
+            of=of,
+            people=toll.people,
+            money=toll.money,
+            examples=toll.examples,
+        )
+    ]

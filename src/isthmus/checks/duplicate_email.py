@@ -1,0 +1,39 @@
+"""Customers of one store with the same email, written differently or not.
+
+Shopify keeps addresses apart only since it began to; imports and old apps left twins behind, and each is a contact.
+The same address in two stores is one person with two accounts, and no trouble.
+"""
+
+from isthmus.checks import duplicates
+from isthmus.checks.check import KEEP, OfPeople
+from isthmus.checks.same_key import Groups
+from isthmus.kit.email import normalise
+from isthmus.model.census import Person
+from isthmus.model.finding import Found, Level, Owner
+
+
+class DuplicateEmail(OfPeople):
+    code = "duplicate_email"
+    title = "Customers that share an email address"
+
+    def __init__(self, keep: int = KEEP) -> None:
+        super().__init__(keep)
+        self._groups = Groups()
+        self._seen = 0
+
+    def person(self, row: Person) -> None:
+        self._seen += 1
+        address = normalise(row.email)
+        if address is not None:
+            self._groups.meet((row.who.store, address), row.who)
+
+    def answer(self) -> list[Found]:
+        return duplicates.found(
+            self, self._groups, self._seen,
+            level=Level.CARE,
+            what="The same address, apart from capitals and spaces, belongs to several customers of one store. In "
+            "Ometria they become one person whose orders are right only together, and whose consent is that of whoever "
+            "changed last.",
+            remedy="Merge each group in Shopify (Customers › Merge) before the first load.",
+            owner=Owner.STORE,
+        )  # fmt: skip

@@ -1,0 +1,35 @@
+"""Customers of one store with the same phone number (E.164) and not the same email."""
+
+from isthmus.checks import duplicates
+from isthmus.checks.check import KEEP, OfPeople
+from isthmus.checks.phone import e164
+from isthmus.checks.same_key import Groups
+from isthmus.model.census import Person
+from isthmus.model.finding import Found, Level, Owner
+
+
+class DuplicatePhone(OfPeople):
+    code = "duplicate_phone"
+    title = "Customers that share a phone number"
+
+    def __init__(self, keep: int = KEEP) -> None:
+        super().__init__(keep)
+        self._groups = Groups()
+        self._seen = 0
+
+    def person(self, row: Person) -> None:
+        self._seen += 1
+        number = e164(row.phone, row.country_code)
+        if number is not None:
+            self._groups.meet((row.who.store, number), row.who)
+
+    def answer(self) -> list[Found]:
+        return duplicates.found(
+            self, self._groups, self._seen,
+            level=Level.CARE,
+            what="Ometria lets a number belong to one person only and ignores it on the others, so text messages reach "
+            "one of them, with the consent of that one.",
+            remedy="Decide for each group whose number it is; merge the customers where they are one person, else "
+            "delete the number from the others.",
+            owner=Owner.STORE,
+        )  # fmt: skip

@@ -1,0 +1,67 @@
+"""Orders that there are and that we may not see: without read_all_orders those older than 60 days are hidden.
+
+https://shopify.dev/docs/api/usage/access-scopes. How many there are is not told; what each customer is said to have
+ordered, and the number of the newest order, tell at least how many.
+"""
+
+import re
+from collections import Counter
+
+from isthmus.checks.check import KEEP, Check
+from isthmus.model.census import Facts, Person, Sale, Source
+from isthmus.model.finding import Found, Level, Owner
+
+FIRST_NUMBER = 1001
+"""The number of a shop's first order, unless the merchant chose another."""
+
+
+class HistoryWall(Check):
+    code = "history_wall"
+    title = "Orders that are hidden from the app"
+    needs = frozenset({Source.SHOP, Source.CUSTOMERS, Source.ORDERS})
+
+    def __init__(self, keep: int = KEEP) -> None:
+        super().__init__(keep)
+        self._rows: list[Facts] = []
+        self._ordered: Counter[str] = Counter()
+        self._visible: Counter[str] = Counter()
+
+    def facts(self, row: Facts) -> None:
+        self._rows.append(row)
+
+    def person(self, row: Person) -> None:
+        self._ordered[row.who.store] += row.n_orders
+
+    def sale(self, row: Sale) -> None:
+        self._visible[row.store] += 1
+
+    def answer(self) -> list[Found]:
+        found = []
+        for row in self._rows:
+            if row.sees_history:
+                continue
+            visible = self._visible[row.store]
+            there = max(self._ordered[row.store], _numbered(row.newest_name), visible)
+            found.append(
+                Found(
+                    code=self.code,
+                    level=Level.STOP,
+                    title=f"Orders of store {row.store} older than 60 days are hidden",
+                    what=f"{visible:,} orders are visible; there are about {there:,}, going by what the shop counts "
+                    "per customer and by the number of its newest order. Lifetime values, first orders and segments "
+                    "would be built on 60 days.",
+                    remedy="Request the scope read_all_orders for the app, and wait for approval, before the first "
+                    "load.",
+                    owner=Owner.STORE,
+                    n=there - visible,
+                    unit="orders",
+                    of=there or None,
+                )
+            )
+        return found
+
+
+def _numbered(name: str | None) -> int:
+    """How many orders there have been, by the number in the newest one's name."""
+    digits = re.search(r"\d+", name or "")
+    return max(0, int(digits[0]) - FIRST_NUMBER + 1) if digits else 0

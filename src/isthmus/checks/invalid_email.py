@@ -1,0 +1,67 @@
+"""Customers whose email address cannot be one, or that Shopify has found to be none."""
+
+import re
+
+from isthmus.checks.check import KEEP, OfPeople
+from isthmus.checks.toll import Toll
+from isthmus.model.census import Person
+from isthmus.model.finding import Found, Level, Owner
+
+_ADDRESS = re.compile(r"[^\s@,;:<>()\[\]\"\\]+@(?:[^\W_](?:[\w-]*[^\W_])?\.)+[^\W\d_]{2,}")
+"""Stricter than the standard and looser than most forms: what is left out of it is never delivered in practice."""
+
+
+class InvalidEmail(OfPeople):
+    code = "invalid_email"
+    title = "Customers whose email address is no address"
+
+    def __init__(self, keep: int = KEEP) -> None:
+        super().__init__(keep)
+        self._toll = Toll(keep)
+        self._bounced = 0
+        self._seen = 0
+
+    def person(self, row: Person) -> None:
+        self._seen += 1
+        address = row.email.strip() if row.email else ""
+        if not address:
+            return
+        if not is_address(address):
+            self._toll.person(row)
+        elif row.email_consent is not None and row.email_consent.state == "INVALID":
+            self._bounced += 1
+            self._toll.person(row, "found undeliverable by Shopify")
+
+    def answer(self) -> list[Found]:
+        if not self._toll.n:
+            return []
+        bounced = f" Of these, {self._bounced:,} look right and were found undeliverable by Shopify."
+        return [
+            Found(
+                code=self.code,
+                level=Level.CARE,
+                title=self.title,
+                what="Mail to them bounces, and bounces harm how the rest of your mail arrives. They are sent to "
+                "Ometria without the address, or as opted out." + (bounced if self._bounced else ""),
+                remedy="Correct the typing errors in Shopify; delete what cannot be mended.",
+                owner=Owner.STORE,
+                n=self._toll.n,
+                unit="customers",
+                of=self._seen,
+                people=self._toll.people,
+                money=self._toll.money,
+                examples=self._toll.examples,
+            )
+        ]
+
+
+def is_address(text: str) -> bool:
+    local, _, host = text.rpartition("@")
+    return (
+        _ADDRESS.fullmatch(text) is not None
+        and len(local) <= 64
+        and len(host) <= 253
+        and ".." not in text
+        and not local.startswith(".")
+        and not local.endswith(".")
+    )

@@ -1,0 +1,14 @@
+"""Products on sale without a picture."""
+
+from isthmus.checks.product_gap import ProductGap
+from isthmus.model.census import Thing
+
+
+class NoImage(ProductGap):
+    code = "no_image"
+    title = "Products without image"
+    what = "A mail that recommends them shows a hole."
+    remedy = "Add a picture in Shopify; until then leave them out of recommendations."
+
+    def lacks(self, row: Thing) -> str | None:
+        return None if row.has_image else ""

@@ -1,0 +1,50 @@
+"""Webhook subscriptions that are missing, wrong, or there twice.
+
+Those of an app's own configuration cannot be listed (https://shopify.dev/docs/apps/build/webhooks/subscribe): their
+absence is only heard as silence, after launch.
+"""
+
+from isthmus.checks.check import KEEP, OfShops
+from isthmus.model.census import Facts
+from isthmus.model.finding import Found, Level, Owner
+
+
+class Subscriptions(OfShops):
+    code = "subscriptions"
+    title = "Webhook subscriptions that are missing or doubled"
+
+    def __init__(self, keep: int = KEEP) -> None:
+        super().__init__(keep)
+        self._rows: list[Facts] = []
+
+    def facts(self, row: Facts) -> None:
+        self._rows.append(row)
+
+    def answer(self) -> list[Found]:
+        found = []
+        for row in self._rows:
+            missing, too_many = row.n_to_subscribe or 0, row.n_to_delete + row.n_doubled
+            if missing:
+                found.append(
+                    self._found(
+                        missing, f"{missing} topics of store {row.store} are not subscribed",
+                        "What they would tell is learnt only by polls, minutes later.",
+                        "isthmus connect subscribes them; it needs web.public_url.",
+                    )
+                )  # fmt: skip
+            if too_many:
+                found.append(
+                    self._found(
+                        too_many, f"{too_many} subscriptions of store {row.store} are too many",
+                        "Everything they tell arrives twice, or somewhere else. Nothing is counted twice, and half the "
+                        "work is for nothing.",
+                        "Delete them, or let isthmus connect do it where subscriptions = \"api\".",
+                    )
+                )  # fmt: skip
+        return found
+
+    def _found(self, n: int, title: str, what: str, remedy: str) -> Found:
+        return Found(
+            code=self.code, level=Level.CARE, title=title, what=what, remedy=remedy, owner=Owner.INTEGRATION, n=n,
+            unit="subscriptions",
+        )  # fmt: skip

@@ -1,18 +1,22 @@
 """A stage for flows: a real database, both simulated neighbours in this process, a clock that only moves when told."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx2
 
 from isthmus.db.pool import Database
+from isthmus.drift import sql as drift
+from isthmus.drift.sql import Finding
 from isthmus.flows.abandon import abandon
 from isthmus.flows.backfill import backfill
 from isthmus.flows.compare import Comparison, compare
 from isthmus.flows.deliver import deliver
 from isthmus.flows.poll import KINDS, poll
 from isthmus.flows.process import process
+from isthmus.flows.reconcile.held import Asked
+from isthmus.flows.reconcile.run import Reconciled, reconcile
 from isthmus.flows.road import Pace, Reader, Road, Shop
 from isthmus.flows.settle import settle
 from isthmus.inbox import sql as inbox
@@ -51,7 +55,24 @@ class InProcess(httpx2.BaseTransport):
         )
         if answer.status == TIMEOUT_STATUS:
             raise httpx2.ReadTimeout("no answer", request=request)
+        if answer.stream is not None:
+            return httpx2.Response(answer.status, headers=dict(answer.headers), stream=_Pieces(answer))
         return httpx2.Response(answer.status, headers=dict(answer.headers), content=answer.body)
+
+
+class _Pieces(httpx2.SyncByteStream):
+    """A long body, which breaks off like a connection when it is shorter than announced."""
+
+    def __init__(self, answer: Response) -> None:
+        self._answer = answer
+
+    def __iter__(self) -> Iterator[bytes]:
+        left = int(self._answer.headers["Content-Length"])
+        for piece in self._answer.stream or ():
+            left -= len(piece)
+            yield piece
+        if left > 0:
+            raise httpx2.RemoteProtocolError("peer closed connection without sending complete message body")
 
 
 class Town:
@@ -184,6 +205,20 @@ class Town:
                 return self.road.platform.product(name)
             case Kind.MOMENT:
                 return self.road.platform.event(name)
+
+    def reconcile(
+        self, since: datetime | None = None, *, repair: bool = True, kinds: Sequence[str] = KINDS
+    ) -> Reconciled:
+        """One reconciliation, from its first page to its last finding."""
+        done = reconcile(self.db, self.road, Asked(since=since, kinds=tuple(kinds), repair=repair))
+        assert done is not None
+        assert done.is_done
+        return done
+
+    def findings(self, run: int) -> list[Finding]:
+        """What a reconciliation found."""
+        with self.db.transaction() as tx:
+            return drift.findings(tx, "acme", run)
 
     def compare(self) -> Comparison:
         return compare(self.db, self.road, self.lookup)

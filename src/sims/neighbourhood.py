@@ -15,6 +15,7 @@ from sims.ometria import dump
 from sims.ometria.app import Ometria, Settings
 from sims.shopify import life, world
 from sims.shopify.app import Shopify
+from sims.shopify.bulk.clerk import Clerk
 from sims.shopify.deeds import app
 from sims.shopify.deliver import Deliveries, Post
 from sims.shopify.events import Event
@@ -48,6 +49,7 @@ class Neighbourhood:
         self.ometria = Ometria(clock, self.faults, self.tape, Settings(seed=seed))
         self._busy = threading.RLock()
         self._runner: Runner | None = None
+        self._clerk: Clerk | None = None
         self.reset(seed, sizes or Sizes())
 
     def reset(self, seed: int, sizes: Sizes) -> None:
@@ -79,18 +81,23 @@ class Neighbourhood:
                 self.start()
 
     def start(self) -> None:
-        """Deliver webhooks over the network from now on."""
+        """Deliver webhooks over the network and write bulk results in threads of their own from now on."""
         with self._busy:
             if self._runner is None:
                 self._runner = Runner(self.deliveries, self.clock)
                 self._runner.start()
+                self._clerk = Clerk(self.shopify.bulk)
+                self._clerk.start()
 
     def stop(self) -> None:
         """Deliver no more; what waits keeps waiting."""
         with self._busy:
             runner, self._runner = self._runner, None
+            clerk, self._clerk = self._clerk, None
             if runner is not None:
                 runner.stop()
+            if clerk is not None:
+                clerk.stop()
 
     def deliver(self, post: Post) -> int:
         """Attempt every delivery that is due by the clock, through `post`; return how many that were."""
@@ -138,8 +145,10 @@ class Neighbourhood:
         return [{name: getattr(store.shop, name) for name in names} for store in self.world.stores.values()]
 
     def tick(self) -> None:
-        """Do what is due by the clock on the platform's side: apply pushes."""
+        """Do what is due by the clock: the platform applies pushes, bulk operations go on."""
         self.ometria.tick()
+        if not self.shopify.bulk.is_served:
+            self.shopify.bulk.tick()
 
     def live(self, steps: int) -> None:
         """Let `steps` things happen in the shops; each fires its webhooks."""
@@ -159,6 +168,7 @@ class Neighbourhood:
                 "shopify": {domain: {kind: len(getattr(store, kind)) for kind in KINDS} for domain, store in stores},
                 "ometria": dump.report(self.ometria.account),
                 "deliveries": self.deliveries.report(),
+                "bulk": self.shopify.bulk.report(),
                 "injected": self.faults.injected,
                 "life": {"rate": self.life_rate, "steps": self.n_steps},
                 "tape": len(self.tape),

@@ -6,10 +6,11 @@ Neighbours are synchronous and run in a thread pool; a hanging answer sleeps in 
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -61,6 +62,7 @@ async def serve(town: Neighbourhood, doors: Doors, ready: Callable[[], None]) ->
     shell = _Shell(by_port, Control(town).handle, pool)
     config = uvicorn.Config(shell, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
+    logging.getLogger("uvicorn.error").addFilter(_is_no_fault_of_ours)
     stop = threading.Event()
     clockwork = threading.Thread(target=_turn, args=(town, stop), name="sims-clockwork", daemon=True)
     clockwork.start()
@@ -95,7 +97,21 @@ class _Shell:
         if answer.status == TIMEOUT_STATUS:
             await asyncio.sleep(float(answer.headers[TIMEOUT_HEADER]))
             answer = Response(504)
+        if answer.stream is not None:
+            await self._stream(answer, answer.stream, send)
+            return
         await HttpResponse(answer.body, answer.status, dict(answer.headers))(scope, receive, send)
+
+    async def _stream(self, answer: Response, pieces: Iterator[bytes], send: Send) -> None:
+        """Send a long body; one that ends too early is left unfinished, so that the connection is closed on it."""
+        headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in answer.headers.items()]
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        left, loop = int(answer.headers.get("Content-Length", 0)), asyncio.get_running_loop()
+        while piece := await loop.run_in_executor(self._pool, next, pieces, b""):
+            left -= len(piece)
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        if left <= 0:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def _turn(town: Neighbourhood, stop: threading.Event) -> None:
@@ -109,6 +125,11 @@ def _turn(town: Neighbourhood, stop: threading.Event) -> None:
         if owed >= 1.0:
             town.live(int(owed))
             owed -= int(owed)
+
+
+def _is_no_fault_of_ours(record: logging.LogRecord) -> bool:
+    """Keep quiet about a download that was broken off on purpose."""
+    return "returned without completing response" not in record.getMessage()
 
 
 def _listen(port: int) -> socket.socket:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,11 +34,15 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One HTTP response; header names are kept as the neighbour spells them."""
+    """One HTTP response; header names are kept as the neighbour spells them.
+
+    A long body is a `stream` instead; one that ends before its Content-Length is a connection that broke off.
+    """
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    stream: Iterator[bytes] | None = None
 
     def json(self) -> Any:
         """Return the decoded body; raises `msgspec.DecodeError` when it is not JSON."""

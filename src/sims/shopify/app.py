@@ -18,6 +18,8 @@ from sims.clock import SimClock
 from sims.faults import Faults
 from sims.shopify import access, auth, versions
 from sims.shopify.answer import Library, answer
+from sims.shopify.bulk.operations import Bulk
+from sims.shopify.bulk.output import PATH as OUTPUTS
 from sims.shopify.events import Event
 from sims.shopify.run import Run
 from sims.shopify.state import Shop, Store, World
@@ -83,6 +85,7 @@ class Shopify:
         self._emit = emit or (lambda _: None)
         self._app_id = app_id
         self._buckets: dict[str, Bucket] = {}
+        self.bulk = Bulk(world, faults, self.library.schema, self._emit)
         self._sortings: dict[tuple[str, str, str], Sorting] = {}
         faults.declare({**KNOBS, "shopify.insecure_callbacks": insecure_callbacks})
 
@@ -91,8 +94,12 @@ class Shopify:
         store, path = self._address(request)
         if store is None:
             return json_response({"errors": "Not Found"}, 404)
-        with self.world.lock:
-            response, summary = self._answer(store, path, request)
+        summary: dict[str, Any] = {}
+        if path.startswith(OUTPUTS):
+            response = self.bulk.fetch(request)
+        else:
+            with self.world.lock:
+                response, summary = self._answer(store, path, request)
         shop = store.shop.domain
         body = b"" if path == TOKEN_PATH else request.body  # a secret stands in it
         self.tape.record(
@@ -164,12 +171,12 @@ class Shopify:
             return json_response(unread, 400, headers), {}
         if self.faults.strikes("shopify.internal_error"):
             return json_response(_internal_error(), 200, headers), {"fault": "internal_error"}
-        sight = self._sight(store, request)
-        is_throttled = self.faults.strikes("shopify.throttle")
+        sight = self._sight(store, version, request)
+        is_throttled = self.faults.strikes("shopify.throttle") or self.bulk.throttles_start(str(call))
         told = answer(self.library, call, sight, self._bucket(store.shop), is_throttled=is_throttled)
         return json_response(told.body, 200, headers), told.summary
 
-    def _sight(self, store: Store, request: Request) -> Sight:
+    def _sight(self, store: Store, version: str, request: Request) -> Sight:
         scopes = self.scopes()
         return Sight(
             self.world,
@@ -183,6 +190,9 @@ class Shopify:
             request.headers.get("shopify-search-query-debug") == "1",
             self._emit,
             self._sortings,
+            version=version,
+            bulk=self.bulk,
+            base=_base(request),
         )
 
     def _bucket(self, shop: Shop) -> Bucket:
@@ -190,6 +200,13 @@ class Shopify:
         if bucket is None:
             bucket = self._buckets[shop.domain] = Bucket.full(shop.plan, self.clock.now())
         return bucket
+
+
+def _base(request: Request) -> str:
+    """Return the address a request came to; only this machine is reached without TLS."""
+    host = request.headers.get("host", "localhost")
+    name = host.rpartition(":")[0] or host
+    return f"{'http' if name in ('127.0.0.1', 'localhost', '[::1]') else 'https'}://{host}"
 
 
 def _internal_error() -> dict[str, Any]:

@@ -80,7 +80,7 @@ class Plan:
     def run(self, root: Any, run: Run) -> dict[str, Any] | None:
         """Return `data` of the answer; errors are in `run.errors`."""
         try:
-            return _walk(self._steps, root, run, None)
+            return walk(self._steps, root, run, None)
         except _Nulled:
             return None
 
@@ -142,7 +142,7 @@ class Plan:
             if requirement is not None and run.denies(requirement):
                 run.refuse(node, path, denial(node.name.value, requirement))
                 raise _Nulled
-            return _walk(lazy.steps(), value, run, path)
+            return walk(lazy.steps(), value, run, path)
 
         return complete
 
@@ -192,7 +192,8 @@ class _Lazy:
         return self._steps
 
 
-def _walk(steps: list[Step], source: Any, run: Run, path: Path) -> dict[str, Any]:
+def walk(steps: list[Step], source: Any, run: Run, path: Path) -> dict[str, Any]:
+    """Return the fields of one object; errors go to `run`."""
     answer: dict[str, Any] = {}
     for step in steps:
         here = (path, step.key)
@@ -268,7 +269,7 @@ def _item(inner: Complete, item: Any, run: Run, path: Path) -> Any:
 
 def _one_of(lazy: _Lazy) -> Complete:
     def complete(value: Any, run: Run, path: Path) -> Any:
-        return None if value is None else _walk(lazy.steps(), value, run, path)
+        return None if value is None else walk(lazy.steps(), value, run, path)
 
     return complete
 

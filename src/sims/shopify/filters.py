@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sims.shopify import money
+from sims.shopify.bulk.record import Operation
 from sims.shopify.search import Field
 from sims.shopify.state import Checkout, Customer, Order, Product, Subscription, Variant
 
@@ -168,6 +169,13 @@ COUNTED_SUBSCRIPTIONS: Mapping[str, Field] = {
     "topic": Field(lambda x: x.topic),
 }
 
+BULK_OPERATIONS: Mapping[str, Field] = {
+    "created_at": COMMON["created_at"],
+    "id": COMMON["id"],
+    "operation_type": _accepted(lambda _: "query", "query mutation"),
+    "status": _accepted(lambda x: x.status, "canceled canceling completed created failed running"),
+}
+
 SORTS: Mapping[str, Mapping[str, Read]] = {
     "customers": {
         "CREATED_AT": lambda x: x.created_at,
@@ -219,9 +227,10 @@ SORTS: Mapping[str, Mapping[str, Read]] = {
         "TOTAL_PRICE": lambda x: sum(line.price.shop * line.quantity for line in x.lines),
     },
     "subscriptions": {"CREATED_AT": lambda x: x.created_at, "ID": lambda x: x.id},
+    "bulk": {"CREATED_AT": lambda x: x.created_at, "COMPLETED_AT": lambda x: x.completed_at or x.created_at},
 }
 
-Record = Checkout | Customer | Order | Product | Subscription | Variant
+Record = Checkout | Customer | Operation | Order | Product | Subscription | Variant
 
 
 def words(record: Record) -> str:
@@ -239,6 +248,8 @@ def words(record: Record) -> str:
             parts = [record.email, record.phone]
         case Subscription():
             parts = [record.topic, record.uri]
+        case Operation():
+            parts = [record.query]
     return " ".join(part for part in parts if part)
 
 

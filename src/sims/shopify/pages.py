@@ -55,6 +55,11 @@ class Page:
         return [Edge(node, place) for node, place in zip(self.nodes, self._places, strict=True)]
 
     @property
+    def rest(self) -> str | None:
+        """Where the next window begins; None after the last."""
+        return encode(self._places[-1]) if self._has_next and self._places else None
+
+    @property
     def page_info(self) -> dict[str, Any]:
         """What is around the window."""
         return {

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from sims.shopify import consent, subscriptions
+from sims.shopify.bulk.record import Operation
 from sims.shopify.state import Subscription
+from sims.shopify.views.bulk import BulkOperation
 from sims.shopify.views.customers import Customer
 from sims.shopify.views.query import split
 from sims.shopify.views.sight import Sight
@@ -21,6 +23,20 @@ class Mutation:
 
     def __init__(self, sight: Sight) -> None:
         self.sight = sight
+
+    def bulk_operation_run_query(self, query: str, group_objects: bool = False) -> dict[str, Any]:
+        sight = self.sight
+        assert sight.bulk is not None  # noqa: S101 - a shop that is asked has its operations
+        return self._operation(*sight.bulk.start(sight, query, group_objects))
+
+    def bulk_operation_cancel(self, id: str) -> dict[str, Any]:  # noqa: A002
+        sight = self.sight
+        assert sight.bulk is not None  # noqa: S101
+        return self._operation(*sight.bulk.cancel(sight.store.shop.domain, split(id)[1]))
+
+    def _operation(self, record: Operation | None, complaints: list[dict[str, Any]]) -> dict[str, Any]:
+        shown = None if record is None else BulkOperation(self.sight, record)
+        return {"bulkOperation": shown, "userErrors": complaints}
 
     def webhook_subscription_create(self, topic: str, webhook_subscription: Mapping[str, Any]) -> dict[str, Any]:
         return self._create(topic, webhook_subscription, "callbackUrl")

@@ -6,7 +6,17 @@ from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from sims.shopify import subscriptions
-from sims.shopify.filters import CHECKOUTS, COMMON, COUNTED_SUBSCRIPTIONS, CUSTOMERS, ORDERS, PRODUCTS, VARIANTS
+from sims.shopify.bulk.record import Operation as OperationRecord
+from sims.shopify.filters import (
+    BULK_OPERATIONS,
+    CHECKOUTS,
+    COMMON,
+    COUNTED_SUBSCRIPTIONS,
+    CUSTOMERS,
+    ORDERS,
+    PRODUCTS,
+    VARIANTS,
+)
 from sims.shopify.pages import Page
 from sims.shopify.run import Refusal
 from sims.shopify.search import Field
@@ -16,6 +26,7 @@ from sims.shopify.state import Order as OrderRecord
 from sims.shopify.state import Product as ProductRecord
 from sims.shopify.state import Subscription as SubscriptionRecord
 from sims.shopify.state import Variant as VariantRecord
+from sims.shopify.views import bulk as bulk_views
 from sims.shopify.views import catalogue, checkouts, fulfilments, plain, refunds
 from sims.shopify.views import customers as customer_views
 from sims.shopify.views import orders as order_views
@@ -170,6 +181,20 @@ class QueryRoot:
     def webhook_subscriptions_count(self, query: str | None = None, limit: int | None = 10_000) -> dict[str, Any]:
         return self._count(self._subscriptions(), query, COUNTED_SUBSCRIPTIONS, limit)
 
+    def bulk_operation(self, id: str) -> bulk_views.BulkOperation | None:  # noqa: A002
+        return self._of(bulk_views.BulkOperation, id)
+
+    def bulk_operations(self, query: str | None = None, sort_key: str = "CREATED_AT", **asked: Any) -> Page:
+        records = {each.id: each for each in self._operations()}
+        # Newest first unless reversed, as documented; the other listings begin with the oldest.
+        asked["reverse"] = not asked.get("reverse", False)
+        view = self._operation
+        return self.sight.find("bulk", records, view, BULK_OPERATIONS, query, sort_key, is_whole=False, **asked)
+
+    def current_bulk_operation(self, type: str = "QUERY") -> bulk_views.BulkOperation | None:  # noqa: A002
+        found = self._operations() if type == "QUERY" else []
+        return self._operation(found[-1]) if found else None
+
     def _node(self, gid: str) -> Any:
         kind, number = split(gid)
         store = self.sight.store
@@ -188,6 +213,9 @@ class QueryRoot:
     def _rare(self, kind: str, number: int) -> Any:
         """Find a node that lives inside another; slow, since nobody asks for many."""
         store = self.sight.store
+        if kind == "BulkOperation":
+            found_operation = next((each for each in self._operations() if each.id == number), None)
+            return None if found_operation is None else self._operation(found_operation)
         if kind == "WebhookSubscription":
             known = subscriptions.find(store, number)
             return None if known is None else subscription_views.WebhookSubscription(known)
@@ -220,6 +248,13 @@ class QueryRoot:
 
     def _subscriptions(self) -> list[SubscriptionRecord]:
         return [each for each in self.sight.store.subscriptions.values() if each.owner == "api"]
+
+    def _operations(self) -> list[OperationRecord]:
+        bulk = self.sight.bulk
+        return [] if bulk is None else bulk.of(self.sight.store.shop.domain)
+
+    def _operation(self, record: OperationRecord) -> bulk_views.BulkOperation:
+        return bulk_views.BulkOperation(self.sight, record)
 
     def _customer(self, record: CustomerRecord) -> customer_views.Customer:
         return customer_views.Customer(self.sight, record)

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sims.shopify.pages import Edge, Page
-from sims.shopify.views import catalogue, checkouts, fulfilments, lines, metafields, mutation, plain, query, refunds
+from sims.shopify.views import (
+    bulk,
+    catalogue,
+    checkouts,
+    fulfilments,
+    lines,
+    metafields,
+    mutation,
+    plain,
+    query,
+    refunds,
+)
 from sims.shopify.views import customers as customer_views
 from sims.shopify.views import orders as order_views
 from sims.shopify.views import returns as return_views
@@ -44,6 +55,7 @@ VIEWS: Mapping[str, type[query.View]] = {
         checkouts.AbandonedCheckout,
         checkouts.CheckoutLineItem,
         subscription_views.WebhookSubscription,
+        bulk.BulkOperation,
     )
 }
 

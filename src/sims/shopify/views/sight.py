@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sims.shopify import search
 from sims.shopify.events import Event
@@ -15,6 +15,10 @@ from sims.shopify.pages import Page, Place, window
 from sims.shopify.run import Run, unwind
 from sims.shopify.search import Field, Search
 from sims.shopify.state import Order, Store, World
+from sims.shopify.versions import OLDEST
+
+if TYPE_CHECKING:
+    from sims.shopify.bulk.operations import Bulk
 
 RECENT = timedelta(days=60)
 """How far back an app sees orders unless it was granted all of them."""
@@ -31,7 +35,12 @@ class Sorting:
 
 @dataclass(slots=True)
 class Sight:
-    """One request's view of one store; `lag` is how far search trails behind, `emit` carries events away."""
+    """One request's view of one store at one moment.
+
+    `lag` is how far search trails behind, `emit` carries events away.
+
+    `bulk` keeps the operations of every store; `base` is the address the request was sent to.
+    """
 
     world: World
     store: Store
@@ -45,6 +54,9 @@ class Sight:
     emit: Callable[[list[Event]], None] = lambda _: None
     sortings: dict[tuple[str, str, str], Sorting] = field(default_factory=dict)
     searches: list[tuple[list[str | int], Search]] = field(default_factory=list)
+    version: str = OLDEST
+    bulk: Bulk | None = None
+    base: str = ""
 
     def find(
         self,
@@ -61,20 +73,35 @@ class Sight:
 
         The sorting of a store's `is_whole` kind is kept; a few records of one owner are sorted anew.
         """
-        key = SORTS[kind][sort_key]
-        places = self._kept(kind, records, sort_key, key) if is_whole else _sorted(records, key)
+        places, matches = self.narrow(kind, records, known, query, sort_key, is_whole)
         test: Callable[[Place], bool] | None = None
-        if query and query.strip():
-            matches = self.matcher(query, known)
-            low, high = self.searches[-1][1].bounds.get(sort_key.lower(), (None, None))
-            start = bisect_left(places, (low, 0)) if low is not None else 0
-            stop = bisect_left(places, (high, 0)) if high is not None else len(places)
-            places = places[start:stop]
+        if matches is not None:
+            chosen = matches
 
             def test(place: Place) -> bool:
-                return matches(records[place[1]])
+                return chosen(records[place[1]])
 
         return window(places, lambda place: view(records[place[1]]), matches=test, **asked)
+
+    def narrow(
+        self,
+        kind: str,
+        records: Mapping[int, Any],
+        known: Mapping[str, Field],
+        query: str | None,
+        sort_key: str,
+        is_whole: bool,
+    ) -> tuple[Sequence[Place], Callable[[Any], bool] | None]:
+        """Return the places that may match, sorted, and the test of a record where there is a query."""
+        key = SORTS[kind][sort_key]
+        places = self._kept(kind, records, sort_key, key) if is_whole else _sorted(records, key)
+        if not query or not query.strip():
+            return places, None
+        matches = self.matcher(query, known)
+        low, high = self.searches[-1][1].bounds.get(sort_key.lower(), (None, None))
+        start = bisect_left(places, (low, 0)) if low is not None else 0
+        stop = bisect_left(places, (high, 0)) if high is not None else len(places)
+        return places[start:stop], matches
 
     @property
     def orders(self) -> Mapping[int, Order]:

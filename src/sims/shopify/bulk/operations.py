@@ -1,0 +1,315 @@
+"""The bulk operations of every store: started, run by the clock, finished, failed on demand.
+
+https://shopify.dev/docs/api/usage/bulk-operations/queries
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import threading
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from graphql import GraphQLSchema
+
+from sims.faults import Faults
+from sims.shopify.bulk import check, output
+from sims.shopify.bulk.export import Export
+from sims.shopify.bulk.mixing import Mixer
+from sims.shopify.bulk.output import Output
+from sims.shopify.bulk.record import UNDER_WAY, Operation
+from sims.shopify.bulk.wide import Stream, Wide, wide
+from sims.shopify.events import Event
+from sims.shopify.run import Refusal
+from sims.shopify.state import World, gid
+from sims.shopify.views.sight import Sight
+from sims.wire import Request, Response
+
+AT_ONCE = 5
+"""Operations of an app in a shop under way together from API 2026-01 on, before that one of a type (captured;
+https://shopify.dev/docs/api/usage/bulk-operations/queries#limitations)."""
+
+LONGEST = timedelta(days=10)
+"""After this an operation is stopped and has failed."""
+
+STOPS_AFTER = timedelta(seconds=1)
+"""How long an operation is being cancelled; the captured ones took about as long."""
+
+ROOTS_AT_ONCE = 20
+"""Records written before others may have the world's lock."""
+
+KNOBS: dict[str, Any] = {
+    "shopify.bulk_starts_after": 0.5,  # seconds an operation stays CREATED; ASSUMED
+    "shopify.bulk_rows_per_second": 1e6,  # lines an operation writes, by the clock; ASSUMED
+    "shopify.bulk_mixed": 2000,  # lines among which ungrouped ones lie in any order; ASSUMED
+    "shopify.bulk_fail": 0,  # FAILED, INTERNAL_SERVER_ERROR, with partialDataUrl
+    "shopify.bulk_fail_without_partial": 0,  # the same without
+    "shopify.bulk_timeout": 0,  # FAILED, TIMEOUT, with partialDataUrl
+    "shopify.bulk_expire": 0,  # EXPIRED instead of COMPLETED
+    "shopify.bulk_url_expired": 0,  # COMPLETED, and the address has ended at once
+    "shopify.bulk_access_denied": 0,  # FAILED, ACCESS_DENIED
+    "shopify.bulk_never_finishes": 0,  # RUNNING for ever
+    "shopify.bulk_timeout_above": 0,  # roots above which every operation times out, so that only smaller windows go
+    "shopify.bulk_fault_root": "",  # the n-th faults above count and hit only operations on this root, e.g. orders
+    "shopify.bulk_fail_at": 0.5,  # share of the records after which a failing operation fails
+    "shopify.bulk_cut": 0,  # a download breaks off after so many bytes
+    "shopify.bulk_cuts": -1,  # how many downloads do; -1 is all
+    "shopify.bulk_busy": 0,  # so many other operations of the same app run until the knob is turned back
+    "shopify.bulk_throttle_start": 0,  # so many next starts are throttled
+    "shopify.bulk_expired_status": 403,  # what an ended address answers
+}
+"""Faults by number: 1 strikes the next operation that is started, n the n-th from now, -1 every one, 0 none."""
+
+BY_NUMBER = (
+    "bulk_fail",
+    "bulk_fail_without_partial",
+    "bulk_timeout",
+    "bulk_expire",
+    "bulk_url_expired",
+    "bulk_access_denied",
+    "bulk_never_finishes",
+)
+
+FAILURES = {
+    "bulk_fail": "INTERNAL_SERVER_ERROR",
+    "bulk_fail_without_partial": "INTERNAL_SERVER_ERROR",
+    "bulk_timeout": "TIMEOUT",
+    "bulk_access_denied": "ACCESS_DENIED",
+}
+
+ELSEWHERE = "{ products { edges { node { id } } } }"
+"""What an operation that keeps us waiting asks for."""
+
+
+class Bulk:
+    """Every store's operations.
+
+    `tick` does what is due by the clock. Where nobody ticks from a thread (`is_served` is false) whoever looks does.
+    """
+
+    def __init__(
+        self, world: World, faults: Faults, schema: GraphQLSchema, emit: Callable[[list[Event]], None]
+    ) -> None:
+        faults.declare(KNOBS)
+        self._world, self._faults, self._schema, self._emit = world, faults, schema, emit
+        self._rng = random.Random(f"bulk {world.seed}")
+        self._key = hashlib.sha256(f"outputs {world.seed}".encode()).digest()
+        self._running = threading.Lock()
+        self._outputs: dict[str, Output] = {}
+        self.is_served = False
+        self.operations: dict[int, Operation] = {}
+
+    def start(self, sight: Sight, query: str, is_grouped: bool) -> tuple[Operation | None, list[dict[str, Any]]]:
+        """Begin an operation; returns it, or the user errors that say why not."""
+        document, complaints = check.read(query, self._schema)
+        if document is None:
+            return None, [{"field": ["query"], "message": each, "code": "INVALID"} for each in complaints]
+        shop = sight.store.shop.domain
+        busy = sorted(each.id for each in self.of(shop) if each.status in UNDER_WAY)
+        if len(busy) >= (AT_ONCE if sight.version >= "2026-01" else 1):
+            named = ", ".join(gid("BulkOperation", each) for each in busy)
+            told = f"A bulk query operation for this app and shop is already in progress: {named}."
+            return None, [{"field": None, "message": told, "code": "OPERATION_IN_PROGRESS"}]
+        export = Export.compile(self._schema, document)
+        one = Operation(self._world.next_id(), shop, query, is_grouped, self._world.clock.now())
+        one.faults = self._struck(export.kinds)
+        one.writing = self._write(one, export, wide(sight))
+        self.operations[one.id] = one
+        return one, []
+
+    def cancel(self, shop: str, number: int) -> tuple[Operation | None, list[dict[str, Any]]]:
+        """Ask an operation to stop; it has stopped at the next tick."""
+        one = self.find(shop, number)
+        if one is None:
+            return None, [{"field": ["id"], "message": "Bulk operation does not exist"}]
+        if one.status not in UNDER_WAY:
+            told = f"A bulk operation cannot be canceled when it is {one.status.lower()}"
+            return one, [{"field": None, "message": told}]
+        if one.status != "CANCELING":
+            one.status, one.canceled_at = "CANCELING", self._world.clock.now()
+        return one, []
+
+    def find(self, shop: str, number: int) -> Operation | None:
+        """Return a shop's operation as it is by the clock."""
+        return next((each for each in self.of(shop) if each.id == number), None)
+
+    def of(self, shop: str) -> list[Operation]:
+        """Return a shop's operations as they are by the clock, oldest first."""
+        self._crowd(shop)
+        if not self.is_served:
+            self.tick(shop)
+        return [each for each in list(self.operations.values()) if each.shop == shop]
+
+    def throttles_start(self, text: str) -> bool:
+        """Say whether a call that starts an operation is to be throttled."""
+        left = self._faults.get("shopify.bulk_throttle_start")
+        if not left or "bulkOperationRunQuery" not in text:
+            return False
+        self._faults.set({"shopify.bulk_throttle_start": left - 1})
+        self._faults.count("shopify.bulk_throttle_start")
+        return True
+
+    def tick(self, shop: str | None = None) -> bool:
+        """Do what is due by the clock; say whether lines were written."""
+        wrote = False
+        if not self._running.acquire(blocking=False):
+            return False  # somebody is at it
+        try:
+            now = self._world.clock.now()
+            for one in list(self.operations.values()):
+                if shop in (None, one.shop):
+                    wrote = self._go_on(one, now) or wrote
+        finally:
+            self._running.release()
+        return wrote
+
+    def url(self, one: Operation, base: str) -> str | None:
+        """Return where an operation's result is, if it has one."""
+        if one.output is None or one.ends_at is None or not one.output.size:
+            return None
+        return output.address(base, one.output, one.id, one.ends_at, self._key)
+
+    def fetch(self, request: Request) -> Response:
+        """Answer a request for a result file."""
+        cut, left = self._faults.get("shopify.bulk_cut"), self._faults.get("shopify.bulk_cuts")
+        now, expired = self._world.clock.now(), self._faults.get("shopify.bulk_expired_status")
+        answer = output.fetch(request, self._outputs, now, self._key, expired=expired, cut=cut if left else 0)
+        if cut and left and answer.stream is not None:
+            self._faults.count("shopify.bulk_cut")
+            self._faults.set({"shopify.bulk_cuts": left - 1 if left > 0 else left})
+        return answer
+
+    def report(self) -> dict[str, int]:
+        """Count operations by their state."""
+        found = [each.status.lower() for each in list(self.operations.values())]
+        return {status: found.count(status) for status in sorted(set(found))}
+
+    def _struck(self, kinds: list[str]) -> frozenset[str]:
+        root = self._faults.get("shopify.bulk_fault_root")
+        if root and root not in kinds:
+            return frozenset()
+        struck = set()
+        for name in BY_NUMBER:
+            n = self._faults.get(f"shopify.{name}")
+            if n > 0:
+                self._faults.set({f"shopify.{name}": n - 1})
+            if n in (1, -1):
+                struck.add(name)
+                self._faults.count(f"shopify.{name}")
+        return frozenset(struck)
+
+    def _crowd(self, shop: str) -> None:
+        """Keep as many foreign operations under way as the knob says."""
+        wanted, now = self._faults.get("shopify.bulk_busy"), self._world.clock.now()
+        there = [one for one in list(self.operations.values()) if one.is_foreign and one.shop == shop]
+        busy = [one for one in there if one.status in UNDER_WAY]
+        for one in busy[wanted:]:
+            one.status, one.completed_at = "COMPLETED", now
+        for _ in range(wanted - len(busy)):
+            one = Operation(self._world.next_id(), shop, ELSEWHERE, False, now, "RUNNING", is_foreign=True)
+            self.operations[one.id] = one
+            self._faults.count("shopify.bulk_busy")
+
+    def _go_on(self, one: Operation, now: datetime) -> bool:
+        if one.status == "CANCELING":
+            if one.canceled_at is None or now - one.canceled_at >= STOPS_AFTER:
+                one.status, one.writing, one.output = "CANCELED", None, None
+                self._tell(one)
+            return False
+        if one.status == "COMPLETED" and one.completed_at is not None and now >= one.completed_at + output.LASTS:
+            one.status = "EXPIRED"  # "The bulk operation URL has expired"
+        if one.status not in UNDER_WAY or one.writing is None:
+            return False
+        if now - one.created_at > LONGEST:
+            self._finish(one, now, "FAILED", "TIMEOUT")
+            return False
+        ran_for = (now - one.created_at).total_seconds() - self._faults.get("shopify.bulk_starts_after")
+        if ran_for < 0:
+            return False
+        one.status = "RUNNING"
+        due = ran_for * self._faults.get("shopify.bulk_rows_per_second")
+        wrote = False
+        while one.status == "RUNNING" and one.n_objects <= due and "bulk_never_finishes" not in one.faults:
+            wrote = True
+            with self._world.lock:
+                if next(one.writing, one) is one:
+                    self._finish(one, now, "COMPLETED")
+            if self.is_served:
+                break  # others want the world too
+        return wrote
+
+    def _write(self, one: Operation, export: Export, sight: Wide) -> Iterator[None]:
+        """Write an operation's lines, some records at a time."""
+        made = Output(hashlib.sha256(f"{one.id} {self._key!r}".encode()).hexdigest()[:28])
+        one.output = made
+        width = 0 if one.is_grouped else self._faults.get("shopify.bulk_mixed")
+        mixer = Mixer(made.write, width, random.Random(one.id))
+        doomed = next((name for name in FAILURES if name in one.faults), None)
+        try:
+            for stream, records in export.open(sight):
+                above = self._faults.get("shopify.bulk_timeout_above")
+                if doomed is None and above and stream is not None and stream.size > above:
+                    self._faults.count("shopify.bulk_timeout_above")
+                    doomed = "bulk_timeout"
+                for n, lines in enumerate(records, 1):
+                    for line in lines:
+                        mixer.add(line)
+                    one.n_objects += len(lines)
+                    one.n_roots += 1
+                    if doomed is not None and _is_far(stream, self._faults.get("shopify.bulk_fail_at")):
+                        self._fail(one, doomed)
+                        return
+                    if n % ROOTS_AT_ONCE == 0:
+                        sight.now = self._world.now()
+                        if sight.run.errors:
+                            break
+                        yield
+                if sight.run.errors:
+                    break
+        except Refusal as refusal:
+            sight.run.errors.append({"extensions": refusal.extensions})
+        if sight.run.errors:
+            is_denied = any(_code(each) == "ACCESS_DENIED" for each in sight.run.errors)
+            self._fail(one, "bulk_access_denied" if is_denied else "bulk_fail")
+        elif doomed is not None:
+            self._fail(one, doomed)
+        else:
+            mixer.end()
+
+    def _fail(self, one: Operation, fault: str) -> None:
+        if fault in ("bulk_fail_without_partial", "bulk_access_denied"):
+            one.output = None
+        self._finish(one, self._world.clock.now(), "FAILED", FAILURES[fault])
+
+    def _finish(self, one: Operation, now: datetime, status: str, error: str | None = None) -> None:
+        if one.status == "FAILED":  # it ended itself while it wrote
+            return
+        one.status, one.error_code, one.completed_at, one.writing = status, error, now, None
+        one.is_partial = status == "FAILED"
+        if "bulk_expire" in one.faults and status == "COMPLETED":
+            one.status, one.output = "EXPIRED", None
+        if one.output is not None:
+            one.output.close()
+            self._outputs[one.output.name] = one.output
+            one.ends_at = now if "bulk_url_expired" in one.faults else now + output.LASTS
+        self._tell(one)
+
+    def _tell(self, one: Operation) -> None:
+        detail = {
+            "created_at": one.created_at,
+            "completed_at": one.completed_at,
+            "error_code": one.error_code.lower() if one.error_code else None,
+            "status": one.status.lower(),
+        }
+        with self._world.lock:
+            self._emit([Event(one.shop, "bulk_operations/finish", one.id, detail=detail)])
+
+
+def _is_far(stream: Stream | None, share: float) -> bool:
+    return stream is None or stream.at >= stream.size * share
+
+
+def _code(error: dict[str, Any]) -> str:
+    return str(error.get("extensions", {}).get("code", ""))

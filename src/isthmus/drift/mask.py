@@ -6,7 +6,8 @@ from typing import Any
 
 PLAIN = frozenset(
     (
-        "id", "web_id", "customer_id", "product_id", "variant_id", "sku", "status", "is_valid", "currency", "collection",
+        "id", "web_id", "customer_id", "product_id", "variant_id", "sku", "status", "is_valid", "currency",
+        "collection",
         "store", "store_ids", "country_id", "country_code", "marketing_optin", "force_optin", "timestamp",
         "timestamp_acquired", "timestamp_subscribed", "timestamp_unsubscribed", "dt_updated_marketing", "channel",
         "payment_method", "shipping_method", "coupon_code", "title", "url", "image_url", "type", "label", "parent_id",

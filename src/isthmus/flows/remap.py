@@ -44,6 +44,12 @@ def is_asked(marks: Mapping[tuple[str, str], Mark], now: datetime) -> bool:
     return _next(marks, now) is not None
 
 
+def is_asked_of(marks: Mapping[tuple[str, str], Mark], store: str, kind: str) -> bool:
+    """Whether records of this kind of a store may still be desired by the rules before."""
+    mark = marks.get((store, f"remap:{kind}"))
+    return mark is not None and mark.done_at is None
+
+
 def remap(db: Database, road: Road) -> int:
     """Put one page on the backfill lane, where nothing is a moment or a welcome; how many pages were done.
 

@@ -64,6 +64,8 @@ class Pace(Struct, frozen=True):
     hint_patience: timedelta = timedelta(seconds=10)
     """How long a hint waits for the record's own body before the record is read."""
     contact_head_start: timedelta = timedelta(seconds=3)
+    drift_grace: timedelta = timedelta(minutes=2)
+    """How old a difference must be before it is drift."""
 
 
 class Road(Struct, frozen=True):

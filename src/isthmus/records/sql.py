@@ -207,12 +207,15 @@ def keys(tx: Tx, connection: str, kinds: Sequence[str]) -> list[Key]:
     return [(row["kind"], row["store"], row["id"]) for row in rows]
 
 
-def names(tx: Tx, connection: str, kind: str, store: str, after: str, limit: int) -> list[str]:
-    """The ids of living records of a kind, in the order of their text; those behind `after`."""
+def names(
+    tx: Tx, connection: str, kind: str, store: str, after: str, limit: int, since: datetime | None = None
+) -> list[str]:
+    """The ids of living records of a kind, in the order of their text; those behind `after`, learned since then."""
     rows = tx.fetch_all(
         """SELECT id FROM record WHERE connection = %s AND kind = %s AND store = %s AND id > %s AND body IS NOT NULL
+             AND (%s::timestamptz IS NULL OR changed_at >= %s::timestamptz)
            ORDER BY id LIMIT %s""",
-        (connection, kind, store, after, limit),
+        (connection, kind, store, after, since, since, limit),
     )
     return [row["id"] for row in rows]
 

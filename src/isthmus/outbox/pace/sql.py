@@ -18,6 +18,30 @@ def reserve(tx: Tx, connection: str, budget: str, per_second: float, now: dateti
     return row["at"], row["n"]
 
 
+def share(
+    tx: Tx, connection: str, budget: str, per_second: float, part: float, now: datetime, *, is_lending: bool
+) -> datetime | None:
+    """A slot of a budget for somebody who owns only `part` of it: when it is, or None when it is not their turn.
+
+    While nobody else waits for the budget (and it `is_lending`) its idle slots are lent; else one slot comes every
+    1 / (per_second x part) seconds, in the same queue as everybody's.
+    """
+    own = f"{budget}:shared"
+    row = tx.fetch_one(
+        """SELECT (SELECT next_at FROM pace WHERE connection = %(connection)s AND budget = %(budget)s) AS budget_at,
+                  (SELECT next_at FROM pace WHERE connection = %(connection)s AND budget = %(own)s) AS own_at""",
+        {"connection": connection, "budget": budget, "own": own},
+    )
+    is_idle = row is None or row["budget_at"] is None or row["budget_at"] <= now
+    is_mine = row is None or row["own_at"] is None or row["own_at"] <= now
+    if not is_mine and not (is_idle and is_lending):
+        return None
+    if is_mine:
+        reserve(tx, connection, own, per_second * part, now)
+    at, _ = reserve(tx, connection, budget, per_second, now)
+    return at
+
+
 def is_far(tx: Tx, connection: str, budget: str, until: datetime) -> bool:
     """Whether the next free slot comes only after `until`, because the neighbour was found to need a rest."""
     return bool(

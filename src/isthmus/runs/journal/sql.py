@@ -66,17 +66,20 @@ def take(
 
 def move(
     tx: Tx, connection: str, run: int, claim: UUID, now: datetime, *, step: str, cursor: str | None, n: int,
-    total: int | None = None,
+    total: int | None = None, result: Mapping[str, Any] | None = None,
 ) -> bool:  # fmt: skip
-    """Note how far a run is, and hold it for another lease; False when it is no longer this holder's."""
+    """Note how far a run is and what it gathered, and hold it for another lease; False when it is no longer ours."""
     return bool(
         tx.execute(
             """UPDATE run SET step = %s, cursor = %s, n = %s, total = coalesce(%s, CASE WHEN step = %s THEN total END),
-                   moved_at = %s, leased_until = %s
+                   result = coalesce(%s, result), moved_at = %s, leased_until = %s
                WHERE connection = %s AND id = %s AND claim = %s AND state = 'running'""",
-            (step, cursor, n, total, step, now, now + LEASE, connection, run, claim),
+            (
+                step, cursor, n, total, step, None if result is None else Jsonb(result), now, now + LEASE,
+                connection, run, claim,
+            ),
         )
-    )
+    )  # fmt: skip
 
 
 def end(tx: Tx, connection: str, run: int, claim: UUID, now: datetime, result: Mapping[str, Any]) -> bool:

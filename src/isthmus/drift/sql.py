@@ -1,0 +1,413 @@
+"""What runs saw and found, in the database: tables seen, suspect and finding."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+from psycopg.types.json import Jsonb
+
+from isthmus.db.pool import Row, Tx
+
+OWN = (
+    "integration.missed_change",
+    "integration.missed_deletion",
+    "integration.stale_mapping",
+    "integration.left_behind",
+    "platform.not_applied",
+    "platform.overwritten",
+    "platform.differs",
+    "platform.duplicate_order",
+    "platform.foreign_writer",
+)
+"""Codes whose cases a run opens, and closes where it looked and found the sides agreed."""
+
+
+class Seen(Struct, frozen=True, kw_only=True):
+    """What one side said of one record; the columns are told of in the migration. Sums are in thousandths."""
+
+    kind: str
+    id: str
+    at: datetime
+    store: str | None = None
+    number: int | None = None
+    version: datetime | None = None
+    against: bytes | None = None
+    path: str | None = None
+    says: Mapping[str, Any] | None = None
+    name: str | None = None
+    currency: str | None = None
+    gross_mills: int | None = None
+    refunded_mills: int | None = None
+    net_mills: int | None = None
+    status: str | None = None
+    is_valid: bool | None = None
+    is_test: bool = False
+    placed_at: datetime | None = None
+    seller: str | None = None
+    writer: str | None = None
+    would_opt_in: bool = False
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """One difference, with the layer at fault; the columns are told of in the migration."""
+
+    kind: str
+    id: str
+    store: str
+    subject: str
+    code: str
+    cause: str
+    detail: str = ""
+    n: int = 1
+    store_says: Mapping[str, Any] | None = None
+    ours_say: Mapping[str, Any] | None = None
+    platform_says: Mapping[str, Any] | None = None
+    currency: str | None = None
+    off_mills: int | None = None
+    placed_at: datetime | None = None
+    repair: str | None = None
+
+
+_SEEN = {
+    "kind": "text", "id": "text", "at": "timestamptz", "store": "text", "number": "bigint", "version": "timestamptz",
+    "against": "bytea", "path": "text", "says": "jsonb", "name": "text", "currency": "text", "gross_mills": "bigint",
+    "refunded_mills": "bigint", "net_mills": "bigint", "status": "text", "is_valid": "boolean", "is_test": "boolean",
+    "placed_at": "timestamptz", "seller": "text", "writer": "text", "would_opt_in": "boolean",
+}  # fmt: skip
+_FOUND = {
+    "kind": "text", "id": "text", "store": "text", "subject": "text", "code": "text", "cause": "text",
+    "detail": "text", "n": "bigint", "store_says": "jsonb", "ours_say": "jsonb", "platform_says": "jsonb",
+    "currency": "text", "off_mills": "bigint", "placed_at": "timestamptz", "repair": "text",
+}  # fmt: skip
+
+
+# See -----------------------------------------------------------------------------------------------------------------
+
+
+def saw(tx: Tx, connection: str, run: int, side: str, rows: Sequence[Seen]) -> None:
+    """Keep what a side says of these records; what was said before in this run is overwritten."""
+    if not rows:
+        return
+    latest = {(row.kind, row.id): row for row in rows}
+    ordered = [latest[key] for key in sorted(latest)]
+    sets = ", ".join(f"{name} = excluded.{name}" for name in _SEEN if name not in ("kind", "id"))
+    tx.execute(
+        f"""INSERT INTO seen (connection, run, side, {", ".join(_SEEN)})
+            SELECT %(connection)s, %(run)s, %(side)s, r.* FROM unnest({_unnested(_SEEN)}) AS r
+            ON CONFLICT (connection, run, side, kind, id) DO UPDATE SET {sets}""",  # noqa: S608 - constants
+        {"connection": connection, "run": run, "side": side, **_columns(_SEEN, ordered)},
+    )
+
+
+def seen(tx: Tx, connection: str, run: int, side: str, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Seen]:
+    """What a side said of these records (kind, id), where it said anything."""
+    rows = tx.fetch_all(
+        f"""SELECT {", ".join(f"s.{name}" for name in _SEEN)} FROM seen s
+            JOIN unnest(%s::text[], %s::text[]) AS k (kind, id) ON s.kind = k.kind AND s.id = k.id
+            WHERE s.connection = %s AND s.run = %s AND s.side = %s""",  # noqa: S608 - constants
+        ([kind for kind, _ in keys], [own for _, own in keys], connection, run, side),
+    )
+    return {(row["kind"], row["id"]): Seen(**row) for row in rows}
+
+
+# Suspect -------------------------------------------------------------------------------------------------------------
+
+KINDS = {"customer": "contact", "order": "order", "product": "product"}
+"""What a store's kind of record is on the platform."""
+
+
+def suspect_the_unequal(tx: Tx, connection: str, run: int) -> None:
+    """Records where a reading said something else than we, or told of something that we do not know."""
+    tx.execute(
+        """INSERT INTO suspect (connection, run, kind, id)
+           SELECT DISTINCT connection, run, kind, id FROM seen
+           WHERE connection = %s AND run = %s AND path IS NOT NULL ON CONFLICT DO NOTHING""",
+        (connection, run),
+    )
+
+
+def suspect_the_unlisted(
+    tx: Tx, connection: str, run: int, kind: str, store: str, namespace: str, before: datetime
+) -> None:
+    """Records known since before the run began that their store did not list."""
+    tx.execute(
+        """INSERT INTO suspect (connection, run, kind, id)
+           SELECT %(connection)s, %(run)s, %(kind)s, %(namespace)s || r.id FROM record r
+           WHERE r.connection = %(connection)s AND r.kind = %(theirs)s AND r.store = %(store)s
+             AND r.body IS NOT NULL AND r.changed_at < %(before)s
+             AND NOT EXISTS (SELECT FROM seen s WHERE s.connection = %(connection)s AND s.run = %(run)s
+                             AND s.side = 'store' AND s.kind = %(kind)s AND s.id = %(namespace)s || r.id)
+           ON CONFLICT DO NOTHING""",
+        {
+            "connection": connection, "run": run, "kind": KINDS[kind], "theirs": kind, "store": store,
+            "namespace": namespace, "before": before,
+        },
+    )  # fmt: skip
+
+
+def suspect_the_absent(
+    tx: Tx, connection: str, run: int, kind: str, stores: Sequence[str], since: datetime | None, limit: int | None
+) -> None:
+    """Writes believed to be there, or given up, that the platform did not list; since then only, where it is given."""
+    tx.execute(
+        """INSERT INTO suspect (connection, run, kind, id)
+           SELECT o.connection, %(run)s, o.kind, o.id FROM outbox o
+           WHERE o.connection = %(connection)s AND o.kind = %(kind)s AND o.state IN ('applied', 'buried')
+             AND o.store = ANY(%(stores)s)
+             AND (%(since)s::timestamptz IS NULL OR o.settled_at >= %(since)s::timestamptz)
+             AND NOT EXISTS (SELECT FROM seen s WHERE s.connection = o.connection AND s.run = %(run)s
+                             AND s.side = 'platform' AND s.kind = o.kind AND s.id = o.id)
+           ORDER BY o.id LIMIT %(limit)s
+           ON CONFLICT DO NOTHING""",
+        {"connection": connection, "run": run, "kind": kind, "stores": list(stores), "since": since, "limit": limit},
+    )
+
+
+def suspect_the_odd(tx: Tx, connection: str, run: int, kind: str, namespaces: Mapping[str, str]) -> None:
+    """Records that are there though we exclude them or gave them up, and those under an id their store gives no more.
+
+    `namespaces` are the stores' present ones. An adopted id is as good as ours.
+    """
+    tx.execute(
+        """INSERT INTO suspect (connection, run, kind, id)
+           SELECT o.connection, s.run, o.kind, o.id FROM seen s
+           JOIN outbox o ON o.connection = s.connection AND o.kind = s.kind AND o.id = s.id
+           LEFT JOIN unnest(%(stores)s::text[], %(namespaces)s::text[]) AS n (store, namespace) ON n.store = o.store
+           WHERE s.connection = %(connection)s AND s.run = %(run)s AND s.side = 'platform' AND s.kind = %(kind)s
+             AND (o.state IN ('excluded', 'buried')
+                  OR ((n.store IS NULL OR NOT starts_with(o.id, n.namespace))
+                      AND NOT EXISTS (SELECT FROM adopted a WHERE a.connection = o.connection AND a.kind = o.kind
+                                      AND a.theirs = o.id)))
+           ON CONFLICT DO NOTHING""",
+        {
+            "connection": connection, "run": run, "kind": kind, "stores": list(namespaces),
+            "namespaces": list(namespaces.values()),
+        },
+    )  # fmt: skip
+
+
+def suspects(tx: Tx, connection: str, run: int, after: tuple[str, str], limit: int) -> list[tuple[str, str]]:
+    """The next suspects (kind, id) behind `after`, in their order."""
+    rows = tx.fetch_all(
+        """SELECT kind, id FROM suspect WHERE connection = %s AND run = %s AND (kind, id) > (%s, %s)
+           ORDER BY kind, id LIMIT %s""",
+        (connection, run, *after, limit),
+    )
+    return [(row["kind"], row["id"]) for row in rows]
+
+
+def n_suspects(tx: Tx, connection: str, run: int) -> int:
+    return int(tx.fetch_value("SELECT count(*) FROM suspect WHERE connection = %s AND run = %s", (connection, run)))
+
+
+# What is known of a suspect -------------------------------------------------------------------------------------------
+
+
+class Standing(Struct, frozen=True):
+    """A platform record as the outbox has it; `body` is packed."""
+
+    kind: str
+    id: str
+    store: str
+    subject: str | None
+    state: str
+    excluded: str | None
+    case_code: str | None
+    desired: bytes | None
+    settled_at: datetime | None
+    since: datetime
+    is_adopted: bool
+    body: bytes | None
+
+
+def standings(tx: Tx, connection: str, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Standing]:
+    """The outbox's rows of these records (kind, id)."""
+    rows = tx.fetch_as(
+        Standing,
+        """SELECT o.kind, o.id, o.store, o.subject, o.state, o.excluded, o.case_code, o.desired, o.settled_at, o.since,
+                  a.theirs IS NOT NULL AS is_adopted, o.body
+           FROM outbox o JOIN unnest(%s::text[], %s::text[]) AS k (kind, id) ON o.kind = k.kind AND o.id = k.id
+           LEFT JOIN adopted a ON a.connection = o.connection AND a.kind = o.kind AND a.theirs = o.id
+           WHERE o.connection = %s""",
+        ([kind for kind, _ in keys], [own for _, own in keys], connection),
+    )
+    return {(row.kind, row.id): row for row in rows}
+
+
+def writes_of(tx: Tx, connection: str, store: str, subjects: Sequence[str]) -> dict[tuple[str, str], Standing]:
+    """The outbox's rows of a store's records (order:123), as this transaction sees them; no moments."""
+    rows = tx.fetch_as(
+        Standing,
+        """SELECT kind, id, store, subject, state, excluded, case_code, desired, settled_at, since,
+                  false AS is_adopted, body
+           FROM outbox WHERE connection = %s AND store = %s AND subject = ANY(%s) AND kind <> 'moment'""",
+        (connection, store, list(subjects)),
+    )
+    return {(row.kind, row.id): row for row in rows}
+
+
+def told(tx: Tx, connection: str, subjects: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Of these (store, subject) those about which an event waits."""
+    rows = tx.fetch_all(
+        """SELECT DISTINCT e.store, e.subject FROM event e
+           JOIN unnest(%s::text[], %s::text[]) AS k (store, subject) ON e.subject = k.subject AND e.store = k.store
+           WHERE e.connection = %s AND e.state = 'waiting'""",
+        ([store for store, _ in subjects], [subject for _, subject in subjects], connection),
+    )
+    return {(row["store"], row["subject"]) for row in rows}
+
+
+def open_cases(tx: Tx, connection: str, subjects: Sequence[str]) -> dict[tuple[str, str], list[str]]:
+    """The codes of open cases about these subjects, by (store, subject); the store is "" where a case names none."""
+    rows = tx.fetch_all(
+        """SELECT store, subject, array_agg(code ORDER BY code) AS codes FROM cases
+           WHERE connection = %s AND state = 'open' AND subject = ANY(%s) GROUP BY store, subject""",
+        (connection, list(subjects)),
+    )
+    return {(row["store"], row["subject"]): row["codes"] for row in rows}
+
+
+def twins(tx: Tx, connection: str, run: int, ids: Sequence[str]) -> dict[str, str]:
+    """Of these platform orders those that carry the number of an order of ours, with our id of it."""
+    rows = tx.fetch_all(
+        """SELECT s.id, min(o.id) AS ours FROM seen s
+           JOIN seen o ON o.connection = s.connection AND o.run = s.run AND o.side = s.side AND o.kind = s.kind
+             AND o.name = s.name AND o.store IS NOT NULL
+             AND (s.seller IS NULL OR o.seller IS NULL OR s.seller = o.seller)
+           WHERE s.connection = %s AND s.run = %s AND s.side = 'platform' AND s.kind = 'order' AND s.id = ANY(%s)
+           GROUP BY s.id""",
+        (connection, run, list(ids)),
+    )
+    return {row["id"]: row["ours"] for row in rows}
+
+
+def strangers(tx: Tx, connection: str, run: int, kind: str) -> list[Row]:
+    """Records there that nobody of us knows and whose ids are none of ours, in two groups: the same orders as ours
+    under another id (`is_twin`), and the rest. Each with n, some ids and the sum of net revenue by currency.
+    """
+    return tx.fetch_all(
+        """WITH strange AS (
+               SELECT s.id, s.currency, CASE WHEN s.is_valid THEN s.net_mills ELSE 0 END AS net_mills,
+                      EXISTS (SELECT FROM seen o WHERE o.connection = s.connection AND o.run = s.run
+                              AND o.side = s.side AND o.kind = s.kind AND o.name = s.name AND o.store IS NOT NULL
+                              AND (s.seller IS NULL OR o.seller IS NULL OR s.seller = o.seller)) AS is_twin
+               FROM seen s WHERE s.connection = %s AND s.run = %s AND s.side = 'platform' AND s.kind = %s
+                 AND s.store IS NULL AND s.path IS NULL)
+           SELECT is_twin, currency, count(*) AS n, sum(net_mills)::bigint AS net_mills,
+                  (array_agg(id ORDER BY id))[1:5] AS examples
+           FROM strange GROUP BY is_twin, currency ORDER BY is_twin, n DESC, currency""",
+        (connection, run, kind),
+    )
+
+
+# Find ----------------------------------------------------------------------------------------------------------------
+
+
+def found(tx: Tx, connection: str, run: int, findings: Sequence[Finding], now: datetime) -> None:
+    """Write findings down; one that this run had already is written anew."""
+    if not findings:
+        return
+    sets = ", ".join(f"{name} = excluded.{name}" for name in _FOUND if name not in ("kind", "id", "code"))
+    tx.execute(
+        f"""INSERT INTO finding (connection, run, {", ".join(_FOUND)}, found_at)
+            SELECT %(connection)s, %(run)s, r.*, %(now)s FROM unnest({_unnested(_FOUND)}) AS r
+            ON CONFLICT (connection, run, kind, id, code) DO UPDATE SET {sets}""",  # noqa: S608 - constants
+        {"connection": connection, "run": run, "now": now, **_columns(_FOUND, findings)},
+    )
+
+
+def findings(tx: Tx, connection: str, run: int, limit: int | None = None) -> list[Finding]:
+    """What a run found, in the order of kind, id and code."""
+    rows = tx.fetch_all(
+        f"""SELECT {", ".join(_FOUND)} FROM finding WHERE connection = %s AND run = %s
+            ORDER BY kind, id, code LIMIT %s""",  # noqa: S608 - constants
+        (connection, run, limit),
+    )
+    return [Finding(**row) for row in rows]
+
+
+class Sum(Struct, frozen=True):
+    """Findings of one code: how many records, how many repairs began, and by how much revenue is off, per currency."""
+
+    code: str
+    cause: str
+    n: int
+    n_repaired: int
+    currency: str | None
+    off_mills: int | None
+
+
+def sums(tx: Tx, connection: str, run: int) -> list[Sum]:
+    """A run's findings by code and currency, the most frequent first."""
+    return tx.fetch_as(
+        Sum,
+        """SELECT code, cause, sum(n)::bigint AS n, (sum(n) FILTER (WHERE repair IS NOT NULL))::bigint AS n_repaired,
+                  currency, sum(off_mills)::bigint AS off_mills
+           FROM (SELECT code, cause, n, CASE WHEN off_mills IS NULL THEN NULL ELSE currency END AS currency, off_mills,
+                        repair FROM finding WHERE connection = %s AND run = %s) AS f
+           GROUP BY code, cause, currency ORDER BY n DESC, code, currency""",
+        (connection, run),
+    )
+
+
+def n_found(tx: Tx, connection: str, run: int) -> dict[tuple[str, str, str], int]:
+    """How many findings a run has so far, by (code, store, kind)."""
+    rows = tx.fetch_all(
+        """SELECT code, store, kind, count(*) AS n FROM finding
+           WHERE connection = %s AND run = %s GROUP BY code, store, kind""",
+        (connection, run),
+    )
+    return {(row["code"], row["store"], row["kind"]): row["n"] for row in rows}
+
+
+class OpenCase(Struct, frozen=True):
+    """An open case of a run's own, about one record or (subject orders, contacts, products) about the rest of many."""
+
+    id: int
+    code: str
+    store: str
+    subject: str
+
+
+def own_cases(tx: Tx, connection: str, limit: int) -> list[OpenCase]:
+    """Open cases of the codes that runs own and that name a record or the rest of many, the oldest look first."""
+    return tx.fetch_as(
+        OpenCase,
+        """SELECT id, code, store, subject FROM cases
+           WHERE connection = %s AND state = 'open' AND code = ANY(%s) AND subject <> ''
+           ORDER BY last_at, id LIMIT %s""",
+        (connection, list(OWN), limit),
+    )
+
+
+# Forget --------------------------------------------------------------------------------------------------------------
+
+
+def forget(tx: Tx, connection: str, before: int, keep: Sequence[int], limit: int) -> int:
+    """Drop what runs older than `before` saw, but for those to `keep`; how many rows, fewer than `limit` at the end."""
+    n = 0
+    for table in ("seen", "suspect"):
+        n += tx.execute(
+            f"""DELETE FROM {table} WHERE ctid = ANY(ARRAY(
+                    SELECT ctid FROM {table} WHERE connection = %s AND run < %s AND NOT run = ANY(%s) LIMIT %s))""",  # noqa: S608
+            (connection, before, list(keep), limit),
+        )
+    return n
+
+
+# -- below: shared by the above ----------------------------------------------------------------------------------------
+
+
+def _unnested(columns: Mapping[str, str]) -> str:
+    return ", ".join(f"%({name})s::{kind}[]" for name, kind in columns.items())
+
+
+def _columns(columns: Mapping[str, str], rows: Sequence[Struct]) -> dict[str, list[Any]]:
+    return {
+        name: [
+            Jsonb(value) if kind == "jsonb" and (value := getattr(row, name)) is not None else getattr(row, name)
+            for row in rows
+        ]
+        for name, kind in columns.items()
+    }

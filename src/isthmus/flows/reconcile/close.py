@@ -1,0 +1,66 @@
+"""End the cases of earlier runs where all sides agree again. Only agreement that was looked at may close one."""
+
+from isthmus.cases import sql as cases
+from isthmus.drift import sql as drift
+from isthmus.drift.attribute import Look, Standing, attribute
+from isthmus.drift.sql import KINDS, OpenCase
+from isthmus.flows.reconcile.facts import Key, Known, gather, look_again_at_store, look_again_there
+from isthmus.flows.reconcile.held import Held
+
+AT_ONCE = 200
+"""Cases that one run looks at; each may take a reading of both neighbours."""
+
+BY = "reconcile"
+
+
+def close(held: Held, step: str) -> None:
+    """Look once more at what cases of ours are about, and close those that are over."""
+    connection = held.road.connection
+    with held.db.transaction() as tx:
+        found = {(f.kind, f.id) for f in drift.findings(tx, connection, held.id)}
+        groups = drift.n_found(tx, connection, held.id)
+        cases_open = drift.own_cases(tx, connection, AT_ONCE)
+    about = {case.id: key for case in cases_open if (key := _key(held, case)) and key not in found}
+    over = [case.id for case in cases_open if _is_over(held, case, groups)]
+    with held.db.transaction() as tx:
+        known = gather(tx, held, sorted(set(about.values())))
+    look_again_at_store(held, [one for one in known if one.facts.store_look is Look.UNSEEN or _is_doubtful(one)])
+    agreed = set()
+    for one in known:
+        if not held.goes_on():
+            break
+        if one.facts.platform_look is not Look.THERE:
+            look_again_there(held, one)
+        if attribute(one.facts) in (Standing.AGREED, Standing.SETTLED):
+            agreed.add(one.key)
+    over += [case for case, key in about.items() if key in agreed]
+    now = held.now()
+    with held.db.transaction() as tx:
+        n = sum(cases.close(tx, case, now, BY) for case in over)
+        held.move(tx, step, None, n)
+    held.tell_step(step, n, None, is_done=True)
+
+
+def _key(held: Held, case: OpenCase) -> Key | None:
+    """The platform record that a case is about; None for one about many."""
+    kind, _, name = case.subject.partition(":")
+    if not name:
+        return None
+    if case.store in held.road.shops and kind in KINDS:
+        return KINDS[kind], f"{held.road.shops[case.store].rules.namespace}{name}"
+    return (kind, name) if kind in KINDS.values() else None
+
+
+def _is_over(held: Held, case: OpenCase, groups: dict[tuple[str, str, str], int]) -> bool:
+    """Whether a case about the rest of many is over: everything was looked at, and nothing of its sort was found."""
+    kind = next((kind for kind, there in KINDS.items() if case.subject == f"{there}s"), None)
+    if kind is None or kind not in held.asked.kinds or not held.asked.is_full:
+        return False
+    if case.store and case.store not in held.stores:
+        return False
+    has_seen = not any(b.kind == kind for b in held.blind)
+    return has_seen and not groups.get((case.code, case.store, KINDS[kind]))
+
+
+def _is_doubtful(known: Known) -> bool:
+    return known.facts.store_look is Look.ABSENT and known.facts.record.value == "known"

@@ -1,0 +1,271 @@
+"""Name the cause of every difference, write it down, tell people, and begin what puts it right."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from isthmus.cases import sql as cases
+from isthmus.cases.sql import Touch
+from isthmus.db.pool import Tx
+from isthmus.drift import sql as drift
+from isthmus.drift.attribute import Look, Repair, Standing, Verdict, attribute, cause
+from isthmus.drift.sql import KINDS, OWN, Finding
+from isthmus.flows.reconcile import worth
+from isthmus.flows.reconcile.facts import OF_STORE, Known, gather, look_again_at_store, look_again_there
+from isthmus.flows.reconcile.held import Held
+from isthmus.flows.told import REMAP
+from isthmus.inbox import sql as inbox
+from isthmus.model.event import Hint
+from isthmus.model.lane import Lane
+from isthmus.model.order import Order
+from isthmus.model.write import Kind
+from isthmus.outbox.proof import sql as proof
+
+AT_ONCE = 250
+"""Suspects of one transaction."""
+
+LOOKS = 400
+"""Single readings of the platform in one run: at our share of four a second that is three minutes. If all of them
+confirmed what the listing said, the rest is believed; if not, the rest waits for the next run."""
+
+CASES = 20
+"""Records of one code, store and kind that get a case each; the rest share one, since one cause made them all."""
+
+
+def conclude(held: Held, step: str, cursor: str | None, n: int) -> int:
+    """Look at each suspect; how many."""
+    after: tuple[str, str] = tuple(msgspec.json.decode(cursor)) if cursor else ("", "")
+    with held.db.transaction() as tx:
+        total = drift.n_suspects(tx, held.road.connection, held.id)
+    while held.goes_on():
+        with held.db.transaction() as tx:
+            keys = drift.suspects(tx, held.road.connection, held.id, after, AT_ONCE)
+            known = gather(tx, held, keys)
+        judged = _judged(held, known)
+        after = keys[-1] if keys else after
+        n += len(keys)
+        is_done = len(keys) < AT_ONCE
+        with held.db.transaction() as tx:
+            _write_down(tx, held, judged)
+            if is_done:
+                _strangers(tx, held)
+            held.move(tx, step, msgspec.json.encode(after).decode(), n, total)
+        held.tell_step(step, n, total, is_done=is_done)
+        if is_done:
+            return n
+    return n
+
+
+def judge(held: Held, known: Known) -> Verdict | Standing:
+    """What is wrong with one record, once a reading of its own has confirmed what the platform's listing said."""
+    verdict = attribute(known.facts)
+    if not isinstance(verdict, Verdict) or not _rests_on_the_platform(known, verdict):
+        return verdict
+    if held.n_looks >= LOOKS:
+        return Standing.UNSEEN if held.n_refuted else verdict
+    held.n_looks += 1
+    look_again_there(held, known)
+    again = attribute(known.facts)
+    if not isinstance(again, Verdict) and again is not Standing.UNSEEN:
+        held.n_refuted += 1
+    return again
+
+
+# -- judge ------------------------------------------------------------------------------------------------------------
+
+
+def _judged(held: Held, known: Sequence[Known]) -> list[tuple[Known, Verdict | Standing]]:
+    gone = [one for one in known if _code(attribute(one.facts)) == "integration.missed_deletion"]
+    look_again_at_store(held, gone)
+    return [(one, judge(held, one)) for one in known]
+
+
+def _rests_on_the_platform(known: Known, verdict: Verdict) -> bool:
+    """Whether only the platform's listing speaks for a finding. What a listing shows of a stranger is proof enough."""
+    is_of_platform = verdict.code.startswith("platform.") and known.facts.state == "applied"
+    is_resent = known.facts.state == "buried" and Repair.SEND in verdict.repair
+    return is_of_platform or is_resent
+
+
+def _code(verdict: Verdict | Standing) -> str | None:
+    return verdict.code if isinstance(verdict, Verdict) else None
+
+
+# -- write down -------------------------------------------------------------------------------------------------------
+
+
+def _write_down(tx: Tx, held: Held, judged: Sequence[tuple[Known, Verdict | Standing]]) -> None:
+    """Findings, cases and repairs of a page, in the transaction that moves the run past it."""
+    connection, now = held.road.connection, held.now()
+    bad = [(known, verdict) for known, verdict in judged if isinstance(verdict, Verdict)]
+    n_found = drift.n_found(tx, connection, held.id)
+    drift.found(tx, connection, held.id, [_finding(held, known, verdict) for known, verdict in bad], now)
+    touches = []
+    for known, verdict in bad:
+        group = (verdict.code, known.store, known.key[0])
+        n_found[group] = n_found.get(group, 0) + 1
+        if verdict.code not in OWN:
+            # The road has told of it already; if somebody closed that, it is still so.
+            if verdict.code not in known.cases:
+                touches.append(Touch(verdict.code, known.subject, known.store, verdict.detail))
+        elif n_found[group] <= CASES:
+            touches.append(case(known, verdict))
+        else:
+            touches.append(
+                Touch(verdict.code, f"{known.key[0]}s", known.store, f"and more, all found by run {held.id}")
+            )
+    cases.touch(tx, connection, touches, now)
+    settled = [_write(known) for known, verdict in judged if verdict is Standing.SETTLED and _is_seen_equal(known)]
+    cases.resolve_subjects(
+        tx, connection, proof.believe(tx, connection, settled, now), "platform.", now, by="reconcile"
+    )
+    if held.asked.repair:
+        _repair(tx, held, bad)
+
+
+def case(known: Known, verdict: Verdict) -> Touch:
+    """A finding as a case, named as its layer names the record."""
+    if verdict.cause == "platform" or verdict.code == "integration.left_behind":
+        return Touch(verdict.code, f"{known.key[0]}:{known.key[1]}", "", verdict.detail)
+    return Touch(verdict.code, known.subject, known.store, verdict.detail)
+
+
+def _is_seen_equal(known: Known) -> bool:
+    return known.facts.platform_look is Look.THERE and known.standing is not None and known.standing.desired is not None
+
+
+def _write(known: Known) -> tuple[Kind, str, bytes]:
+    desired = known.standing.desired if known.standing else None
+    return Kind(known.key[0]), known.key[1], desired or b""
+
+
+def _repair(tx: Tx, held: Held, bad: Sequence[tuple[Known, Verdict]]) -> None:
+    """Put the records back on the road, on its repair lane: nothing there is a moment or new to anybody."""
+    road, now = held.road, held.now()
+    if road.is_live:
+        again = [_write(known) for known, verdict in bad if Repair.SEND in verdict.repair]
+        proof.doubt(tx, road.connection, again, now)
+    hints: dict[str, list[Hint]] = {}
+    for known, verdict in bad:
+        if known.store not in road.shops or known.number is None:
+            continue
+        kind = OF_STORE[known.key[0]]
+        if Repair.READ in verdict.repair:
+            hints.setdefault(known.store, []).append(Hint(f"repair/{kind}", known.subject, Lane.REPAIR, now))
+        if Repair.MAP in verdict.repair:
+            hints.setdefault(known.store, []).append(Hint(REMAP, known.subject, Lane.REPAIR, now))
+    for store, some in hints.items():
+        inbox.tell(tx, road.connection, store, some, now)
+
+
+def _finding(held: Held, known: Known, verdict: Verdict) -> Finding:
+    desired, there = _desired(held, known), known.there
+    is_order = known.key[0] == "order"
+    store_says = None if known.listed is None or known.listed.says is None else known.listed.says.get("theirs")
+    ours_say: dict[str, Any] = {}
+    if known.listed is not None and known.listed.says is not None:
+        ours_say = dict(known.listed.says.get("ours") or {})
+    if known.mapped is not None and known.mapped.says is not None:
+        ours_say |= {"desired": known.mapped.says.get("ours"), "mapped": known.mapped.says.get("theirs")}
+    platform_says: dict[str, Any] | None = None
+    if there is not None:
+        platform_says = {"path": there.path, **(there.says or {})} if there.path else {}
+        if is_order:
+            platform_says |= _money(there)
+    elif known.facts.platform_look is Look.ABSENT:
+        platform_says = {"absent": True}
+    if known.facts.store_look is Look.ABSENT and known.facts.record.value == "known":
+        store_says = {"absent": True}
+    if is_order and desired is not None and not ours_say:
+        ours_say = desired.said()
+    currency, off = _off(held, known, verdict, desired) if is_order else (None, None)
+    return Finding(
+        kind=known.key[0],
+        id=known.key[1],
+        store=known.store,
+        subject=known.subject,
+        code=verdict.code,
+        cause=verdict.cause,
+        detail=verdict.detail,
+        store_says=store_says,
+        ours_say=ours_say or None,
+        platform_says=platform_says,
+        currency=currency,
+        off_mills=off,
+        placed_at=_placed_at(known),
+        repair="+".join(verdict.repair) or None if held.asked.repair else None,
+    )
+
+
+def _money(row: drift.Seen) -> dict[str, Any]:
+    return {
+        "net": worth.text(row.net_mills or 0),
+        "refunded": worth.text(row.refunded_mills or 0),
+        "currency": row.currency,
+        "status": row.status,
+        "is_valid": row.is_valid,
+    }
+
+
+def _off(held: Held, known: Known, verdict: Verdict, desired: worth.Worth | None) -> tuple[str | None, int | None]:
+    """By how much revenue the side at fault is off: ours against the store's, or the platform's against ours."""
+    shop = held.road.shops.get(known.store)
+    record = known.kept.record if known.kept is not None else None
+    have = worth.of_record(record, shop.rules) if isinstance(record, Order) and shop else None
+    listed, there = _revenue(known.listed), _revenue(known.there)
+    currency = next((c for row in (known.listed, known.there) if row and (c := row.currency)), None)
+    currency = currency or (desired.currency if desired else None) or (have.currency if have else None)
+    match verdict.code:
+        case "integration.missed_change" | "integration.missed_deletion":
+            return currency, (have.revenue if have else 0) - listed
+        case "integration.stale_mapping" | "storefront.unreadable_record" | "storefront.unreadable_body":
+            return currency, None
+    return currency, there - (desired.revenue if desired and known.standing and _is_wanted(known) else 0)
+
+
+def _is_wanted(known: Known) -> bool:
+    return known.facts.is_ours and known.facts.state != "excluded"
+
+
+def _revenue(row: drift.Seen | None) -> int:
+    return (row.net_mills or 0) if row is not None and row.is_valid else 0
+
+
+def _desired(held: Held, known: Known) -> worth.Worth | None:
+    standing = known.standing
+    if known.key[0] != "order" or standing is None or standing.body is None:
+        return None
+    return worth.of_platform(msgspec.json.decode(held.road.packer.unpack(standing.body)))
+
+
+def _placed_at(known: Known) -> Any:
+    if known.key[0] != "order":
+        return None
+    record = known.kept.record if known.kept is not None else None
+    if isinstance(record, Order):
+        return record.processed_at
+    return next((row.placed_at for row in (known.listed, known.there) if row is not None and row.placed_at), None)
+
+
+# -- strangers --------------------------------------------------------------------------------------------------------
+
+
+def _strangers(tx: Tx, held: Held) -> None:
+    """What another writer has put there under ids of its own: one finding and one case per kind, with examples."""
+    connection, now = held.road.connection, held.now()
+    for kind in (KINDS[kind] for kind in held.asked.kinds):
+        groups: dict[bool, list[dict[str, Any]]] = {}
+        for row in drift.strangers(tx, connection, held.id, kind):
+            groups.setdefault(row["is_twin"], []).append(row)
+        for is_twin, rows in groups.items():
+            code = "platform.duplicate_order" if is_twin else "platform.foreign_writer"
+            n = sum(row["n"] for row in rows)
+            detail = f"{n} {kind}s that we never wrote" + (", with the numbers of ours" if is_twin else "")
+            finding = Finding(
+                kind=kind, id="", store="", subject=f"{kind}s", code=code, cause=cause(code), detail=detail, n=n,
+                platform_says={"examples": [own for row in rows for own in row["examples"]][:5]},
+                currency=rows[0]["currency"], off_mills=rows[0]["net_mills"],
+            )  # fmt: skip
+            drift.found(tx, connection, held.id, [finding], now)
+            cases.touch(tx, connection, [Touch(code, f"{kind}s", "", detail)], now)

@@ -1,0 +1,264 @@
+"""Put together what the three sides said of single records, and look again where a listing is not proof enough."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from isthmus.db.pool import Tx
+from isthmus.drift import sql as drift
+from isthmus.drift.attribute import Facts, Look, Record
+from isthmus.drift.sql import KINDS, Seen, Standing
+from isthmus.flows.reconcile import there
+from isthmus.flows.reconcile.held import Held
+from isthmus.flows.road import Shop
+from isthmus.model.failure import Failure
+from isthmus.records import sql as records
+from isthmus.records.sql import Kept
+
+Key = tuple[str, str]
+"""(kind, id) in the platform's words."""
+
+OF_STORE = {kind: theirs for theirs, kind in KINDS.items()}
+
+UNUSABLE = ("storefront.unreadable_record", "storefront.unreadable_body", "storefront.consent_unknown_state")
+"""Cases that say why a store's record cannot become ours."""
+
+
+class Known(Struct, kw_only=True):
+    """One record with everything that the run and the house know of it."""
+
+    key: Key
+    facts: Facts
+    store: str = ""
+    number: int | None = None
+    standing: Standing | None = None
+    kept: Kept | None = None
+    listed: Seen | None = None
+    mapped: Seen | None = None
+    there: Seen | None = None
+    cases: tuple[str, ...] = ()
+
+    @property
+    def subject(self) -> str:
+        """As the store names it; as the platform does where no store is known."""
+        return f"{OF_STORE[self.key[0]]}:{self.number}" if self.number is not None else f"{self.key[0]}:{self.key[1]}"
+
+    @property
+    def is_variant(self) -> bool:
+        """A variant's row stands in the outbox under its product's subject."""
+        return self.key[0] == "product" and self.number is not None and not self.key[1].endswith(str(self.number))
+
+
+def gather(tx: Tx, held: Held, keys: Sequence[Key]) -> list[Known]:
+    """What is known of these records, in their order."""
+    connection, run = held.road.connection, held.id
+    standings = drift.standings(tx, connection, keys)
+    mapped = drift.seen(tx, connection, run, "ours", keys)
+    seen_there = drift.seen(tx, connection, run, "platform", keys)
+    places = {key: _place(held, key, standings.get(key), mapped.get(key)) for key in keys}
+    own = {key: (key[0], f"{_space(held, store)}{number}") for key, (store, number) in places.items() if number}
+    listed = drift.seen(tx, connection, run, "store", sorted(set(own.values())))
+    wanted = {key: (OF_STORE[key[0]], store, str(number)) for key, (store, number) in places.items() if number}
+    kept = records.load(tx, connection, set(wanted.values()), held.road.packer)
+    subjects = {key: (store, f"{kind}:{name}") for key, (kind, store, name) in wanted.items()}
+    told = drift.told(tx, connection, sorted(set(subjects.values())))
+    names = {f"{kind}:{own_id}" for kind, own_id in keys} | {subject for _, subject in subjects.values()}
+    cases = drift.open_cases(tx, connection, sorted(names))
+    twins = drift.twins(tx, connection, run, [own_id for kind, own_id in keys if kind == "order"])
+    found = []
+    for key in keys:
+        store, number = places[key]
+        known = Known(
+            key=key,
+            facts=Facts(kind=key[0], id=key[1]),
+            store=store,
+            number=number,
+            standing=standings.get(key),
+            kept=kept.get(wanted[key]) if key in wanted else None,
+            listed=listed.get(own[key]) if key in own else None,
+            mapped=mapped.get(key),
+            there=seen_there.get(key),
+            cases=tuple(cases.get(subjects.get(key, ("", "")), ())) + tuple(cases.get(("", f"{key[0]}:{key[1]}"), ())),
+        )
+        known.facts = _facts(held, known, is_told=subjects.get(key) in told, twin=twins.get(key[1]))
+        found.append(known)
+    return found
+
+
+def look_again_there(held: Held, known: Known) -> None:
+    """Read the one record on the platform, and take that for what it says."""
+    kind, own = known.key
+    at = held.now()
+    try:
+        item = there.one(held, kind, own)
+    except Failure:
+        known.facts = msgspec.structs.replace(known.facts, platform_look=Look.UNSEEN, platform_path=None)
+        return
+    body = _body(held, known.standing)
+    if item is None:
+        known.there = None
+        known.facts = msgspec.structs.replace(
+            known.facts,
+            platform_look=Look.ABSENT,
+            platform_path=None,
+            would_opt_in=kind == "contact" and body is not None and there.opts_in(body, None),
+        )
+        return
+    known.there = there.seen(held, known.key, item, known.standing, at)
+    known.facts = msgspec.structs.replace(known.facts, **_platform(held, known))
+
+
+def look_again_at_store(held: Held, known: Sequence[Known]) -> None:
+    """Read these records in their stores, many at a time; one that the store answers with null is gone."""
+    groups: dict[tuple[str, str], list[Known]] = {}
+    for one in known:
+        if one.number is not None and one.store in held.road.shops:
+            groups.setdefault((OF_STORE[one.key[0]], one.store), []).append(one)
+    for (kind, store), some in groups.items():
+        reader = held.road.shops[store].reader
+        ask = {"order": reader.orders, "customer": reader.customers}.get(kind, reader.products)
+        numbers = sorted({one.number for one in some if one.number is not None})
+        try:
+            told: Mapping[int, Any] = held.patiently(lambda: ask(numbers))  # noqa: B023 - called at once
+        except Failure:
+            for one in some:
+                one.facts = msgspec.structs.replace(one.facts, store_look=Look.UNSEEN, store_path=None)
+            continue
+        for one in some:
+            record = told.get(one.number or 0)
+            path = None
+            if record is not None and (one.kept is None or one.kept.record is None):
+                path = ""
+            elif record is not None and one.kept is not None and record.updated_at > one.kept.updated_at:
+                path = "updated_at"
+            one.facts = msgspec.structs.replace(
+                one.facts, store_look=Look.ABSENT if record is None else Look.THERE, store_path=path
+            )
+
+
+# -- below: one record's facts -----------------------------------------------------------------------------------------
+
+
+def _place(held: Held, key: Key, standing: Standing | None, mapped: Seen | None) -> tuple[str, int | None]:
+    """The store and Shopify's number behind a platform record; of what only the platform knows, by its id's look."""
+    if standing is not None:
+        number = (standing.subject or "").partition(":")[2]
+        return standing.store, int(number) if number.isdecimal() else None
+    if mapped is not None and mapped.store is not None:
+        return mapped.store, mapped.number
+    for name, shop in held.road.shops.items():
+        number = key[1].removeprefix(shop.rules.namespace)
+        if key[1].startswith(shop.rules.namespace) and number.isdecimal():
+            return name, int(number)
+    return "", None
+
+
+def _facts(held: Held, known: Known, *, is_told: bool, twin: str | None) -> Facts:
+    kind, own = known.key
+    shop, standing = held.road.shops.get(known.store), known.standing
+    blamed = next((code for code in known.cases if code in UNUSABLE), None)
+    body = _body(held, standing)
+    facts = Facts(
+        kind=kind,
+        id=own,
+        record=Record.NONE if known.kept is None else Record.KNOWN if known.kept.record is not None else Record.GONE,
+        mapped_path=_still_unlike(known),
+        state=standing.state if standing else None,
+        case_code=standing.case_code if standing else None,
+        is_ours=standing is None or _is_ours(shop, standing),
+        twin=twin,
+        blamed=blamed,
+        is_told=is_told,
+        would_opt_in=kind == "contact" and body is not None and there.opts_in(body, None),
+    )
+    facts = msgspec.structs.replace(facts, **_store(held, known))
+    facts = msgspec.structs.replace(facts, **_platform(held, known))
+    return msgspec.structs.replace(facts, is_young=_is_young(held, known, facts))
+
+
+def _store(held: Held, known: Known) -> dict[str, Any]:
+    """What the store's listing says; a variant only follows its product."""
+    kind, store = OF_STORE[known.key[0]], known.store
+    if known.listed is None:
+        is_sure = held.asked.is_full and store in held.stores and not held.is_blind("store", kind, store)
+        # What we learned after the listing began may well stand on a page that was read before.
+        is_sure = is_sure and (known.kept is None or known.kept.changed_at < held.run.started_at)
+        return {"store_look": Look.ABSENT if is_sure and not known.is_variant else Look.UNSEEN, "store_path": None}
+    path, kept = known.listed.path, known.kept
+    if (
+        path is not None
+        and kept is not None
+        and kept.changed_at >= known.listed.at
+        and known.listed.version is not None
+    ):
+        # The road has heard of it since.
+        path = None if kept.record is None or kept.updated_at >= known.listed.version else path
+    if known.is_variant and path is not None:
+        return {"store_look": Look.UNSEEN, "store_path": None}
+    return {"store_look": Look.THERE, "store_path": path}
+
+
+def _platform(held: Held, known: Known) -> dict[str, Any]:
+    """What the platform's listing says of the write as it is desired now."""
+    row, standing = known.there, known.standing
+    if row is None:
+        kind = OF_STORE[known.key[0]]
+        is_sure = kind in held.asked.kinds and not held.is_blind("platform", kind)
+        if not held.asked.is_full:
+            is_sure = is_sure and standing is not None and _since(held, standing)
+        return {"platform_look": Look.ABSENT if is_sure else Look.UNSEEN, "platform_path": None}
+    is_old = standing is not None and (
+        standing.desired != row.against or (standing.settled_at is not None and standing.settled_at > row.at)
+    )
+    if is_old and standing is not None and standing.state != "excluded":
+        return {"platform_look": Look.UNSEEN, "platform_path": None}
+    settled_at = standing.settled_at if standing else None
+    return {
+        "platform_look": Look.THERE,
+        "platform_path": row.path,
+        "is_written_later": (row.version is not None and settled_at is not None and row.version > settled_at)
+        or row.writer not in (None, "api"),
+        "would_opt_in": row.would_opt_in,
+    }
+
+
+def _is_young(held: Held, known: Known, facts: Facts) -> bool:
+    """Whether what differs is younger than the grace period, on the side where it does."""
+    now, grace = held.now(), held.road.pace.drift_grace
+    times = []
+    if facts.store_path is not None and known.listed is not None:
+        times.append(known.listed.version)
+    if facts.platform_look is Look.ABSENT or facts.platform_path is not None or facts.state is None:
+        times += [known.standing.settled_at if known.standing else None, known.there.version if known.there else None]
+    return any(at is not None and at > now - grace for at in times)
+
+
+def _still_unlike(known: Known) -> str | None:
+    """Where a fresh mapping says something else; None once anything was desired anew since it was tried."""
+    if known.mapped is None:
+        return None
+    is_newer = known.kept is not None and known.kept.changed_at > known.mapped.at
+    return None if is_newer else known.mapped.path
+
+
+def _since(held: Held, standing: Standing) -> bool:
+    since = held.asked.since
+    return since is not None and standing.settled_at is not None and standing.settled_at >= since
+
+
+def _is_ours(shop: Shop | None, standing: Standing) -> bool:
+    return standing.is_adopted or (shop is not None and standing.id.startswith(shop.rules.namespace))
+
+
+def _space(held: Held, store: str) -> str:
+    shop = held.road.shops.get(store)
+    return shop.rules.namespace if shop else ""
+
+
+def _body(held: Held, standing: Standing | None) -> dict[str, Any] | None:
+    if standing is None or standing.body is None:
+        return None
+    body: dict[str, Any] = msgspec.json.decode(held.road.packer.unpack(standing.body))
+    return body

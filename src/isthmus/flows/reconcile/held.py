@@ -1,0 +1,122 @@
+"""What every step of a reconciliation works with: the run it is part of, and how it notes that it moved."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from isthmus.db.pool import Database, Tx
+from isthmus.drift.sql import KINDS
+from isthmus.flows.road import Road
+from isthmus.model.failure import Failure, TransientError
+from isthmus.runs.journal import sql as journal
+from isthmus.runs.journal.sql import Run
+
+T = TypeVar("T")
+
+WAITS = tuple(timedelta(seconds=s) for s in (1, 3, 10, 30))
+"""A neighbour that does not answer is asked again after these; then its side is left out, and said to be."""
+
+
+class Asked(Struct, frozen=True, kw_only=True):
+    """What a reconciliation looks at: records changed since then on any side, or everything; whether it repairs."""
+
+    since: datetime | None = None
+    kinds: tuple[str, ...] = tuple(KINDS)
+    stores: tuple[str, ...] = ()
+    repair: bool = True
+
+    @property
+    def is_full(self) -> bool:
+        return self.since is None
+
+
+class Blind(Struct, frozen=True):
+    """A side that could not be looked at: nothing is concluded of what it would have said."""
+
+    side: str
+    store: str
+    kind: str
+    why: str
+
+
+class Step(Struct, frozen=True):
+    """How far a run is: the name of its step, its rows so far and in all, as far as that is known."""
+
+    name: str
+    n: int
+    total: int | None
+    is_done: bool = False
+
+
+class LostError(RuntimeError):
+    """The run went to another process, since this one gave no sign of life."""
+
+
+class Held(Struct):
+    """A run in our hands. `goes_on` is asked between pages: a worker that must end stops there."""
+
+    db: Database
+    road: Road
+    run: Run
+    claim: UUID
+    asked: Asked
+    tell: Callable[[Step], None]
+    goes_on: Callable[[], bool]
+    blind: list[Blind] = msgspec.field(default_factory=list)
+    n_read: dict[str, int] = msgspec.field(default_factory=dict)
+    n_looks: int = 0
+    n_refuted: int = 0
+
+    @property
+    def id(self) -> int:
+        return self.run.id
+
+    @property
+    def stores(self) -> tuple[str, ...]:
+        """The stores that are looked at; all of the connection where none was named."""
+        return tuple(name for name in sorted(self.road.shops) if not self.asked.stores or name in self.asked.stores)
+
+    def now(self) -> datetime:
+        return self.road.clock.now()
+
+    def is_blind(self, side: str, kind: str, store: str = "") -> bool:
+        """Whether a side could not be looked at for this kind (of a store)."""
+        return any(b.side == side and b.kind == kind and b.store in ("", store) for b in self.blind)
+
+    def move(self, tx: Tx, step: str, cursor: str | None, n: int, total: int | None = None) -> None:
+        """Note how far the run is, within the transaction that got it there."""
+        result: Mapping[str, Any] = {"blind": msgspec.to_builtins(self.blind), "read": self.n_read}
+        is_ours = journal.move(
+            tx, self.road.connection, self.id, self.claim, self.now(), step=step, cursor=cursor, n=n, total=total,
+            result=result,
+        )  # fmt: skip
+        if not is_ours:
+            raise LostError
+
+    def tell_step(self, name: str, n: int, total: int | None, *, is_done: bool) -> None:
+        """Let whoever watches know."""
+        self.n_read[name] = n
+        self.tell(Step(name, n, total, is_done))
+
+    def patiently(self, ask: Callable[[], T]) -> T:
+        """What a neighbour answers, asked again for a while when it cannot answer; else its failure."""
+        for wait in WAITS:
+            try:
+                return ask()
+            except TransientError as failure:
+                self.road.clock.wait(max(wait, failure.retry_after or wait).total_seconds())
+        return ask()
+
+
+def without(failure: Failure, side: str, kind: str, store: str = "") -> Blind:
+    """What is left out because of a failure."""
+    return Blind(side, store, kind, f"{failure.code}: {failure.detail}" if failure.detail else failure.code)
+
+
+def known_kinds(kinds: Sequence[str]) -> tuple[str, ...]:
+    """Kinds in the order that runs go through them: catalogue, people, orders."""
+    return tuple(kind for kind in ("product", "customer", "order") if kind in kinds)

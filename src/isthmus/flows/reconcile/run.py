@@ -1,0 +1,169 @@
+"""Walk a reconciliation from its first page to its last finding; whoever comes after a stop goes on where it was."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from isthmus.cases import sql as cases
+from isthmus.db.pool import Database
+from isthmus.drift import sql as drift
+from isthmus.flows import trouble
+from isthmus.flows.reconcile import conclude, ours, stores, there
+from isthmus.flows.reconcile.close import close
+from isthmus.flows.reconcile.held import Asked, Blind, Held, LostError, Step, known_kinds, without
+from isthmus.flows.reconcile.suspects import suspect
+from isthmus.flows.road import Road
+from isthmus.kit.ids import claim_id
+from isthmus.model.failure import Failure
+from isthmus.runs.journal import sql as journal
+
+WHAT = "reconcile"
+"""What its runs are called in the journal."""
+
+DROP_AT_ONCE = 20_000
+
+Look = Callable[[Held, str, str | None, int], object]
+
+
+class Reconciled(Struct, frozen=True):
+    """What came of a call. `is_done` is False for a run that was stopped, to go on later."""
+
+    run: int
+    is_done: bool
+    n_findings: int = 0
+    sums: tuple[drift.Sum, ...] = ()
+    n_closed: int = 0
+    n_read: dict[str, int] = {}
+    blind: tuple[Blind, ...] = ()
+
+
+def reconcile(
+    db: Database,
+    road: Road,
+    asked: Asked,
+    *,
+    tell: Callable[[Step], None] = lambda _: None,
+    goes_on: Callable[[], bool] = lambda: True,
+    anew: bool = False,
+) -> Reconciled | None:
+    """Begin or go on with a run, and walk it to its end; None while another process holds one of this connection.
+
+    A neighbour that does not answer is left out, and nothing is concluded of what it would have said.
+    """
+    asked = msgspec.structs.replace(asked, kinds=known_kinds(asked.kinds))
+    claim = claim_id()
+    with db.transaction() as tx:
+        run = journal.take(tx, road.connection, WHAT, msgspec.to_builtins(asked), claim, road.clock.now(), anew=anew)
+    if run is None:
+        return None
+    before: dict[str, Any] = run.result or {}
+    held = Held(
+        db, road, run, claim, asked, tell, goes_on,
+        blind=msgspec.convert(before.get("blind", []), list[Blind]), n_read=dict(before.get("read", {})),
+    )  # fmt: skip
+    try:
+        return _walk(held)
+    except LostError:
+        return None
+    except BaseException:
+        with db.transaction() as tx:
+            journal.let_go(tx, road.connection, run.id, claim, road.clock.now())
+        raise
+
+
+def _walk(held: Held) -> Reconciled:
+    steps = _steps(held)
+    names = [name for name, _, _ in steps]
+    first = names.index(held.run.step) if held.run.step in names else 0
+    for name, look, side in steps[first:]:
+        is_here = name == held.run.step
+        cursor, n = (held.run.cursor, held.run.n) if is_here else (None, 0)
+        with held.db.transaction() as tx:
+            held.move(tx, name, cursor, n)
+        try:
+            look(held, name, cursor, n)
+        except Failure as failure:
+            if side is None:
+                raise
+            held.blind.append(without(failure, *side))
+            with held.db.transaction() as tx:
+                held.move(tx, name, None, n)
+                cases.touch(tx, held.road.connection, [trouble.sign(failure, store=side[2])], held.now())
+        if not held.goes_on():
+            with held.db.transaction() as tx:
+                journal.let_go(tx, held.road.connection, held.id, held.claim, held.now())
+            return Reconciled(held.id, is_done=False)
+    return _end(held)
+
+
+def _steps(held: Held) -> list[tuple[str, Look, tuple[str, str, str] | None]]:
+    """Every step in order: its name, what it does, and the side, kind and store that are left out if it fails."""
+    steps: list[tuple[str, Look, tuple[str, str, str] | None]] = []
+    for kind in held.asked.kinds:
+        for store in held.stores:
+            steps.append((f"store {store} {kind}s", _of_store(stores.look, store, kind), ("store", kind, store)))
+    for kind in held.asked.kinds:
+        for store in held.stores:
+            steps.append((f"ours {store} {kind}s", _of_store(ours.look, store, kind), None))
+    for kind in held.asked.kinds:
+        if held.asked.is_full or kind != "product":  # products cannot be asked for by change
+            steps.append((f"platform {kind}s", partial(_of_platform, kind), ("platform", kind, "")))
+    steps.append(("suspects", lambda held, step, cursor, n: suspect(held, step), None))  # noqa: ARG005 - at one go
+    steps.append(("conclusions", conclude.conclude, None))
+    steps.append(("open cases", lambda held, step, cursor, n: close(held, step), None))  # noqa: ARG005
+    return steps
+
+
+def _of_store(look: Callable[[Held, str, str, str, str | None, int], int], store: str, kind: str) -> Look:
+    def walk(held: Held, step: str, cursor: str | None, n: int) -> object:
+        return look(held, step, store, kind, cursor, n)
+
+    return walk
+
+
+def _of_platform(kind: str, held: Held, step: str, cursor: str | None, n: int) -> int:
+    return there.look(held, step, kind, cursor, n)
+
+
+def _end(held: Held) -> Reconciled:
+    """Write the result into the journal, and forget what runs before the last whole one saw."""
+    connection = held.road.connection
+    with held.db.transaction() as tx:
+        sums = drift.sums(tx, connection, held.id)
+        by_code: dict[str, int] = {}
+        for one in sums:
+            by_code[one.code] = by_code.get(one.code, 0) + one.n
+        n_closed = held.n_read.get("open cases", 0)
+        result = {
+            "is_full": held.asked.is_full,
+            "findings": by_code,
+            "n_findings": sum(by_code.values()),
+            "n_closed": n_closed,
+            "read": held.n_read,
+            "blind": msgspec.to_builtins(held.blind),
+        }
+        journal.end(tx, connection, held.id, held.claim, held.now(), result)
+        whole = journal.latest(tx, connection, WHAT, is_full=True)
+    _forget(held, [whole.id] if whole is not None else [])
+    return Reconciled(
+        held.id, is_done=True, n_findings=sum(by_code.values()), sums=tuple(sums), n_closed=n_closed,
+        n_read=dict(held.n_read), blind=tuple(held.blind),
+    )  # fmt: skip
+
+
+def _forget(held: Held, keep: Sequence[int]) -> None:
+    while True:
+        with held.db.transaction() as tx:
+            if drift.forget(tx, held.road.connection, held.id, keep, DROP_AT_ONCE) < DROP_AT_ONCE:
+                return
+
+
+def window(db: Database, road: Road, overlap: timedelta) -> datetime | None:
+    """Since when a light run looks: since the last done one began, and a little before; None when there was none."""
+    with db.transaction() as tx:
+        last = journal.latest(tx, road.connection, WHAT)
+    return None if last is None else last.started_at - overlap

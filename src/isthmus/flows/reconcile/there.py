@@ -1,0 +1,151 @@
+"""Look at the platform: page through what it lists, and hold each record against what we desire."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from isthmus.drift import mask
+from isthmus.drift import sql as drift
+from isthmus.drift.sql import KINDS, Seen, Standing
+from isthmus.flows.reconcile import worth
+from isthmus.flows.reconcile.held import Held
+from isthmus.ometria.answers import moment
+from isthmus.outbox import plan
+from isthmus.outbox.pace import sql as pace
+from isthmus.outbox.proof import sql as proof
+
+PAGE = 250
+OVERLAP = 5
+"""Rows of a page that the next one reads again: what is deleted meanwhile moves the rest up under an offset."""
+
+PART = 0.5
+"""Our share of the account's readings while others want them."""
+
+OPTED_IN = "EXPLICITLY_OPTEDIN"
+CHANGED = ("dt_object_updated", "dt_object_observed", "dt_observed", "timestamp_update")
+"""Where the platform says when a record last changed, the surest first; an order says nothing of it."""
+
+
+def look(held: Held, step: str, kind: str, cursor: str | None, n: int) -> int:
+    """All of one kind that the platform lists, or what changed there in the window; how many those are.
+
+    Pages are by offset over a set that changes meanwhile, so a row can be skipped: absence is always confirmed by a
+    reading of its own.
+    """
+    offset = int(cursor or 0)
+    while held.goes_on():
+        wait_for_a_slot(held)
+        at, first = held.now(), offset
+        page = held.patiently(lambda: _page(held, kind, first))  # noqa: B023 - called at once
+        named = {(KINDS[kind], str(item["id"])): item for item in page if item.get("id") is not None}
+        is_last = len(page) < PAGE
+        with held.db.transaction() as tx:
+            known = drift.standings(tx, held.road.connection, list(named))
+            rows = [seen(held, key, item, known.get(key), at) for key, item in named.items()]
+            drift.saw(tx, held.road.connection, held.id, "platform", rows)
+            offset += len(page) if is_last else len(page) - OVERLAP
+            n += len(page) if is_last else len(page) - OVERLAP
+            held.move(tx, step, str(offset), n)
+        held.tell_step(step, n, None, is_done=is_last)
+        if is_last:
+            return n
+    return n
+
+
+def one(held: Held, kind: str, own: str) -> dict[str, Any] | None:
+    """One record as the platform has it now (`kind` in its words); None when it says that it has none."""
+    wait_for_a_slot(held)
+    road = held.road
+    match kind:
+        case "contact":
+            return held.patiently(lambda: road.platform.contact(road.collection, own))
+        case "order":
+            return held.patiently(lambda: road.platform.order(own))
+    return held.patiently(lambda: road.platform.product(own))
+
+
+def seen(held: Held, key: tuple[str, str], item: Mapping[str, Any], known: Standing | None, at: datetime) -> Seen:
+    """A record as the platform has it, held against the write that we desire of it."""
+    kind, own = key
+    path: str | None = None
+    says: dict[str, Any] | None = None
+    would_opt_in = False
+    if known is None:
+        # Under an id that only we give, or in the collection that is ours alone: somebody else's hand.
+        path = "" if kind == "contact" or _looks_ours(held, own) else None
+    elif known.body is not None:
+        body = msgspec.json.decode(held.road.packer.unpack(known.body))
+        path = plan.differs(body, item)
+        would_opt_in = kind == "contact" and opts_in(body, item)
+        if path is not None:
+            says = {side: mask.masked(path, mask.found(it, path)) for side, it in (("theirs", item), ("ours", body))}
+    money: Mapping[str, Any] = {}
+    if kind == "order":
+        it = worth.of_platform(item)
+        money = {name: getattr(it, name) for name in it.__struct_fields__}
+    number = known.subject.partition(":")[2] if known is not None and known.subject else ""
+    return Seen(
+        kind=kind,
+        id=own,
+        at=at,
+        store=known.store if known else None,
+        number=int(number) if number.isdecimal() else None,
+        version=next((found for name in CHANGED if (found := moment(item.get(name)))), None),
+        against=known.desired if known else None,
+        path=path,
+        says=says,
+        name=_text(item.get("web_id")),
+        seller=_text(item.get("store")) if kind == "order" else None,
+        writer=_text(item.get("source")),
+        would_opt_in=would_opt_in,
+        **money,
+    )
+
+
+def opts_in(body: Mapping[str, Any], there: Mapping[str, Any] | None) -> bool:
+    """Whether sending this contact would opt somebody in, by email or SMS, who is not opted in there."""
+    theirs = there or {}
+    by_email = body.get("marketing_optin") == OPTED_IN and theirs.get("marketing_optin") != OPTED_IN
+    return by_email or (_sms(body) and not _sms(theirs))
+
+
+def wait_for_a_slot(held: Held) -> None:
+    """Take a reading of the account: our share of them, and what nobody else wants unless somebody is opting out."""
+    road = held.road
+    slot_at: datetime | None = None
+    while slot_at is None:
+        now = held.now()
+        with held.db.transaction() as tx:
+            is_lending = not proof.is_opting_out(tx, road.connection)
+            slot_at = pace.share(
+                tx, road.connection, "read", road.pace.read_per_second, PART, now, is_lending=is_lending
+            )
+        wait = timedelta(seconds=1 / road.pace.read_per_second) if slot_at is None else slot_at - now
+        road.clock.wait(max(0.0, wait.total_seconds()))
+
+
+def _page(held: Held, kind: str, offset: int) -> list[dict[str, Any]]:
+    road, since = held.road, held.asked.since
+    match kind:
+        case "customer":
+            return road.platform.contacts(road.collection, offset=offset, limit=PAGE, since=since)
+        case "order":
+            return road.platform.orders(offset=offset, limit=PAGE, since=since)
+    return road.platform.products(offset=offset, limit=PAGE)
+
+
+def _looks_ours(held: Held, own: str) -> bool:
+    spaces = [shop.rules.namespace for shop in held.road.shops.values()]
+    return any(space and own.startswith(space) for space in spaces)
+
+
+def _sms(record: Mapping[str, Any]) -> bool:
+    channels = record.get("channels")
+    sms = channels.get("sms") if isinstance(channels, Mapping) else None
+    return isinstance(sms, Mapping) and sms.get("allow_marketing") is True
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None

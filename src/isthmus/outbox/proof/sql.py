@@ -1,0 +1,64 @@
+"""Writes whose place was seen on the platform: doubted where it says something else, believed where it agrees."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from isthmus.db.pool import Tx
+from isthmus.model.lane import Lane
+from isthmus.model.write import Kind
+
+
+def doubt(tx: Tx, connection: str, records: Sequence[tuple[Kind, str, bytes]], now: datetime) -> int:
+    """The platform was seen to lack these (kind, id, desired hash) or to say something else: they go again, on the
+    repair lane. Nothing that changed meanwhile, and no moment."""
+    return tx.execute(
+        """WITH again AS (
+               SELECT o.connection, o.kind, o.id FROM outbox o
+               JOIN unnest(%(kinds)s::text[], %(ids)s::text[], %(hashes)s::bytea[]) AS r (kind, id, hash)
+                 ON o.kind = r.kind AND o.id = r.id
+               WHERE o.connection = %(connection)s AND o.kind <> 'moment' AND o.state IN ('applied', 'buried')
+                 AND o.body IS NOT NULL AND o.desired = r.hash
+               ORDER BY o.kind, o.id FOR UPDATE OF o)
+           UPDATE outbox o SET state = 'due', case_code = NULL, lane = %(lane)s, due_at = %(now)s, since = %(now)s,
+               is_known = false, attempts = 0, doubts = 0, batch_max = 100
+           FROM again a WHERE o.connection = a.connection AND o.kind = a.kind AND o.id = a.id""",
+        {
+            "connection": connection, "lane": Lane.REPAIR.rank, "now": now, "kinds": [r[0].value for r in records],
+            "ids": [r[1] for r in records], "hashes": [r[2] for r in records],
+        },
+    )  # fmt: skip
+
+
+def believe(tx: Tx, connection: str, records: Sequence[tuple[Kind, str, bytes]], now: datetime) -> list[str]:
+    """The platform was seen to say what we desire of these dead letters (kind, id, desired hash): they are applied.
+
+    Returns their subjects, to close their cases with.
+    """
+    rows = tx.fetch_all(
+        """WITH there AS (
+               SELECT o.connection, o.kind, o.id FROM outbox o
+               JOIN unnest(%(kinds)s::text[], %(ids)s::text[], %(hashes)s::bytea[]) AS r (kind, id, hash)
+                 ON o.kind = r.kind AND o.id = r.id
+               WHERE o.connection = %(connection)s AND o.state = 'buried' AND o.body IS NOT NULL AND o.desired = r.hash
+               ORDER BY o.kind, o.id FOR UPDATE OF o)
+           UPDATE outbox o SET state = 'applied', case_code = NULL, settled = o.desired, sent = o.desired,
+               settled_at = %(now)s, is_known = true, doubts = 0
+           FROM there t WHERE o.connection = t.connection AND o.kind = t.kind AND o.id = t.id
+           RETURNING o.kind || ':' || o.id AS subject""",
+        {
+            "connection": connection, "now": now, "kinds": [r[0].value for r in records],
+            "ids": [r[1] for r in records], "hashes": [r[2] for r in records],
+        },
+    )  # fmt: skip
+    return [row["subject"] for row in rows]
+
+
+def is_opting_out(tx: Tx, connection: str) -> bool:
+    """Whether an opt-out of somebody who was sent as opted in is on its way."""
+    return bool(
+        tx.fetch_value(
+            """SELECT EXISTS (SELECT FROM outbox WHERE connection = %s AND kind = 'contact' AND lane = %s
+                              AND state IN ('due', 'leased') AND was_opted_in AND NOT opts_in)""",
+            (connection, Lane.REALTIME.rank),
+        )
+    )

@@ -10,13 +10,17 @@ from isthmus.db.pool import Tx
 
 
 class Touch(Struct, frozen=True):
-    """One sign of trouble. `subject` is order:123, a topic or "" for the whole connection; `detail` names no person."""
+    """One sign of trouble. `subject` is order:123, a topic or "" for the whole connection; `detail` names no person.
+
+    `due_on` is set where something ends by itself on a day; a law's date is the catalogue's.
+    """
 
     code: str
     subject: str = ""
     store: str = ""
     detail: str = ""
     n: int = 1
+    due_on: date | None = None
 
 
 class Case(Struct, frozen=True):
@@ -81,7 +85,10 @@ def touch(tx: Tx, connection: str, touches: Iterable[Touch], now: datetime) -> l
             "causes": [r.cause.value for r in rows],
             "owners": [r.owner.value for r in rows],
             "severities": [r.severity.value for r in rows],
-            "due_on": [None if r.due_days is None else (now + timedelta(days=r.due_days)).date() for r in rows],
+            "due_on": [
+                t.due_on if r.due_days is None else (now + timedelta(days=r.due_days)).date()
+                for t, r in zip(told, rows, strict=True)
+            ],
         },
     )
     return [found["id"] for found in opened if found["is_new"]]
@@ -271,6 +278,16 @@ def grouped(tx: Tx, connection: str | None = None) -> list[Group]:
     )
 
 
+def open_subjects(tx: Tx, connection: str, codes: Sequence[str]) -> set[tuple[str, str, str]]:
+    """What the open cases of these codes are about: (code, store, subject)."""
+    rows = tx.fetch_all(
+        """SELECT code, store, subject FROM cases
+           WHERE connection = %s AND state = 'open' AND code = ANY(%s)""",
+        (connection, list(codes)),
+    )
+    return {(row["code"], row["store"], row["subject"]) for row in rows}
+
+
 def by_cause(tx: Tx, connection: str) -> dict[str, int]:
     """How many cases are open, for every cause."""
     rows = tx.fetch_all(
@@ -291,6 +308,6 @@ def _merged(touches: Iterable[Touch]) -> list[Touch]:
         key = (t.code, t.store, t.subject)
         before = found.get(key)
         if before is not None:
-            t = Touch(t.code, t.subject, t.store, t.detail or before.detail, before.n + t.n)
+            t = Touch(t.code, t.subject, t.store, t.detail or before.detail, before.n + t.n, t.due_on or before.due_on)
         found[key] = t
     return list(found.values())

@@ -136,6 +136,8 @@ def _turned_away(db: Database, road: Road, batch: Sequence[Claimed], claim: UUID
         wait = min(wait_for(min(n, 8), failure.retry_after) or LONGEST_WAIT, LONGEST_WAIT)
         outbox.give_back(tx, road.connection, batch, claim, now=now, due_at=now, outcome="deferred")
         pace.slow_down(tx, road.connection, "push", now + wait)
+        if failure.code == "platform.rate_limited":
+            outbox.count(tx, road.connection, {"push.limited": 1})
         if isinstance(failure, BlockedError):
             trouble.shut(tx, road, failure)
         elif n >= OUTAGE_AFTER:

@@ -64,6 +64,8 @@ COUNT = {
 }
 
 SHOP = Document("shop", "Shop", cost=4)
+GOVERNANCE = Document("governance", "Governance", cost=7)
+NEWEST_ADDRESSES = Document("governance", "NewestAddresses", cost=10)
 SUBSCRIPTIONS = Document("webhooks", "Subscriptions", cost=24)
 SUBSCRIBE = Document("webhooks", "Subscribe", cost=10)
 UNSUBSCRIBE = Document("webhooks", "Unsubscribe", cost=10)
@@ -86,6 +88,8 @@ DOCUMENTS: tuple[Document, ...] = (
     *TALLY.values(),
     *COUNT.values(),
     SHOP,
+    GOVERNANCE,
+    NEWEST_ADDRESSES,
     SUBSCRIPTIONS,
     SUBSCRIBE,
     UNSUBSCRIBE,

@@ -566,10 +566,8 @@ class Shop:
     old_client_secret: str | None = None  # before the last rotation; deliveries are signed with it until `signs_new_at`
     signs_new_at: datetime | None = None
     taxes_included: bool = True
-    tax_shipping: bool = False
     sms_consent_at_checkout: bool = True
     customer_accounts: str = "NEW_CUSTOMER_ACCOUNTS"
-    login_required_at_checkout: bool = False
     webhook_version: str = "2026-10"  # of the app's webhooks: a setting of the app, not of a subscription
 
 

@@ -23,12 +23,14 @@ CREATE TABLE notice (
     connection  text NOT NULL,
     id          bigint GENERATED ALWAYS AS IDENTITY,
     key         text NOT NULL,              -- case:platform.refused, lane:realtime, run:12, digest:2026-11-23
-    state       text NOT NULL,              -- opened, closed, late, recovered, finished
+    state       text NOT NULL,              -- opened, closed, late, recovered, …
     at          timestamptz NOT NULL,
     body        jsonb NOT NULL,
     told_at     timestamptz,
     attempts    integer NOT NULL DEFAULT 0,
     due_at      timestamptz NOT NULL,
+    took        text[] NOT NULL DEFAULT '{}',   -- addresses that have it, by a short hash
     PRIMARY KEY (connection, id)
 );
+CREATE INDEX notice_last ON notice (connection, key, id DESC);
 CREATE INDEX notice_due ON notice (due_at) WHERE told_at IS NULL;

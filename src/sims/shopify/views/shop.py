@@ -33,7 +33,7 @@ class Shop:
     currency_code = own("currency")
     iana_timezone = own("iana_timezone")
     taxes_included = own("taxes_included")
-    tax_shipping = own("tax_shipping")
+    tax_shipping = always(False)
     marketing_sms_consent_enabled_at_checkout = own("sms_consent_at_checkout")
     url = property(lambda self: f"https://{self.record.domain}")
     created_at = dated("created_at")
@@ -57,7 +57,7 @@ class Shop:
         return {
             "customerAccountsVersion": self.record.customer_accounts,
             "loginLinksVisibleOnStorefrontAndCheckout": True,
-            "loginRequiredAtCheckout": self.record.login_required_at_checkout,
+            "loginRequiredAtCheckout": False,
         }
 
     @property

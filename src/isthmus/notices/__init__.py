@@ -1,0 +1,1 @@
+"""What was told to whom it concerns: once per change of state."""

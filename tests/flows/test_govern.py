@@ -1,0 +1,186 @@
+"""The daily look at the ground under a connection: each difference a case, and only a look closes it."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from isthmus.cases import sql as cases
+from isthmus.db.pool import Database
+from isthmus.flows.govern import Watched, govern
+from isthmus.governance.rules import Held
+from isthmus.governance.verdict import Answer, Verdict
+from isthmus.shopify import documents, topics
+from isthmus.shopify.access import Expected
+from isthmus.shopify.client import Credentials, Shopify
+from plays import Play
+
+URI = "https://isthmus.example/hooks/shopify"
+
+
+class Governed(Play):
+    """A play whose connection is looked at every day."""
+
+    def __init__(self, db: Database) -> None:
+        super().__init__(db)
+        self.secrets = [Held("ometria.api_key", print="1")]
+        self.pinned = "2026-10"
+
+    def watched(self) -> Mapping[str, Watched]:
+        found = {}
+        for at in self.sims.stores():
+            shop = Shopify(
+                f"https://shopify.example/{at['domain']}", self.pinned,
+                Credentials(at["client_id"], at["client_secret"]), self.clock, transport=self.transport,
+            )  # fmt: skip
+            found[at["name"]] = Watched(shop, Expected(at["domain"], at["currency"], URI))
+        return found
+
+    def look(self) -> list[Verdict]:
+        self.pass_time(timedelta(days=1).total_seconds())
+        return govern(self.db, "acme", self.now, self.watched(), self.secrets, 4)
+
+    def open_codes(self) -> list[tuple[str, str, str]]:
+        rows = self.rows("SELECT code, store, subject FROM cases WHERE state = 'open' ORDER BY code, store, subject")
+        return [(row["code"], row["store"], row["subject"]) for row in rows]
+
+
+@pytest.fixture
+def play(database: Database) -> Governed:
+    return Governed(database)
+
+
+def answers(verdicts: list[Verdict], **wanted: Any) -> list[Verdict]:
+    return [one for one in verdicts if all(getattr(one, name) == value for name, value in wanted.items())]
+
+
+def test_a_shop_as_it_should_be_makes_no_case(play: Governed) -> None:
+    play.look()
+    assert answers(play.look(), answer=Answer.FOUND) == []
+    assert play.open_codes() == []
+
+
+def test_a_setting_that_nobody_tells_of_is_a_case_with_what_it_means(play: Governed) -> None:
+    """F15: no webhook fires when a merchant changes the consent of the checkout."""
+    play.look()
+    play.uk.shop.sms_consent_at_checkout = False
+    play.look()
+    (case,) = play.cases("storefront.setting_changed")
+    assert case["store"] == "uk"
+    assert case["subject"] == "setting:marketingSmsConsentEnabledAtCheckout"
+    assert case["detail"].endswith(
+        "was on and is off: shoppers are, or are no longer, asked for SMS consent at checkout"
+    )
+
+
+def test_closing_the_case_agrees_to_the_setting(play: Governed) -> None:
+    play.look()
+    play.uk.shop.taxes_included = False
+    play.look()
+    play.look()
+    (case,) = play.cases("storefront.setting_changed")
+    with play.db.transaction() as tx:
+        cases.close(tx, case["id"], play.now, "ada")
+    play.look()
+    assert play.cases("storefront.setting_changed") == []
+
+
+def test_a_setting_that_goes_back_closes_its_case(play: Governed) -> None:
+    play.look()
+    play.uk.shop.iana_timezone = "Europe/Paris"
+    play.look()
+    assert len(play.cases("storefront.setting_changed")) == 1
+    play.uk.shop.iana_timezone = "Europe/London"
+    play.look()
+    assert play.cases("storefront.setting_changed") == []
+
+
+def test_a_version_that_ends_is_a_case_that_grows_more_severe(play: Governed) -> None:
+    """F87: the pinned version and its last day."""
+    play.pinned = play.uk.shop.webhook_version = "2026-01"
+    play.sims.store("int").shop.webhook_version = "2026-01"
+    play.look()
+    assert {code for code, _, _ in play.open_codes()} == {"storefront.api_version_ends"}
+    (case, _) = play.cases("storefront.api_version_ends")
+    assert "38 days left" in case["detail"]
+    assert str(case["due_on"]) == "2027-01-01"
+    play.pass_time(timedelta(days=10).total_seconds())
+    play.look()
+    assert {code for code, _, _ in play.open_codes()} == {"storefront.api_version_ends_soon"}
+
+
+def test_a_retired_version_is_answered_by_another(play: Governed) -> None:
+    play.pinned = "2025-07"
+    play.look()
+    (case, _) = play.cases("storefront.api_version")
+    assert case["detail"].startswith("asked for 2025-07, answered by 2026-01")
+    assert len(play.cases("storefront.webhook_version")) == 2
+
+
+def test_doubled_subscriptions_are_reported(play: Governed) -> None:
+    first = answers(play.look(), code="integration.subscriptions_differ")
+    assert {one.answer for one in first} == {Answer.NOT_FOUND}
+    play.watched()["uk"].shop.graphql(documents.SUBSCRIBE, {"topic": topics.enum_name("orders/create"), "uri": URI})
+    play.look()
+    (case,) = play.cases("integration.subscriptions_differ")
+    assert case["store"] == "uk"
+
+
+def test_scopes_that_were_silently_reduced_are_found_and_so_is_their_return(play: Governed) -> None:
+    """F89: a scope is gone after the app was installed anew."""
+    play.look()
+    play.sims.faults.set({"shopify.dropped_scopes": "read_returns"})
+    play.look()
+    (case, _) = play.cases("storefront.scopes_changed")
+    assert case["detail"] == "gone: read_returns"
+    assert {case["store"] for case in play.cases("storefront.scope_missing")} == {"uk", "int"}
+    play.sims.faults.set({"shopify.dropped_scopes": ""})
+    play.look()
+    assert play.open_codes() == []
+
+
+def test_customer_data_that_is_no_longer_given_is_found(play: Governed) -> None:
+    """F88: approval for protected customer data is missing, and every address is null."""
+    for _ in range(10):
+        play.person(None)
+    (verdict,) = answers(play.look(), code="storefront.protected_data_missing", store="uk")
+    assert verdict.answer is Answer.FOUND
+    play.person("ada@example.com")
+    play.look()
+    assert play.cases("storefront.protected_data_missing") == []
+
+
+def test_more_429_than_the_limits_explain_are_found(play: Governed) -> None:
+    play.look()
+    play.person("ada@example.com", "SUBSCRIBED")
+    play.hear()
+    play.sims.faults.set({"ometria.p429": 1.0})
+    play.push()
+    for _ in range(8):
+        play.pass_time(60)
+        play.push()
+    play.look()
+    (case,) = play.cases("platform.limit_differs")
+    assert "turned away at 4 per second" in case["detail"]
+
+
+def test_a_secret_that_cannot_be_had_is_a_case_before_it_is_needed(play: Governed) -> None:
+    play.secrets = [Held("stores[0].previous_client_secret", "environment variable OLD is not set")]
+    play.look()
+    (case,) = play.cases("integration.secret_missing")
+    assert case["subject"] == "stores[0].previous_client_secret"
+    play.secrets = [Held("stores[0].previous_client_secret", print="1")]
+    play.look()
+    assert play.cases("integration.secret_missing") == []
+
+
+def test_what_cannot_be_looked_at_closes_nothing(play: Governed) -> None:
+    play.look()
+    play.uk.shop.taxes_included = False
+    play.look()
+    play.sims.faults.set({"shopify.error": 1.0})
+    verdicts = play.look()
+    assert answers(verdicts, store="uk", answer=Answer.NOT_FOUND) == []
+    assert answers(verdicts, store="uk", answer=Answer.FOUND) == []
+    assert len(play.cases("storefront.setting_changed")) == 1

@@ -39,10 +39,9 @@ class ConsentBetweenStores(OfPeople):
                 code=self.code,
                 level=Level.CARE,
                 title=self.title,
-                what="Ometria knows one person, and one no silences it for all stores (consent.scope = connection).",
-                remedy='Set consent.scope = "store" if a no in one store is meant for that store alone, and agree it '
-                "with "
-                "Ometria; else leave it: the no wins.",
+                what="Ometria knows one person, and a no from one store silences them for all of them.",
+                remedy="Usually right as it is: the no wins. Agree with Ometria if a no in one store is meant for that "
+                "store alone.",
                 owner=Owner.INTEGRATION,
                 n=self._toll.n,
                 unit="people",

@@ -2,13 +2,14 @@
 
 from isthmus.checks.check import KEEP, OfSales
 from isthmus.checks.toll import Toll
-from isthmus.model.census import Sale
+from isthmus.model.census import Sale, Source
 from isthmus.model.finding import Found, Level, Owner
 
 
 class GuestOrders(OfSales):
     code = "guest_orders"
     title = "Orders of guests"
+    needs = frozenset({Source.ORDERS, Source.OWNERS})
 
     def __init__(self, keep: int = KEEP) -> None:
         super().__init__(keep)

@@ -29,7 +29,7 @@ class OtherWriters(OfWriters):
                 level=Level.NOTE if self._is_decided else Level.STOP,
                 title=self.title,
                 what=f"{told}. Sent again under our ids, orders and revenue would be there twice.",
-                remedy="Decide on connection.takeover (adopt_ids, start_at or ignore) and rehearse it in shadow mode; "
+                remedy="Decide how they are taken over (adopt_ids, start_at or ignore) and rehearse it in shadow mode; "
                 "docs/howto/take-over-from-another-writer.md says how.",
                 owner=Owner.PLATFORM,
                 n=sum(row.n for row in self._rows),

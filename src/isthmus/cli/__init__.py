@@ -6,7 +6,7 @@ from importlib import import_module
 
 import typer
 
-GROUPS = ("demo", "roles", "connect", "status", "cases", "trace", "replay", "consent", "connections", "setup")
+GROUPS = ("demo", "roles", "connect", "audit", "status", "cases", "trace", "replay", "consent", "connections", "setup")
 """The files of this folder that bring commands, in the order that --help shows them."""
 
 ABOUT = """Joins Shopify stores to Ometria.

@@ -1,7 +1,6 @@
 """A shop as an audit counts it: thin rows, whichever way they were read, and what the shop says of itself."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
@@ -17,6 +16,7 @@ class Source(StrEnum):
     CUSTOMERS = "customers"
     CONSENT = "consent records"
     ORDERS = "orders"
+    OWNERS = "whose the orders are"
     PRODUCTS = "products"
     SHOP = "what the shop says of itself"
     SAMPLE = "whole records"
@@ -50,15 +50,15 @@ class Person(Struct, frozen=True, gc=False):
 
 
 class Sale(Struct, frozen=True, gc=False):
-    """One order. `customer` is the id of its customer; `presentment` the currency the customer paid in."""
+    """One order. `customer` is its customer's id, `presentment` the currency that was paid in, `day` is YYYY-MM-DD."""
 
     store: str
     id: str
     name: str
-    created_at: datetime
     total: Decimal
     currency: str
     presentment: str
+    day: str = ""
     email: str | None = None
     phone: str | None = None
     customer: str | None = None

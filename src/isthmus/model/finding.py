@@ -1,6 +1,7 @@
 """What an audit answers: found, clean, or could not look; in words for people who run campaigns, not servers."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
@@ -99,3 +100,60 @@ class Picture(Struct, frozen=True):
 
     title: str
     bars: tuple[Bar, ...]
+
+
+class Verdict(StrEnum):
+    """The answer on one glance."""
+
+    READY = "ready"
+    CARE = "ready with care"
+    NOT_READY = "not ready"
+
+
+class Fact(Struct, frozen=True):
+    """One line of what was seen, about a store or, without one, about all."""
+
+    label: str
+    says: str
+    store: str = ""
+
+
+class Audit(Struct, frozen=True, kw_only=True):
+    """One audit: every check's answer, the weightiest first. `domains` says which shop each store is, for links.
+
+    `read` counts what was read, by what it is; `seconds` is how long that took. `away` names neighbours that could not
+    be reached.
+    """
+
+    name: str
+    at: datetime
+    origin: str
+    answers: tuple[Answer, ...]
+    pictures: tuple[Picture, ...] = ()
+    facts: tuple[Fact, ...] = ()
+    domains: Mapping[str, str] = field(default_factory=dict)
+    read: Mapping[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    away: tuple[str, ...] = ()
+
+    @property
+    def found(self) -> tuple[Found, ...]:
+        return tuple(one for one in self.answers if isinstance(one, Found))
+
+    @property
+    def unseen(self) -> tuple[Unseen, ...]:
+        return tuple(one for one in self.answers if isinstance(one, Unseen))
+
+    @property
+    def clean(self) -> tuple[Clean, ...]:
+        return tuple(one for one in self.answers if isinstance(one, Clean))
+
+    @property
+    def is_away(self) -> bool:
+        return bool(self.away)
+
+    @property
+    def verdict(self) -> Verdict:
+        """Not ready with anything that stops; with care when something wants it. What was not seen is told beside."""
+        level = min((one.level.rank for one in self.found), default=Level.NOTE.rank)
+        return {Level.STOP.rank: Verdict.NOT_READY, Level.CARE.rank: Verdict.CARE}.get(level, Verdict.READY)

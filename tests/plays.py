@@ -32,9 +32,9 @@ LEVEL = "SINGLE_OPT_IN"
 class Play(Town):
     """A town with a catalogue and nobody in it; things happen in store `uk`, a second apart."""
 
-    def __init__(self, db: Database) -> None:
-        super().__init__(db, sizes=Sizes(customers=0, orders=0, products=4))
-        self.dice = Random(7)
+    def __init__(self, db: Database, *, seed: int = 1, sizes: Sizes | None = None) -> None:
+        super().__init__(db, seed=seed, sizes=sizes or Sizes(customers=0, orders=0, products=4))
+        self.dice = Random(7 * seed)
         self.world = self.sims.world
         self.uk = self.sims.store("uk")
         self.sims.subscribe(self.uk.shop.domain, "https://isthmus.example/hooks/shopify", [*SUBSCRIBED, *COMPLIANCE])

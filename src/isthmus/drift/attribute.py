@@ -94,9 +94,9 @@ RESENDABLE = ("platform.not_applied", "platform.differs", "platform.unanswered")
 
 
 class Rule(Struct, frozen=True):
-    """One row of the table. `code` None means the one that an existing case has."""
+    """One row of the table. Where `code` is worked out, it is the one that a case has already."""
 
-    code: str | None
+    code: str | Callable[[Facts], str]
     when: Callable[[Facts], bool]
     repair: Callable[[Facts], tuple[Repair, ...]]
     detail: Callable[[Facts], str]
@@ -108,7 +108,7 @@ def attribute(facts: Facts) -> Verdict | Standing:
         return Standing.WAITING
     for rule in RULES:
         if rule.when(facts):
-            code = rule.code or facts.case_code or facts.blamed or "internal.bug"
+            code = rule.code if isinstance(rule.code, str) else rule.code(facts)
             return Verdict(code, cause(code), rule.repair(facts), rule.detail(facts))
     if facts.state in MOVING:
         return Standing.WAITING
@@ -155,6 +155,14 @@ def _at(facts: Facts) -> str:
     return where
 
 
+def _blamed(facts: Facts) -> str:
+    return facts.blamed or facts.case_code or "internal.bug"
+
+
+def _buried(facts: Facts) -> str:
+    return facts.case_code or facts.blamed or "internal.bug"
+
+
 def _none(_: Facts) -> tuple[Repair, ...]:
     return ()
 
@@ -167,7 +175,7 @@ RULES: tuple[Rule, ...] = (
         lambda _: "under an id that its store no longer gives",
     ),
     Rule(
-        None,
+        _blamed,
         lambda f: f.blamed is not None and f.store_look is Look.THERE and f.store_path is not None,
         lambda _: (Repair.READ,),
         lambda _: "the shop's record cannot be read",
@@ -187,7 +195,7 @@ RULES: tuple[Rule, ...] = (
         lambda _: "the shop no longer has it",
     ),
     Rule(
-        None,
+        _buried,
         lambda f: f.state == "buried" and cause(f.case_code or "") == "storefront",
         _none,
         lambda _: "what the shop says of it has no words in the platform",
@@ -205,13 +213,13 @@ RULES: tuple[Rule, ...] = (
         lambda _: "we no longer send it, and it is still there",
     ),
     Rule(
-        None,
+        _buried,
         lambda f: f.state == "buried" and f.case_code not in RESENDABLE,
         _none,
         lambda _: "refused, and not to be sent again as it is",
     ),
     Rule(
-        None,
+        _buried,
         lambda f: f.state == "buried" and (f.platform_look is Look.UNSEEN or _is_absent_or_other(f)),
         lambda f: () if f.platform_look is Look.UNSEEN else _send(f),
         _at,

@@ -1,6 +1,6 @@
 """Put together what the three sides said of single records, and look again where a listing is not proof enough."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -10,12 +10,16 @@ from isthmus.db.pool import Tx
 from isthmus.drift import sql as drift
 from isthmus.drift.attribute import Facts, Look, Record
 from isthmus.drift.sql import KINDS, Seen, Standing
+from isthmus.flows import process
 from isthmus.flows.reconcile import there
 from isthmus.flows.reconcile.held import Held
 from isthmus.flows.road import Shop
-from isthmus.model.failure import Failure
+from isthmus.flows.told import Reading
+from isthmus.model.event import Event
+from isthmus.model.failure import Failure, RejectedError
+from isthmus.model.lane import Lane
 from isthmus.records import sql as records
-from isthmus.records.sql import Kept
+from isthmus.records.sql import Canonical, Kept
 
 Key = tuple[str, str]
 """(kind, id) in the platform's words."""
@@ -111,31 +115,43 @@ def look_again_there(held: Held, known: Known) -> None:
 
 
 def look_again_at_store(held: Held, known: Sequence[Known]) -> None:
-    """Read these records in their stores, many at a time; one that the store answers with null is gone."""
-    groups: dict[tuple[str, str], list[Known]] = {}
-    for one in known:
-        if one.number is not None and one.store in held.road.shops:
-            groups.setdefault((OF_STORE[one.key[0]], one.store), []).append(one)
-    for (kind, store), some in groups.items():
-        reader = held.road.shops[store].reader
-        ask = {"order": reader.orders, "customer": reader.customers}.get(kind, reader.products)
-        numbers = sorted({one.number for one in some if one.number is not None})
-        try:
-            told: Mapping[int, Any] = held.patiently(lambda: ask(numbers))  # noqa: B023 - called at once
-        except Failure:
-            for one in some:
-                one.facts = msgspec.structs.replace(one.facts, store_look=Look.UNSEEN, store_path=None)
+    """Read these records in their stores, many at a time: null is gone, unreadable is the storefront's fault."""
+    now = held.now()
+    readings, about = [], {}
+    for n, one in enumerate(known, start=1):
+        if one.number is None or one.store not in held.road.shops:
             continue
-        for one in some:
-            record = told.get(one.number or 0)
-            path = None
-            if record is not None and (one.kept is None or one.kept.record is None):
-                path = ""
-            elif record is not None and one.kept is not None and record.updated_at > one.kept.updated_at:
-                path = "updated_at"
-            one.facts = msgspec.structs.replace(
-                one.facts, store_look=Look.ABSENT if record is None else Look.THERE, store_path=path
-            )
+        kind = OF_STORE[one.key[0]]
+        subject = f"{kind}:{one.number}"
+        event = Event(
+            -n, one.store, f"repair/{kind}", Lane.REPAIR, subject, None, now, None, attempts=1, webhook_id=None,
+            action_id=None,
+        )  # fmt: skip
+        readings.append(Reading(event, (kind, one.store, str(one.number))))
+        about[event.id] = one
+    found, failed = process.read(held.road, readings)
+    why = {event.id: failure for event, failure in failed}
+    for reading in readings:
+        one = about[reading.event.id]
+        if reading.key in found:
+            one.facts = msgspec.structs.replace(one.facts, **_as_read(one, found[reading.key]))
+        elif isinstance(failure := why.get(reading.event.id), RejectedError):
+            one.facts = msgspec.structs.replace(one.facts, blamed=failure.code)
+        else:
+            one.facts = msgspec.structs.replace(one.facts, store_look=Look.UNSEEN, store_path=None)
+
+
+def _as_read(known: Known, record: Canonical | None) -> dict[str, Any]:
+    """What a reading of its own says of a record, beside what we have of it."""
+    if record is None:
+        return {"store_look": Look.ABSENT, "store_path": None}
+    kept = known.kept
+    if kept is None or kept.record is None:
+        return {"store_look": Look.THERE, "store_path": ""}
+    if record.updated_at == kept.updated_at:
+        return {"store_look": Look.THERE, "store_path": known.facts.store_path}
+    path = "updated_at" if record.updated_at > kept.updated_at else None
+    return {"store_look": Look.THERE, "store_path": path}
 
 
 # -- below: one record's facts -----------------------------------------------------------------------------------------

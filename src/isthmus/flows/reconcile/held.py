@@ -68,6 +68,7 @@ class Held(Struct):
     goes_on: Callable[[], bool]
     blind: list[Blind] = msgspec.field(default_factory=list)
     n_read: dict[str, int] = msgspec.field(default_factory=dict)
+    n_reads: int = 0
     n_looks: int = 0
     n_refuted: int = 0
 

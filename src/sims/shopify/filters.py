@@ -7,6 +7,7 @@ that a field which is none of them warns here as it does there; those about thin
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from sims.shopify import money
@@ -172,9 +173,12 @@ COUNTED_SUBSCRIPTIONS: Mapping[str, Field] = {
 BULK_OPERATIONS: Mapping[str, Field] = {
     "created_at": COMMON["created_at"],
     "id": COMMON["id"],
-    "operation_type": _accepted(lambda _: "query", "query mutation"),
+    "operation_type": _accepted(lambda x: x.type, "query mutation"),
     "status": _accepted(lambda x: x.status, "canceled canceling completed created failed running"),
 }
+
+NEVER = datetime.min.replace(tzinfo=UTC)
+"""Where what has not happened is sorted: before everything, as captured."""
 
 SORTS: Mapping[str, Mapping[str, Read]] = {
     "customers": {
@@ -227,7 +231,7 @@ SORTS: Mapping[str, Mapping[str, Read]] = {
         "TOTAL_PRICE": lambda x: sum(line.price.shop * line.quantity for line in x.lines),
     },
     "subscriptions": {"CREATED_AT": lambda x: x.created_at, "ID": lambda x: x.id},
-    "bulk": {"CREATED_AT": lambda x: x.created_at, "COMPLETED_AT": lambda x: x.completed_at or x.created_at},
+    "bulk": {"CREATED_AT": lambda x: x.created_at, "COMPLETED_AT": lambda x: x.completed_at or NEVER},
 }
 
 Record = Checkout | Customer | Operation | Order | Product | Subscription | Variant

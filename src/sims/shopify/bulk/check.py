@@ -84,9 +84,9 @@ def _complaints(document: DocumentNode, operation: OperationDefinitionNode, sche
         yield "Bulk queries must contain at least one connection."
     if shape.by_nodes:
         yield (
-            "All connection fields in a bulk query must select their contents using 'edges' > 'node', e.g: 'products { "
-            "edges { node {'. Selecting via 'nodes' is not supported. Invalid connection fields: "
-            f"{_quoted(shape.by_nodes)}."
+            "All connection fields in a bulk query must select their contents using 'edges' > 'node', e.g: "
+            f"'{shape.by_nodes[0]} {{ edges {{ node {{'. Selecting via 'nodes' is not supported. Invalid connection "
+            f"fields: {_quoted(shape.by_nodes)}."
         )
     if shape.depth > MAX_DEPTH + 1:
         yield f"Bulk queries cannot contain connections with a nesting depth greater than {MAX_DEPTH}."

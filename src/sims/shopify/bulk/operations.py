@@ -34,14 +34,12 @@ https://shopify.dev/docs/api/usage/bulk-operations/queries#limitations)."""
 LONGEST = timedelta(days=10)
 """After this an operation is stopped and has failed."""
 
-STOPS_AFTER = timedelta(seconds=1)
-"""How long an operation is being cancelled; the captured ones took about as long."""
-
 ROOTS_AT_ONCE = 20
 """Records written before others may have the world's lock."""
 
 KNOBS: dict[str, Any] = {
     "shopify.bulk_starts_after": 0.5,  # seconds an operation stays CREATED; ASSUMED
+    "shopify.bulk_stops_after": 1.5,  # seconds an operation is CANCELING; the captured ones took about as long
     "shopify.bulk_rows_per_second": 1e6,  # lines an operation writes, by the clock; ASSUMED
     "shopify.bulk_mixed": 2000,  # lines among which ungrouped ones lie in any order; ASSUMED
     "shopify.bulk_fail": 0,  # FAILED, INTERNAL_SERVER_ERROR, with partialDataUrl
@@ -51,7 +49,7 @@ KNOBS: dict[str, Any] = {
     "shopify.bulk_url_expired": 0,  # COMPLETED, and the address has ended at once
     "shopify.bulk_access_denied": 0,  # FAILED, ACCESS_DENIED
     "shopify.bulk_never_finishes": 0,  # RUNNING for ever
-    "shopify.bulk_timeout_above": 0,  # roots above which every operation times out, so that only smaller windows go
+    "shopify.bulk_timeout_above": 0,  # after so many records every operation times out: only smaller windows go
     "shopify.bulk_fault_root": "",  # the n-th faults above count and hit only operations on this root, e.g. orders
     "shopify.bulk_fail_at": 0.5,  # share of the records after which a failing operation fails
     "shopify.bulk_cut": 0,  # a download breaks off after so many bytes
@@ -214,16 +212,16 @@ class Bulk:
 
     def _go_on(self, one: Operation, now: datetime) -> bool:
         if one.status == "CANCELING":
-            if one.canceled_at is None or now - one.canceled_at >= STOPS_AFTER:
+            stops_after = timedelta(seconds=self._faults.get("shopify.bulk_stops_after"))
+            if one.canceled_at is None or now - one.canceled_at >= stops_after:
                 one.status, one.writing, one.output = "CANCELED", None, None
                 self._tell(one)
             return False
         if one.status == "COMPLETED" and one.completed_at is not None and now >= one.completed_at + output.LASTS:
             one.status = "EXPIRED"  # "The bulk operation URL has expired"
-        if one.status not in UNDER_WAY or one.writing is None:
-            return False
-        if now - one.created_at > LONGEST:
+        if one.status in UNDER_WAY and now - one.created_at > LONGEST:
             self._finish(one, now, "FAILED", "TIMEOUT")
+        if one.status not in UNDER_WAY or one.writing is None:
             return False
         ran_for = (now - one.created_at).total_seconds() - self._faults.get("shopify.bulk_starts_after")
         if ran_for < 0:
@@ -231,14 +229,19 @@ class Bulk:
         one.status = "RUNNING"
         due = ran_for * self._faults.get("shopify.bulk_rows_per_second")
         wrote = False
-        while one.status == "RUNNING" and one.n_objects <= due and "bulk_never_finishes" not in one.faults:
+        while one.writing is not None and one.n_objects <= due:
             wrote = True
             with self._world.lock:
                 if next(one.writing, one) is one:
-                    self._finish(one, now, "COMPLETED")
+                    self._written(one, now)
             if self.is_served:
                 break  # others want the world too
         return wrote
+
+    def _written(self, one: Operation, now: datetime) -> None:
+        one.writing = None
+        if "bulk_never_finishes" not in one.faults:
+            self._finish(one, now, "COMPLETED")
 
     def _write(self, one: Operation, export: Export, sight: Wide) -> Iterator[None]:
         """Write an operation's lines, some records at a time."""
@@ -247,36 +250,32 @@ class Bulk:
         width = 0 if one.is_grouped else self._faults.get("shopify.bulk_mixed")
         mixer = Mixer(made.write, width, random.Random(one.id))
         doomed = next((name for name in FAILURES if name in one.faults), None)
+        share, above = self._faults.get("shopify.bulk_fail_at"), self._faults.get("shopify.bulk_timeout_above")
         try:
             for stream, records in export.open(sight):
-                above = self._faults.get("shopify.bulk_timeout_above")
-                if doomed is None and above and stream is not None and stream.size > above:
-                    self._faults.count("shopify.bulk_timeout_above")
-                    doomed = "bulk_timeout"
                 for n, lines in enumerate(records, 1):
                     for line in lines:
                         mixer.add(line)
                     one.n_objects += len(lines)
                     one.n_roots += 1
-                    if doomed is not None and _is_far(stream, self._faults.get("shopify.bulk_fail_at")):
-                        self._fail(one, doomed)
-                        return
+                    if doomed is None and above and one.n_roots > above:
+                        self._faults.count("shopify.bulk_timeout_above")
+                        doomed, share = "bulk_timeout", 0.0
+                    if sight.run.errors or (doomed is not None and _is_far(stream, share)):
+                        break
                     if n % ROOTS_AT_ONCE == 0:
                         sight.now = self._world.now()
-                        if sight.run.errors:
-                            break
                         yield
-                if sight.run.errors:
+                if sight.run.errors or doomed is not None:
                     break
         except Refusal as refusal:
             sight.run.errors.append({"extensions": refusal.extensions})
+        mixer.end()
         if sight.run.errors:
             is_denied = any(_code(each) == "ACCESS_DENIED" for each in sight.run.errors)
-            self._fail(one, "bulk_access_denied" if is_denied else "bulk_fail")
-        elif doomed is not None:
+            doomed = "bulk_access_denied" if is_denied else "bulk_fail"
+        if doomed is not None:
             self._fail(one, doomed)
-        else:
-            mixer.end()
 
     def _fail(self, one: Operation, fault: str) -> None:
         if fault in ("bulk_fail_without_partial", "bulk_access_denied"):
@@ -291,7 +290,7 @@ class Bulk:
         if "bulk_expire" in one.faults and status == "COMPLETED":
             one.status, one.output = "EXPIRED", None
         if one.output is not None:
-            one.output.close()
+            one.output.flush()
             self._outputs[one.output.name] = one.output
             one.ends_at = now if "bulk_url_expired" in one.faults else now + output.LASTS
         self._tell(one)

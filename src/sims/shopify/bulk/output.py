@@ -11,10 +11,9 @@ import hmac
 import os
 import re
 import tempfile
+import weakref
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from urllib.parse import quote_plus
 
 from sims.wire import Request, Response
@@ -28,28 +27,32 @@ PIECE = 256 * 1024
 RANGE = re.compile(r"bytes=(\d+)-(\d*)")
 
 
-@dataclass(slots=True)
 class Output:
     """A file of lines that is being written; it has no name on the disk, so nothing is left behind."""
 
-    name: str
-    file: Any = field(default_factory=lambda: tempfile.TemporaryFile(buffering=1 << 20))  # noqa: SIM115
-    size: int = 0
+    def __init__(self, name: str) -> None:
+        self.name, self.size = name, 0
+        self._number, path = tempfile.mkstemp(prefix="sims-bulk-")
+        os.unlink(path)
+        self._held = bytearray()
+        weakref.finalize(self, os.close, self._number)
 
     def write(self, line: bytes) -> None:
         """Add a line."""
-        self.file.write(line)
+        self._held += line
         self.size += len(line)
+        if len(self._held) >= PIECE:
+            self.flush()
 
-    def close(self) -> None:
+    def flush(self) -> None:
         """Make what was written readable."""
-        self.file.flush()
+        os.write(self._number, self._held)
+        self._held.clear()
 
     def read(self, start: int, stop: int) -> Iterator[bytes]:
         """Walk the bytes from `start` up to `stop`, a piece at a time; several readers may."""
-        number = self.file.fileno()
         while start < stop:
-            piece = os.pread(number, min(PIECE, stop - start), start)
+            piece = os.pread(self._number, min(PIECE, stop - start), start)
             if not piece:
                 return
             start += len(piece)

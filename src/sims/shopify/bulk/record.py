@@ -33,6 +33,7 @@ class Operation:
     canceled_at: datetime | None = None
     writing: Iterator[None] | None = None
     is_foreign: bool = False
+    type: str = "QUERY"
 
     @property
     def file_size(self) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from sims.shopify.bulk.record import Operation as Record
-from sims.shopify.views.plain import always, dated, identified, own
+from sims.shopify.views.plain import dated, identified, own
 from sims.shopify.views.sight import Sight
 
 
@@ -20,7 +20,7 @@ class BulkOperation:
 
     id = identified("BulkOperation")
     status = own("status")
-    type = always("QUERY")
+    type = own("type")
     error_code = own("error_code")
     created_at = dated("created_at")
     completed_at = dated("completed_at")

@@ -192,7 +192,7 @@ class QueryRoot:
         return self.sight.find("bulk", records, view, BULK_OPERATIONS, query, sort_key, is_whole=False, **asked)
 
     def current_bulk_operation(self, type: str = "QUERY") -> bulk_views.BulkOperation | None:  # noqa: A002
-        found = self._operations() if type == "QUERY" else []
+        found = [each for each in self._operations() if each.type == type]
         return self._operation(found[-1]) if found else None
 
     def _node(self, gid: str) -> Any:

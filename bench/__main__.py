@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from bench import growth, ingest, mapping, pace, road
+from bench import differences, growth, ingest, mapping, pace, road
 from msgspec import Struct
 
 
@@ -66,6 +66,12 @@ def _growth(_: argparse.Namespace) -> list[Figure]:
     return [*figures, Figure("rate kept from the first size to the last", round(kept, 2))]
 
 
+def _differences(given: argparse.Namespace) -> list[Figure]:
+    told = differences.run(given.orders)
+    targets = {"seconds": 10, "memory_mb": 500} if given.orders <= 1_000_000 else {"seconds": 60, "memory_mb": 1500}
+    return [Figure(name, value, targets.get(name), name in targets) for name, value in told.items()]
+
+
 def _flat(told: dict[str, Any], before: str = "") -> list[tuple[str, Any]]:
     found: list[tuple[str, Any]] = []
     for name, value in told.items():
@@ -79,6 +85,7 @@ ALL: dict[str, Callable[[argparse.Namespace], list[Figure]]] = {
     "road": _road,
     "pace": _pace,
     "growth": _growth,
+    "differences": _differences,
 }
 
 
@@ -91,6 +98,7 @@ def main() -> None:
     options.add_argument("names", nargs="*", metavar="name", help=f"only these of {', '.join(ALL)}")
     options.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     options.add_argument("--seconds", type=int, default=300, help="of realtime arrivals in pace")
+    options.add_argument("--orders", type=int, default=1_000_000, help="on each side of differences")
     given = options.parse_args()
     if unknown := sorted(set(given.names) - set(ALL)):
         options.error(f"there is no {unknown[0]}; there are: {', '.join(ALL)}")

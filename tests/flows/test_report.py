@@ -110,6 +110,20 @@ def test_the_most_money_comes_first_and_every_finding_is_there(told: Report) -> 
     assert told.n_findings == 3
 
 
+def test_an_order_that_differs_without_a_finding_is_on_its_way(database: Database) -> None:
+    """All orders of both sides are held against each other at the end, so that nothing differs unmentioned."""
+    with database.transaction() as tx:
+        tx.execute(RUN, ('{"since": null}', "done", AT, AT))
+        _order(tx, 1, 1000, 1000, 1000)
+        _order(tx, 2, 500, 500, 499)
+        _order(tx, 3, 500, 500, None)
+        _finding(tx, "order", 3, "platform.not_applied", {}, -5000, "send")
+    made = gather.report(database, "acme")
+    assert made is not None
+    assert made.n_on_the_way == 1
+    assert "1 order changed while this run looked" in page(made)
+
+
 def test_a_spreadsheet_runs_nothing(told: Report) -> None:
     rows = list(csv.DictReader(StringIO(sheets.findings(told))))
     assert {row["detail"] for row in rows} == {"'=1+1"}

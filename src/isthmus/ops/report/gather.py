@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from isthmus.cases.catalogue import row as catalogue
-from isthmus.db.pool import Database, Row
+from isthmus.db.pool import Database, Row, Tx
 from isthmus.kit import money
 from isthmus.ops.report import sql
 from isthmus.ops.sql import hold_still
@@ -116,6 +116,8 @@ class Report(Struct, frozen=True):
     counts: tuple[Count, ...]
     findings: tuple[Found, ...]
     meaning: Meaning
+    n_on_the_way: int
+    """Orders that differ and have no finding: changed while the run looked, or not settled yet. Whole runs only."""
 
     @property
     def n_findings(self) -> int:
@@ -161,12 +163,18 @@ def report(db: Database, connection: str, run: int | None = None) -> Report | No
                 *people["too_little"],
                 sql.contacts(tx, connection, number, CONSENT),
             ),
+            _on_the_way(tx, connection, number) if is_whole else 0,
         )
 
 
 def amount(mills: int, currency: str) -> Decimal:
     """Thousandths as money of a currency."""
     return money.quantize(Decimal(mills) / 1000, currency)
+
+
+def _on_the_way(tx: Tx, connection: str, number: int) -> int:
+    found = sql.explained(tx, connection, number)
+    return sum((row["store"], row["number"]) not in found for row in sql.apart(tx, connection, number))
 
 
 def _days(rows: Iterable[Row]) -> tuple[Day, ...]:

@@ -65,6 +65,40 @@ def days(tx: Tx, connection: str, number: int, in_zones: Mapping[str, str], *, i
     )  # fmt: skip
 
 
+# Every order of ours beside every order there, all of them at once: what is not equal must have a finding, or be on its
+# way. Joined in the database: 10 million on either side take less than it takes to get them out (docs/decisions/0011).
+_APART = """
+SELECT coalesce(o.store, s.store, '') AS store, coalesce(o.id, s.number) AS number,
+       o.net_mills AS ours, s.net_mills AS theirs, coalesce(o.currency, s.currency) AS currency
+FROM (SELECT store, id, name, currency, gross_mills, refunded_mills, net_mills, is_valid, placed_at
+      FROM sale WHERE connection = %(connection)s) AS o
+FULL JOIN (SELECT store, number, id, name, currency, gross_mills, refunded_mills, net_mills, is_valid, placed_at
+           FROM seen WHERE connection = %(connection)s AND run = %(run)s AND side = 'platform' AND kind = 'order'
+             AND number IS NOT NULL) AS s
+  ON s.number = o.id AND s.store = o.store
+WHERE o.id IS NULL OR s.id IS NULL
+   OR (o.name, o.currency, o.gross_mills, o.refunded_mills, o.net_mills, o.is_valid, o.placed_at)
+      IS DISTINCT FROM
+      (s.name, s.currency, s.gross_mills, s.refunded_mills, s.net_mills, s.is_valid, s.placed_at)
+"""
+
+
+def apart(tx: Tx, connection: str, number: int) -> list[Row]:
+    """Orders that the platform and we tell otherwise, in seven fields, or that one of us lacks; for whole runs."""
+    tx.execute("SET LOCAL work_mem = '256MB'")  # of 10 million a side the hash has room in few batches
+    return tx.fetch_all(_APART, {"connection": connection, "run": number})
+
+
+def explained(tx: Tx, connection: str, number: int) -> set[tuple[str, int]]:
+    """The orders (store, number) that a finding of the run is about."""
+    rows = tx.fetch_all(
+        """SELECT DISTINCT store, split_part(subject, ':', 2)::bigint AS number FROM finding
+           WHERE connection = %s AND run = %s AND kind = 'order' AND subject ~ '^order:[0-9]{1,18}$'""",
+        (connection, number),
+    )
+    return {(row["store"], row["number"]) for row in rows}
+
+
 def looked_at(tx: Tx, connection: str, number: int) -> list[Row]:
     """How many records of each kind each side showed."""
     return tx.fetch_all(

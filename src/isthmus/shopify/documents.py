@@ -63,9 +63,27 @@ COUNT = {
     "product": Document("listings", "ProductsCount", cost=10),
 }
 
+BULK_START = Document("bulk", "BulkStart", cost=10)
+BULK_LOOK = Document("bulk", "BulkLook", cost=1)
+BULK_UNDER_WAY = Document("bulk", "BulkUnderWay", cost=7)
+BULK_CANCEL = Document("bulk", "BulkCancel", cost=10)
+OLDEST = {
+    "order": Document("bulk", "OldestOrder", cost=3),
+    "customer": Document("bulk", "OldestCustomer", cost=3),
+    "product": Document("bulk", "OldestProduct", cost=3),
+}
+
 SHOP = Document("shop", "Shop", cost=4)
 GOVERNANCE = Document("governance", "Governance", cost=7)
 NEWEST_ADDRESSES = Document("governance", "NewestAddresses", cost=10)
+NEWEST_ORDER = Document("audit", "NewestOrder", cost=3)
+DEFINITIONS = Document("audit", "Definitions", cost=24)
+CENSUS = {
+    "customer": Document("census_customers", "CensusCustomers", cost=2),
+    "order": Document("census_orders", "CensusOrders", cost=2),
+    "product": Document("census_products", "CensusProducts", cost=2),
+}
+"""Read by bulk operations only, where no points are counted."""
 SUBSCRIPTIONS = Document("webhooks", "Subscriptions", cost=24)
 SUBSCRIBE = Document("webhooks", "Subscribe", cost=10)
 UNSUBSCRIBE = Document("webhooks", "Unsubscribe", cost=10)
@@ -87,13 +105,26 @@ DOCUMENTS: tuple[Document, ...] = (
     *ALL.values(),
     *TALLY.values(),
     *COUNT.values(),
+    BULK_START,
+    BULK_LOOK,
+    BULK_UNDER_WAY,
+    BULK_CANCEL,
+    *OLDEST.values(),
     SHOP,
     GOVERNANCE,
     NEWEST_ADDRESSES,
+    NEWEST_ORDER,
+    DEFINITIONS,
+    *CENSUS.values(),
     SUBSCRIPTIONS,
     SUBSCRIBE,
     UNSUBSCRIBE,
 )
+
+
+def bulk(kind: str) -> str:
+    """The text that a bulk operation of every record of a kind is made of; it costs nothing and takes no variables."""
+    return _load(f"bulk_{kind}s")
 
 
 @cache

@@ -42,6 +42,7 @@ class Control:
             "switches": town.ometria.turn,
             "life": self._live,
             "subscriptions": self._subscribe,
+            "tamper": self._tamper,
             "tokens": self._tokens,
             "deeds": self._happen,
             "native-import": lambda _: town.import_natively(),
@@ -105,9 +106,21 @@ class Control:
         self._town.live(int(body.get("steps", 0)))
         return {"rate": self._town.life_rate, "steps": self._town.n_steps}
 
+    def _tamper(self, body: Body) -> dict[str, Any]:
+        """`{"side", "shop", "kind", "id", "set" | "delete", "collection", "dated", "source"}`: behind our back."""
+        _only(body, "side", "shop", "kind", "id", "set", "delete", "collection", "dated", "source")
+        self._town.tamper(**body)
+        return {"ok": True}
+
     def _subscribe(self, body: Body) -> dict[str, Any]:
-        """`{"shop", "uri", "topics"}`: the app's own subscriptions, replaced as by deploying its configuration."""
-        _only(body, "shop", "uri", "topics")
+        """`{"shop", "uri", "topics"}`: the app's own subscriptions, replaced as by deploying its configuration.
+
+        `{"shop", "lose": [topics] | true, "owner": "api" | "app"}` takes some away without a word.
+        """
+        _only(body, "shop", "uri", "topics", "lose", "owner")
+        if "lose" in body:
+            topics = None if body["lose"] is True else body["lose"]
+            return {"lost": self._town.unsubscribe(body["shop"], topics, body.get("owner"))}
         return {"topics": self._town.subscribe(body["shop"], body["uri"], body["topics"])}
 
     def _tokens(self, body: Body) -> dict[str, Any]:

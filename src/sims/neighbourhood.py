@@ -13,7 +13,7 @@ from sims.clock import SimClock
 from sims.faults import Faults
 from sims.ometria import dump
 from sims.ometria.app import Ometria, Settings
-from sims.shopify import life, world
+from sims.shopify import life, tamper, world
 from sims.shopify.app import Shopify
 from sims.shopify.bulk.clerk import Clerk
 from sims.shopify.deeds import app
@@ -122,6 +122,52 @@ class Neighbourhood:
         known = self.world
         with known.lock:
             return [one.topic for one in app.deploy(known, self.store(shop), uri, topics, known.now())]
+
+    def unsubscribe(self, shop: str, topics: Sequence[str] | None = None, owner: str | None = None) -> list[str]:
+        """Lose subscriptions without a word: those of some topics or all, made by "api" or by "app" or both."""
+        with self.world.lock:
+            subscriptions = self.store(shop).subscriptions
+            lost = [
+                one
+                for one in subscriptions.values()
+                if (topics is None or one.topic in topics) and owner in (None, one.owner)
+            ]
+            for one in lost:
+                del subscriptions[one.id]
+            return [one.topic for one in lost]
+
+    def tamper(
+        self,
+        side: str,
+        kind: str,
+        id: str | int,  # noqa: A002  (the control path's own word)
+        set: Mapping[str, Any] | None = None,  # noqa: A002
+        *,
+        shop: str | None = None,
+        delete: bool = False,
+        collection: str = "",
+        dated: bool = True,
+        source: str = "tamper",
+    ) -> None:
+        """Alter or delete a record on one side behind everybody's back: no webhook, no automation.
+
+        `side` is "ometria" (kinds contact with `collection`, order, product, custom_event; `source` is who wrote it) or
+        "shopify" (kinds customers, orders, products of a `shop`; `set` takes dotted paths). Without `dated` the
+        record's time of change stays. Raises `ValueError` for what is not there.
+        """
+        if delete == (set is not None):
+            raise ValueError("either set or delete")
+        if side == "ometria":
+            values = None if delete else set
+            self.ometria.tamper(kind, str(id), values, collection=collection, is_dated=dated, source=source)
+        elif side == "shopify" and shop is not None:
+            kind = kind if kind.endswith("s") else f"{kind}s"
+            if set is None:
+                tamper.delete(self.world, self.store(shop), kind, int(id))
+            else:
+                tamper.change(self.world, self.store(shop), kind, int(id), set, is_dated=dated)
+        else:
+            raise ValueError("side is ometria, or shopify with a shop")
 
     def happen(self, shop: str, wish: Mapping[str, Any]) -> list[str]:
         """Do one of `ondemand.DEEDS` in a store; return the topics it fires."""

@@ -17,7 +17,7 @@ import msgspec
 
 from sims.clock import SimClock
 from sims.faults import Faults
-from sims.ometria import apply, merging, push, reads, unsubscribes, views
+from sims.ometria import apply, merging, push, reads, tamper, unsubscribes, views
 from sims.ometria.account import Account
 from sims.ometria.answers import forbidden, no_such_path, problem, too_many
 from sims.ometria.errors import PushError, Refusal
@@ -34,6 +34,9 @@ KNOBS: dict[str, Any] = {
     "ometria.p_drop_before_accept": 0.0,  # a write is lost, the answer never comes
     "ometria.hang_seconds": 30.0,  # how long "never" is
     "ometria.slow_application": 0.0,  # extra seconds between acceptance and application
+    "ometria.slow_per_record": 0.0,  # the same for every record of a push
+    "ometria.p_vanish": 0.0,  # chance that an accepted record is never applied, and in no error feed
+    "ometria.vanish_ids": [],  # record ids that this happens to
     "ometria.refuse_ids": [],  # record ids that end up in the error ring
     "ometria.reject_sync": 0.0,  # chance that a record counts as `rejected` at once
     "ometria.error_feed_noise": 0.0,  # another writer's errors per second
@@ -113,6 +116,27 @@ class Ometria:
             if known:
                 person = self.account.dice.choice(known)
                 unsubscribes.opt_out(self.account, person, self._clock.now(), "link_unsubscribe")
+
+    def tamper(
+        self,
+        kind: str,
+        key: str,
+        values: Mapping[str, Any] | None,
+        *,
+        collection: str = "",
+        is_dated: bool = True,
+        source: str = tamper.SOURCE,
+    ) -> None:
+        """Alter a record behind everybody's back, or delete it when `values` is None; see `tamper`."""
+        with self._lock:
+            self.tick()
+            if values is None:
+                tamper.delete(self.account, kind, key, collection=collection)
+            else:
+                now = self._clock.now()
+                tamper.change(
+                    self.account, kind, key, values, now, collection=collection, is_dated=is_dated, source=source
+                )
 
     def import_natively(
         self, customers: Iterable[ShopCustomer], orders: Iterable[ShopOrder], namespace: str

@@ -35,7 +35,7 @@ def due(account: Account, faults: Faults, now: datetime) -> int:
     if not account.queue or account.queue[0].due_at > now:
         return 0
     rules = rules_for(account.switches)
-    refused_ids = frozenset(faults.get("ometria.refuse_ids"))
+    refused_ids, vanishing = frozenset(faults.get("ometria.refuse_ids")), frozenset(faults.get("ometria.vanish_ids"))
     n = 0
     while account.queue and account.queue[0].due_at <= now:
         batch = account.queue.popleft()
@@ -43,6 +43,11 @@ def due(account: Account, faults: Faults, now: datetime) -> int:
         failed = []
         for record in batch.records:
             wrong = None
+            if faults.strikes("ometria.p_vanish"):
+                continue
+            if str(record.get("id")) in vanishing:
+                faults.count("ometria.vanish_ids")
+                continue
             if str(record.get("id")) in refused_ids:
                 faults.count("ometria.refuse_ids")
                 wrong = Refusal("root > id")

@@ -94,6 +94,9 @@ _ROWS = (
      "unsubscribes"),
     ("The importer's consent is not forced, it knows no SMS consent", f"{_SUPPORT}/9881943263389", "importer"),
     ("The importer's collection and order ids", ASSUMED, "importer"),
+    # what others do, and what is lost
+    ("Records are altered and deleted behind our back, with or without a new time of change", ASSUMED, "tamper"),
+    ("An accepted record may never be applied and stand in no error feed", ASSUMED, "app.KNOBS"),
     # reads
     ("limit is 10 by default and 250 at most, offset 0", f"{_DOCS}/ometria-data-api-introduction", "reads"),
     ("A limit above 250 is cut to 250", ASSUMED, "reads"),

@@ -69,6 +69,7 @@ def _queue(account: Account, accepted: list[dict[str, Any]], n_rejected: int, fa
     slow = float(faults.get("ometria.slow_application"))
     if slow:
         faults.count("ometria.slow_application")
+    slow += float(faults.get("ometria.slow_per_record")) * len(accepted)
     due_at = now + timedelta(seconds=account.dice.uniform(switches.apply_min, switches.apply_max) + slow)
     if account.queue:
         due_at = max(due_at, account.queue[-1].due_at)

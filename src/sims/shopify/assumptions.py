@@ -141,6 +141,7 @@ _ROWS = (
     ("Identical bodies of include_fields are sent once", f"{_HOOKS}/customize/modify_payloads", "deliver"),
     ("A new client secret signs an hour after its rotation", f"{_HOOKS}/verify-deliveries", "deeds.app.ROTATION"),
     ("Filters of subscriptions are kept but not applied", ASSUMED, "deliver"),
+    ("Deliveries of a topic and whole subscriptions are lost, and records change, without a word", ASSUMED, "tamper"),
     ("Compliance topics are sent at once, when asked for", ASSUMED, "deeds.privacy"),
 )  # fmt: skip
 

@@ -45,6 +45,7 @@ KNOBS: dict[str, Any] = {
     "shopify.p_delay": 0.0,  # chance of a late delivery
     "shopify.delay": 60.0,  # seconds it is late at most
     "shopify.p_drop": 0.0,  # chance that a delivery never comes
+    "shopify.drop_topics": [],  # topics of which no delivery ever comes
     "shopify.p_tamper": 0.0,  # chance that an attempt's body is not what was signed
     "shopify.p_older_body": 0.0,  # chance that a retry carries what was said of the record before
     "shopify.webhook_id_changes": False,  # each retry under an id of its own: undocumented, either may be
@@ -204,7 +205,10 @@ class Deliveries:
             older_body=older,
         )
         self._counts["made"] += 1
-        if self._faults.strikes("shopify.p_drop"):
+        is_silent = event.topic in self._faults.get("shopify.drop_topics")
+        if is_silent:
+            self._faults.count("shopify.drop_topics")
+        if is_silent or self._faults.strikes("shopify.p_drop"):
             self._counts["dropped"] += 1
             return 0
         self._push(delivery, now + self._held_back())

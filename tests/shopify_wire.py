@@ -39,7 +39,8 @@ class Wire(httpx2.BaseTransport):
         )
         if answer.status == TIMEOUT_STATUS:
             raise httpx2.ReadTimeout("simulated", request=request)
-        return httpx2.Response(answer.status, headers=dict(answer.headers), content=answer.body, request=request)
+        content = answer.body if answer.stream is None else b"".join(answer.stream)
+        return httpx2.Response(answer.status, headers=dict(answer.headers), content=content, request=request)
 
 
 class Shops:

@@ -82,7 +82,10 @@ class Bulk:
         self._shop = shop
 
     def start(self, query: str, *, group_objects: bool = False) -> Operation:
-        """Begin an operation. BusyError while too many run; RejectedError `integration.query_refused` for an unfit query."""
+        """Begin an operation. Lines come in any order unless objects are grouped, which takes Shopify longer.
+
+        Raises BusyError while too many run, RejectedError `integration.query_refused` for a query that is unfit.
+        """
         told = self._shop.graphql(documents.BULK_START, {"query": query, "groupObjects": group_objects})["started"]
         errors = told["userErrors"]
         if any(error["code"] in ("OPERATION_IN_PROGRESS", "LIMIT_REACHED") for error in errors):
@@ -144,7 +147,8 @@ class Bulk:
 
 def query(kind: str, since: datetime | None = None, until: datetime | None = None) -> str:
     """The text of the operation that tells every record of a kind with `since` <= created_at < `until`."""
-    text = documents.bulk(kind)
+    text = documents.bulk(kind).partition("\n{")[2]
+    text = f"{{{text}"  # without the comment above it
     field = _CREATED.get(kind, "created_at")
     window = f"{field}:>='{_text(since)}' " if since else ""
     window += f"{field}:<'{_text(until)}'" if until else ""

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from isthmus.model.customer import Consent, Customer
-from isthmus.shopify.parse.body import When, converter, maybe_utc, utc
+from isthmus.shopify.parse.body import When, converter, maybe_utc, reader, utc
 from isthmus.shopify.parse.money import exact
 from isthmus.shopify.parse.pieces_node import number, tag_set
 
@@ -60,11 +60,20 @@ class _Customer(Struct, gc=False, rename="camel"):
 
 
 _convert = converter(_Customer)
+_read = reader(_Customer)
 
 
 def parse(node: dict[str, Any]) -> Customer:
     """Read one customer node; RejectedError `storefront.unreadable_body` with the path of what is wrong."""
-    raw = _convert(node)
+    return _told(_convert(node))
+
+
+def parse_json(body: bytes) -> Customer:
+    """Read one customer node written as JSON; fails like `parse`."""
+    return _told(_read(body))
+
+
+def _told(raw: _Customer) -> Customer:
     place, email, phone = raw.default_address, raw.default_email_address, raw.default_phone_number
     return Customer(
         id=number(raw.id),

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from isthmus.model.order import Fulfilment, Line, Order, Refund, RefundLine, Return
-from isthmus.shopify.parse.body import When, converter, maybe_utc, utc
+from isthmus.shopify.parse.body import When, converter, maybe_utc, reader, utc
 from isthmus.shopify.parse.money import Scale
 from isthmus.shopify.parse.pieces_node import (
     Bag,
@@ -165,11 +165,20 @@ class _Order(Struct, gc=False, rename="camel"):
 
 
 _convert = converter(_Order)
+_read = reader(_Order)
 
 
 def parse(node: dict[str, Any]) -> Order:
     """Read one order node whose pages are complete; RejectedError `storefront.unreadable_body` with the faulty path."""
-    raw = _convert(node)
+    return _told(_convert(node))
+
+
+def parse_json(body: bytes) -> Order:
+    """Read one order node written as JSON; fails like `parse`."""
+    return _told(_read(body))
+
+
+def _told(raw: _Order) -> Order:
     scale = Scale(raw.currency_code, raw.presentment_currency_code)
     customer = raw.customer
     # The order's own name: the customer's may change later without the order telling.

@@ -1,0 +1,123 @@
+"""The lines of a bulk operation's result, put together into the nodes that the other parsers read.
+
+One JSON object a line; what a connection holds stands on lines of its own, which name their parent in `__parentId` and
+may come before it (https://shopify.dev/docs/api/usage/bulk-operations/queries#the-jsonl-data-format).
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+import msgspec
+from msgspec import Struct, field
+
+from isthmus.kit import ids
+from isthmus.model.customer import Customer
+from isthmus.model.failure import RejectedError
+from isthmus.model.order import Order
+from isthmus.model.product import Product
+from isthmus.shopify.parse import customer_node, order_node, product_node
+from isthmus.shopify.parse.body import UNREADABLE
+from isthmus.shopify.parse.pieces_node import Ref
+
+Record = Customer | Order | Product
+
+
+class Head(Struct, gc=False):
+    """What of a line says where it belongs. A line without a `parent` is a record's own."""
+
+    id: str | None = None
+    parent: str | None = field(default=None, name="__parentId")
+    position: int = 0
+    refunds: list[Ref] | None = None
+
+
+class Found(Struct, frozen=True):
+    """One record of a result; `record` is None where the lines cannot tell all of it, and it must be read: `why`."""
+
+    id: int
+    record: Record | None
+    why: str = ""
+
+
+_decode = msgspec.json.Decoder(Head).decode
+
+
+def head(line: bytes) -> Head:
+    """What a line says of where it belongs; RejectedError `storefront.unreadable_body` for what is no line of ours."""
+    try:
+        return _decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise RejectedError(UNREADABLE, "a line of a result") from None
+
+
+def join(kind: str, lines: Iterable[bytes]) -> Iterator[Found]:
+    """The records of these lines, which must be all there are of each, in any order."""
+    own: dict[str, tuple[bytes, Head]] = {}
+    below: dict[str, list[tuple[Head, bytes]]] = {}
+    for line in lines:
+        top = head(line)
+        if top.parent is not None:
+            below.setdefault(top.parent, []).append((top, line))
+        elif top.id is not None:
+            own[top.id] = (line, top)
+    make = _KINDS[kind]
+    for gid, (line, top) in own.items():
+        number = ids.legacy(gid)
+        if top.refunds:
+            # What was returned, and for which lines, stands in connections inside the list of refunds.
+            yield Found(number, None, "refunds")
+            continue
+        try:
+            yield Found(number, make(gid, line, below))
+        except RejectedError as failure:
+            yield Found(number, None, failure.detail)
+
+
+Below = Mapping[str, list[tuple[Head, bytes]]]
+
+
+def _order(gid: str, line: bytes, below: Below) -> Order:
+    shelves: dict[str, list[tuple[Head, bytes]]] = {"lineItems": [], "shippingLines": [], "returns": []}
+    for child in below.get(gid, ()):
+        shelves[_SHELVES.get(_type(child[0].id), "shippingLines")].append(child)
+    return order_node.parse_json(_with(line, {name: _by_id(children) for name, children in shelves.items()}))
+
+
+_SHELVES = {"LineItem": "lineItems", "Return": "returns"}
+"""By the type in their id; a shipping line need not have one."""
+
+
+def _product(gid: str, line: bytes, below: Below) -> Product:
+    variants = []
+    for top, child in sorted(below.get(gid, ()), key=lambda one: one[0].position):
+        media = [picture for _, picture in below.get(top.id or "", ())]
+        variants.append(_with(child, {"media": media}))
+    return product_node.parse_json(_with(line, {"variants": variants}))
+
+
+def _customer(_gid: str, line: bytes, _below: Below) -> Customer:
+    return customer_node.parse_json(line)
+
+
+_KINDS: dict[str, Callable[[str, bytes, Below], Record]] = {
+    "order": _order,
+    "product": _product,
+    "customer": _customer,
+}
+
+
+def _with(line: bytes, connections: Mapping[str, list[bytes]]) -> bytes:
+    """An object with its connections in it, as text: both are JSON already, and to read them twice would take twice."""
+    told = [b'"%s":{"nodes":[%s]}' % (name.encode(), b",".join(nodes)) for name, nodes in connections.items()]
+    return b"%s,%s}" % (line.rstrip()[:-1], b",".join(told))
+
+
+def _by_id(children: list[tuple[Head, bytes]]) -> list[bytes]:
+    """In the order that they were made in, which is the order that a reading lists them in."""
+    if len(children) > 1:
+        children.sort(key=lambda one: ids.legacy(one[0].id) if one[0].id else 0)
+    return [line for _, line in children]
+
+
+def _type(gid: str | None) -> str:
+    """`LineItem` of gid://shopify/LineItem/1."""
+    return gid.rsplit("/", 2)[1] if gid else ""

@@ -1,0 +1,87 @@
+"""The lines of a bulk operation, in any order, and a reading of the same state are one record, down to the byte."""
+
+import json
+import os
+import random
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import pytest
+
+from isthmus.model.order import Order
+from isthmus.shopify import bulk
+from isthmus.shopify.bulk import Bulk, Status
+from isthmus.shopify.parse import lines
+from isthmus.shopify.reads import Reads
+from shopify_wire import Shops
+
+SEEDS = range(1, 11) if os.environ.get("ISTHMUS_TEST_LONG") else range(1, 3)
+
+
+@pytest.fixture(scope="module", params=SEEDS)
+def shops(request: pytest.FixtureRequest) -> Shops:
+    return Shops(seed=request.param)
+
+
+def result(shops: Shops, store: Any, kind: str) -> list[bytes]:
+    """Every line that an operation over all of a kind gives."""
+    speak = Bulk(shops.client(store, patience=1e6))
+    started = speak.start(bulk.query(kind))
+    done = speak.look(started.gid)
+    for _ in range(40):
+        if done is not None and not done.status.is_under_way:
+            break
+        shops.advance(1)
+        done = speak.look(started.gid)
+    assert done is not None
+    assert (done.status, done.error_code) == (Status.COMPLETED, None)
+    assert done.url is not None
+    told = list(speak.lines(done.url))
+    assert len(told) == done.n_objects
+    return told
+
+
+def read(shops: Shops, store: Any, kind: str) -> Mapping[int, Any]:
+    reader = Reads(shops.client(store, patience=1e6))
+    return {
+        "order": lambda: reader.orders(list(store.orders)),
+        "customer": lambda: reader.customers(list(store.customers)),
+        "product": lambda: reader.products(list(store.products)),
+    }[kind]()
+
+
+@pytest.mark.parametrize("kind", ["product", "customer", "order"])
+def test_what_lines_tell_is_what_a_reading_tells(shops: Shops, kind: str) -> None:
+    dice = random.Random(7)
+    for store in shops.stores:
+        told, there = result(shops, store, kind), read(shops, store, kind)
+        for _ in range(3):
+            dice.shuffle(told)
+            found = {one.id: one for one in lines.join(kind, told)}
+            assert set(found) == {number for number, record in there.items() if record is not None}
+            for number, one in found.items():
+                if one.record is None:
+                    assert one.why == "refunds"
+                    assert there[number].refunds
+                else:
+                    assert msgspec.json.encode(one.record) == msgspec.json.encode(there[number])
+
+
+def test_most_orders_need_no_second_reading(shops: Shops) -> None:
+    for store in shops.stores:
+        found = list(lines.join("order", result(shops, store, "order")))
+        assert sum(isinstance(one.record, Order) for one in found) > len(found) / 2
+
+
+def test_texts_may_hold_whatever_marks_a_line(shops: Shops) -> None:
+    """Quotes, slashes, newlines and even the word that names a parent, inside of texts."""
+    store = shops.stores[0]
+    told = result(shops, store, "customer")
+    node = json.loads(told[0])
+    odd = 'a "\\/ b\n","__parentId":"gid://shopify/Order/1"} é  '
+    node["firstName"] = odd
+    line = json.dumps(node).encode().replace(b"/", b"\\/")
+    (found,) = lines.join("customer", [line])
+    assert found.record is not None
+    assert found.record.firstname == odd  # type: ignore[union-attr]

@@ -91,11 +91,8 @@ class Mischief(Play):
         ]
         return self.chance.choice(found)
 
-    def a_product(self, store: Store) -> Product:
-        found = [
-            one for one in store.products.values()
-            if self._free("products", one.id, store)
-        ]  # fmt: skip
+    def a_product(self, store: Store, fits: Callable[[Product], bool] = lambda _: True) -> Product:
+        found = [one for one in store.products.values() if fits(one) and self._free("products", one.id, store)]
         return self.chance.choice(found)
 
     def a_store(self) -> Store:
@@ -150,16 +147,14 @@ class Mischief(Play):
 
     def order_sent(self) -> None:
         store = self.a_store()
-        order = self.an_order(
-            store, lambda o: o.cancelled_at is None and bool(sending.everything(o)) and not o.fulfillments
-        )
+        order = self.an_order(store, lambda o: o.cancelled_at is None and any(sending.everything(o).values()))
         self.untold(
             "order sent", store, lambda at: sending.send(self.world, store, order, sending.everything(order), at)
         )
 
     def order_erased(self) -> None:
         store = self.a_store()
-        order = self.an_order(store, lambda o: o.customer_id is None)
+        order = self.an_order(store)
         self.untold("order deleted", store, lambda _: placing.erase(store, order))
 
     def person_renamed(self) -> None:
@@ -257,7 +252,7 @@ class Mischief(Play):
     def unreadable(self) -> None:
         """A record that nobody can read."""
         store = self.a_store()
-        order = self.an_order(store, lambda o: o.customer_id is None)
+        order = self.an_order(store)
         with self.world.lock:
             order.lines[0].title = "Mug\0"
             self.world.touch(store, order, self.now)
@@ -324,7 +319,7 @@ class Mischief(Play):
     def refused(self) -> None:
         """The platform's error feed names it."""
         store = self.a_store()
-        product = self.a_product(store)
+        product = self.a_product(store, lambda p: p.status == "ACTIVE")
         own = f"{store.shop.namespace}{product.id}"
         refused = [*self.sims.faults.get("ometria.refuse_ids"), own]
         self.sims.faults.set({"ometria.refuse_ids": refused})

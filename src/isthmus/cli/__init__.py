@@ -6,7 +6,10 @@ from importlib import import_module
 
 import typer
 
-GROUPS = ("demo", "roles", "connect", "audit", "status", "cases", "trace", "replay", "consent", "connections", "setup")
+GROUPS = (
+    "demo", "roles", "connect", "audit", "reconcile", "status", "cases", "trace", "replay", "consent", "connections",
+    "setup",
+)  # fmt: skip
 """The files of this folder that bring commands, in the order that --help shows them."""
 
 ABOUT = """Joins Shopify stores to Ometria.

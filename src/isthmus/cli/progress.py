@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from isthmus.flows.backfill import Progress as Step
+    from isthmus.flows.reconcile.held import Step as Walked
 
 
 @contextlib.contextmanager
@@ -39,3 +40,36 @@ def listing() -> Iterator[Callable[["Step"], None]]:
 def _line(step: "Step") -> None:
     of = "" if step.total is None else f" of {step.total}"
     print(f"{step.store} {step.kind}s: {step.n_listed}{of} listed", file=sys.stderr)
+
+
+@contextlib.contextmanager
+def steps() -> Iterator[Callable[["Walked"], None]]:
+    """Something to tell the steps of a run to: rows, rate, and how long the rest of a step takes at that rate."""
+    if not sys.stderr.isatty():
+        yield lambda step: print(
+            f"{step.name}: {step.n:,}" + (f" of {step.total:,}" if step.total else ""), file=sys.stderr
+        )
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+    with Progress(
+        SpinnerColumn(finished_text=" "),
+        TextColumn("{task.description:>24}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    ) as bars:
+        known = {}
+
+        def tell(step: "Walked") -> None:
+            if step.name not in known:
+                known[step.name] = bars.add_task(step.name, total=step.total, rate="")
+            task = known[step.name]
+            total = step.n if step.is_done else step.total
+            speed = bars.tasks[task].speed
+            bars.update(task, completed=step.n, total=total, rate=f"{speed:,.0f}/s" if speed else "")
+
+        yield tell

@@ -22,7 +22,17 @@ from isthmus.connections.fields import (
     Url,
     at_least,
 )
-from isthmus.connections.meaning import Consent, Contacts, Identity, Lanes, Moments, Orders, OwnRules, Refunds
+from isthmus.connections.meaning import (
+    Consent,
+    Contacts,
+    Identity,
+    Lanes,
+    Moments,
+    Orders,
+    OwnRules,
+    Reconcile,
+    Refunds,
+)
 from isthmus.connections.secrets import Reference
 from isthmus.kit.duration import parse
 
@@ -144,6 +154,7 @@ class ConnectionConfig(Section):
     consent: Consent = Consent()
     mapping: OwnRules = OwnRules()
     moments: Moments = Moments()
+    reconcile: Reconcile = Reconcile()
 
     @model_validator(mode="after")
     def _stores_are_apart(self) -> Self:

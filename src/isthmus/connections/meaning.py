@@ -1,5 +1,6 @@
 """What a connection may decide about meaning: pace, orders, people, consent, moments. Everything has a default."""
 
+from datetime import time
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, ValidationInfo
@@ -40,6 +41,23 @@ class Lanes(Section):
     realtime_share: Share = Field(
         default=0.7, description="share of the push slots the realtime lane owns; idle ones are lent"
     )
+
+
+class Reconcile(Section):
+    """How often the store, isthmus and the platform are held against each other."""
+
+    light_every: Annotated[Duration, at_least("1m")] = Field(
+        default=parse("1h"), description="how often what changed since the last time is compared"
+    )
+    full_at: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = Field(
+        default="02:40", description="when everything is compared, every night (UTC)"
+    )
+    grace: Pause = Field(default=parse("2m"), description="how old a difference must be before it is drift")
+
+    @property
+    def night(self) -> time:
+        """The hour of the whole comparison."""
+        return time.fromisoformat(self.full_at)
 
 
 class Statuses(Section):
@@ -92,7 +110,15 @@ class Contacts(Section):
     """How people are told."""
 
     tags: Words | None = Field(default=None, description="customer tags that are sent; without it all of them")
-    properties: Words = Field(default=frozenset({"tags"}), description="custom properties that contacts carry")
+    properties: Words = Field(
+        default=frozenset(
+            {
+                "n_orders", "net", "gross", "refunded", "average_order", "return_rate", "first_order_at",
+                "last_order_at", "tags",
+            }
+        ),
+        description="custom properties that contacts carry; sums of money are named per currency, as net_gbp",
+    )  # fmt: skip
 
 
 class Consent(Section):

@@ -247,6 +247,15 @@ def writes_of(tx: Tx, connection: str, store: str, subjects: Sequence[str]) -> d
     return {(row.kind, row.id): row for row in rows}
 
 
+def n_writes(tx: Tx, connection: str, kind: str) -> int:
+    """How many records of a kind should be there, as far as we know."""
+    return int(
+        tx.fetch_value(
+            "SELECT count(*) FROM outbox WHERE connection = %s AND kind = %s AND state = 'applied'", (connection, kind)
+        )
+    )
+
+
 def told(tx: Tx, connection: str, subjects: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
     """Of these (store, subject) those about which an event waits."""
     rows = tx.fetch_all(

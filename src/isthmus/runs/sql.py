@@ -28,6 +28,16 @@ def marks(tx: Tx, connection: str) -> dict[tuple[str, str], Mark]:
     return {(row.store, row.name): row for row in rows}
 
 
+def is_loaded(tx: Tx, connection: str, store: str, kind: str) -> bool:
+    """Whether a store's history of this kind has been loaded, so that what is missing here is missing."""
+    return bool(
+        tx.fetch_value(
+            "SELECT done_at IS NOT NULL FROM watermark WHERE connection = %s AND store = %s AND name = %s",
+            (connection, store, f"load:{kind}"),
+        )
+    )
+
+
 def begin(tx: Tx, connection: str, store: str, names: Sequence[str], at: datetime) -> None:
     """Set watermarks that are not there yet."""
     tx.execute_many(
@@ -78,4 +88,13 @@ def start_over(tx: Tx, connection: str, store: str, names: Sequence[str]) -> Non
     tx.execute(
         "DELETE FROM watermark WHERE connection = %s AND store = %s AND name = ANY(%s)",
         (connection, store, list(names)),
+    )
+
+
+def tidied(tx: Tx, at: datetime) -> None:
+    """The nightly prune went through, for every connection there is."""
+    tx.execute(
+        """INSERT INTO watermark AS w (connection, store, name, at) SELECT connection, '', 'prune', %s FROM connection
+           ON CONFLICT (connection, store, name) DO UPDATE SET at = excluded.at""",
+        (at,),
     )

@@ -164,11 +164,14 @@ class App:
                 enrichment_every=config.lanes.enrichment_every,
                 poll_every=config.lanes.poll_every,
                 checkout_quiet=config.lanes.checkout_quiet,
+                drift_grace=config.reconcile.grace,
             ),
         )
 
-    def shopify(self, connected: Connected, n: int, *, patience: float = READ_PATIENCE) -> Shopify:
-        """A client of the n-th store of a connection."""
+    def shopify(
+        self, connected: Connected, n: int, *, patience: float = READ_PATIENCE, reserve: float = 0.0
+    ) -> Shopify:
+        """A client of the n-th store of a connection, which leaves `reserve` of the shop's points to others."""
         store = connected.config.stores[n]
         token = store.access_token
         credentials = Credentials(
@@ -176,7 +179,9 @@ class App:
             client_secret=resolve(store.client_secret, f"stores[{n}].client_secret").reveal(),
             access_token=None if token is None else resolve(token, f"stores[{n}].access_token").reveal(),
         )
-        client = Shopify(store.admin_url, store.api_version, credentials, self.clock, patience=patience)
+        client = Shopify(
+            store.admin_url, store.api_version, credentials, self.clock, patience=patience, reserve=reserve
+        )
         self._clients.add(client)
         return client
 

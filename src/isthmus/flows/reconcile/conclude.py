@@ -168,7 +168,9 @@ def _repair(tx: Tx, held: Held, bad: Sequence[tuple[Known, Verdict]]) -> None:
 def _finding(held: Held, known: Known, verdict: Verdict) -> Finding:
     desired, there = _desired(held, known), known.there
     is_order = known.key[0] == "order"
-    store_says = None if known.listed is None or known.listed.says is None else known.listed.says.get("theirs")
+    store_says: dict[str, Any] | None = None
+    if known.listed is not None:
+        store_says = dict((known.listed.says or {}).get("theirs") or (_money(known.listed) if is_order else {})) or None
     ours_say: dict[str, Any] = {}
     if known.listed is not None and known.listed.says is not None:
         ours_say = dict(known.listed.says.get("ours") or {})
@@ -179,10 +181,6 @@ def _finding(held: Held, known: Known, verdict: Verdict) -> Finding:
         platform_says = {"path": there.path, **(there.says or {})} if there.path else {}
         if is_order:
             platform_says |= _money(there)
-    elif known.facts.platform_look is Look.ABSENT:
-        platform_says = {"absent": True}
-    if known.facts.store_look is Look.ABSENT and known.facts.record.value == "known":
-        store_says = {"absent": True}
     if is_order and desired is not None and not ours_say:
         ours_say = desired.said()
     currency, off = _off(held, known, verdict, desired) if is_order else (None, None)

@@ -1,8 +1,8 @@
 """What every step of a reconciliation works with: the run it is part of, and how it notes that it moved."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 import msgspec
@@ -16,6 +16,9 @@ from isthmus.runs.journal import sql as journal
 from isthmus.runs.journal.sql import Run
 
 T = TypeVar("T")
+
+COUNTED = ("n_reads", "n_looks", "n_refuted")
+"""Counts of a run that go on after a stop."""
 
 WAITS = tuple(timedelta(seconds=s) for s in (1, 3, 10, 30))
 """A neighbour that does not answer is asked again after these; then its side is left out, and said to be."""
@@ -90,7 +93,9 @@ class Held(Struct):
 
     def move(self, tx: Tx, step: str, cursor: str | None, n: int, total: int | None = None) -> None:
         """Note how far the run is, within the transaction that got it there."""
-        result: Mapping[str, Any] = {"blind": msgspec.to_builtins(self.blind), "read": self.n_read}
+        result = {"blind": msgspec.to_builtins(self.blind), "read": self.n_read} | {
+            name: getattr(self, name) for name in COUNTED
+        }
         is_ours = journal.move(
             tx, self.road.connection, self.id, self.claim, self.now(), step=step, cursor=cursor, n=n, total=total,
             result=result,

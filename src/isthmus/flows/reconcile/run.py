@@ -1,7 +1,6 @@
 """Walk a reconciliation from its first page to its last finding; whoever comes after a stop goes on where it was."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -14,7 +13,7 @@ from isthmus.drift import sql as drift
 from isthmus.flows import trouble
 from isthmus.flows.reconcile import conclude, ours, stores, there
 from isthmus.flows.reconcile.close import close
-from isthmus.flows.reconcile.held import Asked, Blind, Held, LostError, Step, known_kinds, without
+from isthmus.flows.reconcile.held import COUNTED, Asked, Blind, Held, LostError, Step, known_kinds, without
 from isthmus.flows.reconcile.suspects import suspect
 from isthmus.flows.road import Road
 from isthmus.kit.ids import claim_id
@@ -64,6 +63,7 @@ def reconcile(
     held = Held(
         db, road, run, claim, asked, tell, goes_on,
         blind=msgspec.convert(before.get("blind", []), list[Blind]), n_read=dict(before.get("read", {})),
+        **{name: int(before.get(name, 0)) for name in COUNTED},
     )  # fmt: skip
     try:
         return _walk(held)
@@ -160,10 +160,3 @@ def _forget(held: Held, keep: Sequence[int]) -> None:
         with held.db.transaction() as tx:
             if drift.forget(tx, held.road.connection, held.id, keep, DROP_AT_ONCE) < DROP_AT_ONCE:
                 return
-
-
-def window(db: Database, road: Road, overlap: timedelta) -> datetime | None:
-    """Since when a light run looks: since the last done one began, and a little before; None when there was none."""
-    with db.transaction() as tx:
-        last = journal.latest(tx, road.connection, WHAT)
-    return None if last is None else last.started_at - overlap

@@ -7,7 +7,7 @@ from typing import Any
 from isthmus.drift import sql as drift
 from isthmus.drift.sql import KINDS, Seen
 from isthmus.flows.reconcile import worth
-from isthmus.flows.reconcile.held import Held
+from isthmus.flows.reconcile.held import Blind, Held
 from isthmus.flows.road import Shop
 from isthmus.mapping import order as orders
 from isthmus.model.customer import Customer
@@ -15,12 +15,18 @@ from isthmus.model.order import Order
 from isthmus.model.product import Product
 from isthmus.records import sql as records
 from isthmus.records.sql import Kept
+from isthmus.runs import sql as runs
 from isthmus.shopify.parse.tally_node import Tally
 
 
 def look(held: Held, step: str, store: str, kind: str, cursor: str | None, n: int) -> int:
     """All of one kind that a store lists, or what changed there in the window; how many those are."""
     shop, road = held.road.shops[store], held.road
+    with held.db.transaction() as tx:
+        is_loaded = runs.is_loaded(tx, road.connection, store, kind)
+    if not is_loaded:
+        held.blind.append(Blind("store", store, kind, "its history is not loaded yet"))
+        return n
     total = held.patiently(lambda: shop.reader.count(kind)) if held.asked.is_full else None
     while held.goes_on():
         at, after = held.now(), cursor

@@ -35,6 +35,8 @@ def look(held: Held, step: str, kind: str, cursor: str | None, n: int) -> int:
     reading of its own.
     """
     offset = int(cursor or 0)
+    with held.db.transaction() as tx:
+        total = drift.n_writes(tx, held.road.connection, KINDS[kind]) if held.asked.is_full else None
     while held.goes_on():
         wait_for_a_slot(held)
         at, first = held.now(), offset
@@ -47,8 +49,8 @@ def look(held: Held, step: str, kind: str, cursor: str | None, n: int) -> int:
             drift.saw(tx, held.road.connection, held.id, "platform", rows)
             offset += len(page) if is_last else len(page) - OVERLAP
             n += len(page) if is_last else len(page) - OVERLAP
-            held.move(tx, step, str(offset), n)
-        held.tell_step(step, n, None, is_done=is_last)
+            held.move(tx, step, str(offset), n, total)
+        held.tell_step(step, n, total, is_done=is_last)
         if is_last:
             return n
     return n

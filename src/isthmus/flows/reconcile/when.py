@@ -1,0 +1,47 @@
+"""When a run is due: a light one every so often over what changed, a whole one every night."""
+
+from datetime import datetime, time, timedelta
+
+import msgspec
+
+from isthmus.db.pool import Database
+from isthmus.flows.reconcile.held import Asked
+from isthmus.flows.reconcile.run import WHAT
+from isthmus.flows.road import Road
+from isthmus.runs.journal import sql as journal
+from isthmus.runs.journal.sql import Run
+
+OVERLAP = timedelta(minutes=5)
+"""How far a light run reaches back behind the beginning of the one before: search lags, and clocks differ."""
+
+
+def asked_now(db: Database, road: Road, light_every: timedelta, full_at: time) -> Asked | None:
+    """What is to be looked at now: what was left when a run stopped, else what is due by the clock (UTC); or nothing.
+
+    None also while somebody holds a run.
+    """
+    now = road.clock.now()
+    with db.transaction() as tx:
+        under_way = journal.latest(tx, road.connection, WHAT, state="running")
+        whole = journal.latest(tx, road.connection, WHAT, is_full=True)
+        last = journal.latest(tx, road.connection, WHAT)
+    if under_way is not None:
+        is_held = under_way.leased_until is not None and under_way.leased_until > now
+        return None if is_held else msgspec.convert(under_way.asked, Asked)
+    if is_night(whole, now, full_at):
+        return Asked()
+    return light(last, now, light_every)
+
+
+def is_night(whole: Run | None, now: datetime, full_at: time) -> bool:
+    """Whether the last whole run began before the night's hour came round."""
+    tonight = datetime.combine(now.date(), full_at, now.tzinfo)
+    due = tonight if tonight <= now else tonight - timedelta(days=1)
+    # Before the first night there is none to catch up: whoever has just begun is still loading.
+    return whole.started_at < due if whole is not None else now - due < timedelta(hours=1)
+
+
+def light(last: Run | None, now: datetime, every: timedelta) -> Asked | None:
+    """The window since the last run, when that is long enough ago."""
+    since = last.started_at if last is not None else now - every
+    return Asked(since=since - OVERLAP) if now - since >= every else None

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from isthmus.cases import sql as cases
 from isthmus.db.pool import Database, Tx
+from isthmus.db.sql import count
 from isthmus.flows import trouble
 from isthmus.flows.road import Road
 from isthmus.kit.backoff import wait_for
@@ -137,7 +138,7 @@ def _turned_away(db: Database, road: Road, batch: Sequence[Claimed], claim: UUID
         outbox.give_back(tx, road.connection, batch, claim, now=now, due_at=now, outcome="deferred")
         pace.slow_down(tx, road.connection, "push", now + wait)
         if failure.code == "platform.rate_limited":
-            outbox.count(tx, road.connection, {"push.limited": 1})
+            count(tx, road.connection, {"push.limited": 1})
         if isinstance(failure, BlockedError):
             trouble.shut(tx, road, failure)
         elif n >= OUTAGE_AFTER:

@@ -27,6 +27,9 @@ T = TypeVar("T")
 MARK = "govern"
 """The watermark that says when everything was last looked at."""
 
+TRIED = "govern:tried"
+"""The one that says when somebody last began to."""
+
 SETTING = "storefront.setting_changed"
 SCOPES = "storefront.scopes_changed"
 DATA = "storefront.protected_data_missing"
@@ -69,6 +72,8 @@ def govern(
 
     Only what was looked at and found mended closes a case.
     """
+    with db.transaction() as tx:
+        runs.advance(tx, connection, "", TRIED, now, 0)
     seen = {name: _read(watched.shop, watched.expected) for name, watched in stores.items()}
     with db.transaction() as tx:
         before = governance.load(tx, connection)

@@ -7,7 +7,9 @@ from msgspec import Struct
 from isthmus.cases import sql as cases
 from isthmus.db.pool import Database
 from isthmus.inbox import sql as inbox
+from isthmus.notices import sql as notices
 from isthmus.outbox import sql as outbox
+from isthmus.runs import sql as runs
 
 AT_ONCE = 20_000
 
@@ -20,6 +22,7 @@ class Retention(Struct, frozen=True):
     keys: timedelta = timedelta(days=7)
     attempts: timedelta = timedelta(days=30)
     cases: timedelta = timedelta(days=400)
+    notices: timedelta = timedelta(days=90)
 
 
 def make_days(db: Database, now: datetime) -> None:
@@ -49,5 +52,13 @@ def prune(db: Database, now: datetime, retention: Retention) -> int:
         n += gone
         if gone < AT_ONCE:
             break
+    while True:
+        with db.transaction() as tx:
+            gone = notices.prune(tx, now - retention.notices, AT_ONCE)
+        n += gone
+        if gone < AT_ONCE:
+            break
     with db.transaction() as tx:
-        return n + cases.prune(tx, now - retention.cases)
+        n += cases.prune(tx, now - retention.cases)
+        runs.tidied(tx, now)
+    return n

@@ -5,7 +5,7 @@
 
 import textwrap
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from datetime import time, timedelta
 from pathlib import Path
 from typing import Any, get_args
 
@@ -162,6 +162,8 @@ def _toml(value: Any) -> str | None:
             return str(value).lower()
         case timedelta():
             return f'"{spell(value)}"'
+        case time():
+            return f"{value:%H:%M:%S}"
         case int() | float():
             return str(value)
         case str() | Path():

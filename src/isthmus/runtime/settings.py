@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
+from datetime import time
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ from isthmus.connections.file import toml
 from isthmus.connections.secrets import Reference, is_reference, resolve
 from isthmus.kit.duration import parse
 from isthmus.kit.explain import ConfigError, explain, nearest
+from isthmus.runtime import addresses
 
 FILE = Path("isthmus.toml")
 PREFIX = "ISTHMUS_"
@@ -33,10 +35,21 @@ def _database_url(value: str) -> str:
     return value
 
 
-def _reference_or_url(value: str) -> str:
-    if is_reference(value) or urlsplit(value).scheme in ("http", "https"):
-        return value
-    raise ValueError('must be an address such as "https://host/path", "env:NAME" or "file:PATH"')
+def _listed(value: Any) -> Any:
+    """Several addresses may be written as a list, or as one text with commas between them."""
+    is_list = isinstance(value, list) and all(isinstance(one, str) for one in value)
+    return ", ".join(value) if is_list else value
+
+
+def _notify_urls(value: str) -> str:
+    for one in addresses.split(value):
+        if not is_reference(one):
+            addresses.check(one)
+            if urlsplit(one).password:
+                raise ValueError('holds a password in the clear; write "env:NAME" or "file:PATH"')
+    if not addresses.split(value):
+        raise ValueError("is empty; leave it out to tell nobody")
+    return value
 
 
 def _folder(value: Any) -> Any:
@@ -101,12 +114,16 @@ class RetentionSettings(Section):
 class NotifySettings(Section):
     """Telling somebody."""
 
-    url: Annotated[str, AfterValidator(_reference_or_url)] | None = Field(
+    url: Annotated[str, BeforeValidator(_listed), AfterValidator(_notify_urls)] | None = Field(
         default=None,
         repr=False,
-        description="address that is sent a JSON message for every new urgent or high case; env:NAME or file:PATH where"
-        " the address itself is a secret",
+        description="where changes of state and the daily digest are sent: https:// (a JSON message by POST), mailto:,"
+        " smtp:// or smtps:// with ?to=; several as a list; env:NAME or file:PATH where the address itself is a secret",
     )
+    least: Literal["urgent", "high", "normal", "low"] = Field(
+        default="low", description="the least severity of cases that are told at once; the digest has them all"
+    )
+    digest_at: time = Field(default=time(7, 0), description="when the daily digest is sent, in UTC")
 
 
 class LogSettings(Section):

@@ -10,7 +10,8 @@ import contextlib
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
 
 import procrastinate
 import procrastinate.exceptions
@@ -22,6 +23,7 @@ from isthmus.cases import sql as cases
 from isthmus.cases.sql import Touch
 from isthmus.cases.triage import judge
 from isthmus.db.pool import Database, is_away, is_passing
+from isthmus.flows import govern
 from isthmus.flows.abandon import abandon
 from isthmus.flows.deliver import deliver
 from isthmus.flows.poll import KINDS, poll, poll_checkouts
@@ -31,11 +33,14 @@ from isthmus.flows.remap import is_asked, remap
 from isthmus.flows.road import Road
 from isthmus.flows.settle import settle
 from isthmus.inbox import sql as inbox
+from isthmus.model.failure import Failure
 from isthmus.model.lane import Lane
 from isthmus.outbox import sql as outbox
 from isthmus.runs import sql as runs
 from isthmus.runs import window
+from isthmus.runtime import governing, telling
 from isthmus.runtime.app import App
+from isthmus.runtime.reconciling import Reconciler
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +51,13 @@ SWEEP_EVERY = 1.0
 SETTLE_EVERY = 2.0
 RING_AGAIN_AFTER = 0.05
 """Seconds between two bells of one key from one process: a burst of deliveries needs one."""
+
+TELL_EVERY = timedelta(seconds=15)
+"""How often somebody looks for changes of state: an alarm must be out within a minute."""
+
+GOVERN_EVERY = timedelta(days=1)
+GOVERN_AGAIN_AFTER = timedelta(minutes=10)
+"""When it did not get to its end."""
 
 SIDE_BY_SIDE = {"process": 2, "push": 3, "settle": 1}
 """Drains of one kind and connection that one process runs at once. Three pushes use every slot while one hangs."""
@@ -89,6 +101,7 @@ class Worker:
         self._app = app
         self._lanes = lanes
         self._bells = Bells(app.db.dsn)
+        self._reconciler = Reconciler(app)
         self._busy: dict[tuple[str, str], int] = defaultdict(int)
         self._lock = threading.Lock()
         self._over = threading.Event()
@@ -153,6 +166,18 @@ class Worker:
         def _remap(connection: str) -> None:
             self._shift("remap", connection, lambda _: remap(self._app.db, self._road(connection)))
 
+        @engine.task(name="reconcile")
+        def _reconcile(connection: str) -> None:
+            self._shift("reconcile", connection, lambda _: self._reconcile(connection))
+
+        @engine.task(name="tell")
+        def _tell(connection: str) -> None:
+            self._look_after("tell", connection, lambda: telling.tell(self._app, connection))
+
+        @engine.task(name="govern")
+        def _govern(connection: str) -> None:
+            self._look_after("govern", connection, lambda: governing.govern(self._app, connection))
+
         # The timetable. Seconds are the sixth field.
         @engine.periodic(cron="* * * * * */5")
         @engine.task(name="timetable", queueing_lock="timetable")
@@ -172,6 +197,11 @@ class Worker:
             # Bells that a killed worker was answering; their rows were taken up by the sweep long ago.
             for job in await context.app.job_manager.get_stalled_jobs():
                 await context.app.job_manager.finish_job(job, status=procrastinate.jobs.Status.FAILED, delete_job=True)
+
+    def _reconcile(self, connection: str) -> int:
+        """A shift of a run that may take the night; how it goes on is written down."""
+        until = time.monotonic() + SHIFT
+        return int(self._reconciler.shift(connection, lambda: not self._over.is_set() and time.monotonic() < until))
 
     def _settle(self, connection: str) -> int:
         self._settled_at[connection] = time.monotonic()
@@ -194,6 +224,17 @@ class Worker:
                 if time.monotonic() >= until:
                     self._bells.ring(task, connection)
                     return
+
+    def _look_after(self, task: str, connection: str, look: Callable[[], object]) -> None:
+        """Do what is done of a connection whether or not it may work: once, and by one thread of this process."""
+
+        def step(_: tuple[Lane, ...]) -> int:
+            look()
+            return 0
+
+        with self._place(task, connection) as has_place:
+            if has_place:
+                self._took(step, (), task, connection)
 
     def _took(
         self, step: Callable[[tuple[Lane, ...]], int], lanes: tuple[Lane, ...], task: str, connection: str
@@ -268,12 +309,16 @@ class Worker:
     def _timetable(self) -> None:
         """Ring for what comes round: the polls that are due, and baskets gone quiet."""
         for name in self._app.names():
-            if not self._open_lanes(name):
-                continue
-            road = self._app.road(name)
             with self._app.db.transaction() as tx:
                 marks = runs.marks(tx, name)
-            now = road.clock.now()
+            now = self._app.clock.now()
+            self._look_around(name, marks, now)
+            if not self._open_lanes(name):
+                continue
+            try:
+                road = self._app.road(name)
+            except Failure:
+                continue  # the sweep says why; the other connections go on
             for store in road.shops:
                 for kind in (*KINDS, "checkout"):
                     mark = marks.get((store, f"poll:{kind}"))
@@ -282,6 +327,20 @@ class Worker:
             self._bells.ring("abandon", name)
             if is_asked(marks, now):
                 self._bells.ring("remap", name)
+            if self._reconciler.is_due(name):
+                self._bells.ring("reconcile", name)
+
+    def _look_around(self, name: str, marks: Mapping[tuple[str, str], runs.Mark], now: datetime) -> None:
+        """Ring for what is done of every connection, a shut one among them: somebody must be told of it."""
+
+        def is_due(mark: str, every: timedelta) -> bool:
+            last = marks.get(("", mark))
+            return window.is_due(last.at if last else None, now, every)
+
+        if telling.is_wanted(self._app) and is_due("tell", TELL_EVERY):
+            self._bells.ring("tell", name)
+        if is_due(govern.MARK, GOVERN_EVERY) and is_due(govern.TRIED, GOVERN_AGAIN_AFTER):
+            self._bells.ring("govern", name)
 
 
 def is_installed(db: Database) -> bool:

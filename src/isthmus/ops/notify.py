@@ -1,0 +1,223 @@
+"""What somebody may want to hear of: groups of cases, late lanes, finished runs, shut connections, the daily digest."""
+
+from collections.abc import Mapping
+from datetime import datetime, time, timedelta
+from typing import Any
+
+from msgspec import Struct
+
+from isthmus.cases.catalogue import Severity, row
+from isthmus.db.pool import Database, Row, Tx
+from isthmus.model.lane import Lane
+from isthmus.notices.change import Standing, State
+from isthmus.notices.message import written
+from isthmus.ops import sql as looks
+from isthmus.ops.standing import sql
+from isthmus.ops.standing.sql import Ended, Group
+
+PROMISES = {Lane.REALTIME: timedelta(seconds=60), Lane.REPAIR: timedelta(minutes=15)}
+"""How long the oldest work of a lane may wait. Enrichment has three of its intervals; backfill promises nothing."""
+
+INTERVALS = 3
+LATELY = timedelta(days=2)
+"""How far back a run is news."""
+
+DAY = timedelta(days=1)
+_SEVERITIES = list(Severity)
+
+
+class Watch(Struct, frozen=True, kw_only=True):
+    """What is told, and what it is told with. `trouble` is why the connection cannot begin to work, if it cannot."""
+
+    enrichment_every: timedelta
+    least: Severity = Severity.LOW
+    digest_at: time = time(7, 0)
+    url: str | None = None
+    trouble: str | None = None
+
+
+def promises(enrichment_every: timedelta) -> dict[Lane, timedelta]:
+    """How long the oldest work of each lane may wait before the lane is late."""
+    return {**PROMISES, Lane.ENRICHMENT: max(INTERVALS * enrichment_every, PROMISES[Lane.REALTIME])}
+
+
+def standings(db: Database, connection: str, now: datetime, watch: Watch) -> list[Standing]:
+    """Everything that stands out at this moment, told or not. Names no person, holds no secret."""
+    with db.transaction() as tx:
+        looks.hold_still(tx)
+        shut = sql.switches(tx, connection)
+        if shut is None:
+            return []
+        groups = sql.groups(tx, connection)
+        found = [_case(group, watch) for group in groups if _counts(group, watch.least)]
+        found += [*_connection(shut, watch), *_lanes(sql.oldest(tx, connection), shut, now, watch)]
+        found += [_run(run, watch) for run in sql.runs_ended(tx, connection, now - LATELY) if _is_news(run)]
+        found += [_load(load, watch) for load in sql.loads_done(tx, connection, now - LATELY)]
+        key = f"digest:{now.date()}"
+        if now.time() >= watch.digest_at and not sql.is_noted(tx, connection, key):
+            found.append(Standing(key, State.DIGEST, digest(tx, connection, groups, now, watch)))
+    return found
+
+
+# Changes -------------------------------------------------------------------------------------------------------------
+
+
+def _counts(group: Group, least: Severity) -> bool:
+    return _SEVERITIES.index(Severity(group.severity)) <= _SEVERITIES.index(least)
+
+
+def _case(group: Group, watch: Watch) -> Standing:
+    kind = row(group.code)
+    body = {
+        "what": "case",
+        "code": group.code,
+        "store": group.store,
+        "title": kind.title,
+        "cause": group.cause,
+        "owner": group.owner,
+        "severity": group.severity,
+        "n": group.n,
+        "detail": group.detail if group.n == 1 else "",
+        "since": written(group.first_at),
+        "due_on": str(group.due_on) if group.due_on else None,
+        "remedy": kind.remedy,
+        "runbook": kind.runbook,
+        "url": watch.url,
+    }
+    return Standing(f"case:{group.code}:{group.store}", State.OPENED, body)
+
+
+def _connection(shut: Row, watch: Watch) -> list[Standing]:
+    code = shut["blocked_code"] or watch.trouble
+    if code:
+        kind = row(code)
+        title = f"Nothing goes through: {kind.title}"
+        body = {"code": code, "title": title, "cause": kind.cause, "owner": kind.owner, "severity": kind.severity,
+                "remedy": kind.remedy, "runbook": kind.runbook}  # fmt: skip
+        state = State.BLOCKED
+    elif shut["paused_at"]:
+        state, body = State.PAUSED, {"title": "A person has paused the connection", "since": written(shut["paused_at"])}
+    else:
+        return []
+    return [Standing("connection", state, {"what": "connection", **body, "url": watch.url})]
+
+
+def _lanes(oldest: Mapping[int, datetime], shut: Row, now: datetime, watch: Watch) -> list[Standing]:
+    """Late lanes; of one that is catching up, or shut, nothing is said: what was told of it stays."""
+    is_shut = bool(shut["blocked_code"] or shut["paused_at"] or watch.trouble)
+    found = []
+    for lane, promise in promises(watch.enrichment_every).items():
+        waited = now - oldest[lane.rank] if lane.rank in oldest else timedelta()
+        if waited <= promise / 2:
+            continue
+        is_judged = waited > promise and not is_shut and lane.value not in shut["paused_lanes"]
+        body = {
+            "what": "lane",
+            "lane": lane.value,
+            "title": f"The {lane} lane is late",
+            "severity": Severity.HIGH,
+            "owner": "integration operator",
+            "oldest_seconds": int(waited.total_seconds()),
+            "promise_seconds": int(promise.total_seconds()),
+            "url": watch.url,
+        }
+        found.append(Standing(f"lane:{lane}", State.LATE if is_judged else None, body))
+    return found
+
+
+def _is_news(run: Ended) -> bool:
+    """An hourly look that found nothing is none."""
+    result = run.result or {}
+    is_light = run.asked.get("since") is not None
+    return run.state == "failed" or not is_light or bool(result.get("n_findings") or result.get("blind"))
+
+
+def _run(run: Ended, watch: Watch) -> Standing:
+    result = run.result or {}
+    n = int(result.get("n_findings") or 0)
+    state = State.FAILED if run.state == "failed" else State.FINISHED
+    what = run.what.capitalize()
+    body = {
+        "what": "run",
+        "run": run.id,
+        "run_of": run.what,
+        "title": f"{what} {run.id} found {n:,} differences" if "n_findings" in result else f"{what} {run.id}",
+        "n": n if "n_findings" in result else None,
+        "started_at": written(run.started_at),
+        "url": watch.url,
+    }
+    return Standing(f"run:{run.id}", state, body)
+
+
+def _load(load: Row, watch: Watch) -> Standing:
+    state = State.FAILED if load["n_failed"] else State.FINISHED
+    title = f"The load of history: {load['n']:,} records"
+    body = {"what": "run", "run_of": "backfill", "store": load["store"], "title": title, "url": watch.url}
+    return Standing(f"load:{load['store']}:{load['id']}", state, body)
+
+
+# Once a day ----------------------------------------------------------------------------------------------------------
+
+
+def digest(tx: Tx, connection: str, groups: list[Group], now: datetime, watch: Watch) -> dict[str, Any]:
+    """What needs a person, by who that is, and how the last day was."""
+    owners: dict[str, list[dict[str, Any]]] = {}
+    for group in sorted(groups, key=lambda one: (_SEVERITIES.index(Severity(one.severity)), one.first_at)):
+        owners.setdefault(group.owner, []).append(_line(group, now))
+    missed = sql.missed(tx, connection, now - DAY)
+    last = sql.last_run(tx, connection, "reconcile")
+    shut = sql.switches(tx, connection) or {}
+    body: dict[str, Any] = {
+        "what": "digest",
+        "title": f"{sum(group.n for group in groups):,} open cases",
+        "n": sum(group.n for group in groups),
+        "owners": owners,
+        "mode": shut.get("mode"),
+        "blocked": shut.get("blocked_code"),
+        "paused": shut.get("paused_at") is not None,
+        "missed_webhooks": sum(one["n"] for one in missed),
+        "missed_by_topic": {f"{one['store']} {one['topic']}": one["n"] for one in missed[:10]},
+        "last_reconciliation": None
+        if last is None
+        else {"at": written(last.ended_at), "n_findings": (last.result or {}).get("n_findings")},
+        "url": watch.url,
+    }
+    return body | {"text": _page(connection, body)}
+
+
+def _line(group: Group, now: datetime) -> dict[str, Any]:
+    kind = row(group.code)
+    return {
+        "code": group.code,
+        "store": group.store,
+        "title": kind.title,
+        "severity": group.severity,
+        "n": group.n,
+        "age_days": (now - group.first_at).days,
+        "due_on": str(group.due_on) if group.due_on else None,
+        "is_assigned": bool(group.assigned),
+        "runbook": kind.runbook,
+    }
+
+
+def _page(connection: str, body: Mapping[str, Any]) -> str:
+    """The digest as people read it in a mail."""
+    lines = [f"{connection}: {body['title']}"]
+    if body["blocked"]:
+        lines.append(f"Nothing goes through: {body['blocked']}")
+    if body["paused"]:
+        lines.append("Paused by a person")
+    for owner, groups in body["owners"].items():
+        lines += ["", f"For the {owner}:"]
+        for one in groups:
+            due = f", due {one['due_on']}" if one["due_on"] else ""
+            store = f" in {one['store']}" if one["store"] else ""
+            age = f"{one['age_days']} days old" if one["age_days"] != 1 else "1 day old"
+            lines.append(f"- {one['severity']}: {one['n']:,} × {one['title']}{store} ({age}{due}) {one['runbook']}")
+    last = body["last_reconciliation"]
+    lines += ["", f"Missed webhooks in the last day: {body['missed_webhooks']:,}"]
+    told = "never" if last is None else f"{last['at']}, {last['n_findings']} differences"
+    lines.append(f"Last reconciliation: {told}")
+    if body["url"]:
+        lines.append(str(body["url"]))
+    return "\n".join(lines)

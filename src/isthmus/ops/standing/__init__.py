@@ -1,0 +1,1 @@
+"""How things stand, for whoever must be told and for whoever ticks the checklist off."""

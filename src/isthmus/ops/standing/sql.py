@@ -1,0 +1,173 @@
+"""Reads how a connection stands: groups of cases, work that waits, runs, loads, what was looked at and when."""
+
+from datetime import date, datetime
+from typing import Any
+
+from msgspec import Struct
+
+from isthmus.db.pool import Row, Tx
+
+
+class Group(Struct, frozen=True):
+    """The open cases of one code in one store; `detail` is the newest one's, and the only one's where n is 1."""
+
+    code: str
+    store: str
+    cause: str
+    owner: str
+    severity: str
+    n: int
+    first_at: datetime
+    due_on: date | None
+    assigned: list[str]
+    detail: str
+
+
+class Ended(Struct, frozen=True):
+    """A run that is over."""
+
+    id: int
+    what: str
+    asked: dict[str, Any]
+    state: str
+    started_at: datetime
+    ended_at: datetime
+    result: dict[str, Any] | None
+
+
+def groups(tx: Tx, connection: str) -> list[Group]:
+    """Open cases by code and store, by code."""
+    return tx.fetch_as(
+        Group,
+        """SELECT code, store, cause, owner, severity, count(*) AS n, min(first_at) AS first_at, min(due_on) AS due_on,
+                  coalesce(array_agg(DISTINCT assigned) FILTER (WHERE assigned IS NOT NULL), '{}') AS assigned,
+                  (array_agg(detail ORDER BY last_at DESC, id DESC))[1] AS detail
+           FROM cases WHERE connection = %s AND state = 'open'
+           GROUP BY code, store, cause, owner, severity ORDER BY code, store""",
+        (connection,),
+    )
+
+
+def switches(tx: Tx, connection: str) -> Row | None:
+    """Whether the connection, or which lanes of it, are shut, and since when; None where there is none of it."""
+    return tx.fetch_one(
+        """SELECT c.mode, c.blocked_code, c.blocked_at, c.paused_at, c.live_since,
+                  array(SELECT p.lane FROM lane_pause p WHERE p.connection = c.connection ORDER BY p.lane)
+                      AS paused_lanes
+           FROM connection c WHERE c.connection = %s""",
+        (connection,),
+    )
+
+
+def oldest(tx: Tx, connection: str) -> dict[int, datetime]:
+    """Since when the oldest work of each lane waits, by the lane's rank. What a shadow will never push is no work."""
+    rows = tx.fetch_all(
+        """SELECT lane, min(oldest_at) AS oldest_at FROM (
+               SELECT lane, min(received_at) AS oldest_at FROM event
+               WHERE connection = %(connection)s AND state = 'waiting' GROUP BY lane
+               UNION ALL
+               SELECT o.lane, min(o.since) FROM outbox o JOIN connection c USING (connection)
+               WHERE o.connection = %(connection)s AND o.state IN ('due', 'leased') AND c.mode = 'live'
+               GROUP BY o.lane
+           ) AS told GROUP BY lane""",
+        {"connection": connection},
+    )
+    return {row["lane"]: row["oldest_at"] for row in rows}
+
+
+def runs_ended(tx: Tx, connection: str, since: datetime) -> list[Ended]:
+    """Runs that ended since then, oldest first."""
+    return tx.fetch_as(
+        Ended,
+        """SELECT id, what, asked, state, started_at, ended_at, result FROM run
+           WHERE connection = %s AND ended_at >= %s AND state IN ('done', 'failed') ORDER BY id""",
+        (connection, since),
+    )
+
+
+def last_run(tx: Tx, connection: str, what: str, *, is_full: bool | None = None) -> Ended | None:
+    """The newest run of a sort that ended; with `is_full` only one without, or with, a window."""
+    rows = tx.fetch_as(
+        Ended,
+        """SELECT id, what, asked, state, started_at, ended_at, result FROM run
+           WHERE connection = %(connection)s AND what = %(what)s AND ended_at IS NOT NULL AND state = 'done'
+             AND (%(is_full)s::boolean IS NULL OR (asked->>'since' IS NULL) = %(is_full)s)
+           ORDER BY id DESC LIMIT 1""",
+        {"connection": connection, "what": what, "is_full": is_full},
+    )
+    return rows[0] if rows else None
+
+
+def loads_done(tx: Tx, connection: str, since: datetime) -> list[Row]:
+    """Stores whose load is over since then, with nothing left to load: rows of store, id, n, done_at, n_failed."""
+    return tx.fetch_all(
+        """SELECT store, max(id) AS id, sum(n_loaded)::bigint AS n, max(done_at) AS done_at,
+                  count(*) FILTER (WHERE state = 'failed') AS n_failed
+           FROM load WHERE connection = %s GROUP BY store
+           HAVING bool_and(state IN ('done', 'failed', 'split')) AND max(coalesce(done_at, moved_at)) >= %s""",
+        (connection, since),
+    )
+
+
+def missed(tx: Tx, connection: str, since: datetime) -> list[Row]:
+    """Changes since then that no webhook told: rows of store, topic, n, the most first."""
+    return tx.fetch_all(
+        """SELECT store, topic, sum(n_missed)::bigint AS n FROM rhythm
+           WHERE connection = %s AND hour >= %s AND n_missed > 0 GROUP BY store, topic ORDER BY n DESC, store, topic""",
+        (connection, since),
+    )
+
+
+def heard(tx: Tx, connection: str) -> list[Row]:
+    """When anything was last heard of each store: rows of store, at."""
+    return tx.fetch_all(
+        """SELECT s.store, (SELECT max(e.received_at) FROM event e
+                            WHERE e.connection = s.connection AND e.store = s.store
+                              AND e.topic NOT LIKE 'poll/%%' AND e.topic NOT LIKE 'load/%%'
+                              AND e.topic NOT LIKE 'isthmus/%%') AS at
+           FROM store s WHERE s.connection = %s ORDER BY s.store""",
+        (connection,),
+    )
+
+
+def marks(tx: Tx, connection: str) -> list[Row]:
+    """How far each repeated reading got: rows of store, name, at."""
+    return tx.fetch_all(
+        "SELECT store, name, at FROM watermark WHERE connection = %s ORDER BY store, name", (connection,)
+    )
+
+
+def snapshots(tx: Tx, connection: str) -> dict[tuple[str, str], Row]:
+    """What was last looked at, by store and name: rows of at, body."""
+    rows = tx.fetch_all("SELECT store, name, at, body FROM snapshot WHERE connection = %s", (connection,))
+    return {(row["store"], row["name"]): row for row in rows}
+
+
+def oldest_kept(tx: Tx, connection: str) -> dict[str, datetime | None]:
+    """The oldest row of each table that the nightly prune keeps small."""
+    row = tx.fetch_one(
+        """SELECT (SELECT min(received_at) FROM event WHERE connection = %(connection)s AND state <> 'waiting')
+                      AS events,
+                  (SELECT min(at) FROM attempt WHERE connection = %(connection)s) AS attempts,
+                  (SELECT min(closed_at) FROM cases WHERE connection = %(connection)s AND state = 'resolved') AS cases
+        """,
+        {"connection": connection},
+    )
+    return dict(row) if row else {}
+
+
+def size(tx: Tx) -> int:
+    """Bytes that the whole database takes."""
+    return int(tx.fetch_value("SELECT pg_database_size(current_database())"))
+
+
+def notices_waiting(tx: Tx, connection: str) -> Row | None:
+    """What was noted and nobody has yet: a row of n, since."""
+    return tx.fetch_one(
+        "SELECT count(*) AS n, min(at) AS since FROM notice WHERE connection = %s AND told_at IS NULL", (connection,)
+    )
+
+
+def is_noted(tx: Tx, connection: str, key: str) -> bool:
+    """Whether anything was ever noted under a key."""
+    return tx.fetch_one("SELECT FROM notice WHERE connection = %s AND key = %s LIMIT 1", (connection, key)) is not None

@@ -1,0 +1,85 @@
+"""Tell about a connection: look how it stands, note what changed, send what is due."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from isthmus.cases.catalogue import Severity
+from isthmus.flows import tell as telling
+from isthmus.flows.tell import Channel, Sent
+from isthmus.kit.ids import claim_id
+from isthmus.model.failure import Failure, TransientError
+from isthmus.notices.message import written
+from isthmus.ops.notify import Watch, standings
+from isthmus.runtime import addresses, messenger
+from isthmus.runtime.app import App
+
+
+def is_wanted(app: App) -> bool:
+    """Whether anybody is to be told at all."""
+    return app.settings.notify.url is not None
+
+
+def tell(app: App, name: str) -> Sent:
+    """Note what has changed of a connection since it was last told, and send what is due."""
+    now = app.clock.now()
+    found = standings(app.db, name, now, _watch(app, name))
+    telling.note(app.db, name, found, now)
+    return telling.send(app.db, name, channels(app), app.clock.now)
+
+
+def channels(app: App) -> Mapping[str, Channel]:
+    """Where messages go, by a name that gives no address away; an address that cannot be had takes none."""
+    try:
+        return {address.name: messenger.channel(address) for address in addresses.addresses(app.settings.notify.url)}
+    except (Failure, ValueError) as error:
+        why = error.detail if isinstance(error, Failure) else "notify.url: what the reference leads to is no address"
+        return {"notify.url": _refusing(why)}
+
+
+def _refusing(why: str) -> Channel:
+    def refuse(_: dict[str, Any]) -> None:
+        raise TransientError("integration.notify_failed", why)
+
+    return refuse
+
+
+def test(app: App) -> dict[str, str]:
+    """Send a message to every address; what became of it: "" where it was taken, else why not."""
+    message = {
+        "id": f"test-{claim_id()}",
+        "at": written(app.clock.now()),
+        "connection": "",
+        "key": "test",
+        "state": "test",
+        "what": "test",
+        "title": "isthmus can reach you here",
+        "text": "isthmus can reach you here. Nothing has happened; somebody tries whether messages arrive.",
+    }
+    found = {}
+    for name, channel in channels(app).items():
+        try:
+            channel(message)
+            found[name] = ""
+        except Failure as failure:
+            found[name] = failure.detail
+    return found
+
+
+def _watch(app: App, name: str) -> Watch:
+    settings = app.settings
+    return Watch(
+        enrichment_every=app.connected(name).config.lanes.enrichment_every,
+        least=Severity(settings.notify.least),
+        digest_at=settings.notify.digest_at,
+        url=settings.web.public_url,
+        trouble=_trouble(app, name),
+    )
+
+
+def _trouble(app: App, name: str) -> str | None:
+    """Why a connection has no road: a secret is missing, say."""
+    try:
+        app.road(name)
+    except Failure as failure:
+        return failure.code
+    return None

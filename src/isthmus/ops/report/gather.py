@@ -137,7 +137,7 @@ def report(db: Database, connection: str, run: int | None = None) -> Report | No
         if number is None or found is None:
             return None
         asked = found["asked"]
-        is_whole = asked.get("since") is None
+        is_whole = asked.get("since") is None and not asked.get("stores") and "order" in asked.get("kinds", ["order"])
         zones = sql.zones(tx, connection)
         days = _days(sql.days(tx, connection, number, zones, is_whole=is_whole))
         looked: dict[str, dict[str, int]] = {}

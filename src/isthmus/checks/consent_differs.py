@@ -1,6 +1,5 @@
 """People whose consent the two sides, or two stores, tell differently. Only who is on both sides can differ."""
 
-from isthmus.checks import mask
 from isthmus.checks.check import KEEP, Check
 from isthmus.checks.said import Says, says
 from isthmus.checks.toll import Toll
@@ -17,8 +16,7 @@ class ConsentDiffers(Check):
     def __init__(self, keep: int = KEEP) -> None:
         super().__init__(keep)
         self._shop: dict[int, tuple[int, Who]] = {}
-        self._against, self._lost, self._unproven = Toll(keep), Toll(keep), Toll(keep)
-        self._both = 0
+        self._platform: dict[int, bool | None] = {}
 
     def person(self, row: Person) -> None:
         address = normalise(row.email)
@@ -29,24 +27,29 @@ class ConsentDiffers(Check):
         self._shop[hash(address)] = (said, before[1] if before else row.who)
 
     def profile(self, row: Profile) -> None:
-        """Customers come first: profiles are only weighed against those that were shown."""
+        """Both sides may be shown at once, each by one thread."""
         address = normalise(row.email)
-        known = self._shop.get(hash(address)) if address is not None else None
-        if known is None:
-            return
-        self._both += 1
-        said, who = known
-        if row.optin is True and said & Says.OUT:
-            self._against.customer(who, mask.email(address))
-        elif row.optin is False and said == Says.IN:
-            self._lost.customer(who, mask.email(address))
-        elif row.optin is True and said == Says.NOTHING:
-            self._unproven.customer(who, mask.email(address))
+        if address is not None:
+            key = hash(address)
+            # Where several have the address a yes counts, since it is what mails.
+            self._platform[key] = row.optin is True or self._platform.get(key) is True or row.optin
 
     def answer(self) -> list[Found]:
+        against, lost, unproven, n_both = Toll(self.keep), Toll(self.keep), Toll(self.keep), 0
+        for key, (said, who) in self._shop.items():
+            if key not in self._platform:
+                continue
+            n_both += 1
+            optin = self._platform[key]
+            if optin is True and said & Says.OUT:
+                against.customer(who)
+            elif optin is False and said == Says.IN:
+                lost.customer(who)
+            elif optin is True and said == Says.NOTHING:
+                unproven.customer(who)
         return [
             *_found(
-                self._against, self._both, "consent_against_will", Level.STOP,
+                against, n_both, "consent_against_will", Level.STOP,
                 title="Opted out in Shopify, mailed by Ometria",
                 what="They said no in the shop, and Ometria would still mail them. Every campaign until this is mended "
                 "goes to people who refused.",
@@ -54,14 +57,14 @@ class ConsentDiffers(Check):
                 "them out in Ometria, and a no is never overruled by a yes that has no later date.",
             ),
             *_found(
-                self._lost, self._both, "consent_lost", Level.CARE,
+                lost, n_both, "consent_lost", Level.CARE,
                 title="Subscribed in Shopify, opted out in Ometria",
                 what="Ometria has heard a no that the shop has not. If it is right the shop is behind; if not, these "
                 "people miss what they asked for. Nobody is opted in again by the load.",
                 remedy="Write the no back to Shopify, or find the contact in Ometria that holds it.",
             ),
             *_found(
-                self._unproven, self._both, "consent_unproven", Level.CARE,
+                unproven, n_both, "consent_unproven", Level.CARE,
                 title="Opted in in Ometria, and nothing about it in Shopify",
                 what="Ometria says yes where the shop knows of no statement: from a form, an upload or another "
                 "importer. The shop's silence is not sent as a no.",

@@ -10,7 +10,7 @@ import typer
 from isthmus.cli.opening import Config, Json
 
 if TYPE_CHECKING:
-    from isthmus.flows.audit import Tell
+    from isthmus.flows.audit.telling import Tell
     from isthmus.model.finding import Audit
 
 
@@ -85,7 +85,19 @@ def _of_exports(folder: Path, tell: "Tell") -> "Audit":
 def _of_connection(
     name: str | None, file: Path | None, config: Path | None, minutes: float | None, tell: "Tell"
 ) -> "Audit":
-    raise NotImplementedError
+    import sys
+    from datetime import timedelta
+
+    from isthmus.cli.opening import must_be_known, opened
+    from isthmus.connections import file as files
+    from isthmus.runtime import auditing
+
+    found = None if file is None else files.read(file)
+    with opened(config) as app:
+        if found is None:
+            found = app.connected(must_be_known(app, name or "")).config
+        budget = None if minutes is None else timedelta(minutes=minutes)
+        return auditing.of_connection(app, found, tell, lambda line: print(line, file=sys.stderr), budget=budget)
 
 
 def _show(done: "Audit", out: Path | None) -> None:
@@ -115,7 +127,7 @@ def _telling() -> Iterator["Tell"]:
     """Something to tell each step to: bars on a terminal, a line per finished reading elsewhere."""
     import sys
 
-    from isthmus.flows.audit import Step
+    from isthmus.flows.audit.telling import Step
 
     if not sys.stderr.isatty():
 

@@ -67,6 +67,13 @@ def look(shop: Shopify, expected: Expected) -> Access:
     )
 
 
+def lacking(scopes: tuple[str, ...]) -> tuple[tuple[str, ...], bool]:
+    """Scopes that the road needs and that are not granted; and whether orders older than 60 days may be seen."""
+    # A write scope includes its read scope: https://shopify.dev/docs/api/usage/access-scopes
+    held = {*scopes, *("read_" + scope.removeprefix("write_") for scope in scopes if scope.startswith("write_"))}
+    return tuple(scope for scope in SCOPES if scope not in held), HISTORY_SCOPE in held
+
+
 def subscriptions(shop: Shopify) -> list[Subscription]:
     """Every webhook subscription made through the API; those of an app configuration are not listed by Shopify."""
     found: list[Subscription] = []
@@ -118,11 +125,9 @@ def _of_shop(found: dict[str, Any], expected: Expected) -> list[Finding]:
 
 
 def _of_scopes(scopes: tuple[str, ...]) -> list[Finding]:
-    # A write scope includes its read scope: https://shopify.dev/docs/api/usage/access-scopes
-    held = {*scopes, *("read_" + scope.removeprefix("write_") for scope in scopes if scope.startswith("write_"))}
-    missing = [scope for scope in SCOPES if scope not in held]
+    missing, sees_history = lacking(scopes)
     findings = [Finding("storefront.scope_missing", ", ".join(missing))] if missing else []
-    if HISTORY_SCOPE not in held:
+    if not sees_history:
         detail = f"{HISTORY_SCOPE}: without it orders older than 60 days are not there"
         findings.append(Finding("storefront.scope_missing", detail, is_blocking=False))
     return findings

@@ -115,6 +115,17 @@ class Metafield:
     updated_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What a merchant says of a custom field: whose it is (CUSTOMER, ORDER, PRODUCT …), what it is called and holds."""
+
+    owner: str
+    namespace: str
+    key: str
+    name: str
+    type: str
+
+
 @dataclass(slots=True)
 class Customer:
     """A customer account of one store; guests have none."""
@@ -601,8 +612,12 @@ class Store:
     by_email: dict[str, int] = field(default_factory=dict)  # lower-cased email -> customer id; unique within a store
     by_phone: dict[str, int] = field(default_factory=dict)
     orders_of: dict[int, list[int]] = field(default_factory=dict)  # customer id -> order ids, oldest first
+    definitions: list[Definition] = field(
+        default_factory=lambda: [Definition("CUSTOMER", "loyalty", "points", "Points", "number_integer")]
+    )
     last_order_number: int = 1000
     version: int = 0  # rises with every mutation: whoever caches a sorted view compares it
+    touched: list[Dated] = field(default_factory=list)  # records whose `updated_at` moved, in order
 
     def add_customer(self, customer: Customer) -> None:
         """Keep a customer and index the identifiers."""
@@ -689,6 +704,7 @@ class World:
     def touch(self, store: Store, record: Dated, at: datetime) -> datetime:
         """Move a record's `updated_at` to `at`, or a second past its last change when that is not earlier."""
         store.version += 1
+        store.touched.append(record)
         last = record.updated_at
         record.updated_at = at if at > last or (self.same_second and at == last) else last + SECOND
         return record.updated_at

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from sims.shopify.pages import Page, whole
+from sims.shopify.state import Definition, gid
 from sims.shopify.state import Metafield as Record
 from sims.shopify.views.plain import dated, identified, numbered, own
 
@@ -39,6 +40,33 @@ class Metafield:
             return msgspec.json.decode(self.record.value)
         except msgspec.DecodeError:
             return self.record.value
+
+
+def definitions(known: Sequence[Definition], owner_type: str, **asked: Any) -> Page:
+    """Return what a merchant says of the custom fields of one kind of record, in order of making.
+
+    https://shopify.dev/docs/api/admin-graphql/2026-10/queries/metafieldDefinitions; ids are made up.
+    """
+    namespace, key = asked.pop("namespace", None), asked.pop("key", None)
+    found = [
+        each
+        for each in known
+        if each.owner == owner_type and namespace in (None, each.namespace) and key in (None, each.key)
+    ]
+    return whole(found, _definition, **asked)
+
+
+def _definition(each: Definition) -> dict[str, Any]:
+    number = int.from_bytes(hashlib.sha256(f"{each.owner} {each.namespace}.{each.key}".encode()).digest()[:5], "big")
+    return {
+        "__typename": "MetafieldDefinition",
+        "id": gid("MetafieldDefinition", number),
+        "namespace": each.namespace,
+        "key": each.key,
+        "name": each.name,
+        "ownerType": each.owner,
+        "type": {"name": each.type},
+    }
 
 
 class WithMetafields:

@@ -27,7 +27,7 @@ from sims.shopify.state import Product as ProductRecord
 from sims.shopify.state import Subscription as SubscriptionRecord
 from sims.shopify.state import Variant as VariantRecord
 from sims.shopify.views import bulk as bulk_views
-from sims.shopify.views import catalogue, checkouts, fulfilments, plain, refunds
+from sims.shopify.views import catalogue, checkouts, fulfilments, metafields, plain, refunds
 from sims.shopify.views import customers as customer_views
 from sims.shopify.views import orders as order_views
 from sims.shopify.views import returns as return_views
@@ -65,6 +65,9 @@ class QueryRoot:
     @property
     def public_api_versions(self) -> list[dict[str, Any]]:
         return shop_views.public_versions()
+
+    def metafield_definitions(self, owner_type: str, **asked: Any) -> Page:
+        return metafields.definitions(self.sight.store.definitions, owner_type, **asked)
 
     def node(self, id: str) -> Any:  # noqa: A002
         return self._node(id)

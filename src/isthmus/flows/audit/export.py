@@ -1,35 +1,17 @@
-"""Look at a shop, and at the platform, before anything is joined; changes nothing on either side."""
+"""Audit the CSV files that a shop exported; no neighbour is asked."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
-
-from msgspec import Struct
 
 from isthmus.checks.every import Setting, every
 from isthmus.checks.load_time import LoadTime
 from isthmus.checks.round import Round
+from isthmus.flows.audit.telling import Seen, Tell, load_facts
 from isthmus.model.census import Person, Sale, Source, Thing
-from isthmus.model.finding import Audit, Fact
+from isthmus.model.finding import Audit
 from isthmus.shopify import exports
 from isthmus.shopify.exports import Exports, Owners
-
-
-class Step(Struct, frozen=True):
-    """How far a reading got: `n` of `total`, where that is known."""
-
-    what: str
-    n: int
-    total: int | None = None
-    is_done: bool = False
-
-
-Tell = Callable[[Step], None]
-
-TELL_EVERY = 2_000
-"""Rows between two words about progress."""
 
 _NOT_IN_EXPORTS = {
     Source.CONSENT: "the export tells who accepts marketing, neither since when nor how they agreed",
@@ -41,7 +23,7 @@ _NOT_IN_EXPORTS = {
 
 
 def from_exports(files: Exports, setting: Setting, now: datetime, tell: Tell) -> Audit:
-    """Audit the CSV files that a shop exported; no neighbour is asked.
+    """Audit a folder's files.
 
     Raises ConfigError for a file that is no export of Shopify's, naming it, its line or its column.
     """
@@ -75,32 +57,6 @@ def from_exports(files: Exports, setting: Setting, now: datetime, tell: Tell) ->
         facts=tuple(load_facts(checks)) if not unread.keys() & LoadTime.needs else (),
         read=dict(seen.counts),
     )
-
-
-def load_facts(checks: Iterable[Any]) -> Iterator[Fact]:
-    """How long the first load will take, as one line."""
-    for check in checks:
-        if isinstance(check, LoadTime):
-            took = f"{check.seconds / 3600:.1f} hours" if check.seconds > 5400 else f"{check.seconds / 60:.0f} minutes"
-            yield Fact("First load", f"{check.n:,} records, at least {took} under the account's limit")
-
-
-class Seen:
-    """Counts what goes by, and tells of it now and then."""
-
-    def __init__(self, tell: Tell) -> None:
-        self.counts: Counter[str] = Counter()
-        self._tell = tell
-
-    def of(self, what: str, rows: Iterable[Any], total: int | None = None) -> Iterator[Any]:
-        n = 0
-        for row in rows:
-            yield row
-            n += 1
-            if not n % TELL_EVERY:
-                self._tell(Step(what, n, total))
-        self.counts[what] += n
-        self._tell(Step(what, n, total, is_done=True))
 
 
 def _customers(paths: Iterable[Path], currency: str) -> Iterator[Person]:

@@ -1,0 +1,281 @@
+"""Audit a connection: every store by bulk operations, the platform page by page, both at once."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from isthmus.cases.catalogue import row as catalogue
+from isthmus.checks.every import Setting, every
+from isthmus.checks.round import Round
+from isthmus.flows.audit.platform import Profiles, read_profiles
+from isthmus.flows.audit.sampling import Sample
+from isthmus.flows.audit.telling import Say, Seen, Tell, load_facts, spell
+from isthmus.flows.road import Reader
+from isthmus.kit.clock import Clock
+from isthmus.mapping.rules import Rules
+from isthmus.model.census import Denied, Facts, Foreign, Mapped, Person, Profile, Sale, Source, Thing
+from isthmus.model.failure import BlockedError, Failure, TransientError
+from isthmus.model.finding import Answer, Audit, Fact, Unseen
+from isthmus.ometria.client import PAGE, Ometria
+from isthmus.shopify import census
+from isthmus.shopify.access import Expected
+from isthmus.shopify.bulk import BROKEN, Bulk, Operation, Status
+from isthmus.shopify.client import Shopify
+from isthmus.shopify.versions import last_day
+
+PATIENCE = timedelta(minutes=30)
+"""How long an operation may stand still before we go without it."""
+
+TURN = 1.0
+"""Seconds between two looks at the operations of a store."""
+
+_NO_NEIGHBOUR = frozenset({"storefront.access_denied", "storefront.protected_data_missing"})
+"""Codes of a shop that is there and answers, and keeps something from us."""
+
+
+class Store(Struct, frozen=True):
+    """One store to look at."""
+
+    name: str
+    shop: Shopify
+    bulk: Bulk
+    reader: Reader
+    rules: Rules
+    expected: Expected
+
+
+class Others(Protocol):
+    """Looks for records of another writer; what it found of each kind."""
+
+    def __call__(self) -> Iterable[Foreign]: ...
+
+
+class Connected(Struct, frozen=True):
+    """What is to be audited. `budget` ends the reading of the platform early; None reads all of it."""
+
+    name: str
+    stores: Sequence[Store]
+    platform: Ometria
+    reads_per_second: float
+    others: Others | None = None
+    budget: timedelta | None = None
+
+
+class Unread:
+    """Sources that were not read whole, each with the reasons; and neighbours that were not there."""
+
+    def __init__(self) -> None:
+        self.why: dict[Source, str] = {}
+        self.away: list[str] = []
+
+    def note(self, source: Source, who: str, failure: Failure) -> None:
+        title = catalogue(failure.code).title
+        reason = f"{who}: {title[:1].lower()}{title[1:]} ({failure.code})"
+        self.add(source, reason)
+        if isinstance(failure, TransientError | BlockedError) and failure.code not in _NO_NEIGHBOUR:
+            self.away.append(who)
+
+    def add(self, source: Source, reason: str) -> None:
+        before = self.why.get(source)
+        if before is None or reason not in before:
+            self.why[source] = reason if before is None else f"{before}, {reason}"
+
+
+def of_connection(
+    what: Connected, setting: Setting, clock: Clock, tell: Tell, say: Say, *, is_beside: bool = True
+) -> Audit:
+    """Look at everything. Nothing that fails ends it: what could not be read is told with its reason.
+
+    The platform is read in a thread of its own, unless `is_beside` is false.
+    """
+    began = clock.now()
+    checks = every(setting)
+    round_, seen, unread = Round(checks), Seen(tell), Unread()
+    known = _facts(what.stores, round_, unread)
+    n_customers = sum(facts.counts.get("customer", 0) for facts in known.values())
+    say(_outlook(known, n_customers, what.reads_per_second))
+
+    def profiles() -> Profiles:
+        rows = round_.eyes(Profile)
+        ends = None if what.budget is None else clock.now() + what.budget
+        return read_profiles(what.platform, what.reads_per_second, ends, clock, seen, rows, n_customers)
+
+    with _executor(is_beside) as beside:
+        reading = beside(profiles)
+        for store in what.stores:
+            if store.name in known:
+                _read_store(store, round_, seen, unread, clock)
+            else:
+                for source in (Source.CUSTOMERS, Source.ORDERS, Source.PRODUCTS, Source.SAMPLE):
+                    unread.add(source, unread.why[Source.SHOP])
+        _read_others(what.others, round_, unread)
+        extra = _heard(reading, unread)
+    for source, needs in ((Source.CONSENT, Source.CUSTOMERS), (Source.OWNERS, Source.ORDERS)):
+        if needs in unread.why:
+            unread.why[source] = unread.why[needs]
+    answers = [*round_.answers(unread.why), *extra]
+    return Audit(
+        name=what.name,
+        at=began,
+        origin=" and ".join([*(store.expected.domain for store in what.stores), "Ometria"]),
+        answers=tuple(answers),
+        pictures=tuple(round_.pictures(unread.why)),
+        facts=(*_told(known, setting), *load_facts(checks)),
+        domains={store.name: store.expected.domain for store in what.stores},
+        read=dict(seen.counts),
+        seconds=(clock.now() - began).total_seconds(),
+        away=tuple(dict.fromkeys(unread.away)),
+    )
+
+
+def _facts(stores: Iterable[Store], round_: Round, unread: Unread) -> dict[str, Facts]:
+    known, show = {}, round_.eyes(Facts)
+    for store in stores:
+        try:
+            known[store.name] = census.facts(store.shop, store.name, store.expected)
+            show(known[store.name])
+        except Failure as failure:
+            unread.note(Source.SHOP, f"store {store.name}", failure)
+            round_.eyes(Denied)(Denied(store.name, Source.SHOP, failure.code))
+    return known
+
+
+def _read_store(store: Store, round_: Round, seen: Seen, unread: Unread, clock: Clock) -> None:
+    """Products, customers, orders and a sample of one store; all three operations are under way at once."""
+    sample = Sample()
+    shows: Mapping[Source, tuple[Callable[[Iterable[bytes], str], Iterator[Any]], Callable[[Any], None], type]] = {
+        Source.PRODUCTS: (census.products, sample.thing, Thing),
+        Source.CUSTOMERS: (census.customers, sample.person, Person),
+        Source.ORDERS: (census.orders, sample.sale, Sale),
+    }
+    started = {source: _started(store, source, unread, clock) for source in shows}
+    for source, (read, weigh, kind) in shows.items():
+        operation = started[source]
+        if operation is None:
+            continue
+        show = round_.eyes(kind)
+        try:
+            done = _finished(store.bulk, operation, clock)
+            lines = store.bulk.lines(done.url) if done.url else ()
+            for row in seen.of(source, read(lines, store.name), done.n_roots or None, store=store.name):
+                if isinstance(row, Sale) and row.is_test:
+                    continue
+                show(row)
+                weigh(row)
+        except Failure as failure:
+            unread.note(source, f"store {store.name}", failure)
+            round_.eyes(Denied)(Denied(store.name, source, failure.code))
+    try:
+        show = round_.eyes(Mapped)
+        for row in seen.of(Source.SAMPLE, sample.mapped(store.reader, store.rules), store=store.name):
+            show(row)
+    except Failure as failure:
+        unread.note(Source.SAMPLE, f"store {store.name}", failure)
+
+
+def _started(store: Store, source: Source, unread: Unread, clock: Clock) -> Operation | None:
+    """An operation under way. Where others of ours keep it waiting, we wait as well."""
+    ends = clock.now() + PATIENCE
+    while True:
+        try:
+            return store.bulk.start(census.QUERIES[source].text, group_objects=source is Source.PRODUCTS)
+        except TransientError as failure:
+            if clock.now() >= ends:
+                unread.note(source, f"store {store.name}", failure)
+                return None
+            clock.wait(failure.retry_after.total_seconds() if failure.retry_after else TURN)
+        except Failure as failure:
+            unread.note(source, f"store {store.name}", failure)
+            return None
+
+
+def _finished(bulk: Bulk, operation: Operation, clock: Clock) -> Operation:
+    """The operation once it has completed; TransientError `storefront.bulk_failed` when it will not."""
+    at, n = clock.now(), -1
+    while True:
+        seen = bulk.look(operation.gid)
+        if seen is None:
+            raise TransientError(BROKEN, "it is not known any more")
+        if seen.status is Status.COMPLETED:
+            return seen
+        if not seen.status.is_under_way:
+            raise TransientError(BROKEN, f"{seen.status.lower()}, {(seen.error_code or 'no code').lower()}")
+        if seen.n_objects != n:
+            at, n = clock.now(), seen.n_objects
+        elif clock.now() - at > PATIENCE:
+            raise TransientError(BROKEN, "it stands still")
+        clock.wait(TURN)
+
+
+def _read_others(others: Others | None, round_: Round, unread: Unread) -> None:
+    if others is None:
+        unread.add(Source.WRITERS, "nobody looks for them yet")
+        return
+    try:
+        show = round_.eyes(Foreign)
+        for row in others():
+            show(row)
+    except Failure as failure:
+        unread.note(Source.WRITERS, "Ometria", failure)
+
+
+def _heard(reading: "Future[Profiles]", unread: Unread) -> list[Answer]:
+    """What became of the platform's profiles; a part of them is judged, and the rest told as unseen."""
+    try:
+        got = reading.result()
+    except Failure as failure:
+        unread.note(Source.PROFILES, "Ometria", failure)
+        return []
+    if got.is_whole:
+        return []
+    return [Unseen("profiles", "The rest of Ometria's people", f"time was up after {got.n:,} of about {got.total:,}")]
+
+
+class _executor:  # noqa: N801 - a context, read as a word
+    """Runs a reading beside the others, or right away."""
+
+    def __init__(self, is_beside: bool) -> None:
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="audit") if is_beside else None
+
+    def __enter__(self) -> Callable[[Callable[[], Profiles]], "Future[Profiles]"]:
+        return self._run
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+    def _run(self, act: Callable[[], Profiles]) -> "Future[Profiles]":
+        if self._pool is not None:
+            return self._pool.submit(act)
+        done: Future[Profiles] = Future()
+        try:
+            done.set_result(act())
+        except Failure as failure:
+            done.set_exception(failure)
+        return done
+
+
+def _outlook(known: Mapping[str, Facts], n_customers: int, reads_per_second: float) -> str:
+    """What there is to read and how long the slowest part takes."""
+    counts = ", ".join(
+        f"{name}: " + ", ".join(f"{n:,} {kind}s" for kind, n in facts.counts.items()) for name, facts in known.items()
+    )
+    took = spell(n_customers / PAGE / reads_per_second)
+    return f"{counts or 'no store answers'}. Ometria's people take about {took} at {reads_per_second:g} reads a second."
+
+
+def _told(known: Mapping[str, Facts], setting: Setting) -> Iterator[Fact]:
+    for name, facts in known.items():
+        last = last_day(facts.api_version)
+        days = "" if last is None else f", answered until {last:%d %B %Y}, {(last - setting.today).days} days"
+        owner = "the app's configuration" if facts.n_to_subscribe is None else "isthmus"
+        yield Fact("Shop", f"{facts.name}, {facts.domain}, plan {facts.plan}, {facts.timezone}", name)
+        yield Fact("Currency", f"{facts.currency}; customers may pay in {', '.join(facts.presentment)}", name)
+        yield Fact("API version", f"{facts.api_version}{days}; served: {facts.served_version or 'not said'}", name)
+        yield Fact("Scopes", ", ".join(facts.scopes), name)
+        yield Fact("Webhooks", f"owned by {owner}", name)
+        if facts.definitions is None:
+            yield Fact("Custom fields", "could not be listed", name)

@@ -49,10 +49,14 @@ class Watched:
 
     def look(self, after: timedelta = timedelta(seconds=15)) -> list[tuple[str, str]]:
         """One round of telling, a while later; what was heard of it."""
+        return [(message["key"], message["state"]) for message in self.messages(after)]
+
+    def messages(self, after: timedelta = timedelta(seconds=15)) -> list[dict[str, Any]]:
+        """The same in full."""
         self.now += after
         tell.note(self.db, "acme", standings(self.db, "acme", self.now, self.watch), self.now)
         tell.send(self.db, "acme", self.channels, lambda: self.now)
-        return [(message["key"], message["state"]) for message in self.desk.take()]
+        return self.desk.take()
 
     def touch(self, code: str, *subjects: str, store: str = "uk") -> None:
         with self.db.transaction() as tx:
@@ -87,10 +91,7 @@ def test_a_group_of_cases_is_told_once_when_it_opens_and_once_when_it_closes(wat
 def test_a_message_has_all_that_its_reader_needs(watched: Watched) -> None:
     watched.watch = Watch(enrichment_every=MINUTE, digest_at=time(23, 59), url="https://isthmus.acme.example")
     watched.touch("platform.key_refused", store="")
-    watched.now += MINUTE
-    tell.note(watched.db, "acme", standings(watched.db, "acme", watched.now, watched.watch), watched.now)
-    tell.send(watched.db, "acme", watched.channels, lambda: watched.now)
-    (message,) = watched.desk.take()
+    (message,) = watched.messages(MINUTE)
     row = CATALOGUE["platform.key_refused"]
     assert message.pop("id") == "acme-1"
     assert message == {
@@ -228,18 +229,19 @@ def test_a_finished_run_is_told_and_an_hourly_look_that_found_nothing_is_not(wat
 
 def test_a_load_is_told_when_its_last_part_is_done(watched: Watched) -> None:
     with watched.db.transaction() as tx:
-        for kind, state in (("customer", "done"), ("order", "loading")):
+        for kind, state in (("customer", "done"), ("order", "ready")):
             tx.execute(
-                """INSERT INTO load (connection, store, kind, state, n_loaded, done_at, moved_at)
-                   VALUES ('acme', 'uk', %s, %s, 40, %s, %s)""",
+                """INSERT INTO load (connection, store, kind, state, wanted_at, moved_at)
+                   VALUES ('acme', 'uk', %s, %s, %s, %s)""",
                 (kind, state, AT, AT),
             )
+        tx.execute("INSERT INTO load_part SELECT 'acme', id, 0, 50, 0, %s FROM load", (AT,))
     assert watched.look() == []
     with watched.db.transaction() as tx:
-        tx.execute("UPDATE load SET state = 'done', n_loaded = 60")
-    ((key, state),) = watched.look()
-    assert key.startswith("load:uk:")
-    assert state == "finished"
+        tx.execute("UPDATE load SET state = 'done'")
+    (message,) = watched.messages()
+    assert message["key"].startswith("load:uk:")
+    assert (message["state"], message["text"]) == ("finished", "acme, uk: finished: The load of history: 100 records")
 
 
 def test_the_digest_comes_once_a_day_and_says_who_must_do_what(database: Database) -> None:
@@ -250,10 +252,7 @@ def test_the_digest_comes_once_a_day_and_says_who_must_do_what(database: Databas
     assert len(watched.look()) == 2
     ran(database, "reconcile", '{"since": null}', "done", '{"n_findings": 2}', AT)
     watched.look()
-    watched.now = AT + timedelta(minutes=31)
-    tell.note(database, "acme", standings(database, "acme", watched.now, watched.watch), watched.now)
-    tell.send(database, "acme", watched.channels, lambda: watched.now)
-    (digest,) = watched.desk.take()
+    (digest,) = watched.messages(timedelta(minutes=31))
     assert (digest["key"], digest["what"], digest["n"]) == ("digest:2026-11-23", "digest", 3)
     assert list(digest["owners"]) == ["privacy officer", "integration operator"]
     assert digest["owners"]["privacy officer"][0]["due_on"] == "2026-12-23"
@@ -273,10 +272,7 @@ def test_no_message_names_a_person(database: Database) -> None:
     play.come_to_rest()
     watched = Watched(database, digest_at=time(0, 0))
     watched.now = play.now
-    watched.now += MINUTE
-    tell.note(database, "acme", standings(database, "acme", watched.now, watched.watch), watched.now)
-    tell.send(database, "acme", watched.channels, lambda: watched.now)
-    told = str(watched.desk.take())
+    told = str(watched.messages(MINUTE))
     assert "storefront.unreadable_body" in told
     assert not [part for part in ("lovelace", who.first_name, who.last_name) if part and part.lower() in told.lower()]
 

@@ -101,11 +101,15 @@ def last_run(tx: Tx, connection: str, what: str, *, is_full: bool | None = None)
 def loads_done(tx: Tx, connection: str, since: datetime) -> list[Row]:
     """Stores whose load is over since then, with nothing left to load: rows of store, id, n, done_at, n_failed."""
     return tx.fetch_all(
-        """SELECT store, max(id) AS id, sum(n_loaded)::bigint AS n, max(done_at) AS done_at,
-                  count(*) FILTER (WHERE state = 'failed') AS n_failed
-           FROM load WHERE connection = %s GROUP BY store
-           HAVING bool_and(state IN ('done', 'failed', 'split')) AND max(coalesce(done_at, moved_at)) >= %s""",
-        (connection, since),
+        """SELECT l.store, max(l.id) AS id, coalesce(sum(p.n), 0)::bigint AS n,
+                  max(coalesce(l.done_at, l.moved_at)) AS done_at,
+                  count(*) FILTER (WHERE l.state = 'failed') AS n_failed
+           FROM load l LEFT JOIN (SELECT load, sum(n) AS n FROM load_part WHERE connection = %(connection)s
+                                  GROUP BY load) AS p ON p.load = l.id
+           WHERE l.connection = %(connection)s GROUP BY l.store
+           HAVING bool_and(l.state IN ('done', 'failed', 'split')) AND max(coalesce(l.done_at, l.moved_at)) >= %(since)s
+           ORDER BY l.store""",
+        {"connection": connection, "since": since},
     )
 
 

@@ -1,25 +1,432 @@
 """Three sides held against each other: what differs is found, blamed on the right layer, and put right."""
 
 from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
 
 from isthmus.db.pool import Database
+from isthmus.drift.sql import Finding
+from isthmus.flows.reconcile import conclude
+from isthmus.flows.reconcile.held import Asked
+from isthmus.flows.reconcile.run import reconcile
+from isthmus.flows.reconcile.worth import text
+from isthmus.model.lane import Lane
+from isthmus.outbox.pace import sql as pace
+from plays import Play
 from scenes import Town
+from sims.shopify.deeds import catalogue, people, placing, refunding
+from sims.shopify.state import MoneyBag
 
 
-def loaded(db: Database, seed: int = 1) -> Town:
-    """A town whose history is on both sides, a while ago."""
-    town = Town(db, seed=seed)
-    town.load()
+@pytest.fixture
+def play(database: Database) -> Play:
+    """Somebody who ordered twice, known on all sides since a while."""
+    play = Play(database)
+    play.ada = play.person("ada@example.com", "SUBSCRIBED")  # type: ignore[attr-defined]
+    play.first = play.orders(play.ada)  # type: ignore[attr-defined]
+    play.second = play.orders(play.ada)  # type: ignore[attr-defined]
+    settled(play)
+    return play
+
+
+def settled(town: Town) -> None:
+    """Everything is on both sides, and older than the grace period."""
     town.come_to_rest()
-    town.pass_time(timedelta(minutes=10).total_seconds())
-    return town
+    town.pass_time(600)
+
+
+def look(town: Town, **asked: object) -> list[Finding]:
+    """The findings of one run."""
+    return town.findings(town.reconcile(**asked).run)  # type: ignore[arg-type]
+
+
+def codes(found: list[Finding]) -> list[tuple[str, str, str]]:
+    return [(one.kind, one.id, one.code) for one in found]
+
+
+# Calm --------------------------------------------------------------------------------------------------------------
 
 
 def test_a_town_where_nothing_went_wrong_has_no_findings(database: Database) -> None:
-    town = loaded(database)
+    town = Town(database)
+    town.load()
+    settled(town)
     done = town.reconcile()
     assert town.findings(done.run) == []
     assert done.n_findings == 0
     assert not done.blind
     assert all(done.n_read[f"store {store} {kind}s"] for store in ("uk", "int") for kind in ("order", "customer"))
     assert all(done.n_read[f"platform {kind}s"] for kind in ("product", "customer", "order"))
+
+
+def test_what_is_on_its_way_is_no_finding(play: Play) -> None:
+    play.orders(play.ada)
+    play.hear()  # desired, and not pushed yet
+    play.pass_time(600)
+    assert look(play) == []
+
+
+def test_what_is_younger_than_the_grace_period_waits(play: Play) -> None:
+    play.orders(play.ada, is_told=False)
+    assert look(play, repair=False) == []
+    play.pass_time(600)
+    assert "integration.missed_change" in {found.code for found in look(play, repair=False)}
+
+
+# What no delivery told -----------------------------------------------------------------------------------------------
+
+
+def test_f23_an_order_of_which_no_webhook_told_is_found_and_pushed(play: Play) -> None:
+    """F23: without poll or webhook, one run is enough."""
+    placed = play.orders(play.ada, is_told=False)
+    play.pass_time(600)
+    (found,) = [one for one in look(play) if one.kind == "order"]
+    assert (found.subject, found.store, found.code) == (f"order:{placed.id}", "uk", "integration.missed_change")
+    assert found.store_says is not None
+    assert found.store_says["net"] == text(-(found.off_mills or 0))
+    assert found.off_mills is not None
+    assert found.off_mills < 0
+    assert found.platform_says is None
+    settled(play)
+    assert play.order(placed)
+    assert look(play) == []
+
+
+def test_a_deleted_order_is_found_when_the_webhook_is_lost(play: Play) -> None:
+    with play.world.lock:
+        placing.erase(play.uk, play.first)
+    play.pass_time(600)
+    (found,) = [one for one in look(play) if one.kind == "order"]
+    assert found.code == "integration.missed_deletion"
+    assert found.off_mills is not None
+    assert found.off_mills > 0
+    settled(play)
+    assert play.order(play.first)["status"] == "cancelled"
+    assert look(play) == []
+
+
+def test_a_deleted_product_is_found_when_the_webhook_is_lost(play: Play) -> None:
+    product = next(iter(play.uk.products.values()))
+    with play.world.lock:
+        catalogue.leave(play.uk, product)
+    play.pass_time(600)
+    assert codes(look(play)) == [("product", f"uk:{product.id}", "integration.missed_deletion")]
+    settled(play)
+    there = play.sims.ometria.account.products.get(f"uk:{product.id}")
+    assert there is not None
+    assert there.record["is_active"] is False
+    assert look(play) == []
+
+
+def test_a_deleted_customer_is_found_when_the_webhook_is_lost(play: Play) -> None:
+    bob = play.person("bob@example.com", "SUBSCRIBED")
+    settled(play)
+    with play.world.lock:
+        people.leave(play.uk, bob)
+    play.pass_time(600)
+    assert codes(look(play)) == [("contact", f"uk:{bob.id}", "integration.missed_deletion")]
+    settled(play)
+    assert play.contact(bob)["marketing_optin"] == "EXPLICITLY_OPTEDOUT"
+    assert look(play) == []
+
+
+def test_a_merge_is_found_when_the_webhook_is_lost(play: Play) -> None:
+    bob = play.person("bob@example.com")
+    of_bob = play.orders(bob)
+    settled(play)
+    with play.world.lock:
+        people.merge(play.world, play.uk, play.ada, bob, play.now)
+    play.pass_time(600)
+    found = {one.id: one.code for one in look(play)}
+    assert found[f"uk:{bob.id}"] == "integration.missed_deletion"
+    settled(play)
+    assert play.order(of_bob)["customer"]["id"] == f"uk:{play.ada.id}"
+    assert look(play) == []
+
+
+def test_a_refund_in_the_second_of_the_last_change_is_found_by_its_money(play: Play) -> None:
+    version = play.first.updated_at
+    with play.world.lock:
+        five = MoneyBag(Decimal("5.00"), Decimal("5.00"))
+        refunding.refund(play.world, play.uk, play.first, refunding.Giving(goodwill=five), play.now)
+        play.first.updated_at = version
+    play.pass_time(600)
+    (found,) = [one for one in look(play) if one.kind == "order"]
+    assert (found.code, found.detail) == ("integration.missed_change", "at financial_status")
+    settled(play)
+    assert look(play) == []
+
+
+def test_nobody_is_welcomed_and_no_moment_fires_from_a_repair(play: Play) -> None:
+    with play.world.lock:
+        refunding.cancel(play.world, play.uk, play.first, "CUSTOMER", play.now)
+    fired = len(play.sims.ometria.account.automations)
+    play.pass_time(600)
+    assert look(play)
+    settled(play)
+    assert play.order(play.first)["status"] == "cancelled"
+    assert play.pushed("custom_event") == []
+    new = play.sims.ometria.account.automations[fired:]
+    assert not [one for one in new if one["kind"] in ("custom_event", "subscribe")]
+    assert {row["lane"] for row in play.rows("SELECT lane FROM event WHERE starts_with(topic, 'repair/')")} == {
+        Lane.REPAIR.rank
+    }
+
+
+# What the platform did -----------------------------------------------------------------------------------------------
+
+
+def test_f35_what_was_accepted_and_silently_dropped_is_found_and_sent_again(play: Play) -> None:
+    """F35: in no error feed, and never applied."""
+    own = f"uk:{play.first.id}"
+    play.sims.ometria.account.orders.drop(own)
+    play.pass_time(600)
+    (found,) = look(play)
+    assert (found.id, found.code, found.repair) == (own, "platform.not_applied", "send")
+    assert found.off_mills is not None
+    assert found.off_mills < 0
+    (case,) = play.cases("platform.not_applied")
+    assert case["subject"] == f"order:{own}"
+    settled(play)
+    assert play.order(play.first)
+    assert play.cases("platform.not_applied") == []
+    assert look(play) == []
+
+
+def test_a_value_that_somebody_changed_is_shown_on_both_sides_and_put_back(play: Play) -> None:
+    row = play.sims.ometria.account.orders.get(f"uk:{play.first.id}")
+    assert row is not None
+    was = row.record["grand_total"]
+    row.record["grand_total"] = 1.25
+    (found,) = look(play)
+    assert (found.code, found.detail) == ("platform.differs", "at grand_total")
+    assert found.platform_says is not None
+    assert (found.platform_says["theirs"], found.platform_says["ours"]) == ("1.25", str(was))
+    settled(play)
+    assert float(play.order(play.first)["grand_total"]) == float(was)
+
+
+def test_nothing_that_names_a_person_stands_in_a_finding(play: Play) -> None:
+    shelf = play.sims.ometria.account.collections["shopify"]
+    row = shelf.get(f"uk:{play.ada.id}")
+    assert row is not None
+    row.record["email"] = "eve@example.org"
+    (found,) = look(play)
+    assert found.platform_says is not None
+    assert found.platform_says["path"] == "email"
+    assert (found.platform_says["theirs"], found.platform_says["ours"]) == ("e***@e***.org", "a***@e***.com")
+
+
+def test_an_opt_out_in_the_platform_is_never_overruled(play: Play) -> None:
+    row = play.sims.ometria.account.collections["shopify"].get(f"uk:{play.ada.id}")
+    assert row is not None
+    row.record["marketing_optin"] = "EXPLICITLY_OPTEDOUT"
+    row.record["lastname"] = "Other"  # and another field that would be put back
+    (found,) = look(play)
+    assert found.repair is None
+    assert "opt somebody in" in found.detail
+    mark = play.mark()
+    settled(play)
+    assert play.pushed("contact", mark) == []
+
+
+def test_somebody_who_is_gone_there_is_not_brought_back_as_opted_in(play: Play) -> None:
+    play.sims.ometria.account.collections["shopify"].drop(f"uk:{play.ada.id}")
+    (found,) = look(play)
+    assert (found.code, found.repair) == ("platform.not_applied", None)
+
+
+def test_records_of_another_writer_are_one_finding_with_examples(play: Play) -> None:
+    model = play.order(play.first)
+    for n in range(30):
+        play.sims.ometria.account.orders.put(*copied(play, f"{9000 + n}", f"#F{n}"))
+    play.sims.ometria.account.orders.put(*copied(play, "9999", model["web_id"]))
+    found = {one.code: one for one in look(play)}
+    assert set(found) == {"platform.foreign_writer", "platform.duplicate_order"}
+    assert (found["platform.foreign_writer"].n, found["platform.duplicate_order"].n) == (30, 1)
+    assert found["platform.duplicate_order"].platform_says == {"examples": ["9999"]}
+    assert {one.repair for one in found.values()} == {None}
+    (case,) = play.cases("platform.foreign_writer")
+    assert case["subject"] == "orders"
+
+
+def copied(play: Play, own: str, name: str) -> tuple[str, Any]:
+    """The first order as another writer would put it there."""
+    row = play.sims.ometria.account.orders.get(f"uk:{play.first.id}")
+    assert row is not None
+    return own, type(row)(
+        own,
+        row.seq + 1000 + int(own),
+        {**row.record, "id": own, "web_id": name},
+        row.created_at,
+        row.updated_at,
+        "importer",
+    )
+
+
+# What we did ---------------------------------------------------------------------------------------------------------
+
+
+def test_after_a_change_of_namespace_the_old_ids_are_ours_left_behind(play: Play) -> None:
+    shop = play.road.shops["uk"]
+    rules = msgspec.structs.replace(shop.rules, namespace="gb:")
+    shops = {**play.road.shops, "uk": msgspec.structs.replace(shop, rules=rules)}
+    play.road = msgspec.structs.replace(play.road, shops=shops)
+    found = look(play, kinds=["order"])
+    orders = [play.first, play.second]
+    assert {(one.id, one.code) for one in found} == {
+        *((f"uk:{order.id}", "integration.left_behind") for order in orders),
+        *((f"gb:{order.id}", "integration.stale_mapping") for order in orders),
+    }
+    settled(play)
+    assert {one.code for one in look(play, kinds=["order"])} == {"integration.left_behind"}
+
+
+def test_without_repair_nothing_changes_but_findings_and_cases(play: Play) -> None:
+    play.orders(play.ada, is_told=False)
+    play.sims.ometria.account.orders.drop(f"uk:{play.first.id}")
+    play.pass_time(600)
+    before = play.rows("SELECT kind, id, state, desired, lane FROM outbox ORDER BY kind, id")
+    n_events = play.rows("SELECT count(*) AS n FROM event")
+    found = look(play, repair=False)
+    assert {one.repair for one in found} == {None}
+    assert play.rows("SELECT kind, id, state, desired, lane FROM outbox ORDER BY kind, id") == before
+    assert play.rows("SELECT count(*) AS n FROM event") == n_events
+    assert play.cases("platform.not_applied")
+
+
+def test_a_dead_letter_that_is_there_after_all_is_applied(play: Play) -> None:
+    own = f"uk:{play.first.id}"
+    with play.db.transaction() as tx:
+        tx.execute("UPDATE outbox SET state = 'buried', case_code = 'platform.not_applied' WHERE id = %s", (own,))
+    assert look(play) == []
+    assert play.rows("SELECT state FROM outbox WHERE id = %s", own) == [{"state": "applied"}]
+
+
+# Cases ---------------------------------------------------------------------------------------------------------------
+
+
+def test_a_case_is_closed_by_the_run_that_finds_both_sides_agreed(play: Play) -> None:
+    placed = play.orders(play.ada, is_told=False)
+    play.pass_time(600)
+    look(play)
+    assert f"order:{placed.id}" in {case["subject"] for case in play.cases("integration.missed_change")}
+    settled(play)
+    done = play.reconcile(since=play.now - timedelta(minutes=1))  # long after the change itself
+    assert done.n_closed >= 1
+    assert play.cases("integration.missed_change") == []
+
+
+def test_could_not_look_closes_no_case(play: Play) -> None:
+    play.orders(play.ada, is_told=False)
+    play.pass_time(600)
+    look(play)
+    n = len(play.cases("integration.missed_change"))
+    settled(play)
+    play.sims.faults.set({"ometria.down": True})
+    done = play.reconcile()
+    assert {(blind.side, blind.kind) for blind in done.blind} >= {("platform", "order"), ("platform", "customer")}
+    assert len(play.cases("integration.missed_change")) == n
+    assert done.n_findings == 0
+
+
+def test_f92_many_of_one_cause_share_a_case(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    """F92: the first few have their own, the rest one with their number."""
+    monkeypatch.setattr(conclude, "CASES", 1)
+    guests = [play.orders(email=f"g{n}@example.com") for n in range(4)]
+    settled(play)
+    for order in guests:
+        play.sims.ometria.account.orders.drop(f"uk:{order.id}")
+    assert len(look(play, repair=False)) == 4
+    cases = play.cases("platform.not_applied")
+    assert len(cases) == 2
+    assert {case["subject"]: case["n"] for case in cases}["orders"] == 3
+
+
+# Runs ----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_window_finds_what_changed_in_it_and_concludes_nothing_from_absence(play: Play) -> None:
+    with play.world.lock:
+        placing.erase(play.uk, play.first)
+    play.pass_time(600)
+    placed = play.orders(play.ada, is_told=False)
+    play.pass_time(600)
+    found = look(play, since=play.now - timedelta(minutes=15))
+    assert (f"uk:{placed.id}", "integration.missed_change") in {(one.id, one.code) for one in found}
+    assert "integration.missed_deletion" not in {one.code for one in found}
+
+
+def test_a_run_that_was_stopped_anywhere_goes_on_and_finds_the_same(play: Play) -> None:
+    play.orders(play.ada, is_told=False)
+    play.sims.ometria.account.orders.drop(f"uk:{play.first.id}")
+    play.pass_time(600)
+    stops, n = 0, 0
+
+    def once() -> bool:
+        nonlocal n
+        n += 1
+        return n % 2 == 1
+
+    runs = set()
+    for _ in range(200):
+        done = reconcile(play.db, play.road, Asked(repair=False), goes_on=once)
+        assert done is not None
+        runs.add(done.run)
+        if done.is_done:
+            break
+        stops += 1
+    assert stops > 5
+    assert len(runs) == 1
+    whole = look(play, repair=False)
+    assert codes(play.findings(runs.pop())) == codes(whole)
+
+
+def test_two_processes_never_do_the_same_run(play: Play) -> None:
+    others = []
+
+    def meanwhile(_: object) -> None:
+        others.append(reconcile(play.db, play.road, Asked()))
+
+    assert reconcile(play.db, play.road, Asked(), tell=meanwhile) is not None
+    assert others
+    assert set(others) == {None}
+
+
+def test_nothing_is_missed_before_the_history_is_loaded(play: Play) -> None:
+    with play.db.transaction() as tx:
+        tx.execute("DELETE FROM watermark WHERE name = 'load:order'")
+        tx.execute("DELETE FROM load WHERE kind = 'order'")
+    play.orders(play.ada, is_told=False)
+    play.pass_time(600)
+    done = play.reconcile(kinds=["order"])
+    assert {blind.why for blind in done.blind} == {"its history is not loaded yet"}
+    assert done.n_findings == 0
+
+
+def test_readings_take_their_share_while_others_want_them(database: Database, play: Play) -> None:
+    now = play.now
+    with database.transaction() as tx:
+        tx.execute("DELETE FROM pace")
+        first = pace.share(tx, "acme", "read", 4, 0.5, now, is_lending=True)
+        assert first == now
+        for _ in range(8):
+            pace.reserve(tx, "acme", "read", 4, now)  # others queue two seconds deep
+        at = now + timedelta(seconds=0.25)
+        assert pace.share(tx, "acme", "read", 4, 0.5, at, is_lending=True) is None
+        ours = pace.share(tx, "acme", "read", 4, 0.5, now + timedelta(seconds=0.5), is_lending=True)
+        assert ours is not None
+        assert ours > now + timedelta(seconds=2)
+
+
+def test_idle_readings_are_lent_unless_somebody_is_opting_out(database: Database, play: Play) -> None:
+    now = play.now
+    with database.transaction() as tx:
+        tx.execute("DELETE FROM pace")
+        pace.share(tx, "acme", "read", 4, 0.5, now, is_lending=True)
+        at = now + timedelta(seconds=0.25)
+        assert pace.share(tx, "acme", "read", 4, 0.5, at, is_lending=False) is None
+        assert pace.share(tx, "acme", "read", 4, 0.5, at, is_lending=True) == at

@@ -32,8 +32,11 @@ def is_loaded(tx: Tx, connection: str, store: str, kind: str) -> bool:
     """Whether a store's history of this kind has been loaded, so that what is missing here is missing."""
     return bool(
         tx.fetch_value(
-            "SELECT done_at IS NOT NULL FROM watermark WHERE connection = %s AND store = %s AND name = %s",
-            (connection, store, f"load:{kind}"),
+            """SELECT EXISTS (SELECT FROM watermark WHERE connection = %(connection)s AND store = %(store)s
+                                AND name = 'load:' || %(kind)s AND done_at IS NOT NULL)
+                   OR (SELECT bool_and(state IN ('done', 'split')) FROM load
+                       WHERE connection = %(connection)s AND store = %(store)s AND kind = %(kind)s)""",
+            {"connection": connection, "store": store, "kind": kind},
         )
     )
 

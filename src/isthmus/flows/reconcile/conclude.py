@@ -20,6 +20,7 @@ from isthmus.model.event import Hint
 from isthmus.model.lane import Lane
 from isthmus.model.order import Order
 from isthmus.model.write import Kind
+from isthmus.ometria.answers import decode
 from isthmus.outbox.proof import sql as proof
 
 AT_ONCE = 250
@@ -240,7 +241,7 @@ def _desired(held: Held, known: Known) -> worth.Worth | None:
     standing = known.standing
     if known.key[0] != "order" or standing is None or standing.body is None:
         return None
-    return worth.of_platform(msgspec.json.decode(held.road.packer.unpack(standing.body)))
+    return worth.of_platform(decode(held.road.packer.unpack(standing.body)))
 
 
 def _placed_at(known: Known) -> Any:

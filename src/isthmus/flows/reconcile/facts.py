@@ -18,6 +18,7 @@ from isthmus.flows.told import Reading
 from isthmus.model.event import Event
 from isthmus.model.failure import Failure, RejectedError
 from isthmus.model.lane import Lane
+from isthmus.ometria.answers import decode
 from isthmus.records import sql as records
 from isthmus.records.sql import Canonical, Kept
 
@@ -276,5 +277,5 @@ def _space(held: Held, store: str) -> str:
 def _body(held: Held, standing: Standing | None) -> dict[str, Any] | None:
     if standing is None or standing.body is None:
         return None
-    body: dict[str, Any] = msgspec.json.decode(held.road.packer.unpack(standing.body))
+    body: dict[str, Any] = decode(held.road.packer.unpack(standing.body))
     return body

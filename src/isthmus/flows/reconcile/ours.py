@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
 from isthmus.drift import mask
 from isthmus.drift import sql as drift
 from isthmus.drift.sql import Seen, Standing
@@ -13,6 +11,7 @@ from isthmus.flows.reconcile.held import Blind, Held
 from isthmus.flows.told import REMAP, Told
 from isthmus.model.event import Event
 from isthmus.model.lane import Lane
+from isthmus.ometria.answers import decode
 from isthmus.outbox import plan
 from isthmus.records import sql as records
 from isthmus.runs import sql as runs
@@ -102,5 +101,5 @@ def _words(row: Standing, body: dict[str, Any], path: str) -> dict[str, Any]:
 def _body(held: Held, row: Standing | None) -> dict[str, Any]:
     if row is None or row.body is None:
         return {}
-    body: dict[str, Any] = msgspec.json.decode(held.road.packer.unpack(row.body))
+    body: dict[str, Any] = decode(held.road.packer.unpack(row.body))
     return body

@@ -54,9 +54,9 @@ def reconcile(
     A neighbour that does not answer is left out, and nothing is concluded of what it would have said.
     """
     asked = msgspec.structs.replace(asked, kinds=known_kinds(asked.kinds))
-    claim = claim_id()
+    claim, wanted = claim_id(), msgspec.json.decode(msgspec.json.encode(asked))  # as the journal gives it back
     with db.transaction() as tx:
-        run = journal.take(tx, road.connection, WHAT, msgspec.to_builtins(asked), claim, road.clock.now(), anew=anew)
+        run = journal.take(tx, road.connection, WHAT, wanted, claim, road.clock.now(), anew=anew)
     if run is None:
         return None
     before: dict[str, Any] = run.result or {}

@@ -4,14 +4,12 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-import msgspec
-
 from isthmus.drift import mask
 from isthmus.drift import sql as drift
 from isthmus.drift.sql import KINDS, Seen, Standing
 from isthmus.flows.reconcile import worth
 from isthmus.flows.reconcile.held import Held
-from isthmus.ometria.answers import moment
+from isthmus.ometria.answers import decode, moment
 from isthmus.outbox import plan
 from isthmus.outbox.pace import sql as pace
 from isthmus.outbox.proof import sql as proof
@@ -78,7 +76,7 @@ def seen(held: Held, key: tuple[str, str], item: Mapping[str, Any], known: Stand
         # Under an id that only we give, or in the collection that is ours alone: somebody else's hand.
         path = "" if kind == "contact" or _looks_ours(held, own) else None
     elif known.body is not None:
-        body = msgspec.json.decode(held.road.packer.unpack(known.body))
+        body = decode(held.road.packer.unpack(known.body))
         path = plan.differs(body, item)
         would_opt_in = kind == "contact" and opts_in(body, item)
         if path is not None:

@@ -45,6 +45,7 @@ class Control:
             "tamper": self._tamper,
             "tokens": self._tokens,
             "deeds": self._happen,
+            "troubles": self._sow,
             "native-import": lambda _: town.import_natively(),
             "preference-centre": self._preference_centre,
         }
@@ -134,6 +135,12 @@ class Control:
         """`{"shop", "deed", "customer", "secret"}`: something rare, on demand."""
         _only(body, "shop", "deed", "customer", "secret")
         return {"topics": self._town.happen(body["shop"], body)}
+
+    def _sow(self, body: Body) -> dict[str, Any]:
+        """`{"seed", "each", "sorts"}`: troubles on both sides that fire no webhook; every one with its label."""
+        _only(body, "seed", "each", "sorts")
+        sown = self._town.sow(int(body.get("seed", 1)), int(body.get("each", 1)), body.get("sorts", ()))
+        return {"items": [{"sort": t.sort, "shop": t.shop, "kind": t.kind, "ids": list(t.ids)} for t in sown]}
 
     def _domain(self, shop: str) -> str:
         return self._town.store(shop).shop.domain

@@ -11,9 +11,10 @@ from typing import Any
 from sims import native, ondemand
 from sims.clock import SimClock
 from sims.faults import Faults
-from sims.ometria import dump
+from sims.ometria import dump, importer, validate
 from sims.ometria.app import Ometria, Settings
-from sims.shopify import life, tamper, world
+from sims.ometria.shelf import Shelf
+from sims.shopify import life, tamper, troubles, world
 from sims.shopify.app import Shopify
 from sims.shopify.bulk.clerk import Clerk
 from sims.shopify.deeds import app
@@ -21,6 +22,7 @@ from sims.shopify.deliver import Deliveries, Post
 from sims.shopify.events import Event
 from sims.shopify.runner import Runner
 from sims.shopify.state import Store
+from sims.shopify.troubles import Trouble
 from sims.shopify.truth import KINDS
 from sims.tape import Tape
 from sims.wire import Request, Response
@@ -184,6 +186,31 @@ class Neighbourhood:
                 customers, orders = native.customers(store), native.orders(store)
                 done[domain] = self.ometria.import_natively(customers, orders, store.shop.namespace)
         return done
+
+    def sow(self, seed: int, each: int = 1, sorts: Sequence[str] = ()) -> list[Trouble]:
+        """Sow troubles into both sides, silently; the platform's are in the consent of people its importer knows."""
+        wanted = tuple(sorts) or (*troubles.SORTS, *troubles.APART)
+        with self._busy, self.world.lock:
+            in_shops = tuple(name for name in wanted if name not in troubles.APART)
+            sown = troubles.sow(self.world, seed, each, in_shops) if in_shops else []
+            for sort in wanted:
+                if sort in troubles.APART:
+                    sown += self._tell_apart(seed, sort, each)
+            return sown
+
+    def _tell_apart(self, seed: int, sort: str, each: int) -> list[Trouble]:
+        state, optin = troubles.APART[sort]
+        values = {"marketing_optin": validate.OPTED_IN if optin else validate.OPTED_OUT}
+        known = self.ometria.account.collections.get(importer.COLLECTION, Shelf())
+        sown: list[Trouble] = []
+        for store, one in troubles.candidates(self.world, seed, state):
+            if len(sown) == each:
+                break
+            key = f"{store.shop.namespace}{one.id}"
+            if known.get(key) is not None:
+                self.ometria.tamper("contact", key, values, collection=importer.COLLECTION)
+                sown.append(Trouble(sort, store.shop.domain, "customers", (str(one.id),)))
+        return sown
 
     def stores(self) -> list[dict[str, str]]:
         """Return name, domain, credentials, namespace and currency of each store."""

@@ -21,7 +21,7 @@ from isthmus.shopify.parse.body import When, maybe_utc
 from isthmus.shopify.parse.money import exact, plain
 from isthmus.shopify.parse.pieces_node import Picture, picture
 from isthmus.shopify.reads import Reads
-from isthmus.shopify.topics import SUBSCRIBED
+from isthmus.shopify.topics import SUBSCRIBED, enum_name
 
 QUERIES: Mapping[Source, Document] = {
     Source.PRODUCTS: documents.CENSUS["product"],
@@ -195,7 +195,8 @@ def facts(shop: Shopify, store: str, expected: Expected) -> Facts:
     if expected.is_subscribed_by_app:
         listed = access.subscriptions(shop)
         # All of them are our own app's, and whatever the app's configuration subscribes is not among them.
-        doubled = sum(one.topic in SUBSCRIBED and expected.uri in (None, one.uri) for one in listed)
+        topics = {enum_name(topic) for topic in SUBSCRIBED}
+        doubled = sum(one.topic in topics and expected.uri in (None, one.uri) for one in listed)
     newest = shop.graphql(documents.NEWEST_ORDER, {})["orders"]["nodes"]
     return Facts(
         store=store,

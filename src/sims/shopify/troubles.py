@@ -7,13 +7,17 @@ label names one trouble and nothing else. What people type wrong is made up; tha
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 
 from sims.shopify.deeds import app
 from sims.shopify.state import Address, Customer, EmailConsent, Order, Product, Store, World
+
+_ADDRESS = re.compile(r"[a-z0-9][^\s@]*[a-z0-9]@[a-z0-9.-]+\.[a-z]+")
+"""Addresses that no platform refuses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,23 +280,24 @@ def sow(world: World, seed: int, each: int = 1, sorts: tuple[str, ...] = ()) -> 
         return sown
 
 
-def consent_apart(world: World, seed: int, each: int = 1) -> list[tuple[str, Customer, bool]]:
-    """Choose people whose consent the platform is to tell otherwise: (sort, customer, opted in there).
+APART = {
+    "consent_against_will": ("UNSUBSCRIBED", True),
+    "consent_lost": ("SUBSCRIBED", False),
+    "consent_unproven": ("NOT_SUBSCRIBED", True),
+}
+"""Ways in which the two sides can tell consent apart: what the shop says, and whether the platform says yes."""
 
-    What is done about it is the platform's side.
-    """
-    rng = random.Random(f"consent {seed}")
-    wanted = (("consent_against_will", "UNSUBSCRIBED", True), ("consent_lost", "SUBSCRIBED", False),
-              ("consent_unproven", "NOT_SUBSCRIBED", True))  # fmt: skip
-    chosen = []
-    for sort, state, optin in wanted:
-        store = rng.choice(list(world.stores.values()))
+
+def candidates(world: World, seed: int, state: str) -> Iterator[tuple[Store, Customer]]:
+    """Customers of one store alone whose consent is in a state, in a random order."""
+    rng = random.Random(f"consent {seed} {state}")
+    found = []
+    for store in world.stores.values():
         elsewhere = {email for other in world.stores.values() if other is not store for email in other.by_email}
-        known = []
         for one in store.customers.values():
-            address = (one.email or "").strip().lower()
+            address = (one.email or "").lower()
             is_only = address not in elsewhere and store.by_email.get(address) == one.id
-            if "@" in address and " " not in address and is_only and one.email_consent.state == state:
-                known.append(one)
-        chosen += [(sort, one, optin) for one in rng.sample(known, each)]
-    return chosen
+            if _ADDRESS.fullmatch(address) and is_only and one.email_consent.state == state:
+                found.append((store, one))
+    rng.shuffle(found)
+    yield from found

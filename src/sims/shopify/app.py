@@ -22,10 +22,11 @@ from sims.shopify.bulk.operations import Bulk
 from sims.shopify.bulk.output import PATH as OUTPUTS
 from sims.shopify.events import Event
 from sims.shopify.run import Run
+from sims.shopify.sorting import Sorting
 from sims.shopify.state import Shop, Store, World
 from sims.shopify.throttle import Bucket
 from sims.shopify.views.shop import app_number
-from sims.shopify.views.sight import Sight, Sorting
+from sims.shopify.views.sight import Sight
 from sims.tape import Tape
 from sims.wire import Request, Response, json_response, timeout_response
 

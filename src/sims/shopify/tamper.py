@@ -36,6 +36,7 @@ def change(
             money.settle(record)
         if is_dated and "updated_at" not in values:
             world.touch(store, record, world.now())
+        store.touched.append(record)
         store.version += 1
 
 

@@ -14,6 +14,7 @@ from sims.shopify.filters import SORTS, words
 from sims.shopify.pages import Page, Place, window
 from sims.shopify.run import Run, unwind
 from sims.shopify.search import Field, Search
+from sims.shopify.sorting import STEADY, Sorting, in_order
 from sims.shopify.state import Order, Store, World
 from sims.shopify.versions import OLDEST
 
@@ -22,15 +23,6 @@ if TYPE_CHECKING:
 
 RECENT = timedelta(days=60)
 """How far back an app sees orders unless it was granted all of them."""
-
-
-@dataclass(slots=True)
-class Sorting:
-    """A sorted list of places, right as long as the store's version and the number of records stand still."""
-
-    version: int
-    size: int
-    places: Sequence[Place]
 
 
 @dataclass(slots=True)
@@ -94,7 +86,7 @@ class Sight:
     ) -> tuple[Sequence[Place], Callable[[Any], bool] | None]:
         """Return the places that may match, sorted, and the test of a record where there is a query."""
         key = SORTS[kind][sort_key]
-        places = self._kept(kind, records, sort_key, key) if is_whole else _sorted(records, key)
+        places = self._kept(kind, records, sort_key, key) if is_whole else in_order(records, key)
         if not query or not query.strip():
             return places, None
         matches = self.matcher(query, known)
@@ -135,10 +127,6 @@ class Sight:
     def _kept(self, kind: str, records: Mapping[int, Any], name: str, key: Callable[[Any], Any]) -> Sequence[Place]:
         slot = (self.store.shop.domain, kind, name)
         known = self.sortings.get(slot)
-        if known is None or (known.version, known.size) != (self.store.version, len(records)):
-            known = self.sortings[slot] = Sorting(self.store.version, len(records), _sorted(records, key))
-        return known.places
-
-
-def _sorted(records: Mapping[int, Any], key: Callable[[Any], Any]) -> Sequence[Place]:
-    return sorted((key(each), each.id) for each in records.values())
+        if known is None:
+            known = self.sortings[slot] = Sorting(key, is_steady=name in STEADY)
+        return known.places(self.store, records)

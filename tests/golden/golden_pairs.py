@@ -12,11 +12,13 @@ import msgspec
 
 from isthmus.mapping import contact, moment, order, product
 from isthmus.mapping.rules import MOMENTS, STATUSES, Rules
+from isthmus.metrics.worth import worth
 from isthmus.model.checkout import Checkout
 from isthmus.model.customer import Customer
 from isthmus.model.lane import Lane
 from isthmus.model.order import Order
 from isthmus.model.product import Product
+from isthmus.model.sale import Sale
 from isthmus.model.write import Write
 
 HERE = Path(__file__).parent
@@ -28,6 +30,7 @@ RULES: dict[str, Any] = {
     "currency": "GBP",
     "live_since": "2026-05-01T00:00:00Z",
     "hash_key": "a2V5",
+    "contact_properties": ["tags"],
 }
 
 
@@ -58,7 +61,9 @@ def _rules(changed: dict[str, Any]) -> Rules:
 def _shown(write: Write) -> str:
     """One write; the body keeps its decimals as they are sent."""
     body = msgspec.Raw(write.body) if write.body else None
-    shown = {name: getattr(write, name) for name in write.__struct_fields__ if name != "body"}
+    shown = {name: getattr(write, name) for name in write.__struct_fields__ if name not in ("body", "sale")}
+    if write.sale is not None:
+        shown["sale"] = write.sale
     return msgspec.json.format(msgspec.json.encode({**shown, "body": body}), indent=2).decode() + "\n"
 
 
@@ -83,6 +88,7 @@ def _contact(given: dict[str, Any], rules: Rules) -> list[Write]:
             given["person"],
             rules,
             Lane.REALTIME,
+            worth=worth(msgspec.convert(given.get("sales", []), list[Sale])),
             email_consent=record.email_consent,
             sms_consent=record.sms_consent,
             was_opted_in=was_opted_in,

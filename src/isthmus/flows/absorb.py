@@ -13,7 +13,7 @@ from msgspec import Struct
 from isthmus.consent import decide
 from isthmus.consent import sql as ledger
 from isthmus.db.pool import Tx
-from isthmus.flows import desire
+from isthmus.flows import desire, revalue
 from isthmus.flows.change import Change
 from isthmus.flows.road import Road
 from isthmus.flows.told import READABLE, Told
@@ -62,7 +62,7 @@ def absorb(tx: Tx, road: Road, words: Sequence[Told], now: datetime) -> list[Out
         _fold(road, work, key, known.get(key), said, now)
     changed = [change for change in work.changes if not change.is_remap]
 
-    affected, who = _match(tx, road, work.changes, now)
+    before, who, affected = _match(tx, road, work.changes, now)
     kept = [(c.key[1], c.after, c.said_at) for c in changed if c.after is not None]
     records.save(tx, road.connection, kept, now, road.packer)
     records.confirm(tx, road.connection, work.confirmed)
@@ -70,7 +70,8 @@ def absorb(tx: Tx, road: Road, words: Sequence[Told], now: datetime) -> list[Out
     records.bury(tx, road.connection, [(c.key, c.said_at) for c in gone], now)
     _follow_the_orders(tx, road, work, gone, now)
     ledger.append(tx, road.connection, work.heard, road.hash_key, now)
-    desire.desire(tx, road, [*work.changes, *affected], who, now)
+    revalued = desire.desire(tx, road, [*work.changes, *affected], who, now)
+    _ask_for_metrics(work, [*work.changes, *affected], revalued | revalue.regrouped(before, who), now)
     desire.hurry(tx, road, work.same)
     for store, hints in work.hints.items():
         inbox.tell(tx, road.connection, store, hints, now)
@@ -193,7 +194,7 @@ def _with_consent(before: Customer | None, read: Customer, word: Told, work: Wor
                 channel, address, told.state, "shopify.reading", read.id, told.updated_at, told.level,
                 told.collected_from,
             )  # fmt: skip
-            work.heard.append(ledger.Heard(word.key[1], claim, rule, word.event.id))
+            work.heard.append(ledger.Heard(word.key[1], claim, rule, word.event.id or None))
     return msgspec.structs.replace(read, email_consent=stands[Channel.EMAIL], sms_consent=stands[Channel.SMS])
 
 
@@ -214,7 +215,7 @@ def _hear_claim(work: Work, word: Told, change: Change, now: datetime) -> Verdic
     else:
         # Not read yet, or about an address we do not know them by: the reading that was just asked for will tell.
         stands, rule = told, "unread"
-    work.heard.append(ledger.Heard(word.key[1], claim, rule, word.event.id))
+    work.heard.append(ledger.Heard(word.key[1], claim, rule, word.event.id or None))
     if rule == "unread" or stands is known:
         return Verdict.STALE
     assert isinstance(customer, Customer)  # noqa: S101 - only then was anything weighed
@@ -241,6 +242,15 @@ def _ask_for_the_rest(work: Work, word: Told, before: Canonical | None, record: 
     _tell(
         work, word.key[1], Hint("poll/customer", f"customer:{record.id}", lane if is_urgent else Lane.ENRICHMENT, now)
     )
+
+
+def _ask_for_metrics(work: Work, changes: Sequence[Change], revalued: set[tuple[str, int]], now: datetime) -> None:
+    """Whoever is worth something else now, and was not mapped here with it, is to be mapped again."""
+    mapped = {(c.key[1], int(c.key[2])) for c in changes if c.key[0] == "customer"}
+    if people := sorted(revalued - mapped):
+        lane = min((c.lane for c in changes), key=lambda lane: lane.rank)
+        for store, number in people:
+            _tell(work, store, revalue.hint(number, lane, now))
 
 
 def _tell(work: Work, store: str, hint: Hint) -> None:
@@ -270,8 +280,8 @@ def _follow_the_orders(tx: Tx, road: Road, work: Work, gone: Sequence[Change], n
 # Match ---------------------------------------------------------------------------------------------------------------
 
 
-def _match(tx: Tx, road: Road, changes: Sequence[Change], now: datetime) -> tuple[list[Change], People]:
-    """Keep the links in step with the customers; whose surviving id changed, and everybody's surviving id now."""
+def _match(tx: Tx, road: Road, changes: Sequence[Change], now: datetime) -> tuple[People, People, list[Change]]:
+    """Keep the links in step with the customers; everybody's surviving id before and now, and whose changed."""
     customers = {(c.key[1], int(c.key[2])) for c in changes if c.key[0] == "customer"}
     owners = {
         (c.key[1], record.customer_id)
@@ -296,14 +306,14 @@ def _match(tx: Tx, road: Road, changes: Sequence[Change], now: datetime) -> tupl
             links.append(Link(store, number, contact, normalise(change.after.email)))
     gone = [(c.key[1], int(c.key[2])) for c in changes if c.is_gone and c.key[0] == "customer"]
     if not links and not gone:
-        return [], before
+        return before, before, []
     if links:
         identity.save(tx, road.connection, links)
     if gone:
         identity.part(tx, road.connection, gone, now)
     linked = identity.of_customers(tx, road.connection, sorted(customers | owners))
     after = people([*identity.of_emails(tx, road.connection, sorted(emails)), *_alone(linked)])
-    return _affected(tx, road, changes, before, after), after
+    return before, after, _affected(tx, road, changes, before, after)
 
 
 def _alone(links: Iterable[Link]) -> list[Link]:

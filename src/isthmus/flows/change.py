@@ -21,3 +21,8 @@ class Change(Struct):
     is_remap: bool = False
     said_at: datetime | None = None
     """When the store said what is known now."""
+
+    @property
+    def last(self) -> Canonical | None:
+        """The record as it is, or as it was before it went."""
+        return self.after if self.after is not None else self.before

@@ -1,6 +1,7 @@
 """Hold what Ometria says against a fresh mapping of what Shopify says: agreement, record by record.
 
-Independent of everything in between: the stores are read now, mapped anew, and compared with the platform's records.
+Independent of everything in between: the stores are read now, mapped anew, and compared with the platform's records;
+what people are worth is summed from the orders just read.
 Of our own state only this is asked: which records have an open case, who was ever sent as opted in, and which product
 a line was sold as that has been deleted since.
 """
@@ -17,11 +18,14 @@ from isthmus.flows.road import Road, Shop
 from isthmus.identity.match import Link, People, people
 from isthmus.kit.email import normalise
 from isthmus.mapping import contact, order, product
+from isthmus.metrics.worth import worth
 from isthmus.model.customer import Customer
 from isthmus.model.failure import RejectedError
 from isthmus.model.lane import Lane
 from isthmus.model.order import Order
 from isthmus.model.product import Product
+from isthmus.model.sale import Sale
+from isthmus.model.worth import NOTHING, Worth
 from isthmus.model.write import Kind, Write
 from isthmus.outbox import plan
 from isthmus.outbox import sql as outbox
@@ -68,8 +72,11 @@ def compare(db: Database, road: Road, lookup: Lookup) -> Comparison:
     excluded: dict[str, int] = {}
     differences: list[Difference] = []
     n_cases = 0
+    told = {name: _remembered(db, road, name, read) for name, read in told.items()}
+    orders = {name: list(_orders(road.shops[name], read[1], who)) for name, read in told.items()}
+    worths = _worths(orders, who)
     for name, read in told.items():
-        for write in _writes(road.shops[name], _remembered(db, road, name, read), who, standings):
+        for write in (*_writes(road.shops[name], read, who, worths, standings), *orders[name]):
             standing = standings.get((write.kind, write.id))
             if standing is not None and standing.state == "buried":
                 n_cases += 1
@@ -127,26 +134,54 @@ def _all(shop: Shop, kind: str, read: Callable[[list[int]], Mapping[int, Any]]) 
         cursor = page.cursor
 
 
-def _writes(shop: Shop, told: Records, who: People, standings: Mapping[tuple[Kind, str], Standing]) -> Iterator[Write]:
-    """Every write that the store's present records ask for. One that cannot be said at all is left to its case."""
-    customers, orders, products = told
+def _orders(shop: Shop, placed: list[Order], who: People) -> Iterator[Write]:
+    for one in placed:
+        try:
+            yield order.order(one, person_of(shop, one, who), shop.rules, Lane.BACKFILL)
+        except RejectedError as failure:
+            yield _unsayable(Kind.ORDER, f"{shop.rules.namespace}{one.id}", failure)
+
+
+def _worths(orders: Mapping[str, list[Write]], who: People) -> dict[str, Worth]:
+    """What each person is worth by all their orders in all stores."""
+    sales: dict[str, list[Sale]] = {}
+    for name, writes in orders.items():
+        for sale in (write.sale for write in writes if write.sale is not None):
+            if sale.customer_id is not None:
+                person = who.by_customer.get((name, sale.customer_id))
+            else:
+                person = who.by_email.get(sale.email or "")
+            if person is not None:
+                sales.setdefault(person, []).append(sale)
+    return {person: worth(some) for person, some in sales.items()}
+
+
+def _writes(
+    shop: Shop, told: Records, who: People, worths: Mapping[str, Worth], standings: Mapping[tuple[Kind, str], Standing]
+) -> Iterator[Write]:
+    """Every write but orders that the store's present records ask for. What cannot be said is left to its case."""
+    customers, _, products = told
     rules = shop.rules
     for customer in customers:
         name = f"{rules.namespace}{customer.id}"
         standing = standings.get((Kind.CONTACT, name))
+        person = who.by_customer[shop.name, customer.id]
         try:
             yield contact.contact(
                 customer,
-                who.by_customer[shop.name, customer.id],
+                person,
                 rules,
                 Lane.BACKFILL,
+                worth=worths.get(person, NOTHING),
                 email_consent=customer.email_consent,
                 sms_consent=customer.sms_consent,
                 was_opted_in=standing is not None and standing.was_opted_in,
             )
         except RejectedError as failure:
-            yield Write(Kind.CONTACT, name, None, Lane.BACKFILL, excluded=f"case {failure.code}")
-    for placed in orders:
-        yield order.order(placed, person_of(shop, placed, who), rules, Lane.BACKFILL)
+            yield _unsayable(Kind.CONTACT, name, failure)
     for listed in products:
         yield from product.product(listed, rules, Lane.BACKFILL)
+
+
+def _unsayable(kind: Kind, name: str, failure: RejectedError) -> Write:
+    return Write(kind, name, None, Lane.BACKFILL, excluded=f"case {failure.code}")

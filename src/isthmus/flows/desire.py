@@ -1,50 +1,53 @@
 """From changed records to the writes they ask for."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+
+from msgspec import Struct
 
 from isthmus.cases import sql as cases
 from isthmus.consent.decide import OUT
 from isthmus.db.pool import Tx
-from isthmus.flows import trouble
+from isthmus.flows import revalue, trouble
 from isthmus.flows.change import Change
 from isthmus.flows.road import Road, Shop
 from isthmus.identity.match import People
 from isthmus.kit.email import normalise
 from isthmus.mapping import contact, moment, order, product
+from isthmus.mapping.rules import METRICS
+from isthmus.metrics import sql as sales
+from isthmus.metrics.sql import Buyer, Owner
 from isthmus.model.customer import Customer
 from isthmus.model.failure import RejectedError
 from isthmus.model.lane import Lane
 from isthmus.model.order import Order
 from isthmus.model.product import Product
+from isthmus.model.worth import NOTHING, Worth
 from isthmus.model.write import Kind, Write
 from isthmus.outbox import sql as outbox
 from isthmus.outbox.sql import Wanted
 from isthmus.records.sql import Key
 
 
-def desire(tx: Tx, road: Road, changes: Sequence[Change], who: People, now: datetime) -> None:
-    """Map every changed record and put what comes out of it into the outbox."""
-    contacts = [_contact_id(road, change) for change in changes if change.key[0] == "customer"]
-    opted = outbox.lock_contacts(tx, road.connection, contacts)
-    wanted: list[Wanted] = []
-    refused: list[cases.Touch] = []
+def desire(tx: Tx, road: Road, changes: Sequence[Change], who: People, now: datetime) -> set[tuple[str, int]]:
+    """Map every changed record and put what comes out of it into the outbox; the customers whose worth that changed."""
+    customers = [change for change in changes if change.key[0] == "customer"]
+    opted = outbox.lock_contacts(tx, road.connection, [_contact_id(road, change) for change in customers])
+    mapped = _Mapped([], [])
     for change in changes:
-        shop = road.shops[change.key[1]]
-        try:
-            writes = _writes(shop, change, who, opted, now)
-        except RejectedError as failure:
-            # The record cannot be said in the platform's words at all: a dead letter before it was ever sent.
-            subject = f"{change.key[0]}:{change.key[2]}"
-            writes = [_unsayable(road, change, failure, subject)]
-            refused.append(trouble.sign(failure, subject, shop.name))
-        wanted += [Wanted(shop.name, write, change.since) for write in writes]
+        if change.key[0] != "customer":
+            _map(road, change, mapped, lambda shop, change: _writes(shop, change, who, now))
+    owners = _keep_sales(tx, road, mapped.wanted, {change.key: change.lane for change in changes})
+    worths = _worths(tx, road, customers, who)
+    for change in customers:
+        _map(road, change, mapped, lambda shop, change: _contact(shop, change, who, opted, worths))
     outbox.desire(
-        tx, road.connection, wanted, now=now, coalesce=road.pace.coalesce,
+        tx, road.connection, mapped.wanted, now=now, coalesce=road.pace.coalesce,
         contact_head_start=road.pace.contact_head_start, packer=road.packer,
     )  # fmt: skip
-    cases.touch(tx, road.connection, refused, now)
+    cases.touch(tx, road.connection, mapped.refused, now)
     _forget_baskets(tx, road, changes)
+    return revalue.customers_of(owners, who)
 
 
 def hurry(tx: Tx, road: Road, same: Iterable[tuple[Key, Lane]]) -> None:
@@ -57,11 +60,28 @@ def hurry(tx: Tx, road: Road, same: Iterable[tuple[Key, Lane]]) -> None:
         outbox.hurry(tx, road.connection, kind, sorted(names), lane)
 
 
-def _writes(shop: Shop, change: Change, who: People, opted: dict[str, bool], now: datetime) -> list[Write]:
-    last = change.after if change.after is not None else change.before
+class _Mapped(Struct):
+    """What a unit of work wants sent, and what cannot be said in the platform's words at all."""
+
+    wanted: list[Wanted]
+    refused: list[cases.Touch]
+
+
+def _map(road: Road, change: Change, mapped: _Mapped, writes: Callable[[Shop, Change], list[Write]]) -> None:
+    shop = road.shops[change.key[1]]
+    try:
+        made = writes(shop, change)
+    except RejectedError as failure:
+        # A dead letter before it was ever sent.
+        subject = f"{change.key[0]}:{change.key[2]}"
+        made = [_unsayable(road, change, failure, subject)]
+        mapped.refused.append(trouble.sign(failure, subject, shop.name))
+    mapped.wanted += [Wanted(shop.name, write, change.since) for write in made]
+
+
+def _writes(shop: Shop, change: Change, who: People, now: datetime) -> list[Write]:
+    last = change.last
     match last:
-        case Customer():
-            return _contact(shop, change, last, who, opted)
         case Order():
             person = person_of(shop, last, who)
             writes = [order.order(last, person, shop.rules, change.lane, is_deleted=change.is_gone)]
@@ -82,9 +102,12 @@ def _writes(shop: Shop, change: Change, who: People, opted: dict[str, bool], now
             return []
 
 
-def _contact(shop: Shop, change: Change, customer: Customer, who: People, opted: dict[str, bool]) -> list[Write]:
+def _contact(
+    shop: Shop, change: Change, who: People, opted: Mapping[str, bool], worths: Mapping[tuple[str, int], Worth]
+) -> list[Write]:
     """The contact of a customer; none before the first reading, since consent is unknown until then."""
-    if not customer.is_read:
+    customer = change.last
+    if not isinstance(customer, Customer) or not customer.is_read:
         return []
     name = f"{shop.rules.namespace}{customer.id}"
     person = who.by_customer.get((shop.name, customer.id), name)
@@ -96,10 +119,37 @@ def _contact(shop: Shop, change: Change, customer: Customer, who: People, opted:
         ]
     return [
         contact.contact(
-            customer, person, shop.rules, _lane(change, customer), email_consent=customer.email_consent,
-            sms_consent=customer.sms_consent, was_opted_in=was_opted_in,
+            customer, person, shop.rules, _lane(change, customer), worth=worths.get((shop.name, customer.id), NOTHING),
+            email_consent=customer.email_consent, sms_consent=customer.sms_consent, was_opted_in=was_opted_in,
         )
     ]  # fmt: skip
+
+
+def _keep_sales(tx: Tx, road: Road, wanted: Iterable[Wanted], lanes: Mapping[Key, Lane]) -> list[Owner]:
+    """Keep what the orders among these writes are worth; whose worth that changed, unless a load did."""
+    told = []
+    for want in wanted:
+        if want.write.kind is Kind.ORDER:
+            name = (want.write.subject or "").partition(":")[2]
+            is_history = lanes["order", want.store, name] is Lane.BACKFILL
+            told.append(sales.Told(want.store, int(name), want.write.sale, is_history))
+    return sales.keep(tx, road.connection, told)
+
+
+def _worths(tx: Tx, road: Road, changes: Iterable[Change], who: People) -> dict[tuple[str, int], Worth]:
+    """What the person behind each of these contacts is worth, where it is sent."""
+    whole = who.whole()
+    buyers = {
+        _customer(change): Buyer(whole.get(_customer(change), (_customer(change),)), normalise(change.after.email))
+        for change in changes
+        if isinstance(change.after, Customer) and change.after.is_read
+        if road.shops[change.key[1]].rules.contact_properties & METRICS
+    }
+    return dict(zip(buyers, sales.of_people(tx, road.connection, list(buyers.values())), strict=True))
+
+
+def _customer(change: Change) -> tuple[str, int]:
+    return change.key[1], int(change.key[2])
 
 
 def _lane(change: Change, customer: Customer) -> Lane:

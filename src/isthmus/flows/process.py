@@ -10,7 +10,7 @@ from isthmus.cases import sql as cases
 from isthmus.cases.sql import Touch
 from isthmus.cases.triage import Act, judge
 from isthmus.db.pool import Database, Tx, is_away, is_passing
-from isthmus.flows import absorb, told, trouble
+from isthmus.flows import absorb, revalue, told, trouble
 from isthmus.flows.road import Reader, Road
 from isthmus.flows.told import Reading, Told
 from isthmus.inbox import sql as inbox
@@ -55,7 +55,8 @@ def process(db: Database, road: Road, lanes: Sequence[Lane] = tuple(Lane), limit
             if len(events) < limit:
                 events += inbox.claim(tx, road.connection, (lane,), road.tick(lane), limit - len(events), claim, LEASE)
     if not events:
-        return Processed()
+        # What is left of a load, once nothing else of its lane is.
+        return Processed(revalue.remap_worth(db, road) if Lane.BACKFILL in lanes else 0)
     try:
         return _work(db, road, claim, events)
     except Exception as error:

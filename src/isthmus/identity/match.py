@@ -25,6 +25,14 @@ class People(Struct, frozen=True):
     by_customer: Mapping[tuple[str, int], str]
     by_email: Mapping[str, str]
 
+    def whole(self) -> dict[tuple[str, int], frozenset[tuple[str, int]]]:
+        """Each store customer with all store customers of their person."""
+        of: dict[str, list[tuple[str, int]]] = {}
+        for customer, person in self.by_customer.items():
+            of.setdefault(person, []).append(customer)
+        wholes = [frozenset(customers) for customers in of.values()]
+        return {customer: whole for whole in wholes for customer in whole}
+
 
 def people(links: Iterable[Link]) -> People:
     """Every customer and address of these links with the person's surviving id; links must be whole by address."""

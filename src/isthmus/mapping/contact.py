@@ -1,5 +1,6 @@
 """A customer as Ometria should say it: one complete listing of a person, with what that person allowed."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import TypeVar
 
@@ -8,9 +9,10 @@ from msgspec import UNSET, UnsetType
 from isthmus.kit.email import normalise
 from isthmus.mapping import fields
 from isthmus.mapping.permission import Permission, Stance, ended, permission
-from isthmus.mapping.rules import Rules
+from isthmus.mapping.rules import METRICS, Rules
 from isthmus.model.customer import Consent, Customer
 from isthmus.model.lane import Lane
+from isthmus.model.worth import NOTHING, Worth
 from isthmus.model.write import Kind, Write
 from isthmus.ometria import wire
 
@@ -30,6 +32,7 @@ def contact(
     rules: Rules,
     lane: Lane,
     *,
+    worth: Worth,
     email_consent: Consent | None,
     sms_consent: Consent | None,
     was_opted_in: bool,
@@ -37,14 +40,15 @@ def contact(
 ) -> Write:
     """The desired state of one customer's contact, once the customer has been read.
 
-    `person` is the surviving id of the person; the two consents are those that stand. `was_opted_in` says whether this
+    `person` is the surviving id of the person, `worth` what all their orders come to; the two consents are those that
+    stand. `was_opted_in` says whether this
     contact was ever sent as opted in by email, `is_refused` that a read-back showed its opt-out refused. Someone
     without a usable email or phone is excluded. RejectedError `storefront.consent_unknown_state` for a consent state
     that the table does not know.
     """
     email_says = permission(email_consent, was_opted_in=was_opted_in, live_since=rules.live_since)
     sms_says = permission(sms_consent, was_opted_in=False, live_since=rules.live_since)
-    return _write(customer, person, rules, lane, email_says, sms_says, is_refused=is_refused)
+    return _write(customer, person, rules, lane, email_says, sms_says, worth, is_refused=is_refused)
 
 
 def retired(customer: Customer, person: str, rules: Rules, lane: Lane, *, was_opted_in: bool, has_heir: bool) -> Write:
@@ -52,19 +56,21 @@ def retired(customer: Customer, person: str, rules: Rules, lane: Lane, *, was_op
 
     Nobody may be written to because of a customer who is gone: an opt-in ends, an opt-out stays. But one opted-out
     contact silences its whole person (https://support.ometria.com/hc/en-gb/articles/9881943263389): where another
-    customer has the address now (`has_heir`, as after a merge), this contact only stops saying anything.
+    customer has the address now (`has_heir`, as after a merge), this contact only stops saying anything. Orders count
+    for whoever has them now, so this contact's metrics are those of nobody.
     """
     if has_heir:
         email = sms = Permission(Stance.UNSAID)
     else:
         email = ended(customer.email_consent, was_opted_in=was_opted_in)
         sms = ended(customer.sms_consent, was_opted_in=False)
-    return _write(customer, person, rules, lane, email, sms, is_refused=False)
+    return _write(customer, person, rules, lane, email, sms, NOTHING, is_refused=False)
 
 
 def _write(
-    customer: Customer, person: str, rules: Rules, lane: Lane, email: Permission, sms: Permission, *, is_refused: bool
-) -> Write:
+    customer: Customer, person: str, rules: Rules, lane: Lane, email: Permission, sms: Permission, worth: Worth, *,
+    is_refused: bool,
+) -> Write:  # fmt: skip
     id_ = f"{rules.namespace}{customer.id}"
     subject = f"customer:{customer.id}"
     address = normalise(customer.email)
@@ -72,7 +78,7 @@ def _write(
     if address is None and not (phone and rules.phone_only):
         reason = "phone only" if phone else "neither email nor phone"
         return Write(Kind.CONTACT, id_, None, lane, excluded=reason, subject=subject)
-    properties = fields.fit(_properties(customer, rules), "tags")
+    properties = fields.fit(_properties(customer, worth, rules), "tags")
     record = wire.Contact(
         collection=rules.collection,
         id=id_,
@@ -113,26 +119,46 @@ def _channels(phone: str | None, says: Permission) -> wire.Channels | UnsetType:
     return wire.Channels(wire.Sms(says.stance is Stance.IN, says.since))
 
 
-def _properties(customer: Customer, rules: Rules) -> wire.Properties:
+def _properties(customer: Customer, worth: Worth, rules: Rules) -> wire.Properties:
     """The custom properties this store wants, most precious first; one without a value is cleared like a field.
 
-    Numbers of orders and money spent are the shop's own counts. Tags come last, since they are cut first.
+    What starts with `shop_` is the shop's own count. Tags come last, since they are cut first, and metrics come first.
     """
     known: dict[str, object] = {
-        "n_orders": customer.n_orders,
-        "amount_spent": customer.amount_spent,
         "account_state": customer.state.lower() if customer.state else None,
         "locale": customer.locale,
         "city": fields.text(customer.city),
+        "shop_n_orders": customer.n_orders,
+        "shop_amount_spent": customer.amount_spent,
         "tags": ",".join(fields.tags(customer.tags or (), rules.allowed_tags)) or None,
     }
     properties: wire.Properties = {}
-    for name, value in known.items():
-        if name in rules.contact_properties:
+    for wanted, name, value in (*_metrics(worth, rules), *((name, name, value) for name, value in known.items())):
+        if wanted in rules.contact_properties:
             written = _or_clear(value, rules)
             if written is not UNSET:
                 properties[name] = written
     return properties
+
+
+def _metrics(worth: Worth, rules: Rules) -> Iterator[tuple[str, str, object]]:
+    """Metrics by the name that asks for them, the name they are sent under, and their value.
+
+    Money goes by currency: every currency of the connection's stores, so that what was said once is taken back, and
+    any other that the person has paid in.
+    """
+    if not rules.contact_properties & METRICS:
+        return
+    yield "n_orders", "n_orders", worth.n_orders
+    yield "last_order_at", "last_order_at", fields.utc(worth.last_order_at) if worth.last_order_at else None
+    yield "first_order_at", "first_order_at", fields.utc(worth.first_order_at) if worth.first_order_at else None
+    yield "return_rate", "return_rate", worth.return_rate
+    own = rules.currency
+    others = sorted({*rules.currencies, *(taken.currency for taken in worth.takings)} - {own})
+    for currency in (own, *others):
+        taken = worth.taken(currency)
+        for name in ("net", "gross", "refunded", "average_order"):
+            yield name, f"{name}_{currency.lower()}", getattr(taken, name)
 
 
 def _or_clear(value: _V | None, rules: Rules) -> _V | str | UnsetType | None:

@@ -13,6 +13,7 @@ from isthmus.mapping.rules import Rules
 from isthmus.mapping.sums import View
 from isthmus.model.lane import Lane
 from isthmus.model.order import Line, Order
+from isthmus.model.sale import Sale
 from isthmus.model.write import Kind, Write
 from isthmus.ometria import wire
 
@@ -35,8 +36,11 @@ def order(order: Order, person: str | None, rules: Rules, lane: Lane, *, is_dele
     if order.is_test:
         return Write(Kind.ORDER, id_, None, lane, excluded="test order", subject=subject)
     after = None if order.customer_id is None else f"{rules.namespace}{order.customer_id}"
-    body, n_cut = trim.order(_record(order, id_, person, rules, is_deleted))
-    return Write(Kind.ORDER, id_, body, lane, after=after, subject=subject, n_cut=n_cut)
+    status, is_valid = state(order, rules, is_deleted=is_deleted)
+    record = _record(order, id_, person, rules, status, is_valid)
+    body, n_cut = trim.order(record)
+    sale = _sale(order, record, status)
+    return Write(Kind.ORDER, id_, body, lane, after=after, subject=subject, n_cut=n_cut, sale=sale)
 
 
 def net(order: Order) -> Decimal:
@@ -65,7 +69,7 @@ def state(order: Order, rules: Rules, *, is_deleted: bool = False) -> tuple[str,
     return ("partially_shipped" if order.fulfilment_status == "PARTIALLY_FULFILLED" else "processing"), True
 
 
-def _record(order: Order, id_: str, person: str | None, rules: Rules, is_deleted: bool) -> wire.Order:
+def _record(order: Order, id_: str, person: str | None, rules: Rules, status: str, is_valid: bool) -> wire.Order:
     style, sign = rules.refunds_style, rules.discount_sign
     shop = local = sums.view(order, net(order), refunds.SHOP, order.currency, style, sign)
     if order.presentment_currency != order.currency:
@@ -73,7 +77,6 @@ def _record(order: Order, id_: str, person: str | None, rules: Rules, is_deleted
         local = sums.view(order, kept, refunds.PRESENTMENT, order.presentment_currency, style, sign)
     rate = _rate(order, rules)
     totals = shop.totals
-    status, is_valid = state(order, rules, is_deleted=is_deleted)
     # By position: as keywords these 22 cost as much as all their sums.
     return wire.Order(
         id_,
@@ -99,6 +102,21 @@ def _record(order: Order, id_: str, person: str | None, rules: Rules, is_deleted
         fields.address(order.shipping_address),
         _properties(order, rules),
     )
+
+
+def _sale(order: Order, record: wire.Order, status: str) -> Sale:
+    """The order's money as its record says it; units returned are told whichever way refunds are."""
+    back = ZERO.quantize(unit(order.currency))
+    n_units, n_returned = sum([line.current_quantity for line in order.lines]), 0
+    if order.refunds:
+        back = sum((line.refunded for line in record.lineitems if line.refunded is not None), back)
+        known = {line.id for line in order.lines}
+        n_returned = sum(n for line, n in refunds.units(order).items() if line in known)
+    gross = record.grand_total
+    return Sale(
+        order.id, order.name, record.timestamp, order.currency, status, record.is_valid, gross, back, gross - back,
+        n_units + n_returned, n_returned, order.customer_id, normalise(order.email),
+    )  # fmt: skip
 
 
 def _net_presentment(order: Order) -> Decimal:

@@ -27,20 +27,28 @@ MOMENTS = (
 """Every moment there is, each sent under its own name unless a store says otherwise."""
 
 
+METRICS = frozenset(
+    {"n_orders", "net", "gross", "refunded", "average_order", "return_rate", "first_order_at", "last_order_at"}
+)
+"""Custom properties of a contact that come from all orders of the person; money is named per currency (`net_gbp`)."""
+
+
 class Rules(Struct, frozen=True, kw_only=True):
     """The settings of the mapping for one store.
 
     `namespace` begins every id. `domain` is the shop's permanent domain, `platform_store` the store's id in Ometria
-    (the domain when None), `storefront_url` where product pages live (the domain when None). `currency` is the shop's;
-    `rates` gives, per shop currency, what one unit is worth in `reporting_currency`. `allowed_tags` None lets every
-    tag through; `contact_properties` and `order_properties` name the custom properties that are sent. An `event_names`
-    entry of None switches that moment off. `live_since` None means not live yet: nobody is welcomed, no moment fires.
+    (the domain when None), `storefront_url` where product pages live (the domain when None). `currency` is the shop's,
+    `currencies` those of all stores of the connection; `rates` gives, per shop currency, what one unit is worth in
+    `reporting_currency`. `allowed_tags` None lets every tag through; `contact_properties` and `order_properties` name
+    the custom properties that are sent. An `event_names` entry of None switches that moment off. `live_since` None
+    means not live yet: nobody is welcomed, no moment fires.
     """
 
     store: str
     namespace: str
     domain: str
     currency: str
+    currencies: frozenset[str] = frozenset()
     collection: str = "shopify"
     platform_store: str | None = None
     storefront_url: str | None = None
@@ -58,7 +66,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     phone_only: bool = True
     clear: Literal["null", "empty", "omit"] = "null"
     allowed_tags: frozenset[str] | None = None
-    contact_properties: frozenset[str] = frozenset({"tags"})
+    contact_properties: frozenset[str] = METRICS | {"tags"}
     force: Literal["never", "when_refused", "opt_out", "both"] = "when_refused"
     event_names: Mapping[str, str | None] = field(default_factory=lambda: dict(zip(MOMENTS, MOMENTS, strict=True)))
     moment_max_age: timedelta = timedelta(hours=24)

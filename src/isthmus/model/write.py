@@ -5,6 +5,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from isthmus.model.lane import Lane
+from isthmus.model.sale import Sale
 
 
 class Kind(StrEnum):
@@ -24,6 +25,7 @@ class Write(Struct, frozen=True, gc=False):
     a contact that would be sent as opted in by email. `after` is the contact id an order
     lets go first. `subject` is the store record behind it, `order:123`, by which a person finds it again.
     `n_cut` counts values that were left out because the platform's limits have no room for them.
+    `sale` is an order's money as its body says it.
     """
 
     kind: Kind
@@ -36,3 +38,4 @@ class Write(Struct, frozen=True, gc=False):
     after: str | None = None
     subject: str | None = None
     n_cut: int = 0
+    sale: Sale | None = None

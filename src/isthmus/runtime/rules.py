@@ -13,6 +13,7 @@ def rules(connected: Connected, store: Store, hash_key: bytes) -> Rules:
         namespace=store.namespace,
         domain=store.domain,
         currency=store.currency,
+        currencies=frozenset(one.currency for one in config.stores),
         collection=config.ometria.collection,
         platform_store=store.platform_store,
         storefront_url=store.storefront_url,

@@ -16,7 +16,10 @@ CREATE TABLE sale (
     n_returned      integer NOT NULL,
     customer_id     bigint,
     email           text,                   -- normalised
+    is_counted      boolean NOT NULL,       -- it counts towards its owner's worth (metrics/worth.py)
+    is_untold       boolean NOT NULL,       -- changed by history: its owner's contacts are still to be mapped again
     PRIMARY KEY (connection, store, id)
 ) WITH (fillfactor = 90);
 CREATE INDEX sale_customer ON sale (connection, store, customer_id) WHERE customer_id IS NOT NULL;
 CREATE INDEX sale_guest ON sale (connection, email) WHERE customer_id IS NULL AND email IS NOT NULL;
+CREATE INDEX sale_untold ON sale (connection, store, customer_id, email) WHERE is_untold;

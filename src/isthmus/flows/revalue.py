@@ -1,0 +1,72 @@
+"""Let contacts be mapped again whose people have become worth something else, at the pace of enrichment."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from isthmus.db.pool import Database, Tx
+from isthmus.flows.road import Road
+from isthmus.flows.told import REMAP
+from isthmus.identity import sql as identity
+from isthmus.identity.match import People
+from isthmus.inbox import sql as inbox
+from isthmus.metrics import sql as sales
+from isthmus.metrics.sql import Owner
+from isthmus.model.event import Hint
+from isthmus.model.lane import Lane
+
+AT_ONCE = 1_000
+"""Orders of one page."""
+
+
+def hint(customer_id: int, lane: Lane, now: datetime) -> Hint:
+    """What the metrics of a contact wait for: behind everything urgent, and behind a load what a load has changed."""
+    return Hint(REMAP, f"customer:{customer_id}", Lane.BACKFILL if lane is Lane.BACKFILL else Lane.ENRICHMENT, now)
+
+
+def customers_of(owners: Iterable[Owner], who: People) -> set[tuple[str, int]]:
+    """All store customers of the people whose orders these are; a guest may be a customer by their address."""
+    people = {
+        who.by_customer.get((owner.store, owner.customer_id))
+        if owner.customer_id is not None
+        else who.by_email.get(owner.email or "")
+        for owner in owners
+    }
+    return {customer for customer, person in who.by_customer.items() if person in people}
+
+
+def regrouped(before: People, after: People) -> set[tuple[str, int]]:
+    """Store customers who share a person with others than before, and so are worth what those bring or take away."""
+    was, now = before.whole(), after.whole()
+    return {customer for customer in was.keys() | now.keys() if was.get(customer) != now.get(customer)}
+
+
+def remap_worth(db: Database, road: Road) -> int:
+    """Put everybody whose worth a load has changed on the backfill lane, once per person; how many contacts.
+
+    Goes on where it was stopped: who was not told yet is marked so in the database.
+    """
+    n = 0
+    while True:
+        with db.transaction() as tx:
+            found = _page(tx, road, road.clock.now())
+        if found is None:
+            return n
+        n += found
+
+
+def _page(tx: Tx, road: Road, now: datetime) -> int | None:
+    """One page; how many contacts, None where nobody is left."""
+    owners = sales.untold(tx, road.connection, AT_ONCE)
+    if not owners:
+        return None
+    customers = [(owner.store, owner.customer_id) for owner in owners if owner.customer_id is not None]
+    own = identity.of_customers(tx, road.connection, sorted(customers))
+    emails = {owner.email for owner in owners if owner.email} | {link.email for link in own if link.email}
+    found = {
+        (link.store, link.customer_id) for link in (*own, *identity.of_emails(tx, road.connection, sorted(emails)))
+    }
+    for store in road.shops:
+        inbox.tell(
+            tx, road.connection, store, [hint(id_, Lane.BACKFILL, now) for at, id_ in sorted(found) if at == store], now
+        )
+    return len(found)

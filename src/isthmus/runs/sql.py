@@ -28,17 +28,24 @@ def marks(tx: Tx, connection: str) -> dict[tuple[str, str], Mark]:
     return {(row.store, row.name): row for row in rows}
 
 
-def is_loaded(tx: Tx, connection: str, store: str, kind: str) -> bool:
-    """Whether a store's history of this kind has been loaded, so that what is missing here is missing."""
-    return bool(
-        tx.fetch_value(
-            """SELECT EXISTS (SELECT FROM watermark WHERE connection = %(connection)s AND store = %(store)s
-                                AND name = 'load:' || %(kind)s AND done_at IS NOT NULL)
-                   OR (SELECT bool_and(state IN ('done', 'split')) FROM load
-                       WHERE connection = %(connection)s AND store = %(store)s AND kind = %(kind)s)""",
-            {"connection": connection, "store": store, "kind": kind},
-        )
+class Loaded(Struct, frozen=True):
+    """Whether a history is here, so that what is missing here is missing; `since` where only what came later was."""
+
+    is_loaded: bool
+    since: datetime | None
+
+
+def loaded(tx: Tx, connection: str, store: str, kind: str) -> Loaded:
+    """How much of a store's history of this kind has been loaded."""
+    row = tx.fetch_one(
+        """SELECT coalesce(bool_and(state IN ('done', 'split')), EXISTS (
+                      SELECT FROM watermark WHERE connection = %(connection)s AND store = %(store)s
+                        AND name = 'load:' || %(kind)s AND done_at IS NOT NULL)) AS is_loaded,
+                  CASE WHEN bool_or(since IS NULL) THEN NULL ELSE min(since) END AS since
+           FROM load WHERE connection = %(connection)s AND store = %(store)s AND kind = %(kind)s""",
+        {"connection": connection, "store": store, "kind": kind},
     )
+    return Loaded(bool(row and row["is_loaded"]), row["since"] if row else None)
 
 
 def begin(tx: Tx, connection: str, store: str, names: Sequence[str], at: datetime) -> None:

@@ -16,6 +16,7 @@ from isthmus.model.product import Product
 from isthmus.records import sql as records
 from isthmus.records.sql import Kept
 from isthmus.runs import sql as runs
+from isthmus.runs.sql import Loaded
 from isthmus.shopify.parse.tally_node import Tally
 
 
@@ -23,8 +24,8 @@ def look(held: Held, step: str, store: str, kind: str, cursor: str | None, n: in
     """All of one kind that a store lists, or what changed there in the window; how many those are."""
     shop, road = held.road.shops[store], held.road
     with held.db.transaction() as tx:
-        is_loaded = runs.is_loaded(tx, road.connection, store, kind)
-    if not is_loaded:
+        history = runs.loaded(tx, road.connection, store, kind)
+    if not history.is_loaded:
         held.blind.append(Blind("store", store, kind, "its history is not loaded yet"))
         return n
     total = held.patiently(lambda: shop.reader.count(kind)) if held.asked.is_full else None
@@ -34,9 +35,13 @@ def look(held: Held, step: str, store: str, kind: str, cursor: str | None, n: in
         with held.db.transaction() as tx:
             keys = [(kind, store, str(tally.id)) for tally in page.listed]
             known = records.load(tx, road.connection, keys, road.packer)
-            rows = [_seen(shop, kind, tally, known.get((kind, store, str(tally.id))), at) for tally in page.listed]
+            rows = [
+                _seen(shop, kind, tally, kept, at)
+                for tally in page.listed
+                if (kept := known.get((kind, store, str(tally.id)))) is not None or _is_ours_to_know(tally, history)
+            ]
             drift.saw(tx, road.connection, held.id, "store", rows)
-            n += len(rows)
+            n += len(page.listed)
             held.move(tx, step, page.cursor, n, total)
         held.tell_step(step, n, total, is_done=page.cursor is None)
         if page.cursor is None:
@@ -98,6 +103,11 @@ def ours(kept: Kept | None, shop: Shop) -> dict[str, Any] | None:
         case Product() as product:
             told |= {"status": product.status, "variants": len(product.variants)}
     return told
+
+
+def _is_ours_to_know(tally: Tally, history: Loaded) -> bool:
+    """Whether a record that we never heard of should be known: not one from before the history that was loaded."""
+    return history.since is None or tally.updated_at >= history.since
 
 
 def _of_order(tally: Tally, order: Order) -> str | None:

@@ -55,8 +55,7 @@ def process(db: Database, road: Road, lanes: Sequence[Lane] = tuple(Lane), limit
             if len(events) < limit:
                 events += inbox.claim(tx, road.connection, (lane,), road.tick(lane), limit - len(events), claim, LEASE)
     if not events:
-        # What is left of a load, once nothing else of its lane is.
-        return Processed(revalue.remap_worth(db, road) if Lane.BACKFILL in lanes else 0)
+        return Processed(revalue.after_load(db, road) if Lane.BACKFILL in lanes else 0)
     try:
         return _work(db, road, claim, events)
     except Exception as error:

@@ -40,6 +40,13 @@ def regrouped(before: People, after: People) -> set[tuple[str, int]]:
     return {customer for customer in was.keys() | now.keys() if was.get(customer) != now.get(customer)}
 
 
+def after_load(db: Database, road: Road) -> int:
+    """`remap_worth`, unless a load is still under way; how many contacts."""
+    with db.transaction() as tx:
+        is_due = sales.is_due(tx, road.connection)
+    return remap_worth(db, road) if is_due else 0
+
+
 def remap_worth(db: Database, road: Road) -> int:
     """Put everybody whose worth a load has changed on the backfill lane, once per person; how many contacts.
 

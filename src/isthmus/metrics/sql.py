@@ -170,14 +170,15 @@ def of_people(tx: Tx, connection: str, buyers: Sequence[Buyer]) -> list[Worth]:
     return [_worth(some) for some in of]
 
 
-def has_untold(tx: Tx, connection: str) -> bool:
-    """Whether `untold` has anybody left."""
+def is_due(tx: Tx, connection: str) -> bool:
+    """Whether `untold` has anybody, and no load is under way that would give more of the same people."""
     return bool(
         tx.fetch_value(
             # In the order of the index, so that even stale statistics make nobody read the whole table.
-            """SELECT true FROM sale WHERE connection = %s AND is_untold
+            """SELECT true FROM sale WHERE connection = %(connection)s AND is_untold AND NOT EXISTS (
+                   SELECT FROM load WHERE connection = %(connection)s AND state IN ('wanted', 'running', 'ready'))
                ORDER BY connection, store, customer_id, email LIMIT 1""",
-            (connection,),
+            {"connection": connection},
         )
     )
 

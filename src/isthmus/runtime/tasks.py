@@ -33,6 +33,7 @@ from isthmus.flows.remap import is_asked, remap
 from isthmus.flows.road import Road
 from isthmus.flows.settle import settle
 from isthmus.inbox import sql as inbox
+from isthmus.metrics import sql as sales
 from isthmus.model.failure import Failure
 from isthmus.model.lane import Lane
 from isthmus.outbox import sql as outbox
@@ -295,6 +296,7 @@ class Worker:
             return
         with db.transaction() as tx:
             has_events = any(inbox.is_due(tx, name, lane, road.tick(lane)) for lane in lanes)
+            has_events = has_events or (Lane.BACKFILL in lanes and sales.is_due(tx, name))
             now = road.clock.now()
             outbox.reap(tx, name, now)
             has_writes = road.is_live and outbox.due(tx, name, now, lanes)

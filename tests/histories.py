@@ -35,7 +35,7 @@ from isthmus.shopify.reads import Reads
 from scenes import HASH_KEY, InProcess, Town
 from sims.neighbourhood import Sizes
 from sims.shopify import life
-from sims.shopify.state import Delivery
+from sims.shopify.delivery import Delivery
 
 NEVER_LOST = ("customers/delete", "customers/merge", "orders/delete", "products/delete")
 """A listing by updated_at shows no deletion: one whose webhook never came is a matter for reconciliation."""

@@ -22,8 +22,9 @@ from scenes import Town
 from sims.neighbourhood import Sizes
 from sims.shopify import chance, world
 from sims.shopify.deeds import catalogue, paying, people, placing, refunding, sending
+from sims.shopify.delivery import Delivery
 from sims.shopify.events import Event
-from sims.shopify.state import Delivery, EmailConsent, Order, Store
+from sims.shopify.state import EmailConsent, Order, Store
 
 LEVEL = "SINGLE_OPT_IN"
 Opened = Callable[[], AbstractContextManager[Database]]

@@ -1,7 +1,6 @@
 """A listing that follows what happens in a shop is the one that sorting anew would give."""
 
 from admin_api import Admin
-
 from sims.neighbourhood import Neighbourhood, Sizes
 from sims.shopify.filters import SORTS
 from sims.shopify.sorting import STEADY, Sorting, in_order

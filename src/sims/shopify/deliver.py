@@ -23,8 +23,9 @@ import msgspec
 from sims.faults import Faults
 from sims.shopify import envelope, rest
 from sims.shopify.deeds import app
+from sims.shopify.delivery import Delivery
 from sims.shopify.events import Event
-from sims.shopify.state import Delivery, Subscription, World
+from sims.shopify.state import Subscription, World
 
 RETRIES = 8
 SPAN = timedelta(hours=4)

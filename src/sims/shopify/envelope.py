@@ -11,8 +11,8 @@ import hmac
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from sims.shopify.delivery import Delivery
 from sims.shopify.rest import parts
-from sims.shopify.state import Delivery
 from sims.shopify.versions import WEBHOOKS
 
 FAMILIES = {"classic": ("X-Shopify-",), "new": ("shopify-",), "both": ("X-Shopify-", "shopify-")}

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 import httpx2
 
 from sims.shopify.deliver import Deliveries
-from sims.shopify.state import Clock, Delivery
+from sims.shopify.delivery import Delivery
+from sims.shopify.state import Clock
 
 CONNECT_FOR = 1.0
 TOTAL_FOR = 5.0

@@ -24,9 +24,9 @@ from isthmus.ops.report import sql
 from isthmus.outbox import plan
 
 _SALES = """
-INSERT INTO sale (connection, store, id, name, placed_at, currency, status, is_valid, gross_mills, refunded_mills,
-                  net_mills, n_units, n_returned, customer_id)
-SELECT %(connection)s, 'uk', i, '#' || i, %(at)s - i * interval '10 seconds', 'GBP', 'complete', true,
+INSERT INTO sale (connection, store, id, name, placed_at, currency, status, is_valid, is_counted, gross_mills,
+                  refunded_mills, net_mills, n_units, n_returned, customer_id)
+SELECT %(connection)s, 'uk', i, '#' || i, %(at)s - i * interval '10 seconds', 'GBP', 'complete', true, true,
        mod(i, 100000) * 10, mod(i, 1000) * 10, (mod(i, 100000) - mod(i, 1000)) * 10, 2, 0, mod(i, 300000)
 FROM generate_series(1, %(n)s) AS i
 """

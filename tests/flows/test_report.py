@@ -20,6 +20,10 @@ AT = datetime(2026, 11, 22, 23, 30, tzinfo=UTC)
 RUN = """INSERT INTO run (connection, what, asked, state, started_at, moved_at)
          VALUES ('acme', 'reconcile', %s, %s, %s, %s)"""
 
+SALE = """INSERT INTO sale (connection, store, id, name, placed_at, currency, status, is_valid, is_counted, gross_mills,
+                           refunded_mills, net_mills, n_units, n_returned, customer_id)
+          VALUES ('acme', 'uk', %s, %s, %s, 'GBP', 'complete', %s, %s, %s, %s, %s, 1, 0, %s)"""
+
 
 def _order(
     tx: Tx, number: int, store: int | None, ours: int, platform: int | None, *, refunded: int = 0, is_valid: bool = True
@@ -36,8 +40,18 @@ def _order(
                  "paid" if is_valid else "cancelled", is_valid if side == "platform" else None, AT),
             )  # fmt: skip
     tx.execute(
-        "INSERT INTO sale VALUES ('acme', 'uk', %s, %s, %s, 'GBP', 'complete', %s, %s, %s, %s, 1, 0, %s, NULL)",
-        (number, f"#{number}", AT, is_valid, (ours + refunded) * 10, refunded * 10, ours * 10, 7_000 + number),
+        SALE,
+        (
+            number,
+            f"#{number}",
+            AT,
+            is_valid,
+            is_valid,
+            (ours + refunded) * 10,
+            refunded * 10,
+            ours * 10,
+            7_000 + number,
+        ),
     )
 
 
@@ -143,10 +157,7 @@ def test_a_run_over_a_window_holds_like_against_like(database: Database) -> None
     with database.transaction() as tx:
         tx.execute(RUN, ('{"since": "2026-11-22T00:00:00Z"}', "done", AT, AT))
         _order(tx, 1, 1000, 1000, 1000)
-        tx.execute(
-            "INSERT INTO sale VALUES ('acme', 'uk', 2, '#2', %s, 'GBP', 'complete', true, 99, 0, 99, 1, 0, 1, NULL)",
-            (AT,),
-        )
+        tx.execute(SALE, (2, "#2", AT, True, True, 99, 0, 99, 1))
     made = gather.report(database, "acme")
     assert made is not None
     assert made.totals[0].is_equal

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -12,8 +12,8 @@ from sims.neighbourhood import Neighbourhood, Sizes
 from sims.ometria import assumptions as ometria_assumptions
 from sims.ometria import dump
 from sims.shopify import assumptions as shopify_assumptions
-from sims.shopify.truth import truth
-from sims.wire import Request, Response, json_response
+from sims.shopify import truth
+from sims.wire import Request, Response, json_response, lines_response
 
 PREFIX = "/_sim/"
 
@@ -47,6 +47,7 @@ class Control:
             "deeds": self._happen,
             "troubles": self._sow,
             "native-import": lambda _: town.import_natively(),
+            "agency-script": lambda body: town.script(int(body.get("n", 3))),
             "preference-centre": self._preference_centre,
         }
 
@@ -59,9 +60,9 @@ class Control:
                     return json_response(self._gets[name](request.query))
                 match name.split("/"):
                     case ["platform", kind]:
-                        return json_response({"items": dump.items(self._town.ometria.account, kind)})
+                        return _listing(dump.walk(self._town.ometria.account, kind), request)
                     case ["truth", shop, kind]:
-                        return json_response({"items": truth(self._town.world, self._domain(shop), kind)})
+                        return _listing(truth.walk(self._town.world, self._domain(shop), kind), request)
             elif request.method == "POST" and name in self._posts:
                 body = request.json() if request.body else {}
                 if not isinstance(body, dict):
@@ -149,6 +150,13 @@ class Control:
         """`{"email" | "profile_id", "action": "unsubscribe" | "subscribe", "type"}`: a person decides by themselves."""
         _only(body, "email", "profile_id", "action", "type")
         return self._town.ometria.decide(**body)
+
+
+def _listing(items: Iterable[Any], request: Request) -> Response:
+    """Answer a list; with `format=ndjson` one a line, as they are read, for what is too large to hold."""
+    if request.query.get("format") == "ndjson":
+        return lines_response(items)
+    return json_response({"items": list(items)})
 
 
 def _only(body: Body, *known: str) -> None:

@@ -6,6 +6,7 @@ import random
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from sims import native, ondemand
@@ -61,6 +62,8 @@ class Neighbourhood:
             self.stop()
             self.seed, self.sizes = seed, sizes
             self.life_rate, self.n_steps = 0.0, 0
+            self._imported_at: datetime | None = None
+            self._backed_at: datetime | None = None
             self._dice = random.Random(seed)
             self.faults.reset(seed)
             self.tape.clear()
@@ -183,9 +186,30 @@ class Neighbourhood:
         done = {}
         with self.world.lock:
             for domain, store in self.world.stores.items():
-                customers, orders = native.customers(store), native.orders(store)
-                done[domain] = self.ometria.import_natively(customers, orders, store.shop.namespace)
+                done[domain] = self.ometria.import_natively(
+                    native.customers(store), native.orders(store), native.products(store), store.shop.namespace
+                )
         return done
+
+    def script(self, n: int = 3) -> dict[str, int]:
+        """Let an agency's script go over the account; return what it did."""
+        with self._busy:
+            return native.script(self.ometria.account, self.clock.now(), n)
+
+    def _write_beside(self, now: datetime) -> None:
+        """Let the platform's own connections run when it is time: the importer, and opt-outs on their way back."""
+        switches = self.ometria.account.switches
+        every = timedelta(seconds=switches.importer_every)
+        if every and (self._imported_at is None or now - self._imported_at >= every):
+            self._imported_at = now
+            self.import_natively()
+        if switches.native_unsubscriptions and (self._backed_at is None or now - self._backed_at >= native.BACK_EVERY):
+            account, since = self.ometria.account, self._backed_at
+            self._backed_at = now
+            told = [one for one in account.unsubscribes if since is None or one.listed_at >= since]
+            with self._busy, self.world.lock:
+                for store in self.world.stores.values():
+                    self.deliveries.take(native.unsubscribe(self.world, store, account, told, now))
 
     def sow(self, seed: int, each: int = 1, sorts: Sequence[str] = ()) -> list[Trouble]:
         """Sow troubles into both sides, silently; the platform's are in the consent of people its importer knows."""
@@ -220,6 +244,7 @@ class Neighbourhood:
     def tick(self) -> None:
         """Do what is due by the clock: the platform applies pushes, bulk operations go on."""
         self.ometria.tick()
+        self._write_beside(self.clock.now())
         if not self.shopify.bulk.is_served:
             self.shopify.bulk.tick()
 

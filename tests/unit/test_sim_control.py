@@ -57,6 +57,18 @@ def test_moving_the_clock_applies_what_has_become_due(town: Town) -> None:
     assert (stored["email"], stored["_meta"]["source"]) == ("a@example.com", "api")
 
 
+def test_large_dumps_come_line_by_line(town: Town) -> None:
+    whole = town.ask("GET", "truth/uk/orders").json()["items"]
+    answer = town.ask("GET", "truth/uk/orders", format="ndjson")
+    assert answer.stream is not None
+    assert [msgspec.json.decode(line) for line in b"".join(answer.stream).splitlines()] == whole
+    assert town.push(CONTACT) == 200
+    town.ask("POST", "clock", {"advance": 5})
+    told = town.ask("GET", "platform/contacts", format="ndjson")
+    assert told.stream is not None
+    assert msgspec.json.decode(b"".join(told.stream))["email"] == "a@example.com"
+
+
 def test_faults_are_one_plain_object(town: Town) -> None:
     assert town.ask("POST", "faults", {"ometria.down": True}).json()["ometria.down"] is True
     assert town.push(CONTACT) == 503
@@ -191,7 +203,7 @@ def test_people_unsubscribe_by_themselves_while_life_goes_on(town: Town) -> None
 
 
 def test_the_native_importer_reads_the_shops_where_it_is_switched_on(town: Town) -> None:
-    nothing = {"customers": 0, "orders": 0}
+    nothing = {"customers": 0, "orders": 0, "products": 0}
     assert set(map(str, town.ask("POST", "native-import", {}).json().values())) == {str(nothing)}
     town.ask("POST", "switches", {"native_importer": True, "phone_rule": "possible"})
     done = town.ask("POST", "native-import", {}).json()

@@ -21,7 +21,14 @@ from sims.ometria import apply, merging, push, reads, tamper, unsubscribes, view
 from sims.ometria.account import Account
 from sims.ometria.answers import forbidden, no_such_path, problem, too_many
 from sims.ometria.errors import PushError, Refusal
-from sims.ometria.importer import ShopCustomer, ShopOrder, import_customers, import_orders
+from sims.ometria.importer import (
+    ShopCustomer,
+    ShopOrder,
+    ShopProduct,
+    import_customers,
+    import_orders,
+    import_products,
+)
 from sims.ometria.limits import Bucket
 from sims.ometria.switches import Switches, turned
 from sims.tape import Tape
@@ -139,7 +146,11 @@ class Ometria:
                 )
 
     def import_natively(
-        self, customers: Iterable[ShopCustomer], orders: Iterable[ShopOrder], namespace: str
+        self,
+        customers: Iterable[ShopCustomer],
+        orders: Iterable[ShopOrder],
+        products: Iterable[ShopProduct],
+        namespace: str,
     ) -> dict[str, int]:
         """Let the account's own Shopify importer run, where `native_importer` is on; return what it wrote."""
         with self._lock:
@@ -148,6 +159,7 @@ class Ometria:
             return {
                 "customers": import_customers(self.account, customers, namespace, now),
                 "orders": import_orders(self.account, orders, namespace, now),
+                "products": import_products(self.account, products, namespace, now),
             }
 
     def tick(self) -> int:

@@ -93,7 +93,10 @@ _ROWS = (
     ("Opt-outs by API are not in /unsubscribes, and neither is any re-subscription", f"{_SUPPORT}/360011622878",
      "unsubscribes"),
     ("The importer's consent is not forced, it knows no SMS consent", f"{_SUPPORT}/9881943263389", "importer"),
-    ("The importer's collection and order ids", ASSUMED, "importer"),
+    ("The importer's collection, ids, totals, products and how often it runs", ASSUMED, "switches.importer_*"),
+    ("Opt-outs go back to the shop every five minutes, for people known by Shopify's id", f"{_SUPPORT}/17315331725085",
+     "switches.native_unsubscriptions"),
+    ("What an agency's script writes", ASSUMED, "native.script"),
     # what others do, and what is lost
     ("Records are altered and deleted behind our back, with or without a new time of change", ASSUMED, "tamper"),
     ("An accepted record may never be applied and stand in no error feed", ASSUMED, "app.KNOBS"),

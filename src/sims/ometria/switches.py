@@ -51,8 +51,14 @@ class Switches(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     timestamps_out: Literal["offset", "as_sent"] = "offset"
     refunds_deducted: bool = True
     unsub_lag: float = 0.0  # seconds until an unsubscribe is listed
-    # a second writer
+    # a second writer; all of it is ASSUMED but its namespace and what it knows of consent
     native_importer: bool = False
+    importer_ids: Literal["prefixed", "shopify", "name"] = "prefixed"  # uk:shopify_123, uk:123 or uk:1001
+    importer_namespace: bool = True  # whether its ids begin with the store's namespace
+    importer_totals: Literal["first", "net"] = "first"  # of a refunded order: what it first cost, or what is left
+    importer_products: bool = False
+    importer_every: float = 0.0  # seconds between its runs; 0: only when it is asked to
+    native_unsubscriptions: bool = False  # opt-outs go back to the shop every five minutes
 
 
 def turned(switches: Switches, changes: Mapping[str, Any]) -> Switches:

@@ -242,11 +242,9 @@ class History:
         deliver(self.db, self.road, self._open(lanes))
 
     def load_again(self) -> None:
-        """List everything once more; a store that cannot be listed now is left."""
-        with self.db.transaction() as tx:
-            tx.execute("DELETE FROM watermark WHERE name LIKE 'load:%'")
+        """Load everything once more; a store that cannot be read now is left."""
         with contextlib.suppress(Failure):
-            self.town.load()
+            self.town.backfill(again=True)
 
     def settle(self) -> None:
         settle(self.db, self.road)

@@ -10,14 +10,12 @@ import msgspec
 
 from isthmus.db.pool import Database
 from isthmus.flows.deliver import deliver
-from isthmus.flows.poll import KINDS
 from isthmus.flows.process import process
 from isthmus.flows.settle import settle
 from isthmus.inbox import sql as inbox
 from isthmus.model.event import Delivery
 from isthmus.model.lane import Lane
 from isthmus.model.write import Kind
-from isthmus.runs import sql as runs
 from isthmus.shopify.topics import COMPLIANCE, SUBSCRIBED, TOPICS
 from scenes import Town
 from sims.neighbourhood import Sizes
@@ -112,11 +110,8 @@ class Play(Town):
         settle(self.db, self.road)
 
     def load_history(self) -> None:
-        """List everything there is onto the backfill lane, once more."""
-        with self.db.transaction() as tx:
-            for store in self.road.shops:
-                runs.start_over(tx, "acme", store, [f"load:{kind}" for kind in KINDS])
-        self.load()
+        """Load everything there is onto the backfill lane, once more."""
+        self.backfill(again=True)
 
     # What became of it ------------------------------------------------------------------------------------------------
 

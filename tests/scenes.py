@@ -1,7 +1,9 @@
 """A stage for flows: a real database, both simulated neighbours in this process, a clock that only moves when told."""
 
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -10,7 +12,8 @@ from isthmus.db.pool import Database
 from isthmus.drift import sql as drift
 from isthmus.drift.sql import Finding
 from isthmus.flows.abandon import abandon
-from isthmus.flows.backfill import backfill
+from isthmus.flows.backfill.load import backfill
+from isthmus.flows.backfill.progress import Progress
 from isthmus.flows.compare import Comparison, compare
 from isthmus.flows.deliver import deliver
 from isthmus.flows.poll import KINDS, poll
@@ -28,6 +31,7 @@ from isthmus.model.lane import Lane
 from isthmus.model.write import Kind
 from isthmus.ometria.client import Ometria
 from isthmus.shopify import topics, webhooks
+from isthmus.shopify.bulk import Bulk
 from isthmus.shopify.client import Credentials, Shopify
 from isthmus.shopify.reads import Reads
 from sims.clock import SimClock
@@ -105,7 +109,7 @@ class Town:
                 self.clock,
                 transport=self.transport,
             )
-            shops[at["name"]] = Shop(at["name"], rules, Reads(client))
+            shops[at["name"]] = Shop(at["name"], rules, Reads(client), Bulk(client))
             self.sims.subscribe(at["domain"], "https://isthmus.example/hooks/shopify", topics.SUBSCRIBED)
         self.road = Road(
             connection="acme",
@@ -161,9 +165,13 @@ class Town:
         return 200
 
     def load(self) -> None:
-        """List all there is onto the backfill lane."""
-        for store in self.road.shops:
-            backfill(self.db, self.road, store)
+        """Load all there is onto the backfill lane."""
+        self.backfill()
+
+    def backfill(self, kinds: Sequence[str] = KINDS, **asked: Any) -> list[Progress]:
+        """Load history by bulk operations, from asking to the last record."""
+        with tempfile.TemporaryDirectory() as folder:
+            return backfill(self.db, self.road, sorted(self.road.shops), kinds, folder=Path(folder), **asked)
 
     def poll(self) -> None:
         for store in self.road.shops:

@@ -37,8 +37,8 @@ def test_from_two_files_to_both_sides_equal_and_a_clean_stop(fresh: Machine) -> 
     loaded = fresh.run("backfill", NAME)
     assert loaded.returncode == 0
     assert "uk orders: " in loaded.stderr
-    assert " listed" in loaded.stderr
-    assert all(one["done"] for one in fresh.told("backfill", NAME)["listed"])  # resumable: nothing is left to list
+    assert " loaded" in loaded.stderr
+    assert all(one["done"] for one in fresh.told("backfill", NAME)["loaded"])  # resumable: nothing is left to load
 
     def is_settled() -> bool:
         (told,) = fresh.told("status", NAME)["connections"]

@@ -88,6 +88,14 @@ _STOREFRONT = (
         remedy="Release a version of the app with the scope that the case names and let the store accept it.",
     ),
     Row(
+        code="storefront.bulk_failed",
+        title="Shopify could not write a part of the history",
+        cause=Cause.STOREFRONT,
+        owner=Owner.OPERATOR,
+        severity=Severity.HIGH,
+        remedy="Run the backfill again when Shopify is well; report the span named here to Shopify if it stays.",
+    ),
+    Row(
         code="storefront.token_refused",
         title="Shopify no longer accepts our credentials",
         cause=Cause.STOREFRONT,

@@ -1,21 +1,18 @@
-"""What joins a store: connect and backfill."""
+"""What joins a store: connect."""
 
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from isthmus.cli.opening import Config, Json, Name, must_be_known, opened
+from isthmus.cli.opening import Config, Json, opened
 
 if TYPE_CHECKING:
-    from isthmus.flows.backfill import Progress
     from isthmus.flows.connect import Checked
 
 
 def register(app: typer.Typer) -> None:
     app.command("connect", help=CONNECT)(connect)
-    app.command("backfill", help=BACKFILL)(backfill)
 
 
 CONNECT = """Check a connection file against both neighbours, store it, and subscribe what it leaves to us.
@@ -89,67 +86,3 @@ def _tell(checked: "Checked", name: str, mode: str, n_changed: int, *, dry_run: 
     else:
         show.lines(f"{name} is connected, mode {mode}; {n_changed} webhook subscriptions changed.")
         show.lines(f"Next: isthmus backfill {name}, and isthmus status {name}.")
-
-
-BACKFILL = """Load what the stores already have. Resumable: run it again after a stop and it goes on where it was.
-
-Lists every record and lets the workers read and send them behind everything urgent; nothing from history is ever a
-welcome or an automation. Needs `isthmus serve` or `isthmus work` to run beside it.
-
-\b
-isthmus backfill acme
-isthmus backfill acme --store uk --kind orders --since 2026-01-01
-"""
-
-
-def backfill(
-    name: Name,
-    store: Annotated[str | None, typer.Option(metavar="STORE", help="Only this store.")] = None,
-    kind: Annotated[
-        str, typer.Option(metavar="KINDS", help="Only these kinds: customers,products,orders.")
-    ] = "products,customers,orders",
-    since: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Only what was created on this day or later.")
-    ] = None,
-    again: Annotated[bool, typer.Option("--again", help="Begin anew, also what was loaded before.")] = False,
-    json: Json = False,
-    config: Config = None,
-) -> None:
-    from datetime import UTC
-
-    from isthmus.cli import progress, show
-    from isthmus.kit.explain import ConfigError
-    from isthmus.runtime import joining
-
-    kinds = [one.strip().removesuffix("s") for one in kind.split(",") if one.strip()]
-    unknown = [one for one in kinds if one not in ("customer", "product", "order")]
-    if unknown:
-        raise ConfigError(f"--kind: there is no kind {unknown[0]!r}; there are: customers, products, orders")
-    with opened(config) as app:
-        must_be_known(app, name)
-        stores = sorted(app.road(name).shops)
-        if store is not None and store not in stores:
-            raise ConfigError(f"--store: there is no store {store!r}; there are: {', '.join(stores)}")
-        with progress.listing() as tell:
-            seen: dict[tuple[str, str], Progress] = {}
-
-            def note(step: "Progress") -> None:
-                seen[step.store, step.kind] = step
-                tell(step)
-
-            joining.load(
-                app, name, [store] if store else stores, kinds,
-                since=since.replace(tzinfo=UTC) if since else None, again=again, tell=note,
-            )  # fmt: skip
-    if json:
-        show.document(
-            {
-                "connection": name,
-                "listed": [
-                    {"store": s.store, "kind": f"{s.kind}s", "listed": s.n_listed, "total": s.total, "done": s.is_done}
-                    for s in seen.values()
-                ],
-            }
-        )
-    else:
-        show.lines(f"{sum(step.n_listed for step in seen.values())} records are on the road; isthmus status {name}")

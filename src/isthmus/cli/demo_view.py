@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from isthmus.cli.demo_words import fault
-from isthmus.flows.backfill import Progress
+from isthmus.flows.backfill.progress import Progress
 from isthmus.flows.poll import KINDS
 from isthmus.ops.numbers import Status
 from isthmus.runtime.demo import View
@@ -53,19 +53,20 @@ class _Terminal(View):
         self._live = live
         self._began = time.monotonic()
         self._said: list[Text] = []
-        self._listed: dict[tuple[str, str], Progress] = {}
+        self._loads: dict[tuple[str, str], Progress] = {}
         self._drawn: list[RenderableType] = []
 
     def say(self, line: str) -> None:
         self._said.append(Text(f"{time.monotonic() - self._began:5.0f} s  {line}", style="dim", no_wrap=True))
         self._draw()
 
-    def listed(self, step: Progress) -> None:
-        self._listed[step.store, step.kind] = step
-        of_store = [told for (store, _), told in self._listed.items() if store == step.store]
-        if all(told.is_done for told in of_store) and len(of_store) == len(KINDS):
-            said = ", ".join(f"{told.n_listed} {told.kind}s" for told in of_store)
-            self.say(f"listed in {step.store}: {said}")
+    def loaded(self, step: Progress) -> None:
+        before = self._loads.get((step.store, step.kind))
+        self._loads[step.store, step.kind] = step
+        of_store = [told for (store, _), told in self._loads.items() if store == step.store]
+        if before != step and all(told.is_done for told in of_store) and len(of_store) == len(KINDS):
+            said = ", ".join(f"{told.n} {told.kind}s" for told in of_store)
+            self.say(f"history of {step.store}: {said}")
 
     def look(self, phase: str, status: Status, sims: Mapping[str, Any], left: float | None) -> None:
         self._drawn = [
@@ -88,7 +89,7 @@ class _Terminal(View):
             return _bar("agreement", agreement, f"{agreement:.1%}")
         kinds = connection.accounting
         there = sum(_on_platform(sims, kind) + n.excluded for kind, n in kinds.items())
-        of = max(sum(n.known for n in kinds.values()), sum(step.n_listed for step in self._listed.values()))
+        of = max(sum(n.known for n in kinds.values()), sum(step.total or step.n for step in self._loads.values()))
         return _bar("loaded", there / of if of else 0.0, f"{there} of {of}")
 
     def _draw(self) -> None:

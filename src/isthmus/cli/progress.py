@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from isthmus.flows.backfill import Progress as Step
+    from isthmus.flows.backfill.progress import Progress as Step
     from isthmus.flows.reconcile.held import Step as Walked
 
 
 @contextlib.contextmanager
-def listing() -> Iterator[Callable[["Step"], None]]:
-    """Something to tell each step of a listing to."""
+def loading() -> Iterator[Callable[["Step"], None]]:
+    """Something to tell each step of a load to."""
     if not sys.stderr.isatty():
-        yield _line
+        yield _Lines().tell
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -32,14 +32,25 @@ def listing() -> Iterator[Callable[["Step"], None]]:
             key = f"{step.store} {step.kind}s"
             if key not in known:
                 known[key] = bars.add_task(key, total=step.total)
-            bars.update(known[key], completed=step.n_listed, total=step.n_listed if step.is_done else step.total)
+            bars.update(known[key], completed=step.n, total=step.n if step.is_done else step.total)
 
         yield tell
 
 
-def _line(step: "Step") -> None:
-    of = "" if step.total is None else f" of {step.total}"
-    print(f"{step.store} {step.kind}s: {step.n_listed}{of} listed", file=sys.stderr)
+class _Lines:
+    """One line whenever something has changed."""
+
+    def __init__(self) -> None:
+        self._said: dict[tuple[str, str], Step] = {}
+
+    def tell(self, step: "Step") -> None:
+        key = (step.store, step.kind)
+        if self._said.get(key) == step:
+            return
+        self._said[key] = step
+        of = "" if step.total is None else f" of {step.total}"
+        found = f", {step.n_found} found" if not step.n else ""
+        print(f"{step.store} {step.kind}s: {step.n}{of} loaded{found}", file=sys.stderr)
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from isthmus.model.lane import Lane
 from isthmus.model.order import Order
 from isthmus.model.product import Product
 from isthmus.ometria.client import Ometria
+from isthmus.shopify.bulk import Bulk
 from isthmus.shopify.reads import Listed, Page, Tallies
 
 
@@ -46,6 +47,8 @@ class Shop(Struct, frozen=True):
     name: str
     rules: Rules
     reader: Reader
+    bulk: Bulk | None = None
+    """Its bulk operations, where it is read by more than a test's own words."""
 
 
 class Pace(Struct, frozen=True):

@@ -24,6 +24,7 @@ from isthmus.model.failure import Failure
 from isthmus.ometria.client import Ometria
 from isthmus.runtime import rules
 from isthmus.runtime.settings import Settings
+from isthmus.shopify.bulk import Bulk
 from isthmus.shopify.client import Credentials, Shopify
 from isthmus.shopify.reads import Reads
 from isthmus.web.hooks.verify import Door, Doors
@@ -114,6 +115,14 @@ class App:
             raise loaded.failure or KeyError(name)
         return loaded.road
 
+    def trouble(self, name: str) -> str | None:
+        """The code of why a connection has no road, a missing secret for instance; None where it has one."""
+        try:
+            self.road(name)
+        except Failure as failure:
+            return failure.code
+        return None
+
     def forget(self) -> None:
         """Look again at once: something was just changed."""
         self._looked_at = float("-inf")
@@ -145,7 +154,7 @@ class App:
         for n, store in enumerate(config.stores):
             own = rules.rules(connected, store, self.hash_key)
             client = self.shopify(connected, n)
-            shops[store.name] = Shop(store.name, own, Reads(client))
+            shops[store.name] = Shop(store.name, own, Reads(client), Bulk(client))
         return Road(
             connection=config.name,
             shops=shops,

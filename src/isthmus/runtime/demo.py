@@ -19,13 +19,13 @@ import httpx2
 from msgspec import Struct
 
 from isthmus.connections import file as files
-from isthmus.flows.backfill import Progress
+from isthmus.flows.backfill.progress import Progress
 from isthmus.flows.compare import Comparison, compare
 from isthmus.model.write import Kind
 from isthmus.ops import numbers
 from isthmus.ops.numbers import Status
 from isthmus.runs import sql as runs
-from isthmus.runtime import joining, roles, schema
+from isthmus.runtime import joining, loading, roles, schema
 from isthmus.runtime.app import App
 from isthmus.runtime.settings import load
 from isthmus.shopify.topics import SUBSCRIBED
@@ -76,7 +76,7 @@ class View:
 
     def say(self, line: str) -> None: ...
 
-    def listed(self, step: Progress) -> None: ...
+    def loaded(self, step: Progress) -> None: ...
 
     def look(self, phase: str, status: Status, sims: Mapping[str, Any], left: float | None) -> None: ...
 
@@ -97,9 +97,9 @@ class Demo:
         """Load, live for so many seconds (or until interrupted), come to rest, compare."""
         began = time.monotonic()
         self._view.say(f"the desk is on {self._desk}")
-        joining.load(
+        loading.load(
             self._app, NAME, sorted(self._app.road(NAME).shops), ["product", "customer", "order"],
-            since=None, again=False, tell=self._view.listed,
+            since=None, again=False, tell=self._view.loaded,
         )  # fmt: skip
         self._until_at_rest("loading", SETTLE_WITHIN)
         self._sims.set_faults(FAULTS)

@@ -1,15 +1,11 @@
-"""Connect a connection and load its history, with settings resolved."""
-
-from collections.abc import Callable, Sequence
-from datetime import datetime
+"""Connect a connection, with settings resolved."""
 
 from isthmus.connections import sql as connections
 from isthmus.connections.config import ConnectionConfig
 from isthmus.connections.secrets import resolve
 from isthmus.connections.sql import Connected
-from isthmus.flows import backfill, remap
 from isthmus.flows import connect as checking
-from isthmus.flows.backfill import Progress
+from isthmus.flows import remap
 from isthmus.flows.connect import Checked
 from isthmus.runs import sql as runs
 from isthmus.runtime.app import App
@@ -64,24 +60,3 @@ def _mapped_otherwise(before: Connected | None, after: Connected | None, hash_ke
     was = {store.name: rules(before, store, hash_key) for store in before.config.stores}
     now = {store.name: rules(after, store, hash_key) for store in after.config.stores}
     return [name for name in now if name in was and remap.differs(was[name], now[name])]
-
-
-def load(
-    app: App,
-    name: str,
-    stores: Sequence[str],
-    kinds: Sequence[str],
-    *,
-    since: datetime | None,
-    again: bool,
-    tell: Callable[[Progress], None],
-) -> int:
-    """Put history on the road, store by store; how many records were listed."""
-    road = app.road(name)
-    n = 0
-    for store in stores:
-        if again:
-            with app.db.transaction() as tx:
-                runs.start_over(tx, name, store, [f"load:{kind}" for kind in kinds])
-        n += backfill.backfill(app.db, road, store, kinds, since=since, tell=tell)
-    return n

@@ -99,6 +99,16 @@ class WorkerSettings(Section):
     threads: int = Field(default=4, ge=1, le=64, description="drains that one worker process runs side by side")
 
 
+class BackfillSettings(Section):
+    """Loading history."""
+
+    spool_dir: Annotated[Path | None, BeforeValidator(_folder)] = Field(
+        default=None,
+        description="where the results of bulk operations lie while they go in, readable by their owner alone and"
+        " removed when they are in; about 6 KB for each order. By default `spool` in database.data_dir",
+    )
+
+
 class RetentionSettings(Section):
     """How long what grows is kept."""
 
@@ -168,6 +178,7 @@ class Settings(BaseSettings):
     database: DatabaseSettings = DatabaseSettings()
     web: WebSettings = WebSettings()
     workers: WorkerSettings = WorkerSettings()
+    backfill: BackfillSettings = BackfillSettings()
     retention: RetentionSettings = RetentionSettings()
     notify: NotifySettings = NotifySettings()
     log: LogSettings = LogSettings()

@@ -5,6 +5,7 @@ may come before it (https://shopify.dev/docs/api/usage/bulk-operations/queries#t
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
 
 import msgspec
 from msgspec import Struct, field
@@ -15,7 +16,7 @@ from isthmus.model.failure import RejectedError
 from isthmus.model.order import Order
 from isthmus.model.product import Product
 from isthmus.shopify.parse import customer_node, order_node, product_node
-from isthmus.shopify.parse.body import UNREADABLE
+from isthmus.shopify.parse.body import UNREADABLE, utc
 from isthmus.shopify.parse.pieces_node import Ref
 
 Record = Customer | Order | Product
@@ -26,6 +27,7 @@ class Head(Struct, gc=False):
 
     id: str | None = None
     parent: str | None = field(default=None, name="__parentId")
+    updated: str | None = field(default=None, name="updatedAt")
     position: int = 0
     refunds: list[Ref] | None = None
 
@@ -36,6 +38,8 @@ class Found(Struct, frozen=True):
     id: int
     record: Record | None
     why: str = ""
+    updated_at: datetime | None = None
+    """The version of a record that must be read, where it is told."""
 
 
 _decode = msgspec.json.Decoder(Head).decode
@@ -64,12 +68,12 @@ def join(kind: str, lines: Iterable[bytes]) -> Iterator[Found]:
         number = ids.legacy(gid)
         if top.refunds:
             # What was returned, and for which lines, stands in connections inside the list of refunds.
-            yield Found(number, None, "refunds")
+            yield Found(number, None, "refunds", _when(top))
             continue
         try:
             yield Found(number, make(gid, line, below))
         except RejectedError as failure:
-            yield Found(number, None, failure.detail)
+            yield Found(number, None, failure.detail, _when(top))
 
 
 Below = Mapping[str, list[tuple[Head, bytes]]]
@@ -116,6 +120,13 @@ def _by_id(children: list[tuple[Head, bytes]]) -> list[bytes]:
     if len(children) > 1:
         children.sort(key=lambda one: ids.legacy(one[0].id) if one[0].id else 0)
     return [line for _, line in children]
+
+
+def _when(top: Head) -> datetime | None:
+    try:
+        return None if top.updated is None else utc(datetime.fromisoformat(top.updated))
+    except ValueError:
+        return None
 
 
 def _type(gid: str | None) -> str:

@@ -1,0 +1,125 @@
+"""One bulk operation from its start to its result, with a way out of everything that can happen to it.
+
+https://shopify.dev/docs/api/usage/bulk-operations/queries
+"""
+
+from datetime import datetime, timedelta
+
+from isthmus.cases import sql as cases
+from isthmus.cases.sql import Touch
+from isthmus.db.pool import Database
+from isthmus.flows.road import Road
+from isthmus.runs.loads import sql as loads
+from isthmus.runs.loads.sql import Load
+from isthmus.runs.span import halves
+from isthmus.runs.window import OVERLAP
+from isthmus.shopify.bulk import Bulk, BusyError, Operation, Status, query
+
+FAILED = "storefront.bulk_failed"
+DENIED = "storefront.access_denied"
+
+TRIES = 3
+"""How often the same span is asked for before it is given up."""
+
+STALLED_AFTER = timedelta(minutes=30)
+"""An operation that wrote no line for so long is stopped. Shopify would let it be for ten days."""
+
+_TOO_LARGE = ("timeout", "stalled")
+_WHYS = {"INTERNAL_SERVER_ERROR": "internal_error", "TIMEOUT": "timeout", "ACCESS_DENIED": "access_denied"}
+"""https://shopify.dev/docs/api/admin-graphql/2026-10/enums/BulkOperationErrorCode"""
+
+
+def start(db: Database, road: Road, load: Load) -> bool:
+    """Begin the operation of a load, or adopt the one we began before we were killed; False while too many run."""
+    bulk = of(road, load)
+    text = query(load.kind, load.since, load.until)
+    # What was begun before anybody watched for changes would leave a gap; what polls look back over, would not.
+    mine = [one for one in bulk.running() if one.query == text and one.created_at >= load.wanted_at - OVERLAP]
+    try:
+        operation = mine[0] if mine else bulk.start(text)
+    except BusyError:
+        return False
+    with db.transaction() as tx:
+        loads.begun(tx, road.connection, load.id, operation.gid, operation.created_at, road.clock.now())
+    return True
+
+
+def look(db: Database, road: Road, load: Load) -> None:
+    """See how far the operation of a load is, and do what follows from that."""
+    bulk, now = of(road, load), road.clock.now()
+    assert load.operation is not None  # noqa: S101 - a running load has one
+    operation = bulk.look(load.operation)
+    match None if operation is None else operation.status:
+        case None:
+            fail(db, road, load, "vanished")
+        case Status.FAILED:
+            assert operation is not None  # noqa: S101
+            fail(db, road, load, _WHYS.get(operation.error_code or "", "internal_error"))
+        case Status.EXPIRED | Status.CANCELED as status:
+            fail(db, road, load, status.lower())
+        case status:
+            assert operation is not None  # noqa: S101
+            if status.is_under_way and now - load.moved_at > STALLED_AFTER and not _has_moved(load, operation):
+                bulk.cancel(operation.gid)
+                fail(db, road, load, "stalled")
+            else:
+                _note(db, road, load, operation, now)
+
+
+def fail(db: Database, road: Road, load: Load, why: str) -> None:
+    """An operation came to nothing: ask again, ask for less, or give up and say what is missing."""
+    now = road.clock.now()
+    is_too_large = why in _TOO_LARGE or (why == "internal_error" and load.n_again > 0)
+    oldest = of(road, load).oldest(load.kind) if is_too_large else None
+    smaller = halves(load.span, oldest.created_at, now) if oldest is not None else None
+    with db.transaction() as tx:
+        if smaller is not None:
+            loads.split(tx, road.connection, load, smaller, why, now)
+        elif why != "access_denied" and load.n_again + 1 < TRIES:
+            loads.again(tx, road.connection, load.id, why, now)
+        else:
+            loads.end(tx, road.connection, load.id, "failed", now, why)
+            code = DENIED if why == "access_denied" else FAILED
+            cases.touch(tx, road.connection, [Touch(code, _subject(load), load.store, f"{why}: {missing(load)}")], now)
+
+
+def missing(load: Load) -> str:
+    """What a load that failed leaves out: `orders created from 2026-01-01 to 2026-02-01`."""
+    since = f" from {load.since:%Y-%m-%d %H:%M}" if load.since else ""
+    until = f" to {load.until:%Y-%m-%d %H:%M}" if load.until else ""
+    return f"{load.kind}s created{since}{until}" if since or until else f"all {load.kind}s"
+
+
+def over(db: Database, road: Road, load: Load) -> None:
+    """All records of a load are in."""
+    now = road.clock.now()
+    with db.transaction() as tx:
+        loads.end(tx, road.connection, load.id, "done", now)
+        for code in (FAILED, DENIED):
+            cases.resolve(tx, road.connection, code, now, "backfill", subjects=[_subject(load)], store=load.store)
+
+
+def of(road: Road, load: Load) -> Bulk:
+    """The bulk operations of a load's store."""
+    bulk = road.shops[load.store].bulk
+    assert bulk is not None  # noqa: S101 - every store that can be read has them
+    return bulk
+
+
+def _note(db: Database, road: Road, load: Load, operation: Operation, now: datetime) -> None:
+    is_ready = operation.status is Status.COMPLETED
+    with db.transaction() as tx:
+        loads.seen(
+            tx, road.connection, load.id, n_objects=operation.n_objects, n_roots=operation.n_roots,
+            n_bytes=operation.n_bytes, url=operation.url, is_ready=is_ready, now=now,
+        )  # fmt: skip
+
+
+def _has_moved(load: Load, operation: Operation) -> bool:
+    return operation.n_objects != load.n_objects
+
+
+def _subject(load: Load) -> str:
+    """The case is about a span, so that each that is missing is told, and the same one twice is one case."""
+    bounds = "".join(f":{at:%Y-%m-%dT%H:%M:%S}" if at else ":" for at in (load.since, load.until))
+    return f"load:{load.kind}{bounds}".rstrip(":")

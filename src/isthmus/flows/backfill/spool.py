@@ -1,0 +1,113 @@
+"""A result on the disk, in parts that each fit into memory: all lines of a record lie in one.
+
+A result may be of any size and its lines of any order, so it is spread by a hash of the record's id while it comes in.
+Only the owner may read the files, and they are removed as soon as they are in.
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+from zlib import crc32
+
+from msgspec import Struct
+
+from isthmus.kit.explain import ConfigError
+from isthmus.shopify.parse import lines
+
+PART = 16 * 2**20
+"""Bytes of a part, about: 3,000 orders, which take 60 MB while they are joined."""
+
+MOST = 256
+"""Parts of a result: as many files are open at once."""
+
+_ROOTS = {"order": "gid://shopify/Order/", "customer": "gid://shopify/Customer/", "product": "gid://shopify/Product/"}
+
+
+class Part(Struct, frozen=True):
+    """One part of a result: its number, and where it lies."""
+
+    number: int
+    path: Path
+
+
+def parts_of(n_bytes: int) -> int:
+    """How many parts a result of this size is spread over."""
+    return max(1, min(MOST, -(-n_bytes // PART)))
+
+
+def spread(folder: Path, kind: str, told: Iterable[bytes], n_parts: int) -> int:
+    """Spread the lines of a result; how many there were. The folder is there once all of it is.
+
+    A line names its parent, which for most is the record itself. What is two steps below (a variant's picture) is put
+    aside until it is known where its parent went.
+    """
+    making = folder.with_suffix(".part")
+    shutil.rmtree(making, ignore_errors=True)
+    making.mkdir(parents=True, mode=0o700)
+    root, n = _ROOTS[kind], 0
+    places: dict[str, int] = {}
+    with contextlib.ExitStack() as open_files:
+        files = [open_files.enter_context(_create(path(making, number))) for number in range(n_parts)]
+        aside = open_files.enter_context(_create(making / "aside"))
+        for line in told:
+            if not line:
+                continue
+            n += 1
+            top = lines.head(line)
+            if top.parent is None:
+                files[crc32((top.id or "").encode()) % n_parts].write(line + b"\n")
+            elif top.parent.startswith(root):
+                place = crc32(top.parent.encode()) % n_parts
+                files[place].write(line + b"\n")
+                if kind == "product" and top.id is not None:
+                    places[top.id] = place
+            else:
+                aside.write(line + b"\n")
+        aside.flush()
+        with (making / "aside").open("rb") as below:
+            for line in below:
+                files[places.get(lines.head(line).parent or "", 0)].write(line)
+    (making / "aside").unlink()
+    making.rename(folder)
+    return n
+
+
+def parts(folder: Path, n_parts: int, done: Iterable[int]) -> list[Part]:
+    """The parts that are still to be taken in; those that are in lose their file."""
+    are_in = set(done)
+    for number in are_in:
+        path(folder, number).unlink(missing_ok=True)
+    return [Part(number, path(folder, number)) for number in range(n_parts) if number not in are_in]
+
+
+def path(folder: Path, number: int) -> Path:
+    return folder / f"{number:04}.jsonl"
+
+
+def keep_only(spool: Path, folders: Sequence[Path]) -> None:
+    """Remove what was left behind by loads that are over."""
+    wanted = {folder.name for folder in folders}
+    if spool.is_dir():
+        for found in spool.iterdir():
+            if found.is_dir() and found.name not in wanted:
+                shutil.rmtree(found, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def held(spool: Path, connection: str) -> Iterator[None]:
+    """Be the only one on this machine who loads this connection; a killed process holds nothing any more."""
+    spool.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (spool / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(f"NAME: {connection} is being loaded by another command; wait until it is done") from None
+        yield
+
+
+def _create(name: Path) -> BinaryIO:
+    return os.fdopen(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb", 1 << 16)

@@ -1,49 +1,16 @@
 """The daily look at the ground under a connection: each difference a case, and only a look closes it."""
 
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from governed import URI, Governed
 from isthmus.cases import sql as cases
 from isthmus.db.pool import Database
-from isthmus.flows.govern import Watched, govern
 from isthmus.governance.rules import Held
 from isthmus.governance.verdict import Answer, Verdict
 from isthmus.shopify import documents, topics
-from isthmus.shopify.access import Expected
-from isthmus.shopify.client import Credentials, Shopify
-from plays import Play
-
-URI = "https://isthmus.example/hooks/shopify"
-
-
-class Governed(Play):
-    """A play whose connection is looked at every day."""
-
-    def __init__(self, db: Database) -> None:
-        super().__init__(db)
-        self.secrets = [Held("ometria.api_key", print="1")]
-        self.pinned = "2026-10"
-
-    def watched(self) -> Mapping[str, Watched]:
-        found = {}
-        for at in self.sims.stores():
-            shop = Shopify(
-                f"https://shopify.example/{at['domain']}", self.pinned,
-                Credentials(at["client_id"], at["client_secret"]), self.clock, transport=self.transport,
-            )  # fmt: skip
-            found[at["name"]] = Watched(shop, Expected(at["domain"], at["currency"], URI))
-        return found
-
-    def look(self) -> list[Verdict]:
-        self.pass_time(timedelta(days=1).total_seconds())
-        return govern(self.db, "acme", self.now, self.watched(), self.secrets, 4)
-
-    def open_codes(self) -> list[tuple[str, str, str]]:
-        rows = self.rows("SELECT code, store, subject FROM cases WHERE state = 'open' ORDER BY code, store, subject")
-        return [(row["code"], row["store"], row["subject"]) for row in rows]
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ OPENS = {
     "isthmus/ops/notify.py": "looks, in one snapshot, and touches nothing",
     "isthmus/ops/numbers.py": "looks, in one snapshot, and touches nothing",
     "isthmus/ops/report/gather.py": "looks, in one snapshot, and touches nothing",
+    "isthmus/ops/standing/facts.py": "looks, in one snapshot, and touches nothing",
     "isthmus/ops/trace.py": "looks, in one snapshot, and touches nothing",
     "isthmus/runtime/app.py": "what every role must know before there is a flow: connections, doors, the hash key",
     "isthmus/runtime/joining.py": "storing a connection goes with resolved secrets, which stop at the runtime",

@@ -43,7 +43,7 @@ def _refusing(why: str) -> Channel:
     return refuse
 
 
-def test(app: App) -> dict[str, str]:
+def try_out(app: App) -> dict[str, str]:
     """Send a message to every address; what became of it: "" where it was taken, else why not."""
     message = {
         "id": f"test-{claim_id()}",
@@ -72,14 +72,5 @@ def _watch(app: App, name: str) -> Watch:
         least=Severity(settings.notify.least),
         digest_at=settings.notify.digest_at,
         url=settings.web.public_url,
-        trouble=_trouble(app, name),
+        trouble=app.trouble(name),
     )
-
-
-def _trouble(app: App, name: str) -> str | None:
-    """Why a connection has no road: a secret is missing, say."""
-    try:
-        app.road(name)
-    except Failure as failure:
-        return failure.code
-    return None

@@ -1,0 +1,308 @@
+"""How each line of the operating checklist is judged: from the facts to ok, look, or could not look."""
+
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from msgspec import Struct
+
+from isthmus.cases.catalogue import Owner, Severity, row
+from isthmus.governance import calendar
+from isthmus.governance.verdict import Answer, Verdict
+from isthmus.model.lane import Lane
+from isthmus.ops.notify import promises
+from isthmus.ops.standing.facts import Facts
+from isthmus.ops.standing.sql import Ended, Group
+
+
+class Result(StrEnum):
+    """What a line of the checklist comes to."""
+
+    LOOK = "look"
+    COULD_NOT_LOOK = "could not look"
+    OK = "ok"
+
+
+class Judged(Struct, frozen=True):
+    """The result, what was seen in a few words, since when it is so, and how soon somebody should look."""
+
+    result: Result
+    said: str
+    since: datetime | None = None
+    severity: Severity = Severity.NORMAL
+
+
+Judge = Callable[[Facts], Judged]
+
+DAY = timedelta(days=1)
+NIGHTLY = timedelta(hours=26)
+"""How old what is done each day may be: a day and two hours of grace."""
+
+MANY_MISSED = 10
+"""Changes of one topic in a day that no webhook told of, from which on somebody should look why."""
+
+FULL = 0.9
+"""The share of a disk from which on it is full: PostgreSQL needs room to breathe."""
+
+
+def ok(said: str, since: datetime | None = None) -> Judged:
+    return Judged(Result.OK, said, since)
+
+
+def look(said: str, severity: Severity, since: datetime | None = None) -> Judged:
+    return Judged(Result.LOOK, said, since, severity)
+
+
+def blind(said: str, since: datetime | None = None) -> Judged:
+    return Judged(Result.COULD_NOT_LOOK, said, since)
+
+
+# The road ------------------------------------------------------------------------------------------------------------
+
+
+def is_open(facts: Facts) -> Judged:
+    shut = facts.switches
+    if facts.setup.trouble:
+        return look(f"cannot begin to work: {facts.setup.trouble}", Severity.URGENT)
+    if shut["blocked_code"]:
+        return look(f"shut by {shut['blocked_code']}", Severity.URGENT, shut["blocked_at"])
+    if shut["paused_at"]:
+        return look("paused by a person", Severity.HIGH, shut["paused_at"])
+    if shut["paused_lanes"]:
+        return look(f"paused: {', '.join(shut['paused_lanes'])}", Severity.NORMAL)
+    return ok(str(shut["mode"]))
+
+
+def lanes(facts: Facts) -> Judged:
+    late = []
+    for lane, promise in promises(facts.setup.enrichment_every).items():
+        oldest = facts.oldest.get(lane.rank)
+        if oldest is not None and facts.now - oldest > promise:
+            late.append((oldest, f"{lane}: {spell(facts.now - oldest)}, promised {spell(promise)}"))
+    if late:
+        return look("; ".join(said for _, said in late), Severity.HIGH, min(oldest for oldest, _ in late))
+    waits = [f"{lane} {spell(facts.now - facts.oldest[lane.rank])}" for lane in Lane if lane.rank in facts.oldest]
+    return ok(f"oldest: {', '.join(waits)}" if waits else "nothing waits")
+
+
+def cases_of(owner: Owner) -> Judge:
+    """Open cases of one owner: pressing ones, and those that were left too long."""
+    patience = {Severity.URGENT: timedelta(), Severity.HIGH: timedelta(), Severity.NORMAL: 7 * DAY}
+
+    def judge(facts: Facts) -> Judged:
+        own = [group for group in facts.groups if group.owner == owner]
+        if not own:
+            return ok("none")
+        pressing = [group for group in own if _presses(group, facts.now, patience)]
+        if not pressing:
+            return ok(f"{sum(group.n for group in own):,} open, none pressing")
+        first = min(pressing, key=lambda group: list(Severity).index(Severity(group.severity)))
+        said = "; ".join(f"{group.n:,} × {group.code}{_due(group)}" for group in pressing)
+        return look(said, Severity(first.severity), min(group.first_at for group in pressing))
+
+    return judge
+
+
+def _presses(group: Group, now: datetime, patience: dict[Severity, timedelta]) -> bool:
+    is_due = group.due_on is not None and (group.due_on - now.date()).days <= 7
+    waits = patience.get(Severity(group.severity))
+    return is_due or (waits is not None and now - group.first_at >= waits)
+
+
+def _due(group: Group) -> str:
+    return f" (due {group.due_on})" if group.due_on else ""
+
+
+def polls(facts: Facts) -> Judged:
+    every = facts.setup.poll_every
+    found = {key: at for key, at in facts.marks.items() if key[1].startswith("poll:") and at is not None}
+    if not found:
+        return look("nothing is polled yet", Severity.HIGH)
+    behind = {key: at for key, at in found.items() if facts.now - at > 3 * every}
+    if behind:
+        names = ", ".join(f"{store} {name.removeprefix('poll:')}" for store, name in sorted(behind))
+        return look(f"standing still: {names}", Severity.HIGH, min(behind.values()))
+    return ok(f"the last {spell(facts.now - max(found.values()))} ago", max(found.values()))
+
+
+def missed(facts: Facts) -> Judged:
+    n = sum(one["n"] for one in facts.missed)
+    most = [f"{one['store']} {one['topic']}: {one['n']:,}" for one in facts.missed if one["n"] >= MANY_MISSED]
+    return look("; ".join(most), Severity.NORMAL) if most else ok(f"{n:,} in the last day")
+
+
+def silent(facts: Facts) -> Judged:
+    groups = [group for group in facts.groups if group.code == "integration.webhook_silent"]
+    if groups:
+        stores = ", ".join(sorted({group.store for group in groups}))
+        return look(f"silent: {stores}", Severity.HIGH, min(group.first_at for group in groups))
+    return ok("none is silent")
+
+
+# Comparisons ---------------------------------------------------------------------------------------------------------
+
+
+def reconciled(name: str, within: timedelta) -> Judge:
+    """The last run of a sort was not long ago, saw all sides, and found nothing."""
+
+    def judge(facts: Facts) -> Judged:
+        run = facts.runs.get(name)
+        if run is None:
+            return look("never done", Severity.NORMAL)
+        if facts.now - run.ended_at > within:
+            return look(f"the last one is {spell(facts.now - run.ended_at)} old", Severity.NORMAL, run.ended_at)
+        return _of_run(run)
+
+    return judge
+
+
+def _of_run(run: Ended) -> Judged:
+    result = run.result or {}
+    if result.get("n_findings"):
+        return look(f"run {run.id} found {result['n_findings']:,} differences", Severity.NORMAL, run.ended_at)
+    if result.get("blind"):
+        sides = ", ".join(sorted({str(one.get("side", "?")) for one in result["blind"]}))
+        return blind(f"run {run.id} could not see: {sides}", run.ended_at)
+    return ok(f"run {run.id} found nothing", run.ended_at)
+
+
+def audited(facts: Facts) -> Judged:
+    run, note = facts.runs.get("audit"), facts.notes.get("audit")
+    at = max((one for one in (run and run.ended_at, note and note.at) if one), default=None)
+    if at is None:
+        return look("no report was noted", Severity.NORMAL)
+    age = facts.now - at
+    said = f"the last report is {spell(age)} old"
+    return ok(said, at) if age <= 31 * DAY else look(said, Severity.NORMAL, at)
+
+
+def not_built(what: str) -> Judge:
+    """A line that only a later version can judge, and that must not be forgotten until then."""
+    return lambda _: blind(what)
+
+
+# The ground ----------------------------------------------------------------------------------------------------------
+
+
+def ground(codes: Collection[str]) -> Judge:
+    """What the daily look found about these codes, if it looked lately."""
+
+    def judge(facts: Facts) -> Judged:
+        if facts.looked_at is None or facts.now - facts.looked_at > NIGHTLY:
+            return blind("nobody has looked since yesterday", facts.looked_at)
+        own = [verdict for verdict in facts.verdicts if verdict.code in codes]
+        found = [verdict for verdict in own if verdict.answer is Answer.FOUND]
+        if found:
+            severities = [Severity(row(verdict.code).severity) for verdict in found]
+            return look(_said(found), min(severities, key=list(Severity).index), facts.looked_at)
+        unseen = [verdict for verdict in own if verdict.answer is Answer.COULD_NOT_LOOK]
+        if unseen or not own:
+            return blind(_said(unseen) or "nothing was looked at", facts.looked_at)
+        return ok("as it should be", facts.looked_at)
+
+    return judge
+
+
+def versions(least: int) -> Judge:
+    """Days until the pinned versions end, by the calendar alone."""
+
+    def judge(facts: Facts) -> Judged:
+        lefts = {store: calendar.days_left(pinned, facts.now.date()) for store, pinned in facts.setup.versions.items()}
+        said = "; ".join(
+            f"{store}: {facts.setup.versions[store]}, {f'{left} days left' if left is not None else 'no last day'}"
+            for store, left in sorted(lefts.items())
+        )
+        shortest = min((left for left in lefts.values() if left is not None), default=None)
+        if shortest is None:
+            return blind(said or "no store")
+        if shortest > least:
+            return ok(said)
+        return look(said, Severity.URGENT if shortest <= 7 else Severity.HIGH)
+
+    return judge
+
+
+def secrets(facts: Facts) -> Judged:
+    if not facts.secrets:
+        return blind("nobody has looked yet")
+    old = {key: at for key, at in facts.secrets.items() if facts.now - at > 365 * DAY}
+    left = {key: at for key, at in facts.secrets.items() if "previous_" in key and facts.now - at > 7 * DAY}
+    if left:
+        return look(f"a finished rotation? still there: {', '.join(sorted(left))}", Severity.NORMAL, min(left.values()))
+    if old:
+        return look(f"older than a year: {', '.join(sorted(old))}", Severity.NORMAL, min(old.values()))
+    oldest = min(facts.secrets.values())
+    return ok(f"{len(facts.secrets)} known, unchanged for {spell(facts.now - oldest)} at most", oldest)
+
+
+# The machine ---------------------------------------------------------------------------------------------------------
+
+
+def pruned(facts: Facts) -> Judged:
+    at = facts.marks.get(("", "prune"))
+    if at is None:
+        return blind("it has not been night yet")
+    over = [
+        name
+        for name, keep in facts.setup.retention.items()
+        if (oldest := facts.kept.get(name)) is not None and facts.now - oldest > keep + 2 * DAY
+    ]
+    if over:
+        return look(f"older than agreed: {', '.join(sorted(over))}", Severity.HIGH, at)
+    if facts.now - at > NIGHTLY:
+        return look(f"the last one is {spell(facts.now - at)} old", Severity.NORMAL, at)
+    return ok("everything within its retention", at)
+
+
+def disk(facts: Facts) -> Judged:
+    used = f"the database takes {facts.size / 1e9:.1f} GB"
+    if facts.setup.disk is None:
+        return blind(f"{used}; its disk is another machine's")
+    free, whole = facts.setup.disk
+    said = f"{used}; {free / 1e9:.1f} GB of {whole / 1e9:.1f} GB are free"
+    return look(said, Severity.HIGH) if free < (1 - FULL) * whole else ok(said)
+
+
+def told(facts: Facts) -> Judged:
+    if not facts.setup.is_told:
+        return blind("notify.url is not set: nobody is told; alarm on the numbers")
+    n, since = facts.untold
+    if n and since is not None and facts.now - since > timedelta(minutes=5):
+        return look(f"{n:,} messages wait", Severity.HIGH, since)
+    return ok("nothing waits to be told")
+
+
+# What only people can say --------------------------------------------------------------------------------------------
+
+
+def noted(item: str, within: timedelta) -> Judge:
+    """A person said that it was done, and that is not too long ago."""
+
+    def judge(facts: Facts) -> Judged:
+        note = facts.notes.get(item)
+        if note is None:
+            return look(f"never noted; `isthmus check done {facts.connection} {item}`", Severity.LOW)
+        beside = f": {note.text}" if note.text else ""
+        said = f"{note.by}, {note.at:%Y-%m-%d}{beside}"
+        return ok(said, note.at) if facts.now - note.at <= within else look(f"long ago: {said}", Severity.LOW, note.at)
+
+    return judge
+
+
+def _said(verdicts: Sequence[Verdict]) -> str:
+    """What was seen, each thing once, with the stores that it was seen of."""
+    stores: dict[str, list[str]] = {}
+    for verdict in verdicts:
+        stores.setdefault(verdict.detail, []).append(verdict.store)
+    return "; ".join(
+        f"{', '.join(sorted(set(names)))}: {detail}" if any(names) else detail for detail, names in stores.items()
+    )
+
+
+def spell(span: timedelta) -> str:
+    """A span as people say it."""
+    seconds = max(0, int(span.total_seconds()))
+    for size, name in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {name}"
+    return f"{seconds} s"

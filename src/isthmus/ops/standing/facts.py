@@ -1,0 +1,100 @@
+"""Everything that the operating checklist judges, gathered at one moment."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from isthmus.db.pool import Database, Row
+from isthmus.governance.verdict import Verdict
+from isthmus.ops import sql as looks
+from isthmus.ops.standing import sql
+from isthmus.ops.standing.sql import Ended, Group
+
+DAY = timedelta(days=1)
+
+
+class Setup(Struct, frozen=True, kw_only=True):
+    """What the settings say, and the machine: the database does not know. `disk` is free and whole bytes."""
+
+    versions: Mapping[str, str] = {}
+    poll_every: timedelta = timedelta(minutes=5)
+    enrichment_every: timedelta = timedelta(minutes=15)
+    retention: Mapping[str, timedelta] = {}
+    is_told: bool = False
+    disk: tuple[int, int] | None = None
+    trouble: str | None = None
+
+
+class Note(Struct, frozen=True):
+    """That a person has done something: who, when, and what they wrote beside it."""
+
+    at: datetime
+    by: str
+    text: str = ""
+
+
+class Facts(Struct, frozen=True, kw_only=True):
+    """One connection as it stands."""
+
+    connection: str
+    now: datetime
+    setup: Setup
+    switches: Row
+    groups: list[Group]
+    oldest: dict[int, datetime]
+    runs: dict[str, Ended | None]
+    missed: list[Row]
+    marks: dict[tuple[str, str], datetime | None]
+    verdicts: list[Verdict]
+    looked_at: datetime | None
+    secrets: dict[str, datetime]
+    kept: dict[str, datetime | None]
+    size: int
+    untold: tuple[int, datetime | None]
+    notes: dict[str, Note]
+
+
+def gather(db: Database, connection: str, now: datetime, setup: Setup) -> Facts:
+    """How a connection stands now. Raises KeyError where there is none of that name."""
+    with db.transaction() as tx:
+        looks.hold_still(tx)
+        switches = sql.switches(tx, connection)
+        if switches is None:
+            raise KeyError(connection)
+        seen = sql.snapshots(tx, connection)
+        judged = seen.get(("", "verdicts"))
+        waiting = sql.notices_waiting(tx, connection) or {"n": 0, "since": None}
+        return Facts(
+            connection=connection,
+            now=now,
+            setup=setup,
+            switches=switches,
+            groups=sql.groups(tx, connection),
+            oldest=sql.oldest(tx, connection),
+            runs={
+                "reconcile": sql.last_run(tx, connection, "reconcile"),
+                "whole": sql.last_run(tx, connection, "reconcile", is_full=True),
+                "audit": sql.last_run(tx, connection, "audit"),
+            },
+            missed=sql.missed(tx, connection, now - DAY),
+            marks={(mark["store"], mark["name"]): mark["at"] for mark in sql.marks(tx, connection)},
+            verdicts=msgspec.convert(judged["body"]["verdicts"], list[Verdict]) if judged else [],
+            looked_at=judged["at"] if judged else None,
+            secrets=_ages(seen.get(("", "secrets"))),
+            kept=sql.oldest_kept(tx, connection),
+            size=sql.size(tx),
+            untold=(waiting["n"], waiting["since"]),
+            notes={
+                name.removeprefix("done:"): Note(row["at"], row["body"]["by"], row["body"].get("text", ""))
+                for (_, name), row in seen.items()
+                if name.startswith("done:")
+            },
+        )
+
+
+def _ages(row: Row | None) -> dict[str, datetime]:
+    body: dict[str, Any] = row["body"] if row else {}
+    return {key: datetime.fromisoformat(age["since"]) for key, age in body.items()}

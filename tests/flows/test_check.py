@@ -1,0 +1,181 @@
+"""The operating checklist, judged on a real database: what is ok, what somebody must look at, what nobody can tell."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from governed import Governed
+from isthmus.cases import sql as cases
+from isthmus.cases.sql import Touch
+from isthmus.connections import sql as connections
+from isthmus.db.pool import Database
+from isthmus.flows.attest import attest
+from isthmus.flows.govern import govern
+from isthmus.flows.prune import Retention, prune
+from isthmus.governance.rules import Held
+from isthmus.ops.checklist import DAILY, MONTHLY, NOTED, Line, evaluate
+from isthmus.ops.judges import Result
+from isthmus.ops.standing.facts import Setup, gather
+
+SETUP = Setup(
+    versions={"uk": "2026-10", "int": "2026-10"},
+    retention={"events": timedelta(days=90), "attempts": timedelta(days=30), "cases": timedelta(days=400)},
+    is_told=True,
+    disk=(50 * 10**9, 100 * 10**9),
+)
+
+
+@pytest.fixture
+def play(database: Database) -> Governed:
+    return Governed(database)
+
+
+def reconciled(play: Governed, **result: Any) -> None:
+    with play.db.transaction() as tx:
+        tx.execute(
+            """INSERT INTO run (connection, what, asked, state, started_at, moved_at, ended_at, result)
+               VALUES ('acme', 'reconcile', '{}', 'done', %(now)s, %(now)s, %(now)s, %(result)s)""",
+            {"now": play.now, "result": msgspec.json.encode({"n_findings": 0, **result}).decode()},
+        )
+
+
+def well(play: Governed) -> None:
+    """A day on which everything is done that should be."""
+    for _ in range(12):
+        play.person(f"p{play.now:%H%M%S}@example.com")
+    play.come_to_rest()
+    play.look()
+    govern(play.db, "acme", play.now, play.watched(), play.secrets, 4)
+    play.poll()
+    play.come_to_rest()
+    prune(play.db, play.now, Retention())
+    reconciled(play)
+
+
+def lines(play: Governed, items=DAILY, **setup: Any) -> Mapping[str, Line]:
+    told = evaluate(items, gather(play.db, "acme", play.now, msgspec.structs.replace(SETUP, **setup)))
+    ranks = [list(Result).index(line.result) for line in told]
+    assert ranks == sorted(ranks), "the most urgent come first"
+    return {line.key: line for line in told}
+
+
+def looks(found: Mapping[str, Line]) -> list[str]:
+    return sorted(key for key, line in found.items() if line.result is Result.LOOK)
+
+
+def test_a_good_day_needs_nobody(play: Governed) -> None:
+    well(play)
+    found = lines(play)
+    assert {line.key: line.said for line in found.values() if line.result is Result.LOOK} == {}
+    # Too few pushes for a judgement of limits, and a store without customers.
+    assert {key for key, line in found.items() if line.result is Result.COULD_NOT_LOOK} == {"limits", "people"}
+
+
+def test_a_new_connection_says_what_nobody_has_looked_at(play: Governed) -> None:
+    found = lines(play)
+    assert found["versions"].result is Result.COULD_NOT_LOOK
+    assert found["versions"].said == "nobody has looked since yesterday"
+    assert found["reconciled"].said == "never done"
+    assert found["pruned"].result is Result.COULD_NOT_LOOK
+
+
+def test_what_is_shut_or_late_comes_first(play: Governed) -> None:
+    well(play)
+    play.person("late@example.com")
+    play.sims.deliver(play.post)
+    play.pass_time(120)
+    assert looks(lines(play)) == ["lanes"]
+    with play.db.transaction() as tx:
+        connections.block(tx, "acme", "platform.key_refused", play.now)
+    found = lines(play)
+    assert next(iter(found)) == "open"
+    assert found["open"].said == "shut by platform.key_refused"
+    assert found["lanes"].said.startswith("realtime: ")
+
+
+def test_cases_are_judged_by_owner_age_and_due_date(play: Governed) -> None:
+    well(play)
+    with play.db.transaction() as tx:
+        cases.touch(tx, "acme", [Touch("platform.refused", "order:1", "uk")], play.now)
+        cases.touch(tx, "acme", [Touch("privacy.redact_customer", "customer:1", "uk")], play.now)
+    found = lines(play)
+    assert found["cases:integration operator"].said == "1 open, none pressing"
+    assert found["cases:privacy officer"].result is Result.LOOK
+    assert "(due 2026-12-" in found["cases:privacy officer"].said
+    play.pass_time(timedelta(days=8).total_seconds())
+    assert "cases:integration operator" in looks(lines(play))
+
+
+def test_what_stands_still_is_seen(play: Governed) -> None:
+    well(play)
+    play.pass_time(timedelta(days=2).total_seconds())
+    assert looks(lines(play)) == ["polls", "pruned", "reconciled"]
+    assert lines(play)["versions"].result is Result.COULD_NOT_LOOK
+
+
+def test_a_reconciliation_that_found_something_or_could_not_see_is_told_apart(play: Governed) -> None:
+    well(play)
+    reconciled(play, n_findings=3)
+    assert lines(play)["reconciled"].said == "run 2 found 3 differences"
+    reconciled(play, blind=[{"side": "platform", "store": "", "kind": "order", "why": "x"}])
+    blind = lines(play)["reconciled"]
+    assert (blind.result, blind.said) == (Result.COULD_NOT_LOOK, "run 3 could not see: platform")
+
+
+def test_a_disk_that_fills_and_messages_that_wait_are_seen(play: Governed) -> None:
+    well(play)
+    with play.db.transaction() as tx:
+        tx.execute(
+            """INSERT INTO notice (connection, key, state, at, body, due_at)
+               VALUES ('acme', 'run:1', 'finished', %(at)s, '{}', %(at)s)""",
+            {"at": play.now - timedelta(minutes=10)},
+        )
+    assert looks(lines(play, disk=(10**9, 100 * 10**9))) == ["disk", "told"]
+    assert lines(play, disk=None)["disk"].result is Result.COULD_NOT_LOOK
+    assert lines(play, is_told=False)["told"].result is Result.COULD_NOT_LOOK
+
+
+def test_missed_webhooks_are_a_line_of_their_own(play: Governed) -> None:
+    well(play)
+    with play.db.transaction() as tx:
+        tx.execute(
+            """INSERT INTO rhythm (connection, store, topic, hour, n_missed)
+               VALUES ('acme', 'uk', 'orders/create', date_trunc('hour', %s::timestamptz), 12)
+               ON CONFLICT (connection, store, topic, hour) DO UPDATE SET n_missed = 12""",
+            (play.now,),
+        )
+    assert lines(play)["missed"].said == "uk orders/create: 12"
+
+
+def test_a_change_of_the_shop_is_a_line_with_its_owner(play: Governed) -> None:
+    well(play)
+    play.uk.shop.taxes_included = False
+    govern(play.db, "acme", play.now, play.watched(), [Held("ometria.api_key", "not set")], 4)
+    found = lines(play)
+    assert found["settings"].owner == "store team"
+    assert found["settings"].said.startswith("uk: taxesIncluded was on and is off")
+    assert found["secrets"].result is Result.LOOK
+
+
+def test_the_monthly_list_wants_what_only_people_can_say(play: Governed) -> None:
+    well(play)
+    first = lines(play, MONTHLY)
+    assert set(looks(first)) == set(NOTED)
+    assert first["consent_audit"].said == "the comparison of consent is not built yet"
+    for item in NOTED:
+        attest(play.db, "acme", item, play.now, "ada", "done well")
+    found = lines(play, MONTHLY)
+    assert looks(found) == []
+    assert found["restore_test"].said == f"ada, {play.now:%Y-%m-%d}: done well"
+    play.pass_time(timedelta(days=100).total_seconds())
+    assert "restore_test" in looks(lines(play, MONTHLY))
+
+
+def test_a_secret_that_nobody_ever_exchanged_grows_old(play: Governed) -> None:
+    well(play)
+    assert lines(play, MONTHLY)["rotation"].result is Result.OK
+    play.pass_time(timedelta(days=400).total_seconds())
+    assert "older than a year: ometria.api_key" in lines(play, MONTHLY)["rotation"].said

@@ -379,15 +379,26 @@ class OpenCase(Struct, frozen=True):
     subject: str
 
 
-def own_cases(tx: Tx, connection: str, limit: int) -> list[OpenCase]:
-    """Open cases of the codes that runs own and that name a record or the rest of many, the oldest look first."""
+def own_cases(tx: Tx, connection: str, after: int, limit: int) -> list[OpenCase]:
+    """Open cases of the codes that runs own and that name a record or the rest of many, those behind `after`."""
     return tx.fetch_as(
         OpenCase,
         """SELECT id, code, store, subject FROM cases
-           WHERE connection = %s AND state = 'open' AND code = ANY(%s) AND subject <> ''
-           ORDER BY last_at, id LIMIT %s""",
-        (connection, list(OWN), limit),
+           WHERE connection = %s AND state = 'open' AND code = ANY(%s) AND subject <> '' AND id > %s
+           ORDER BY id LIMIT %s""",
+        (connection, list(OWN), after, limit),
     )
+
+
+def found_of(tx: Tx, connection: str, run: int, keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Of these records (kind, id) those that a run found something of."""
+    rows = tx.fetch_all(
+        """SELECT DISTINCT f.kind, f.id FROM finding f
+           JOIN unnest(%s::text[], %s::text[]) AS k (kind, id) ON f.kind = k.kind AND f.id = k.id
+           WHERE f.connection = %s AND f.run = %s""",
+        ([kind for kind, _ in keys], [own for _, own in keys], connection, run),
+    )
+    return {(row["kind"], row["id"]) for row in rows}
 
 
 # Forget --------------------------------------------------------------------------------------------------------------

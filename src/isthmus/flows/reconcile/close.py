@@ -7,38 +7,49 @@ from isthmus.drift.sql import KINDS, OpenCase
 from isthmus.flows.reconcile.facts import Key, Known, gather, look_again_at_store, look_again_there
 from isthmus.flows.reconcile.held import Held
 
-AT_ONCE = 200
-"""Cases that one run looks at; each may take a reading of both neighbours."""
+AT_ONCE = 10
+"""Cases of one page; each may take a reading of both neighbours."""
+
+MOST = 200
+"""Cases that one run looks at."""
 
 BY = "reconcile"
 
 
-def close(held: Held, step: str) -> None:
-    """Look once more at what cases of ours are about, and close those that are over."""
-    connection = held.road.connection
-    with held.db.transaction() as tx:
-        found = {(f.kind, f.id) for f in drift.findings(tx, connection, held.id)}
-        groups = drift.n_found(tx, connection, held.id)
-        cases_open = drift.own_cases(tx, connection, AT_ONCE)
-    about = {case.id: key for case in cases_open if (key := _key(held, case)) and key not in found}
-    over = [case.id for case in cases_open if _is_over(held, case, groups)]
-    with held.db.transaction() as tx:
-        known = gather(tx, held, sorted(set(about.values())))
+def close(held: Held, step: str, cursor: str | None, n: int) -> int:
+    """Look once more at what cases of ours are about, and close those that are over; how many were looked at."""
+    after = int(cursor or 0)
+    while held.goes_on():
+        with held.db.transaction() as tx:
+            some = drift.own_cases(tx, held.road.connection, after, AT_ONCE)
+            groups = drift.n_found(tx, held.road.connection, held.id)
+            about = {case.id: key for case in some if (key := _key(held, case))}
+            found = drift.found_of(tx, held.road.connection, held.id, list(about.values()))
+            known = gather(tx, held, sorted(set(about.values()) - found))
+        agreed = _agreed(held, known)
+        over = [case.id for case in some if about.get(case.id) in agreed or _is_over(held, case, groups)]
+        n, is_done = n + len(some), len(some) < AT_ONCE or n + len(some) >= MOST
+        after = some[-1].id if some else after
+        now = held.now()
+        with held.db.transaction() as tx:
+            held.n_closed += sum(cases.close(tx, case, now, BY) for case in over)
+            held.move(tx, step, str(after), n)
+        held.tell_step(step, n, None, is_done=is_done)
+        if is_done:
+            return n
+    return n
+
+
+def _agreed(held: Held, known: list[Known]) -> set[Key]:
+    """Of these the records on which all sides agree, each read once more where a listing did not tell."""
     look_again_at_store(held, [one for one in known if one.facts.store_look is Look.UNSEEN or _is_doubtful(one)])
     agreed = set()
     for one in known:
-        if not held.goes_on():
-            break
         if one.facts.platform_look is not Look.THERE:
             look_again_there(held, one)
         if attribute(one.facts) in (Standing.AGREED, Standing.SETTLED):
             agreed.add(one.key)
-    over += [case for case, key in about.items() if key in agreed]
-    now = held.now()
-    with held.db.transaction() as tx:
-        n = sum(cases.close(tx, case, now, BY) for case in over)
-        held.move(tx, step, None, n)
-    held.tell_step(step, n, None, is_done=True)
+    return agreed
 
 
 def _key(held: Held, case: OpenCase) -> Key | None:

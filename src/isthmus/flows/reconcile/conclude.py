@@ -23,8 +23,8 @@ from isthmus.model.write import Kind
 from isthmus.ometria.answers import decode
 from isthmus.outbox.proof import sql as proof
 
-AT_ONCE = 250
-"""Suspects of one transaction."""
+AT_ONCE = 50
+"""Suspects of one page: each may take a reading of its own, and the page must be done well within a run's lease."""
 
 LOOKS = 400
 """Single readings of the platform in one run: at our share of four a second that is three minutes. If all of them

@@ -17,7 +17,7 @@ from isthmus.runs.journal.sql import Run
 
 T = TypeVar("T")
 
-COUNTED = ("n_reads", "n_looks", "n_refuted")
+COUNTED = ("n_reads", "n_looks", "n_refuted", "n_closed")
 """Counts of a run that go on after a stop."""
 
 WAITS = tuple(timedelta(seconds=s) for s in (1, 3, 10, 30))
@@ -74,6 +74,7 @@ class Held(Struct):
     n_reads: int = 0
     n_looks: int = 0
     n_refuted: int = 0
+    n_closed: int = 0
 
     @property
     def id(self) -> int:

@@ -114,7 +114,7 @@ def _steps(held: Held) -> list[tuple[str, Look, tuple[str, str, str] | None]]:
             steps.append((f"platform {kind}s", partial(_of_platform, kind), ("platform", kind, "")))
     steps.append(("suspects", lambda held, step, cursor, n: suspect(held, step), None))  # noqa: ARG005 - at one go
     steps.append(("conclusions", conclude.conclude, None))
-    steps.append(("open cases", lambda held, step, cursor, n: close(held, step), None))  # noqa: ARG005
+    steps.append(("open cases", close, None))
     return steps
 
 
@@ -137,12 +137,11 @@ def _end(held: Held) -> Reconciled:
         by_code: dict[str, int] = {}
         for one in sums:
             by_code[one.code] = by_code.get(one.code, 0) + one.n
-        n_closed = held.n_read.get("open cases", 0)
         result = {
             "is_full": held.asked.is_full,
             "findings": by_code,
             "n_findings": sum(by_code.values()),
-            "n_closed": n_closed,
+            "n_closed": held.n_closed,
             "read": held.n_read,
             "blind": msgspec.to_builtins(held.blind),
         }
@@ -150,7 +149,7 @@ def _end(held: Held) -> Reconciled:
         whole = journal.latest(tx, connection, WHAT, is_full=True)
     _forget(held, [whole.id] if whole is not None else [])
     return Reconciled(
-        held.id, is_done=True, n_findings=sum(by_code.values()), sums=tuple(sums), n_closed=n_closed,
+        held.id, is_done=True, n_findings=sum(by_code.values()), sums=tuple(sums), n_closed=held.n_closed,
         n_read=dict(held.n_read), blind=tuple(held.blind),
     )  # fmt: skip
 

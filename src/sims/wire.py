@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -15,6 +16,8 @@ TIMEOUT_STATUS = 599
 
 TIMEOUT_HEADER = "x-sim-timeout"
 """Names, on a `TIMEOUT_STATUS` response, for how many seconds the caller is left hanging."""
+
+LINES_AT_ONCE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +60,14 @@ def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | No
 def timeout_response(seconds: float) -> Response:
     """Return the marker of an answer that comes only after `seconds`, which is later than any caller waits."""
     return Response(TIMEOUT_STATUS, {TIMEOUT_HEADER: f"{seconds:g}"})
+
+
+def lines_response(values: Iterable[Any]) -> Response:
+    """Return values as JSON lines, encoded while they are sent."""
+    return Response(200, {"Content-Type": "application/x-ndjson"}, stream=_lines(values))
+
+
+def _lines(values: Iterable[Any]) -> Iterator[bytes]:
+    encode, rest = msgspec.json.Encoder().encode, iter(values)
+    while some := list(islice(rest, LINES_AT_ONCE)):
+        yield b"".join(encode(one) + b"\n" for one in some)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from sims.ometria import views
@@ -14,21 +15,26 @@ KINDS = ("contacts", "orders", "products", "events", "profiles", "automations", 
 
 def items(account: Account, kind: str) -> list[dict[str, Any]]:
     """Return everything of one of `KINDS`: fields as sent, and `_meta` with what the platform added."""
+    return list(walk(account, kind))
+
+
+def walk(account: Account, kind: str) -> Iterator[dict[str, Any]]:
+    """Yield the same one by one, as it was when it was asked for: a large account need not be held twice."""
     match kind:
         case "contacts":
-            return [_stored(row) for row in account.contacts()]
+            return map(_stored, list(account.contacts()))
         case "orders":
-            return [_stored(row) for row in account.orders]
+            return map(_stored, list(account.orders))
         case "products":
-            return [_stored(row) for row in account.products]
+            return map(_stored, list(account.products))
         case "events":
-            return [_stored(row) for row in account.events]
+            return map(_stored, list(account.events))
         case "profiles":
-            return [_profile(account, one) for one in account.people.shelf]
+            return (_profile(account, one) for one in list(account.people.shelf))
         case "automations":
-            return list(account.automations)
+            return iter(list(account.automations))
         case "unsubscribes":
-            return [views.unsubscribe(one) for one in account.unsubscribes]
+            return (views.unsubscribe(one) for one in list(account.unsubscribes))
     raise ValueError(f"unknown kind {kind!r}; known: {', '.join(KINDS)}")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from sims.clock import iso
@@ -15,9 +15,22 @@ def truth(world: World, shop: str, kind: str) -> list[dict[str, Any]]:
 
     Kinds: customers, gone_customers, products, gone_products, orders, gone_orders, checkouts, subscriptions.
     """
-    read = KINDS[kind]
+    return list(walk(world, shop, kind))
+
+
+def walk(world: World, shop: str, kind: str) -> Iterator[dict[str, Any]]:
+    """Yield the same one by one, each as it is when its turn comes: a large store need not be held twice."""
+    store, (find, tell) = world.store(shop), KINDS[kind]
     with world.lock:
-        return read(world.store(shop))
+        found = list(find(store))
+    return _told(world, found, tell)
+
+
+def _told(world: World, found: list[Any], tell: Callable[[Any], dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for one in found:
+        with world.lock:
+            told = tell(one)
+        yield told
 
 
 def customer(one: Customer) -> dict[str, Any]:
@@ -147,13 +160,13 @@ def _consent(one: Any) -> dict[str, Any]:
     }
 
 
-KINDS: dict[str, Callable[[Store], list[dict[str, Any]]]] = {
-    "customers": lambda store: [customer(one) for one in store.customers.values()],
-    "gone_customers": lambda store: [customer(one) for one in store.gone_customers.values()],
-    "products": lambda store: [product(one) for one in store.products.values()],
-    "gone_products": lambda store: [product(one) for one in store.gone_products.values()],
-    "orders": lambda store: [order(one) for one in store.orders.values()],
-    "gone_orders": lambda store: [order(one) for one in store.gone_orders.values()],
-    "checkouts": lambda store: [checkout(one) for one in store.checkouts.values()],
-    "subscriptions": lambda store: [subscription(one) for one in store.subscriptions.values()],
+KINDS: dict[str, tuple[Callable[[Store], Iterable[Any]], Callable[[Any], dict[str, Any]]]] = {
+    "customers": (lambda store: store.customers.values(), customer),
+    "gone_customers": (lambda store: store.gone_customers.values(), customer),
+    "products": (lambda store: store.products.values(), product),
+    "gone_products": (lambda store: store.gone_products.values(), product),
+    "orders": (lambda store: store.orders.values(), order),
+    "gone_orders": (lambda store: store.gone_orders.values(), order),
+    "checkouts": (lambda store: store.checkouts.values(), checkout),
+    "subscriptions": (lambda store: store.subscriptions.values(), subscription),
 }

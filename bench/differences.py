@@ -25,9 +25,9 @@ from isthmus.outbox import plan
 
 _SALES = """
 INSERT INTO sale (connection, store, id, name, placed_at, currency, status, is_valid, is_counted, gross_mills,
-                  refunded_mills, net_mills, n_units, n_returned, customer_id)
+                  refunded_mills, net_mills, n_units, n_returned, customer_id, is_untold)
 SELECT %(connection)s, 'uk', i, '#' || i, %(at)s - i * interval '10 seconds', 'GBP', 'complete', true, true,
-       mod(i, 100000) * 10, mod(i, 1000) * 10, (mod(i, 100000) - mod(i, 1000)) * 10, 2, 0, mod(i, 300000)
+       mod(i, 100000) * 10, mod(i, 1000) * 10, (mod(i, 100000) - mod(i, 1000)) * 10, 2, 0, mod(i, 300000), false
 FROM generate_series(1, %(n)s) AS i
 """
 _SEEN = """

@@ -21,8 +21,8 @@ RUN = """INSERT INTO run (connection, what, asked, state, started_at, moved_at)
          VALUES ('acme', 'reconcile', %s, %s, %s, %s)"""
 
 SALE = """INSERT INTO sale (connection, store, id, name, placed_at, currency, status, is_valid, is_counted, gross_mills,
-                           refunded_mills, net_mills, n_units, n_returned, customer_id)
-          VALUES ('acme', 'uk', %s, %s, %s, 'GBP', 'complete', %s, %s, %s, %s, %s, 1, 0, %s)"""
+                           refunded_mills, net_mills, n_units, n_returned, customer_id, is_untold)
+          VALUES ('acme', 'uk', %s, %s, %s, 'GBP', 'complete', %s, %s, %s, %s, %s, 1, 0, %s, false)"""
 
 
 def _order(

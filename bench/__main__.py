@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from bench import differences, growth, ingest, mapping, pace, road
+from bench import audit, differences, growth, ingest, mapping, pace, road
 from msgspec import Struct
 
 
@@ -79,12 +79,19 @@ def _flat(told: dict[str, Any], before: str = "") -> list[tuple[str, Any]]:
     return found
 
 
+def _audit(given: argparse.Namespace) -> list[Figure]:
+    told = audit.run(given.customers, given.customers)
+    targets = {"seconds": 60, "from_export_seconds": 60}
+    return [Figure(name, value, targets.get(name), is_at_most=True) for name, value in told.items()]
+
+
 ALL: dict[str, Callable[[argparse.Namespace], list[Figure]]] = {
     "mapping": _mapping,
     "ingest": _ingest,
     "road": _road,
     "pace": _pace,
     "growth": _growth,
+    "audit": _audit,
     "differences": _differences,
 }
 
@@ -99,6 +106,7 @@ def main() -> None:
     options.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     options.add_argument("--seconds", type=int, default=300, help="of realtime arrivals in pace")
     options.add_argument("--orders", type=int, default=1_000_000, help="on each side of differences")
+    options.add_argument("--customers", type=int, default=2_000, help="and as many orders in audit")
     given = options.parse_args()
     if unknown := sorted(set(given.names) - set(ALL)):
         options.error(f"there is no {unknown[0]}; there are: {', '.join(ALL)}")

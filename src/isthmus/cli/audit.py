@@ -90,14 +90,19 @@ def _of_connection(
 
     from isthmus.cli.opening import must_be_known, opened
     from isthmus.connections import file as files
+    from isthmus.kit.log import configure
     from isthmus.runtime import auditing
+    from isthmus.runtime.settings import load
 
-    found = None if file is None else files.read(file)
-    with opened(config) as app:
-        if found is None:
+    if file is not None:
+        found = files.read(file)
+    else:
+        with opened(config) as app:
             found = app.connected(must_be_known(app, name or "")).config
-        budget = None if minutes is None else timedelta(minutes=minutes)
-        return auditing.of_connection(app, found, tell, lambda line: print(line, file=sys.stderr), budget=budget)
+    settings = load(config)
+    configure(settings.log.level, settings.log.format)
+    budget = None if minutes is None else timedelta(minutes=minutes)
+    return auditing.of_connection(found, settings, tell, lambda line: print(line, file=sys.stderr), budget=budget)
 
 
 def _show(done: "Audit", out: Path | None) -> None:

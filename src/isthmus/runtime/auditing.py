@@ -1,8 +1,11 @@
 """Audit a folder of exports, or a connection, with settings resolved."""
 
-from datetime import timedelta
+import contextlib
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+
+import httpx2
 
 from isthmus.checks.every import Setting
 from isthmus.connections.config import ConnectionConfig
@@ -13,13 +16,20 @@ from isthmus.flows.audit.telling import Say, Tell
 from isthmus.kit.clock import SystemClock
 from isthmus.model.finding import Audit
 from isthmus.ometria.limits import PUSHES_PER_SECOND
-from isthmus.runtime.app import App
+from isthmus.runtime import neighbours
 from isthmus.runtime.rules import rules
+from isthmus.runtime.settings import Settings
 from isthmus.shopify import exports
 from isthmus.shopify.access import Expected
 from isthmus.shopify.bulk import Bulk
 from isthmus.shopify.reads import Reads
 from isthmus.web.server import SHOPIFY_HOOK
+
+PATIENCE = 60.0
+"""Seconds that a call may wait for points: nobody waits for an audit."""
+
+UNKEYED = b"audit"
+"""Stands for the installation's key in ids that are measured and never sent."""
 
 
 def of_exports(folder: Path, tell: Tell) -> Audit:
@@ -29,32 +39,47 @@ def of_exports(folder: Path, tell: Tell) -> Audit:
     return export.from_exports(exports.find(folder), setting, now, tell)
 
 
-def of_connection(app: App, config: ConnectionConfig, tell: Tell, say: Say, *, budget: timedelta | None) -> Audit:
-    """A connection, stored or not; writes nothing, neither there nor here. BlockedError for a missing secret."""
+def of_connection(
+    config: ConnectionConfig, settings: Settings, tell: Tell, say: Say, *, budget: timedelta | None
+) -> Audit:
+    """A connection, stored or not; writes nothing, neither there nor here, and needs no database.
+
+    Raises BlockedError `integration.secret_missing`.
+    """
     for key, reference in config.secrets():
         resolve(reference, key)
-    now = app.clock.now()
-    public = app.settings.web.public_url
+    clock = _clock(settings)
+    now = clock.now()
+    public, mode = settings.web.public_url, config.connection
     passing = Connected(config, now, None, None, None, None, frozenset())
-    stores = []
-    for n, store in enumerate(config.stores):
-        shop = app.shopify(passing, n, patience=60.0)
-        expected = Expected(
-            domain=store.domain,
-            currency=store.currency,
-            uri=f"{public.rstrip('/')}{SHOPIFY_HOOK}" if public else None,
-            is_subscribed_by_app=store.subscriptions == "app",
-        )
-        own = rules(passing, store, app.hash_key)
-        stores.append(live.Store(store.name, shop, Bulk(shop), Reads(shop), own, expected))
     setting = Setting(
         today=now.date(),
         pushes_per_second=Decimal(str(config.ometria.push_per_second)),
         reporting=config.ometria.reporting_currency,
         rated=frozenset(config.ometria.rates),
-        is_decided=config.connection.takeover is not None,
+        is_decided=mode.takeover is not None,
     )
-    what = live.Connected(
-        config.name, stores, app.ometria(config), float(config.ometria.read_per_second), budget=budget
-    )
-    return live.of_connection(what, setting, app.clock, tell, say)
+    with contextlib.ExitStack() as stack:
+        stores = []
+        for n, store in enumerate(config.stores):
+            shop = stack.enter_context(neighbours.shopify(config, n, clock, patience=PATIENCE))
+            expected = Expected(
+                domain=store.domain,
+                currency=store.currency,
+                uri=f"{public.rstrip('/')}{SHOPIFY_HOOK}" if public else None,
+                is_subscribed_by_app=store.subscriptions == "app",
+            )
+            own = rules(passing, store, UNKEYED)
+            stores.append(live.Store(store.name, shop, Bulk(shop), Reads(shop), own, expected))
+        platform = stack.enter_context(neighbours.ometria(config))
+        what = live.Connected(config.name, stores, platform, float(config.ometria.read_per_second), budget=budget)
+        return live.of_connection(what, setting, clock, tell, say)
+
+
+def _clock(settings: Settings) -> SystemClock:
+    """Our own clock, or a simulator's where the settings follow one."""
+    clock = SystemClock()
+    if settings.clock.follow is not None:
+        told = httpx2.get(f"{settings.clock.follow}/_sim/clock", timeout=2.0).json()
+        clock.agree(datetime.fromisoformat(told["now"]))
+    return clock

@@ -1,0 +1,78 @@
+"""A round of checks: each sees what it wants, and says when it could not look."""
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from isthmus.checks import mask
+from isthmus.checks.every import Setting, every
+from isthmus.checks.phone import e164
+from isthmus.checks.round import Round
+from isthmus.model.census import Person, Source, Who
+from isthmus.model.finding import Clean, Found, Level, Unseen
+from isthmus.ops.audit_page import money, share
+
+
+def checks():
+    return every(Setting(today=date(2026, 11, 23), pushes_per_second=Decimal(4)))
+
+
+def test_a_check_that_could_not_look_says_why_and_is_not_clean():
+    answers = Round(checks()).answers({Source.PRODUCTS: "the file is missing"})
+    unseen = {one.code: one.reason for one in answers if isinstance(one, Unseen)}
+    assert unseen["no_sku"] == "products: the file is missing"
+    assert "no_email" not in unseen
+    assert {"no_email", "duplicate_email"} <= {one.code for one in answers if isinstance(one, Clean)}
+
+
+def test_every_check_needs_something_that_can_be_read_and_has_a_name_of_its_own():
+    made = checks()
+    assert len({check.code for check in made}) == len(made) >= 25
+    assert all(check.needs <= set(Source) for check in made)
+    everything = dict.fromkeys(Source, "away")
+    unseen = [one for one in Round(checks()).answers(everything) if isinstance(one, Unseen)]
+    assert {check.code for check in made} - {one.code for one in unseen} == {"protected_data"}
+
+
+def test_the_weightiest_comes_first_then_whatever_touches_most_people():
+    round_ = Round(checks())
+    show = round_.eyes(Person)
+    for n in range(30):
+        show(Person(Who("uk", str(n)), email=f"info@x{n}.com" if n > 5 else None))
+    found = [one for one in round_.answers({}) if isinstance(one, Found)]
+    assert [(one.code, one.level) for one in found] == [("no_email", Level.CARE), ("role_address", Level.NOTE)]
+
+
+def test_pictures_of_what_was_not_read_are_not_drawn():
+    round_ = Round(checks())
+    assert round_.pictures({Source.CONSENT: "not there"}) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [("joan@example.com", "j***@e***.com"), (" Joan@mail.example.co.uk", "J***@m***.uk"), ("x@host", "x***@h***"),
+     ("nobody", "n*** (no @)"), (None, ""), ("  ", "")],
+)  # fmt: skip
+def test_addresses_are_masked(text: str | None, masked: str):
+    assert mask.email(text) == masked
+
+
+@pytest.mark.parametrize(("text", "masked"), [("+447911123456", "+44***56"), ("123", "***"), (None, "")])
+def test_numbers_are_masked(text: str | None, masked: str):
+    assert mask.phone(text) == masked
+
+
+@pytest.mark.parametrize(
+    ("text", "country", "number"),
+    [("+447911123456", None, "+447911123456"), ("07911 123456", "GB", "+447911123456"), ("07911 123456", None, None),
+     ("+44 (0)7911 123456", None, "+447911123456"), ("+4", None, None), (None, "GB", None)],
+)  # fmt: skip
+def test_phones_in_one_spelling(text: str | None, country: str | None, number: str | None):
+    assert e164(text, country) == number
+
+
+def test_money_and_shares_as_people_read_them():
+    assert money({"GBP": Decimal("1204.5"), "JPY": Decimal(2000)}) == "2,000 JPY and 1,204.50 GBP"
+    assert [share(Decimal(text)) for text in ("0.25", "0.0001", "1", "0")] == ["25.0 %", "under 0.1 %", "all", "0.0 %"]
+    assert share(None) == ""

@@ -73,10 +73,11 @@ def _print(told: "Checklist", n_look: int) -> None:
     from isthmus.ops.judges import Result
 
     styles = {Result.LOOK: "red", Result.COULD_NOT_LOOK: "yellow", Result.OK: None}
-    table = show.table("result", "what", "seen", "since", "who owns it", "steps")
+    table = show.table("result", "what", "seen", "since", "who owns it", "steps in docs/")
     for line in told.lines:
         since = f"{line.since:%Y-%m-%d %H:%M}" if line.since else ""
-        values = (line.result, line.what, line.said, since, line.owner, line.guide)
+        steps = "" if line.result is Result.OK else line.guide.removeprefix("docs/")
+        values = (line.result, line.what, line.said, since, line.owner, steps)
         show.row(table, values, styles[line.result])
     closing = f"{show.count(n_look, 'line needs', 'lines need')} a person." if n_look else "Nothing needs a person."
     show.lines(table, closing)

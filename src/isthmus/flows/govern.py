@@ -1,7 +1,7 @@
 """Look once a day whether the ground has moved: versions, scopes, settings, secrets, limits; each difference a case."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import msgspec
@@ -29,6 +29,9 @@ MARK = "govern"
 
 TRIED = "govern:tried"
 """The one that says when somebody last began to."""
+
+COUNTED_FOR = timedelta(hours=20)
+"""How long pushes are counted before the count begins anew: nearly a day, however often somebody looks by hand."""
 
 SETTING = "storefront.setting_changed"
 SCOPES = "storefront.scopes_changed"
@@ -86,7 +89,8 @@ def govern(
             verdicts += _of_changes(tx, connection, name, seen[name], before, now)
         _tell(tx, connection, verdicts, now)
         governance.save(tx, connection, "", "verdicts", {"verdicts": msgspec.to_builtins(verdicts)}, now)
-        governance.save(tx, connection, "", "limits", dict(books), now)
+        if (last := before.get(("", "limits"))) is None or now - last.at >= COUNTED_FOR:
+            governance.save(tx, connection, "", "limits", dict(books), now)
         governance.save(tx, connection, "", "secrets", _ages(before.get(("", "secrets")), secrets, now), now)
         runs.advance(tx, connection, "", MARK, now, sum(one.answer is Answer.FOUND for one in verdicts))
     return verdicts

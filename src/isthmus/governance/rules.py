@@ -140,11 +140,11 @@ def limits(per_second: float, n_pushes: int | None, n_limited: int | None) -> Ve
     """Whether Ometria takes as many pushes as the connection believes it does, by the last day's answers."""
     code = "platform.limit_differs"
     if n_pushes is None or n_limited is None:
-        return blind(code, "not a day has passed since the last look")
+        return blind(code, "nobody has counted pushes yet")
     if n_pushes < LEAST_PUSHES and not n_limited:
-        return blind(code, f"{n_pushes} pushes in a day are too few to tell")
+        return blind(code, f"pushes since the last count are too few to tell: {n_pushes}")
     is_off = n_limited > TURNED_AWAY * max(n_pushes, LEAST_PUSHES)
-    detail = f"{n_limited} of {n_pushes} pushes since the last look were turned away at {per_second:g} per second"
+    detail = f"{n_limited} of {n_pushes} pushes since the last count were turned away at {per_second:g} per second"
     return judged(code, [detail] if is_off else ())
 
 

@@ -72,7 +72,7 @@ def sentence(connection: str, state: State, body: dict[str, Any]) -> str:
     """What happened, in one line that a person reads on a telephone."""
     name = f"{connection}, {body['store']}" if body.get("store") else connection
     text = f"{name}: {state.value}: {body.get('title', '')}".rstrip(": ")
-    if body.get("n", 1) != 1:
+    if body.get("what") == "case" and body.get("n", 1) != 1:
         text += f" ({body['n']:,} of it)"
     beside = ", ".join(str(body[part]) for part in ("severity", "owner") if body.get(part))
     if beside:

@@ -255,11 +255,11 @@ def pruned(facts: Facts) -> Judged:
 
 
 def disk(facts: Facts) -> Judged:
-    used = f"the database takes {facts.size / 1e9:.1f} GB"
+    used = f"the database takes {facts.size / 1e9:.2f} GB"
     if facts.setup.disk is None:
         return blind(f"{used}; its disk is another machine's")
     free, whole = facts.setup.disk
-    said = f"{used}; {free / 1e9:.1f} GB of {whole / 1e9:.1f} GB are free"
+    said = f"{used}; {free / 1e9:.0f} GB of {whole / 1e9:.0f} GB are free"
     return look(said, Severity.HIGH) if free < (1 - FULL) * whole else ok(said)
 
 

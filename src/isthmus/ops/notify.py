@@ -22,6 +22,7 @@ INTERVALS = 3
 LATELY = timedelta(days=2)
 """How far back a run is news."""
 
+NAMES = {"reconcile": "Reconciliation", "audit": "Audit", "backfill": "Load of history"}
 DAY = timedelta(days=1)
 _SEVERITIES = list(Severity)
 
@@ -136,12 +137,16 @@ def _run(run: Ended, watch: Watch) -> Standing:
     result = run.result or {}
     n = int(result.get("n_findings") or 0)
     state = State.FAILED if run.state == "failed" else State.FINISHED
-    what = run.what.capitalize()
+    title = f"{NAMES.get(run.what, run.what.capitalize())} {run.id}"
+    if "n_findings" in result:
+        title += f" found {n:,} differences" if n != 1 else " found 1 difference"
+    if result.get("blind"):
+        title += f"; could not see: {', '.join(sorted({str(one.get('side', '?')) for one in result['blind']}))}"
     body = {
         "what": "run",
         "run": run.id,
         "run_of": run.what,
-        "title": f"{what} {run.id} found {n:,} differences" if "n_findings" in result else f"{what} {run.id}",
+        "title": title,
         "n": n if "n_findings" in result else None,
         "started_at": written(run.started_at),
         "url": watch.url,

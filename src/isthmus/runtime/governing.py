@@ -1,5 +1,6 @@
 """Govern a stored connection: its stores, its secrets and its limits, with settings resolved."""
 
+import contextlib
 from collections.abc import Sequence
 from hashlib import blake2b
 
@@ -23,21 +24,22 @@ def govern(app: App, name: str) -> list[Verdict]:
     connected = app.connected(name)
     config = connected.config
     public = app.settings.web.public_url
-    stores = {}
-    for n, store in enumerate(config.stores):
-        try:
-            shop = app.shopify(connected, n, patience=PATIENCE)
-        except Failure:
-            continue  # the missing secret is a verdict of its own
-        expected = Expected(
-            domain=store.domain,
-            currency=store.currency,
-            uri=f"{public.rstrip('/')}{SHOPIFY_HOOK}" if public else None,
-            is_subscribed_by_app=store.subscriptions == "app",
-        )
-        stores[store.name] = Watched(shop, expected, store.access_token is not None)
     held = secrets(config, app.hash_key)
-    return governing.govern(app.db, name, app.clock.now(), stores, held, float(config.ometria.push_per_second))
+    with contextlib.ExitStack() as open_clients:
+        stores = {}
+        for n, store in enumerate(config.stores):
+            try:
+                shop = open_clients.enter_context(app.shopify(connected, n, patience=PATIENCE))
+            except Failure:
+                continue  # the missing secret is a verdict of its own
+            expected = Expected(
+                domain=store.domain,
+                currency=store.currency,
+                uri=f"{public.rstrip('/')}{SHOPIFY_HOOK}" if public else None,
+                is_subscribed_by_app=store.subscriptions == "app",
+            )
+            stores[store.name] = Watched(shop, expected, store.access_token is not None)
+        return governing.govern(app.db, name, app.clock.now(), stores, held, float(config.ometria.push_per_second))
 
 
 def secrets(config: ConnectionConfig, hash_key: bytes) -> Sequence[Held]:

@@ -30,7 +30,7 @@ from isthmus.model.lane import Lane
 from isthmus.model.order import Order
 from isthmus.records import remember
 from isthmus.records import sql as records
-from isthmus.records.sql import Canonical, Kept, Key
+from isthmus.records.sql import Canonical, Keep, Kept, Key
 from isthmus.records.weigh import Known, Verdict, weigh
 from isthmus.shopify.parse import customer_webhook
 
@@ -63,7 +63,7 @@ def absorb(tx: Tx, road: Road, words: Sequence[Told], now: datetime) -> list[Out
     changed = [change for change in work.changes if not change.is_remap]
 
     before, who, affected = _match(tx, road, work.changes, now)
-    kept = [(c.key[1], c.after, c.said_at) for c in changed if c.after is not None]
+    kept = [Keep(c.key[1], c.after, c.said_at, c.encoded) for c in changed if c.after is not None]
     records.save(tx, road.connection, kept, now, road.packer)
     records.confirm(tx, road.connection, work.confirmed)
     gone = [c for c in changed if c.is_gone]
@@ -133,11 +133,13 @@ def _fold(road: Road, work: Work, key: Key, kept: Kept | None, said: list[Told],
                 _end(work, word, State.STALE, "known to be gone", subject)
         else:
             record = _merge(change.after, word, work)
-            _, digest = records.encode(record)
+            encoded = records.encode(record)
+            digest = encoded[1]
             verdict = weigh(known, record.updated_at, digest, is_reading=word.is_reading, said_at=word.said_at)
             if verdict is Verdict.NEWER:
                 _ask_for_the_rest(work, word, change.after, record, now)
                 change.after, change.is_gone, is_changed = record, False, True
+                change.encoded = encoded
                 change.passed.append(record)
                 change.said_at = word.said_at
                 known = Known(record.updated_at, digest, said_at=word.said_at)
@@ -150,7 +152,8 @@ def _fold(road: Road, work: Work, key: Key, kept: Kept | None, said: list[Told],
                     work.confirmed.append((key, word.said_at))
             reason = {Verdict.STALE: "older than what is known", Verdict.ASK: "same version: read instead"}.get(verdict)
             state = State.APPLIED if verdict is Verdict.NEWER else State.STALE
-            _end(work, word, state, reason, subject, _names(road, record))
+            # What stands in no inbox (a load's records) need not be found there by anybody's name.
+            _end(work, word, state, reason, subject, _names(road, record) if word.event.id else ())
     if taken:
         change.lane = min((w.event.lane for w in taken), key=lambda lane: lane.rank)
         change.since = min(w.event.received_at for w in taken)
@@ -219,6 +222,7 @@ def _hear_claim(work: Work, word: Told, change: Change, now: datetime) -> Verdic
     if rule == "unread" or stands is known:
         return Verdict.STALE
     assert isinstance(customer, Customer)  # noqa: S101 - only then was anything weighed
+    change.encoded = None
     change.after = msgspec.structs.replace(
         customer, **{"email_consent" if claim.channel is Channel.EMAIL else "sms_consent": stands}
     )

@@ -21,6 +21,8 @@ class Change(Struct):
     is_remap: bool = False
     said_at: datetime | None = None
     """When the store said what is known now."""
+    encoded: tuple[bytes, bytes] | None = None
+    """`after` as JSON with its hash, where it was needed already."""
 
     @property
     def last(self) -> Canonical | None:

@@ -7,7 +7,8 @@ import uuid
 
 def legacy(gid: str) -> int:
     """The number at the end of `gid://shopify/Order/123`, also with `?…` behind it; ValueError where there is none."""
-    return int(gid.rpartition("/")[2].partition("?")[0])
+    last = gid.rpartition("/")[2]
+    return int(last if last.isdigit() else last.partition("?")[0])
 
 
 def gid(kind: str, number: int) -> str:

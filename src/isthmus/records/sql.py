@@ -113,15 +113,20 @@ class Version(Struct, frozen=True):
     said_at: datetime | None
 
 
-def save(
-    tx: Tx, connection: str, records: Sequence[tuple[str, Canonical, datetime | None]], now: datetime, packer: Packer
-) -> None:
-    """Keep these (store, record, when the store said so) as the latest; whoever calls has weighed them under the
-    records' locks.
-    """
+class Keep(Struct, frozen=True):
+    """A record to be kept, when the store said so, and what `encode` made of it where that is known already."""
+
+    store: str
+    record: Canonical
+    said_at: datetime | None
+    encoded: tuple[bytes, bytes] | None = None
+
+
+def save(tx: Tx, connection: str, records: Sequence[Keep], now: datetime, packer: Packer) -> None:
+    """Keep these as the latest; whoever calls has weighed them under the records' locks."""
     if not records:
         return
-    rows = [(*_row(store, record, packer), said_at) for store, record, said_at in records]
+    rows = [(*_row(one, packer), one.said_at) for one in records]
     columns = list(zip(*rows, strict=True))
     tx.execute(
         """INSERT INTO record (connection, kind, store, id, updated_at, body, hash, email, customer_id, token,
@@ -275,9 +280,10 @@ def _kept(row: Row, packer: Packer) -> Kept:
     )
 
 
-def _row(store: str, record: Canonical, packer: Packer) -> tuple[object, ...]:
+def _row(keep: Keep, packer: Packer) -> tuple[object, ...]:
+    record, store = keep.record, keep.store
     kind, _, name = key_of(store, record)
-    body, digest = encode(record)
+    body, digest = keep.encoded or encode(record)
     email = None if isinstance(record, Product) else normalise(record.email)
     token = None
     customer_id = None

@@ -27,7 +27,7 @@ class Scale:
 
     def amount(self, shop: str, presentment: str) -> Amount:
         """One sum given in both currencies; NOTHING itself for zero, so that zero always encodes alike."""
-        if shop == presentment and self._has_cents and shop[-3:-2] == ".":
+        if shop == presentment and self._has_cents:
             seen = self.seen.get(shop)
             if seen is None:
                 seen = self.seen[shop] = self._both(shop)
@@ -41,15 +41,16 @@ class Scale:
         return value or ZERO
 
     def _both(self, text: str) -> Amount:
-        value = _finite(text)
+        value = _finite(text) if text[-3:-2] == "." else exact(text, self.shop)
         return Amount(value, value) if value else NOTHING
 
     def total(self, parts: Sequence[tuple[str, str]]) -> Amount:
         """The sum of (shop, presentment) texts."""
         if len(parts) == 1:
             return self.amount(*parts[0])
-        first = sum((exact(shop, self.shop) for shop, _ in parts), ZERO)
-        second = sum((exact(presentment, self.presentment) for _, presentment in parts), ZERO)
+        amounts = [self.amount(*part) for part in parts]
+        first = sum([one.shop for one in amounts], ZERO)
+        second = sum([one.presentment for one in amounts], ZERO)
         return Amount(first, second) if first or second else NOTHING
 
 

@@ -398,7 +398,6 @@ def test_two_processes_never_do_the_same_run(play: Play) -> None:
 
 def test_nothing_is_missed_before_the_history_is_loaded(play: Play) -> None:
     with play.db.transaction() as tx:
-        tx.execute("DELETE FROM watermark WHERE name = 'load:order'")
         tx.execute("DELETE FROM load WHERE kind = 'order'")
     play.orders(play.ada, is_told=False)
     play.pass_time(600)

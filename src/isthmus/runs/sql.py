@@ -38,12 +38,10 @@ class Loaded(Struct, frozen=True):
 def loaded(tx: Tx, connection: str, store: str, kind: str) -> Loaded:
     """How much of a store's history of this kind has been loaded."""
     row = tx.fetch_one(
-        """SELECT coalesce(bool_and(state IN ('done', 'split')), EXISTS (
-                      SELECT FROM watermark WHERE connection = %(connection)s AND store = %(store)s
-                        AND name = 'load:' || %(kind)s AND done_at IS NOT NULL)) AS is_loaded,
+        """SELECT coalesce(bool_and(state IN ('done', 'split')), false) AS is_loaded,
                   CASE WHEN bool_or(since IS NULL) THEN NULL ELSE min(since) END AS since
-           FROM load WHERE connection = %(connection)s AND store = %(store)s AND kind = %(kind)s""",
-        {"connection": connection, "store": store, "kind": kind},
+           FROM load WHERE connection = %s AND store = %s AND kind = %s""",
+        (connection, store, kind),
     )
     return Loaded(bool(row and row["is_loaded"]), row["since"] if row else None)
 

@@ -28,7 +28,7 @@ def test_a_shop_as_it_should_be_makes_no_case(play: Governed) -> None:
     assert play.open_codes() == []
 
 
-def test_a_setting_that_nobody_tells_of_is_a_case_with_what_it_means(play: Governed) -> None:
+def test_f15_a_setting_that_nobody_tells_of_is_a_case_with_what_it_means(play: Governed) -> None:
     """F15: no webhook fires when a merchant changes the consent of the checkout."""
     play.look()
     play.uk.shop.sms_consent_at_checkout = False
@@ -63,7 +63,7 @@ def test_a_setting_that_goes_back_closes_its_case(play: Governed) -> None:
     assert play.cases("storefront.setting_changed") == []
 
 
-def test_a_version_that_ends_is_a_case_that_grows_more_severe(play: Governed) -> None:
+def test_f87_a_version_that_ends_is_a_case_that_grows_more_severe(play: Governed) -> None:
     """F87: the pinned version and its last day."""
     play.pinned = play.uk.shop.webhook_version = "2026-01"
     play.sims.store("int").shop.webhook_version = "2026-01"
@@ -94,7 +94,7 @@ def test_doubled_subscriptions_are_reported(play: Governed) -> None:
     assert case["store"] == "uk"
 
 
-def test_scopes_that_were_silently_reduced_are_found_and_so_is_their_return(play: Governed) -> None:
+def test_f89_scopes_that_were_silently_reduced_are_found_and_so_is_their_return(play: Governed) -> None:
     """F89: a scope is gone after the app was installed anew."""
     play.look()
     play.sims.faults.set({"shopify.dropped_scopes": "read_returns"})
@@ -107,7 +107,7 @@ def test_scopes_that_were_silently_reduced_are_found_and_so_is_their_return(play
     assert play.open_codes() == []
 
 
-def test_customer_data_that_is_no_longer_given_is_found(play: Governed) -> None:
+def test_f88_customer_data_that_is_no_longer_given_is_found(play: Governed) -> None:
     """F88: approval for protected customer data is missing, and every address is null."""
     for _ in range(10):
         play.person(None)

@@ -45,7 +45,7 @@ def fresh() -> Iterator[Machine]:
         yield made
 
 
-def test_an_alarm_reaches_our_own_webhook_within_a_minute(
+def test_f95_an_alarm_reaches_our_own_webhook_within_a_minute(
     fresh: Machine, heard: tuple[list[dict[str, Any]], str]
 ) -> None:
     """F95: what the shop's owner is mailed, nobody reads; what we are told arrives."""

@@ -1,0 +1,253 @@
+"""After any history every contact says what its person's orders come to in the shops, to the penny.
+
+The expected sums are taken from what the simulated shops themselves hold, not from anything that isthmus made of it.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_UP, Decimal
+from random import Random
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from histories import History
+from isthmus.db.pool import Database
+from isthmus.kit.email import normalise
+from isthmus.mapping import order as mapping
+from isthmus.metrics import sql as sales
+from isthmus.metrics.sql import Buyer
+from isthmus.metrics.worth import worth
+from isthmus.model import order as canonical
+from isthmus.model.lane import Lane
+from isthmus.model.write import Kind
+from isthmus.records import sql as records
+from lengths import LONG
+from sims.shopify import money
+from sims.shopify.deeds import people
+from sims.shopify.state import Customer, Order, Store
+
+Opened = Callable[[], contextlib.AbstractContextManager[Database]]
+
+OF_PEOPLE = ("somebody_appears", "somebody_moves", "somebody_leaves", "two_are_one")
+OF_ORDERS = (
+    "somebody_orders", "somebody_orders", "somebody_orders", "money_arrives", "money_arrives", "money_stays_away",
+    "money_goes_back", "money_goes_back", "a_refund_arrives_or_not", "an_order_is_cancelled", "an_order_is_edited",
+    "an_order_is_edited", "goods_are_exchanged", "a_return_moves_on", "an_order_is_erased",
+)  # fmt: skip
+OWN = ("takes_the_address_of_another", "takes_the_address_of_a_guest", "is_loaded_again", "all_is_done", "time_passes")
+
+deeds = st.lists(st.tuples(st.sampled_from((*OF_PEOPLE, *OF_ORDERS, *OF_ORDERS, *OWN)), st.integers(0, 2**16)),
+                 min_size=30, max_size=60)  # fmt: skip
+
+
+@settings(
+    max_examples=300 if LONG else 6,
+    deadline=None,
+    derandomize=not LONG,
+    database=None,
+    phases=(Phase.generate, Phase.shrink) if LONG else (Phase.generate,),
+    suppress_health_check=list(HealthCheck),
+)
+@given(seed=st.integers(0, 2**16), told=deeds)
+def test_metrics_are_the_penny_sum_of_the_shops_orders(
+    fresh_database: Opened, seed: int, told: list[tuple[str, int]]
+) -> None:
+    with fresh_database() as db:
+        history = History(db, seed)
+        history.town.load()
+        history.town.poll()
+        for deed, own in told:
+            _happen(history, deed, own)
+        assert history.end().differences == ()
+        persons = _persons(history)
+        for store, customer in _customers(history):
+            says = history.town.lookup(Kind.CONTACT, f"{_namespace(history, store)}{customer.id}")
+            if says is None:
+                assert _is_accounted_for(history, store, customer)
+            else:
+                _agrees(says["properties"], persons[_person(store, customer)])
+        _the_database_agrees(history)
+
+
+def test_the_world_has_what_the_sums_are_about(fresh_database: Opened) -> None:
+    """Otherwise the property above would hold of nothing."""
+    with fresh_database() as db:
+        history = History(db, 3)
+        history.town.load()
+        for n in range(20):
+            for deed in dict.fromkeys((*OF_PEOPLE, *OF_ORDERS, *OWN[:2])):
+                if deed != "an_order_is_erased" or n < 10:
+                    _happen(history, deed, n)
+        assert history.end().differences == ()
+        persons = [orders for orders in _persons(history).values() if orders]
+        placed = [order for orders in persons for _, order in orders]
+        assert any(len({store.shop.name for store, _ in orders}) > 1 for orders in persons)
+        assert any(len({order.currency for order in map(_order, orders)}) > 1 for orders in persons)
+        assert any(order.customer_id is None for order in placed)
+        assert any(_back(order) for order in placed)
+        assert any(order.edits for order in placed)
+        assert any(order.cancelled_at for order in placed)
+        assert any(store.gone_orders for store in history.sims.world.stores.values())
+        assert any(one.merged_into for store in history.sims.world.stores.values()
+                   for one in store.gone_customers.values())  # fmt: skip
+
+
+def _happen(history: History, deed: str, seed: int) -> None:
+    match deed:
+        case "is_loaded_again":
+            history.load_again()
+        case "all_is_done":
+            history.work()
+        case "time_passes":
+            history.town.pass_time(3)
+        case "takes_the_address_of_another" | "takes_the_address_of_a_guest":
+            _take_address(history, Random(seed), of_guest=deed.endswith("guest"))
+        case _:
+            history.do(deed, seed)
+
+
+def _take_address(history: History, dice: Random, *, of_guest: bool) -> None:
+    """Somebody goes by the address of a customer of the other store, or of a guest, from now on."""
+    world = history.sims.world
+    with world.lock:
+        here, there = dice.sample(list(world.stores.values()), 2)
+        if of_guest:
+            emails = [order.email for order in here.orders.values() if order.customer_id is None and order.email]
+        else:
+            emails = [one.email for one in there.customers.values() if one.email]
+        free = [email for email in emails if email.strip().lower() not in here.by_email]
+        if free and here.customers:
+            who = dice.choice(list(here.customers.values()))
+            events = people.change_address(world, here, who, dice.choice(free), who.phone, world.now())
+            history.sims.deliveries.take(events)
+
+
+# What the shops say ---------------------------------------------------------------------------------------------------
+
+Owned = tuple[Store, Order]
+Key = tuple[str, ...]
+
+
+def _customers(history: History) -> Iterator[tuple[Store, Customer]]:
+    for store in history.sims.world.stores.values():
+        for customer in store.customers.values():
+            yield store, customer
+
+
+def _person(store: Store, customer: Customer) -> Key:
+    """Everybody with one address, over both stores, is one person."""
+    email = normalise(customer.email)
+    return ("email", email) if email else ("id", store.shop.domain, str(customer.id))
+
+
+def _persons(history: History) -> dict[Key, list[Owned]]:
+    """Every customer's person with all their orders; a guest with nobody's address is nobody."""
+    persons: dict[Key, list[Owned]] = {_person(store, one): [] for store, one in _customers(history)}
+    for store in history.sims.world.stores.values():
+        for order in store.orders.values():
+            if order.customer_id is not None:
+                persons[_person(store, store.customers[order.customer_id])].append((store, order))
+            elif (guest := ("email", normalise(order.email) or "")) in persons:
+                persons[guest].append((store, order))
+    return persons
+
+
+def _order(owned: Owned) -> Order:
+    return owned[1]
+
+
+def _agrees(says: dict[str, Any], owned: Iterable[Owned]) -> None:
+    orders = [order for _, order in owned if _counts(order)]
+    sold = sum(line.current_quantity + line.refunded_quantity for order in orders for line in order.lines)
+    back = sum(line.refunded_quantity for order in orders for line in order.lines)
+    placed = sorted(order.processed_at for order in orders)
+    assert says["n_orders"] == len(orders)
+    assert says.get("return_rate") == (_rounded(Decimal(back) / sold, "0.0001") if sold else None)
+    assert _at(says.get("first_order_at")) == (placed[0] if placed else None)
+    assert _at(says.get("last_order_at")) == (placed[-1] if placed else None)
+    for currency in {order.currency for order in orders}:
+        mine, name = [order for order in orders if order.currency == currency], currency.lower()
+        net = sum((_net(order) for order in mine), Decimal(0))
+        refunded = sum((_back(order) for order in mine), Decimal(0))
+        assert _money(says[f"net_{name}"]) == net
+        assert _money(says[f"refunded_{name}"]) == refunded
+        assert _money(says[f"gross_{name}"]) == net + refunded
+        assert _money(says[f"average_order_{name}"]) == _rounded(net / len(mine), "0.01")
+    for currency in {"GBP", "EUR"} - {order.currency for order in orders}:
+        assert not says.get(f"net_{currency.lower()}")
+
+
+def _counts(order: Order) -> bool:
+    return not order.test and order.cancelled_at is None and order.financial_status not in ("VOIDED", "EXPIRED")
+
+
+def _net(order: Order) -> Decimal:
+    """What the shop kept once it was paid, what it is to get before that."""
+    is_paid = order.financial_status in ("PAID", "PARTIALLY_REFUNDED", "REFUNDED")
+    return (money.net_payment(order) if is_paid else money.current_total(order)).shop
+
+
+def _back(order: Order) -> Decimal:
+    """Money that went back for goods: of each refund as much as its lines are worth."""
+    return sum((min(money.moved(one).shop, _named(order, one)) for one in order.refunds), Decimal(0))
+
+
+def _named(order: Order, refund: Any) -> Decimal:
+    lines = refund.lines
+    taxes = Decimal(0) if order.taxes_included else sum((line.total_tax.shop for line in lines), Decimal(0))
+    return sum((line.subtotal.shop for line in lines), taxes)
+
+
+def _rounded(value: Decimal, unit: str) -> Decimal:
+    return value.quantize(Decimal(unit), ROUND_HALF_UP)
+
+
+def _money(said: Decimal | float) -> Decimal:
+    return _rounded(Decimal(str(said)), "0.01")
+
+
+def _at(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text).astimezone(UTC) if text else None
+
+
+# What we say ----------------------------------------------------------------------------------------------------------
+
+
+def _namespace(history: History, store: Store) -> str:
+    return history.road.shops[history.town.names[store.shop.domain]].rules.namespace
+
+
+def _is_accounted_for(history: History, store: Store, customer: Customer) -> bool:
+    """Whether somebody who is not on the platform is left out on purpose."""
+    with history.db.transaction() as tx:
+        state = tx.fetch_value(
+            "SELECT state FROM outbox WHERE kind = 'contact' AND id = %s",
+            (f"{_namespace(history, store)}{customer.id}",),
+        )
+    return state in ("excluded", "buried")
+
+
+def _the_database_agrees(history: History) -> None:
+    """The sums that the database makes are those of the pure function, and each order is kept as it is mapped."""
+    with history.db.transaction() as tx:
+        links = tx.fetch_all("SELECT store, customer_id, email FROM link WHERE gone_at IS NULL ORDER BY 1, 2")
+        buyers = [Buyer([(link["store"], link["customer_id"])], link["email"]) for link in links]
+        summed = sales.of_people(tx, "acme", buyers)
+        keys = records.keys(tx, "acme", ["order"])
+        kept = records.load(tx, "acme", keys, history.road.packer)
+        assert not sales.is_due(tx, "acme")
+        mapped = {}
+        for (_, store, name), row in kept.items():
+            assert isinstance(row.record, canonical.Order)
+            mapped[store, name] = mapping.order(row.record, None, history.road.shops[store].rules, Lane.REPAIR).sale
+    for buyer, told in zip(buyers, summed, strict=True):
+        (own,) = buyer.customers
+        mine = [
+            sale for (store, _), sale in mapped.items() if sale is not None
+            and ((store, sale.customer_id) == own or (sale.customer_id is None and sale.email == buyer.email))
+            and (sale.customer_id is not None or buyer.email is not None)
+        ]  # fmt: skip
+        assert told == worth(mine)

@@ -20,6 +20,7 @@ from isthmus.shopify.reads import Reads
 from scenes import InProcess
 from sims.clock import SimClock
 from sims.neighbourhood import Neighbourhood, Sizes
+from sims.ometria import dump
 from sims.shopify import troubles
 from sims.shopify.state import World
 
@@ -116,8 +117,33 @@ def found(audit: Audit) -> dict[str, set[frozenset[str]]]:
     return dict(told)
 
 
-def truth(world: World) -> dict[str, set[frozenset[str]]]:
-    """What is wrong with a world, by walking its records; shares no code with the checks."""
+def truth(sims: Neighbourhood) -> dict[str, set[frozenset[str]]]:
+    """What is wrong on both sides, by walking their records; shares no code with the checks."""
+    wrong = _of_shops(sims.world)
+    stances = {"SUBSCRIBED": "yes", "UNSUBSCRIBED": "no", "INVALID": "no"}
+    said: dict[str, list[tuple[int, str]]] = defaultdict(list)
+    for store in sims.world.stores.values():
+        for one in store.customers.values():
+            if one.email:
+                stance = stances.get(one.email_consent.state, "nothing")
+                said[one.email.strip().lower()].append((one.id, stance))
+    for profile in dump.items(sims.ometria.account, "profiles"):
+        known = said.get((profile["email"] or "").strip().lower())
+        if not known:
+            continue
+        here = {stance for _, stance in known}
+        me = frozenset({str(next((number for number, stance in known if stance == "no"), known[0][0]))})
+        if profile["marketing_optin"] == "EXPLICITLY_OPTEDIN":
+            if "no" in here:
+                wrong.setdefault("consent_against_will", set()).add(me)
+            elif here == {"nothing"}:
+                wrong.setdefault("consent_unproven", set()).add(me)
+        elif profile["marketing_optin"] == "EXPLICITLY_OPTEDOUT" and "yes" in here and "no" not in here:
+            wrong.setdefault("consent_lost", set()).add(me)
+    return wrong
+
+
+def _of_shops(world: World) -> dict[str, set[frozenset[str]]]:
     wrong: dict[str, set[frozenset[str]]] = defaultdict(set)
     persons: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     spellings: dict[tuple[str, str], set[str]] = defaultdict(set)

@@ -27,20 +27,22 @@ def plain():
 
 def test_a_seeded_world_yields_what_it_really_has_and_no_more(plain):
     scene, audit = plain
-    assert found(audit) == truth(scene.sims.world)
+    assert found(audit) == truth(scene.sims)
     assert audit.away == ()
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_every_trouble_that_was_sown_is_found_and_no_other(seed):
     scene = Scene(seed)
-    had = truth(scene.sims.world)
+    had = truth(scene.sims)
     sown = scene.sow(2, SORTS)
     scene.import_natively()
     sown |= scene.sow(2, APART)
     assert len(sown) >= 20
     expected = {code: had.get(code, set()) | sown.get(code, set()) for code in had.keys() | sown.keys()}
-    assert found(scene.audit()) == expected
+    told = found(scene.audit())
+    assert told == expected
+    assert told == truth(scene.sims)
 
 
 def test_nothing_is_changed_on_either_side():

@@ -22,9 +22,10 @@ class ConsentDiffers(Check):
         address = normalise(row.email)
         if address is None:
             return
-        before = self._shop.get(hash(address))
-        said = says(row.email_consent) | (before[0] if before else 0)
-        self._shop[hash(address)] = (said, before[1] if before else row.who)
+        key, said = hash(address), says(row.email_consent)
+        before, who = self._shop.get(key, (0, row.who))
+        # Of several customers of one person the one who said no is shown.
+        self._shop[key] = (before | said, row.who if said & Says.OUT and not before & Says.OUT else who)
 
     def profile(self, row: Profile) -> None:
         """Both sides may be shown at once, each by one thread."""

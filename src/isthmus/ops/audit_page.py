@@ -145,7 +145,7 @@ def _count(n: int, one: str) -> str:
 def _record(example: Example) -> str:
     """How a record is called: `customer 123`, or by nothing where it has no number."""
     if not example.id:
-        return f"{example.store} {example.kind}".strip()
+        return f"{example.store}:" if example.store else example.kind
     return f"{_KINDS.get(example.kind, example.kind)} {example.id}"
 
 

@@ -10,10 +10,12 @@ from typing import Any
 
 import httpx2
 import pytest
+from pydantic import ValidationError
 
 from isthmus.model.failure import TransientError
 from isthmus.runtime.addresses import addresses, check, split
 from isthmus.runtime.messenger import channel
+from isthmus.runtime.settings import Settings
 
 MESSAGE = {"id": "acme-7", "text": "acme: opened: trouble\nmore", "what": "case"}
 
@@ -135,3 +137,24 @@ def test_several_addresses_and_references(tmp_path: Path, monkeypatch: pytest.Mo
 def test_what_nothing_can_be_sent_to_is_refused(wrong: str) -> None:
     with pytest.raises(ValueError, match=r"must be an address|needs a recipient"):
         check(wrong)
+
+
+def test_the_setting_takes_one_address_or_a_list() -> None:
+    listed = Settings(notify={"url": ["https://chat.example/x", "mailto:ops@acme.example"]})  # type: ignore[arg-type]
+    assert [one.scheme for one in addresses(listed.notify.url)] == ["https", "mailto"]
+    assert "chat.example" not in repr(listed.notify)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ("", "is empty"),
+        ("smtp://ada:s3cret@mail.example/?to=ops@acme.example", "holds a password in the clear"),
+        (["https://chat.example/x", "chat"], "must be an address"),
+        (7, "valid string"),
+    ],
+)
+def test_a_wrong_setting_is_refused_without_repeating_it(wrong: Any, words: str) -> None:
+    with pytest.raises(ValidationError, match=words) as caught:
+        Settings(notify={"url": wrong})  # type: ignore[arg-type]
+    assert "s3cret" not in str(caught.value)

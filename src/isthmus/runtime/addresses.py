@@ -43,7 +43,7 @@ def split(text: str) -> list[str]:
 
 def check(url: str) -> None:
     """Raise ValueError, in words that do not repeat it, unless something can be sent to an address."""
-    parts = urlsplit(url)
+    parts = urlsplit("" if re.search(r"\s", url) else url)
     match parts.scheme:
         case "http" | "https" if parts.hostname:
             return

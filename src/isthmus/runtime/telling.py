@@ -6,6 +6,7 @@ from typing import Any
 from isthmus.cases.catalogue import Severity
 from isthmus.flows import tell as telling
 from isthmus.flows.tell import Channel, Sent
+from isthmus.kit.explain import ConfigError
 from isthmus.kit.ids import claim_id
 from isthmus.model.failure import Failure, TransientError
 from isthmus.notices.message import written
@@ -44,7 +45,14 @@ def _refusing(why: str) -> Channel:
 
 
 def try_out(app: App) -> dict[str, str]:
-    """Send a message to every address; what became of it: "" where it was taken, else why not."""
+    """Send a message to every address; what became of it: "" where it was taken, else why not.
+
+    Raises ConfigError, or BlockedError for a reference that leads nowhere, where there is no address to send to.
+    """
+    try:
+        found = addresses.addresses(app.settings.notify.url)
+    except ValueError as error:
+        raise ConfigError(f"notify.url: {error}") from None
     message = {
         "id": f"test-{claim_id()}",
         "at": written(app.clock.now()),
@@ -55,14 +63,14 @@ def try_out(app: App) -> dict[str, str]:
         "title": "isthmus can reach you here",
         "text": "isthmus can reach you here. Nothing has happened; somebody tries whether messages arrive.",
     }
-    found = {}
-    for name, channel in channels(app).items():
+    took = {}
+    for address in found:
         try:
-            channel(message)
-            found[name] = ""
+            messenger.channel(address)(message)
+            took[address.name] = ""
         except Failure as failure:
-            found[name] = failure.detail
-    return found
+            took[address.name] = failure.detail
+    return took
 
 
 def _watch(app: App, name: str) -> Watch:

@@ -9,7 +9,7 @@ from isthmus.connections.config import ConnectionConfig
 from isthmus.runtime.settings import Settings
 
 IDLE = (
-    "connection.takeover", "consent.authority", "consent.scope", "mapping.file",
+    "consent.authority", "consent.scope", "mapping.file",
 )  # fmt: skip
 DEFINED = ("connections/", "runtime/settings.py", "runtime/reference.py", "cases/catalogue.py")
 

@@ -548,6 +548,14 @@ _PLATFORM = (
         remedy="Decide how isthmus takes over from the native importer and say so in takeover before going live.",
     ),
     Row(
+        code="platform.takeover_conflict",
+        title="An order may be there already, under another writer's id",
+        cause=Cause.PLATFORM,
+        owner=Owner.PLATFORM,
+        severity=Severity.HIGH,
+        remedy="Compare the two orders, have theirs mended or deleted, and run isthmus takeover again.",
+    ),
+    Row(
         code="platform.limit_differs",
         title="Ometria takes fewer pushes than the connection believes",
         cause=Cause.PLATFORM,

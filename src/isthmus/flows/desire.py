@@ -11,6 +11,7 @@ from isthmus.db.pool import Tx
 from isthmus.flows import revalue, trouble
 from isthmus.flows.change import Change
 from isthmus.flows.road import Road, Shop
+from isthmus.flows.takeover import adopt
 from isthmus.identity.match import People
 from isthmus.kit.email import normalise
 from isthmus.mapping import contact, moment, order, product
@@ -34,9 +35,12 @@ def desire(tx: Tx, road: Road, changes: Sequence[Change], who: People, now: date
     customers = [change for change in changes if change.key[0] == "customer"]
     opted = outbox.lock_contacts(tx, road.connection, [_contact_id(road, change) for change in customers])
     mapped = _Mapped([], [])
+    settled = adopt.settle(tx, road, changes, now)
     for change in changes:
         if change.key[0] != "customer":
-            _map(road, change, mapped, lambda shop, change: _writes(shop, change, who, now))
+            _map(settled.road, change, mapped, lambda shop, change: _writes(shop, change, who, now))
+    if settled.withheld:
+        mapped.wanted = [Wanted(want.store, settled.of(want.write), want.since) for want in mapped.wanted]
     owners = _keep_sales(tx, road, mapped.wanted, {change.key: change.lane for change in changes})
     worths = _worths(tx, road, customers, who)
     for change in customers:
@@ -57,7 +61,7 @@ def hurry(tx: Tx, road: Road, same: Iterable[tuple[Key, Lane]]) -> None:
         if kind in _KINDS and kind != "checkout" and lane is not Lane.BACKFILL:
             wanted.setdefault((_KINDS[kind], lane), set()).add(f"{road.shops[store].rules.namespace}{name}")
     for (kind, lane), names in sorted(wanted.items()):
-        outbox.hurry(tx, road.connection, kind, sorted(names), lane)
+        outbox.hurry(tx, road.connection, kind, sorted(adopt.known_as(tx, road, kind, names)), lane)
 
 
 class _Mapped(Struct):
@@ -182,9 +186,9 @@ _KINDS = {"customer": Kind.CONTACT, "order": Kind.ORDER, "product": Kind.PRODUCT
 
 
 def _unsayable(road: Road, change: Change, failure: RejectedError, subject: str) -> Write:
-    return Write(
-        _KINDS[change.key[0]], _contact_id(road, change), None, change.lane, rejected=failure.code, subject=subject
-    )
+    kind, store, name = change.key
+    own = road.shops[store].rules.id_of(kind, name)
+    return Write(_KINDS[kind], own, None, change.lane, rejected=failure.code, subject=subject)
 
 
 def _forget_baskets(tx: Tx, road: Road, changes: Sequence[Change]) -> None:

@@ -119,7 +119,7 @@ def _reason(moment: Moment, who: _Identity, rules: Rules, now: datetime, lane: L
 
 
 def _moments(order: Order, rules: Rules) -> Iterator[Moment]:
-    about: wire.Properties = {"order_id": f"{rules.namespace}{order.id}", "order_name": order.name}
+    about: wire.Properties = {"order_id": rules.id_of("order", order.id), "order_name": order.name}
     if order.cancelled_at is not None:
         reason = order.cancel_reason.lower() if order.cancel_reason else None
         properties = {**about, "reason": reason} if reason else about
@@ -176,8 +176,8 @@ def _items(checkout: Checkout, rules: Rules) -> list[wire.Properties]:
         item: wire.Properties = {"title": line.title, "quantity": line.quantity}
         item["price"] = quantize(line.price, checkout.currency)
         if line.product_id is not None:
-            item["product_id"] = f"{rules.namespace}{line.product_id}"
+            item["product_id"] = rules.id_of("product", line.product_id)
         if line.variant_id is not None:
-            item["variant_id"] = f"{rules.namespace}{line.variant_id}"
+            item["variant_id"] = rules.id_of("product", line.variant_id)
         items.append(item)
     return items

@@ -21,17 +21,20 @@ PAID = frozenset({"PAID", "PARTIALLY_REFUNDED", "REFUNDED"})
 """Financial statuses of an order that was paid in full at some time
 (https://shopify.dev/docs/api/admin-graphql/latest/enums/OrderDisplayFinancialStatus)."""
 
+BEFORE_US = "before start_at"
+"""Why an order is not sent that was placed when another writer wrote."""
+
 _ONE = Decimal(1)
 _TITLE_CHARS = 100
 
 
 def order(order: Order, person: str | None, rules: Rules, lane: Lane, *, is_deleted: bool = False) -> Write:
-    """The desired state of one order, always whole; a test order is excluded.
+    """The desired state of one order, always whole; a test order is excluded, and one of another writer's time.
 
     `person` is the surviving id of the customer's person, None for a guest, who is known by email alone. The write
     lets the contact of the order's customer go first. RejectedError `integration.record_too_large`.
     """
-    id_ = f"{rules.namespace}{order.id}"
+    id_ = rules.id_of("order", order.id)
     subject = f"order:{order.id}"
     if order.is_test:
         return Write(Kind.ORDER, id_, None, lane, excluded="test order", subject=subject)
@@ -40,6 +43,8 @@ def order(order: Order, person: str | None, rules: Rules, lane: Lane, *, is_dele
     record = _record(order, id_, person, rules, status, is_valid)
     body, n_cut = trim.order(record)
     sale = _sale(order, record, status)
+    if rules.start_at is not None and order.processed_at < rules.start_at:
+        return Write(Kind.ORDER, id_, None, lane, excluded=BEFORE_US, subject=subject, sale=sale)
     return Write(Kind.ORDER, id_, body, lane, after=after, subject=subject, n_cut=n_cut, sale=sale)
 
 
@@ -144,7 +149,7 @@ def _base(totals: wire.Totals, rate: Decimal | None, rules: Rules) -> wire.Total
 
 def _lines(order: Order, shop: View, local: View, rate: Decimal | None, rules: Rules) -> tuple[wire.LineItem, ...]:
     """What was sold: units still there and units refunded, without what was edited out."""
-    namespace = rules.namespace
+    id_of = rules.id_of
     in_one_currency = local is shop and (rate is None or rate is _ONE)
     items = []
     for line in order.lines:
@@ -155,8 +160,8 @@ def _lines(order: Order, shop: View, local: View, rate: Decimal | None, rules: R
         unit_price, subtotal, discount, tax, total = sums.priced(shop, line, quantity)
         items.append(
             wire.LineItem(
-                product_id=f"{namespace}{line.product_id}" if line.product_id else placeholder(line, rules),
-                variant_id=f"{namespace}{line.variant_id}" if line.variant_id else None,
+                product_id=id_of("product", line.product_id) if line.product_id else placeholder(line, rules),
+                variant_id=id_of("product", line.variant_id) if line.variant_id else None,
                 sku=line.sku,
                 quantity=quantity,
                 unit_price=unit_price,

@@ -74,7 +74,7 @@ def _parent(product: Product, rules: Rules, *, is_active: bool) -> wire.Product:
     storefront = (rules.storefront_url or f"https://{rules.domain}").rstrip("/")
     url = f"{storefront}/products/{quote(product.handle)}"
     return wire.Product(
-        id=f"{rules.namespace}{product.id}",
+        id=rules.id_of("product", product.id),
         title=product.title,
         currency=rules.currency,
         is_variant=False,
@@ -109,7 +109,7 @@ def _variant(product: Product, variant: Variant, rules: Rules, *, is_active: boo
     price, special = _prices(variant, rules)
     has_name = variant.title and variant.title != _NO_OPTION
     return wire.Product(
-        id=f"{rules.namespace}{variant.id}",
+        id=rules.id_of("product", variant.id),
         title=f"{product.title} – {variant.title}" if has_name else product.title,
         currency=rules.currency,
         is_variant=True,
@@ -120,7 +120,7 @@ def _variant(product: Product, variant: Variant, rules: Rules, *, is_active: boo
         price=price,
         special_price=special,
         image_url=variant.image_url or product.image_url,
-        properties={"parent_id": f"{rules.namespace}{product.id}"},
+        properties={"parent_id": rules.id_of("product", product.id)},
     )
 
 

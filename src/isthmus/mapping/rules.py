@@ -41,7 +41,9 @@ class Rules(Struct, frozen=True, kw_only=True):
     `currencies` those of all stores of the connection; `rates` gives, per shop currency, what one unit is worth in
     `reporting_currency`. `allowed_tags` None lets every tag through; `contact_properties` and `order_properties` name
     the custom properties that are sent. An `event_names` entry of None switches that moment off. `live_since` None
-    means not live yet: nobody is welcomed, no moment fires.
+    means not live yet: nobody is welcomed, no moment fires. Orders placed before `start_at` stay another writer's.
+    Where it `adopts`, records go on under the ids another writer gave them; `names` holds those that matter now, by
+    kind and the id that we would give.
     """
 
     store: str
@@ -71,12 +73,20 @@ class Rules(Struct, frozen=True, kw_only=True):
     event_names: Mapping[str, str | None] = field(default_factory=lambda: dict(zip(MOMENTS, MOMENTS, strict=True)))
     moment_max_age: timedelta = timedelta(hours=24)
     live_since: datetime | None = None
+    start_at: datetime | None = None
+    adopts: bool = False
+    names: Mapping[tuple[str, str], str] = field(default_factory=dict)
     hash_key: bytes = b""
 
     @property
     def store_id(self) -> str:
         """The store as Ometria knows it (https://support.ometria.com/hc/en-gb/articles/360012260198: the domain)."""
         return self.platform_store or self.domain
+
+    def id_of(self, kind: str, number: int | str) -> str:
+        """The id of a record (order, product) on the platform."""
+        own = f"{self.namespace}{number}"
+        return self.names.get((kind, own), own) if self.names else own
 
     def customer_id(self, person: str | None, shopify_id: int | None) -> str | None:
         """The key that joins a person's contacts, orders and moments; None for a guest."""

@@ -25,7 +25,7 @@ class Write(Struct, frozen=True, gc=False):
     a contact that would be sent as opted in by email. `after` is the contact id an order
     lets go first. `subject` is the store record behind it, `order:123`, by which a person finds it again.
     `n_cut` counts values that were left out because the platform's limits have no room for them.
-    `sale` is an order's money as its body says it.
+    `sale` is an order's money as its body says it, or would, were the order not another writer's.
     """
 
     kind: Kind

@@ -1,5 +1,7 @@
 """Turn what a connection's file says into the rules that the mapping of one store obeys."""
 
+from datetime import UTC, datetime, time
+
 from isthmus.connections.config import Store
 from isthmus.connections.sql import Connected
 from isthmus.mapping.rules import Rules
@@ -34,5 +36,8 @@ def rules(connected: Connected, store: Store, hash_key: bytes) -> Rules:
         event_names=config.moments.model_dump(),
         moment_max_age=config.lanes.moment_max_age,
         live_since=connected.live_since,
+        # Midnight of UTC: what the other writer takes for a day is not documented, and a shop may move.
+        start_at=None if (day := config.connection.start_at) is None else datetime.combine(day, time(), UTC),
+        adopts=config.connection.takeover == "adopt_ids",
         hash_key=hash_key,
     )

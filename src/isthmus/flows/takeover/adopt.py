@@ -1,0 +1,168 @@
+"""Give records, as they are mapped, the ids that another writer gave them, and hold back what nobody can be sure of."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+import msgspec
+from msgspec import Struct
+
+from isthmus.cases import sql as cases
+from isthmus.cases.sql import Touch
+from isthmus.db.pool import Tx
+from isthmus.flows.change import Change
+from isthmus.flows.reconcile import worth
+from isthmus.flows.road import Road, Shop
+from isthmus.identity.foreign import sql as foreign
+from isthmus.identity.foreign.match import Ours, Theirs, Verdict, match, match_product, name_of
+from isthmus.identity.foreign.sql import Key
+from isthmus.kit.email import normalise
+from isthmus.kit.ids import keyed_hash
+from isthmus.kit.money import ZERO
+from isthmus.mapping import order as orders
+from isthmus.model.order import Order
+from isthmus.model.product import Product
+from isthmus.model.write import Kind, Write
+
+WITHHELD = "another writer has it"
+"""Why an order is not sent that may be there already."""
+
+CONFLICT = "platform.takeover_conflict"
+
+
+class Settled(Struct, frozen=True):
+    """The road with rules that know the other writer's ids, and the orders that are held back, by our id."""
+
+    road: Road
+    withheld: frozenset[str] = frozenset()
+
+    def of(self, write: Write) -> Write:
+        """The write as it may go out. What an order is worth is known all the same: the person did buy."""
+        if write.kind is not Kind.ORDER or write.id not in self.withheld or write.excluded is not None:
+            return write
+        return msgspec.structs.replace(write, body=None, rejected=None, excluded=WITHHELD)
+
+
+def settle(tx: Tx, road: Road, changes: Sequence[Change], now: datetime) -> Settled:
+    """Find the ids of these records, and keep them for good; nothing to do where nobody's ids are adopted."""
+    if not any(shop.rules.adopts for shop in road.shops.values()):
+        return Settled(road)
+    placed = [
+        (road.shops[change.key[1]], last)
+        for change in changes
+        if isinstance(last := change.last, Order) and not last.is_test
+    ]
+    goods = _goods(road, changes, placed)
+    ours = {("order", one.id): one for one in (of_order(shop, last, road.hash_key) for shop, last in placed)}
+    names = foreign.adopted(tx, road.connection, [*goods, *ours])
+    names |= _adopt_goods(tx, road, {key: good for key, good in goods.items() if key not in names}, now)
+    found, withheld, touches, clear = _adopt_orders(tx, road, [ours[key] for key in ours if key not in names], now)
+    names |= found
+    stores = {f"{shop.rules.namespace}{last.id}": shop.name for shop, last in placed}
+    cases.touch(tx, road.connection, [msgspec.structs.replace(t, store=stores[own]) for own, t in touches.items()], now)
+    cases.resolve_subjects(tx, road.connection, clear, CONFLICT, now, by="takeover")
+    shops = {
+        name: msgspec.structs.replace(shop, rules=msgspec.structs.replace(shop.rules, names=names))
+        for name, shop in road.shops.items()
+    }
+    return Settled(msgspec.structs.replace(road, shops=shops), frozenset(withheld))
+
+
+def known_as(tx: Tx, road: Road, kind: Kind, ids: Iterable[str]) -> set[str]:
+    """The ids under which records of ours are known, given those that we would give."""
+    own = set(ids)
+    if not any(shop.rules.adopts for shop in road.shops.values()):
+        return own
+    names = foreign.adopted(tx, road.connection, [(kind.value, one) for one in own])
+    return {names.get((kind.value, one), one) for one in own}
+
+
+def of_order(shop: Shop, order: Order, hash_key: bytes) -> Ours:
+    """An order as it is looked for: somebody may have copied its first total, its present one, or what is left."""
+    kept = orders.net(order)
+    back = sum((refund.returned.shop for refund in order.refunds), ZERO)
+    totals = {order.total.shop, order.current_total.shop, kept, kept + back}
+    return Ours(
+        id=f"{shop.rules.namespace}{order.id}",
+        number=order.id,
+        name=order.name,
+        who=who(order.email, hash_key),
+        customer=order.customer_id,
+        currency=order.currency,
+        totals=tuple(sorted(worth.mills(total) for total in totals)),
+        placed_at=order.processed_at,
+    )
+
+
+def who(email: str | None, hash_key: bytes) -> bytes | None:
+    """A buyer's address as both sides are compared by it."""
+    known = normalise(email)
+    return keyed_hash(hash_key, "buyer", known) if known else None
+
+
+def _goods(road: Road, changes: Sequence[Change], placed: Sequence[tuple[Shop, Order]]) -> dict[Key, tuple[int, bool]]:
+    """Products and variants that these records are or name: (number, is_variant) by the key we would give."""
+    found: dict[Key, tuple[int, bool]] = {}
+
+    def note(shop: Shop, number: int | None, is_variant: bool) -> None:
+        if number is not None:
+            found["product", f"{shop.rules.namespace}{number}"] = (number, is_variant)
+
+    for shop, last in placed:
+        for line in last.lines:
+            note(shop, line.product_id, False)
+            note(shop, line.variant_id, True)
+    for change in changes:
+        shop = road.shops[change.key[1]]
+        for record in (change.before, change.after):
+            if isinstance(record, Product):
+                note(shop, record.id, False)
+                for variant in record.variants:
+                    note(shop, variant.id, True)
+    return found
+
+
+def _adopt_goods(tx: Tx, road: Road, goods: Mapping[Key, tuple[int, bool]], now: datetime) -> dict[Key, str]:
+    if not goods:
+        return {}
+    known = foreign.numbered(tx, road.connection, [number for number, _ in goods.values()])
+    wanted = {
+        key: theirs
+        for key, (number, is_variant) in goods.items()
+        if known and (theirs := match_product(number, is_variant, known)) is not None and theirs != key[1]
+    }
+    return _adopt(tx, road, wanted, now)
+
+
+def _adopt_orders(
+    tx: Tx, road: Road, placed: Sequence[Ours], now: datetime
+) -> tuple[dict[Key, str], set[str], dict[str, Touch], list[str]]:
+    """The orders that get another id, those held back with their cases, and the subjects that are clear now."""
+    names = [name for one in placed if (name := name_of(one.name))]
+    by_name: dict[str | None, list[Theirs]] = {}
+    for theirs in foreign.named(tx, road.connection, names) if names else ():
+        by_name.setdefault(theirs.name, []).append(theirs)
+    matches = {one.id: match(one, by_name.get(name_of(one.name), ())) for one in placed}
+    wanted = {("order", own): m.theirs[0] for own, m in matches.items() if m.verdict is Verdict.MATCHED}
+    found = _adopt(tx, road, wanted, now)
+    # One of ours that went out already is there twice, which a reconciliation tells; to hold it back undoes nothing.
+    fresh = foreign.never_sent(tx, road.connection, [("order", own) for own in matches])
+    withheld: set[str] = set()
+    touches: dict[str, Touch] = {}
+    clear = []
+    for one in placed:
+        subject, told = f"order:{one.number}", matches[one.id]
+        is_taken = told.verdict is Verdict.MATCHED and ("order", one.id) not in found
+        if ("order", one.id) in fresh and (is_taken or told.verdict is Verdict.CONFLICTING):
+            withheld.add(one.id)
+            why = told.why or "another order of ours goes on under that id"
+            touches[one.id] = Touch(CONFLICT, subject, detail=f"{', '.join(told.theirs[:3])}: {why}")
+        else:
+            clear.append(subject)
+    return found, withheld, touches, clear
+
+
+def _adopt(tx: Tx, road: Road, wanted: Mapping[Key, str], now: datetime) -> dict[Key, str]:
+    if not wanted:
+        return {}
+    fresh = foreign.never_sent(tx, road.connection, wanted)
+    return foreign.adopt(tx, road.connection, [(key, wanted[key]) for key in sorted(fresh)], now)

@@ -1,0 +1,1 @@
+"""Records of another writer that are ours under other ids."""

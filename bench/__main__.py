@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from bench import audit, differences, growth, ingest, mapping, pace, road
+from bench import audit, differences, growth, history, ingest, mapping, pace, road
 from msgspec import Struct
 
 
@@ -67,8 +67,9 @@ def _growth(_: argparse.Namespace) -> list[Figure]:
 
 
 def _differences(given: argparse.Namespace) -> list[Figure]:
-    told = differences.run(given.orders)
-    targets = {"seconds": 10, "memory_mb": 500} if given.orders <= 1_000_000 else {"seconds": 60, "memory_mb": 1500}
+    orders = given.orders or 1_000_000
+    told = differences.run(orders)
+    targets = {"seconds": 10, "memory_mb": 500} if orders <= 1_000_000 else {"seconds": 60, "memory_mb": 1500}
     return [Figure(name, value, targets.get(name), name in targets) for name, value in told.items()]
 
 
@@ -85,6 +86,15 @@ def _audit(given: argparse.Namespace) -> list[Figure]:
     return [Figure(name, value, targets.get(name), is_at_most=True) for name, value in told.items()]
 
 
+def _history(given: argparse.Namespace) -> list[Figure]:
+    told = history.run(given.customers, given.orders or 3 * given.customers, given.rate)
+    targets = {"slots_used_percent": 95, "differences": 0, "custom_events_from_history": 0, "welcomes_from_history": 0}
+    most = {name: 300 for name in told if name.startswith("most_memory_of") and not name.endswith("sims_mb")}
+    return [
+        Figure(name, value, {**targets, **most}.get(name), name != "slots_used_percent") for name, value in told.items()
+    ]
+
+
 ALL: dict[str, Callable[[argparse.Namespace], list[Figure]]] = {
     "mapping": _mapping,
     "ingest": _ingest,
@@ -92,6 +102,7 @@ ALL: dict[str, Callable[[argparse.Namespace], list[Figure]]] = {
     "pace": _pace,
     "growth": _growth,
     "audit": _audit,
+    "history": _history,
     "differences": _differences,
 }
 
@@ -105,8 +116,11 @@ def main() -> None:
     options.add_argument("names", nargs="*", metavar="name", help=f"only these of {', '.join(ALL)}")
     options.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     options.add_argument("--seconds", type=int, default=300, help="of realtime arrivals in pace")
-    options.add_argument("--orders", type=int, default=1_000_000, help="on each side of differences")
-    options.add_argument("--customers", type=int, default=2_000, help="and as many orders in audit")
+    options.add_argument(
+        "--orders", type=int, help="on each side of differences (a million), of the shops in history (three a customer)"
+    )
+    options.add_argument("--customers", type=int, default=2_000, help="in history, and in audit with as many orders")
+    options.add_argument("--rate", type=float, default=3.0, help="of things that happen in a second in history")
     given = options.parse_args()
     if unknown := sorted(set(given.names) - set(ALL)):
         options.error(f"there is no {unknown[0]}; there are: {', '.join(ALL)}")

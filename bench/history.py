@@ -1,0 +1,242 @@
+"""A merchant's history loaded while the shop lives, with hard kills: are both sides equal, and was no slot wasted?
+
+`python -m bench history --customers 100000 --orders 300000 --rate 5`. The platform takes as many pushes a second as
+the newest document allows. The backfill command and a worker are killed with -9 when 30 % and when 60 % of the records
+are known, and the command is typed again. Equal means: every record of both shops, read anew and mapped anew, is what
+the platform says (isthmus.flows.compare).
+"""
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Any
+
+import msgspec
+from bench.machine import NAME, Machine, machine, until
+
+from isthmus.db.pool import Database
+from isthmus.flows.compare import Comparison, compare
+from isthmus.kit.clock import SystemClock
+from isthmus.model.lane import RANKS, Lane
+from isthmus.model.write import Kind
+from isthmus.ops import numbers
+from isthmus.runtime.app import App
+from isthmus.runtime.settings import load
+
+PER_SECOND = 8
+"""Pushes an account may make (docs.ometria.com/docs/ometria-data-api-introduction), 800 records."""
+
+KILLS_AT = (0.3, 0.6)
+PRODUCTS_PER = 50
+"""Customers for each product."""
+
+ENRICHMENT_EVERY = "20s"
+"""Shorter than by default, so that the end need not be waited for."""
+
+QUIET_FOR = 10.0
+"""Seconds in which nothing waits before that is believed."""
+
+LONGEST = 3600.0
+KINDS = {Kind.CONTACT: "contacts", Kind.ORDER: "orders", Kind.PRODUCT: "products"}
+
+
+def run(customers: int, orders: int, rate: float) -> dict[str, Any]:
+    """What became of a history of this size with `rate` things happening in the shops per second."""
+    products = max(60, customers // PRODUCTS_PER)
+    sizes = ("--customers", str(customers), "--orders", str(orders), "--products", str(products))
+    began = time.monotonic()
+    with machine(*sizes) as here:
+        told: dict[str, Any] = {"seconds_to_build_the_shops": round(time.monotonic() - began)}
+        here.post("switches", {"event_idempotency": False, "push_rps": PER_SECOND})  # an event sent twice shows
+        here.write(push_per_second=PER_SECOND, processes=2, enrichment_every=ENRICHMENT_EVERY)
+        here.deploy_app()
+        here.start("serve")
+        until(here.is_ready, 120, "isthmus serves")
+        here.run("connect", f"{NAME}.toml")
+        live_since = datetime.now(UTC)
+        here.post("life", {"rate": rate})
+        with Database(here.database(), pool_size=2) as db, _Counter(here) as counter:
+            loading = time.monotonic()
+            told |= _load(here, db, customers + orders + products)
+            told["seconds_to_load"] = round(time.monotonic() - loading, 1)
+            until(lambda: not _waits(db, Lane.BACKFILL), LONGEST, f"history is sent; {here.tail()}", 1.0)
+            here.post("life", {"rate": 0.0})
+            _come_to_rest(here, db)
+            told["seconds_until_both_sides_rest"] = round(time.monotonic() - loading, 1)
+            told |= _slots(db, counter)
+        told |= _automations(here, live_since)
+        report = here.get("report")
+        told["things_that_happened_meanwhile"] = report["life"]["steps"]
+        told["refused_by_the_platform"] = report["ometria"]["errors"]
+        comparing = time.monotonic()
+        found = _compare(here)
+        told["seconds_to_compare"] = round(time.monotonic() - comparing, 1)
+        told |= {f"equal_{kind}s": n for kind, n in found.n_equal.items()}
+        told["excluded"] = sum(found.n_excluded.values())
+        told["cases"] = found.n_cases
+        told["differences"] = len(found.differences)
+        told |= {f"most_memory_of_{role}_mb": round(most) for role, most in sorted(here.most.items())}
+    for one in found.differences[:10]:
+        print(f"  {one.kind} {one.id} {one.path}: {one.why}")
+    return told
+
+
+# The load and its kills ----------------------------------------------------------------------------------------------
+
+
+def _load(here: Machine, db: Database, expected: int) -> dict[str, Any]:
+    """Run the backfill to its end, killed twice on the way and typed again each time."""
+    killed = {"backfill": 0, "work": 0}
+    program = here.start("backfill", NAME)
+    for share in KILLS_AT:
+        until(lambda: _known(db) >= share * expected or program.poll() is not None, LONGEST, "loaded so far", 0.02)  # noqa: B023
+        if program.poll() is None:
+            program.kill()
+            program.wait()
+            killed["backfill"] += 1
+        if workers := here.role("work"):
+            here.kill(workers[0])
+            killed["work"] += 1
+        if program.returncode != 0:
+            program = here.start("backfill", NAME)
+    if program.wait() != 0:
+        raise RuntimeError(f"the backfill ended with {program.returncode}: {here.tail()}")
+    return {f"kills_of_{role}": n for role, n in killed.items()}
+
+
+def _known(db: Database) -> int:
+    """How many records we hold."""
+    with db.transaction() as tx:
+        n: int = tx.fetch_value("SELECT count(*) FROM record WHERE connection = %s", (NAME,))
+    return n
+
+
+def _waits(db: Database, lane: Lane) -> bool:
+    with db.transaction() as tx:
+        found = tx.fetch_value(
+            """SELECT EXISTS (SELECT FROM outbox WHERE connection = %(name)s AND lane = %(lane)s
+                              AND state IN ('due', 'leased', 'accepted', 'held'))
+                   OR EXISTS (SELECT FROM event WHERE connection = %(name)s AND lane = %(lane)s
+                              AND state = 'waiting')""",
+            {"name": NAME, "lane": RANKS[lane]},
+        )
+    return bool(found)
+
+
+def _come_to_rest(here: Machine, db: Database) -> None:
+    """Until nothing has waited for a while, with every webhook delivered."""
+    quiet_since = time.monotonic()
+
+    def is_at_rest() -> bool:
+        nonlocal quiet_since
+        told = numbers.status(db, SystemClock().now(), NAME).connections[0]
+        if told.is_waiting or here.get("report")["deliveries"]["pending"]:
+            quiet_since = time.monotonic()
+        return time.monotonic() - quiet_since > QUIET_FOR
+
+    until(is_at_rest, LONGEST, f"nothing waits; {here.tail()}", 1.0)
+
+
+# What became of it ---------------------------------------------------------------------------------------------------
+
+
+class _Counter:
+    """Notes every second how many pushes the platform has answered."""
+
+    def __init__(self, here: Machine) -> None:
+        self._here = here
+        self.seen: list[tuple[float, int, int]] = []
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._count, daemon=True)
+
+    def __enter__(self) -> "_Counter":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def between(self, first: float, last: float) -> tuple[int, int, float]:
+        """Pushes answered, those of them refused for coming too fast, and the seconds that was."""
+        within = [one for one in self.seen if first <= one[0] <= last]
+        (at, n, fast), (end, m, faster) = within[0], within[-1]
+        return m - n, faster - fast, end - at
+
+    def _count(self) -> None:
+        while not self._stop.wait(1.0):
+            counts = self._here.get("report")["ometria"]["counts"]
+            fast = counts.get("push_429", 0)
+            self.seen.append((time.time(), counts.get("push_requests", 0) + fast, fast))
+
+
+def _slots(db: Database, counter: _Counter) -> dict[str, Any]:
+    """How many of the pushes that were allowed were made between the first and the last of history."""
+    with db.transaction() as tx:
+        times = [
+            row["at"].timestamp()
+            for row in tx.fetch_all(
+                """SELECT DISTINCT date_trunc('second', at) AS at FROM attempt
+                   WHERE connection = %s AND lane = %s ORDER BY at""",
+                (NAME, RANKS[Lane.BACKFILL]),
+            )
+        ]
+        sent = tx.fetch_all(
+            "SELECT kind, count(*) AS n FROM attempt WHERE connection = %s AND lane = %s GROUP BY kind ORDER BY kind",
+            (NAME, RANKS[Lane.BACKFILL]),
+        )
+    made, too_fast, seconds = counter.between(times[0], times[-1] + 1)
+    return {
+        "seconds_of_pushing_history": round(seconds),
+        "slots_used_percent": round(100 * made / (PER_SECOND * seconds), 1),
+        "answered_too_fast": too_fast,
+        "longest_pause_of_history_seconds": round(max(b - a for a, b in pairwise(times))),
+        **{f"{row['kind']}s_sent_as_history": row["n"] for row in sent},
+    }
+
+
+def _automations(here: Machine, live_since: datetime) -> dict[str, Any]:
+    """What the platform would have started because of history: nothing, one hopes."""
+    old_events = doubled = welcomes = n_events = 0
+    seen = set()
+    for one in here.lines("platform/events"):
+        n_events += 1
+        doubled += one["id"] in seen
+        seen.add(one["id"])
+        old_events += datetime.fromisoformat(one["timestamp"]) < live_since
+    for one in here.lines("platform/automations"):
+        if one["kind"] == "subscribe":
+            welcomes += datetime.fromisoformat(one["timestamp"]) < live_since
+    return {
+        "custom_events": n_events,
+        "custom_events_from_history": old_events,
+        "custom_events_sent_twice": doubled,
+        "welcomes_from_history": welcomes,
+    }
+
+
+def _compare(here: Machine) -> Comparison:
+    """Both sides, record by record; the shop's points are no limit for a checker."""
+    here.post("faults", {"shopify.unlimited": True})
+    os.environ.update(here.environment)  # where the connection's secrets are looked up
+    with contextlib.chdir(here.home), App.opened(load(), pool_size=2) as app:
+        return compare(app.db, app.road(NAME), _lookup(here))
+
+
+def _lookup(here: Machine) -> Callable[[Kind, str], Mapping[str, Any] | None]:
+    """The platform's records, kept as text since there may be many."""
+    kept: dict[tuple[Kind, str], bytes] = {}
+    for kind, name in KINDS.items():
+        for item in here.lines(f"platform/{name}"):
+            if kind is not Kind.CONTACT or item.get("@collection") == "shopify":
+                kept[kind, str(item["id"])] = msgspec.json.encode(item)
+
+    def found(kind: Kind, name: str) -> Mapping[str, Any] | None:
+        text = kept.get((kind, name))
+        return None if text is None else msgspec.json.decode(text)
+
+    return found

@@ -142,6 +142,10 @@ _ROWS = (
     ("A new client secret signs an hour after its rotation", f"{_HOOKS}/verify-deliveries", "deeds.app.ROTATION"),
     ("Filters of subscriptions are kept but not applied", ASSUMED, "deliver"),
     ("Deliveries of a topic and whole subscriptions are lost, and records change, without a word", ASSUMED, "tamper"),
+    ("What a merchant says of custom fields, in order of making",
+     f"{_DOCS}/api/admin-graphql/2026-10/queries/metafieldDefinitions", "views.metafields"),
+    ("A shop can hold twins, wrong addresses, subscribers without time or level, products without SKU, price or image",
+     ASSUMED, "troubles"),
     ("Compliance topics are sent at once, when asked for", ASSUMED, "deeds.privacy"),
 )  # fmt: skip
 

@@ -120,9 +120,9 @@ def test_a_reconciliation_that_found_something_or_could_not_see_is_told_apart(pl
     well(play)
     reconciled(play, n_findings=3)
     assert lines(play)["reconciled"].said == "run 2 found 3 differences"
-    reconciled(play, blind=[{"side": "platform", "store": "", "kind": "order", "why": "x"}])
+    reconciled(play, blind=[{"side": "platform", "store": "", "kind": "order", "why": "ConnectError"}])
     blind = lines(play)["reconciled"]
-    assert (blind.result, blind.said) == (Result.COULD_NOT_LOOK, "run 3 could not see: platform")
+    assert (blind.result, blind.said) == (Result.COULD_NOT_LOOK, "run 3 could not see platform: ConnectError")
 
 
 def test_a_disk_that_fills_and_messages_that_wait_are_seen(play: Governed) -> None:

@@ -219,7 +219,8 @@ def ran(db: Database, what: str, asked: str, state: str, result: str, at: dateti
 
 
 def test_a_finished_run_is_told_and_an_hourly_look_that_found_nothing_is_not(watched: Watched) -> None:
-    ran(watched.db, "reconcile", '{"since": "2026-11-23T08:00:00Z"}', "done", '{"n_findings": 0}', AT)
+    nothing = '{"n_findings": 0, "blind": [{"side": "store", "why": "its history is not loaded yet"}]}'
+    ran(watched.db, "reconcile", '{"since": "2026-11-23T08:00:00Z"}', "done", nothing, AT)
     assert watched.look() == []
     ran(watched.db, "reconcile", '{"since": "2026-11-23T08:00:00Z"}', "done", '{"n_findings": 3}', AT)
     ran(watched.db, "reconcile", '{"since": null}', "done", '{"n_findings": 0}', AT)

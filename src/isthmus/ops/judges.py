@@ -160,9 +160,8 @@ def _of_run(run: Ended) -> Judged:
     result = run.result or {}
     if result.get("n_findings"):
         return look(f"run {run.id} found {result['n_findings']:,} differences", Severity.NORMAL, run.ended_at)
-    if result.get("blind"):
-        sides = ", ".join(sorted({str(one.get("side", "?")) for one in result["blind"]}))
-        return blind(f"run {run.id} could not see: {sides}", run.ended_at)
+    if run.unseen:
+        return blind(f"run {run.id} could not see {run.unseen}", run.ended_at)
     return ok(f"run {run.id} found nothing", run.ended_at)
 
 

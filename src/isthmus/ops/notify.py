@@ -127,10 +127,9 @@ def _lanes(oldest: Mapping[int, datetime], shut: Row, now: datetime, watch: Watc
 
 
 def _is_news(run: Ended) -> bool:
-    """An hourly look that found nothing is none."""
-    result = run.result or {}
+    """An hourly look that found nothing is none; a neighbour that kept it from looking has a case of its own."""
     is_light = run.asked.get("since") is not None
-    return run.state == "failed" or not is_light or bool(result.get("n_findings") or result.get("blind"))
+    return run.state == "failed" or not is_light or bool((run.result or {}).get("n_findings"))
 
 
 def _run(run: Ended, watch: Watch) -> Standing:
@@ -140,8 +139,8 @@ def _run(run: Ended, watch: Watch) -> Standing:
     title = f"{NAMES.get(run.what, run.what.capitalize())} {run.id}"
     if "n_findings" in result:
         title += f" found {n:,} differences" if n != 1 else " found 1 difference"
-    if result.get("blind"):
-        title += f"; could not see: {', '.join(sorted({str(one.get('side', '?')) for one in result['blind']}))}"
+    if run.unseen:
+        title += f"; could not see {run.unseen}"
     body = {
         "what": "run",
         "run": run.id,

@@ -34,6 +34,12 @@ class Ended(Struct, frozen=True):
     ended_at: datetime
     result: dict[str, Any] | None
 
+    @property
+    def unseen(self) -> str:
+        """The sides that it could not look at, and why; "" where it saw all."""
+        told = {(str(one.get("side", "")), str(one.get("why", ""))) for one in (self.result or {}).get("blind") or ()}
+        return "; ".join(f"{side}: {why}" for side, why in sorted(told))
+
 
 def groups(tx: Tx, connection: str) -> list[Group]:
     """Open cases by code and store, by code."""

@@ -35,7 +35,7 @@ def customers(store: Store) -> Iterator[ShopCustomer]:
     """Yield every living customer; email consent only, since the importer knows no other."""
     for one in store.customers.values():
         subscribed = _SUBSCRIBED.get(one.email_consent.state)
-        yield ShopCustomer(str(one.id), one.email, one.phone, one.first_name, one.last_name, subscribed)
+        yield ShopCustomer(str(one.id), _tidy(one.email), one.phone, one.first_name, one.last_name, subscribed)
 
 
 def orders(store: Store) -> Iterator[ShopOrder]:
@@ -52,7 +52,7 @@ def orders(store: Store) -> Iterator[ShopOrder]:
             total=float(one.original_total.shop or money.current_total(one).shop),
             currency=store.shop.currency,
             customer_id=None if one.customer_id is None else str(one.customer_id),
-            email=one.email,
+            email=_tidy(one.email),
             is_valid=one.cancelled_at is None,
             net=float(left),
             is_kept=not (
@@ -110,3 +110,8 @@ def script(account: Account, now: datetime, n: int) -> dict[str, int]:
             tamper.change(account, "contact", f"{SCRIPT}-{row.seq}", values, now, collection=SCRIPT, source=SCRIPT)
             done["contacts"] += 1
     return done
+
+
+def _tidy(email: str | None) -> str | None:
+    """An address as the importer takes it over; a form may have let blanks around it through."""
+    return email.strip() if email else None

@@ -2,8 +2,8 @@
 
 Independent of everything in between: the stores are read now, mapped anew, and compared with the platform's records;
 what people are worth is summed from the orders just read.
-Of our own state only this is asked: which records have an open case, who was ever sent as opted in, and which product
-a line was sold as that has been deleted since.
+Of our own state only this is asked: which records have an open case or go on under another writer's ids, who was ever
+sent as opted in, and which product a line was sold as that has been deleted since.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -15,6 +15,8 @@ from msgspec import Struct
 from isthmus.db.pool import Database
 from isthmus.flows.desire import person_of
 from isthmus.flows.road import Road, Shop
+from isthmus.flows.takeover import adopt
+from isthmus.flows.takeover.adopt import WITHHELD
 from isthmus.identity.match import Link, People, people
 from isthmus.kit.email import normalise
 from isthmus.mapping import contact, order, product
@@ -68,6 +70,7 @@ def compare(db: Database, road: Road, lookup: Lookup) -> Comparison:
     )
     with db.transaction() as tx:
         standings = outbox.standings(tx, road.connection)
+        road = adopt.knowing_all(tx, road)
     equal: dict[str, int] = {kind.value: 0 for kind in Kind if kind is not Kind.MOMENT}
     excluded: dict[str, int] = {}
     differences: list[Difference] = []
@@ -80,8 +83,8 @@ def compare(db: Database, road: Road, lookup: Lookup) -> Comparison:
             standing = standings.get((write.kind, write.id))
             if standing is not None and standing.state == "buried":
                 n_cases += 1
-            elif write.excluded is not None:
-                excluded[write.excluded] = excluded.get(write.excluded, 0) + 1
+            elif reason := write.excluded or (standing and standing.excluded == WITHHELD and WITHHELD):
+                excluded[reason] = excluded.get(reason, 0) + 1
             elif (difference := _difference(write, lookup)) is not None:
                 differences.append(difference)
             else:
@@ -139,7 +142,7 @@ def _orders(shop: Shop, placed: list[Order], who: People) -> Iterator[Write]:
         try:
             yield order.order(one, person_of(shop, one, who), shop.rules, Lane.BACKFILL)
         except RejectedError as failure:
-            yield _unsayable(Kind.ORDER, f"{shop.rules.namespace}{one.id}", failure)
+            yield _unsayable(Kind.ORDER, shop.rules.id_of("order", one.id), failure)
 
 
 def _worths(orders: Mapping[str, list[Write]], who: People) -> dict[str, Worth]:

@@ -60,11 +60,12 @@ def settle(tx: Tx, road: Road, changes: Sequence[Change], now: datetime) -> Sett
     stores = {f"{shop.rules.namespace}{last.id}": shop.name for shop, last in placed}
     cases.touch(tx, road.connection, [msgspec.structs.replace(t, store=stores[own]) for own, t in touches.items()], now)
     cases.resolve_subjects(tx, road.connection, clear, CONFLICT, now, by="takeover")
-    shops = {
-        name: msgspec.structs.replace(shop, rules=msgspec.structs.replace(shop.rules, names=names))
-        for name, shop in road.shops.items()
-    }
-    return Settled(msgspec.structs.replace(road, shops=shops), frozenset(withheld))
+    return Settled(_knowing(road, names), frozenset(withheld))
+
+
+def knowing_all(tx: Tx, road: Road) -> Road:
+    """The road with rules that know every id of another writer's: for whoever maps without a unit of work."""
+    return _knowing(road, names) if (names := foreign.all_adopted(tx, road.connection)) else road
 
 
 def known_as(tx: Tx, road: Road, kind: Kind, ids: Iterable[str]) -> set[str]:
@@ -97,6 +98,14 @@ def who(email: str | None, hash_key: bytes) -> bytes | None:
     """A buyer's address as both sides are compared by it."""
     known = normalise(email)
     return keyed_hash(hash_key, "buyer", known) if known else None
+
+
+def _knowing(road: Road, names: Mapping[Key, str]) -> Road:
+    shops = {
+        name: msgspec.structs.replace(shop, rules=msgspec.structs.replace(shop.rules, names=names))
+        for name, shop in road.shops.items()
+    }
+    return msgspec.structs.replace(road, shops=shops)
 
 
 def _goods(road: Road, changes: Sequence[Change], placed: Sequence[tuple[Shop, Order]]) -> dict[Key, tuple[int, bool]]:

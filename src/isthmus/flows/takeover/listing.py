@@ -1,0 +1,131 @@
+"""List everything in the account that is not ours: resumable, in our share of the account's readings."""
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from isthmus.db.pool import Database
+from isthmus.flows.reconcile import worth
+from isthmus.flows.reconcile.held import Step
+from isthmus.flows.road import Road
+from isthmus.flows.takeover.adopt import who
+from isthmus.identity.foreign import sql as foreign
+from isthmus.identity.foreign.match import Theirs, name_of, number_in
+from isthmus.model.failure import TransientError
+from isthmus.ometria.client import Ometria
+from isthmus.outbox.pace import sql as pace
+from isthmus.outbox.proof import sql as proof
+from isthmus.runs import sql as runs
+
+PAGE = 250
+OVERLAP = 5
+"""Rows of a page that the next one reads again: what is deleted meanwhile moves the rest up under an offset."""
+
+PART = 0.5
+"""Our share of the account's readings while others want them."""
+
+WAITS = tuple(timedelta(seconds=s) for s in (1, 3, 10, 30))
+"""A page that is not answered is asked for again after these; then the listing stops, and goes on when asked again."""
+
+KINDS = ("product", "order")
+"""What is listed, in this order: an order's lines name products."""
+
+ANYWHERE = ""
+"""The store of marks that are about the whole account."""
+
+
+def mark(kind: str) -> str:
+    return f"takeover:{kind}"
+
+
+def is_listed(db: Database, connection: str) -> bool:
+    """Whether the account was listed to its end at least once."""
+    with db.transaction() as tx:
+        marks = runs.marks(tx, connection)
+    return all((one := marks.get((ANYWHERE, mark(kind)))) is not None and one.done_at is not None for kind in KINDS)
+
+
+def list_all(db: Database, road: Road, *, tell: Callable[[Step], None] = lambda _: None) -> None:
+    """List products and orders anew, or go on where a listing stopped. Raises what the client raises."""
+    with db.transaction() as tx:
+        marks = runs.marks(tx, road.connection)
+        known = [marks.get((ANYWHERE, mark(kind))) for kind in KINDS]
+        if all(one is not None and one.done_at is not None for one in known):
+            runs.start_over(tx, road.connection, ANYWHERE, [mark(kind) for kind in KINDS])
+        runs.begin(tx, road.connection, ANYWHERE, [mark(kind) for kind in KINDS], road.clock.now())
+    for kind in KINDS:
+        _list(db, road, kind, tell)
+
+
+def theirs(kind: str, item: Mapping[str, Any], hash_key: bytes) -> Theirs:
+    """A record as the platform has it; nothing that names a person is kept."""
+    own = str(item["id"])
+    if kind == "product":
+        return Theirs(id=own, number=number_in(own), is_variant=item.get("is_variant") is True)
+    money = worth.of_platform(item)
+    customer = item.get("customer")
+    buyer: Mapping[str, Any] = customer if isinstance(customer, Mapping) else {}
+    email, customer_id, web_id = buyer.get("email"), buyer.get("id"), item.get("web_id")
+    return Theirs(
+        id=own,
+        number=number_in(own),
+        name=name_of(str(web_id)) if web_id is not None else None,
+        who=who(email, hash_key) if isinstance(email, str) else None,
+        customer=number_in(str(customer_id)) if customer_id is not None else None,
+        currency=money.currency,
+        gross_mills=money.gross_mills,
+        net_mills=money.net_mills,
+        is_valid=money.is_valid,
+        placed_at=money.placed_at,
+    )
+
+
+def page(platform: Ometria, kind: str, offset: int, limit: int = PAGE) -> list[dict[str, Any]]:
+    """One page of what the account holds of a kind, oldest first."""
+    listed = platform.products if kind == "product" else platform.orders
+    return listed(offset=offset, limit=limit)
+
+
+def _list(db: Database, road: Road, kind: str, tell: Callable[[Step], None]) -> None:
+    with db.transaction() as tx:
+        held = runs.marks(tx, road.connection)[ANYWHERE, mark(kind)]
+    if held.done_at is not None or held.at is None:
+        return
+    offset, n, is_last = int(held.cursor or 0), held.n, False
+    while not is_last:
+        items = _patiently(db, road, kind, offset)
+        rows = [theirs(kind, item, road.hash_key) for item in items if item.get("id") is not None]
+        is_last = len(items) < PAGE
+        step = len(items) if is_last else len(items) - OVERLAP
+        offset, n, now = offset + step, n + step, road.clock.now()
+        with db.transaction() as tx:
+            foreign.saw(tx, road.connection, kind, rows, now)
+            if is_last:
+                foreign.sweep(tx, road.connection, kind, held.at)
+            runs.turn_page(tx, road.connection, ANYWHERE, mark(kind), None if is_last else str(offset), step, now)
+        tell(Step(f"Ometria's {kind}s", n, None, is_done=is_last))
+
+
+def _patiently(db: Database, road: Road, kind: str, offset: int) -> list[dict[str, Any]]:
+    for wait in WAITS:
+        _wait_for_a_slot(db, road)
+        try:
+            return page(road.platform, kind, offset)
+        except TransientError as failure:
+            road.clock.wait(max(wait, failure.retry_after or timedelta()).total_seconds())
+    _wait_for_a_slot(db, road)
+    return page(road.platform, kind, offset)
+
+
+def _wait_for_a_slot(db: Database, road: Road) -> None:
+    """Take a reading of the account: our share of them, and what nobody else wants unless somebody is opting out."""
+    slot_at = None
+    while slot_at is None:
+        now = road.clock.now()
+        with db.transaction() as tx:
+            is_lending = not proof.is_opting_out(tx, road.connection)
+            slot_at = pace.share(
+                tx, road.connection, "read", road.pace.read_per_second, PART, now, is_lending=is_lending
+            )
+        wait = timedelta(seconds=1 / road.pace.read_per_second) if slot_at is None else slot_at - now
+        road.clock.wait(max(0.0, wait.total_seconds()))

@@ -84,7 +84,7 @@ _ROWS = (
      f"{_DOCS}/api/usage/bulk-operations/queries#the-jsonl-data-format", "bulk.export"),
     ("How far ungrouped lines stray from their place, and that parents stray too", ASSUMED, "shopify.bulk_mixed"),
     ("A record is told as it is when its line is written; one deleted by then has none", ASSUMED, "bulk.wide"),
-    ("How long an operation takes to begin, to write a line and to stop", ASSUMED, "bulk.operations.KNOBS"),
+    ("How long an operation takes to begin, to write a line and to stop", ASSUMED, "bulk.knobs"),
     ("An address opens for seven days, then the operation is EXPIRED",
      f"{_DOCS}/api/admin-graphql/2026-10/objects/BulkOperation", "bulk.output"),
     ("What the storage answers to an ended or made-up address", ASSUMED, "bulk.output"),

@@ -6,9 +6,8 @@ https://shopify.dev/docs/api/usage/bulk-operations/queries
 from __future__ import annotations
 
 import hashlib
-import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,12 +16,12 @@ from graphql import GraphQLSchema
 from sims.faults import Faults
 from sims.shopify.bulk import check, output
 from sims.shopify.bulk.export import Export
-from sims.shopify.bulk.mixing import Mixer
+from sims.shopify.bulk.knobs import FAILURES, KNOBS, WITHOUT_PARTIAL, struck
 from sims.shopify.bulk.output import Output
 from sims.shopify.bulk.record import UNDER_WAY, Operation
-from sims.shopify.bulk.wide import Stream, Wide, wide
+from sims.shopify.bulk.wide import wide
+from sims.shopify.bulk.writing import write
 from sims.shopify.events import Event
-from sims.shopify.run import Refusal
 from sims.shopify.state import World, gid
 from sims.shopify.views.sight import Sight
 from sims.wire import Request, Response
@@ -34,48 +33,8 @@ https://shopify.dev/docs/api/usage/bulk-operations/queries#limitations)."""
 LONGEST = timedelta(days=10)
 """After this an operation is stopped and has failed."""
 
-ROOTS_AT_ONCE = 20
-"""Records written before others may have the world's lock."""
-
-KNOBS: dict[str, Any] = {
-    "shopify.bulk_starts_after": 0.5,  # seconds an operation stays CREATED; ASSUMED
-    "shopify.bulk_stops_after": 1.5,  # seconds an operation is CANCELING; the captured ones took about as long
-    "shopify.bulk_rows_per_second": 1e6,  # lines an operation writes, by the clock; ASSUMED
-    "shopify.bulk_mixed": 2000,  # lines among which ungrouped ones lie in any order; ASSUMED
-    "shopify.bulk_fail": 0,  # FAILED, INTERNAL_SERVER_ERROR, with partialDataUrl
-    "shopify.bulk_fail_without_partial": 0,  # the same without
-    "shopify.bulk_timeout": 0,  # FAILED, TIMEOUT, with partialDataUrl
-    "shopify.bulk_expire": 0,  # EXPIRED instead of COMPLETED
-    "shopify.bulk_url_expired": 0,  # COMPLETED, and the address has ended at once
-    "shopify.bulk_access_denied": 0,  # FAILED, ACCESS_DENIED
-    "shopify.bulk_never_finishes": 0,  # RUNNING for ever
-    "shopify.bulk_timeout_above": 0,  # after so many records every operation times out: only smaller windows go
-    "shopify.bulk_fault_root": "",  # the n-th faults above count and hit only operations on this root, e.g. orders
-    "shopify.bulk_fail_at": 0.5,  # share of the records after which a failing operation fails
-    "shopify.bulk_cut": 0,  # a download breaks off after so many bytes
-    "shopify.bulk_cuts": -1,  # how many downloads do; -1 is all
-    "shopify.bulk_busy": 0,  # so many other operations of the same app run until the knob is turned back
-    "shopify.bulk_throttle_start": 0,  # so many next starts are throttled
-    "shopify.bulk_expired_status": 403,  # what an ended address answers
-}
-"""Faults by number: 1 strikes the next operation that is started, n the n-th from now, -1 every one, 0 none."""
-
-BY_NUMBER = (
-    "bulk_fail",
-    "bulk_fail_without_partial",
-    "bulk_timeout",
-    "bulk_expire",
-    "bulk_url_expired",
-    "bulk_access_denied",
-    "bulk_never_finishes",
-)
-
-FAILURES = {
-    "bulk_fail": "INTERNAL_SERVER_ERROR",
-    "bulk_fail_without_partial": "INTERNAL_SERVER_ERROR",
-    "bulk_timeout": "TIMEOUT",
-    "bulk_access_denied": "ACCESS_DENIED",
-}
+KEPT = 200
+"""Results kept; each is an open file."""
 
 ELSEWHERE = "{ products { edges { node { id } } } }"
 """What an operation that keeps us waiting asks for."""
@@ -92,7 +51,6 @@ class Bulk:
     ) -> None:
         faults.declare(KNOBS)
         self._world, self._faults, self._schema, self._emit = world, faults, schema, emit
-        self._rng = random.Random(f"bulk {world.seed}")
         self._key = hashlib.sha256(f"outputs {world.seed}".encode()).digest()
         self._running = threading.Lock()
         self._outputs: dict[str, Output] = {}
@@ -112,8 +70,9 @@ class Bulk:
             return None, [{"field": None, "message": told, "code": "OPERATION_IN_PROGRESS"}]
         export = Export.compile(self._schema, document)
         one = Operation(self._world.next_id(), shop, query, is_grouped, self._world.clock.now())
-        one.faults = self._struck(export.kinds)
-        one.writing = self._write(one, export, wide(sight))
+        one.faults = struck(self._faults, export.kinds)
+        one.output = Output(hashlib.sha256(f"{one.id} {self._key!r}".encode()).hexdigest()[:28])
+        one.writing = write(one, one.output, export, wide(sight), self._faults)
         self.operations[one.id] = one
         return one, []
 
@@ -184,20 +143,6 @@ class Bulk:
         found = [each.status.lower() for each in list(self.operations.values())]
         return {status: found.count(status) for status in sorted(set(found))}
 
-    def _struck(self, kinds: list[str]) -> frozenset[str]:
-        root = self._faults.get("shopify.bulk_fault_root")
-        if root and root not in kinds:
-            return frozenset()
-        struck = set()
-        for name in BY_NUMBER:
-            n = self._faults.get(f"shopify.{name}")
-            if n > 0:
-                self._faults.set({f"shopify.{name}": n - 1})
-            if n in (1, -1):
-                struck.add(name)
-                self._faults.count(f"shopify.{name}")
-        return frozenset(struck)
-
     def _crowd(self, shop: str) -> None:
         """Keep as many foreign operations under way as the knob says."""
         wanted, now = self._faults.get("shopify.bulk_busy"), self._world.clock.now()
@@ -219,6 +164,7 @@ class Bulk:
             return False
         if one.status == "COMPLETED" and one.completed_at is not None and now >= one.completed_at + output.LASTS:
             one.status = "EXPIRED"  # "The bulk operation URL has expired"
+            one.output = None
         if one.status in UNDER_WAY and now - one.created_at > LONGEST:
             self._finish(one, now, "FAILED", "TIMEOUT")
         if one.status not in UNDER_WAY or one.writing is None:
@@ -240,59 +186,25 @@ class Bulk:
 
     def _written(self, one: Operation, now: datetime) -> None:
         one.writing = None
-        if "bulk_never_finishes" not in one.faults:
+        if one.doom is not None:
+            if one.doom in WITHOUT_PARTIAL:
+                one.output = None
+            self._finish(one, now, "FAILED", FAILURES[one.doom])
+        elif "bulk_never_finishes" not in one.faults:
             self._finish(one, now, "COMPLETED")
 
-    def _write(self, one: Operation, export: Export, sight: Wide) -> Iterator[None]:
-        """Write an operation's lines, some records at a time."""
-        made = Output(hashlib.sha256(f"{one.id} {self._key!r}".encode()).hexdigest()[:28])
-        one.output = made
-        width = 0 if one.is_grouped else self._faults.get("shopify.bulk_mixed")
-        mixer = Mixer(made.write, width, random.Random(one.id))
-        doomed = next((name for name in FAILURES if name in one.faults), None)
-        share, above = self._faults.get("shopify.bulk_fail_at"), self._faults.get("shopify.bulk_timeout_above")
-        try:
-            for stream, records in export.open(sight):
-                for n, lines in enumerate(records, 1):
-                    for line in lines:
-                        mixer.add(line)
-                    one.n_objects += len(lines)
-                    one.n_roots += 1
-                    if doomed is None and above and one.n_roots > above:
-                        self._faults.count("shopify.bulk_timeout_above")
-                        doomed, share = "bulk_timeout", 0.0
-                    if sight.run.errors or (doomed is not None and _is_far(stream, share)):
-                        break
-                    if n % ROOTS_AT_ONCE == 0:
-                        sight.now = self._world.now()
-                        yield
-                if sight.run.errors or doomed is not None:
-                    break
-        except Refusal as refusal:
-            sight.run.errors.append({"extensions": refusal.extensions})
-        mixer.end()
-        if sight.run.errors:
-            is_denied = any(_code(each) == "ACCESS_DENIED" for each in sight.run.errors)
-            doomed = "bulk_access_denied" if is_denied else "bulk_fail"
-        if doomed is not None:
-            self._fail(one, doomed)
-
-    def _fail(self, one: Operation, fault: str) -> None:
-        if fault in ("bulk_fail_without_partial", "bulk_access_denied"):
-            one.output = None
-        self._finish(one, self._world.clock.now(), "FAILED", FAILURES[fault])
-
     def _finish(self, one: Operation, now: datetime, status: str, error: str | None = None) -> None:
-        if one.status == "FAILED":  # it ended itself while it wrote
-            return
         one.status, one.error_code, one.completed_at, one.writing = status, error, now, None
-        one.is_partial = status == "FAILED"
         if "bulk_expire" in one.faults and status == "COMPLETED":
             one.status, one.output = "EXPIRED", None
+        if one.output is not None and not one.output.size:
+            one.output = None
         if one.output is not None:
             one.output.flush()
             self._outputs[one.output.name] = one.output
             one.ends_at = now if "bulk_url_expired" in one.faults else now + output.LASTS
+            while len(self._outputs) > KEPT:
+                self._outputs.pop(next(iter(self._outputs)))
         self._tell(one)
 
     def _tell(self, one: Operation) -> None:
@@ -304,11 +216,3 @@ class Bulk:
         }
         with self._world.lock:
             self._emit([Event(one.shop, "bulk_operations/finish", one.id, detail=detail)])
-
-
-def _is_far(stream: Stream | None, share: float) -> bool:
-    return stream is None or stream.at >= stream.size * share
-
-
-def _code(error: dict[str, Any]) -> str:
-    return str(error.get("extensions", {}).get("code", ""))

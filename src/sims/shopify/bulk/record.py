@@ -27,15 +27,10 @@ class Operation:
     n_objects: int = 0
     n_roots: int = 0
     output: Output | None = None
-    is_partial: bool = False
     ends_at: datetime | None = None  # of the address
     faults: frozenset[str] = frozenset()
+    doom: str | None = None  # the fault that ended its writing
     canceled_at: datetime | None = None
     writing: Iterator[None] | None = None
     is_foreign: bool = False
     type: str = "QUERY"
-
-    @property
-    def file_size(self) -> int | None:
-        """Bytes of a complete result."""
-        return None if self.output is None or self.is_partial else self.output.size

@@ -30,8 +30,8 @@ class BulkOperation:
 
     @property
     def file_size(self) -> str | None:
-        size = self.record.file_size if self.record.status == "COMPLETED" else None
-        return str(size) if size else None
+        output = self.record.output if self.record.status == "COMPLETED" else None
+        return None if output is None else str(output.size)
 
     @property
     def url(self) -> str | None:

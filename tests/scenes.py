@@ -9,8 +9,8 @@ from typing import Any
 import httpx2
 
 from isthmus.db.pool import Database
-from isthmus.drift import sql as drift
-from isthmus.drift.sql import Finding
+from isthmus.drift.found import sql as findings
+from isthmus.drift.found.sql import Finding
 from isthmus.flows.abandon import abandon
 from isthmus.flows.backfill.load import backfill
 from isthmus.flows.backfill.progress import Progress
@@ -109,7 +109,7 @@ class Town:
                 self.clock,
                 transport=self.transport,
             )
-            shops[at["name"]] = Shop(at["name"], rules, Reads(client), Bulk(client))
+            shops[at["name"]] = Shop(at["name"], rules, Reads(client), Bulk(client), client)
             self.sims.subscribe(at["domain"], "https://isthmus.example/hooks/shopify", topics.SUBSCRIBED)
         self.road = Road(
             connection="acme",
@@ -226,7 +226,7 @@ class Town:
     def findings(self, run: int) -> list[Finding]:
         """What a reconciliation found."""
         with self.db.transaction() as tx:
-            return drift.findings(tx, "acme", run)
+            return findings.findings(tx, "acme", run)
 
     def compare(self) -> Comparison:
         return compare(self.db, self.road, self.lookup)

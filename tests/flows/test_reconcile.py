@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from isthmus.db.pool import Database
-from isthmus.drift.sql import Finding
+from isthmus.drift.found.sql import Finding
 from isthmus.flows.reconcile import conclude
 from isthmus.flows.reconcile.held import Asked
 from isthmus.flows.reconcile.run import reconcile
@@ -180,10 +180,13 @@ def test_nobody_is_welcomed_and_no_moment_fires_from_a_repair(play: Play) -> Non
 
 
 def test_f35_what_was_accepted_and_silently_dropped_is_found_and_sent_again(play: Play) -> None:
-    """F35: in no error feed, and never applied."""
-    own = f"uk:{play.first.id}"
-    play.sims.ometria.account.orders.drop(own)
-    play.pass_time(600)
+    """F35: taken, in no error feed, and never applied."""
+    placed = play.orders(play.ada)
+    own = f"uk:{placed.id}"
+    play.sims.faults.set({"ometria.vanish_ids": [own]})
+    settled(play)
+    assert play.rows("SELECT state FROM outbox WHERE id = %s", own) == [{"state": "applied"}]
+    play.sims.faults.set({"ometria.vanish_ids": []})
     (found,) = look(play)
     assert (found.id, found.code, found.repair) == (own, "platform.not_applied", "send")
     assert found.off_mills is not None
@@ -191,7 +194,7 @@ def test_f35_what_was_accepted_and_silently_dropped_is_found_and_sent_again(play
     (case,) = play.cases("platform.not_applied")
     assert case["subject"] == f"order:{own}"
     settled(play)
-    assert play.order(play.first)
+    assert play.order(placed)
     assert play.cases("platform.not_applied") == []
     assert look(play) == []
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from isthmus.cases.catalogue import CATALOGUE
 from isthmus.drift import mask
 from isthmus.drift.attribute import RULES, Facts, Look, Record, Repair, Standing, Verdict, attribute, cause
-from isthmus.drift.sql import OWN
+from isthmus.drift.found.sql import OWN
 from isthmus.flows.reconcile import when
 from isthmus.runs.journal.sql import Run
 

@@ -1,4 +1,4 @@
-"""What runs saw and found, in the database: tables seen, suspect and finding."""
+"""What runs saw, and who is suspected, in the database: tables seen and suspect."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -8,19 +8,6 @@ from msgspec import Struct
 from psycopg.types.json import Jsonb
 
 from isthmus.db.pool import Row, Tx
-
-OWN = (
-    "integration.missed_change",
-    "integration.missed_deletion",
-    "integration.stale_mapping",
-    "integration.left_behind",
-    "platform.not_applied",
-    "platform.overwritten",
-    "platform.differs",
-    "platform.duplicate_order",
-    "platform.foreign_writer",
-)
-"""Codes whose cases a run opens, and closes where it looked and found the sides agreed."""
 
 
 class Seen(Struct, frozen=True, kw_only=True):
@@ -49,38 +36,12 @@ class Seen(Struct, frozen=True, kw_only=True):
     would_opt_in: bool = False
 
 
-class Finding(Struct, frozen=True, kw_only=True):
-    """One difference, with the layer at fault; the columns are told of in the migration."""
-
-    kind: str
-    id: str
-    store: str
-    subject: str
-    code: str
-    cause: str
-    detail: str = ""
-    n: int = 1
-    store_says: Mapping[str, Any] | None = None
-    ours_say: Mapping[str, Any] | None = None
-    platform_says: Mapping[str, Any] | None = None
-    currency: str | None = None
-    off_mills: int | None = None
-    placed_at: datetime | None = None
-    repair: str | None = None
-
-
 _SEEN = {
     "kind": "text", "id": "text", "at": "timestamptz", "store": "text", "number": "bigint", "version": "timestamptz",
     "against": "bytea", "path": "text", "says": "jsonb", "name": "text", "currency": "text", "gross_mills": "bigint",
     "refunded_mills": "bigint", "net_mills": "bigint", "status": "text", "is_valid": "boolean", "is_test": "boolean",
     "placed_at": "timestamptz", "seller": "text", "writer": "text", "would_opt_in": "boolean",
 }  # fmt: skip
-_FOUND = {
-    "kind": "text", "id": "text", "store": "text", "subject": "text", "code": "text", "cause": "text",
-    "detail": "text", "n": "bigint", "store_says": "jsonb", "ours_say": "jsonb", "platform_says": "jsonb",
-    "currency": "text", "off_mills": "bigint", "placed_at": "timestamptz", "repair": "text",
-}  # fmt: skip
-
 
 # See -----------------------------------------------------------------------------------------------------------------
 
@@ -94,9 +55,9 @@ def saw(tx: Tx, connection: str, run: int, side: str, rows: Sequence[Seen]) -> N
     sets = ", ".join(f"{name} = excluded.{name}" for name in _SEEN if name not in ("kind", "id"))
     tx.execute(
         f"""INSERT INTO seen (connection, run, side, {", ".join(_SEEN)})
-            SELECT %(connection)s, %(run)s, %(side)s, r.* FROM unnest({_unnested(_SEEN)}) AS r
+            SELECT %(connection)s, %(run)s, %(side)s, r.* FROM unnest({unnested(_SEEN)}) AS r
             ON CONFLICT (connection, run, side, kind, id) DO UPDATE SET {sets}""",  # noqa: S608 - constants
-        {"connection": connection, "run": run, "side": side, **_columns(_SEEN, ordered)},
+        {"connection": connection, "run": run, "side": side, **columns_of(_SEEN, ordered)},
     )
 
 
@@ -310,97 +271,6 @@ def strangers(tx: Tx, connection: str, run: int, kind: str) -> list[Row]:
     )
 
 
-# Find ----------------------------------------------------------------------------------------------------------------
-
-
-def found(tx: Tx, connection: str, run: int, findings: Sequence[Finding], now: datetime) -> None:
-    """Write findings down; one that this run had already is written anew."""
-    if not findings:
-        return
-    sets = ", ".join(f"{name} = excluded.{name}" for name in _FOUND if name not in ("kind", "id", "code"))
-    tx.execute(
-        f"""INSERT INTO finding (connection, run, {", ".join(_FOUND)}, found_at)
-            SELECT %(connection)s, %(run)s, r.*, %(now)s FROM unnest({_unnested(_FOUND)}) AS r
-            ON CONFLICT (connection, run, kind, id, code) DO UPDATE SET {sets}""",  # noqa: S608 - constants
-        {"connection": connection, "run": run, "now": now, **_columns(_FOUND, findings)},
-    )
-
-
-def findings(tx: Tx, connection: str, run: int, limit: int | None = None) -> list[Finding]:
-    """What a run found, in the order of kind, id and code."""
-    rows = tx.fetch_all(
-        f"""SELECT {", ".join(_FOUND)} FROM finding WHERE connection = %s AND run = %s
-            ORDER BY kind, id, code LIMIT %s""",  # noqa: S608 - constants
-        (connection, run, limit),
-    )
-    return [Finding(**row) for row in rows]
-
-
-class Sum(Struct, frozen=True):
-    """Findings of one code: how many records, how many repairs began, and by how much revenue is off, per currency."""
-
-    code: str
-    cause: str
-    n: int
-    n_repaired: int
-    currency: str | None
-    off_mills: int | None
-
-
-def sums(tx: Tx, connection: str, run: int) -> list[Sum]:
-    """A run's findings by code and currency, the most frequent first."""
-    return tx.fetch_as(
-        Sum,
-        """SELECT code, cause, sum(n)::bigint AS n, (sum(n) FILTER (WHERE repair IS NOT NULL))::bigint AS n_repaired,
-                  currency, sum(off_mills)::bigint AS off_mills
-           FROM (SELECT code, cause, n, CASE WHEN off_mills IS NULL THEN NULL ELSE currency END AS currency, off_mills,
-                        repair FROM finding WHERE connection = %s AND run = %s) AS f
-           GROUP BY code, cause, currency ORDER BY n DESC, code, currency""",
-        (connection, run),
-    )
-
-
-def n_found(tx: Tx, connection: str, run: int) -> dict[tuple[str, str, str], int]:
-    """How many findings a run has so far, by (code, store, kind)."""
-    rows = tx.fetch_all(
-        """SELECT code, store, kind, count(*) AS n FROM finding
-           WHERE connection = %s AND run = %s GROUP BY code, store, kind""",
-        (connection, run),
-    )
-    return {(row["code"], row["store"], row["kind"]): row["n"] for row in rows}
-
-
-class OpenCase(Struct, frozen=True):
-    """An open case of a run's own, about one record or (subject orders, contacts, products) about the rest of many."""
-
-    id: int
-    code: str
-    store: str
-    subject: str
-
-
-def own_cases(tx: Tx, connection: str, after: int, limit: int) -> list[OpenCase]:
-    """Open cases of the codes that runs own and that name a record or the rest of many, those behind `after`."""
-    return tx.fetch_as(
-        OpenCase,
-        """SELECT id, code, store, subject FROM cases
-           WHERE connection = %s AND state = 'open' AND code = ANY(%s) AND subject <> '' AND id > %s
-           ORDER BY id LIMIT %s""",
-        (connection, list(OWN), after, limit),
-    )
-
-
-def found_of(tx: Tx, connection: str, run: int, keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Of these records (kind, id) those that a run found something of."""
-    rows = tx.fetch_all(
-        """SELECT DISTINCT f.kind, f.id FROM finding f
-           JOIN unnest(%s::text[], %s::text[]) AS k (kind, id) ON f.kind = k.kind AND f.id = k.id
-           WHERE f.connection = %s AND f.run = %s""",
-        ([kind for kind, _ in keys], [own for _, own in keys], connection, run),
-    )
-    return {(row["kind"], row["id"]) for row in rows}
-
-
 # Forget --------------------------------------------------------------------------------------------------------------
 
 
@@ -416,14 +286,16 @@ def forget(tx: Tx, connection: str, before: int, keep: Sequence[int], limit: int
     return n
 
 
-# -- below: shared by the above ----------------------------------------------------------------------------------------
+# Many rows at a time ----------------------------------------------------------------------------------------
 
 
-def _unnested(columns: Mapping[str, str]) -> str:
+def unnested(columns: Mapping[str, str]) -> str:
+    """The arguments of an unnest that makes rows of columns again: name and type of each."""
     return ", ".join(f"%({name})s::{kind}[]" for name, kind in columns.items())
 
 
-def _columns(columns: Mapping[str, str], rows: Sequence[Struct]) -> dict[str, list[Any]]:
+def columns_of(columns: Mapping[str, str], rows: Sequence[Struct]) -> dict[str, list[Any]]:
+    """The rows' values by column."""
     return {
         name: [
             Jsonb(value) if kind == "jsonb" and (value := getattr(row, name)) is not None else getattr(row, name)

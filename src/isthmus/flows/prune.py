@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from isthmus.cases import sql as cases
 from isthmus.db.pool import Database
+from isthmus.drift.found import sql as findings
 from isthmus.inbox import sql as inbox
 from isthmus.notices import sql as notices
 from isthmus.outbox import sql as outbox
@@ -49,6 +50,12 @@ def prune(db: Database, now: datetime, retention: Retention) -> int:
     while True:
         with db.transaction() as tx:
             gone = outbox.prune(tx, now - retention.attempts, AT_ONCE)
+        n += gone
+        if gone < AT_ONCE:
+            break
+    while True:
+        with db.transaction() as tx:
+            gone = findings.prune(tx, now - retention.events, AT_ONCE)
         n += gone
         if gone < AT_ONCE:
             break

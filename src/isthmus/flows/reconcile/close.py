@@ -1,9 +1,10 @@
 """End the cases of earlier runs where all sides agree again. Only agreement that was looked at may close one."""
 
 from isthmus.cases import sql as cases
-from isthmus.drift import sql as drift
 from isthmus.drift.attribute import Look, Standing, attribute
-from isthmus.drift.sql import KINDS, OpenCase
+from isthmus.drift.found import sql as findings
+from isthmus.drift.found.sql import OpenCase
+from isthmus.drift.sql import KINDS
 from isthmus.flows.reconcile.facts import Key, Known, gather, look_again_at_store, look_again_there
 from isthmus.flows.reconcile.held import Held
 
@@ -21,10 +22,10 @@ def close(held: Held, step: str, cursor: str | None, n: int) -> int:
     after = int(cursor or 0)
     while held.goes_on():
         with held.db.transaction() as tx:
-            some = drift.own_cases(tx, held.road.connection, after, AT_ONCE)
-            groups = drift.n_found(tx, held.road.connection, held.id)
+            some = findings.own_cases(tx, held.road.connection, after, AT_ONCE)
+            groups = findings.n_found(tx, held.road.connection, held.id)
             about = {case.id: key for case in some if (key := _key(held, case))}
-            found = drift.found_of(tx, held.road.connection, held.id, list(about.values()))
+            found = findings.found_of(tx, held.road.connection, held.id, list(about.values()))
             known = gather(tx, held, sorted(set(about.values()) - found))
         agreed = _agreed(held, known)
         over = [case.id for case in some if about.get(case.id) in agreed or _is_over(held, case, groups)]

@@ -10,7 +10,9 @@ from isthmus.cases.sql import Touch
 from isthmus.db.pool import Tx
 from isthmus.drift import sql as drift
 from isthmus.drift.attribute import Look, Repair, Standing, Verdict, attribute, cause
-from isthmus.drift.sql import KINDS, OWN, Finding
+from isthmus.drift.found import sql as findings
+from isthmus.drift.found.sql import OWN, Finding
+from isthmus.drift.sql import KINDS
 from isthmus.flows.reconcile import worth
 from isthmus.flows.reconcile.facts import OF_STORE, Known, gather, look_again_at_store, look_again_there
 from isthmus.flows.reconcile.held import Held
@@ -106,8 +108,8 @@ def _write_down(tx: Tx, held: Held, judged: Sequence[tuple[Known, Verdict | Stan
     """Findings, cases and repairs of a page, in the transaction that moves the run past it."""
     connection, now = held.road.connection, held.now()
     bad = [(known, verdict) for known, verdict in judged if isinstance(verdict, Verdict)]
-    n_found = drift.n_found(tx, connection, held.id)
-    drift.found(tx, connection, held.id, [_finding(held, known, verdict) for known, verdict in bad], now)
+    n_found = findings.n_found(tx, connection, held.id)
+    findings.found(tx, connection, held.id, [_finding(held, known, verdict) for known, verdict in bad], now)
     touches = []
     for known, verdict in bad:
         group = (verdict.code, known.store, known.key[0])
@@ -272,5 +274,5 @@ def _strangers(tx: Tx, held: Held) -> None:
                 platform_says={"examples": [own for row in rows for own in row["examples"]][:5]},
                 currency=rows[0]["currency"], off_mills=rows[0]["net_mills"],
             )  # fmt: skip
-            drift.found(tx, connection, held.id, [finding], now)
+            findings.found(tx, connection, held.id, [finding], now)
             cases.touch(tx, connection, [Touch(code, f"{kind}s", "", detail)], now)

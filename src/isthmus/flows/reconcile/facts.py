@@ -96,9 +96,13 @@ def look_again_there(held: Held, known: Known) -> None:
     """Read the one record on the platform, and take that for what it says."""
     kind, own = known.key
     at = held.now()
-    try:
-        item = there.one(held, kind, own)
-    except Failure:
+    item: dict[str, Any] | None = None
+    if not held.is_unanswered:
+        try:
+            item = there.one(held, kind, own)
+        except Failure:
+            held.is_unanswered = True
+    if held.is_unanswered:
         known.facts = msgspec.structs.replace(known.facts, platform_look=Look.UNSEEN, platform_path=None)
         return
     body = _body(held, known.standing)

@@ -75,6 +75,8 @@ class Held(Struct):
     n_looks: int = 0
     n_refuted: int = 0
     n_closed: int = 0
+    is_unanswered: bool = False
+    """The platform did not answer for one record, however patiently asked: it is not asked for more in this call."""
 
     @property
     def id(self) -> int:

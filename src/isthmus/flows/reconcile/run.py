@@ -1,6 +1,7 @@
 """Walk a reconciliation from its first page to its last finding; whoever comes after a stop goes on where it was."""
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -8,8 +9,9 @@ import msgspec
 from msgspec import Struct
 
 from isthmus.cases import sql as cases
-from isthmus.db.pool import Database
+from isthmus.db.pool import Database, is_away
 from isthmus.drift import sql as drift
+from isthmus.drift.found import sql as findings
 from isthmus.flows import trouble
 from isthmus.flows.reconcile import conclude, ours, stores, there
 from isthmus.flows.reconcile.close import close
@@ -25,6 +27,8 @@ WHAT = "reconcile"
 
 DROP_AT_ONCE = 20_000
 
+REST = timedelta(minutes=5)
+
 Look = Callable[[Held, str, str | None, int], object]
 
 
@@ -34,7 +38,7 @@ class Reconciled(Struct, frozen=True):
     run: int
     is_done: bool
     n_findings: int = 0
-    sums: tuple[drift.Sum, ...] = ()
+    sums: tuple[findings.Sum, ...] = ()
     n_closed: int = 0
     n_read: dict[str, int] = {}
     blind: tuple[Blind, ...] = ()
@@ -63,15 +67,19 @@ def reconcile(
     held = Held(
         db, road, run, claim, asked, tell, goes_on,
         blind=msgspec.convert(before.get("blind", []), list[Blind]), n_read=dict(before.get("read", {})),
-        **{name: int(before.get(name, 0)) for name in COUNTED},
     )  # fmt: skip
+    for name in COUNTED:
+        setattr(held, name, int(before.get(name, 0)))
     try:
         return _walk(held)
     except LostError:
         return None
-    except BaseException:
+    except BaseException as error:
+        # Whatever nobody foresaw would come again at once: the next try waits a little.
+        rest = REST if isinstance(error, Exception) and not is_away(error) else None
+        now = road.clock.now()
         with db.transaction() as tx:
-            journal.let_go(tx, road.connection, run.id, claim, road.clock.now())
+            journal.let_go(tx, road.connection, run.id, claim, now, rest_until=now + rest if rest else None)
         raise
 
 
@@ -133,7 +141,7 @@ def _end(held: Held) -> Reconciled:
     """Write the result into the journal, and forget what runs before the last whole one saw."""
     connection = held.road.connection
     with held.db.transaction() as tx:
-        sums = drift.sums(tx, connection, held.id)
+        sums = findings.sums(tx, connection, held.id)
         by_code: dict[str, int] = {}
         for one in sums:
             by_code[one.code] = by_code.get(one.code, 0) + one.n

@@ -93,12 +93,14 @@ def end(tx: Tx, connection: str, run: int, claim: UUID, now: datetime, result: M
     )
 
 
-def let_go(tx: Tx, connection: str, run: int, claim: UUID, now: datetime) -> None:
-    """Stop holding a run that is not done: whoever comes next goes on where it is."""
+def let_go(
+    tx: Tx, connection: str, run: int, claim: UUID, now: datetime, *, rest_until: datetime | None = None
+) -> None:
+    """Stop holding a run that is not done: whoever comes next goes on where it is, not before `rest_until`."""
     tx.execute(
-        """UPDATE run SET leased_until = NULL, claim = NULL, moved_at = %s
+        """UPDATE run SET leased_until = %s, claim = NULL, moved_at = %s
            WHERE connection = %s AND id = %s AND claim = %s""",
-        (now, connection, run, claim),
+        (rest_until, now, connection, run, claim),
     )
 
 

@@ -1,0 +1,1 @@
+"""What runs found, and the cases that came of it."""

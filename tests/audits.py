@@ -9,6 +9,7 @@ from typing import Any
 
 from isthmus.checks.every import Setting
 from isthmus.flows.audit import live
+from isthmus.flows.audit.shops import Store
 from isthmus.kit.clock import FrozenClock
 from isthmus.mapping.rules import Rules
 from isthmus.model.finding import Audit
@@ -69,7 +70,7 @@ class Scene:
                 hash_key=b"k",
             )
             expected = Expected(at["domain"], at["currency"], HOOK)
-            stores.append(live.Store(at["name"], shop, Bulk(shop), Reads(shop), rules, expected))
+            stores.append(Store(at["name"], shop, Bulk(shop), Reads(shop), rules, expected))
         platform = Ometria(
             "https://api.ometria.example/v2",
             self.sims.ometria.settings.api_key,

@@ -125,6 +125,41 @@ def test_a_store_that_cannot_be_reached_is_told_and_the_other_side_is_still_read
     assert all("storefront.shop_closed" in one.reason for one in audit.unseen if one.code == "no_sku")
 
 
+def test_an_operation_that_fails_is_begun_again():
+    scene = Scene(sizes=Sizes(customers=60, orders=60, products=10))
+    scene.sims.faults.set({"shopify.bulk_fail": 1})
+    audit = scene.audit()
+    assert audit.read["customers"] == 60
+    assert audit.away == ()
+
+
+def test_operations_that_never_go_through_leave_what_they_read_unseen():
+    scene = Scene(sizes=Sizes(customers=60, orders=60, products=10))
+    scene.sims.faults.set({"shopify.bulk_fail": -1, "shopify.bulk_fault_root": "orders"})
+    audit = scene.audit()
+    unseen = {one.code: one.reason for one in audit.unseen}
+    assert "storefront.bulk_failed" in unseen["guest_orders"]
+    assert "no_email" not in unseen
+    assert audit.read["customers"] == 60
+
+
+def test_a_download_that_breaks_goes_on_where_it_broke():
+    scene = Scene(sizes=Sizes(customers=60, orders=60, products=10))
+    scene.sims.faults.set({"shopify.bulk_cut": 5_000, "shopify.bulk_cuts": 3})
+    assert scene.audit().read["orders"] == 60
+
+
+def test_customers_without_any_name_mean_missing_approval():
+    scene = Scene(sizes=Sizes(customers=80, orders=20, products=5))
+    for store in scene.sims.world.stores.values():
+        for one in store.customers.values():
+            one.email = one.phone = one.first_name = one.last_name = None
+    audit = scene.audit()
+    hidden = [one for one in audit.found if one.code == "protected_data"]
+    assert [(one.level, one.n) for one in hidden] == [(Level.STOP, 48), (Level.STOP, 32)]
+    assert audit.verdict is Verdict.NOT_READY
+
+
 def test_a_platform_that_cannot_be_reached_leaves_the_shops_audited():
     scene = Scene(sizes=Sizes(customers=30, orders=20, products=5))
     scene.sims.faults.set({"ometria.down": True})

@@ -1,8 +1,15 @@
 """isthmus audit as typed: on exports alone, without account and database."""
 
 import json
+import logging
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import httpx2
 import pytest
 
 from isthmus.cli import main
@@ -12,6 +19,15 @@ def run(*words: str) -> int:
     with pytest.raises(SystemExit) as ended:
         main(["audit", *words])
     return int(ended.value.code or 0)
+
+
+@pytest.fixture(autouse=True)
+def logs() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture
@@ -73,3 +89,61 @@ def test_wrong_use_is_said_in_one_line(words: tuple[str, ...], said: str, capsys
     told = capsys.readouterr().err.strip().splitlines()
     assert len(told) == 1
     assert said in told[0]
+
+
+@pytest.fixture
+def sims() -> Iterator[dict[str, Any]]:
+    sizes = ["--customers", "40", "--orders", "30", "--products", "6", "--seed", "3"]
+    command = [sys.executable, "-m", "sims", "--shopify-port", "0", "--ometria-port", "0", *sizes]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        yield json.loads(process.stdout.readline())
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(10)
+        process.stdout.close()
+
+
+def test_a_connection_that_is_not_stored_is_audited_over_the_wire(
+    sims: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """No database is there, and none is made."""
+    store = sims["stores"][0]
+    (tmp_path / "acme.toml").write_text(
+        f"""[connection]
+name = "acme"
+[ometria]
+base_url = "{sims["ometria"]}/v2"
+api_key = "env:ACME_KEY"
+[[stores]]
+name = "uk"
+domain = "{store["domain"]}"
+admin_url = "{store["admin_url"]}"
+client_id = "{store["client_id"]}"
+client_secret = "env:ACME_SECRET"
+namespace = "uk:"
+currency = "GBP"
+"""
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ACME_KEY", sims["api_key"])
+    monkeypatch.setenv("ACME_SECRET", store["client_secret"])
+    monkeypatch.setenv("ISTHMUS_DATABASE_URL", "postgresql://nobody@127.0.0.1:9/none")
+    assert run("--file", "acme.toml", "--json", "--out", "report.html") in (0, 1)
+    captured = capsys.readouterr()
+    told = json.loads(captured.out)
+    assert told["read"]["customers"] == len(_truth(sims, store))
+    assert "Ometria's people take about" in captured.err
+    assert (tmp_path / "report.html").read_text().startswith("<!doctype html>")
+    monkeypatch.setenv("ACME_SECRET", "wrong")
+    assert run("--file", "acme.toml", "--json") == 3
+    assert "storefront.token_refused" in json.loads(capsys.readouterr().out)["could_not_look"][0]["reason"]
+    monkeypatch.delenv("ACME_SECRET")
+    assert run("--file", "acme.toml") == 2
+    assert "ACME_SECRET" in capsys.readouterr().err
+
+
+def _truth(sims: dict[str, Any], store: dict[str, str]) -> list[Any]:
+    items: list[Any] = httpx2.get(f"{sims['shopify']}/_sim/truth/{store['domain']}/customers").json()["items"]
+    return items

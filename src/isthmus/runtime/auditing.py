@@ -12,6 +12,7 @@ from isthmus.connections.config import ConnectionConfig
 from isthmus.connections.secrets import resolve
 from isthmus.connections.sql import Connected
 from isthmus.flows.audit import export, live
+from isthmus.flows.audit.shops import Store
 from isthmus.flows.audit.telling import Say, Tell
 from isthmus.kit.clock import SystemClock
 from isthmus.model.finding import Audit
@@ -70,7 +71,7 @@ def of_connection(
                 is_subscribed_by_app=store.subscriptions == "app",
             )
             own = rules(passing, store, UNKEYED)
-            stores.append(live.Store(store.name, shop, Bulk(shop), Reads(shop), own, expected))
+            stores.append(Store(store.name, shop, Bulk(shop), Reads(shop), own, expected))
         platform = stack.enter_context(neighbours.ometria(config))
         what = live.Connected(config.name, stores, platform, float(config.ometria.read_per_second), budget=budget)
         return live.of_connection(what, setting, clock, tell, say)

@@ -3,48 +3,22 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Protocol
 
 from msgspec import Struct
 
-from isthmus.cases.catalogue import row as catalogue
 from isthmus.checks.every import Setting, every
 from isthmus.checks.round import Round
 from isthmus.flows.audit.platform import Profiles, read_profiles
-from isthmus.flows.audit.sampling import Sample
+from isthmus.flows.audit.shops import Store, Unread, read_store
 from isthmus.flows.audit.telling import Say, Seen, Tell, load_facts, spell
-from isthmus.flows.road import Reader
 from isthmus.kit.clock import Clock
-from isthmus.mapping.rules import Rules
-from isthmus.model.census import Denied, Facts, Foreign, Mapped, Person, Profile, Sale, Source, Thing
-from isthmus.model.failure import BlockedError, Failure, TransientError
+from isthmus.model.census import Denied, Facts, Foreign, Profile, Source
+from isthmus.model.failure import Failure
 from isthmus.model.finding import Answer, Audit, Fact, Unseen
 from isthmus.ometria.client import PAGE, Ometria
 from isthmus.shopify import census
-from isthmus.shopify.access import Expected
-from isthmus.shopify.bulk import BROKEN, Bulk, Operation, Status
-from isthmus.shopify.client import Shopify
 from isthmus.shopify.versions import last_day
-
-PATIENCE = timedelta(minutes=30)
-"""How long an operation may stand still before we go without it."""
-
-TURN = 1.0
-"""Seconds between two looks at the operations of a store."""
-
-_NO_NEIGHBOUR = frozenset({"storefront.access_denied", "storefront.protected_data_missing"})
-"""Codes of a shop that is there and answers, and keeps something from us."""
-
-
-class Store(Struct, frozen=True):
-    """One store to look at."""
-
-    name: str
-    shop: Shopify
-    bulk: Bulk
-    reader: Reader
-    rules: Rules
-    expected: Expected
 
 
 class Others(Protocol):
@@ -62,26 +36,6 @@ class Connected(Struct, frozen=True):
     reads_per_second: float
     others: Others | None = None
     budget: timedelta | None = None
-
-
-class Unread:
-    """Sources that were not read whole, each with the reasons; and neighbours that were not there."""
-
-    def __init__(self) -> None:
-        self.why: dict[Source, str] = {}
-        self.away: list[str] = []
-
-    def note(self, source: Source, who: str, failure: Failure) -> None:
-        title = catalogue(failure.code).title
-        reason = f"{who}: {title[:1].lower()}{title[1:]} ({failure.code})"
-        self.add(source, reason)
-        if isinstance(failure, TransientError | BlockedError) and failure.code not in _NO_NEIGHBOUR:
-            self.away.append(who)
-
-    def add(self, source: Source, reason: str) -> None:
-        before = self.why.get(source)
-        if before is None or reason not in before:
-            self.why[source] = reason if before is None else f"{before}, {reason}"
 
 
 def of_connection(
@@ -103,11 +57,11 @@ def of_connection(
         ends = None if what.budget is None else clock.now() + what.budget
         return read_profiles(what.platform, what.reads_per_second, ends, clock, seen, rows, n_customers)
 
-    with _executor(is_beside) as beside:
+    with _Beside(is_beside) as beside:
         reading = beside(profiles)
         for store in what.stores:
             if store.name in known:
-                _read_store(store, round_, seen, unread, clock)
+                read_store(store, known[store.name], round_, seen, unread, clock)
             else:
                 for source in (Source.CUSTOMERS, Source.ORDERS, Source.PRODUCTS, Source.SAMPLE):
                     unread.add(source, unread.why[Source.SHOP])
@@ -143,73 +97,6 @@ def _facts(stores: Iterable[Store], round_: Round, unread: Unread) -> dict[str, 
     return known
 
 
-def _read_store(store: Store, round_: Round, seen: Seen, unread: Unread, clock: Clock) -> None:
-    """Products, customers, orders and a sample of one store; all three operations are under way at once."""
-    sample = Sample()
-    shows: Mapping[Source, tuple[Callable[[Iterable[bytes], str], Iterator[Any]], Callable[[Any], None], type]] = {
-        Source.PRODUCTS: (census.products, sample.thing, Thing),
-        Source.CUSTOMERS: (census.customers, sample.person, Person),
-        Source.ORDERS: (census.orders, sample.sale, Sale),
-    }
-    started = {source: _started(store, source, unread, clock) for source in shows}
-    for source, (read, weigh, kind) in shows.items():
-        operation = started[source]
-        if operation is None:
-            continue
-        show = round_.eyes(kind)
-        try:
-            done = _finished(store.bulk, operation, clock)
-            lines = store.bulk.lines(done.url) if done.url else ()
-            for row in seen.of(source, read(lines, store.name), done.n_roots or None, store=store.name):
-                if isinstance(row, Sale) and row.is_test:
-                    continue
-                show(row)
-                weigh(row)
-        except Failure as failure:
-            unread.note(source, f"store {store.name}", failure)
-            round_.eyes(Denied)(Denied(store.name, source, failure.code))
-    try:
-        show = round_.eyes(Mapped)
-        for row in seen.of(Source.SAMPLE, sample.mapped(store.reader, store.rules), store=store.name):
-            show(row)
-    except Failure as failure:
-        unread.note(Source.SAMPLE, f"store {store.name}", failure)
-
-
-def _started(store: Store, source: Source, unread: Unread, clock: Clock) -> Operation | None:
-    """An operation under way. Where others of ours keep it waiting, we wait as well."""
-    ends = clock.now() + PATIENCE
-    while True:
-        try:
-            return store.bulk.start(census.QUERIES[source].text, group_objects=source is Source.PRODUCTS)
-        except TransientError as failure:
-            if clock.now() >= ends:
-                unread.note(source, f"store {store.name}", failure)
-                return None
-            clock.wait(failure.retry_after.total_seconds() if failure.retry_after else TURN)
-        except Failure as failure:
-            unread.note(source, f"store {store.name}", failure)
-            return None
-
-
-def _finished(bulk: Bulk, operation: Operation, clock: Clock) -> Operation:
-    """The operation once it has completed; TransientError `storefront.bulk_failed` when it will not."""
-    at, n = clock.now(), -1
-    while True:
-        seen = bulk.look(operation.gid)
-        if seen is None:
-            raise TransientError(BROKEN, "it is not known any more")
-        if seen.status is Status.COMPLETED:
-            return seen
-        if not seen.status.is_under_way:
-            raise TransientError(BROKEN, f"{seen.status.lower()}, {(seen.error_code or 'no code').lower()}")
-        if seen.n_objects != n:
-            at, n = clock.now(), seen.n_objects
-        elif clock.now() - at > PATIENCE:
-            raise TransientError(BROKEN, "it stands still")
-        clock.wait(TURN)
-
-
 def _read_others(others: Others | None, round_: Round, unread: Unread) -> None:
     if others is None:
         unread.add(Source.WRITERS, "nobody looks for them yet")
@@ -234,7 +121,7 @@ def _heard(reading: "Future[Profiles]", unread: Unread) -> list[Answer]:
     return [Unseen("profiles", "The rest of Ometria's people", f"time was up after {got.n:,} of about {got.total:,}")]
 
 
-class _executor:  # noqa: N801 - a context, read as a word
+class _Beside:
     """Runs a reading beside the others, or right away."""
 
     def __init__(self, is_beside: bool) -> None:

@@ -47,6 +47,10 @@ class Seen:
         self.counts[what] += n
         self._tell(Step(name, n, total, is_done=True))
 
+    def gathering(self, what: str, store: str, n: int, total: int | None) -> None:
+        """Shopify is still gathering: nothing of it is here yet."""
+        self._tell(Step(f"{store} {what} gathered", n, total))
+
 
 def load_facts(checks: Iterable[Check]) -> Iterator[Fact]:
     """How long the first load will take, as one line."""

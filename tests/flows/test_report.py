@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from governed import Governed
 from isthmus.db.pool import Database, Tx
-from isthmus.ops.report import gather, sheets
+from isthmus.governance import sql as governance
+from isthmus.ops.report import gather, sheets, sql
 from isthmus.ops.report.gather import Report
 from isthmus.ops.report.page import page
 from isthmus.ops.report.save import save
@@ -72,7 +74,7 @@ def _finding(
 def told(database: Database) -> Report:
     with database.transaction() as tx:
         tx.execute(RUN, ('{"since": null}', "done", AT, AT))
-        tx.execute("""INSERT INTO snapshot VALUES ('acme', 'uk', 'shop', %s, '{"timezone": "Asia/Tokyo"}')""", (AT,))
+        governance.save(tx, "acme", "uk", "settings", {"agreed": {"ianaTimezone": "Asia/Tokyo"}}, AT)
         _order(tx, 1, 1000, 1000, 1000)
         _order(tx, 2, 250, 250, 1000, refunded=750)
         _order(tx, 3, 500, 500, None)
@@ -107,6 +109,14 @@ def test_each_side_is_summed_to_the_penny(told: Report) -> None:
 def test_a_day_is_the_shops_own(told: Report) -> None:
     """Half past eleven at night in London is the next morning in Tokyo."""
     assert [day.on for day in told.days] == [date(2026, 11, 23)]
+
+
+def test_the_daily_look_at_the_shop_tells_its_zone(database: Database) -> None:
+    play = Governed(database)
+    play.uk.shop.iana_timezone = "Europe/Paris"
+    play.look()
+    with database.transaction() as tx:
+        assert sql.zones(tx, "acme")["uk"] == "Europe/Paris"
 
 
 def test_it_says_what_the_differences_mean_to_people(told: Report) -> None:

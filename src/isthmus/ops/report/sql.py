@@ -20,8 +20,8 @@ def run(tx: Tx, connection: str, number: int) -> Row | None:
 def zones(tx: Tx, connection: str) -> dict[str, str]:
     """The time zone of each store's days, where a look at the shop has told it."""
     rows = tx.fetch_all(
-        """SELECT store, body ->> 'timezone' AS zone FROM snapshot
-           WHERE connection = %s AND name = 'shop' AND body ->> 'timezone' IS NOT NULL""",
+        """SELECT store, body #>> '{agreed,ianaTimezone}' AS zone FROM snapshot
+           WHERE connection = %s AND name = 'settings' AND body #>> '{agreed,ianaTimezone}' IS NOT NULL""",
         (connection,),
     )
     return {row["store"]: row["zone"] for row in rows}

@@ -134,8 +134,9 @@ def resolve(
     *,
     subjects: Sequence[str] | None = None,
     store: str | None = None,
+    quiet_since: datetime | None = None,
 ) -> list[int]:
-    """Close the open cases of a code, all or those of these subjects or this store; their ids.
+    """Close the open cases of a code, all or those of these subjects, this store or untouched since then; their ids.
 
     Only for a check that looked and found the matter mended: could not look closes nothing.
     """
@@ -145,6 +146,7 @@ def resolve(
                WHERE connection = %(connection)s AND state = 'open' AND code = %(code)s
                  AND (%(subjects)s::text[] IS NULL OR subject = ANY(%(subjects)s::text[]))
                  AND (%(store)s::text IS NULL OR store = %(store)s::text)
+                 AND (%(quiet_since)s::timestamptz IS NULL OR last_at < %(quiet_since)s::timestamptz)
                ORDER BY code, store, subject FOR UPDATE)
            UPDATE cases c SET state = 'resolved', closed_at = %(now)s, closed_by = %(by)s
            FROM mended m WHERE c.connection = m.connection AND c.id = m.id
@@ -154,6 +156,7 @@ def resolve(
             "code": code,
             "subjects": None if subjects is None else list(subjects),
             "store": store,
+            "quiet_since": quiet_since,
             "now": now,
             "by": by,
         },

@@ -34,6 +34,10 @@ class Lanes(Section):
 
     enrichment_every: Pause = Field(default=parse("15m"), description="how often collected enrichment is sent")
     poll_every: Pause = Field(default=parse("5m"), description="how often Shopify is asked for what no webhook told")
+    watch_every: Annotated[Duration, at_least("10s")] = Field(
+        default=parse("1m"),
+        description="how often the webhook subscriptions and the shop's last change are looked at",
+    )
     checkout_quiet: Pause = Field(
         default=parse("30m"), description="a checkout untouched for this long, without an order, is abandoned"
     )

@@ -16,6 +16,7 @@ from isthmus.model.order import Order
 from isthmus.model.product import Product
 from isthmus.ometria.client import Ometria
 from isthmus.shopify.bulk import Bulk
+from isthmus.shopify.client import Shopify
 from isthmus.shopify.reads import Listed, Page, Tallies
 
 
@@ -32,7 +33,11 @@ class Reader(Protocol):
 
     def changed(self, kind: str, since: datetime, until: datetime | None = None) -> Iterable[Listed]: ...
 
+    def newest(self) -> Mapping[str, Listed]: ...
+
     def all_ids(self, kind: str, cursor: str | None = None, since: datetime | None = None) -> Page: ...
+
+    def named(self, names: Sequence[str]) -> Sequence[int]: ...
 
     def tallies(self, kind: str, cursor: str | None = None, since: datetime | None = None) -> Tallies: ...
 
@@ -49,6 +54,8 @@ class Shop(Struct, frozen=True):
     reader: Reader
     bulk: Bulk | None = None
     """Its bulk operations, where it is read by more than a test's own words."""
+    client: Shopify | None = None
+    """For what is no reading: the webhook subscriptions."""
 
 
 class Pace(Struct, frozen=True):
@@ -61,6 +68,7 @@ class Pace(Struct, frozen=True):
     read_back: float = 0.01
     enrichment_every: timedelta = timedelta(minutes=15)
     poll_every: timedelta = timedelta(minutes=5)
+    watch_every: timedelta = timedelta(minutes=1)
     checkout_quiet: timedelta = timedelta(minutes=30)
     coalesce: timedelta = timedelta(seconds=1)
     """Changes of one record within this long become one push."""

@@ -154,7 +154,7 @@ class App:
         for n, store in enumerate(config.stores):
             own = rules.rules(connected, store, self.hash_key)
             client = self.shopify(connected, n)
-            shops[store.name] = Shop(store.name, own, Reads(client), Bulk(client))
+            shops[store.name] = Shop(store.name, own, Reads(client), Bulk(client), client)
         return Road(
             connection=config.name,
             shops=shops,
@@ -172,6 +172,7 @@ class App:
                 read_back=float(config.ometria.read_back),
                 enrichment_every=config.lanes.enrichment_every,
                 poll_every=config.lanes.poll_every,
+                watch_every=config.lanes.watch_every,
                 checkout_quiet=config.lanes.checkout_quiet,
                 drift_grace=config.reconcile.grace,
             ),

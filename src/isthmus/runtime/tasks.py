@@ -23,7 +23,7 @@ from isthmus.cases import sql as cases
 from isthmus.cases.sql import Touch
 from isthmus.cases.triage import judge
 from isthmus.db.pool import Database, is_away, is_passing
-from isthmus.flows import govern
+from isthmus.flows import govern, watch
 from isthmus.flows.abandon import abandon
 from isthmus.flows.deliver import deliver
 from isthmus.flows.poll import KINDS, poll, poll_checkouts
@@ -39,7 +39,7 @@ from isthmus.model.lane import Lane
 from isthmus.outbox import sql as outbox
 from isthmus.runs import sql as runs
 from isthmus.runs import window
-from isthmus.runtime import governing, telling
+from isthmus.runtime import governing, telling, watching
 from isthmus.runtime.app import App
 from isthmus.runtime.reconciling import Reconciler
 
@@ -174,6 +174,10 @@ class Worker:
         @engine.task(name="tell")
         def _tell(connection: str) -> None:
             self._look_after("tell", connection, lambda: telling.tell(self._app, connection))
+
+        @engine.task(name="watch")
+        def _watch(connection: str) -> None:
+            self._look_after("watch", connection, lambda: watching.watch(self._app, connection))
 
         @engine.task(name="govern")
         def _govern(connection: str) -> None:
@@ -321,6 +325,9 @@ class Worker:
                 road = self._app.road(name)
             except Failure:
                 continue  # the sweep says why; the other connections go on
+            mark = marks.get(("", watch.MARK))
+            if window.is_due(mark.at if mark else None, now, road.pace.watch_every):
+                self._bells.ring("watch", name)
             for store in road.shops:
                 for kind in (*KINDS, "checkout"):
                     mark = marks.get((store, f"poll:{kind}"))

@@ -88,6 +88,7 @@ def subscriptions(shop: Shopify) -> list[Subscription]:
                 format=node["format"],
                 filter=node["filter"] or None,
                 include_fields=tuple(node["includeFields"]),
+                api_version=node["apiVersion"]["handle"],
             )
             for node in page["nodes"]
         ]
@@ -99,13 +100,18 @@ def subscriptions(shop: Shopify) -> list[Subscription]:
 def subscribe(shop: Shopify, todo: Plan, uri: str) -> None:
     """Carry out a plan: create first, so that no topic is without a subscription meanwhile, then delete.
 
+    Only what stands in the way of a creation goes before it.
+
     Raises RejectedError `integration.subscription_refused` with Shopify's own words, which name no person.
     """
+    for gid in todo.first:
+        _must(gid, shop.graphql(documents.UNSUBSCRIBE, {"id": gid})["webhookSubscriptionDelete"])
     for topic in todo.create:
         made = shop.graphql(documents.SUBSCRIBE, {"topic": enum_name(topic), "uri": uri})
         _must(topic, made["webhookSubscriptionCreate"])
     for gid in todo.delete:
-        _must(gid, shop.graphql(documents.UNSUBSCRIBE, {"id": gid})["webhookSubscriptionDelete"])
+        if gid not in todo.first:
+            _must(gid, shop.graphql(documents.UNSUBSCRIBE, {"id": gid})["webhookSubscriptionDelete"])
 
 
 def _must(what: str, payload: dict[str, Any] | None) -> None:

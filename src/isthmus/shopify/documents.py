@@ -52,6 +52,7 @@ ALL = {
     "customer": Document("listings", "CustomersAll", cost=13),
     "product": Document("listings", "ProductsAll", cost=13),
 }
+NEWEST = Document("listings", "Newest", cost=9)
 TALLY = {
     "order": Document("tallies", "OrdersTally", cost=13),
     "customer": Document("tallies", "CustomersTally", cost=24),
@@ -103,6 +104,7 @@ DOCUMENTS: tuple[Document, ...] = (
     CHECKOUT_LINES,
     *CHANGED.values(),
     *ALL.values(),
+    NEWEST,
     *TALLY.values(),
     *COUNT.values(),
     BULK_START,

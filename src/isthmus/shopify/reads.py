@@ -32,6 +32,10 @@ _CREATED = {"customer": "customer_date"}
 """Customers are not searched by created_at (https://shopify.dev/docs/api/admin-graphql/latest/queries/customers)."""
 
 
+NAMES = 50
+"""Numbers of one search: half a dozen orders may share each, and a page still holds them."""
+
+
 class Listed(Struct, frozen=True, gc=False):
     """One record of a listing: its number and the version it has now."""
 
@@ -96,10 +100,30 @@ class Reads:
                 return
             cursor = page.cursor
 
+    def newest(self) -> dict[str, Listed]:
+        """The record of each kind ("order", "customer", "product") that changed last; a kind without any is left out.
+
+        One cheap call. Nothing is filtered, so nothing can be ignored.
+        """
+        data = self._shop.graphql(documents.NEWEST, {})
+        found = {kind: data[kind]["nodes"] for kind in documents.CHANGED}
+        return {kind: Listed(number(n[0]["id"]), _when(n[0]["updatedAt"])) for kind, n in found.items() if n}
+
     def all_ids(self, kind: str, cursor: str | None = None, since: datetime | None = None) -> Page:
         """One page of every record of a kind, lowest id first, created at or after `since`; resumable by its cursor."""
         query = None if since is None else f"{_CREATED.get(kind, 'created_at')}:>='{_text(since)}'"
         return self._page(documents.ALL[kind], {"query": query, "after": cursor})
+
+    def named(self, names: Sequence[str]) -> list[int]:
+        """The orders that carry one of these numbers as people see them ("#1001"), at most NAMES at once.
+
+        https://shopify.dev/docs/api/usage/search-syntax
+        """
+        if not names:
+            return []
+        query = " OR ".join(f"name:'{name}'" for name in names if "'" not in name and "\\" not in name)
+        found = self._page(documents.ALL["order"], {"query": query, "after": None})
+        return [one.id for one in found.listed]
 
     def tallies(self, kind: str, cursor: str | None = None, since: datetime | None = None) -> Tallies:
         """One page of every record of a kind with its money or consent, lowest id first; those changed at or after

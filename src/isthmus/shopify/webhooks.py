@@ -80,13 +80,78 @@ class Subscription(Struct, frozen=True, gc=False):
     format: str = "JSON"
     filter: str | None = None
     include_fields: tuple[str, ...] = ()
+    api_version: str = ""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every event comes, with all its fields. Trimmed bodies that are alike are dropped as duplicates
+        unless a field that always changes is among those included; one filtered away is never heard of."""
+        return self.format == "JSON" and not self.filter and not self.include_fields
 
 
 class Plan(Struct, frozen=True, gc=False):
-    """What to do so that each topic is subscribed exactly once: topics to create, subscription ids to delete."""
+    """What to do so that each topic is subscribed exactly once: topics to create, subscription ids to delete.
+
+    Those of `delete` that are in `first` stand in the way: Shopify takes an address for a topic only once.
+    """
 
     create: tuple[str, ...]
     delete: tuple[str, ...]
+    first: tuple[str, ...] = ()
+
+    @property
+    def is_done(self) -> bool:
+        return not self.create and not self.delete
+
+
+class Audit(Struct, frozen=True, gc=False):
+    """What is wrong with the subscriptions of a shop, in numbers, and the plan that mends it.
+
+    `missing` topics have none that lead here; of them `elsewhere` have one that leads to another address. Topics in
+    `trimmed` are filtered, cut to some fields or not JSON; `doubled` counts those too many, `foreign` those of topics
+    that nobody asked for. `versions` are API versions other than the expected one, which the app's settings decide
+    (https://shopify.dev/docs/api/admin-graphql/latest/objects/WebhookSubscription#field-apiVersion).
+    """
+
+    plan: Plan
+    missing: tuple[str, ...] = ()
+    elsewhere: tuple[str, ...] = ()
+    trimmed: tuple[str, ...] = ()
+    doubled: int = 0
+    foreign: int = 0
+    versions: tuple[str, ...] = ()
+
+    @property
+    def detail(self) -> str:
+        """All of it in words, shortly; empty where nothing is wrong with what we can mend."""
+        told = [
+            f"{len(self.missing)} missing ({_some(self.missing)})" if self.missing else "",
+            f"{len(self.elsewhere)} of them lead to another address" if self.elsewhere else "",
+            f"{len(self.trimmed)} filtered or cut ({_some(self.trimmed)})" if self.trimmed else "",
+            f"{self.doubled} doubled" if self.doubled else "",
+            f"{self.foreign} of topics nobody asked for" if self.foreign else "",
+        ]
+        return ", ".join(part for part in told if part)
+
+
+def audit(listed: Sequence[Subscription], uri: str, topics: Sequence[str], api_version: str = "") -> Audit:
+    """Hold the subscriptions made through the API against what should be there: each topic once, whole, to `uri`."""
+    wanted = {enum_name(topic): topic for topic in topics}
+    ours = [one for one in listed if one.uri == uri]
+    whole = [one.topic for one in ours if one.is_whole and one.topic in wanted]
+    trimmed = [one.topic for one in ours if not one.is_whole and one.topic in wanted and one.topic not in whole]
+    missing = [name for name in wanted if name not in whole and name not in trimmed]
+    others = {one.topic for one in listed if one.uri != uri}
+    foreign = sum(one.topic not in wanted for one in ours)
+    return Audit(
+        plan=plan(listed, uri, topics),
+        missing=tuple(wanted[name] for name in missing),
+        elsewhere=tuple(wanted[name] for name in missing if name in others),
+        trimmed=tuple(wanted[name] for name in dict.fromkeys(trimmed)),
+        doubled=len(ours) - foreign - len({*whole, *trimmed}),
+        foreign=foreign,
+        versions=tuple(sorted({one.api_version for one in ours} - {"", api_version})) if api_version else (),
+    )
 
 
 def plan(listed: Iterable[Subscription], uri: str, topics: Sequence[str]) -> Plan:
@@ -97,16 +162,25 @@ def plan(listed: Iterable[Subscription], uri: str, topics: Sequence[str]) -> Pla
     """
     wanted = {enum_name(topic): topic for topic in topics}
     kept: set[str] = set()
-    delete: list[str] = []
+    delete: list[Subscription] = []
     for subscription in listed:
         if subscription.uri != uri:
             continue
-        is_whole = subscription.format == "JSON" and not subscription.filter and not subscription.include_fields
-        if is_whole and subscription.topic in wanted and subscription.topic not in kept:
+        if subscription.is_whole and subscription.topic in wanted and subscription.topic not in kept:
             kept.add(subscription.topic)
         else:
-            delete.append(subscription.id)
-    return Plan(tuple(topic for name, topic in wanted.items() if name not in kept), tuple(delete))
+            delete.append(subscription)
+    create = {name: topic for name, topic in wanted.items() if name not in kept}
+    return Plan(
+        tuple(create.values()),
+        tuple(one.id for one in delete),
+        tuple(one.id for one in delete if one.topic in create and one.format == "JSON"),
+    )
+
+
+def _some(names: Sequence[str], most: int = 3) -> str:
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown}, …"
 
 
 def _unbase64(text: str) -> bytes | None:

@@ -9,6 +9,19 @@ CREATE TABLE rhythm (
     last_at     timestamptz,
     PRIMARY KEY (connection, store, topic, hour)
 );
+-- Changes that a poll or a look saw before any delivery told of them: judged when a webhook has had its time to come.
+CREATE TABLE unheard (
+    connection  text NOT NULL,
+    store       text NOT NULL,
+    kind        text NOT NULL,
+    id          text NOT NULL,
+    version     timestamptz NOT NULL,       -- the record's updated_at
+    is_new      boolean NOT NULL,           -- nothing was known of the record
+    seen_at     timestamptz NOT NULL,
+    missed_at   timestamptz,                -- when it was judged that no webhook had told
+    late_at     timestamptz,                -- when one was found to have come after all
+    PRIMARY KEY (connection, store, kind, id, version)
+);
 -- What a shop or the account looked like when it was last looked at, to tell what changed.
 CREATE TABLE snapshot (
     connection  text NOT NULL,

@@ -1,0 +1,1 @@
+"""What the shop itself told, apart from what we asked."""

@@ -118,7 +118,7 @@ class Plan:
             inner = self._completer(kind.of_type, selections, node, name)
             if inner is _as_is:
                 return _Solid(name)
-            return _required(inner, name)
+            return _Required(inner, name)
         if is_list_type(kind):
             inner = self._completer(kind.of_type, selections, node, name)
             return _listed(inner, not is_non_null_type(kind.of_type))
@@ -126,7 +126,7 @@ class Plan:
             return _as_is
         if is_abstract_type(kind):
             return self._any_of(selections, node)
-        return _one_of(_Lazy(self, kind, selections))
+        return _OneOf(_Lazy(self, kind, selections))
 
     def _any_of(self, selections: list[SelectionSetNode], node: FieldNode) -> Complete:
         known: dict[str, _Lazy] = {}
@@ -172,23 +172,33 @@ class Plan:
                 return False
         return True
 
+    def is_plain(self, name: str) -> bool:
+        """Say whether objects of a type are plain dicts."""
+        return self._view_of(name) is None
+
     def compile_object(self, kind: GraphQLObjectType, selections: list[SelectionSetNode]) -> list[Step]:
         """Compile what is asked of an object type, when the first such object is met."""
         return self._compile(kind, selections)
 
 
 class _Lazy:
-    """Compiles a selection when it is first needed: a type that never comes costs nothing."""
+    """Compiles a selection when it is first needed: a type that never comes costs nothing.
 
-    __slots__ = ("_kind", "_plan", "_selections", "_steps")
+    `pick` is a short cut through plain dicts of plain values, such as money; None where there is none.
+    """
+
+    __slots__ = ("_kind", "_plan", "_selections", "_steps", "pick")
 
     def __init__(self, plan: Plan, kind: Any, selections: list[SelectionSetNode]) -> None:
         self._plan, self._kind, self._selections = plan, kind, selections
         self._steps: list[Step] | None = None
+        self.pick: Callable[[Any], dict[str, Any]] | None = None
 
     def steps(self) -> list[Step]:
         if self._steps is None:
             self._steps = self._plan.compile_object(self._kind, self._selections)
+            if self._plan.is_plain(self._kind.name):
+                self.pick = _picker(self._steps)
         return self._steps
 
 
@@ -236,14 +246,19 @@ class _Solid:
         return value
 
 
-def _required(inner: Complete, name: str) -> Complete:
-    def complete(value: Any, run: Run, path: Path) -> Any:
-        done = inner(value, run, path)
-        if done is None:
-            raise _missing(name)
-        return done
+class _Required:
+    """Completes what must not come to nothing."""
 
-    return complete
+    __slots__ = ("_name", "inner")
+
+    def __init__(self, inner: Complete, name: str) -> None:
+        self.inner, self._name = inner, name
+
+    def __call__(self, value: Any, run: Run, path: Path) -> Any:
+        done = self.inner(value, run, path)
+        if done is None:
+            raise _missing(self._name)
+        return done
 
 
 def _listed(inner: Complete, is_nullable: bool) -> Complete:
@@ -267,11 +282,54 @@ def _item(inner: Complete, item: Any, run: Run, path: Path) -> Any:
         return None
 
 
-def _one_of(lazy: _Lazy) -> Complete:
-    def complete(value: Any, run: Run, path: Path) -> Any:
-        return None if value is None else walk(lazy.steps(), value, run, path)
+class _OneOf:
+    """Completes an object of one type."""
 
-    return complete
+    __slots__ = ("lazy",)
+
+    def __init__(self, lazy: _Lazy) -> None:
+        self.lazy = lazy
+
+    def __call__(self, value: Any, run: Run, path: Path) -> Any:
+        if value is None:
+            return None
+        lazy = self.lazy
+        steps = lazy.steps()
+        if lazy.pick is not None:
+            try:
+                return lazy.pick(value)
+            except _Nulled:
+                pass  # the long way tells what is missing
+        return walk(steps, value, run, path)
+
+
+def _picker(steps: list[Step]) -> Callable[[Any], dict[str, Any]] | None:
+    """Return what reads a whole selection of plain values out of a dict; None where more is asked than that."""
+    parts: list[tuple[str, str, Callable[[Any], Any] | None, bool]] = []
+    for step in steps:
+        inner = step.complete.inner if isinstance(step.complete, _Required) else step.complete
+        pick = None
+        if isinstance(inner, _OneOf):
+            inner.lazy.steps()
+            pick = inner.lazy.pick
+        is_leaf = inner is _as_is or isinstance(inner, _Solid)
+        if step.requirement or step.has_arguments or step.definition is None or not (is_leaf or pick):
+            return None
+        parts.append((step.key, step.node.name.value, pick, step.is_nullable))
+
+    def read(source: Any) -> dict[str, Any]:
+        told = {}
+        for key, name, pick, is_nullable in parts:
+            value = source[name]
+            if value is None:
+                if not is_nullable:
+                    raise _Nulled
+            elif pick is not None:
+                value = pick(value)
+            told[key] = value
+        return told
+
+    return read
 
 
 def switches(document: DocumentNode, variables: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """An account that another writer has filled is taken over: neither an order nor a penny is there twice."""
 
 from collections import Counter
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -9,7 +10,8 @@ import pytest
 
 from isthmus.db.pool import Database
 from isthmus.flows.takeover.carry_out import carry_out
-from scenes import Town
+from isthmus.flows.takeover.sample import Account, Sampled, sample
+from scenes import HASH_KEY, Town
 from sims.neighbourhood import Sizes
 
 STYLES: dict[str, dict[str, Any]] = {
@@ -84,3 +86,168 @@ def test_must_hold_7_orders_and_revenue_are_the_same_to_the_penny(database: Data
     go_live(town)
     assert (account(town), n_records(town)) == (before, n_before)
     assert town.compare().differences == ()
+
+
+@pytest.mark.parametrize("style", ["prefixed", "names"])
+def test_it_matters_not_whether_history_is_loaded_before_or_after(database: Database, style: str) -> None:
+    town = imported(database, importer_totals="net", **STYLES[style])
+    before, n_before = account(town), n_records(town)
+    obey(town, adopts=True)
+    carry_out(database, town.road)
+    town.load()
+    look_on(town)
+    go_live(town)
+    assert (account(town), n_records(town)) == (before, n_before)
+
+
+def test_what_first_totals_hid_is_told_to_the_penny_before_it_changes(database: Database) -> None:
+    """The importer tells of refunded orders what they first cost: going live takes refunds off, and nothing else."""
+    town = imported(database)
+    (n, revenue), n_before = account(town), n_records(town)
+    obey(town, adopts=True)
+    town.load()
+    look_on(town)
+    totals = {one.currency: one for one in carry_out(database, town.road).totals()}
+    go_live(town)
+    n_after, revenue_after = account(town)
+    assert n_records(town) == n_before
+    assert n_after == sum(one.n_after for one in totals.values())
+    assert sum(one.n_before for one in totals.values()) == n
+    for currency, told in totals.items():
+        assert told.before_mills == 1000 * revenue[currency]
+        assert told.after_mills == 1000 * revenue_after[currency]
+        assert told.after_mills - told.before_mills == told.off_mills <= 0
+        assert told.n_added == 0
+    assert any(one.off_mills for one in totals.values())
+
+
+def test_later_refunds_and_new_orders_go_on_without_doubling(database: Database) -> None:
+    town = imported(database, importer_totals="net")
+    obey(town, adopts=True)
+    town.load()
+    look_on(town)
+    carry_out(database, town.road)
+    go_live(town)
+    town.sims.ometria.turn({"native_importer": False})
+    n_before = n_records(town)
+    for _ in range(12):
+        town.sims.live(5)
+        town.pass_time(3)
+        town.work()
+    town.come_to_rest()
+    n_new = sum(
+        one.created_at >= town.live_since and not one.test
+        for store in town.sims.world.stores.values()
+        for one in store.orders.values()
+    )
+    assert n_new
+    assert n_records(town) == n_before + n_new
+    assert town.compare().differences == ()
+    names = Counter((row.record["web_id"], row.record["currency"]) for row in town.sims.ometria.account.orders)
+    assert names.most_common(1)[0][1] == 1
+
+
+def test_products_go_on_under_their_ids_and_lines_point_to_them(database: Database) -> None:
+    town = imported(database, importer_products=True, importer_totals="net")
+    n_products = len(town.sims.ometria.account.products)
+    obey(town, adopts=True)
+    town.load()
+    look_on(town)
+    carry_out(database, town.road)
+    go_live(town)
+    assert len(town.sims.ometria.account.products) == n_products
+    shelf = {row.id for row in town.sims.ometria.account.products}
+    lines = [line for row in town.sims.ometria.account.orders for line in row.record["lineitems"]]
+    assert lines
+    assert {line["product_id"] for line in lines if "custom-" not in line["product_id"]} <= shelf
+
+
+# Looking first ------------------------------------------------------------------------------------------------------
+
+
+def looked_at(town: Town) -> Sampled:
+    shops = [town.road.shops[name] for name in sorted(town.road.shops)]
+    return sample(shops, Account(town.road.platform, 1e6, town.clock), "shopify", HASH_KEY)
+
+
+@pytest.mark.parametrize(
+    ("style", "verdict", "customer_ids"),
+    [
+        ("prefixed", "matched", "ours"),
+        ("plain", "matched", "plain"),
+        ("names", "matched", "ours"),
+        ("ours", "ours", "ours"),
+    ],
+)
+def test_a_sample_knows_another_writer_by_what_every_writer_copies(
+    database: Database, style: str, verdict: str, customer_ids: str
+) -> None:
+    town = imported(database, importer_totals="net", **STYLES[style])
+    told = looked_at(town)
+    _, revenue = account(town)
+    (group,) = [one for one in told.groups if one.kind == "order"]
+    assert (group.verdict, group.n, told.n_orders) == (verdict, n_records(town), n_records(town))
+    assert {currency: Decimal(text) for currency, text in group.revenue.items()} == revenue
+    assert told.is_foreign == (verdict == "matched")
+    assert [(one.name, one.customer_ids) for one in told.collections] == [("shopify_import", customer_ids)]
+    assert told.collections[0].n_of_ours > 0
+
+
+def test_a_sample_of_an_empty_account_finds_nobody(database: Database) -> None:
+    told = looked_at(Town(database))
+    assert (told.n_orders, told.groups, told.collections, told.is_foreign) == (0, (), (), False)
+
+
+def test_a_sample_of_a_large_account_looks_at_both_ends(database: Database) -> None:
+    town = Town(database, sizes=Sizes(customers=5, orders=5, products=3))
+    for n in range(2_600):
+        order = {"web_id": f"S{n}", "timestamp": "2026-01-01T00:00:00Z", "grand_total": 1.0, "currency": "GBP"}
+        town.sims.tamper("ometria", "order", f"old-{n}", order, source="agency")
+    town.sims.ometria.turn({"native_importer": True, "phone_rule": "possible"})
+    town.sims.import_natively()
+    told = looked_at(town)
+    assert told.n_orders_there == n_records(town)
+    assert 1_000 <= told.n_orders <= 1_250
+    assert told.is_foreign
+
+
+# A day to begin ------------------------------------------------------------------------------------------------------
+
+
+def test_must_hold_7_what_was_placed_before_the_day_stays_theirs(database: Database) -> None:
+    town = imported(database, importer_totals="net")
+    before, n_before = account(town), n_records(town)
+    obey(town, start_at=town.clock.now())
+    town.load()
+    look_on(town)
+    told = carry_out(database, town.road)
+    assert told.n_before_us >= n_before
+    assert all(one.before_mills == one.after_mills for one in told.totals())
+    town.sims.ometria.turn({"native_importer": False})
+    go_live(town)
+    assert (account(town), n_records(town)) == (before, n_before)
+    for _ in range(8):
+        town.sims.live(5)
+        town.pass_time(3)
+        town.work()
+    town.come_to_rest()
+    new = [row for row in town.sims.ometria.account.orders if row.source == "api"]
+    assert new
+    assert n_records(town) == n_before + len(new)
+    assert town.compare().differences == ()
+
+
+def test_orders_of_both_writers_after_the_day_are_held_back_and_told(database: Database) -> None:
+    town = imported(database, importer_totals="net")
+    before, n_before = account(town), n_records(town)
+    obey(town, start_at=town.clock.now() - timedelta(days=100))
+    town.load()
+    look_on(town)
+    told = carry_out(database, town.road)
+    assert told.n_withheld > 0
+    go_live(town)
+    assert (account(town), n_records(town)) == (before, n_before)
+    with database.transaction() as tx:
+        found = tx.fetch_all("SELECT * FROM cases WHERE code = 'platform.takeover_conflict' AND state = 'open'")
+    assert len(found) == told.n_withheld
+    assert all("placed after start_at" in case["detail"] for case in found)

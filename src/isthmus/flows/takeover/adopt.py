@@ -29,6 +29,10 @@ WITHHELD = "another writer has it"
 CONFLICT = "platform.takeover_conflict"
 
 
+TAKEN = "another order of ours goes on under that id"
+OVERLAP = "placed after start_at, and the other writer has it"
+
+
 class Settled(Struct, frozen=True):
     """The road with rules that know the other writer's ids, and the orders that are held back, by our id."""
 
@@ -43,15 +47,16 @@ class Settled(Struct, frozen=True):
 
 
 def settle(tx: Tx, road: Road, changes: Sequence[Change], now: datetime) -> Settled:
-    """Find the ids of these records, and keep them for good; nothing to do where nobody's ids are adopted."""
-    if not any(shop.rules.adopts for shop in road.shops.values()):
+    """Find the ids of these records, and keep them for good; nothing to do where another writer is of no concern."""
+    if not any(_is_concerned(shop) for shop in road.shops.values()):
         return Settled(road)
     placed = [
-        (road.shops[change.key[1]], last)
+        (shop, last)
         for change in changes
         if isinstance(last := change.last, Order) and not last.is_test
+        if _is_ours_to_say(last, (shop := road.shops[change.key[1]]))
     ]
-    goods = _goods(road, changes, placed)
+    goods = _goods(road, changes, placed) if _adopts(road) else {}
     ours = {("order", one.id): one for one in (of_order(shop, last, road.hash_key) for shop, last in placed)}
     names = foreign.adopted(tx, road.connection, [*goods, *ours])
     names |= _adopt_goods(tx, road, {key: good for key, good in goods.items() if key not in names}, now)
@@ -63,6 +68,18 @@ def settle(tx: Tx, road: Road, changes: Sequence[Change], now: datetime) -> Sett
     return Settled(_knowing(road, names), frozenset(withheld))
 
 
+def _is_concerned(shop: Shop) -> bool:
+    return shop.rules.adopts or shop.rules.start_at is not None
+
+
+def _adopts(road: Road) -> bool:
+    return any(shop.rules.adopts for shop in road.shops.values())
+
+
+def _is_ours_to_say(order: Order, shop: Shop) -> bool:
+    return shop.rules.start_at is None or order.processed_at >= shop.rules.start_at
+
+
 def knowing_all(tx: Tx, road: Road) -> Road:
     """The road with rules that know every id of another writer's: for whoever maps without a unit of work."""
     return _knowing(road, names) if (names := foreign.all_adopted(tx, road.connection)) else road
@@ -71,7 +88,7 @@ def knowing_all(tx: Tx, road: Road) -> Road:
 def known_as(tx: Tx, road: Road, kind: Kind, ids: Iterable[str]) -> set[str]:
     """The ids under which records of ours are known, given those that we would give."""
     own = set(ids)
-    if not any(shop.rules.adopts for shop in road.shops.values()):
+    if not _adopts(road):
         return own
     names = foreign.adopted(tx, road.connection, [(kind.value, one) for one in own])
     return {names.get((kind.value, one), one) for one in own}
@@ -152,7 +169,7 @@ def _adopt_orders(
         by_name.setdefault(theirs.name, []).append(theirs)
     matches = {one.id: match(one, by_name.get(name_of(one.name), ())) for one in placed}
     wanted = {("order", own): m.theirs[0] for own, m in matches.items() if m.verdict is Verdict.MATCHED}
-    found = _adopt(tx, road, wanted, now)
+    found = _adopt(tx, road, wanted, now) if _adopts(road) else {}
     # One of ours that went out already is there twice, which a reconciliation tells; to hold it back undoes nothing.
     fresh = foreign.never_sent(tx, road.connection, [("order", own) for own in matches])
     withheld: set[str] = set()
@@ -163,7 +180,7 @@ def _adopt_orders(
         is_taken = told.verdict is Verdict.MATCHED and ("order", one.id) not in found
         if ("order", one.id) in fresh and (is_taken or told.verdict is Verdict.CONFLICTING):
             withheld.add(one.id)
-            why = told.why or "another order of ours goes on under that id"
+            why = told.why or (TAKEN if _adopts(road) else OVERLAP)
             touches[one.id] = Touch(CONFLICT, subject, detail=f"{', '.join(told.theirs[:3])}: {why}")
         else:
             clear.append(subject)

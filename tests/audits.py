@@ -76,7 +76,7 @@ class Scene:
             self.sims.ometria.settings.api_key,
             transport=InProcess(self.sims.ometria.handle),
         )
-        what = live.Connected("acme", stores, platform, 1000, **more)
+        what = live.Connected("acme", stores, platform, 1e6, "shopify", **more)
         setting = Setting(
             today=date(2026, 11, 23), pushes_per_second=Decimal(4), reporting="GBP",
             rated=frozenset({"EUR"}), keep=1_000_000,
@@ -110,6 +110,8 @@ def found(audit: Audit) -> dict[str, set[frozenset[str]]]:
                 ids |= {each.says.rpartition(" ")[2]}
             elif one.code == "tag_spelling":
                 ids = {" ".join(re.findall("“([^”]*)”", each.says)[0].split()).casefold()}
+            elif one.code == "other_writers":
+                ids = {one.level}
             elif one.code == "metafields":
                 ids = {f"{each.store} {each.says}"}
             told[one.code].add(frozenset(ids))
@@ -121,6 +123,8 @@ def found(audit: Audit) -> dict[str, set[frozenset[str]]]:
 def truth(sims: Neighbourhood) -> dict[str, set[frozenset[str]]]:
     """What is wrong on both sides, by walking their records; shares no code with the checks."""
     wrong = _of_shops(sims.world)
+    if any(row.source == "importer" for row in sims.ometria.account.orders):
+        wrong["other_writers"] = {frozenset({"stop"})}
     stances = {"SUBSCRIBED": "yes", "UNSUBSCRIBED": "no", "INVALID": "no"}
     said: dict[str, list[tuple[int, str]]] = defaultdict(list)
     for store in sims.world.stores.values():

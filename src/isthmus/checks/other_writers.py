@@ -4,6 +4,10 @@ from isthmus.checks.check import KEEP, OfWriters
 from isthmus.model.census import Foreign
 from isthmus.model.finding import Example, Found, Level, Owner
 
+_ONLY_PEOPLE = (
+    "Contacts of several writers make one person, so nobody is there twice; consent is weighed over all of them."
+)
+
 
 class OtherWriters(OfWriters):
     code = "other_writers"
@@ -22,13 +26,15 @@ class OtherWriters(OfWriters):
     def answer(self) -> list[Found]:
         if not self._rows:
             return []
+        is_twice = any(row.kind != "contacts" for row in self._rows)
         told = "; ".join(f"{row.n:,} of {row.of:,} {row.kind} looked at" for row in self._rows)
         return [
             Found(
                 code=self.code,
-                level=Level.NOTE if self._is_decided else Level.STOP,
+                level=Level.STOP if is_twice and not self._is_decided else Level.NOTE,
                 title=self.title,
-                what=f"{told}. Sent again under our ids, orders and revenue would be there twice.",
+                what=f"{told}. "
+                + ("Sent again under our ids, orders and revenue would be there twice." if is_twice else _ONLY_PEOPLE),
                 remedy="Decide how they are taken over (adopt_ids, start_at or ignore) and rehearse it in shadow mode; "
                 "docs/howto/take-over-from-another-writer.md says how.",
                 owner=Owner.PLATFORM,

@@ -12,6 +12,7 @@ from isthmus.connections.config import ConnectionConfig
 from isthmus.connections.secrets import resolve
 from isthmus.connections.sql import Connected
 from isthmus.flows.audit import export, live
+from isthmus.flows.audit.others import UNKEYED
 from isthmus.flows.audit.shops import Store
 from isthmus.flows.audit.telling import Say, Tell
 from isthmus.kit.clock import SystemClock
@@ -28,9 +29,6 @@ from isthmus.web.server import SHOPIFY_HOOK
 
 PATIENCE = 60.0
 """Seconds that a call may wait for points: nobody waits for an audit."""
-
-UNKEYED = b"audit"
-"""Stands for the installation's key in ids that are measured and never sent."""
 
 
 def of_exports(folder: Path, tell: Tell) -> Audit:
@@ -73,7 +71,8 @@ def of_connection(
             own = rules(passing, store, UNKEYED)
             stores.append(Store(store.name, shop, Bulk(shop), Reads(shop), own, expected))
         platform = stack.enter_context(neighbours.ometria(config))
-        what = live.Connected(config.name, stores, platform, float(config.ometria.read_per_second), budget=budget)
+        per_second = float(config.ometria.read_per_second)
+        what = live.Connected(config.name, stores, platform, per_second, config.ometria.collection, budget)
         return live.of_connection(what, setting, clock, tell, say)
 
 

@@ -3,15 +3,16 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
-from typing import Protocol
 
 from msgspec import Struct
 
 from isthmus.checks.every import Setting, every
 from isthmus.checks.round import Round
+from isthmus.flows.audit.others import others
 from isthmus.flows.audit.platform import Profiles, read_profiles
 from isthmus.flows.audit.shops import Store, Unread, read_store
 from isthmus.flows.audit.telling import Say, Seen, Tell, load_facts, spell
+from isthmus.flows.takeover.sample import Account
 from isthmus.kit.clock import Clock
 from isthmus.model.census import Denied, Facts, Foreign, Profile, Source
 from isthmus.model.failure import Failure
@@ -21,20 +22,16 @@ from isthmus.shopify import census
 from isthmus.shopify.versions import last_day
 
 
-class Others(Protocol):
-    """Looks for records of another writer; what it found of each kind."""
-
-    def __call__(self) -> Iterable[Foreign]: ...
-
-
 class Connected(Struct, frozen=True):
-    """What is to be audited. `budget` ends the reading of the platform early; None reads all of it."""
+    """What is to be audited. `collection` holds our own contacts; `budget` ends the reading of the platform's people
+    early, None reads all of them.
+    """
 
     name: str
     stores: Sequence[Store]
     platform: Ometria
     reads_per_second: float
-    others: Others | None = None
+    collection: str
     budget: timedelta | None = None
 
 
@@ -45,7 +42,7 @@ def of_connection(
 
     The platform is read in a thread of its own, unless `is_beside` is false.
     """
-    began = clock.now()
+    began, account = clock.now(), Account(what.platform, what.reads_per_second, clock)
     checks = every(setting)
     round_, seen, unread = Round(checks), Seen(tell), Unread()
     known = _facts(what.stores, round_, unread)
@@ -55,7 +52,7 @@ def of_connection(
     def profiles() -> Profiles:
         rows = round_.eyes(Profile)
         ends = None if what.budget is None else clock.now() + what.budget
-        return read_profiles(what.platform, what.reads_per_second, ends, clock, seen, rows, n_customers)
+        return read_profiles(account, ends, clock, seen, rows, n_customers)
 
     with _Beside(is_beside) as beside:
         reading = beside(profiles)
@@ -65,8 +62,8 @@ def of_connection(
             else:
                 for source in (Source.CUSTOMERS, Source.ORDERS, Source.PRODUCTS, Source.SAMPLE):
                     unread.add(source, unread.why[Source.SHOP])
-        _read_others(what.others, round_, unread)
         extra = _heard(reading, unread)
+    _read_others(what, account, round_, unread)
     for source, needs in ((Source.CONSENT, Source.CUSTOMERS), (Source.OWNERS, Source.ORDERS)):
         if needs in unread.why:
             unread.why[source] = unread.why[needs]
@@ -97,16 +94,17 @@ def _facts(stores: Iterable[Store], round_: Round, unread: Unread) -> dict[str, 
     return known
 
 
-def _read_others(others: Others | None, round_: Round, unread: Unread) -> None:
-    if others is None:
-        unread.add(Source.WRITERS, "nobody looks for them yet")
+def _read_others(what: Connected, account: Account, round_: Round, unread: Unread) -> None:
+    """After everything else of the platform has been read, so that the two do not take each other's readings."""
+    if Source.SHOP in unread.why:
+        unread.add(Source.WRITERS, unread.why[Source.SHOP])
         return
     try:
         show = round_.eyes(Foreign)
-        for row in others():
+        for row in others(what.stores, account, what.collection):
             show(row)
     except Failure as failure:
-        unread.note(Source.WRITERS, "Ometria", failure)
+        unread.note(Source.WRITERS, "a store" if failure.code.startswith("storefront.") else "Ometria", failure)
 
 
 def _heard(reading: "Future[Profiles]", unread: Unread) -> list[Answer]:

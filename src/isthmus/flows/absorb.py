@@ -70,7 +70,7 @@ def absorb(tx: Tx, road: Road, words: Sequence[Told], now: datetime) -> list[Out
     records.bury(tx, road.connection, [(c.key, c.said_at) for c in gone], now)
     _follow_the_orders(tx, road, work, gone, now)
     ledger.append(tx, road.connection, work.heard, road.hash_key, now)
-    revalued = desire.desire(tx, road, [*work.changes, *affected], who, now)
+    revalued = desire.desire(tx, road, [*work.changes, *affected], before, who, now)
     _ask_for_metrics(work, [*work.changes, *affected], revalued | revalue.regrouped(before, who), now)
     desire.hurry(tx, road, work.same)
     for store, hints in work.hints.items():

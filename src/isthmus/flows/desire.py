@@ -30,8 +30,13 @@ from isthmus.outbox.sql import Wanted
 from isthmus.records.sql import Key
 
 
-def desire(tx: Tx, road: Road, changes: Sequence[Change], who: People, now: datetime) -> set[tuple[str, int]]:
-    """Map every changed record and put what comes out of it into the outbox; the customers whose worth that changed."""
+def desire(
+    tx: Tx, road: Road, changes: Sequence[Change], was: People, who: People, now: datetime
+) -> set[tuple[str, int]]:
+    """Map every changed record and put what comes out of it into the outbox; the customers whose worth that changed.
+
+    `was` and `who` say everybody's surviving id before and now.
+    """
     customers = [change for change in changes if change.key[0] == "customer"]
     opted = outbox.lock_contacts(tx, road.connection, [_contact_id(road, change) for change in customers])
     mapped = _Mapped([], [])
@@ -44,7 +49,7 @@ def desire(tx: Tx, road: Road, changes: Sequence[Change], who: People, now: date
     owners = _keep_sales(tx, road, mapped.wanted, {change.key: change.lane for change in changes})
     worths = _worths(tx, road, customers, who)
     for change in customers:
-        _map(road, change, mapped, lambda shop, change: _contact(shop, change, who, opted, worths))
+        _map(road, change, mapped, lambda shop, change: _contact(shop, change, was, who, opted, worths))
     outbox.desire(
         tx, road.connection, mapped.wanted, now=now, coalesce=road.pace.coalesce,
         contact_head_start=road.pace.contact_head_start, packer=road.packer,
@@ -107,26 +112,36 @@ def _writes(shop: Shop, change: Change, who: People, now: datetime) -> list[Writ
 
 
 def _contact(
-    shop: Shop, change: Change, who: People, opted: Mapping[str, bool], worths: Mapping[tuple[str, int], Worth]
-) -> list[Write]:
+    shop: Shop, change: Change, was: People, who: People, opted: Mapping[str, bool],
+    worths: Mapping[tuple[str, int], Worth],
+) -> list[Write]:  # fmt: skip
     """The contact of a customer; none before the first reading, since consent is unknown until then."""
-    customer = change.last
+    customer, before = change.last, change.before
     if not isinstance(customer, Customer) or not customer.is_read:
         return []
-    name = f"{shop.rules.namespace}{customer.id}"
-    person = who.by_customer.get((shop.name, customer.id), name)
-    was_opted_in = opted.get(name, False)
+    key, own = _customer(change), f"{shop.rules.namespace}{customer.id}"
+    was_opted_in = opted.get(own, False)
+    person = who.by_customer.get(key, own)
     if change.is_gone:
         has_heir = bool((email := normalise(customer.email)) and who.by_email.get(email))
         return [
             contact.retired(customer, person, shop.rules, change.lane, was_opted_in=was_opted_in, has_heir=has_heir)
         ]
-    return [
-        contact.contact(
-            customer, person, shop.rules, _lane(change, customer), worth=worths.get((shop.name, customer.id), NOTHING),
-            email_consent=customer.email_consent, sms_consent=customer.sms_consent, was_opted_in=was_opted_in,
-        )
-    ]  # fmt: skip
+    worth = worths.get(key, NOTHING)
+
+    def mapped(customer: Customer, person: str, lane: Lane) -> Write:
+        return contact.contact(
+            customer, person, shop.rules, lane, worth=worth, email_consent=customer.email_consent,
+            sms_consent=customer.sms_consent, was_opted_in=was_opted_in,
+        )  # fmt: skip
+
+    write = mapped(customer, person, _lane(change, customer))
+    if write.lane is Lane.REALTIME and not change.is_remap and isinstance(before, Customer) and before.is_read:
+        # Every order comes with an update of its customer: metrics alone are in no hurry.
+        former = mapped(before, was.by_customer.get(key, own), Lane.ENRICHMENT)
+        if former.body == write.body:
+            return [former]
+    return [write]
 
 
 def _keep_sales(tx: Tx, road: Road, wanted: Iterable[Wanted], lanes: Mapping[Key, Lane]) -> list[Owner]:

@@ -368,7 +368,7 @@ _INTEGRATION = (
         cause=Cause.INTEGRATION,
         owner=Owner.OPERATOR,
         severity=Severity.NORMAL,
-        remedy="Connect again where isthmus owns the subscriptions; else remove those made through the API.",
+        remedy="Nothing where isthmus owns them, since it makes them anew; else remove those made through the API.",
     ),
     Row(
         code="identity.conflict",

@@ -107,7 +107,8 @@ def _subscriptions(db: Database, road: Road, store: str, expected: Expected) -> 
         return ()
     found = webhooks.audit(listed, uri, SUBSCRIBED, client.api_version)
     versions = f"the app's webhooks are of {', '.join(found.versions)}, the connection asks for {client.api_version}"
-    _say(db, road, store, VERSION, versions if found.versions else "", now)
+    if found.versions:
+        _say(db, road, store, VERSION, versions, now)  # the daily look says when it is over: it reads the app's own
     if found.plan.is_done:
         for code in (DIFFER, REFUSED):
             _say(db, road, store, code, "", now)

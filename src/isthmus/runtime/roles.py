@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry
 
 from isthmus.db.line import Line
 from isthmus.flows.ingest import ingest
+from isthmus.flows.rotate import note_previous
 from isthmus.kit.pack import Packer
 from isthmus.model.event import Delivery
 from isthmus.model.lane import Lane
@@ -33,6 +34,9 @@ log = structlog.get_logger(__name__)
 
 DOORS_EVERY = 2.0
 """Seconds until the door has heard of a new connection or a rotated secret."""
+
+ROTATION_EVERY = 60.0
+"""Seconds between two notes of deliveries that only a previous secret opened."""
 
 RESTART_AFTER = (0.1, 0.5, 2.0, 5.0)
 """Seconds before a role that died is started again; from the last on for a role that keeps dying."""
@@ -73,8 +77,17 @@ def web(app: App) -> None:
             limit_concurrency=5_000,
         )
         log.info("web is up", host=settings.web.host, port=settings.web.port)
-        with contextlib.suppress(KeyboardInterrupt):  # uvicorn passes on the signal that it has already obeyed
-            uvicorn.Server(config).run()
+
+        def write_down() -> None:
+            counts = server.rotation.take()
+            try:
+                note_previous(app.db, counts, app.clock.now())
+            except Exception:
+                server.rotation.give_back(counts)
+                raise
+
+        with _every(ROTATION_EVERY, write_down, "rotation"), contextlib.suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run()  # it passes on the signal that it has already obeyed
 
 
 def work(app: App, lanes: Sequence[Lane] = tuple(Lane)) -> None:

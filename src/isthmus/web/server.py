@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from isthmus.web.hooks.answer import Answers
 from isthmus.web.hooks.commit import GroupCommit, Keep, Ring
 from isthmus.web.hooks.receive import OmetriaHook, ShopifyHook
+from isthmus.web.hooks.rotation import Rotation
 from isthmus.web.hooks.verify import Doors
 
 SHOPIFY_HOOK = "/hooks/shopify"
@@ -37,7 +38,8 @@ class Server:
         when everything received is answered."""
         commit = GroupCommit(keep, ring)
         answers = Answers(registry)
-        self._shopify = ShopifyHook(doors, commit, answers)
+        self.rotation = Rotation()
+        self._shopify = ShopifyHook(doors, commit, answers, self.rotation)
 
         async def live(_: Request) -> Response:
             return PlainTextResponse("live\n")

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 
 from starlette.types import Message, Receive, Scope, Send
@@ -13,6 +13,7 @@ from isthmus.shopify import webhooks
 from isthmus.shopify.topics import COMPLIANCE, TOPICS
 from isthmus.web.hooks.answer import Answer, Answers
 from isthmus.web.hooks.commit import GroupCommit, NotKept
+from isthmus.web.hooks.rotation import Rotation
 from isthmus.web.hooks.verify import Doors, Match
 
 LARGEST = 8 * 2**20
@@ -36,10 +37,11 @@ class Refused(Exception):  # noqa: N818 - an answer, not a mishap
 class ShopifyHook:
     """`POST /hooks/shopify` as a bare ASGI application, since every delivery of every store passes here."""
 
-    def __init__(self, doors: Callable[[], Doors], commit: GroupCommit, answers: Answers) -> None:
+    def __init__(self, doors: Callable[[], Doors], commit: GroupCommit, answers: Answers, rotation: Rotation) -> None:
         self._doors = doors
         self._commit = commit
         self._answers = answers
+        self._rotation = rotation
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -67,7 +69,7 @@ class ShopifyHook:
             raise Refused(Answer.UNKNOWN_SHOP)
         if not matches:
             raise Refused(Answer.UNSIGNED)
-        self._watch_rotation(matches)
+        self._watch_rotation(topic, matches)
         return [
             Delivery(
                 connection=match.connection,
@@ -84,7 +86,9 @@ class ShopifyHook:
             for match in matches
         ]
 
-    def _watch_rotation(self, matches: Iterable[Match]) -> None:
+    def _watch_rotation(self, topic: str, matches: Sequence[Match]) -> None:
+        if topic not in COMPLIANCE:
+            self._rotation.note(matches)  # privacy topics come under any secret that ever was
         for match in matches:
             if match.is_previous:
                 self._answers.previous_secret.labels(connection=match.connection).inc()

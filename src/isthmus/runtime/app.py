@@ -22,10 +22,10 @@ from isthmus.kit.clock import SystemClock
 from isthmus.kit.pack import Packer
 from isthmus.model.failure import Failure
 from isthmus.ometria.client import Ometria
-from isthmus.runtime import rules
+from isthmus.runtime import neighbours, rules
 from isthmus.runtime.settings import Settings
 from isthmus.shopify.bulk import Bulk
-from isthmus.shopify.client import Credentials, Shopify
+from isthmus.shopify.client import Shopify
 from isthmus.shopify.reads import Reads
 from isthmus.web.hooks.verify import Door, Doors
 
@@ -182,22 +182,13 @@ class App:
         self, connected: Connected, n: int, *, patience: float = READ_PATIENCE, reserve: float = 0.0
     ) -> Shopify:
         """A client of the n-th store of a connection, which leaves `reserve` of the shop's points to others."""
-        store = connected.config.stores[n]
-        token = store.access_token
-        credentials = Credentials(
-            client_id=store.client_id or "",
-            client_secret=resolve(store.client_secret, f"stores[{n}].client_secret").reveal(),
-            access_token=None if token is None else resolve(token, f"stores[{n}].access_token").reveal(),
-        )
-        client = Shopify(
-            store.admin_url, store.api_version, credentials, self.clock, patience=patience, reserve=reserve
-        )
+        client = neighbours.shopify(connected.config, n, self.clock, patience=patience, reserve=reserve)
         self._clients.add(client)
         return client
 
     def ometria(self, config: ConnectionConfig) -> Ometria:
         """A client of a connection's platform."""
-        client = Ometria(config.ometria.base_url, resolve(config.ometria.api_key, "ometria.api_key").reveal())
+        client = neighbours.ometria(config)
         self._clients.add(client)
         return client
 

@@ -256,6 +256,24 @@ def test_records_of_another_writer_are_one_finding_with_examples(play: Play) -> 
     assert case["subject"] == "orders"
 
 
+def test_what_a_takeover_leaves_to_another_writer_is_no_finding(play: Play) -> None:
+    for n in range(3):
+        play.sims.ometria.account.orders.put(*copied(play, f"{9000 + n}", f"#F{n}"))
+    ruled(play, start_at=play.now)
+    assert [one.kind for one in look(play, repair=False)] == ["order", "order"]  # ours, which are now excluded
+    ruled(play, start_at=None, tolerates=True)
+    assert look(play) == []
+
+
+def ruled(play: Play, **changed: object) -> None:
+    """The same road by other rules."""
+    shops = {
+        name: msgspec.structs.replace(shop, rules=msgspec.structs.replace(shop.rules, **changed))
+        for name, shop in play.road.shops.items()
+    }
+    play.road = msgspec.structs.replace(play.road, shops=shops)
+
+
 def copied(play: Play, own: str, name: str) -> tuple[str, Any]:
     """The first order as another writer would put it there."""
     row = play.sims.ometria.account.orders.get(f"uk:{play.first.id}")
@@ -274,10 +292,7 @@ def copied(play: Play, own: str, name: str) -> tuple[str, Any]:
 
 
 def test_after_a_change_of_namespace_the_old_ids_are_ours_left_behind(play: Play) -> None:
-    shop = play.road.shops["uk"]
-    rules = msgspec.structs.replace(shop.rules, namespace="gb:")
-    shops = {**play.road.shops, "uk": msgspec.structs.replace(shop, rules=rules)}
-    play.road = msgspec.structs.replace(play.road, shops=shops)
+    ruled(play, namespace="gb:")
     found = look(play, kinds=["order"])
     orders = [play.first, play.second]
     assert {(one.id, one.code) for one in found} == {
@@ -307,6 +322,13 @@ def test_a_dead_letter_that_is_there_after_all_is_applied(play: Play) -> None:
         tx.execute("UPDATE outbox SET state = 'buried', case_code = 'platform.not_applied' WHERE id = %s", (own,))
     assert look(play) == []
     assert play.rows("SELECT state FROM outbox WHERE id = %s", own) == [{"state": "applied"}]
+
+
+def test_in_shadow_everything_is_compared_and_nothing_is_sent_again(play: Play) -> None:
+    play.sims.ometria.account.orders.drop(f"uk:{play.first.id}")
+    play.road = msgspec.structs.replace(play.road, is_live=False)
+    assert [one.code for one in look(play)] == ["platform.not_applied"]
+    assert play.rows("SELECT DISTINCT state FROM outbox WHERE kind = 'order'") == [{"state": "applied"}]
 
 
 # Cases ---------------------------------------------------------------------------------------------------------------

@@ -240,6 +240,8 @@ def open_cases(tx: Tx, connection: str, subjects: Sequence[str]) -> dict[tuple[s
 
 def twins(tx: Tx, connection: str, run: int, ids: Sequence[str]) -> dict[str, str]:
     """Of these platform orders those that carry the number of an order of ours, with our id of it."""
+    if not ids:
+        return {}
     rows = tx.fetch_all(
         """SELECT s.id, min(o.id) AS ours FROM seen s
            JOIN seen o ON o.connection = s.connection AND o.run = s.run AND o.side = s.side AND o.kind = s.kind
@@ -252,9 +254,10 @@ def twins(tx: Tx, connection: str, run: int, ids: Sequence[str]) -> dict[str, st
     return {row["id"]: row["ours"] for row in rows}
 
 
-def strangers(tx: Tx, connection: str, run: int, kind: str) -> list[Row]:
+def strangers(tx: Tx, connection: str, run: int, kind: str, since: datetime | None) -> list[Row]:
     """Records there that nobody of us knows and whose ids are none of ours, in two groups: the same orders as ours
     under another id (`is_twin`), and the rest. Each with n, some ids and the sum of net revenue by currency.
+    With `since` no orders placed before it.
     """
     return tx.fetch_all(
         """WITH strange AS (
@@ -263,11 +266,12 @@ def strangers(tx: Tx, connection: str, run: int, kind: str) -> list[Row]:
                               AND o.side = s.side AND o.kind = s.kind AND o.name = s.name AND o.store IS NOT NULL
                               AND (s.seller IS NULL OR o.seller IS NULL OR s.seller = o.seller)) AS is_twin
                FROM seen s WHERE s.connection = %s AND s.run = %s AND s.side = 'platform' AND s.kind = %s
-                 AND s.store IS NULL AND s.path IS NULL)
+                 AND s.store IS NULL AND s.path IS NULL
+                 AND (%s::timestamptz IS NULL OR s.placed_at IS NULL OR s.placed_at >= %s::timestamptz))
            SELECT is_twin, currency, count(*) AS n, sum(net_mills)::bigint AS net_mills,
                   (array_agg(id ORDER BY id))[1:5] AS examples
            FROM strange GROUP BY is_twin, currency ORDER BY is_twin, n DESC, currency""",
-        (connection, run, kind),
+        (connection, run, kind, since, since),
     )
 
 

@@ -28,7 +28,16 @@ def differs(before: Rules, after: Rules) -> bool:
 
 
 _OF_RECORDS = [
-    name for name in Rules.__struct_fields__ if name not in ("event_names", "moment_max_age", "live_since", "hash_key")
+    name
+    for name in Rules.__struct_fields__
+    if name
+    not in (
+        "event_names",
+        "moment_max_age",
+        "live_since",
+        "tolerates",
+        "hash_key",
+    )
 ]
 
 

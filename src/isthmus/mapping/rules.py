@@ -43,7 +43,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     the custom properties that are sent. An `event_names` entry of None switches that moment off. `live_since` None
     means not live yet: nobody is welcomed, no moment fires. Orders placed before `start_at` stay another writer's.
     Where it `adopts`, records go on under the ids another writer gave them; `names` holds those that matter now, by
-    kind and the id that we would give.
+    kind and the id that we would give. Where it `tolerates` another writer, records of one are nothing to tell of.
     """
 
     store: str
@@ -75,6 +75,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     live_since: datetime | None = None
     start_at: datetime | None = None
     adopts: bool = False
+    tolerates: bool = False
     names: Mapping[tuple[str, str], str] = field(default_factory=dict)
     hash_key: bytes = b""
 

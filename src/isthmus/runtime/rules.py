@@ -39,5 +39,6 @@ def rules(connected: Connected, store: Store, hash_key: bytes) -> Rules:
         # Midnight of UTC: what the other writer takes for a day is not documented, and a shop may move.
         start_at=None if (day := config.connection.start_at) is None else datetime.combine(day, time(), UTC),
         adopts=config.connection.takeover == "adopt_ids",
+        tolerates=config.connection.takeover == "ignore",
         hash_key=hash_key,
     )

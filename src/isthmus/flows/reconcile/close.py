@@ -7,6 +7,7 @@ from isthmus.drift.found.sql import OpenCase
 from isthmus.drift.sql import KINDS
 from isthmus.flows.reconcile.facts import Key, Known, gather, look_again_at_store, look_again_there
 from isthmus.flows.reconcile.held import Held
+from isthmus.identity.foreign import sql as foreign
 
 AT_ONCE = 10
 """Cases of one page; each may take a reading of both neighbours."""
@@ -25,6 +26,8 @@ def close(held: Held, step: str, cursor: str | None, n: int) -> int:
             some = findings.own_cases(tx, held.road.connection, after, AT_ONCE)
             groups = findings.n_found(tx, held.road.connection, held.id)
             about = {case.id: key for case in some if (key := _key(held, case))}
+            theirs = foreign.adopted(tx, held.road.connection, list(about.values()))
+            about = {case: (key[0], theirs.get(key, key[1])) for case, key in about.items()}
             found = findings.found_of(tx, held.road.connection, held.id, list(about.values()))
             known = gather(tx, held, sorted(set(about.values()) - found))
         agreed = _agreed(held, known)

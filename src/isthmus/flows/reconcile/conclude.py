@@ -30,7 +30,7 @@ AT_ONCE = 50
 
 LOOKS = 400
 """Single readings of the platform in one run: at our share of four a second that is three minutes. If all of them
-confirmed what the listing said, the rest is believed; if not, the rest waits for the next run."""
+confirmed what the listing said, the rest is believed; if not, each of the rest is read as well, however long."""
 
 READS = 1_000
 """Missed changes of one run that are read at once, to tell what we only missed from what nobody can read."""
@@ -68,8 +68,8 @@ def judge(held: Held, known: Known) -> Verdict | Standing:
     verdict = attribute(known.facts)
     if not isinstance(verdict, Verdict) or not _rests_on_the_platform(known, verdict):
         return verdict
-    if held.n_looks >= LOOKS:
-        return Standing.UNSEEN if held.n_refuted else verdict
+    if held.n_looks >= LOOKS and not held.n_refuted:
+        return verdict
     held.n_looks += 1
     look_again_there(held, known)
     again = attribute(known.facts)
@@ -259,11 +259,20 @@ def _placed_at(known: Known) -> Any:
 
 
 def _strangers(tx: Tx, held: Held) -> None:
-    """What another writer has put there under ids of its own: one finding and one case per kind, with examples."""
+    """What another writer has put there under ids of its own: one finding and one case per kind, with examples.
+
+    Nothing of what a takeover leaves to that writer.
+    """
     connection, now = held.road.connection, held.now()
+    rules = [shop.rules for shop in held.road.shops.values()]
+    if any(one.tolerates for one in rules):
+        return
+    start_at = max((one.start_at for one in rules if one.start_at is not None), default=None)
     for kind in (KINDS[kind] for kind in held.asked.kinds):
+        if kind == "product" and (start_at is not None or any(one.adopts for one in rules)):
+            continue  # its orders of old point to them
         groups: dict[bool, list[dict[str, Any]]] = {}
-        for row in drift.strangers(tx, connection, held.id, kind):
+        for row in drift.strangers(tx, connection, held.id, kind, start_at):
             groups.setdefault(row["is_twin"], []).append(row)
         for is_twin, rows in groups.items():
             code = "platform.duplicate_order" if is_twin else "platform.foreign_writer"

@@ -71,7 +71,8 @@ def gather(tx: Tx, held: Held, keys: Sequence[Key]) -> list[Known]:
     told = drift.told(tx, connection, sorted(set(subjects.values())))
     names = {f"{kind}:{own_id}" for kind, own_id in keys} | {subject for _, subject in subjects.values()}
     cases = drift.open_cases(tx, connection, sorted(names))
-    twins = drift.twins(tx, connection, run, [own_id for kind, own_id in keys if kind == "order"])
+    unknown = [own_id for kind, own_id in keys if kind == "order" and (kind, own_id) not in standings]
+    twins = drift.twins(tx, connection, run, unknown)
     found = []
     for key in keys:
         store, number = places[key]

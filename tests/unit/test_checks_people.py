@@ -40,6 +40,19 @@ def test_addresses_that_differ_by_case_and_space_are_one():
     assert [(each.id, each.says) for each in one.examples] == [("1", "also 2")]
 
 
+def test_f71_an_address_of_several_names_is_flagged_as_perhaps_a_family():
+    rows = [
+        person(1, "home@x.com", firstname="Ada"),
+        person(2, "home@x.com", firstname="Bob"),
+        person(3, "own@x.com", firstname="Cy", lastname="Ng"),
+        person(4, "own@x.com", firstname="CY ", lastname="ng"),
+        person(5, "own@x.com"),
+    ]
+    (one,) = of(DuplicateEmail(), *rows)
+    assert "2 groups" in one.what
+    assert "In 1 of them the names differ" in one.what
+
+
 def test_the_same_address_in_two_stores_is_one_person_and_no_trouble():
     assert of(DuplicateEmail(), person(1, "ada@x.com"), person(2, "ada@x.com", store="int")) == []
 

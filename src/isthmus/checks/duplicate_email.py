@@ -20,12 +20,15 @@ class DuplicateEmail(OfPeople):
         super().__init__(keep)
         self._groups = Groups()
         self._seen = 0
+        self._named: dict[int, int] = {}
+        self._families: set[int] = set()
 
     def person(self, row: Person) -> None:
         self._seen += 1
         address = normalise(row.email)
         if address is not None:
             self._groups.meet((row.who.store, address), row.who)
+            self._name(hash((row.who.store, address)), row)
 
     def answer(self) -> list[Found]:
         return duplicates.found(
@@ -33,7 +36,19 @@ class DuplicateEmail(OfPeople):
             level=Level.CARE,
             what="The same address, apart from capitals and spaces, belongs to several customers of one store. In "
             "Ometria they become one person whose orders are right only together, and whose consent is that of whoever "
-            "changed last.",
-            remedy="Merge each group in Shopify (Customers › Merge) before the first load.",
+            "changed last." + self._told(),
+            remedy="Merge each group that is one person in Shopify (Customers › Merge) before the first load.",
             owner=Owner.STORE,
         )  # fmt: skip
+
+    def _name(self, key: int, row: Person) -> None:
+        """Note whether everybody of an address has the same name; who has none is no reason to doubt."""
+        name = f"{row.firstname or ''} {row.lastname or ''}".casefold().split()
+        if name and self._named.setdefault(key, hash(tuple(name))) != hash(tuple(name)):
+            self._families.add(key)
+
+    def _told(self) -> str:
+        n = len(self._families)
+        if not n:
+            return ""
+        return f" In {n:,} of them the names differ: perhaps a family, so nothing of theirs is merged for you."

@@ -13,7 +13,7 @@ from isthmus.model.census import Profile, Source
 from isthmus.ometria.client import PAGE
 
 _IN, _OUT = ("EXPLICITLY_OPTEDIN", True), ("EXPLICITLY_OPTEDOUT", False)
-"""Both spellings are seen; see docs of the push endpoint."""
+"""The words of https://support.ometria.com/hc/en-gb/articles/360011293458, and what importers write."""
 
 
 class Profiles(Struct, frozen=True):

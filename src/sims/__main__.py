@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import os
 import sys
 import threading
@@ -24,6 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     doors = open_doors(chosen.shopify_port, chosen.ometria_port)
     town = Neighbourhood(SimClock(), chosen.seed, sizes)
     town.life_rate = chosen.life
+    gc.freeze()  # a large world lives on: to walk it again and again for garbage would stop everybody for seconds
     if chosen.with_parent:
         threading.Thread(target=_end_with_parent, name="sims-parent", daemon=True).start()
 

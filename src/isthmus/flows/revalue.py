@@ -41,10 +41,11 @@ def regrouped(before: People, after: People) -> set[tuple[str, int]]:
 
 
 def after_load(db: Database, road: Road) -> int:
-    """`remap_worth`, unless a load is still under way; how many contacts."""
+    """One page of `remap_worth`, unless a load is still under way; how many contacts."""
     with db.transaction() as tx:
-        is_due = sales.is_due(tx, road.connection)
-    return remap_worth(db, road) if is_due else 0
+        if not sales.is_due(tx, road.connection):
+            return 0
+        return _page(tx, road, road.clock.now()) or 0
 
 
 def remap_worth(db: Database, road: Road) -> int:

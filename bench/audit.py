@@ -68,9 +68,11 @@ def _audit(home: Path, environment: dict[str, str], *words: str) -> tuple[dict[s
             except psutil.Error:
                 break
             time.sleep(0.05)
+    seconds = time.perf_counter() - began
+    told = json.loads((home / "out").read_bytes() or b"{}")
     if program.wait() not in (0, 1):
-        raise RuntimeError(f"the audit ended with {program.returncode}")
-    return json.loads((home / "out").read_bytes()), time.perf_counter() - began, most
+        raise RuntimeError(f"the audit ended with {program.returncode}: {told.get('could_not_look')}")
+    return told, seconds, most
 
 
 @contextmanager

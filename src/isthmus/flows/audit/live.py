@@ -62,8 +62,8 @@ def of_connection(
             else:
                 for source in (Source.CUSTOMERS, Source.ORDERS, Source.PRODUCTS, Source.SAMPLE):
                     unread.add(source, unread.why[Source.SHOP])
+        _read_others(what, account, round_, seen, unread)
         extra = _heard(reading, unread)
-    _read_others(what, account, round_, unread)
     for source, needs in ((Source.CONSENT, Source.CUSTOMERS), (Source.OWNERS, Source.ORDERS)):
         if needs in unread.why:
             unread.why[source] = unread.why[needs]
@@ -94,14 +94,17 @@ def _facts(stores: Iterable[Store], round_: Round, unread: Unread) -> dict[str, 
     return known
 
 
-def _read_others(what: Connected, account: Account, round_: Round, unread: Unread) -> None:
-    """After everything else of the platform has been read, so that the two do not take each other's readings."""
+def _read_others(what: Connected, account: Account, round_: Round, seen: Seen, unread: Unread) -> None:
+    """Mostly reads the stores, so it goes on while the platform's people are read."""
     if Source.SHOP in unread.why:
         unread.add(Source.WRITERS, unread.why[Source.SHOP])
         return
+    seen.begin(Source.WRITERS)
     try:
+        rows = others(what.stores, account, what.collection)
+        seen.end(Source.WRITERS, sum(row.of for row in rows))
         show = round_.eyes(Foreign)
-        for row in others(what.stores, account, what.collection):
+        for row in rows:
             show(row)
     except Failure as failure:
         unread.note(Source.WRITERS, "a store" if failure.code.startswith("storefront.") else "Ometria", failure)

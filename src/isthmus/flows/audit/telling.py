@@ -47,6 +47,15 @@ class Seen:
         self.counts[what] += n
         self._tell(Step(name, n, total, is_done=True))
 
+    def begin(self, what: str) -> None:
+        """Something whose rows come all at once, later."""
+        self._tell(Step(what, 0))
+
+    def end(self, what: str, n: int) -> None:
+        """They are here."""
+        self.counts[what] += n
+        self._tell(Step(what, n, is_done=True))
+
     def gathering(self, what: str, store: str, n: int, total: int | None) -> None:
         """Shopify is still gathering: nothing of it is here yet."""
         self._tell(Step(f"{store} {what} gathered", n, total))

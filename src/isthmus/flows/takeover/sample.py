@@ -1,5 +1,6 @@
 """Look at a few records of the account before anything is decided: does somebody else write what we would write?"""
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -77,20 +78,23 @@ class Sampled(Struct, frozen=True, kw_only=True):
 
 
 class Account:
-    """The platform's account, read no faster than it allows."""
+    """The platform's account, read no faster than it allows. Safe to share between threads."""
 
     def __init__(self, platform: Ometria, per_second: float, clock: Clock) -> None:
         self._platform = platform
         self._gap = timedelta(seconds=1 / per_second)
         self._clock = clock
         self._next_at = clock.now()
+        self._lock = threading.Lock()
 
     def ask(self, read: Callable[[Ometria], list[T]]) -> list[T]:
         """One reading, when its time has come; tried again where the account was only busy."""
         for attempt in range(TRIES):
-            now = self._clock.now()
-            self._clock.wait(max(0.0, (self._next_at - now).total_seconds()))
-            self._next_at = max(now, self._next_at) + self._gap
+            with self._lock:
+                now = self._clock.now()
+                slot = max(now, self._next_at)
+                self._next_at = slot + self._gap
+            self._clock.wait((slot - now).total_seconds())
             try:
                 return read(self._platform)
             except TransientError as failure:

@@ -90,11 +90,15 @@ def apart(tx: Tx, connection: str, number: int) -> list[Row]:
 
 
 def explained(tx: Tx, connection: str, number: int) -> set[tuple[str, int]]:
-    """The orders (store, number) that a finding of the run is about."""
+    """The orders (store, number) that a finding of the run is about, and those that are left out on purpose."""
     rows = tx.fetch_all(
-        """SELECT DISTINCT store, split_part(subject, ':', 2)::bigint AS number FROM finding
-           WHERE connection = %s AND run = %s AND kind = 'order' AND subject ~ '^order:[0-9]{1,18}$'""",
-        (connection, number),
+        """SELECT store, split_part(subject, ':', 2)::bigint AS number FROM finding
+           WHERE connection = %(connection)s AND run = %(run)s AND kind = 'order' AND subject ~ '^order:[0-9]{1,18}$'
+           UNION
+           SELECT store, split_part(subject, ':', 2)::bigint FROM outbox
+           WHERE connection = %(connection)s AND kind = 'order' AND state = 'excluded' AND subject ~ '^order:[0-9]{1,18}$'
+        """,
+        {"connection": connection, "run": number},
     )
     return {(row["store"], row["number"]) for row in rows}
 

@@ -96,7 +96,8 @@ def explained(tx: Tx, connection: str, number: int) -> set[tuple[str, int]]:
            WHERE connection = %(connection)s AND run = %(run)s AND kind = 'order' AND subject ~ '^order:[0-9]{1,18}$'
            UNION
            SELECT store, split_part(subject, ':', 2)::bigint FROM outbox
-           WHERE connection = %(connection)s AND kind = 'order' AND state = 'excluded' AND subject ~ '^order:[0-9]{1,18}$'
+           WHERE connection = %(connection)s AND kind = 'order' AND state = 'excluded'
+             AND subject ~ '^order:[0-9]{1,18}$'
         """,
         {"connection": connection, "run": number},
     )

@@ -4,8 +4,8 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-SMALLEST = timedelta(hours=1)
-"""A span this short is not halved again: no shop has a million orders in an hour."""
+SMALLEST = timedelta(days=1)
+"""A span this short is not halved again: ten days, which an operation may take, are enough to write one day's orders."""
 
 
 class Span(Struct, frozen=True):
@@ -13,6 +13,11 @@ class Span(Struct, frozen=True):
 
     since: datetime | None = None
     until: datetime | None = None
+
+    @property
+    def length(self) -> timedelta:
+        """How long it is; the longest there is where it has no bound."""
+        return timedelta.max if self.since is None or self.until is None else self.until - self.since
 
 
 def halves(span: Span, oldest: datetime, now: datetime) -> tuple[Span, Span] | None:

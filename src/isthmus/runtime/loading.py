@@ -7,6 +7,7 @@ from pathlib import Path
 from isthmus.flows.backfill.load import backfill
 from isthmus.flows.backfill.progress import Progress
 from isthmus.runtime.app import App
+from isthmus.runtime.crew import Crew
 
 
 def load(
@@ -20,7 +21,11 @@ def load(
     tell: Callable[[Progress], None],
 ) -> list[Progress]:
     """Load these kinds of these stores; how each ended."""
-    return backfill(app.db, app.road(name), stores, kinds, folder=spool(app), since=since, again=again, tell=tell)
+    with Crew(app, name) as crew:
+        return backfill(
+            app.db, app.road(name), stores, kinds,
+            folder=spool(app), since=since, again=again, bring=crew.bring, tell=tell,
+        )  # fmt: skip
 
 
 def spool(app: App) -> Path:

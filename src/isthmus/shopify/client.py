@@ -21,9 +21,6 @@ PATIENCE = 10.0
 REFRESH_BEFORE = timedelta(minutes=5)
 """A token lives 24 hours; it is renewed this long before its end."""
 
-PIECE = 1 << 18
-"""Bytes of a file that are taken at a time."""
-
 SERVED_VERSION = "x-shopify-api-version"
 
 # Connecting is quick or not at all; half a megabyte of orders takes Shopify a few seconds. Less than a lease (12 s).
@@ -138,7 +135,7 @@ class Shopify:
                 if response.status_code not in (200, 206):
                     raise trouble.of_answer(response.status_code, response.headers)
                 before = start if response.status_code == 200 else 0
-                for piece in response.iter_bytes(PIECE):
+                for piece in response.iter_bytes():
                     passed = min(before, len(piece))
                     before -= passed
                     if passed < len(piece):

@@ -30,6 +30,9 @@ FIRST_LOOK = 2.0
 
 LAST_LOOK = 15.0
 
+GLANCE = 2.0
+"""Seconds between two looks into our own books, where the webhook of an operation that has ended is written down."""
+
 Bring = Callable[[Load, Sequence[Part], Callable[[int], None]], Iterator[Taken]]
 """Takes parts in, here or in other processes; gives each as it is done, and tells how many records a step brought."""
 
@@ -54,14 +57,16 @@ def backfill(
     again: bool = False,
     bring: Bring | None = None,
     tell: Callable[[Progress], None] = lambda _: None,
+    part: int = spool.PART,
 ) -> list[Progress]:
     """Load every record of these kinds of these stores, created at or after `since`; how it ended for each.
 
-    `folder` is where results lie meanwhile. With `again` what was loaded before is loaded anew.
+    `folder` is where results lie meanwhile, in parts of about so many bytes. With `again` what was loaded before is
+    loaded anew.
     """
     here = folder / road.connection
     with spool.held(here, road.connection):
-        return _Loading(db, road, stores, kinds, here, bring, tell).run(since, again=again)
+        return _Loading(db, road, stores, kinds, here, bring, tell, part).run(since, again=again)
 
 
 class _Loading:
@@ -69,9 +74,9 @@ class _Loading:
 
     def __init__(
         self, db: Database, road: Road, stores: Sequence[str], kinds: Sequence[str], folder: Path, bring: Bring | None,
-        tell: Callable[[Progress], None],
+        tell: Callable[[Progress], None], part: int,
     ) -> None:  # fmt: skip
-        self._db, self._road, self._folder, self._tell = db, road, folder, tell
+        self._db, self._road, self._folder, self._tell, self._part = db, road, folder, tell, part
         self._bring = bring or self._bring_here
         self._wanted = [(store, kind) for kind in sorted(kinds, key=_RANK.__getitem__) for store in stores]
         self._counts: dict[tuple[str, str], int] = {}
@@ -95,7 +100,7 @@ class _Loading:
                 self._road.clock.wait(wait.total_seconds())
             else:
                 if not has_moved:
-                    self._road.clock.wait(1.0)
+                    self._road.clock.wait(GLANCE)
             self._say()
         spool.keep_only(self._folder, [])
         return self._progress(self._loads())
@@ -129,9 +134,12 @@ class _Loading:
         """Begin what may begin and look at what is due; whether anything was begun or has ended."""
         now, has_moved = self._road.clock.now(), False
         full: set[str] = set()
-        for load in sorted(self._loads(), key=self._turn):
+        there = sorted(self._loads(), key=self._turn)
+        for load in there:
             if load.state == "wanted" and load.store not in full:
                 key = (load.id, "start")
+                if _is_doubtful(load, there):
+                    continue
                 if not self._is_due(key, now):
                     full.add(load.store)
                 elif operate.start(self._db, self._road, load):
@@ -167,7 +175,7 @@ class _Loading:
         return False
 
     def _take(self, load: Load) -> None:
-        n_parts = spool.parts_of(load.bytes or 0)
+        n_parts = spool.parts_of(load.bytes or 0, self._part)
         place = self._place(load)
         if load.url is not None:
             if not place.is_dir() and not self._fetch(load, place, n_parts):
@@ -229,8 +237,20 @@ class _Loading:
         return [one for one in found if (one.store, one.kind) in self._wanted]
 
     @staticmethod
-    def _turn(load: Load) -> tuple[int, int]:
-        return (_RANK[load.kind], load.id)
+    def _turn(load: Load) -> tuple[int, timedelta, int]:
+        """Kinds in their order; of one kind the shortest first, so that what nothing helps is known soon."""
+        return (_RANK[load.kind], load.span.length, load.id)
+
+
+def _is_doubtful(load: Load, there: Sequence[Load]) -> bool:
+    """Whether a half waits for another: as long as no half of a kind has gone well, nobody knows that any will."""
+    same = [one for one in there if (one.store, one.kind) == (load.store, load.kind)]
+    states = {one.state for one in same}
+    return (
+        "split" in states
+        and not states & {"ready", "done"}
+        and any(one.operation is not None and not one.is_over for one in same)
+    )
 
 
 def _lacking(there: Sequence[Span], since: datetime | None) -> Span | None:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from isthmus.cases import sql as cases
 from isthmus.cases.sql import Touch
-from isthmus.db.pool import Database
+from isthmus.db.pool import Database, Tx
 from isthmus.flows.road import Road
 from isthmus.runs.loads import sql as loads
 from isthmus.runs.loads.sql import Load
@@ -23,6 +23,9 @@ TRIES = 3
 
 STALLED_AFTER = timedelta(minutes=30)
 """An operation that wrote no line for so long is stopped. Shopify would let it be for ten days."""
+
+MOST_GIVEN_UP = 3
+"""Spans of one kind that are given up before all that is left of it is: it is not their size then."""
 
 _TOO_LARGE = ("timeout", "stalled")
 _WHYS = {"INTERNAL_SERVER_ERROR": "internal_error", "TIMEOUT": "timeout", "ACCESS_DENIED": "access_denied"}
@@ -78,9 +81,20 @@ def fail(db: Database, road: Road, load: Load, why: str) -> None:
         elif why != "access_denied" and load.n_again + 1 < TRIES:
             loads.again(tx, road.connection, load.id, why, now)
         else:
-            loads.end(tx, road.connection, load.id, "failed", now, why)
-            code = DENIED if why == "access_denied" else FAILED
-            cases.touch(tx, road.connection, [Touch(code, _subject(load), load.store, f"{why}: {missing(load)}")], now)
+            _give_up(tx, road, load, why, now)
+
+
+def _give_up(tx: Tx, road: Road, load: Load, why: str, now: datetime) -> None:
+    """Say what is missing, and let all that is left of the same kind go when giving up has become the rule."""
+    code = DENIED if why == "access_denied" else FAILED
+    same = [one for one in loads.loads(tx, road.connection) if (one.store, one.kind) == (load.store, load.kind)]
+    lost = [load]
+    if 1 + sum(one.state == "failed" for one in same) >= MOST_GIVEN_UP:
+        lost += [one for one in same if one.state in ("wanted", "running") and one.id != load.id]
+    for one in lost:
+        loads.end(tx, road.connection, one.id, "failed", now, why)
+    touches = [Touch(code, _subject(one), one.store, f"{why}: {missing(one)}") for one in lost]
+    cases.touch(tx, road.connection, touches, now)
 
 
 def missing(load: Load) -> str:

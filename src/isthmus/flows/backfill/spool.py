@@ -34,9 +34,9 @@ class Part(Struct, frozen=True):
     path: Path
 
 
-def parts_of(n_bytes: int) -> int:
+def parts_of(n_bytes: int, part: int = PART) -> int:
     """How many parts a result of this size is spread over."""
-    return max(1, min(MOST, -(-n_bytes // PART)))
+    return max(1, min(MOST, -(-n_bytes // part)))
 
 
 def spread(folder: Path, kind: str, told: Iterable[bytes], n_parts: int) -> int:

@@ -1,0 +1,171 @@
+"""Processes that take parts of a load in side by side, since reading and mapping keep one core busy each.
+
+`python -m isthmus.runtime.crew` is one of them: it is told on standard input what to do, answers on standard output,
+and ends when whoever started it is gone.
+"""
+
+import os
+import selectors
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+import msgspec
+from msgspec import Struct
+
+from isthmus.flows.backfill.spool import Part
+from isthmus.flows.backfill.take import Taken, take
+from isthmus.runs.loads.sql import Load
+from isthmus.runtime.app import App
+from isthmus.runtime.settings import Settings
+
+AT_LEAST = 2
+"""Processes, where there are as many cores; more when more workers are wanted."""
+
+
+class Hello(Struct, frozen=True):
+    """The first line that a process is told."""
+
+    settings: dict[str, Any]
+    connection: str
+
+
+class Errand(Struct, frozen=True):
+    """Every further line: a part to be taken in."""
+
+    load: Load
+    number: int
+    path: str
+
+
+class Answer(Struct, frozen=True):
+    """`n` records are in; with `taken` the whole part is."""
+
+    n: int = 0
+    taken: Taken | None = None
+
+
+class Crew:
+    """Takes parts in: a single one here, several in processes of their own."""
+
+    def __init__(self, app: App, name: str) -> None:
+        self._app = app
+        self._name = name
+        self._hands: list[_Hand] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        for hand in self._hands:
+            hand.end()
+
+    def bring(self, load: Load, parts: Sequence[Part], tell: Callable[[int], None]) -> Iterator[Taken]:
+        """Take these parts in, in any order; gives each when it is in. `tell` hears how many records a step brought."""
+        left = list(reversed(parts))
+        if len(parts) > 1:
+            yield from self._share_out(load, left, tell)
+        # Also what somebody had who died: to take a part in twice does no harm.
+        for part in reversed(left):
+            yield take(self._app.db, self._app.road(self._name), load, part, tell)
+
+    def _share_out(self, load: Load, left: list[Part], tell: Callable[[int], None]) -> Iterator[Taken]:
+        """Give everybody a part, and another when it is in; what is left at the end nobody could take in."""
+        lost: list[Part] = []
+        with selectors.DefaultSelector() as ready:
+            for hand in self._there():
+                if left:
+                    hand.give(load, left.pop())
+                    ready.register(hand.answers, selectors.EVENT_READ, hand)
+            while ready.get_map():
+                for key, _ in ready.select():
+                    hand = key.data
+                    answer = hand.hear()
+                    if answer is None:
+                        lost.append(hand.part)
+                    elif answer.taken is None:
+                        tell(answer.n)
+                        continue
+                    else:
+                        yield answer.taken
+                    if answer is not None and left:
+                        hand.give(load, left.pop())
+                    else:
+                        ready.unregister(hand.answers)
+        left += lost
+
+    def _there(self) -> "list[_Hand]":
+        """The processes, started when they are first needed; without those that died."""
+        if not self._hands:
+            wanted = min(max(AT_LEAST, self._app.settings.workers.processes), os.cpu_count() or 1)
+            hello = Hello(self._app.settings.model_dump(mode="json"), self._name)
+            self._hands = [_Hand(hello) for _ in range(wanted)]
+        self._hands = [hand for hand in self._hands if hand.is_there]
+        return self._hands
+
+
+class _Hand:
+    """One process, and the part it has."""
+
+    def __init__(self, hello: Hello) -> None:
+        # Unbuffered, so that what was not heard yet is always seen to be there. Ctrl-C is for whoever started it.
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "isthmus.runtime.crew"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            bufsize=0,
+            start_new_session=True,
+        )
+        assert self._process.stdin is not None  # noqa: S101 - pipes were asked for
+        assert self._process.stdout is not None  # noqa: S101
+        self._told: Any = self._process.stdin
+        self.answers: Any = self._process.stdout
+        self.part: Part | None = None
+        self._say(hello)
+
+    @property
+    def is_there(self) -> bool:
+        return self._process.poll() is None
+
+    def give(self, load: Load, part: Part) -> None:
+        self.part = part
+        self._say(Errand(load, part.number, str(part.path)))
+
+    def hear(self) -> Answer | None:
+        """The next answer; None when there will be no more."""
+        line = self.answers.readline()
+        return msgspec.json.decode(line, type=Answer) if line.endswith(b"\n") else None
+
+    def end(self) -> None:
+        """Let it finish the part it has, and wait for it."""
+        self._told.close()
+        self.answers.close()
+        self._process.wait()
+
+    def _say(self, told: Struct) -> None:
+        with suppress(BrokenPipeError):  # it died; that it answers nothing is noticed
+            self._told.write(msgspec.json.encode(told) + b"\n")
+
+
+def main(told: BinaryIO, answers: BinaryIO) -> None:
+    """Take in what is told until nothing more will be."""
+    hello = msgspec.json.decode(told.readline(), type=Hello)
+    with App.opened(Settings.model_validate(hello.settings), role="load", pool_size=2) as app:
+
+        def say(answer: Answer) -> None:
+            answers.write(msgspec.json.encode(answer) + b"\n")
+            answers.flush()
+
+        for line in told:
+            errand = msgspec.json.decode(line, type=Errand)
+            part = Part(errand.number, Path(errand.path))
+            say(Answer(taken=take(app.db, app.road(hello.connection), errand.load, part, lambda n: say(Answer(n)))))
+
+
+if __name__ == "__main__":
+    with suppress(BrokenPipeError):  # nobody hears us any more; what is in is in
+        main(sys.stdin.buffer, sys.stdout.buffer)

@@ -7,6 +7,8 @@ import pytest
 from isthmus.db.pool import Database
 from isthmus.flows.poll import KINDS, poll, poll_checkouts
 from isthmus.flows.watch import Watched, watch
+from isthmus.ops.numbers import status
+from isthmus.ops.trace import About, trace
 from isthmus.runs import sql as runs
 from isthmus.runs import window
 from isthmus.shopify import access, documents, topics, webhooks
@@ -179,6 +181,10 @@ def test_f22_a_moment_that_a_poll_brings_too_late_is_written_down_with_its_reaso
     assert play.pushed("custom_event") == []
     told = play.rows("SELECT DISTINCT state, excluded FROM outbox WHERE kind = 'moment'")
     assert told == [{"state": "excluded", "excluded": "older than 1d"}]
+    entries = trace(play.db, "acme", About(order=placed.id), play.road.hash_key).entries
+    assert "on purpose not sent: older than 1d" in {entry.said for entry in entries if entry.id.startswith("moment:")}
+    (acme,) = status(play.db, play.now).connections
+    assert acme.accounting["moments"].excluded == len(play.rows("SELECT FROM outbox WHERE kind = 'moment'"))
 
 
 def test_what_was_so_before_anybody_watched_is_history(database: Database) -> None:

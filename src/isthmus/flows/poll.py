@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from isthmus.cases import sql as cases
+from isthmus.cases.sql import Touch
 from isthmus.db.pool import Database
 from isthmus.flows import trouble
 from isthmus.flows.road import Road
@@ -25,8 +26,10 @@ VERSION = timedelta(seconds=1)
 AT_ONCE = 250
 """One page of a listing."""
 
+SEARCH = "integration.search_ignored"
+"""A trouble of one listing: that another was understood says nothing about it."""
+
 TROUBLES = (
-    "integration.search_ignored",
     "storefront.unavailable",
     "storefront.throttled",
     "storefront.token_refused",
@@ -55,7 +58,7 @@ def poll(db: Database, road: Road, store: str, kind: str) -> int:
         listed = list(road.shops[store].reader.changed(kind, wanted.since))
     except Failure as failure:
         with db.transaction() as tx:
-            cases.touch(tx, road.connection, [trouble.sign(failure, store=store)], now)
+            cases.touch(tx, road.connection, [_sign(failure, name, store)], now)
         return 0
     for first in range(0, len(listed), AT_ONCE):
         page = listed[first : first + AT_ONCE]
@@ -70,6 +73,7 @@ def poll(db: Database, road: Road, store: str, kind: str) -> int:
             rhythm.suspect(tx, road.connection, store, kind, newer(page, known), now)
     with db.transaction() as tx:
         runs.advance(tx, road.connection, store, name, wanted.seen_until, n)
+        cases.resolve(tx, road.connection, SEARCH, now, "poll", subjects=[name], store=store)
         for code in TROUBLES:
             cases.resolve(tx, road.connection, code, now, "poll", store=store)
     return n
@@ -90,7 +94,7 @@ def poll_checkouts(db: Database, road: Road, store: str) -> int:
         listed = list(road.shops[store].reader.checkouts(mark.at - window.OVERLAP))
     except Failure as failure:
         with db.transaction() as tx:
-            cases.touch(tx, road.connection, [trouble.sign(failure, store=store)], now)
+            cases.touch(tx, road.connection, [_sign(failure, name, store)], now)
         return 0
     with db.transaction() as tx:
         known = records.versions(tx, road.connection, "checkout", store, [one.token for one in listed])
@@ -101,7 +105,12 @@ def poll_checkouts(db: Database, road: Road, store: str) -> int:
         ]
         n = inbox.tell(tx, road.connection, store, hints, now)
         runs.advance(tx, road.connection, store, name, now, n)
+        cases.resolve(tx, road.connection, SEARCH, now, "poll", subjects=[name], store=store)
     return n
+
+
+def _sign(failure: Failure, name: str, store: str) -> Touch:
+    return trouble.sign(failure, name if failure.code == SEARCH else "", store)
 
 
 def newer(listed: Iterable[Listed], known: Mapping[str, Version]) -> list[tuple[str, datetime, bool]]:

@@ -1,6 +1,6 @@
 """Notice that a topic has fallen silent: by the shop's own rhythm, or because nothing came since a missed change."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from isthmus.cases import sql as cases
@@ -11,6 +11,7 @@ from isthmus.flows.road import Road
 from isthmus.inbox.heard import sql as heard
 from isthmus.runs.rhythm import sql as rhythm
 from isthmus.runs.rhythm.silence import REACH, silence
+from isthmus.runs.rhythm.sql import Counted
 
 CODE = "integration.webhook_silent"
 
@@ -41,14 +42,14 @@ def alarm(db: Database, road: Road, store: str, until: datetime) -> list[str]:
     """
     now = road.clock.now()
     with db.transaction() as tx:
-        found = _silent(tx, road, store, until)
+        counted = rhythm.load(tx, road.connection, store, until - REACH)
+        found = _silent(tx, road, store, counted, until)
         known = {
             case.subject: case.first_at
             for case in cases.listing(tx, road.connection, code=CODE, limit=1000)
             if case.store == store
         }
         cases.touch(tx, road.connection, [one for one in found if one.subject not in known], now)
-        counted = rhythm.load(tx, road.connection, store, now - REACH)
         silent = [one.subject for one in found]
         spoke = [
             topic
@@ -60,8 +61,7 @@ def alarm(db: Database, road: Road, store: str, until: datetime) -> list[str]:
     return silent
 
 
-def _silent(tx: Tx, road: Road, store: str, until: datetime) -> Sequence[Touch]:
-    counted = rhythm.load(tx, road.connection, store, until - REACH)
+def _silent(tx: Tx, road: Road, store: str, counted: Mapping[str, Counted], until: datetime) -> Sequence[Touch]:
     begun = rhythm.begun(tx, road.connection, store)
     found: dict[str, Touch] = {}
     for topic, one in counted.items():

@@ -7,9 +7,13 @@ from typing import Any
 from msgspec import Struct
 
 from isthmus.db.pool import Tx
+from isthmus.model.lane import Lane
 
 TRIED_FOR = timedelta(hours=1)
 """An event that was put off for longer than this is no longer waited for: nobody knows when it can be read."""
+
+_LANES = [Lane.REALTIME.rank, Lane.ENRICHMENT.rank]
+"""Where deliveries wait; a load of the whole history on another lane need not be looked through."""
 
 
 class Arrivals(Struct, frozen=True):
@@ -62,10 +66,16 @@ def unread_since(tx: Tx, connection: str, store: str, topics: Sequence[str], now
     """When the oldest delivery came of which nobody knows yet what it is about; None where there is none."""
     at: datetime | None = tx.fetch_value(
         """SELECT min(received_at) FROM event
-           WHERE connection = %(connection)s AND state = 'waiting' AND webhook_id IS NOT NULL
+           WHERE connection = %(connection)s AND state = 'waiting' AND lane = ANY(%(lanes)s) AND webhook_id IS NOT NULL
              AND store = %(store)s AND topic = ANY(%(topics)s)
              AND (attempts = 0 OR received_at >= %(tried_since)s)""",
-        {"connection": connection, "store": store, "topics": list(topics), "tried_since": now - TRIED_FOR},
+        {
+            "connection": connection,
+            "store": store,
+            "topics": list(topics),
+            "lanes": _LANES,
+            "tried_since": now - TRIED_FOR,
+        },
     )
     return at
 

@@ -62,12 +62,13 @@ def run(customers: int, orders: int, rate: float) -> dict[str, Any]:
         with Database(here.database(), pool_size=2) as db, _Counter(here) as counter:
             loading = time.monotonic()
             told |= _load(here, db, customers + orders + products)
+            loaded_at = time.time()
             told["seconds_to_load"] = round(time.monotonic() - loading, 1)
             until(lambda: not _waits(db, Lane.BACKFILL), LONGEST, f"history is sent; {here.tail()}", 1.0)
             here.post("life", {"rate": 0.0})
             _come_to_rest(here, db)
             told["seconds_until_both_sides_rest"] = round(time.monotonic() - loading, 1)
-            told |= _slots(db, counter)
+            told |= _slots(db, counter, loaded_at)
         told |= _automations(here, live_since)
         report = here.get("report")
         told["things_that_happened_meanwhile"] = report["life"]["steps"]
@@ -174,8 +175,11 @@ class _Counter:
             self.seen.append((time.time(), counts.get("push_requests", 0) + fast, fast))
 
 
-def _slots(db: Database, counter: _Counter) -> dict[str, Any]:
-    """How many of the pushes that were allowed were made between the first and the last of history."""
+def _slots(db: Database, counter: _Counter, loaded_at: float) -> dict[str, Any]:
+    """How many of the pushes that were allowed were made between the first and the last of history.
+
+    Once more for the time after the load, when nothing but the platform's limit holds anybody up.
+    """
     with db.transaction() as tx:
         times = [
             row["at"].timestamp()
@@ -190,9 +194,11 @@ def _slots(db: Database, counter: _Counter) -> dict[str, Any]:
             (NAME, RANKS[Lane.BACKFILL]),
         )
     made, too_fast, seconds = counter.between(times[0], times[-1] + 1)
+    after, _, seconds_after = counter.between(min(loaded_at, times[-1] - 5), times[-1] + 1)
     return {
         "seconds_of_pushing_history": round(seconds),
         "slots_used_percent": round(100 * made / (PER_SECOND * seconds), 1),
+        "slots_used_after_the_load_percent": round(100 * after / (PER_SECOND * seconds_after), 1),
         "answered_too_fast": too_fast,
         "longest_pause_of_history_seconds": round(max(b - a for a, b in pairwise(times))),
         **{f"{row['kind']}s_sent_as_history": row["n"] for row in sent},

@@ -43,7 +43,7 @@ class Errand(Struct, frozen=True):
 
 
 class Answer(Struct, frozen=True):
-    """`n` records are in; with `taken` the whole part is."""
+    """`n` is what `take` tells; with `taken` the whole part is in."""
 
     n: int = 0
     taken: Taken | None = None
@@ -65,7 +65,7 @@ class Crew:
             hand.end()
 
     def bring(self, load: Load, parts: Sequence[Part], tell: Callable[[int], None]) -> Iterator[Taken]:
-        """Take these parts in, in any order; gives each when it is in. `tell` hears how many records a step brought."""
+        """Take these parts in, in any order; gives each when it is in. `tell` hears what `take` tells."""
         left = list(reversed(parts))
         if len(parts) > 1:
             yield from self._share_out(load, left, tell)

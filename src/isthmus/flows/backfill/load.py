@@ -34,7 +34,7 @@ GLANCE = 2.0
 """Seconds between two looks into our own books, where the webhook of an operation that has ended is written down."""
 
 Bring = Callable[[Load, Sequence[Part], Callable[[int], None]], Iterator[Taken]]
-"""Takes parts in, here or in other processes; gives each as it is done, and tells how many records a step brought."""
+"""Takes parts in, here or in other processes; gives each as it is done, and tells of each step what `take` tells."""
 
 _RANK = {kind: rank for rank, kind in enumerate(KINDS)}
 
@@ -184,8 +184,7 @@ class _Loading:
                 done = loads.parts_done(tx, self._road.connection, load.id)
             for taken in self._bring(load, spool.parts(place, n_parts, done), lambda n: self._note(load, n)):
                 spool.path(place, taken.part).unlink(missing_ok=True)
-                self._extra.pop(load.id, None)
-                self._say()
+            self._extra.pop(load.id, None)
         operate.over(self._db, self._road, load)
         spool.keep_only(self._folder, [self._place(one) for one in self._loads() if not one.is_over])
 

@@ -37,7 +37,10 @@ class Taken(Struct, frozen=True):
 
 
 def take(db: Database, road: Road, load: Load, part: Part, tell: Callable[[int], None] = lambda _: None) -> Taken:
-    """Take a part in; may be done twice without harm. `tell` hears how many records each batch brought."""
+    """Take a part in; may be done twice without harm.
+
+    `tell` hears how many more records are in than the parts that are done hold; with the last it is taken back.
+    """
     found = lines.join(load.kind, part.path.read_bytes().splitlines()) if part.path.exists() else iter(())
     n = n_read = 0
     for batch, is_last in _batches(found):
@@ -46,7 +49,7 @@ def take(db: Database, road: Road, load: Load, part: Part, tell: Callable[[int],
         n, n_read = n + len(batch), n_read + len(unread)
         taken = Taken(part.number, n, n_read)
         _patiently(db, road, load, told, unread, taken if is_last else None)
-        tell(len(batch))
+        tell(len(batch) - n if is_last else len(batch))
     return Taken(part.number, n, n_read)
 
 

@@ -17,7 +17,8 @@ def register(app: typer.Typer) -> None:
 
 CONNECT = """Check a connection file against both neighbours, store it, and subscribe what it leaves to us.
 
-Credentials, scopes, currency, API version and webhook subscriptions of every store, and the platform's key. Storing it
+Credentials, scopes, currency, API version and webhook subscriptions of every store, the platform's key, and whether
+another writer has filled the account: then going live needs connection.takeover. Storing it
 again changes it; every process hears of it within seconds. Exit 1 when something was found that must be mended first:
 then nothing is stored.
 
@@ -33,6 +34,8 @@ def connect(
     json: Json = False,
     config: Config = None,
 ) -> None:
+    import msgspec
+
     from isthmus.cli import show
     from isthmus.connections import file as files
     from isthmus.runtime import joining, schema
@@ -50,6 +53,8 @@ def connect(
                 "stored": checked.is_good and not dry_run,
                 "new": is_new,
                 "subscriptions_changed": n_changed,
+                "takeover": found.connection.takeover,
+                "other_writers": msgspec.to_builtins(checked.sampled),
                 "findings": [
                     {"where": where, "code": f.code, "detail": f.detail, "blocking": f.is_blocking}
                     for where, f in checked.findings

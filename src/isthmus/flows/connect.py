@@ -1,22 +1,33 @@
 """Check a connection against both neighbours: everything that would make its road do wrong, or nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+import msgspec
 from msgspec import Struct
 
+from isthmus.flows.road import Shop
+from isthmus.flows.takeover import words
+from isthmus.flows.takeover.sample import Account, Sampled, sample
+from isthmus.flows.takeover.words import Standing
 from isthmus.model.failure import Failure
 from isthmus.ometria.client import Ometria
 from isthmus.shopify import access
 from isthmus.shopify.access import Access, Expected, Finding
 from isthmus.shopify.client import Shopify
 
+UNKEYED = b"sample"
+"""Keys the hashes by which buyers are compared in memory; nothing of them is kept."""
+
 
 class Checked(Struct, frozen=True):
-    """What was found of each store and of the platform. `failures` are neighbours that could not be looked at."""
+    """What was found of each store and of the platform. `failures` are neighbours that could not be looked at;
+    `sampled` is what the account holds of another writer's.
+    """
 
     stores: Mapping[str, Access]
     findings: tuple[tuple[str, Finding], ...]
     failures: tuple[tuple[str, Failure], ...]
+    sampled: Sampled | None = None
 
     @property
     def is_good(self) -> bool:
@@ -39,6 +50,26 @@ def check(stores: Mapping[str, tuple[Shopify, Expected]], platform: Ometria) -> 
     except Failure as failure:
         failures.append(("ometria", failure))
     return Checked(found, tuple(findings), tuple(failures))
+
+
+def look_for_others(
+    checked: Checked, shops: Sequence[Shop], account: Account, collection: str, at: Standing
+) -> Checked:
+    """Look whether somebody else writes to the account what we would write, and add what that means.
+
+    Changes nothing. Where it cannot be looked at, only going live waits for it.
+    """
+    if checked.failures:
+        return checked
+    try:
+        told = sample(shops, account, collection, UNKEYED)
+    except Failure as failure:
+        if at.is_live and not at.was_live:
+            return msgspec.structs.replace(checked, failures=(("ometria", failure),))
+        unseen = Finding(failure.code, f"could not look for another writer: {failure.detail}", is_blocking=False)
+        return msgspec.structs.replace(checked, findings=(*checked.findings, ("ometria", unseen)))
+    found = tuple(("ometria", finding) for finding in words.findings(told, at))
+    return msgspec.structs.replace(checked, findings=(*checked.findings, *found), sampled=told)
 
 
 def subscribe(stores: Mapping[str, tuple[Shopify, Expected]], checked: Checked) -> int:

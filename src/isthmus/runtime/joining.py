@@ -1,16 +1,31 @@
 """Connect a connection, with settings resolved."""
 
+import contextlib
+from datetime import datetime
+
+import msgspec
+
+from isthmus.cases import sql as cases
+from isthmus.cases.sql import Touch
 from isthmus.connections import sql as connections
 from isthmus.connections.config import ConnectionConfig
 from isthmus.connections.secrets import resolve
 from isthmus.connections.sql import Connected
+from isthmus.db.pool import Tx
 from isthmus.flows import connect as checking
 from isthmus.flows import remap
 from isthmus.flows.connect import Checked
+from isthmus.flows.road import Shop
+from isthmus.flows.takeover import carry_out, words
+from isthmus.flows.takeover.sample import Account
+from isthmus.flows.takeover.words import Standing
+from isthmus.identity.foreign import sql as foreign
 from isthmus.runs import sql as runs
+from isthmus.runtime import schema
 from isthmus.runtime.app import App
 from isthmus.runtime.rules import rules
 from isthmus.shopify.access import Expected
+from isthmus.shopify.reads import Reads
 from isthmus.web.server import SHOPIFY_HOOK
 
 
@@ -23,34 +38,80 @@ def connect(app: App, config: ConnectionConfig, *, dry_run: bool) -> tuple[Check
         resolve(reference, key)  # every missing secret is told before anything else is tried
     public = app.settings.web.public_url
     passing = Connected(config, app.clock.now(), None, None, None, None, frozenset())
-    stores = {
-        store.name: (
-            app.shopify(passing, n, patience=10.0),
-            Expected(
-                domain=store.domain,
-                currency=store.currency,
-                uri=f"{public.rstrip('/')}{SHOPIFY_HOOK}" if public else None,
-                is_subscribed_by_app=store.subscriptions == "app",
-            ),
-        )
-        for n, store in enumerate(config.stores)
-    }
-    checked = checking.check(stores, app.ometria(config))
-    if dry_run or not checked.is_good:
-        return checked, 0, False
+    with contextlib.ExitStack() as stack:
+        stores = {
+            store.name: (
+                stack.enter_context(app.shopify(passing, n, patience=10.0)),
+                Expected(
+                    domain=store.domain,
+                    currency=store.currency,
+                    uri=f"{public.rstrip('/')}{SHOPIFY_HOOK}" if public else None,
+                    is_subscribed_by_app=store.subscriptions == "app",
+                ),
+            )
+            for n, store in enumerate(config.stores)
+        }
+        platform = stack.enter_context(app.ometria(config))
+        at = _standing(app, config)
+        shops = [Shop(store.name, rules(passing, store, b""), Reads(stores[store.name][0])) for store in config.stores]
+        account = Account(platform, float(config.ometria.read_per_second), app.clock)
+        checked = checking.check(stores, platform)
+        checked = checking.look_for_others(checked, shops, account, config.ometria.collection, at)
+        if dry_run or not checked.is_good:
+            return checked, 0, False
+        is_new = _store(app, config, checked, at)
+        return checked, checking.subscribe(stores, checked), is_new
+
+
+def _store(app: App, config: ConnectionConfig, checked: Checked, at: Standing) -> bool:
+    """Keep the connection as its file says it; whether it is new."""
     hash_key, now = app.hash_key, app.clock.now()
     with app.db.transaction() as tx:
         before = connections.load(tx, config.name)
+        if before is not None and before.config.connection.takeover != at.takeover:
+            carry_out.start_over(tx, config.name)
+            # What a reconciliation found to be another writer's was told before this was decided.
+            cases.resolve(tx, config.name, words.CODE, now, "connect")
         is_new = connections.save(tx, config, now)
         after = connections.load(tx, config.name)
         for name in _mapped_otherwise(before, after, hash_key):
             remap.ask(tx, config.name, name, now)
+        _tell_of_others(tx, checked, at, now)
         # From now on nothing that changes is missed, whether or not its webhook comes.
         for store in config.stores:
             names = [f"poll:{kind}" for kind in ("product", "customer", "order", "checkout")]
             runs.begin(tx, config.name, store.name, names, now)
     app.forget()
-    return checked, checking.subscribe(stores, checked), is_new
+    return is_new
+
+
+def _standing(app: App, config: ConnectionConfig) -> Standing:
+    """Where the connection stands as it is stored, and what its file asks for."""
+    asked = Standing(
+        name=config.name,
+        is_live=config.is_live,
+        takeover=config.connection.takeover,
+        start_at=config.connection.start_at,
+        today=app.clock.now().date(),
+    )
+    if not schema.is_current(app):
+        return asked  # a first look at a database that is not there yet
+    with app.db.transaction() as tx:
+        before = connections.load(tx, config.name)
+        return msgspec.structs.replace(
+            asked,
+            was_live=before is not None and before.config.is_live,
+            is_carried_out=carry_out.is_carried_out(tx, config.name),
+            n_sent=foreign.n_sent(tx, config.name),
+        )
+
+
+def _tell_of_others(tx: Tx, checked: Checked, at: Standing, now: datetime) -> None:
+    """Another writer is a case until it is decided what about it."""
+    if at.takeover is not None:
+        cases.resolve(tx, at.name, words.CODE, now, "connect", subjects=["takeover"])
+    elif checked.sampled is not None and checked.sampled.is_foreign:
+        cases.touch(tx, at.name, [Touch(words.CODE, "takeover", "", words.found(checked.sampled))], now)
 
 
 def _mapped_otherwise(before: Connected | None, after: Connected | None, hash_key: bytes) -> list[str]:

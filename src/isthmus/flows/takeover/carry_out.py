@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from isthmus.db.pool import Database
+from isthmus.db.pool import Database, Tx
 from isthmus.flows import absorb
 from isthmus.flows.reconcile.held import Step
 from isthmus.flows.road import Road
@@ -14,6 +14,12 @@ from isthmus.model.event import Event
 from isthmus.model.lane import Lane
 from isthmus.records import sql as records
 from isthmus.runs import sql as runs
+
+DONE = "takeover"
+"""The mark that says that everything known was matched."""
+
+LAST_WRITERS = 5.0
+"""Seconds from a listing's end until all is mapped again: units of work that began before it are over by then."""
 
 AT_ONCE = 200
 """Records mapped in one transaction, whose locks the road waits for."""
@@ -27,27 +33,33 @@ def carry_out(db: Database, road: Road, *, tell: Callable[[Step], None] = lambda
     """
     if not _is_listed_but_not_mapped(db, road):
         listing.list_all(db, road, tell=tell)
+        road.clock.wait(LAST_WRITERS)
     for store in sorted(road.shops):
         for kind in listing.KINDS:
             _map(db, road, store, kind, tell)
     with db.transaction() as tx:
         for store in road.shops:
             runs.start_over(tx, road.connection, store, [_mark(kind) for kind in listing.KINDS])
+        runs.advance(tx, road.connection, listing.ANYWHERE, DONE, road.clock.now(), 1)
     return forecast(db, road)
 
 
-def start_over(db: Database, road: Road) -> None:
-    """Forget how far the takeover was, and give back the ids that nothing went out under yet."""
-    with db.transaction() as tx:
-        foreign.give_back(tx, road.connection)
-        runs.start_over(tx, road.connection, listing.ANYWHERE, [listing.mark(kind) for kind in listing.KINDS])
+def start_over(tx: Tx, connection: str) -> None:
+    """Another takeover was decided: use no other writer's ids any more. Only while nothing went out under them."""
+    foreign.give_back(tx, connection)
+    runs.start_over(tx, connection, listing.ANYWHERE, [DONE])
+
+
+def is_carried_out(tx: Tx, connection: str) -> bool:
+    """Whether everything was listed and matched since the takeover was decided."""
+    return (listing.ANYWHERE, DONE) in runs.marks(tx, connection)
 
 
 def _is_listed_but_not_mapped(db: Database, road: Road) -> bool:
     with db.transaction() as tx:
         marks = runs.marks(tx, road.connection)
-    is_mapping = any((store, _mark(kind)) in marks for store in road.shops for kind in listing.KINDS)
-    return is_mapping and listing.is_listed(db, road.connection)
+        is_mapping = any((store, _mark(kind)) in marks for store in road.shops for kind in listing.KINDS)
+        return is_mapping and listing.is_listed(tx, road.connection)
 
 
 def _map(db: Database, road: Road, store: str, kind: str, tell: Callable[[Step], None]) -> None:

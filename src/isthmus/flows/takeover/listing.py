@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from isthmus.db.pool import Database
+from isthmus.db.pool import Database, Tx
 from isthmus.flows.reconcile import worth
 from isthmus.flows.reconcile.held import Step
 from isthmus.flows.road import Road
@@ -38,10 +38,9 @@ def mark(kind: str) -> str:
     return f"takeover:{kind}"
 
 
-def is_listed(db: Database, connection: str) -> bool:
-    """Whether the account was listed to its end at least once."""
-    with db.transaction() as tx:
-        marks = runs.marks(tx, connection)
+def is_listed(tx: Tx, connection: str) -> bool:
+    """Whether the account was listed to its end."""
+    marks = runs.marks(tx, connection)
     return all((one := marks.get((ANYWHERE, mark(kind)))) is not None and one.done_at is not None for kind in KINDS)
 
 

@@ -17,7 +17,7 @@ PENNY = 10
 AT_ONCE = timedelta(minutes=1)
 """Orders of one number within this long are one order, whatever else differs."""
 
-_DIGITS = re.compile(r"\d{1,18}")
+_DIGITS = re.compile(r"(?<!\d)\d{1,18}(?!\d)")
 
 
 class Verdict(StrEnum):

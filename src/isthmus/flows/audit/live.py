@@ -10,6 +10,7 @@ from isthmus.checks.every import Setting, every
 from isthmus.checks.round import Round
 from isthmus.flows.audit.others import others
 from isthmus.flows.audit.platform import Profiles, read_profiles
+from isthmus.flows.audit.sampling import Numbers
 from isthmus.flows.audit.shops import Store, Unread, read_store
 from isthmus.flows.audit.telling import Say, Seen, Tell, load_facts, spell
 from isthmus.flows.takeover.sample import Account
@@ -56,13 +57,14 @@ def of_connection(
 
     with _Beside(is_beside) as beside:
         reading = beside(profiles)
+        numbers: dict[str, Numbers] = {}
         for store in what.stores:
             if store.name in known:
-                read_store(store, known[store.name], round_, seen, unread, clock)
+                numbers[store.name] = read_store(store, known[store.name], round_, seen, unread, clock)
             else:
                 for source in (Source.CUSTOMERS, Source.ORDERS, Source.PRODUCTS, Source.SAMPLE):
                     unread.add(source, unread.why[Source.SHOP])
-        _read_others(what, account, round_, seen, unread)
+        _read_others(what, numbers, account, round_, seen, unread)
         extra = _heard(reading, unread)
     for source, needs in ((Source.CONSENT, Source.CUSTOMERS), (Source.OWNERS, Source.ORDERS)):
         if needs in unread.why:
@@ -94,14 +96,16 @@ def _facts(stores: Iterable[Store], round_: Round, unread: Unread) -> dict[str, 
     return known
 
 
-def _read_others(what: Connected, account: Account, round_: Round, seen: Seen, unread: Unread) -> None:
+def _read_others(
+    what: Connected, numbers: Mapping[str, Numbers], account: Account, round_: Round, seen: Seen, unread: Unread
+) -> None:
     """Mostly reads the stores, so it goes on while the platform's people are read."""
-    if Source.SHOP in unread.why:
-        unread.add(Source.WRITERS, unread.why[Source.SHOP])
+    if Source.ORDERS in unread.why:
+        unread.add(Source.WRITERS, unread.why[Source.ORDERS])
         return
     seen.begin(Source.WRITERS)
     try:
-        rows = others(what.stores, account, what.collection)
+        rows = others(what.stores, numbers, account, what.collection)
         seen.end(Source.WRITERS, sum(row.of for row in rows))
         show = round_.eyes(Foreign)
         for row in rows:

@@ -1,10 +1,11 @@
 """Map the records that are most likely not to fit, as the road would, and see what becomes of them."""
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
 from isthmus.flows.road import Reader
+from isthmus.identity.foreign.match import name_of
 from isthmus.kit.money import ZERO
 from isthmus.mapping.contact import contact
 from isthmus.mapping.order import order
@@ -40,17 +41,35 @@ class Heaviest:
         return [number for _, number in sorted(self._heap, reverse=True)]
 
 
+class Numbers:
+    """Which order carries which number, learnt from every order that goes by: to search for a thousand takes minutes."""
+
+    def __init__(self) -> None:
+        self._ids: dict[int, int] = {}
+
+    def sale(self, row: Sale) -> None:
+        self._ids[hash(name_of(row.name))] = int(row.id)
+
+    def find(self, names: Sequence[str]) -> list[int]:
+        found = (self._ids.get(hash(name_of(name))) for name in names)
+        return [number for number in found if number is not None]
+
+
 class Sample:
-    """The heaviest of one store, by the characters of their tags and the number of their variants."""
+    """The heaviest of one store, by the characters of their tags and the number of their variants. `numbers` has all
+    orders.
+    """
 
     def __init__(self) -> None:
         self._customers, self._orders, self._products = Heaviest(), Heaviest(), Heaviest()
+        self.numbers = Numbers()
 
     def person(self, row: Person) -> None:
         self._customers.weigh(sum(map(len, row.tags)), row.who.id)
 
     def sale(self, row: Sale) -> None:
         self._orders.weigh(row.n_tag_chars, row.id)
+        self.numbers.sale(row)
 
     def thing(self, row: Thing) -> None:
         self._products.weigh(sum(map(len, row.tags)) + 40 * len(row.skus), row.id)

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from isthmus.cases.catalogue import row as catalogue
 from isthmus.checks.round import Look, Round
-from isthmus.flows.audit.sampling import Sample
+from isthmus.flows.audit.sampling import Numbers, Sample
 from isthmus.flows.audit.telling import Seen
 from isthmus.flows.road import Reader
 from isthmus.kit.clock import Clock
@@ -65,8 +65,11 @@ class Unread:
             self.why[source] = reason if before is None else f"{before}, {reason}"
 
 
-def read_store(store: Store, facts: Facts, round_: Round, seen: Seen, unread: Unread, clock: Clock) -> None:
-    """Products, customers, orders and a sample of one store; all three operations are under way at once."""
+def read_store(store: Store, facts: Facts, round_: Round, seen: Seen, unread: Unread, clock: Clock) -> Numbers:
+    """Products, customers, orders and a sample of one store; all three operations are under way at once.
+
+    Returns which order carries which number.
+    """
     sample = Sample()
     begun: dict[Source, Operation] = {}
     try:
@@ -91,6 +94,7 @@ def read_store(store: Store, facts: Facts, round_: Round, seen: Seen, unread: Un
             show(row)
     except Failure as failure:
         _missed(store, Source.SAMPLE, failure, round_, unread)
+    return sample.numbers
 
 
 def _missed(store: Store, source: Source, failure: Failure, round_: Round, unread: Unread) -> None:

@@ -42,7 +42,7 @@ class Heaviest:
 
 
 class Numbers:
-    """Which order carries which number, learnt from every order that goes by: to search for a thousand takes minutes."""
+    """Which order carries which number, learnt from every order that goes by: a search for a thousand takes minutes."""
 
     def __init__(self) -> None:
         self._ids: dict[int, int] = {}

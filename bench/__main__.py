@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from bench import audit, differences, growth, history, ingest, mapping, pace, road
+from bench import audit, differences, growth, history, ingest, load_lines, mapping, pace, road
 from msgspec import Struct
 
 
@@ -95,6 +95,16 @@ def _history(given: argparse.Namespace) -> list[Figure]:
     ]
 
 
+def _load_lines(given: argparse.Namespace) -> list[Figure]:
+    told = load_lines.run(given.lines, with_tap=not given.no_tap)
+    targets = {"orders_per_second": 6_000, "process_mb": 300}
+    return [
+        Figure(name, value, targets.get(name), name.endswith("_mb"))
+        for name, value in told.items()
+        if not isinstance(value, list)
+    ]
+
+
 ALL: dict[str, Callable[[argparse.Namespace], list[Figure]]] = {
     "mapping": _mapping,
     "ingest": _ingest,
@@ -102,6 +112,7 @@ ALL: dict[str, Callable[[argparse.Namespace], list[Figure]]] = {
     "pace": _pace,
     "growth": _growth,
     "audit": _audit,
+    "load_lines": _load_lines,
     "history": _history,
     "differences": _differences,
 }
@@ -121,6 +132,8 @@ def main() -> None:
     )
     options.add_argument("--customers", type=int, default=2_000, help="in history, and in audit with as many orders")
     options.add_argument("--rate", type=float, default=3.0, help="of things that happen in a second in history")
+    options.add_argument("--lines", type=int, default=60_000, help="orders in load_lines")
+    options.add_argument("--no-tap", action="store_true", help="leave tap-shopify out of load_lines")
     given = options.parse_args()
     if unknown := sorted(set(given.names) - set(ALL)):
         options.error(f"there is no {unknown[0]}; there are: {', '.join(ALL)}")

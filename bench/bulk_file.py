@@ -27,7 +27,7 @@ LEAST = 4_200
 MIXED = 2_000
 """Lines that lie in any order, as an operation without grouping leaves them."""
 
-_NUMBER = re.compile(rb'(gid:\\/\\/shopify\\/(?:Order|LineItem|ShippingLine|Return|Fulfillment)\\/)(\d+)')
+_NUMBER = re.compile(rb"(gid:\\/\\/shopify\\/(?:Order|LineItem|ShippingLine|Return|Fulfillment)\\/)(\d+)")
 _PERSON = re.compile(rb'("customer":\{"id":"gid:\\/\\/shopify\\/Customer\\/)\d+')
 _EMAIL = re.compile(rb'"email":"[^"]*"')
 
@@ -44,12 +44,12 @@ class Forms:
         person = n // ORDERS_EACH
         return [line % {b"n": n, b"person": person} for line in self._forms[n % len(self._forms)]]
 
-    def write(self, path: Path, orders: int) -> int:
-        """Write a result of so many orders; how many lines it has."""
+    def write(self, path: Path, orders: int, mixed: int = MIXED) -> int:
+        """Write a result of so many orders, `mixed` lines in any order; how many lines it has."""
         n, dice = 0, random.Random(1)
         lines = (line for order in range(orders) for line in self.order(order))
         with path.open("wb", 1 << 20) as file:
-            while some := list(islice(lines, MIXED)):
+            while some := list(islice(lines, mixed)):
                 dice.shuffle(some)
                 file.write(b"\n".join(some) + b"\n")
                 n += len(some)

@@ -201,6 +201,23 @@ def test_f75_others_that_run_are_waited_for(town: Town) -> None:
     assert town.clock.now() - began > timedelta(minutes=3)
 
 
+def test_what_shopify_says_has_ended_is_looked_at_at_once(town: Town) -> None:
+    """The webhook rings; that nobody need hear it, all other tests show."""
+    turn(town, bulk_rows_per_second=2)
+    spans: list[float] = []
+
+    def tell(step: Progress) -> None:
+        town.work()
+        running = rows(town, "SELECT is_rung FROM load WHERE state = 'running'")
+        ended = [one.completed_at for one in operations(town) if one.status == "COMPLETED"]
+        if any(one["is_rung"] for one in running):
+            spans.append((town.clock.now() - max(at for at in ended if at)).total_seconds())
+
+    everything_is_in(town, town.backfill(tell=tell))
+    assert spans
+    assert min(spans) < 5
+
+
 @pytest.mark.parametrize("fault", ["bulk_fail", "bulk_fail_without_partial", "bulk_expire", "bulk_url_expired"])
 def test_f76_an_operation_that_comes_to_nothing_is_asked_for_again(town: Town, fault: str) -> None:
     """F76: INTERNAL_SERVER_ERROR with and without a part of the result, EXPIRED, an address that has ended."""

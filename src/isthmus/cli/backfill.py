@@ -1,5 +1,6 @@
 """Load what the stores already have."""
 
+import sys
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,6 +10,7 @@ from isthmus.cli.opening import Config, Json, Name, must_be_known, opened
 
 if TYPE_CHECKING:
     from isthmus.flows.backfill.progress import Progress
+    from isthmus.flows.backfill.wall import Wall
 
 
 def register(app: typer.Typer) -> None:
@@ -55,19 +57,43 @@ def backfill(
         stores = sorted(app.road(name).shops)
         if store is not None and store not in stores:
             raise ConfigError(f"--store: there is no store {store!r}; there are: {', '.join(stores)}")
-        with progress.loading() as tell:
+        wanted = [store] if store else stores
+        walls = loading.walls(app, name, wanted) if "order" in kinds else []
+        for wall in walls:
+            print(wall.line, file=sys.stderr)
+        sending = loading.sending(app, name)
+        with progress.loading(sending) as tell:
             done = loading.load(
-                app, name, [store] if store else stores, kinds,
+                app, name, wanted, kinds,
                 since=since.replace(tzinfo=UTC) if since else None, again=again, tell=tell,
             )  # fmt: skip
+        to_send = sending()
     if json:
-        show.document({"connection": name, "loaded": [_told(one) for one in done]})
+        show.document(
+            {
+                "connection": name,
+                "orders": [_seen(wall) for wall in walls],
+                "loaded": [_told(one) for one in done],
+                "to_send": to_send.n_due,
+                "seconds_to_send": round(to_send.takes.total_seconds()),
+            }
+        )
     else:
         for one in done:
             show.lines(_line(one))
-        show.lines(f"Sending goes on behind everything urgent: isthmus status {name}")
+        show.lines(f"{to_send.line}, behind everything urgent: isthmus status {name}")
     if any(one.is_failed for one in done):
         raise typer.Exit(1)
+
+
+def _seen(wall: "Wall") -> dict[str, Any]:
+    return {
+        "store": wall.store,
+        "visible": wall.n_visible,
+        "exist": wall.n_there,
+        "sees_all": wall.sees_all,
+        "oldest_at": wall.oldest_at,
+    }
 
 
 def _told(one: "Progress") -> dict[str, Any]:

@@ -6,15 +6,16 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from isthmus.flows.backfill.ahead import Ahead
     from isthmus.flows.backfill.progress import Progress as Step
     from isthmus.flows.reconcile.held import Step as Walked
 
 
 @contextlib.contextmanager
-def loading() -> Iterator[Callable[["Step"], None]]:
-    """Something to tell each step of a load to."""
+def loading(sending: Callable[[], "Ahead"]) -> Iterator[Callable[["Step"], None]]:
+    """Something to tell each step of a load to: rows, rate, and below it what is still to be sent."""
     if not sys.stderr.isatty():
-        yield _Lines().tell
+        yield _Lines(sending).tell
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -23,6 +24,7 @@ def loading() -> Iterator[Callable[["Step"], None]]:
         TextColumn("{task.description:>18}"),
         BarColumn(),
         MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
         console=Console(stderr=True),
     ) as bars:
@@ -31,16 +33,25 @@ def loading() -> Iterator[Callable[["Step"], None]]:
         def tell(step: "Step") -> None:
             key = f"{step.store} {step.kind}s"
             if key not in known:
-                known[key] = bars.add_task(key, total=step.total)
-            bars.update(known[key], completed=step.n, total=step.n if step.is_done else step.total)
+                known[key] = bars.add_task(key, total=step.total, rate="")
+            task = known[key]
+            speed = bars.tasks[task].speed
+            rate = f"{speed:,.0f}/s" if speed and not step.is_done else "" if step.n else f"{step.n_found:,} found"
+            bars.update(task, completed=step.n, total=step.n if step.is_done else step.total, rate=rate)
+            line = sending().line
+            if line != said[0]:
+                said[0] = line
+                bars.console.print(line)
 
+        said = [""]
         yield tell
 
 
 class _Lines:
     """One line whenever something has changed."""
 
-    def __init__(self) -> None:
+    def __init__(self, sending: "Callable[[], Ahead]") -> None:
+        self._sending = sending
         self._said: dict[tuple[str, str], Step] = {}
 
     def tell(self, step: "Step") -> None:
@@ -48,9 +59,9 @@ class _Lines:
         if self._said.get(key) == step:
             return
         self._said[key] = step
-        of = "" if step.total is None else f" of {step.total}"
-        found = f", {step.n_found} found" if not step.n else ""
-        print(f"{step.store} {step.kind}s: {step.n}{of} loaded{found}", file=sys.stderr)
+        of = "" if step.total is None else f" of {step.total:,}"
+        found = f", {step.n_found:,} found" if not step.n else ""
+        print(f"{step.store} {step.kind}s: {step.n:,}{of} loaded{found}; {self._sending().line}", file=sys.stderr)
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """Take events from the inbox, learn what they say, and put what Ometria should say of it into the outbox."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
@@ -14,12 +15,13 @@ from isthmus.flows import absorb, revalue, told, trouble
 from isthmus.flows.road import Reader, Road
 from isthmus.flows.told import Reading, Told
 from isthmus.inbox import sql as inbox
-from isthmus.kit.ids import claim_id
+from isthmus.kit.ids import claim_id, gid
 from isthmus.model.event import Event, Outcome, State
 from isthmus.model.failure import Failure, RejectedError
 from isthmus.model.lane import Lane
 from isthmus.records import sql as records
 from isthmus.records.sql import Canonical, Key
+from isthmus.runs.loads import sql as loads
 from isthmus.shopify import topics
 
 AT_ONCE = 200
@@ -31,6 +33,8 @@ LOOK_AGAIN = timedelta(minutes=1)
 """How often a store that shut us out is tried again."""
 
 UNKNOWN = "integration.unknown_topic"
+
+FINISHED = "bulk_operations/finish"
 
 READ_AT_ONCE = 50
 READ_FOR = timedelta(seconds=4)
@@ -105,6 +109,7 @@ def _work(db: Database, road: Road, claim: UUID, events: Sequence[Event]) -> Pro
         outcomes = absorb.absorb(tx, road, words, now)
         outcomes += [o for o in heard.outcomes if o.id not in failing]
         outcomes += _matters(tx, road, heard.matters)
+        _ring(tx, road, events)
         for event, wait in heard.waiting:
             inbox.postpone(
                 tx, road.connection, claim, [event.id], now + wait, "the record's own body may come", is_attempt=False
@@ -208,6 +213,16 @@ def _matters(tx: Tx, road: Road, events: Sequence[Event]) -> list[Outcome]:
         )
         outcomes.append(Outcome(event.id, State.APPLIED, f"became case {code}", subject))
     return outcomes
+
+
+def _ring(tx: Tx, road: Road, events: Sequence[Event]) -> None:
+    """Let a load look at once at an operation that Shopify says has ended; it would have looked soon anyway."""
+    for event in events:
+        if event.topic == FINISHED:
+            with contextlib.suppress(RejectedError):
+                named = topics.subject(event.topic, event.body or b"")
+                if named is not None:
+                    loads.ring(tx, road.connection, event.store, gid("BulkOperation", int(named[1])))
 
 
 def _subject(event: Event) -> str:

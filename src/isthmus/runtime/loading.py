@@ -1,13 +1,18 @@
 """Load the history of a connection, with settings resolved: where results lie, and in how many processes they go in."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
+from isthmus.flows.backfill import wall
+from isthmus.flows.backfill.ahead import Ahead, ahead
 from isthmus.flows.backfill.load import backfill
 from isthmus.flows.backfill.progress import Progress
+from isthmus.flows.backfill.wall import Wall
 from isthmus.runtime.app import App
 from isthmus.runtime.crew import Crew
+
+LOOK_EVERY = timedelta(seconds=2)
 
 
 def load(
@@ -26,6 +31,23 @@ def load(
             app.db, app.road(name), stores, kinds,
             folder=spool(app), since=since, again=again, bring=crew.bring, tell=tell,
         )  # fmt: skip
+
+
+def walls(app: App, name: str, stores: Sequence[str]) -> list[Wall]:
+    """How many orders each store has, and how many of them can be seen."""
+    return [wall.look(app.road(name), store) for store in stores]
+
+
+def sending(app: App, name: str) -> Callable[[], Ahead]:
+    """Something to ask again and again what is still to be sent; it looks at most every two seconds."""
+    last: list[Ahead] = []
+
+    def look() -> Ahead:
+        if not last or app.clock.now() - last[0].at >= LOOK_EVERY:
+            last[:] = [ahead(app.db, app.road(name), last[0] if last else None)]
+        return last[0]
+
+    return look
 
 
 def spool(app: App) -> Path:

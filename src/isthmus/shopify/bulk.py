@@ -15,6 +15,7 @@ from isthmus.model.failure import Failure, RejectedError, TransientError
 from isthmus.shopify import documents
 from isthmus.shopify.client import Shopify
 from isthmus.shopify.parse.body import utc
+from isthmus.shopify.topics import HISTORY_SCOPE
 
 BROKEN = "storefront.bulk_failed"
 
@@ -67,6 +68,17 @@ class Edge(Struct, frozen=True):
     name: str | None = None
 
 
+class Reach(Struct, frozen=True):
+    """Which orders can be seen. Without `read_all_orders` those older than 60 days cannot, and nobody says how many
+    there are; the number in the `newest` one's name says how many were numbered.
+    """
+
+    n_visible: int
+    sees_all: bool
+    oldest: Edge | None
+    newest: str | None
+
+
 class BusyError(TransientError):
     """As many operations as may run are running: five of an app and shop from API 2026-01 on, one before."""
 
@@ -113,6 +125,17 @@ class Bulk:
         """The record of a kind that was created first, of those that can be seen."""
         nodes = self._shop.graphql(documents.OLDEST[kind], {})["found"]["nodes"]
         return Edge(_when(nodes[0]["createdAt"]), nodes[0].get("name")) if nodes else None
+
+    def reach(self) -> Reach:
+        """How far back orders can be seen (https://shopify.dev/docs/api/usage/access-scopes)."""
+        installed = self._shop.graphql(documents.SHOP, {})["currentAppInstallation"]
+        newest = self._shop.graphql(documents.NEWEST_ORDER, {})["orders"]["nodes"]
+        return Reach(
+            n_visible=int(self._shop.graphql(documents.COUNT["order"], {"query": None})["total"]["count"]),
+            sees_all=HISTORY_SCOPE in {scope["handle"] for scope in installed["accessScopes"]},
+            oldest=self.oldest("order"),
+            newest=newest[0]["name"] if newest else None,
+        )
 
     def lines(self, url: str) -> Iterator[bytes]:
         """The lines of a result, without their ends; a download that breaks goes on where it broke.

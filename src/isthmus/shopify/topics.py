@@ -203,10 +203,9 @@ _ROWS = (
         "bulk_operations/finish",
         Kind.OTHER,
         Action.IGNORE,
-        Lane.BACKFILL,
+        Lane.REALTIME,
         ("bulk_operation:admin_graphql_api_id",),
-        is_subscribed=False,
-        why="bulk operations are polled",
+        why="it lets a load look at once; it would have looked soon anyway",
     ),
 )
 

@@ -1,9 +1,9 @@
 """A merchant's history loaded while the shop lives, with hard kills: are both sides equal, and was no slot wasted?
 
 `python -m bench history --customers 100000 --orders 300000 --rate 5`. The platform takes as many pushes a second as
-an account may make by default. The backfill command and a worker are killed with -9 when 30 % and when 60 % of the records
-are known, and the command is typed again. Equal means: every record of both shops, read anew and mapped anew, is what
-the platform says (isthmus.flows.compare).
+an account may make by default. The backfill command and a worker are killed with -9 when 30 % and when 60 % of the
+records are known, and the command is typed again. Equal means: every record of both shops, read anew and mapped anew,
+is what the platform says (isthmus.flows.compare).
 """
 
 import contextlib

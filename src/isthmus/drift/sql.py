@@ -125,10 +125,13 @@ def suspect_the_absent(
     )
 
 
-def suspect_the_odd(tx: Tx, connection: str, run: int, kind: str, namespaces: Mapping[str, str]) -> None:
+def suspect_the_odd(
+    tx: Tx, connection: str, run: int, kind: str, namespaces: Mapping[str, str], theirs: Sequence[str]
+) -> None:
     """Records that are there though we exclude them or gave them up, and those under an id their store gives no more.
 
-    `namespaces` are the stores' present ones. An adopted id is as good as ours.
+    `namespaces` are the stores' present ones. An adopted id is as good as ours, and what was never sent since another
+    writer has it, for one of the reasons `theirs`, is that writer's.
     """
     tx.execute(
         """INSERT INTO suspect (connection, run, kind, id)
@@ -136,14 +139,14 @@ def suspect_the_odd(tx: Tx, connection: str, run: int, kind: str, namespaces: Ma
            JOIN outbox o ON o.connection = s.connection AND o.kind = s.kind AND o.id = s.id
            LEFT JOIN unnest(%(stores)s::text[], %(namespaces)s::text[]) AS n (store, namespace) ON n.store = o.store
            WHERE s.connection = %(connection)s AND s.run = %(run)s AND s.side = 'platform' AND s.kind = %(kind)s
-             AND (o.state IN ('excluded', 'buried')
+             AND (o.state = 'buried' OR (o.state = 'excluded' AND NOT (o.excluded = ANY(%(theirs)s) AND o.sent IS NULL))
                   OR ((n.store IS NULL OR NOT starts_with(o.id, n.namespace))
                       AND NOT EXISTS (SELECT FROM adopted a WHERE a.connection = o.connection AND a.kind = o.kind
                                       AND a.theirs = o.id)))
            ON CONFLICT DO NOTHING""",
         {
             "connection": connection, "run": run, "kind": kind, "stores": list(namespaces),
-            "namespaces": list(namespaces.values()),
+            "namespaces": list(namespaces.values()), "theirs": list(theirs),
         },
     )  # fmt: skip
 

@@ -3,6 +3,11 @@
 from isthmus.drift import sql as drift
 from isthmus.drift.sql import KINDS
 from isthmus.flows.reconcile.held import Held
+from isthmus.flows.takeover.adopt import WITHHELD
+from isthmus.mapping.order import BEFORE_US
+
+THEIRS = (BEFORE_US, WITHHELD)
+"""Why an order of ours is another writer's."""
 
 ABSENT_LOOKS = 200
 """Records looked for one by one in a run over a window, whose listing shows no absence."""
@@ -25,7 +30,7 @@ def suspect(held: Held, step: str) -> None:
             limit = None if held.asked.is_full else ABSENT_LOOKS
             with held.db.transaction() as tx:
                 drift.suspect_the_absent(tx, connection, run, KINDS[kind], held.stores, held.asked.since, limit)
-                drift.suspect_the_odd(tx, connection, run, KINDS[kind], namespaces)
+                drift.suspect_the_odd(tx, connection, run, KINDS[kind], namespaces, THEIRS)
                 held.move(tx, step, None, 0)
     with held.db.transaction() as tx:
         total = drift.n_suspects(tx, connection, run)

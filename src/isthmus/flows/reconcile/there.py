@@ -138,7 +138,7 @@ def _page(held: Held, kind: str, offset: int) -> list[dict[str, Any]]:
 
 def _looks_ours(held: Held, own: str) -> bool:
     spaces = [shop.rules.namespace for shop in held.road.shops.values()]
-    return any(space and own.startswith(space) for space in spaces)
+    return any(space and own.startswith(space) and own.removeprefix(space).isdecimal() for space in spaces)
 
 
 def _sms(record: Mapping[str, Any]) -> bool:

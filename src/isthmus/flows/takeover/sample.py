@@ -29,6 +29,10 @@ TRIES = 5
 PAGES = 5
 """Pages of orders that are read: the oldest, the newest, and three between."""
 
+SOME = 50
+"""Records of such a page. What 250 orders and 50 products cost to look up in a store, 630 points, is in the bucket of
+any shop at once (https://shopify.dev/docs/api/usage/limits)."""
+
 EXAMPLES = 5
 
 OF_PLATFORM = frozenset({"preference_centre", "optin:sms", "double_optin:sms"})
@@ -111,12 +115,12 @@ def sample(shops: Sequence[Shop], platform: Ometria | Account, collection: str, 
     """
     account = platform if isinstance(platform, Account) else Account(platform, READS_PER_SECOND, SystemClock())
     n_there = _reach(account)
-    offsets = sorted({max(0, (n_there - PAGE) * part // (PAGES - 1)) for part in range(PAGES)})
-    pages = [account.ask(lambda it: it.orders(offset=offset)) for offset in offsets]  # noqa: B023 - called at once
+    offsets = sorted({max(0, (n_there - SOME) * part // (PAGES - 1)) for part in range(PAGES)})
+    pages = [account.ask(lambda it: it.orders(offset=offset, limit=SOME)) for offset in offsets]  # noqa: B023 - called at once
     items = {str(item["id"]): item for page in pages for item in page if item.get("id") is not None}
     orders = [listing.theirs("order", item, hash_key) for item in items.values()]
     ours = list(_ours(shops, [str(item["web_id"]) for item in items.values() if item.get("web_id")], hash_key))
-    goods = [item for item in account.ask(lambda it: it.products()) if item.get("id") is not None]
+    goods = [item for item in account.ask(lambda it: it.products(limit=SOME)) if item.get("id") is not None]
     return Sampled(
         n_orders=len(orders),
         n_orders_there=n_there,

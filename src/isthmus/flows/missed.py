@@ -79,7 +79,7 @@ def look(db: Database, road: Road, store: str) -> None:
             if mark is None or mark.at is None or listed.updated_at < mark.at - window.OVERLAP:
                 continue  # of history, or seen by a poll already
             known = records.versions(tx, road.connection, kind, store, [str(listed.id)])
-            rhythm.suspect(tx, road.connection, store, kind, newer([listed], known), now)
+            rhythm.note(tx, road.connection, store, kind, newer([listed], known), now)
 
 
 def judge(db: Database, road: Road, store: str) -> Judged:
@@ -118,7 +118,7 @@ def _due(tx: Tx, road: Road, store: str, kind: str) -> list[Unheard]:
     now = road.clock.now()
     topics = [row.name for row in TOPICS.values() if row.kind in _KINDS[kind]]
     unread = heard.unread_since(tx, road.connection, store, topics, now)
-    return rhythm.suspects(tx, road.connection, store, kind, min(now, unread or now) - GRACE)
+    return rhythm.unjudged(tx, road.connection, store, kind, min(now, unread or now) - GRACE)
 
 
 def _missed(tx: Tx, road: Road, store: str, due: Sequence[Unheard], begun: datetime) -> list[Unheard]:

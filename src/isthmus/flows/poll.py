@@ -70,7 +70,7 @@ def poll(db: Database, road: Road, store: str, kind: str) -> int:
                 if (lane := _wanted(kind, one, known.get(str(one.id)))) is not None
             ]
             n += inbox.tell(tx, road.connection, store, hints, now)
-            rhythm.suspect(tx, road.connection, store, kind, newer(page, known), now)
+            rhythm.note(tx, road.connection, store, kind, newer(page, known), now)
     with db.transaction() as tx:
         runs.advance(tx, road.connection, store, name, wanted.seen_until, n)
         cases.resolve(tx, road.connection, SEARCH, now, "poll", subjects=[name], store=store)

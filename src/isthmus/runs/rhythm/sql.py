@@ -87,7 +87,7 @@ def begun(tx: Tx, connection: str, store: str) -> datetime | None:
 # Changes without a delivery ------------------------------------------------------------------------------------------
 
 
-def suspect(
+def note(
     tx: Tx, connection: str, store: str, kind: str, changes: Sequence[tuple[str, datetime, bool]], now: datetime
 ) -> None:
     """Remember changes that we saw ourselves, as (id, version, is_new): their webhooks may still be on their way."""
@@ -98,7 +98,7 @@ def suspect(
     )
 
 
-def suspects(tx: Tx, connection: str, store: str, kind: str, until: datetime) -> list[Unheard]:
+def unjudged(tx: Tx, connection: str, store: str, kind: str, until: datetime) -> list[Unheard]:
     """Changes at or before `until` that nobody has judged, oldest first; nobody else judges them meanwhile."""
     return tx.fetch_as(
         Unheard,

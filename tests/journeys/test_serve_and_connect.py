@@ -54,7 +54,7 @@ def test_from_two_files_to_both_sides_equal_and_a_clean_stop(fresh: Machine) -> 
 
     number = orders[0]["id"].partition(":")[2]
     traced = fresh.told("trace", NAME, "--order", number)
-    assert {"event", "write", "push"} <= {entry["what"] for entry in traced["entries"]}
+    assert {"record", "write", "push"} <= {entry["what"] for entry in traced["entries"]}
     assert fresh.run("trace", NAME, "--order", number).returncode == 0
     assert f"http://127.0.0.1:{fresh.port}/hooks/shopify" in fresh.run("app-config", f"{NAME}.toml").stdout
     assert fresh.run("cases").returncode == 0

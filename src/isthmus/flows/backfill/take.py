@@ -21,7 +21,7 @@ from isthmus.runs.loads.sql import Load
 from isthmus.shopify.parse import lines
 from isthmus.shopify.parse.lines import Found
 
-AT_ONCE = 300
+AT_ONCE = 400
 """Records of a transaction: enough to share the round trips, and so few that live traffic never waits for long."""
 
 TRIES = 5

@@ -299,6 +299,30 @@ def test_stopped_in_the_middle_it_goes_on_where_it_was(database: Database) -> No
     assert (account(town), n_records(town)) == (before, n_before)
 
 
+def test_what_the_importer_writes_until_the_last_hour_is_adopted_as_well(database: Database) -> None:
+    """The cut-over of the guide: it runs beside us while we look on, then ends, and what it wrote last is matched."""
+    town = imported(database, importer_totals="net", importer_every=60)
+    obey(town, adopts=True)
+    town.load()
+    look_on(town)
+    carry_out(database, town.road)
+    n_rehearsed = n_records(town)
+    for _ in range(12):
+        town.sims.live(4)
+        town.pass_time(20)
+        town.work()
+    town.pass_time(60)
+    town.sims.ometria.turn({"native_importer": False})
+    before, n_before = account(town), n_records(town)
+    assert n_before > n_rehearsed
+    look_on(town)
+    told = carry_out(database, town.road)
+    assert all((one.off_mills, one.n_added) == (0, 0) for one in told.totals())
+    go_live(town)
+    assert (account(town), n_records(town)) == (before, n_before)
+    assert town.compare().differences == ()
+
+
 @pytest.mark.parametrize("style", ["prefixed", "ours"])
 @pytest.mark.parametrize("decided", ["adopts", "start_at"])
 def test_a_reconciliation_agrees_with_the_takeover(database: Database, decided: str, style: str) -> None:

@@ -16,7 +16,7 @@ from itertools import pairwise
 from typing import Any
 
 import msgspec
-from bench.machine import NAME, Machine, machine, until
+from bench.whole import NAME, Machine, machine, until
 
 from isthmus.db.pool import Database
 from isthmus.flows.compare import Comparison, compare

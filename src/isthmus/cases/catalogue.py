@@ -513,7 +513,7 @@ _PLATFORM = (
         cause=Cause.PLATFORM,
         owner=Owner.PLATFORM,
         severity=Severity.NORMAL,
-        remedy="Find out who writes it and settle who owns the field; the run sends ours again where that opts nobody in.",
+        remedy="Find out who writes it and settle who owns the field; ours goes again where that opts nobody in.",
     ),
     Row(
         code="platform.duplicate_order",

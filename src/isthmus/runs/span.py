@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 SMALLEST = timedelta(days=1)
-"""A span this short is not halved again: ten days, which an operation may take, are enough to write one day's orders."""
+"""A span this short is not halved again: in the ten days that an operation may take, one day can be written."""
 
 
 class Span(Struct, frozen=True):

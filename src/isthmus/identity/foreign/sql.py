@@ -22,10 +22,10 @@ _SAID = {
 # Strangers -----------------------------------------------------------------------------------------------------------
 
 
-def saw(tx: Tx, connection: str, kind: str, rows: Sequence[Theirs], now: datetime) -> int:
-    """Keep what is there and was never sent by us; how many of these rows that are. An adopted one stays as it was."""
+def saw(tx: Tx, connection: str, kind: str, rows: Sequence[Theirs], now: datetime) -> None:
+    """Keep what is there and was never sent by us. An adopted one that we have sent stays as it was before."""
     if not rows:
-        return 0
+        return
     latest = {row.id: row for row in rows}
     sets = ", ".join(f"{name} = excluded.{name}" for name in _SAID if name != "id")
     tx.execute(
@@ -41,12 +41,6 @@ def saw(tx: Tx, connection: str, kind: str, rows: Sequence[Theirs], now: datetim
     tx.execute(
         """UPDATE stranger SET seen_at = %s WHERE connection = %s AND kind = %s AND id = ANY(%s)""",
         (now, connection, kind, sorted(latest)),
-    )
-    return int(
-        tx.fetch_value(
-            "SELECT count(*) FROM stranger WHERE connection = %s AND kind = %s AND id = ANY(%s)",
-            (connection, kind, sorted(latest)),
-        )
     )
 
 

@@ -18,7 +18,7 @@ from isthmus.flows.backfill.take import Taken, take
 from isthmus.flows.poll import KINDS
 from isthmus.flows.road import Road
 from isthmus.kit.backoff import wait_for
-from isthmus.model.failure import TransientError
+from isthmus.model.failure import RejectedError, TransientError
 from isthmus.runs import sql as runs
 from isthmus.runs.loads import sql as loads
 from isthmus.runs.loads.sql import Load
@@ -196,6 +196,8 @@ class _Loading:
         except AddressEndedError:
             operate.fail(self._db, self._road, load, "address_ended")
             return False
+        except RejectedError:
+            n = -1  # what came was no result at all
         if n != load.n_objects:
             spool.keep_only(self._folder, [])
             operate.fail(self._db, self._road, load, "incomplete")

@@ -45,7 +45,7 @@ def spread(folder: Path, kind: str, told: Iterable[bytes], n_parts: int) -> int:
     A line names its parent, which for most is the record itself. What is two steps below (a variant's picture) is put
     aside until it is known where its parent went.
     """
-    making = folder.with_suffix(".part")
+    making = folder.with_name(f"{folder.name}.part")
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir(parents=True, mode=0o700)
     root, n = _ROOTS[kind], 0

@@ -67,7 +67,7 @@ def backfill(
                 app, name, wanted, kinds,
                 since=since.replace(tzinfo=UTC) if since else None, again=again, tell=tell,
             )  # fmt: skip
-        to_send = sending()
+        to_send = loading.to_send(app, name)
     if json:
         show.document(
             {

@@ -50,6 +50,11 @@ def sending(app: App, name: str) -> Callable[[], Ahead]:
     return look
 
 
+def to_send(app: App, name: str) -> Ahead:
+    """What is still to be sent now."""
+    return ahead(app.db, app.road(name))
+
+
 def spool(app: App) -> Path:
     """Where the results of bulk operations lie while they go in."""
     settings = app.settings

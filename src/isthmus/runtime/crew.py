@@ -153,6 +153,7 @@ class _Hand:
 
 def main(told: BinaryIO, answers: BinaryIO) -> None:
     """Take in what is told until nothing more will be."""
+    os.nice(10)  # history yields to everything, also on the processor
     hello = msgspec.json.decode(told.readline(), type=Hello)
     with App.opened(Settings.model_validate(hello.settings), role="load", pool_size=2) as app:
 

@@ -188,9 +188,9 @@ def untold(tx: Tx, connection: str, limit: int) -> list[Owner]:
     return _owners(tx.fetch_all(_UNTOLD, {"connection": connection, "limit": limit}))
 
 
-# All marked orders of an owner at once: a customer's, a guest's address's, nobody's. Each by equalities, which an index
-# answers; IS NOT DISTINCT FROM would make every owner look at every marked order. Rows that somebody is changing at this
-# moment are left for the next time.
+# All marked orders of an owner at once: a customer's, a guest's, nobody's. Each by equalities, which an index answers;
+# IS NOT DISTINCT FROM would make every owner look at every marked order. Rows that somebody is changing at this moment
+# are left for the next time.
 _UNTOLD = """
 WITH owner AS MATERIALIZED (
     SELECT DISTINCT store, customer_id, CASE WHEN customer_id IS NULL THEN email END AS email

@@ -271,11 +271,12 @@ def test_the_same_delivery_five_times_at_once_is_one_event(database: Database) -
     town.load()
     town.come_to_rest()
     Shop(town).places()
+    heard = "SELECT count(*) FROM event WHERE webhook_id IS NOT NULL AND topic <> 'bulk_operations/finish'"
     due = town.sims.deliveries.due(town.clock.now())
     for delivery in due:
         at_once(town, delivery, 5)
     with database.transaction() as tx:
-        assert tx.fetch_value("SELECT count(*) FROM event WHERE webhook_id IS NOT NULL") == len(due)
+        assert tx.fetch_value(heard) == len(due) > 0
     (told,) = numbers.status(database, town.clock.now()).connections
     assert told.events.duplicate >= 4 * len(due)
 

@@ -30,22 +30,13 @@ class ConsentUnknown(OfPeople):
                 return
 
     def answer(self) -> list[Found]:
-        if not self._toll.n:
-            return []
-        return [
-            Found(
-                code=self.code,
-                level=Level.CARE,
-                title=self.title,
-                what="Shopify names a state of consent that there is no rule for. It is never taken for a yes: these "
-                "customers become cases and are not sent.",
-                remedy="Tell us the state; until there is a rule for it, decide on each case.",
-                owner=Owner.INTEGRATION,
-                n=self._toll.n,
-                unit="customers",
-                of=self._seen,
-                people=self._toll.people,
-                money=self._toll.money,
-                examples=self._toll.examples,
-            )
-        ]
+        return self._toll.found(
+            self,
+            level=Level.CARE,
+            what="Shopify names a state of consent that there is no rule for. It is never taken for a yes: these "
+            "customers become cases and are not sent.",
+            remedy="Tell us the state; until there is a rule for it, decide on each case.",
+            owner=Owner.INTEGRATION,
+            unit="customers",
+            of=self._seen,
+        )

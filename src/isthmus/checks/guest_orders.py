@@ -22,24 +22,16 @@ class GuestOrders(OfSales):
             self._toll.sale(row)
 
     def answer(self) -> list[Found]:
-        if not self._toll.n:
-            return []
-        return [
-            Found(
-                code=self.code,
-                level=Level.NOTE,
-                title=self.title,
-                what="They belong to no customer of the shop. They are sent with their address: Ometria counts them "
-                "for whoever has it, and for everybody else makes a person that never said anything about marketing.",
-                remedy="Nothing, unless you expected them to have accounts; let the checkout make customers if so.",
-                owner=Owner.STORE,
-                n=self._toll.n,
-                unit="orders",
-                of=self._seen,
-                money=self._toll.money,
-                examples=self._toll.examples,
-            )
-        ]
+        return self._toll.found(
+            self,
+            level=Level.NOTE,
+            what="They belong to no customer of the shop. They are sent with their address: Ometria counts them "
+            "for whoever has it, and for everybody else makes a person that never said anything about marketing.",
+            remedy="Nothing, unless you expected them to have accounts; let the checkout make customers if so.",
+            owner=Owner.STORE,
+            unit="orders",
+            of=self._seen,
+        )
 
 
 def _said(text: str | None) -> bool:

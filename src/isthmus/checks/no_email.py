@@ -26,24 +26,15 @@ class NoEmail(OfPeople):
         self._toll.person(row, "phone only" if has_phone else "neither email nor phone")
 
     def answer(self) -> list[Found]:
-        if not self._toll.n:
-            return []
-        return [
-            Found(
-                code=self.code,
-                level=Level.CARE,
-                title=self.title,
-                what=f"{self._by_phone:,} of them have a phone number and can be sent as such; the other "
-                f"{self._toll.n - self._by_phone:,} cannot be named in Ometria and are left out, with that reason. "
-                "No campaign by email reaches any of them.",
-                remedy="Ask for the address at the till and in the account; set identity.phone_only = false to leave "
-                "out those with a phone number, too.",
-                owner=Owner.STORE,
-                n=self._toll.n,
-                unit="customers",
-                of=self._seen,
-                people=self._toll.people,
-                money=self._toll.money,
-                examples=self._toll.examples,
-            )
-        ]
+        return self._toll.found(
+            self,
+            level=Level.CARE,
+            what=f"{self._by_phone:,} of them have a phone number and can be sent as such; the other "
+            f"{self._toll.n - self._by_phone:,} cannot be named in Ometria and are left out, with that reason. "
+            "No campaign by email reaches any of them.",
+            remedy="Ask for the address at the till and in the account; set identity.phone_only = false to leave "
+            "out those with a phone number, too.",
+            owner=Owner.STORE,
+            unit="customers",
+            of=self._seen,
+        )

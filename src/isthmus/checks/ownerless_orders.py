@@ -21,21 +21,13 @@ class OwnerlessOrders(OfSales):
             self._toll.sale(row)
 
     def answer(self) -> list[Found]:
-        if not self._toll.n:
-            return []
-        return [
-            Found(
-                code=self.code,
-                level=Level.CARE,
-                title=self.title,
-                what="Neither customer nor email nor phone. They count as revenue and for nobody: no follow-up, no "
-                "lifetime value, and whoever bought may be promoted to as if they never had.",
-                remedy="Ask for an address at the till; in Shopify POS, add the customer before checkout.",
-                owner=Owner.STORE,
-                n=self._toll.n,
-                unit="orders",
-                of=self._seen,
-                money=self._toll.money,
-                examples=self._toll.examples,
-            )
-        ]
+        return self._toll.found(
+            self,
+            level=Level.CARE,
+            what="Neither customer nor email nor phone. They count as revenue and for nobody: no follow-up, no "
+            "lifetime value, and whoever bought may be promoted to as if they never had.",
+            remedy="Ask for an address at the till; in Shopify POS, add the customer before checkout.",
+            owner=Owner.STORE,
+            unit="orders",
+            of=self._seen,
+        )

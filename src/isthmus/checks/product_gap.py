@@ -32,19 +32,12 @@ class ProductGap(OfThings):
             self._toll.product(row.store, row.id, f"{row.title}{': ' if says else ''}{says}")
 
     def answer(self) -> list[Found]:
-        if not self._toll.n:
-            return []
-        return [
-            Found(
-                code=self.code,
-                level=Level.CARE,
-                title=self.title,
-                what=self.what,
-                remedy=self.remedy,
-                owner=Owner.STORE,
-                n=self._toll.n,
-                unit="products on sale",
-                of=self._seen,
-                examples=self._toll.examples,
-            )
-        ]
+        return self._toll.found(
+            self,
+            level=Level.CARE,
+            what=self.what,
+            remedy=self.remedy,
+            owner=Owner.STORE,
+            unit="products on sale",
+            of=self._seen,
+        )

@@ -32,22 +32,13 @@ class RoleAddress(OfPeople):
             self._toll.person(row)
 
     def answer(self) -> list[Found]:
-        if not self._toll.n:
-            return []
-        return [
-            Found(
-                code=self.code,
-                level=Level.NOTE,
-                title=self.title,
-                what="Several people read such an address, nobody's consent stands behind it, and complaints are more "
-                "frequent. They are sent like everybody else.",
-                remedy="Leave them out of campaigns with a segment; do not opt them in by hand.",
-                owner=Owner.STORE,
-                n=self._toll.n,
-                unit="customers",
-                of=self._seen,
-                people=self._toll.people,
-                money=self._toll.money,
-                examples=self._toll.examples,
-            )
-        ]
+        return self._toll.found(
+            self,
+            level=Level.NOTE,
+            what="Several people read such an address, nobody's consent stands behind it, and complaints are more "
+            "frequent. They are sent like everybody else.",
+            remedy="Leave them out of campaigns with a segment; do not opt them in by hand.",
+            owner=Owner.STORE,
+            unit="customers",
+            of=self._seen,
+        )

@@ -3,9 +3,10 @@
 from decimal import Decimal
 
 from isthmus.checks import mask
+from isthmus.checks.check import Check
 from isthmus.kit.money import ZERO
 from isthmus.model.census import Person, Sale, Who
-from isthmus.model.finding import Example
+from isthmus.model.finding import Example, Found, Level, Owner
 
 
 class Toll:
@@ -55,6 +56,29 @@ class Toll:
         self.n += 1
         if len(self._examples) < self._keep:
             self._examples.append(example)
+
+    def found(
+        self, check: Check, *, level: Level, what: str, remedy: str, owner: Owner, unit: str, of: int | None = None
+    ) -> list[Found]:
+        """What a check makes of all it met, as its one finding; nothing where it met nothing."""
+        if not self.n:
+            return []
+        return [
+            Found(
+                code=check.code,
+                level=level,
+                title=check.title,
+                what=what,
+                remedy=remedy,
+                owner=owner,
+                n=self.n,
+                unit=unit,
+                of=of,
+                people=self.people,
+                money=self.money,
+                examples=self.examples,
+            )
+        ]
 
     def _add(self, currency: str, amount: Decimal) -> None:
         if amount:

@@ -225,6 +225,7 @@ def test_a_shop_as_expected_gives_no_finding(shops):
         ({"domain": "acme-fr.myshopify.com"}, {}, "storefront.moved", True),
         ({}, {"shopify.dropped_scopes": "read_returns,read_inventory"}, "storefront.scope_missing", True),
         ({}, {"shopify.dropped_scopes": "read_all_orders"}, "storefront.scope_missing", False),
+        ({}, {"shopify.dropped_scopes": "write_customers"}, "storefront.scope_missing", False),
         ({"is_subscribed_by_app": False}, {}, "integration.subscriptions_differ", False),
     ],
 )

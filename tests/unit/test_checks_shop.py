@@ -120,7 +120,7 @@ def test_spellings_of_a_tag_are_counted_apart_for_people_and_products():
 def test_scopes_identity_and_subscriptions_are_told_by_store():
     wrong = facts(
         missing_scopes=("read_returns",), said_domain="other.myshopify.com", said_currency="EUR", n_to_subscribe=3,
-        n_to_delete=1, n_doubled=1,
+        n_to_delete=1, n_doubled=1, writes_consent=False,
     )  # fmt: skip
     told = []
     for check in (Scopes(), ShopIdentity(), Subscriptions()):
@@ -129,6 +129,7 @@ def test_scopes_identity_and_subscriptions_are_told_by_store():
         told += [(one.code, one.level, one.n) for one in check.answer()]
     assert told == [
         ("scopes", Level.STOP, 1),
+        ("scopes", Level.CARE, 1),
         ("shop_identity", Level.STOP, 1),
         ("shop_identity", Level.STOP, 1),
         ("subscriptions", Level.CARE, 3),

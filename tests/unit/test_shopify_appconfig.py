@@ -23,7 +23,7 @@ def test_the_file_says_everything_the_app_needs():
     assert privacy == {"compliance_topics": list(topics.COMPLIANCE), "uri": APP.hook_url}
 
 
-def test_the_scopes_are_those_of_the_topics_and_the_whole_history():
+def test_the_scopes_are_those_of_the_topics_the_whole_history_and_writing_consent():
     scopes = tomllib.loads(appconfig.render(APP))["access_scopes"]["scopes"].split(",")
-    assert scopes == sorted({*topics.SCOPES, "read_all_orders"})
-    assert not any(scope.startswith("write_") for scope in scopes)
+    assert scopes == sorted({*topics.SCOPES, "read_all_orders", "write_customers"})
+    assert [scope for scope in scopes if scope.startswith("write_")] == ["write_customers"]

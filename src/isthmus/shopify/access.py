@@ -7,7 +7,7 @@ from msgspec import Struct
 from isthmus.model.failure import RejectedError
 from isthmus.shopify import documents
 from isthmus.shopify.client import Shopify
-from isthmus.shopify.topics import HISTORY_SCOPE, SCOPES, SUBSCRIBED, enum_name
+from isthmus.shopify.topics import CONSENT_SCOPE, HISTORY_SCOPE, SCOPES, SUBSCRIBED, enum_name
 from isthmus.shopify.webhooks import Plan, Subscription, plan
 
 
@@ -74,6 +74,11 @@ def lacking(scopes: tuple[str, ...]) -> tuple[tuple[str, ...], bool]:
     return tuple(scope for scope in SCOPES if scope not in held), HISTORY_SCOPE in held
 
 
+def may_write(scopes: tuple[str, ...]) -> bool:
+    """Whether consent may be written to the shop."""
+    return CONSENT_SCOPE in scopes
+
+
 def subscriptions(shop: Shopify) -> list[Subscription]:
     """Every webhook subscription made through the API; those of an app configuration are not listed by Shopify."""
     found: list[Subscription] = []
@@ -135,6 +140,9 @@ def _of_scopes(scopes: tuple[str, ...]) -> list[Finding]:
     findings = [Finding("storefront.scope_missing", ", ".join(missing))] if missing else []
     if not sees_history:
         detail = f"{HISTORY_SCOPE}: without it orders older than 60 days are not there"
+        findings.append(Finding("storefront.scope_missing", detail, is_blocking=False))
+    if not may_write(scopes):
+        detail = f"{CONSENT_SCOPE}: without it opt-outs made in Ometria are not written to the shop"
         findings.append(Finding("storefront.scope_missing", detail, is_blocking=False))
     return findings
 

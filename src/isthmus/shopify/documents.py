@@ -36,6 +36,11 @@ ORDERS_OF_RETURNS = Document("returns", "OrdersOfReturns", cost=2, batch=250)
 CUSTOMERS = Document("customers", "Customers", cost=4, batch=250)
 """250 is the most that Shopify takes in one list (https://shopify.dev/docs/api/usage/limits)."""
 
+EMAIL_CONSENT = Document("consent", "EmailConsent", cost=11)
+SMS_CONSENT = Document("consent", "SmsConsent", cost=12)
+BY_ADDRESS = Document("consent", "ByAddress", cost=3)
+"""These three are sent many at a time (`several`)."""
+
 PRODUCTS = Document("products", "Products", cost=79, batch=50)
 PRODUCT_VARIANTS = Document("products", "ProductVariants", cost=91)
 
@@ -98,6 +103,9 @@ DOCUMENTS: tuple[Document, ...] = (
     REFUND_TRANSACTIONS,
     ORDERS_OF_RETURNS,
     CUSTOMERS,
+    EMAIL_CONSENT,
+    SMS_CONSENT,
+    BY_ADDRESS,
     PRODUCTS,
     PRODUCT_VARIANTS,
     CHECKOUTS,

@@ -223,6 +223,9 @@ SCOPES: tuple[str, ...] = tuple(
 )
 """What our topics and readings need; read_inventory tells whether a variant's stock is tracked."""
 
+CONSENT_SCOPE = "write_customers"
+"""Without it an opt-out made in Ometria is not written to the shop; all readings go on."""
+
 HISTORY_SCOPE = "read_all_orders"
 """Without it Shopify shows only the last 60 days of orders: https://shopify.dev/docs/api/usage/access-scopes"""
 

@@ -49,9 +49,10 @@ KNOBS: dict[str, Any] = {
 """Faults of this side and their off values.
 
 shop_status: answer everything with 402 (frozen), 404 (gone), 423 (locked) or another status · dropped_scopes: scopes
-taken away, comma-separated · search_lag: seconds that search trails behind · throttle, error (502), timeout (not
-done), timeout_after (done, but never answered), internal_error (a GraphQL error): probabilities per call ·
-timeout_for: seconds a caller is left hanging · unlimited: points do not run out, for a checker of a large shop.
+taken away, comma-separated; without write_… its read_… stays · search_lag: seconds that search trails behind ·
+throttle, error (502), timeout (not done), timeout_after (done, but never answered), internal_error (a GraphQL error):
+probabilities per call · timeout_for: seconds a caller is left hanging · unlimited: points do not run out, for a
+checker of a large shop.
 """
 
 CLOSED = {
@@ -120,8 +121,9 @@ class Shopify:
     def scopes(self) -> frozenset[str]:
         """Return what the app is granted now."""
         dropped = {each.strip() for each in self.faults.get("shopify.dropped_scopes").split(",")}
+        left = {each.replace("write_", "read_", 1) for each in access.GRANTED if each in dropped}
         dropped |= {each.replace("read_", "write_", 1) for each in dropped}
-        return frozenset(each for each in access.GRANTED if each not in dropped)
+        return frozenset(each for each in (*access.GRANTED, *left) if each not in dropped)
 
     def _address(self, request: Request) -> tuple[Store | None, str]:
         first, _, rest = request.path.lstrip("/").partition("/")

@@ -1,0 +1,200 @@
+"""Write to a shop what its customers allow, and find the customer of an address.
+
+https://shopify.dev/docs/api/admin-graphql/2026-10/mutations/customerEmailMarketingConsentUpdate and
+…/customerSmsMarketingConsentUpdate; what is refused and what is silently nothing was captured from the real API.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any, Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from isthmus.kit import ids
+from isthmus.kit.clock import Clock
+from isthmus.kit.email import normalise
+from isthmus.model.consent import Channel
+from isthmus.model.failure import BlockedError, RejectedError
+from isthmus.shopify import documents, trouble
+from isthmus.shopify.client import Shopify
+from isthmus.shopify.parse.body import utc
+from isthmus.shopify.several import several
+from isthmus.shopify.topics import CONSENT_SCOPE
+
+BATCH = 20
+"""Wishes of one request: at 12 points each it leaves most of a standard shop's bucket to the readings."""
+
+LOOKUPS = 50
+"""Addresses of one request, at 3 points each."""
+
+SKEW = timedelta(minutes=2)
+"""How far Shopify's clock may be behind ours: a time that it calls the future is told again this much earlier."""
+
+
+class Outcome(StrEnum):
+    """What came of a wish: it was written, it was refused, there is no such customer, or no address to write it to."""
+
+    WRITTEN = "written"
+    REFUSED = "refused"
+    GONE = "gone"
+    NOTHING = "nothing"
+
+
+class Wish(Struct, frozen=True):
+    """One statement for one customer's default address of a channel, with the time it was made."""
+
+    customer_id: int
+    channel: Channel
+    state: Literal["SUBSCRIBED", "UNSUBSCRIBED"]
+    at: datetime
+    level: str = "SINGLE_OPT_IN"
+
+
+class Answer(Struct, frozen=True):
+    """What became of a wish, and what the customer's consent is right after it, where the answer shows it.
+
+    `code` and `detail` say why it was refused: Shopify's code, or our own where the whole call was refused, and which
+    field; never an address. INTERNAL_ERROR is Shopify's trouble and may pass.
+    """
+
+    outcome: Outcome
+    state: str | None = None
+    level: str | None = None
+    updated_at: datetime | None = None
+    code: str = ""
+    detail: str = ""
+
+    def holds(self, wish: Wish) -> bool:
+        """Whether the answer itself shows the wish. A later time that stands there makes a wish a silent nothing, and
+        what is shown may still be undone seconds later, so only a reading after a while is proof."""
+        return self.outcome is Outcome.WRITTEN and self.state == wish.state
+
+
+class Consents:
+    """One shop's consent. Safe to share between threads, but whoever writes must keep the wishes of one customer in
+    order. Methods raise what the client raises: TransientError with `may_have_arrived` when a write got no answer, and
+    writing it again is harmless. BlockedError `storefront.scope_missing` is about writing alone: readings go on.
+    """
+
+    def __init__(self, shop: Shopify, clock: Clock) -> None:
+        self._shop = shop
+        self._clock = clock
+
+    def write(self, wishes: Sequence[Wish]) -> list[Answer]:
+        """Write wishes in their order and give their answers in the same; BATCH of them are one request.
+
+        Of more than BATCH the answers of the first requests are lost when a later one fails.
+        """
+        answers: list[Answer] = []
+        for start in range(0, len(wishes), BATCH):
+            answers += self._write(wishes[start : start + BATCH])
+        late = [n for n, answer in enumerate(answers) if answer.detail.endswith(_TIME)]
+        for n in late:
+            if not any(_is_same(wishes[n], later) for later in wishes[n + 1 :]):
+                answers[n] = self._write([replace(wishes[n], at=self._clock.now() - SKEW)])[0]
+        return answers
+
+    def find(self, addresses: Sequence[str], channel: Channel = Channel.EMAIL) -> dict[str, int | None]:
+        """The customer of each email address, or of each phone number in E.164; None where there is none.
+
+        Exact: an answer whose own address is another one does not count. What cannot be an address is not asked for.
+        """
+        found: dict[str, int | None] = dict.fromkeys(addresses)
+        askable = [one for one in found if _plain(one, channel)]
+        for start in range(0, len(askable), LOOKUPS):
+            batch = askable[start : start + LOOKUPS]
+            key = "emailAddress" if channel is Channel.EMAIL else "phoneNumber"
+            given = {f"i{n}": {key: _plain(one, channel)} for n, one in enumerate(batch)}
+            data = self._shop.graphql(several([documents.BY_ADDRESS] * len(batch), "query"), given)
+            for n, one in enumerate(batch):
+                node = data.get(f"a{n}")
+                if node is not None and _plain(_address(node, channel), channel) == _plain(one, channel):
+                    found[one] = ids.legacy(node["id"])
+        return found
+
+    def _write(self, wishes: Sequence[Wish]) -> list[Answer]:
+        """One request; when it is refused as a whole, which of them it was is found by writing halves of it again."""
+        text = several([_DOCUMENTS[one.channel] for one in wishes], "mutation")
+        try:
+            data = self._shop.graphql(text, {f"i{n}": self._input(one) for n, one in enumerate(wishes)})
+        except BlockedError as failure:
+            if CONSENT_SCOPE not in failure.detail:
+                raise
+            raise BlockedError("storefront.scope_missing", CONSENT_SCOPE) from None
+        except RejectedError as failure:
+            if len(wishes) == 1:
+                return [Answer(Outcome.REFUSED, code=failure.code, detail=failure.detail)]
+            half = len(wishes) // 2
+            return [*self._write(wishes[:half]), *self._write(wishes[half:])]
+        return [_told(data.get(f"a{n}"), one.channel) for n, one in enumerate(wishes)]
+
+    def _input(self, wish: Wish) -> dict[str, Any]:
+        """All three fields, always: without a level some states are refused, without a time it is the call's own."""
+        at = min(wish.at, self._clock.now()).astimezone(UTC)
+        consent = {
+            "marketingState": wish.state,
+            "marketingOptInLevel": wish.level,
+            "consentUpdatedAt": at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
+        return {"customerId": ids.gid("Customer", wish.customer_id), _PARTS[wish.channel]: consent}
+
+
+_DOCUMENTS = {Channel.EMAIL: documents.EMAIL_CONSENT, Channel.SMS: documents.SMS_CONSENT}
+_PARTS = {Channel.EMAIL: "emailMarketingConsent", Channel.SMS: "smsMarketingConsent"}
+_TIME = ".consentUpdatedAt"
+
+
+def _told(payload: Mapping[str, Any] | None, channel: Channel) -> Answer:
+    if payload is None:
+        raise trouble.of_nonsense()
+    errors = payload["userErrors"]
+    if errors:
+        return _complaint(errors[0])
+    customer = payload["customer"]
+    if customer is None:
+        raise trouble.of_nonsense()
+    consent = _shown(customer, channel)
+    if consent is None:
+        # By email a success all the same (captured).
+        return Answer(Outcome.NOTHING)
+    state, level, at = consent
+    return Answer(Outcome.WRITTEN, state, level, None if at is None else utc(datetime.fromisoformat(at)))
+
+
+def _complaint(error: Mapping[str, Any]) -> Answer:
+    field = ".".join(str(step) for step in error.get("field") or ())
+    message = str(error.get("message", ""))
+    if message == "Customer not found" or field.endswith("customerId"):
+        return Answer(Outcome.GONE)
+    if field == f"input.{_PARTS[Channel.SMS]}" and "phone number is required" in message:
+        return Answer(Outcome.NOTHING)
+    # The words of Shopify may come to hold an address; the code and the field never do.
+    return Answer(Outcome.REFUSED, code=str(error.get("code") or "no code"), detail=field or "no field")
+
+
+def _shown(customer: Mapping[str, Any], channel: Channel) -> tuple[str, str | None, str | None] | None:
+    if channel is Channel.EMAIL:
+        email = customer["defaultEmailAddress"]
+        return email and (email["marketingState"], email["marketingOptInLevel"], email["marketingUpdatedAt"])
+    phone = customer["defaultPhoneNumber"]
+    sms = phone and phone["smsMarketingConsent"]
+    return sms and (sms["state"], sms["optInLevel"], sms["updatedAt"])
+
+
+def _is_same(one: Wish, other: Wish) -> bool:
+    return (one.customer_id, one.channel) == (other.customer_id, other.channel)
+
+
+def _address(node: Mapping[str, Any], channel: Channel) -> str | None:
+    if channel is Channel.EMAIL:
+        return (node["defaultEmailAddress"] or {}).get("emailAddress")
+    return (node["defaultPhoneNumber"] or {}).get("phoneNumber")
+
+
+def _plain(address: str | None, channel: Channel) -> str | None:
+    if channel is Channel.EMAIL:
+        return normalise(address)
+    trimmed = (address or "").strip()
+    return trimmed if trimmed.startswith("+") and trimmed[1:].isdecimal() else None

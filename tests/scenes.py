@@ -33,6 +33,7 @@ from isthmus.ometria.client import Ometria
 from isthmus.shopify import topics, webhooks
 from isthmus.shopify.bulk import Bulk
 from isthmus.shopify.client import Credentials, Shopify
+from isthmus.shopify.consent import Consents
 from isthmus.shopify.reads import Reads
 from sims.clock import SimClock
 from sims.faults import Faults
@@ -109,7 +110,9 @@ class Town:
                 self.clock,
                 transport=self.transport,
             )
-            shops[at["name"]] = Shop(at["name"], rules, Reads(client), Bulk(client), client)
+            shops[at["name"]] = Shop(
+                at["name"], rules, Reads(client), Bulk(client), client, Consents(client, self.clock)
+            )
             self.sims.subscribe(at["domain"], "https://isthmus.example/hooks/shopify", topics.SUBSCRIBED)
         self.road = Road(
             connection="acme",

@@ -62,6 +62,9 @@ def _shown(write: Write) -> str:
     """One write; the body keeps its decimals as they are sent."""
     body = msgspec.Raw(write.body) if write.body else None
     shown = {name: getattr(write, name) for name in write.__struct_fields__ if name not in ("body", "sale")}
+    for name in ("opts_in_sms", "opts_out", "forces"):
+        if not shown[name]:
+            del shown[name]
     if write.sale is not None:
         shown["sale"] = write.sale
     return msgspec.json.format(msgspec.json.encode({**shown, "body": body}), indent=2).decode() + "\n"
@@ -92,7 +95,8 @@ def _contact(given: dict[str, Any], rules: Rules) -> list[Write]:
             email_consent=record.email_consent,
             sms_consent=record.sms_consent,
             was_opted_in=was_opted_in,
-            is_refused=given.get("is_refused", False),
+            must_force=given.get("must_force", False),
+            was_forced=given.get("was_forced", False),
         )
     ]
 

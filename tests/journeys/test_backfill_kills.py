@@ -5,9 +5,9 @@ import signal
 import subprocess
 
 import psutil
+from machine import ISTHMUS, NAME, Machine, machine, until
 
 from isthmus.db.pool import Database
-from machine import ISTHMUS, NAME, Machine, machine, until
 
 ORDERS = 1_500
 

@@ -4,6 +4,7 @@ import time
 
 import psutil
 import pytest
+from machine import NAME, machine
 
 from isthmus.flows.backfill import spool
 from isthmus.runs.loads import sql as loads
@@ -12,7 +13,6 @@ from isthmus.runtime.app import App
 from isthmus.runtime.crew import Crew
 from isthmus.runtime.settings import load as settings_of
 from isthmus.shopify.bulk import query
-from machine import NAME, machine
 
 PARTS = 24
 

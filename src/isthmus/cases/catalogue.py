@@ -565,10 +565,69 @@ _PLATFORM = (
     ),
 )
 
+_CONSENT = (
+    Row(
+        code="storefront.consent_refused",
+        title="A shop does not take an opt-out, or does not keep it",
+        cause=Cause.STOREFRONT,
+        owner=Owner.STORE,
+        severity=Severity.HIGH,
+        remedy="Unsubscribe the customer in the Shopify admin, and find the app that subscribes them again.",
+    ),
+    Row(
+        code="consent.blocked_by_listing",
+        title="Somebody subscribed again, and an old contact keeps them out",
+        cause=Cause.PLATFORM,
+        owner=Owner.PLATFORM,
+        severity=Severity.NORMAL,
+        remedy="Look at the contact that the case names; remove it, or leave the person opted out and say so.",
+    ),
+    Row(
+        code="consent.unproven_resubscribe",
+        title="Ometria writes to somebody who never proved that they want it",
+        cause=Cause.PLATFORM,
+        owner=Owner.PLATFORM,
+        severity=Severity.NORMAL,
+        remedy="Find where the opt-in came from; record it in the shop with its date, or opt the person out.",
+    ),
+    Row(
+        code="consent.opt_out_refused",
+        title="Ometria writes to somebody who opted out",
+        cause=Cause.PLATFORM,
+        owner=Owner.PLATFORM,
+        severity=Severity.URGENT,
+        remedy="Opt the person out in Ometria by hand, then find the contact that overrules ours.",
+    ),
+    Row(
+        code="consent.guest_opted_out",
+        title="Somebody opted out whom no shop knows",
+        cause=Cause.PLATFORM,
+        owner=Owner.STORE,
+        severity=Severity.LOW,
+        remedy="Nothing need be done: the opt-out is kept and holds when they become a customer.",
+    ),
+    Row(
+        code="consent.unnamed_opt_out",
+        title="An opt-out from Ometria names no address",
+        cause=Cause.PLATFORM,
+        owner=Owner.PLATFORM,
+        severity=Severity.HIGH,
+        remedy="Look the profile up in Ometria and unsubscribe the person in the shop by hand.",
+    ),
+    Row(
+        code="consent.unreadable_call",
+        title="A call of an automation cannot be understood",
+        cause=Cause.PLATFORM,
+        owner=Owner.PLATFORM,
+        severity=Severity.HIGH,
+        remedy="Give the webhook node the body that docs/howto/consent.md shows, then replay the call.",
+    ),
+)
+
 
 def _by_code(rows: Iterable[Row]) -> Mapping[str, Row]:
     return MappingProxyType({row.code: row for row in rows})
 
 
-CATALOGUE = _by_code((*_STOREFRONT, *_INTEGRATION, *_PRIVACY, *_PLATFORM))
+CATALOGUE = _by_code((*_STOREFRONT, *_INTEGRATION, *_PRIVACY, *_PLATFORM, *_CONSENT))
 """Every row by its code."""

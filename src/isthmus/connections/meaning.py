@@ -129,13 +129,25 @@ class Consent(Section):
     """Whose word on consent counts."""
 
     authority: Literal["newest", "store", "platform"] = Field(
-        default="newest", description="which side wins a conflict"
+        default="newest",
+        description="whose later and proven opt-in may lift an opt-out: either side's, or only that of one",
     )
     force: Literal["never", "when_refused", "opt_out", "both"] = Field(
         default="when_refused", description="when a statement is forced past the account's other listings"
     )
     scope: Literal["connection", "store"] = Field(
         default="connection", description="whether an opt-out holds for all stores of the connection or for its own"
+    )
+    merge: Literal["strictest", "newest"] = Field(
+        default="strictest",
+        description="what is left when a shop makes two customers one: an opt-out of either, or what the survivor says",
+    )
+    unsubscribes_every: Annotated[Duration, at_least("2s")] = Field(
+        default=parse("10s"), description="how often the platform is asked who unsubscribed"
+    )
+    profiles_every: Annotated[Duration, at_least("10s")] = Field(
+        default=parse("2m"),
+        description="how often the platform is asked whose profile changed: for what it lists nowhere else",
     )
 
 

@@ -1,35 +1,143 @@
-"""Which of two statements about one channel stands.
+"""Who may be written to: one table over everything that was ever stated about an address, first match wins.
 
-https://shopify.dev/docs/api/admin-graphql/latest/objects/CustomerEmailMarketingConsentState: a customer's state is the
-record with the most recent time. Ties and doubt go to opt-out.
+An opt-in needs a later and proven statement; ties and doubt go to opt-out. Nothing here depends on the order in which
+statements arrived, or on which side made them unless the policy says so.
 """
 
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from enum import Enum
 
-from isthmus.model.customer import Consent
+from msgspec import Struct
 
-_NEVER = datetime.min.replace(tzinfo=UTC)
-OUT = frozenset({"UNSUBSCRIBED", "REDACTED", "INVALID"})
+from isthmus.consent.policy import MOVED, PLATFORM, Policy
+from isthmus.model.consent import IN, OUT
 
 
-def stands(known: Consent | None, told: Consent, *, is_reading: bool) -> tuple[Consent, str]:
-    """The consent that stands after hearing `told`, and the rule that decided.
+class Statement(Struct, frozen=True, gc=False):
+    """One row of the ledger about one address. `store` is empty for what was said of the whole account.
 
-    A reading is the shop's present word: it stands unless it would opt someone in over a later opt-out
-    that was heard.
-    A claim stands only when its own time is later; at the same time the opt-out stands.
+    `is_word` says that it became its speaker's word rather than coming too late to be it; the speaker is the store's
+    customer. `at` is the statement's own time, None where it has none; `heard_at` when we heard it.
     """
-    if known is None:
-        return told, "first"
-    if known == told:
-        return known, "same"
-    before, after = known.updated_at or _NEVER, told.updated_at or _NEVER
-    if is_reading:
-        if known.state in OUT and told.state not in OUT and before > after:
-            return known, "later_opt_out"
-        return told, "reading"
-    if after > before:
-        return told, "newest"
-    if after == before and told.state in OUT and known.state not in OUT:
-        return told, "tie_to_opt_out"
-    return known, "older"
+
+    state: str
+    source: str
+    heard_at: datetime
+    at: datetime | None = None
+    store: str = ""
+    customer_id: int | None = None
+    level: str | None = None
+    is_word: bool = True
+
+    @property
+    def side(self) -> str:
+        """store or platform"""
+        return "platform" if self.source.startswith(PLATFORM) else "store"
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether it has a time of its own and was made about this very address."""
+        return self.at is not None and self.source != MOVED
+
+    @property
+    def since(self) -> datetime:
+        """From when it holds: what has no time of its own holds from when it was heard."""
+        return self.at if self.at is not None else self.heard_at
+
+
+class Stance(Enum):
+    """Whether someone may be written to."""
+
+    IN = "in"
+    OUT = "out"
+    UNSAID = "unsaid"
+
+
+class Standing(Struct, frozen=True):
+    """Where an address stands: the stance, the rule that decided, and the statement that did, if any.
+
+    `n_outs` counts the opt-outs that were weighed: more of them later may change the stance.
+    """
+
+    stance: Stance
+    rule: str
+    by: Statement | None = None
+    n_outs: int = 0
+
+
+NOTHING = Standing(Stance.UNSAID, "nothing_said")
+
+
+class Weighed(Struct, frozen=True):
+    """The statements that matter: the latest opt-out, and of the opt-ins that still stand the latest of each sort."""
+
+    out: Statement | None
+    opt_in: Statement | None
+    """The latest, proven or not."""
+    proven: Statement | None
+    """The latest that is proven and whose side may lift an opt-out."""
+    is_entitled: bool
+    """Whether any opt-in comes from a side that may lift an opt-out."""
+
+
+class Rule(Struct, frozen=True):
+    """One row of the table."""
+
+    name: str
+    stance: Stance
+    when: Callable[[Weighed], bool]
+
+
+TABLE: tuple[Rule, ...] = (
+    Rule("nothing_said", Stance.UNSAID, lambda w: w.out is None and w.opt_in is None),
+    Rule("opt_out", Stance.OUT, lambda w: w.opt_in is None),
+    Rule("opt_in", Stance.IN, lambda w: w.out is None),
+    Rule("other_authority", Stance.OUT, lambda w: not w.is_entitled),
+    Rule("unproven_opt_in", Stance.OUT, lambda w: w.proven is None),
+    Rule("later_opt_out", Stance.OUT, lambda w: _since(w.proven) < _since(w.out)),
+    Rule("tie_to_opt_out", Stance.OUT, lambda w: _since(w.proven) == _since(w.out)),
+    Rule("later_opt_in", Stance.IN, lambda _: True),
+)
+"""From no statement at all to an opt-in that is later than every opt-out."""
+
+
+def decide(statements: Sequence[Statement], policy: Policy, store: str) -> Standing:
+    """Where one address stands in one store of the connection, from the ledger's rows about it in their order.
+
+    The order counts only for one speaker's own words, which were weighed by their versions when they were heard.
+    """
+    mine = statements if policy.scope == "connection" else [s for s in statements if s.store in ("", store)]
+    if not mine:
+        return NOTHING
+    outs = [s for s in mine if s.state in OUT]
+    opt_ins = [s for s in _standing_words(mine) if s.state == IN]
+    entitled = [s for s in opt_ins if policy.lets_lift(s.side)]
+    weighed = Weighed(
+        _latest(outs), _latest(opt_ins), _latest([s for s in entitled if s.is_proven]), is_entitled=bool(entitled)
+    )
+    rule = next(rule for rule in TABLE if rule.when(weighed))
+    by = {Stance.IN: weighed.proven or weighed.opt_in, Stance.OUT: weighed.out, Stance.UNSAID: None}[rule.stance]
+    return Standing(rule.stance, rule.name, by, len(outs))
+
+
+def _standing_words(statements: Iterable[Statement]) -> list[Statement]:
+    """What is not taken back: each customer's last word in the shop, and everything said on the platform's side."""
+    last: dict[tuple[str, int | None], Statement] = {}
+    said = []
+    for s in statements:
+        if s.side == "platform":
+            said.append(s)
+        elif s.is_word:
+            last[s.store, s.customer_id] = s
+    return [*said, *last.values()]
+
+
+def _latest(statements: Iterable[Statement]) -> Statement | None:
+    """The one that holds from the latest time; proven before unproven, so that equal sets give equal answers."""
+    return max(statements, key=lambda s: (s.since, s.is_proven, s.state, s.source, s.store), default=None)
+
+
+def _since(statement: Statement | None) -> datetime:
+    assert statement is not None  # noqa: S101 - the rows above it in the table have seen to that
+    return statement.since

@@ -5,40 +5,47 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from isthmus.consent.decide import Statement
 from isthmus.db.pool import Tx
 from isthmus.kit.ids import keyed_hash
-from isthmus.model.consent import Claim
+from isthmus.model.consent import Channel, Claim
+
+Address = tuple[Channel, bytes]
+"""A channel and the ledger's name for an address."""
 
 
 class Heard(Struct, frozen=True):
-    """A claim, the store and event it came by, and the rule that decided what it changed."""
+    """A claim, the store and event it came by, whether it became its speaker's word, and the rule that decided."""
 
     store: str
     claim: Claim
-    rule: str
+    is_word: bool
     event_id: int | None = None
+    rule: str = ""
 
 
 def append(tx: Tx, connection: str, heard: Sequence[Heard], hash_key: bytes, now: datetime) -> None:
-    """Write statements down; the same statement by the same way is written once."""
+    """Write statements down; one that came too late is written once, however often it comes."""
     if not heard:
         return
     tx.execute(
         """INSERT INTO consent_claim (connection, channel, address, store, customer_id, state, level, claimed_at,
-               heard_at, source, collected_from, event_id, rule)
+               heard_at, source, collected_from, event_id, rule, is_word)
            SELECT %(connection)s, channel, address, store, customer_id, state, level, claimed_at, %(now)s, source,
-                  collected_from, event_id, rule
+                  collected_from, event_id, rule, is_word
            FROM unnest(%(channel)s::text[], %(address)s::bytea[], %(store)s::text[], %(customer_id)s::bigint[],
                        %(state)s::text[], %(level)s::text[], %(claimed_at)s::timestamptz[], %(source)s::text[],
-                       %(collected_from)s::text[], %(event_id)s::bigint[], %(rule)s::text[])
+                       %(collected_from)s::text[], %(event_id)s::bigint[], %(rule)s::text[], %(is_word)s::boolean[])
+             WITH ORDINALITY
              AS c (channel, address, store, customer_id, state, level, claimed_at, source, collected_from, event_id,
-                   rule)
+                   rule, is_word, n)
+           ORDER BY n
            ON CONFLICT DO NOTHING""",
         {
             "connection": connection,
             "now": now,
             "channel": [h.claim.channel.value for h in heard],
-            "address": [address(hash_key, h.claim.channel.value, h.claim.address) for h in heard],
+            "address": [address(hash_key, h.claim.channel, h.claim.address) for h in heard],
             "store": [h.store for h in heard],
             "customer_id": [h.claim.customer_id for h in heard],
             "state": [h.claim.state for h in heard],
@@ -48,8 +55,58 @@ def append(tx: Tx, connection: str, heard: Sequence[Heard], hash_key: bytes, now
             "collected_from": [h.claim.collected_from for h in heard],
             "event_id": [h.event_id for h in heard],
             "rule": [h.rule for h in heard],
+            "is_word": [h.is_word for h in heard],
         },
     )
+
+
+def statements(tx: Tx, connection: str, addresses: Sequence[Address]) -> dict[Address, list[Statement]]:
+    """Everything ever stated about these addresses, in the order it was written down."""
+    found: dict[Address, list[Statement]] = {}
+    if not addresses:
+        return found
+    rows = tx.fetch_all(
+        """SELECT c.channel, c.address, c.state, c.source, c.heard_at, c.claimed_at, c.store, c.customer_id, c.level,
+                  c.is_word
+           FROM unnest(%(channels)s::text[], %(addresses)s::bytea[]) AS a (channel, address)
+           JOIN consent_claim c ON c.connection = %(connection)s AND c.channel = a.channel AND c.address = a.address
+           ORDER BY c.id""",
+        {
+            "connection": connection,
+            "channels": [channel.value for channel, _ in addresses],
+            "addresses": [named for _, named in addresses],
+        },
+    )
+    for row in rows:
+        found.setdefault((Channel(row["channel"]), bytes(row["address"])), []).append(
+            Statement(
+                row["state"],
+                row["source"],
+                row["heard_at"],
+                row["claimed_at"],
+                row["store"],
+                row["customer_id"],
+                row["level"],
+                row["is_word"],
+            )
+        )
+    return found
+
+
+def speakers(tx: Tx, connection: str, addresses: Sequence[Address]) -> set[tuple[str, int]]:
+    """The stores' customers who ever spoke for these addresses."""
+    rows = tx.fetch_all(
+        """SELECT DISTINCT c.store, c.customer_id
+           FROM unnest(%(channels)s::text[], %(addresses)s::bytea[]) AS a (channel, address)
+           JOIN consent_claim c ON c.connection = %(connection)s AND c.channel = a.channel AND c.address = a.address
+           WHERE c.customer_id IS NOT NULL""",
+        {
+            "connection": connection,
+            "channels": [channel.value for channel, _ in addresses],
+            "addresses": [named for _, named in addresses],
+        },
+    )
+    return {(row["store"], row["customer_id"]) for row in rows}
 
 
 def history(tx: Tx, connection: str, addresses: Sequence[bytes]) -> list[dict[str, object]]:
@@ -61,6 +118,6 @@ def history(tx: Tx, connection: str, addresses: Sequence[bytes]) -> list[dict[st
     )
 
 
-def address(hash_key: bytes, channel: str, plain: str) -> bytes:
+def address(hash_key: bytes, channel: Channel | str, plain: str) -> bytes:
     """The ledger's name for an address."""
-    return keyed_hash(hash_key, "consent", channel, plain.strip().lower())
+    return keyed_hash(hash_key, "consent", str(channel), plain.strip().lower())

@@ -7,24 +7,24 @@ desired state always is the mapping of the canonical records, whoever works besi
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
-from isthmus.consent import decide
-from isthmus.consent import sql as ledger
+from isthmus.consent.sql import Heard
 from isthmus.db.pool import Tx
 from isthmus.flows import desire, revalue
 from isthmus.flows.change import Change
+from isthmus.flows.consent import standing, statements
+from isthmus.flows.consent.standing import Standings
 from isthmus.flows.road import Road
-from isthmus.flows.told import READABLE, Told
+from isthmus.flows.told import READABLE, REMAP, Told
 from isthmus.identity import sql as identity
 from isthmus.identity.match import Link, People, people
 from isthmus.inbox import sql as inbox
 from isthmus.kit.email import normalise
 from isthmus.kit.ids import keyed_hash
 from isthmus.model.checkout import Checkout
-from isthmus.model.consent import Channel, Claim
-from isthmus.model.customer import Consent, Customer
+from isthmus.model.customer import Customer
 from isthmus.model.event import Hint, Outcome, State
 from isthmus.model.lane import Lane
 from isthmus.model.order import Order
@@ -44,7 +44,7 @@ class Work(Struct):
     outcomes: list[Outcome]
     changes: list[Change]
     hints: dict[str, list[Hint]]
-    heard: list[ledger.Heard]
+    heard: list[Heard]
     same: list[tuple[Key, Lane]]
     """Records that were told again as they are: no change, but perhaps a more urgent reason to send them."""
     confirmed: list[tuple[Key, datetime]]
@@ -69,8 +69,9 @@ def absorb(tx: Tx, road: Road, words: Sequence[Told], now: datetime) -> list[Out
     gone = [c for c in changed if c.is_gone]
     records.bury(tx, road.connection, [(c.key, c.said_at) for c in gone], now)
     _follow_the_orders(tx, road, work, gone, now)
-    ledger.append(tx, road.connection, work.heard, road.hash_key, now)
-    revalued = desire.desire(tx, road, [*work.changes, *affected], before, who, now)
+    standings = standing.hear(tx, road, work.heard, _customers(work.changes, affected), now)
+    _tell_the_others(road, work, standings, now)
+    revalued = desire.desire(tx, road, [*work.changes, *affected], before, who, standings, now)
     _ask_for_metrics(work, [*work.changes, *affected], revalued | revalue.regrouped(before, who), now)
     desire.hurry(tx, road, work.same)
     for store, hints in work.hints.items():
@@ -79,6 +80,23 @@ def absorb(tx: Tx, road: Road, words: Sequence[Told], now: datetime) -> list[Out
 
 
 # Weigh ---------------------------------------------------------------------------------------------------------------
+
+
+def _customers(changes: Sequence[Change], affected: Sequence[Change]) -> list[Customer]:
+    """Every customer whose contact may be mapped, as they were and as they are."""
+    found = (record for change in (*changes, *affected) for record in (change.before, change.after))
+    return [record for record in found if isinstance(record, Customer)]
+
+
+def _tell_the_others(road: Road, work: Work, standings: Standings, now: datetime) -> None:
+    """One person, one consent: other customers behind an address that stands elsewhere now are mapped again, at once.
+
+    Until they are, no opt-in of theirs goes out (outbox/sql.py counts the opt-outs that a write knows of).
+    """
+    mine = {(change.key[1], change.key[2]) for change in work.changes if change.key[0] == "customer"}
+    for store, number in sorted(standings.speakers()):
+        if store in road.shops and (store, str(number)) not in mine:
+            _tell(work, store, Hint(REMAP, f"customer:{number}", Lane.REALTIME, now))
 
 
 def _lock_records(tx: Tx, road: Road, words: Iterable[Told]) -> None:
@@ -125,6 +143,8 @@ def _fold(road: Road, work: Work, key: Key, kept: Kept | None, said: list[Told],
         elif word.record is None:
             # A reading that found nothing: the record is gone from the shop.
             if change.after is not None or known is None or not known.is_gone:
+                if isinstance(change.after, Customer):
+                    work.heard += statements.gone(key[1], change.after, word.event.id or None)
                 change.after, change.is_gone, is_changed = None, True, True
                 known, change.said_at = Known(now, None, is_gone=True, said_at=word.said_at), word.said_at
                 taken.append(word)
@@ -132,12 +152,15 @@ def _fold(road: Road, work: Work, key: Key, kept: Kept | None, said: list[Told],
             else:
                 _end(work, word, State.STALE, "known to be gone", subject)
         else:
-            record = _merge(change.after, word, work)
+            record, heard = _merge(change.after, word)
             encoded = records.encode(record)
             digest = encoded[1]
             verdict = weigh(known, record.updated_at, digest, is_reading=word.is_reading, said_at=word.said_at)
+            work.heard += heard if verdict is Verdict.NEWER else [replace(one, is_word=False) for one in heard]
             if verdict is Verdict.NEWER:
                 _ask_for_the_rest(work, word, change.after, record, now)
+                if isinstance(record, Customer) and isinstance(change.after, Customer):
+                    work.heard += statements.moved(key[1], change.after, record, word.event.id or None)
                 change.after, change.is_gone, is_changed = record, False, True
                 change.encoded = encoded
                 change.passed.append(record)
@@ -162,77 +185,34 @@ def _fold(road: Road, work: Work, key: Key, kept: Kept | None, said: list[Told],
         work.changes.append(change)
 
 
-def _merge(known: Canonical | None, word: Told, work: Work) -> Canonical:
-    """What the record is with this word: a shape that cannot tell a part leaves that part as it was."""
+def _merge(known: Canonical | None, word: Told) -> tuple[Canonical, list[Heard]]:
+    """What the record is with this word, and what that states about consent: a shape that cannot tell a part leaves
+    that part as it was."""
     record = word.record
     if isinstance(record, Order):
-        return remember.order(record, known if isinstance(known, Order) else None)
+        return remember.order(record, known if isinstance(known, Order) else None), []
     if isinstance(record, Checkout):
-        return remember.checkout(record, known if isinstance(known, Checkout) else None)
+        return remember.checkout(record, known if isinstance(known, Checkout) else None), []
     if isinstance(record, Customer):
         before = known if isinstance(known, Customer) else None
-        if word.is_patch:
-            return record if before is None else customer_webhook.patched(before, record)
-        return _with_consent(before, record, word, work)
+        if not word.is_patch:
+            return statements.read(before, record, word)
+        return (record if before is None else customer_webhook.patched(before, record)), []
     assert record is not None  # noqa: S101 - the caller has sorted out readings that found nothing
-    return record
-
-
-def _with_consent(before: Customer | None, read: Customer, word: Told, work: Work) -> Customer:
-    """A customer reading with, per channel, the consent that stands; both statements go to the ledger."""
-    stands: dict[Channel, Consent | None] = {}
-    for channel, address, told in (
-        (Channel.EMAIL, read.email, read.email_consent),
-        (Channel.SMS, read.phone, read.sms_consent),
-    ):
-        if told is None:
-            stands[channel] = None
-            continue
-        known = None
-        if before is not None and _same_address(channel, before, address):
-            known = before.email_consent if channel is Channel.EMAIL else before.sms_consent
-        stands[channel], rule = decide.stands(known, told, is_reading=True)
-        if address and rule != "same":
-            claim = Claim(
-                channel, address, told.state, "shopify.reading", read.id, told.updated_at, told.level,
-                told.collected_from,
-            )  # fmt: skip
-            work.heard.append(ledger.Heard(word.key[1], claim, rule, word.event.id or None))
-    return msgspec.structs.replace(read, email_consent=stands[Channel.EMAIL], sms_consent=stands[Channel.SMS])
+    return record, []
 
 
 def _hear_claim(work: Work, word: Told, change: Change, now: datetime) -> Verdict:
     """A consent statement: it stands if it is newer, is written down either way, and is confirmed by a reading."""
-    claim, customer = word.claim, change.after
-    assert claim is not None  # noqa: S101 - the caller has looked
-    told = Consent(claim.state, claim.level, claim.at, claim.collected_from)
-    _tell(
-        work,
-        word.key[1],
-        Hint("poll/customer", f"customer:{word.key[2]}", Lane.REALTIME, now + CONFIRM_AFTER),
-    )
-    known = None
-    if isinstance(customer, Customer) and customer.is_read and _same_address(claim.channel, customer, claim.address):
-        known = customer.email_consent if claim.channel is Channel.EMAIL else customer.sms_consent
-        stands, rule = decide.stands(known, told, is_reading=False)
-    else:
-        # Not read yet, or about an address we do not know them by: the reading that was just asked for will tell.
-        stands, rule = told, "unread"
-    work.heard.append(ledger.Heard(word.key[1], claim, rule, word.event.id or None))
-    if rule == "unread" or stands is known:
+    _tell(work, word.key[1], Hint("poll/customer", f"customer:{word.key[2]}", Lane.REALTIME, now + CONFIRM_AFTER))
+    customer = change.after if isinstance(change.after, Customer) else None
+    said, heard = statements.claimed(customer, word)
+    work.heard.append(heard)
+    if said is None:
         return Verdict.STALE
-    assert isinstance(customer, Customer)  # noqa: S101 - only then was anything weighed
     change.encoded = None
-    change.after = msgspec.structs.replace(
-        customer, **{"email_consent" if claim.channel is Channel.EMAIL else "sms_consent": stands}
-    )
+    change.after = said
     return Verdict.NEWER
-
-
-def _same_address(channel: Channel, customer: Customer, address: str | None) -> bool:
-    if channel is Channel.EMAIL:
-        return normalise(customer.email) == normalise(address)
-    return customer.phone == address
 
 
 def _ask_for_the_rest(work: Work, word: Told, before: Canonical | None, record: Canonical, now: datetime) -> None:

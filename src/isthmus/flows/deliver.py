@@ -16,10 +16,13 @@ from isthmus.kit.duration import spell
 from isthmus.kit.ids import claim_id
 from isthmus.model.failure import BlockedError, Failure, RejectedError, TransientError
 from isthmus.model.lane import Lane
+from isthmus.model.write import Kind
 from isthmus.ometria.answers import Pushed
 from isthmus.outbox import plan
 from isthmus.outbox import sql as outbox
 from isthmus.outbox.pace import sql as pace
+from isthmus.outbox.restraint import sql as restraint
+from isthmus.outbox.spoken import sql as spoken
 from isthmus.outbox.sql import Claimed
 
 OUTAGE_AFTER = 3
@@ -83,15 +86,24 @@ def deliver(db: Database, road: Road, lanes: Sequence[Lane] = tuple(Lane)) -> De
 
 
 def _fill(tx: Tx, road: Road, own: Sequence[Lane], lanes: Sequence[Lane], now: datetime, claim: UUID) -> list[Claimed]:
-    """Claim what the slot of these lanes is best spent on, of the lanes that are open."""
-    kind = plan.choose(outbox.ready(tx, road.connection, lanes, now), own, now)
-    if kind is None:
-        return []
+    """Claim what the slot of these lanes is best spent on, of the lanes that are open.
+
+    Where nothing but opt-ins that must wait is due of the best kind, they stand aside and the slot goes to the next.
+    """
     order = [lane for lane in plan.filling_order(own) if lane in lanes]
     riders = plan.RIDERS if Lane.REALTIME in order[1:] else 0
-    return outbox.claim(
-        tx, road.connection, kind, order, now=now, claim=claim, packer=road.packer, riders=riders
-    )  # fmt: skip
+    unsettled = now - road.pace.settle_after - outbox.LEASE
+    for _ in range(2):
+        kind = plan.choose(outbox.ready(tx, road.connection, lanes, now), own, now)
+        if kind is None:
+            return []
+        batch = outbox.claim(
+            tx, road.connection, kind, order, now=now, claim=claim, packer=road.packer, riders=riders,
+            unsettled=unsettled,
+        )  # fmt: skip
+        if batch or kind is not Kind.CONTACT or not restraint.postpone(tx, road.connection, lanes, now, unsettled):
+            return batch
+    return []
 
 
 def _outdate(tx: Tx, road: Road, now: datetime) -> None:
@@ -109,6 +121,8 @@ def _answered(db: Database, road: Road, batch: Sequence[Claimed], claim: UUID, p
         return _refused(db, road, batch, claim, failure, some_arrived=pushed.accepted > 0)
     with db.transaction() as tx:
         outbox.accept(tx, road.connection, batch, claim, pushed.request_id, now=now, coalesce=road.pace.coalesce)
+        if batch[0].kind is Kind.CONTACT:
+            spoken.note_forced(tx, road.connection, [row.id for row in batch], now)
         if pace.all_well(tx, road.connection, "push"):
             trouble.open_again(tx, road, OUTAGES, by="deliver")
         if pushed.queue_limit and pushed.queue_remaining is not None:

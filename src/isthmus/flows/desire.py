@@ -4,12 +4,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from isthmus.cases import sql as cases
-from isthmus.consent.decide import OUT
+from isthmus.consent import word
 from isthmus.db.pool import Tx
 from isthmus.flows import revalue, trouble
 from isthmus.flows.change import Change
+from isthmus.flows.consent import write_back
+from isthmus.flows.consent.standing import Standings
 from isthmus.flows.road import Road, Shop
 from isthmus.flows.takeover import adopt
 from isthmus.identity.match import People
@@ -18,6 +21,7 @@ from isthmus.mapping import contact, moment, order, product
 from isthmus.mapping.rules import METRICS
 from isthmus.metrics import sql as sales
 from isthmus.metrics.sql import Buyer, Owner
+from isthmus.model.consent import OUT, Channel
 from isthmus.model.customer import Customer
 from isthmus.model.failure import RejectedError
 from isthmus.model.lane import Lane
@@ -26,19 +30,19 @@ from isthmus.model.product import Product
 from isthmus.model.worth import NOTHING, Worth
 from isthmus.model.write import Kind, Write
 from isthmus.outbox import sql as outbox
-from isthmus.outbox.sql import Wanted
+from isthmus.outbox.sql import NOBODY, UNSPOKEN, Behind, Spoken, Wanted
 from isthmus.records.sql import Key
 
 
 def desire(
-    tx: Tx, road: Road, changes: Sequence[Change], was: People, who: People, now: datetime
+    tx: Tx, road: Road, changes: Sequence[Change], was: People, who: People, standings: Standings, now: datetime
 ) -> set[tuple[str, int]]:
     """Map every changed record and put what comes out of it into the outbox; the customers whose worth that changed.
 
-    `was` and `who` say everybody's surviving id before and now.
+    `was` and `who` say everybody's surviving id before and now, `standings` where their addresses stand.
     """
     customers = [change for change in changes if change.key[0] == "customer"]
-    opted = outbox.lock_contacts(tx, road.connection, [_contact_id(road, change) for change in customers])
+    spoken = outbox.lock_contacts(tx, road.connection, [_contact_id(road, change) for change in customers])
     mapped = _Mapped([], [])
     settled = adopt.settle(tx, road, changes, now)
     for change in changes:
@@ -48,8 +52,10 @@ def desire(
         mapped.wanted = [Wanted(want.store, settled.of(want.write), want.since) for want in mapped.wanted]
     owners = _keep_sales(tx, road, mapped.wanted, {change.key: change.lane for change in changes})
     worths = _worths(tx, road, customers, who)
+    people = _People(was, who, standings, spoken, worths)
     for change in customers:
-        _map(road, change, mapped, lambda shop, change: _contact(shop, change, was, who, opted, worths))
+        _map(road, change, mapped, lambda shop, change: _contact(shop, change, people), standings)
+    write_back.wish(tx, road, customers, standings, now)
     outbox.desire(
         tx, road.connection, mapped.wanted, now=now, coalesce=road.pace.coalesce,
         contact_head_start=road.pace.contact_head_start, packer=road.packer,
@@ -76,7 +82,20 @@ class _Mapped(Struct):
     refused: list[cases.Touch]
 
 
-def _map(road: Road, change: Change, mapped: _Mapped, writes: Callable[[Shop, Change], list[Write]]) -> None:
+class _People(Struct, frozen=True):
+    """What contacts are mapped from, beside the customers themselves."""
+
+    was: People
+    who: People
+    standings: Standings
+    spoken: Mapping[str, Spoken]
+    worths: Mapping[tuple[str, int], Worth]
+
+
+def _map(
+    road: Road, change: Change, mapped: _Mapped, writes: Callable[[Shop, Change], list[Write]],
+    standings: Standings | None = None,
+) -> None:  # fmt: skip
     shop = road.shops[change.key[1]]
     try:
         made = writes(shop, change)
@@ -85,7 +104,26 @@ def _map(road: Road, change: Change, mapped: _Mapped, writes: Callable[[Shop, Ch
         subject = f"{change.key[0]}:{change.key[2]}"
         made = [_unsayable(road, change, failure, subject)]
         mapped.refused.append(trouble.sign(failure, subject, shop.name))
-    mapped.wanted += [Wanted(shop.name, write, change.since) for write in made]
+    mapped.wanted += [
+        Wanted(shop.name, write, change.since, NOBODY if standings is None else _behind(change, write, standings))
+        for write in made
+    ]
+
+
+def _behind(change: Change, write: Write, standings: Standings) -> Behind:
+    """The addresses behind a contact, and the opt-outs of those that its body knows of."""
+    customer = change.last
+    if not isinstance(customer, Customer) or write.body is None:
+        return NOBODY
+    store, address, phone = change.key[1], normalise(customer.email), customer.phone
+    n_outs = standings.of(Channel.EMAIL, address, store).n_outs if write.opts_in else 0
+    if write.opts_in_sms:
+        n_outs += standings.of(Channel.SMS, phone, store).n_outs
+    return Behind(
+        standings.name(Channel.EMAIL, address)[1] if address else None,
+        standings.name(Channel.SMS, phone)[1] if phone and write.opts_in_sms else None,
+        n_outs,
+    )
 
 
 def _writes(shop: Shop, change: Change, who: People, now: datetime) -> list[Write]:
@@ -111,34 +149,39 @@ def _writes(shop: Shop, change: Change, who: People, now: datetime) -> list[Writ
             return []
 
 
-def _contact(
-    shop: Shop, change: Change, was: People, who: People, opted: Mapping[str, bool],
-    worths: Mapping[tuple[str, int], Worth],
-) -> list[Write]:  # fmt: skip
+def _contact(shop: Shop, change: Change, people: _People) -> list[Write]:
     """The contact of a customer; none before the first reading, since consent is unknown until then."""
     customer, before = change.last, change.before
     if not isinstance(customer, Customer) or not customer.is_read:
         return []
     key, own = _customer(change), f"{shop.rules.namespace}{customer.id}"
-    was_opted_in = opted.get(own, False)
-    person = who.by_customer.get(key, own)
+    spoken = people.spoken.get(own, UNSPOKEN)
+    person = people.who.by_customer.get(key, own)
     if change.is_gone:
-        has_heir = bool((email := normalise(customer.email)) and who.by_email.get(email))
+        has_heir = bool((email := normalise(customer.email)) and people.who.by_email.get(email))
         return [
-            contact.retired(customer, person, shop.rules, change.lane, was_opted_in=was_opted_in, has_heir=has_heir)
-        ]
-    worth = worths.get(key, NOTHING)
+            contact.retired(
+                customer, person, shop.rules, change.lane, was_opted_in=spoken.was_opted_in, has_heir=has_heir,
+                was_forced=spoken.was_forced,
+            )
+        ]  # fmt: skip
+    worth = people.worths.get(key, NOTHING)
 
     def mapped(customer: Customer, person: str, lane: Lane) -> Write:
+        email = people.standings.of(Channel.EMAIL, normalise(customer.email), shop.name)
+        sms = people.standings.of(Channel.SMS, customer.phone, shop.name)
         return contact.contact(
-            customer, person, shop.rules, lane, worth=worth, email_consent=customer.email_consent,
-            sms_consent=customer.sms_consent, was_opted_in=was_opted_in,
+            customer, person, shop.rules, lane, worth=worth, email_consent=word.said(customer.email_consent, email),
+            sms_consent=word.said(customer.sms_consent, sms), was_opted_in=spoken.was_opted_in,
+            must_force=spoken.must_force, was_forced=spoken.was_forced,
         )  # fmt: skip
 
     write = mapped(customer, person, _lane(change, customer))
+    if write.opts_out and spoken.opts_in:
+        return [replace(write, lane=Lane.REALTIME)]  # whatever brought it
     if write.lane is Lane.REALTIME and not change.is_remap and isinstance(before, Customer) and before.is_read:
         # Every order comes with an update of its customer: metrics alone are in no hurry.
-        former = mapped(before, was.by_customer.get(key, own), Lane.ENRICHMENT)
+        former = mapped(before, people.was.by_customer.get(key, own), Lane.ENRICHMENT)
         if former.body == write.body:
             return [former]
     return [write]

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from msgspec import Struct
@@ -12,6 +12,8 @@ from isthmus.cases.sql import Touch
 from isthmus.cases.triage import Act, judge
 from isthmus.db.pool import Database, Tx, is_away, is_passing
 from isthmus.flows import absorb, revalue, told, trouble
+from isthmus.flows.consent import platform
+from isthmus.flows.consent.platform import Said
 from isthmus.flows.road import Reader, Road
 from isthmus.flows.told import Reading, Told
 from isthmus.inbox import sql as inbox
@@ -19,6 +21,7 @@ from isthmus.kit.ids import claim_id, gid
 from isthmus.model.event import Event, Outcome, State
 from isthmus.model.failure import Failure, RejectedError
 from isthmus.model.lane import Lane
+from isthmus.ometria.hook import Call
 from isthmus.records import sql as records
 from isthmus.records.sql import Canonical, Key
 from isthmus.runs.loads import sql as loads
@@ -109,6 +112,7 @@ def _work(db: Database, road: Road, claim: UUID, events: Sequence[Event]) -> Pro
         outcomes = absorb.absorb(tx, road, words, now)
         outcomes += [o for o in heard.outcomes if o.id not in failing]
         outcomes += _matters(tx, road, heard.matters)
+        outcomes += _calls(tx, road, heard.calls, now)
         _ring(tx, road, events)
         for event, wait in heard.waiting:
             inbox.postpone(
@@ -213,6 +217,15 @@ def _matters(tx: Tx, road: Road, events: Sequence[Event]) -> list[Outcome]:
         )
         outcomes.append(Outcome(event.id, State.APPLIED, f"became case {code}", subject))
     return outcomes
+
+
+def _calls(tx: Tx, road: Road, calls: Sequence[tuple[Event, Call]], now: datetime) -> list[Outcome]:
+    """What automations of the platform say of consent goes into the ledger, and from there wherever it matters."""
+    said = [Said(call.claim, f"profile:{call.profile_id or ''}", event.id) for event, call in calls]
+    for guest in platform.take(tx, road, said, now):
+        if guest.who != "profile:":
+            cases.touch(tx, road.connection, [Touch(platform.GUEST, guest.who)], now)
+    return [Outcome(event.id, State.APPLIED, None, said.who) for (event, _), said in zip(calls, said, strict=True)]
 
 
 def _ring(tx: Tx, road: Road, events: Sequence[Event]) -> None:

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from isthmus.consent.policy import Policy
 from isthmus.kit.clock import Clock
 from isthmus.kit.pack import Packer
 from isthmus.mapping.rules import Rules
@@ -17,6 +18,7 @@ from isthmus.model.product import Product
 from isthmus.ometria.client import Ometria
 from isthmus.shopify.bulk import Bulk
 from isthmus.shopify.client import Shopify
+from isthmus.shopify.consent import Consents
 from isthmus.shopify.reads import Listed, Page, Tallies
 
 
@@ -56,6 +58,8 @@ class Shop(Struct, frozen=True):
     """Its bulk operations, where it is read by more than a test's own words."""
     client: Shopify | None = None
     """For what is no reading: the webhook subscriptions."""
+    consents: Consents | None = None
+    """Writing consent back, where it is more than a test's own words."""
 
 
 class Pace(Struct, frozen=True):
@@ -69,6 +73,8 @@ class Pace(Struct, frozen=True):
     enrichment_every: timedelta = timedelta(minutes=15)
     poll_every: timedelta = timedelta(minutes=5)
     watch_every: timedelta = timedelta(minutes=1)
+    unsubscribes_every: timedelta = timedelta(seconds=10)
+    profiles_every: timedelta = timedelta(minutes=2)
     checkout_quiet: timedelta = timedelta(minutes=30)
     coalesce: timedelta = timedelta(seconds=1)
     """Changes of one record within this long become one push."""
@@ -91,6 +97,7 @@ class Road(Struct, frozen=True):
     packer: Packer
     is_live: bool = False
     pace: Pace = Pace()
+    policy: Policy = Policy()
 
     def tick(self, lane: Lane) -> datetime:
         """Until when work of this lane is due: the enrichment lane collects and moves on at its interval."""

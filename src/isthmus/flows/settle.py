@@ -49,7 +49,7 @@ def settle(db: Database, road: Road) -> Settled:
         outbox.reap(tx, road.connection, road.clock.now())
         if not outbox.awaits_settlement(tx, road.connection):
             return Settled()
-    _wait_for_a_slot(db, road)
+    wait_for_a_slot(db, road)
     asked_at = road.clock.now()
     try:
         entries = road.platform.errors()
@@ -118,7 +118,7 @@ def _sample(applied: Sequence[Accepted], share: float) -> list[Accepted]:
 
 def _read_back(db: Database, road: Road, record: Accepted) -> bool:
     """Look at one record on the platform and conclude; whether it is there as sent."""
-    _wait_for_a_slot(db, road)
+    wait_for_a_slot(db, road)
     sent: Mapping[str, Any] = msgspec.json.decode(road.packer.unpack(record.body))
     try:
         found = _look(road, record)
@@ -162,7 +162,8 @@ def _look(road: Road, record: Accepted) -> dict[str, Any] | None:
             return road.platform.event(record.id)
 
 
-def _wait_for_a_slot(db: Database, road: Road) -> None:
+def wait_for_a_slot(db: Database, road: Road) -> None:
+    """Take the next slot of the account's reading budget, and wait until it has come."""
     now = road.clock.now()
     with db.transaction() as tx:
         slot_at, _ = pace.reserve(tx, road.connection, "read", road.pace.read_per_second, now)

@@ -10,6 +10,8 @@ from isthmus.model.consent import Claim
 from isthmus.model.event import Event, Outcome, State
 from isthmus.model.failure import RejectedError
 from isthmus.model.order import Order
+from isthmus.ometria import hook
+from isthmus.ometria.hook import Call
 from isthmus.records.sql import Canonical, Kept, Key, decode, key_of
 from isthmus.shopify import parse, topics
 from isthmus.shopify.topics import Action
@@ -61,11 +63,13 @@ class Heard(Struct):
     failures: list[tuple[Event, Exception]]
     matters: list[Event]
     """Events that are a matter for a person (privacy, an uninstalled app)."""
+    calls: list[tuple[Event, Call]]
+    """What automations of the platform say of consent."""
 
 
 def hear(events: Iterable[Event], road: Road) -> Heard:
     """Parse a batch. What cannot be read is a failure of that event alone."""
-    heard = Heard([], [], [], [], [], [])
+    heard = Heard([], [], [], [], [], [], [])
     for event in events:
         try:
             _one(event, road, heard)
@@ -76,7 +80,7 @@ def hear(events: Iterable[Event], road: Road) -> Heard:
 
 def _one(event: Event, road: Road, heard: Heard) -> None:
     if event.topic == PLATFORM_HOOK:
-        heard.outcomes.append(Outcome(event.id, State.SKIPPED, "kept; nothing acts on the platform's calls yet"))
+        heard.calls.append((event, hook.parse(event.body or b"", event.received_at)))
         return
     topic = topics.TOPICS.get(event.topic)
     if topic is not None and topic.action is Action.CASE:

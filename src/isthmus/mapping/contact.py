@@ -36,22 +36,26 @@ def contact(
     email_consent: Consent | None,
     sms_consent: Consent | None,
     was_opted_in: bool,
-    is_refused: bool = False,
+    must_force: bool = False,
+    was_forced: bool = False,
 ) -> Write:
     """The desired state of one customer's contact, once the customer has been read.
 
     `person` is the surviving id of the person, `worth` what all their orders come to; the two consents are those that
-    stand. `was_opted_in` says whether this
-    contact was ever sent as opted in by email, `is_refused` that a read-back showed its opt-out refused. Someone
-    without a usable email or phone is excluded. RejectedError `storefront.consent_unknown_state` for a consent state
-    that the table does not know.
+    stand. `was_opted_in` says whether this contact was ever sent as opted in by email, `must_force` that its
+    opt-out has no effect unforced, `was_forced` that it was ever sent forced. Someone without a usable email or phone
+    is excluded. RejectedError `storefront.consent_unknown_state` for a consent state that the table does not know.
     """
     email_says = permission(email_consent, was_opted_in=was_opted_in, live_since=rules.live_since)
     sms_says = permission(sms_consent, was_opted_in=False, live_since=rules.live_since)
-    return _write(customer, person, rules, lane, email_says, sms_says, worth, is_refused=is_refused)
+    is_forced = _is_forced(email_says.stance, rules, must_force=must_force, was_forced=was_forced)
+    return _write(customer, person, rules, lane, email_says, sms_says, worth, is_forced=is_forced)
 
 
-def retired(customer: Customer, person: str, rules: Rules, lane: Lane, *, was_opted_in: bool, has_heir: bool) -> Write:
+def retired(
+    customer: Customer, person: str, rules: Rules, lane: Lane, *, was_opted_in: bool, has_heir: bool,
+    was_forced: bool = False,
+) -> Write:  # fmt: skip
     """The contact of a customer who is gone from the shop, from the last that was known of them.
 
     Nobody may be written to because of a customer who is gone: an opt-in ends, an opt-out stays. But one opted-out
@@ -64,12 +68,14 @@ def retired(customer: Customer, person: str, rules: Rules, lane: Lane, *, was_op
     else:
         email = ended(customer.email_consent, was_opted_in=was_opted_in)
         sms = ended(customer.sms_consent, was_opted_in=False)
-    return _write(customer, person, rules, lane, email, sms, NOTHING, is_refused=False)
+    # A contact that was forced once heeds nothing else.
+    is_forced = was_forced and email.stance is not Stance.UNSAID and rules.force != "never"
+    return _write(customer, person, rules, lane, email, sms, NOTHING, is_forced=is_forced)
 
 
 def _write(
     customer: Customer, person: str, rules: Rules, lane: Lane, email: Permission, sms: Permission, worth: Worth, *,
-    is_refused: bool,
+    is_forced: bool,
 ) -> Write:  # fmt: skip
     id_ = f"{rules.namespace}{customer.id}"
     subject = f"customer:{customer.id}"
@@ -93,23 +99,41 @@ def _write(
         timestamp_acquired=fields.utc(customer.created_at),
         timestamp_subscribed=_since(email, Stance.IN),
         timestamp_unsubscribed=_since(email, Stance.OUT),
-        force_optin=True if _is_forced(email.stance, rules, is_refused) else UNSET,
+        force_optin=True if is_forced else UNSET,
         channels=_channels(phone, sms),
         properties=properties.properties or UNSET,
     )
-    body, opts_in = wire.encode(record), email.stance is Stance.IN
-    return Write(Kind.CONTACT, id_, body, lane, opts_in=opts_in, subject=subject, n_cut=properties.n_cut)
+    return Write(
+        Kind.CONTACT,
+        id_,
+        wire.encode(record),
+        lane,
+        opts_in=email.stance is Stance.IN,
+        opts_out=email.stance is Stance.OUT,
+        opts_in_sms=phone is not None and sms.stance is Stance.IN,
+        forces=is_forced,
+        subject=subject,
+        n_cut=properties.n_cut,
+    )
 
 
 def _since(says: Permission, stance: Stance) -> datetime | UnsetType:
     return says.since if says.stance is stance and says.since is not None else UNSET
 
 
-def _is_forced(stance: Stance, rules: Rules, is_refused: bool) -> bool:
-    """Whether this stance must win over every other contact of the person; never just to opt someone in by default."""
-    if stance is Stance.OUT:
-        return rules.force in ("opt_out", "both") or (rules.force == "when_refused" and is_refused)
-    return stance is Stance.IN and rules.force == "both"
+def _is_forced(stance: Stance, rules: Rules, *, must_force: bool, was_forced: bool) -> bool:
+    """Whether this stance must win over every other contact of the person; never just to opt someone in by default.
+
+    Once a contact was forced it heeds only what is forced (https://support.ometria.com/hc/en-gb/articles/9881943263389):
+    then an opt-in, which stands only where it is proven and later than every opt-out, lifts our own opt-out by force.
+    """
+    if rules.force == "never" or stance is Stance.UNSAID:
+        return False
+    if was_forced or rules.force == "both":
+        return True
+    if stance is Stance.IN:
+        return False
+    return rules.force == "opt_out" or must_force
 
 
 def _channels(phone: str | None, says: Permission) -> wire.Channels | UnsetType:

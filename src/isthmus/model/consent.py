@@ -14,7 +14,9 @@ class Channel(StrEnum):
 class Claim(Struct, frozen=True, gc=False):
     """One statement: who is meant (a plain address only in memory; the ledger keeps its keyed hash), what, since when.
 
-    `source`: shopify.webhook, shopify.reading. `level` is Shopify's opt-in level; it is evidence, never consent.
+    `source` names the way it came: shopify.webhook, shopify.reading, shopify.moved (the same statement at a changed
+    address), shopify.left (that customer no longer speaks for the address), shopify.merge, ometria.unsubscribes,
+    ometria.profile, ometria.hook. `level` is Shopify's opt-in level; it is evidence, never consent.
     """
 
     channel: Channel
@@ -25,3 +27,10 @@ class Claim(Struct, frozen=True, gc=False):
     at: datetime | None = None
     level: str | None = None
     collected_from: str | None = None
+
+
+IN = "SUBSCRIBED"
+"""The state that allows, in Shopify's words, which both sides are told in here."""
+
+OUT = frozenset({"UNSUBSCRIBED", "REDACTED", "INVALID"})
+"""The states that forbid."""

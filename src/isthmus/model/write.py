@@ -22,7 +22,8 @@ class Write(Struct, frozen=True, gc=False):
 
     `body` is the JSON that would be sent, None when the record is excluded (then `excluded` says why)
     or cannot be said in the platform's words (then `rejected` is the code of its case). `opts_in` marks
-    a contact that would be sent as opted in by email. `after` is the contact id an order
+    a contact that would be sent as opted in by email, `opts_in_sms` by text message, `opts_out` as opted out by
+    email, `forces` past its person's other contacts. `after` is the contact id an order
     lets go first. `subject` is the store record behind it, `order:123`, by which a person finds it again.
     `n_cut` counts values that were left out because the platform's limits have no room for them.
     `sale` is an order's money as its body says it, or would, were the order not another writer's.
@@ -35,6 +36,9 @@ class Write(Struct, frozen=True, gc=False):
     excluded: str | None = None
     rejected: str | None = None
     opts_in: bool = False
+    opts_in_sms: bool = False
+    opts_out: bool = False
+    forces: bool = False
     after: str | None = None
     subject: str | None = None
     n_cut: int = 0

@@ -57,6 +57,19 @@ class Unsubscribed(Struct, frozen=True):
     at: datetime | None
 
 
+class Profile(Struct, frozen=True):
+    """One person as the platform puts them together from all contacts. `email_optin` is its own word, None where
+    nobody said anything; `phone` in E.164.
+    """
+
+    id: str
+    email: str | None
+    phone: str | None
+    customer_id: str | None
+    email_optin: str | None
+    sms_optin: bool | None
+
+
 def decode(body: bytes) -> Any:
     """Plain values with Decimals for fractions; msgspec.DecodeError when it is not JSON."""
     return _decoder.decode(body)
@@ -92,6 +105,34 @@ def unsubscribed(body: Any) -> list[Unsubscribed]:
         for item in items(body)
         if isinstance(item, dict)
     ]
+
+
+_OPTINS = {
+    "EXPLICITLY_OPTEDIN": "EXPLICITLY_OPTEDIN",
+    "EXPLICITLY_OPTEDOUT": "EXPLICITLY_OPTEDOUT",
+    "NOT_SPECIFIED": "NOT_SPECIFIED",
+    True: "EXPLICITLY_OPTEDIN",
+    False: "EXPLICITLY_OPTEDOUT",
+}
+"""https://support.ometria.com/hc/en-gb/articles/360011293458; importers write true and false."""
+
+
+def profile(item: dict[str, Any]) -> Profile | None:
+    """Read one profile (https://support.ometria.com/hc/en-gb/articles/360011514197); None where it has no id."""
+    own = text(item.get("id"))
+    if own is None:
+        return None
+    optin = item.get("marketing_optin")
+    sms = _object(_object(item.get("channels")).get("sms")).get("allow_marketing")
+    phone = item.get("phone_number")
+    return Profile(
+        own,
+        text(item.get("email")),
+        text(_object(phone).get("number")) if isinstance(phone, dict) else text(phone),
+        text(item.get("customer_id")),
+        _OPTINS.get(optin) if isinstance(optin, (str, bool)) else None,
+        sms if isinstance(sms, bool) else None,
+    )
 
 
 def items(body: Any) -> list[Any]:

@@ -115,13 +115,22 @@ class Ometria:
     def profiles(
         self, *, email: str | None = None, offset: int = 0, limit: int = PAGE, since: datetime | None = None
     ) -> list[dict[str, Any]]:
-        """The profiles with an email (documented as one object, seen as a list), or one page of all."""
+        """The profiles with an email (documented as one object, seen as a list), or one page of all.
+
+        `since` keeps what changed at or after. Pages are in the order of the platform's ids, so that one that changes
+        meanwhile moves nothing under an offset.
+        """
         if email is None:
-            return self._page("/profiles", offset, limit, since)
+            changed = {} if since is None else {"updateSince": _utc(since)}
+            return self._page("/profiles", offset, limit, None, **changed)
         body = self._read("/profiles", {"email": email}, absent_is_none=True)
         if isinstance(body, dict) and "id" in body:
             return [body]
         return [] if body is None or body == {} else self._items(body)
+
+    def profile(self, profile_id: str) -> dict[str, Any] | None:
+        """One profile, or None (https://support.ometria.com/hc/en-gb/articles/360011514197)."""
+        return self._one(f"/profiles/{_segment(profile_id)}")
 
     def unsubscribes(self, since: datetime | None = None) -> list[Unsubscribed]:
         """Unsubscriptions at or after `since` (https://docs.ometria.com/reference/get_unsubscribes)."""

@@ -13,11 +13,25 @@ from isthmus.kit.pack import Packer
 from isthmus.model.lane import Lane
 from isthmus.model.write import Kind, Write
 from isthmus.outbox.plan import BATCH, Feed, Ready
+from isthmus.outbox.restraint.sql import OUTS, RESTRAINED
 
 _LANES = tuple(Lane)
 
 LEASE = timedelta(seconds=12)
 """How long a claimed record is ours; the whole push ends before half of it."""
+
+
+class Behind(Struct, frozen=True):
+    """The addresses behind a contact by the ledger's names, the phone's only where it is opted in, and how many
+    opt-outs of those that it opts in were known when it was mapped.
+    """
+
+    address: bytes | None = None
+    sms_address: bytes | None = None
+    n_outs: int = 0
+
+
+NOBODY = Behind()
 
 
 class Wanted(Struct, frozen=True):
@@ -26,6 +40,19 @@ class Wanted(Struct, frozen=True):
     store: str
     write: Write
     since: datetime
+    behind: Behind = NOBODY
+
+
+class Spoken(Struct, frozen=True):
+    """What a contact's row says of consent: desired now, ever sent, and whether its opt-out must be forced."""
+
+    opts_in: bool = False
+    was_opted_in: bool = False
+    was_forced: bool = False
+    must_force: bool = False
+
+
+UNSPOKEN = Spoken()
 
 
 class Claimed(Struct, frozen=True):
@@ -58,17 +85,19 @@ class Accepted(Struct, frozen=True):
 # Desire --------------------------------------------------------------------------------------------------------------
 
 
-def lock_contacts(tx: Tx, connection: str, ids: Sequence[str]) -> dict[str, bool]:
-    """Lock these contacts' rows until the end of the transaction; whether each was ever sent as opted in.
+def lock_contacts(tx: Tx, connection: str, ids: Sequence[str]) -> dict[str, Spoken]:
+    """Lock these contacts' rows until the end of the transaction; what each says of consent.
 
     The mapping of consent depends on it, and a push claimed meanwhile would change it.
     """
     rows = tx.fetch_all(
-        """SELECT id, was_opted_in FROM outbox
+        """SELECT id, opts_in, was_opted_in, was_forced, must_force FROM outbox
            WHERE connection = %s AND kind = 'contact' AND id = ANY(%s) ORDER BY id FOR UPDATE""",
         (connection, list(ids)),
     )
-    return {row["id"]: row["was_opted_in"] for row in rows}
+    return {
+        row["id"]: Spoken(row["opts_in"], row["was_opted_in"], row["was_forced"], row["must_force"]) for row in rows
+    }
 
 
 def desire(
@@ -106,6 +135,11 @@ def desire(
             "excluded": [w.excluded for w in ordered],
             "case_code": [w.rejected for w in ordered],
             "opts_in": [w.opts_in for w in ordered],
+            "opts_out": [w.opts_out for w in ordered],
+            "forces": [w.forces for w in ordered],
+            "address": [latest[key].behind.address for key in keys],
+            "sms_address": [latest[key].behind.sms_address for key in keys],
+            "n_outs": [latest[key].behind.n_outs for key in keys],
             "waits_for": [w.after for w in ordered],
             "subject": [w.subject for w in ordered],
             "now": now,
@@ -113,7 +147,32 @@ def desire(
             "head_start": now + contact_head_start,
         },
     )
+    _remember_behind(tx, connection, [latest[key] for key in keys if latest[key].write.kind is Kind.CONTACT])
     return sum(row["state"] == "due" for row in rows)
+
+
+def _remember_behind(tx: Tx, connection: str, contacts: Sequence[Wanted]) -> None:
+    """What these contacts were mapped from, also where the same came out of it."""
+    if not contacts:
+        return
+    tx.execute(
+        """WITH behind AS (
+               SELECT o.id, b.address, b.sms_address, b.n_outs FROM outbox o
+               JOIN unnest(%(ids)s::text[], %(addresses)s::bytea[], %(sms)s::bytea[], %(n_outs)s::integer[])
+                 AS b (id, address, sms_address, n_outs) ON o.id = b.id
+               WHERE o.connection = %(connection)s AND o.kind = 'contact'
+                 AND (o.address, o.sms_address, o.n_outs) IS DISTINCT FROM (b.address, b.sms_address, b.n_outs)
+               ORDER BY o.id FOR UPDATE OF o)
+           UPDATE outbox o SET address = b.address, sms_address = b.sms_address, n_outs = b.n_outs
+           FROM behind b WHERE o.connection = %(connection)s AND o.kind = 'contact' AND o.id = b.id""",
+        {
+            "connection": connection,
+            "ids": [want.write.id for want in contacts],
+            "addresses": [want.behind.address for want in contacts],
+            "sms": [want.behind.sms_address for want in contacts],
+            "n_outs": [want.behind.n_outs for want in contacts],
+        },
+    )
 
 
 # A moment happened once: its row never changes. Everything else follows the latest desire.
@@ -122,12 +181,14 @@ WITH wanted AS (
     SELECT * FROM unnest(
         %(kind)s::text[], %(id)s::text[], %(lane)s::smallint[], %(body)s::bytea[], %(desired)s::bytea[],
         %(excluded)s::text[], %(opts_in)s::boolean[], %(waits_for)s::text[], %(subject)s::text[], %(store)s::text[],
-        %(since)s::timestamptz[], %(case_code)s::text[]
-    ) AS w (kind, id, lane, body, desired, excluded, opts_in, waits_for, subject, store, since, case_code)
+        %(since)s::timestamptz[], %(case_code)s::text[], %(opts_out)s::boolean[], %(forces)s::boolean[],
+        %(address)s::bytea[], %(sms_address)s::bytea[], %(n_outs)s::integer[]
+    ) AS w (kind, id, lane, body, desired, excluded, opts_in, waits_for, subject, store, since, case_code, opts_out,
+            forces, address, sms_address, n_outs)
 )
 INSERT INTO outbox AS o
     (connection, kind, id, store, subject, lane, state, due_at, since, body, desired, excluded, case_code, opts_in,
-     waits_for)
+     waits_for, opts_out, forces, address, sms_address, n_outs)
 SELECT %(connection)s, w.kind, w.id, w.store, w.subject, w.lane,
        CASE WHEN w.case_code IS NOT NULL THEN 'buried' WHEN w.excluded IS NOT NULL THEN 'excluded' ELSE 'due' END,
        CASE WHEN w.waits_for IS NULL THEN CASE WHEN w.kind = 'moment' THEN %(now)s ELSE %(due_at)s END
@@ -135,7 +196,8 @@ SELECT %(connection)s, w.kind, w.id, w.store, w.subject, w.lane,
                          AND c.id = w.waits_for AND c.settled IS NULL AND c.accepted_at IS NULL
                          AND c.state IN ('due', 'leased'))
             THEN greatest(%(due_at)s, %(head_start)s) ELSE %(due_at)s END,
-       w.since, w.body, w.desired, w.excluded, w.case_code, w.opts_in, w.waits_for
+       w.since, w.body, w.desired, w.excluded, w.case_code, w.opts_in, w.waits_for, w.opts_out, w.forces, w.address,
+       w.sms_address, w.n_outs
 FROM wanted w ORDER BY w.kind, w.id
 ON CONFLICT (connection, kind, id) DO UPDATE SET
     subject = excluded.subject,
@@ -143,6 +205,12 @@ ON CONFLICT (connection, kind, id) DO UPDATE SET
     desired = excluded.desired,
     excluded = excluded.excluded,
     opts_in = excluded.opts_in,
+    opts_out = excluded.opts_out,
+    forces = excluded.forces,
+    must_force = o.must_force AND NOT excluded.opts_in,
+    address = excluded.address,
+    sms_address = excluded.sms_address,
+    n_outs = excluded.n_outs,
     waits_for = excluded.waits_for,
     case_code = excluded.case_code,
     batch_max = 100,
@@ -249,10 +317,11 @@ def ready(tx: Tx, connection: str, lanes: Sequence[Lane], now: datetime) -> list
 
 def claim(
     tx: Tx, connection: str, kind: Kind, lanes: Sequence[Lane], *, now: datetime, claim: UUID, packer: Packer,
-    riders: int = 0,
+    riders: int = 0, unsettled: datetime | None = None,
 ) -> list[Claimed]:  # fmt: skip
     """Lease up to a batch of due records of one kind: up to `riders` of realtime, then lane by lane in this order.
 
+    An opt-in stays where it is while anything restrains it; what was pushed since `unsettled` may still be on its way.
     Records of a refused batch travel apart from the others, in ever smaller company, until the bad one stands alone.
     """
     taken: list[Claimed] = []
@@ -262,8 +331,9 @@ def claim(
         if len(taken) >= size:
             break
         rows = tx.fetch_all(
-            _CLAIM,
+            _CLAIM_CONTACTS if kind is Kind.CONTACT else _CLAIM,
             {
+                "outs": OUTS, "unsettled": unsettled or now - LEASE,
                 "connection": connection, "kind": kind.value, "lane": lane.rank, "now": now, "claim": claim,
                 "until": now + LEASE, "limit": min(size - len(taken), most), "company": size if taken else None,
             },
@@ -281,26 +351,31 @@ def claim(
 
 
 # The first due record sets the company: all others of the claim have the same batch_max.
-_CLAIM = """
+_CLAIM_ALL = """
 WITH company AS (
     SELECT coalesce(%(company)s::smallint, (
-        SELECT batch_max FROM outbox
-        WHERE connection = %(connection)s AND kind = %(kind)s AND lane = %(lane)s AND state = 'due'
-          AND due_at <= %(now)s ORDER BY due_at LIMIT 1)) AS size
+        SELECT o.batch_max FROM outbox o
+        WHERE o.connection = %(connection)s AND o.kind = %(kind)s AND o.lane = %(lane)s AND o.state = 'due'
+          AND o.due_at <= %(now)s AND {free} ORDER BY o.due_at LIMIT 1)) AS size
 ), picked AS (
-    SELECT id FROM outbox
-    WHERE connection = %(connection)s AND kind = %(kind)s AND lane = %(lane)s AND state = 'due' AND due_at <= %(now)s
-      AND batch_max = (SELECT size FROM company)
-    ORDER BY due_at LIMIT least(%(limit)s, (SELECT size FROM company))
+    SELECT o.id FROM outbox o
+    WHERE o.connection = %(connection)s AND o.kind = %(kind)s AND o.lane = %(lane)s AND o.state = 'due'
+      AND o.due_at <= %(now)s AND o.batch_max = (SELECT size FROM company) AND {free}
+    ORDER BY o.due_at LIMIT least(%(limit)s, (SELECT size FROM company))
     FOR UPDATE SKIP LOCKED
 )
 UPDATE outbox o SET
     state = 'leased', claim = %(claim)s, leased_until = %(until)s, sent = o.desired, is_known = false,
-    was_opted_in = o.was_opted_in OR o.opts_in, attempts = least(o.attempts + 1, 30000), accepted_at = NULL
+    was_opted_in = o.was_opted_in OR o.opts_in, was_forced = o.was_forced OR o.forces,
+    opted_in_at = CASE WHEN o.opts_in THEN %(now)s ELSE o.opted_in_at END,
+    opted_out_at = CASE WHEN o.opts_out THEN %(now)s ELSE o.opted_out_at END,
+    attempts = least(o.attempts + 1, 30000), accepted_at = NULL
 FROM picked p
 WHERE o.connection = %(connection)s AND o.kind = %(kind)s AND o.id = p.id
 RETURNING o.id, o.body, o.desired, o.since, o.attempts, o.batch_max
 """
+_CLAIM = _CLAIM_ALL.replace("{free}", "true")
+_CLAIM_CONTACTS = _CLAIM_ALL.replace("{free}", f"NOT coalesce({RESTRAINED}, false)")
 
 
 def reap(tx: Tx, connection: str, now: datetime) -> int:

@@ -15,6 +15,7 @@ from isthmus.connections import sql as connections
 from isthmus.connections.config import ConnectionConfig
 from isthmus.connections.secrets import resolve
 from isthmus.connections.sql import Connected
+from isthmus.consent.policy import Policy
 from isthmus.db.embedded import Embedded
 from isthmus.db.pool import Database
 from isthmus.flows.road import Pace, Road, Shop
@@ -26,6 +27,7 @@ from isthmus.runtime import neighbours, rules
 from isthmus.runtime.settings import Settings
 from isthmus.shopify.bulk import Bulk
 from isthmus.shopify.client import Shopify
+from isthmus.shopify.consent import Consents
 from isthmus.shopify.reads import Reads
 from isthmus.web.hooks.verify import Door, Doors
 
@@ -154,7 +156,7 @@ class App:
         for n, store in enumerate(config.stores):
             own = rules.rules(connected, store, self.hash_key)
             client = self.shopify(connected, n)
-            shops[store.name] = Shop(store.name, own, Reads(client), Bulk(client), client)
+            shops[store.name] = Shop(store.name, own, Reads(client), Bulk(client), client, Consents(client, self.clock))
         return Road(
             connection=config.name,
             shops=shops,
@@ -173,9 +175,12 @@ class App:
                 enrichment_every=config.lanes.enrichment_every,
                 poll_every=config.lanes.poll_every,
                 watch_every=config.lanes.watch_every,
+                unsubscribes_every=config.consent.unsubscribes_every,
+                profiles_every=config.consent.profiles_every,
                 checkout_quiet=config.lanes.checkout_quiet,
                 drift_grace=config.reconcile.grace,
             ),
+            policy=Policy(config.consent.authority, config.consent.scope, config.consent.merge),
         )
 
     def shopify(

@@ -22,9 +22,12 @@ from procrastinate import PsycopgConnector, SyncPsycopgConnector
 from isthmus.cases import sql as cases
 from isthmus.cases.sql import Touch
 from isthmus.cases.triage import judge
+from isthmus.consent.writes import sql as writes
 from isthmus.db.pool import Database, is_away, is_passing
 from isthmus.flows import govern, watch
 from isthmus.flows.abandon import abandon
+from isthmus.flows.consent import profiles, unsubscribes
+from isthmus.flows.consent.write_back import write_back
 from isthmus.flows.deliver import deliver
 from isthmus.flows.poll import KINDS, poll, poll_checkouts
 from isthmus.flows.process import process
@@ -171,6 +174,18 @@ class Worker:
         def _reconcile(connection: str) -> None:
             self._shift("reconcile", connection, lambda _: self._reconcile(connection))
 
+        @engine.task(name="listen")
+        def _listen(connection: str) -> None:
+            self._shift("listen", connection, lambda _: self._listen(connection))
+
+        @engine.task(name="attend")
+        def _attend(connection: str) -> None:
+            self._shift("attend", connection, lambda _: self._attend(connection))
+
+        @engine.task(name="write_back")
+        def _write_back(connection: str) -> None:
+            self._shift("write_back", connection, lambda _: write_back(self._app.db, self._road(connection)).n)
+
         @engine.task(name="tell")
         def _tell(connection: str) -> None:
             self._look_after("tell", connection, lambda: telling.tell(self._app, connection))
@@ -205,8 +220,23 @@ class Worker:
 
     def _reconcile(self, connection: str) -> int:
         """A shift of a run that may take the night; how it goes on is written down."""
+        return int(self._reconciler.shift(connection, self._goes_on()))
+
+    def _listen(self, connection: str) -> int:
+        unsubscribes.hear(self._app.db, self._road(connection))
+        return 0  # once a look; the timetable rings again
+
+    def _attend(self, connection: str) -> int:
+        """A look at whose profile changed, then at those of whom something was under way."""
+        road = self._road(connection)
+        if profiles.is_due(self._app.db, road):
+            profiles.hear(self._app.db, road, self._goes_on())
+        return profiles.look_again(self._app.db, road)
+
+    def _goes_on(self) -> Callable[[], bool]:
+        """Whether there is time left in a shift that begins now."""
         until = time.monotonic() + SHIFT
-        return int(self._reconciler.shift(connection, lambda: not self._over.is_set() and time.monotonic() < until))
+        return lambda: not self._over.is_set() and time.monotonic() < until
 
     def _settle(self, connection: str) -> int:
         self._settled_at[connection] = time.monotonic()
@@ -305,10 +335,13 @@ class Worker:
             outbox.reap(tx, name, now)
             has_writes = road.is_live and outbox.due(tx, name, now, lanes)
             is_open = outbox.awaits_settlement(tx, name)
+            has_consent = road.is_live and writes.is_due(tx, name, now)
         if has_events:
             self._bells.ring("process", name)
         if has_writes:
             self._bells.ring("push", name)
+        if has_consent:
+            self._bells.ring("write_back", name)
         if is_open and time.monotonic() - self._settled_at.get(name, 0.0) >= SETTLE_EVERY:
             self._bells.ring("settle", name)
 
@@ -334,6 +367,10 @@ class Worker:
                     if window.is_due(mark.at if mark else None, now, road.pace.poll_every):
                         self._bells.ring("poll", name, store=store, kind=kind)
             self._bells.ring("abandon", name)
+            self._bells.ring("attend", name)
+            mark = marks.get(("", unsubscribes.MARK))
+            if window.is_due(mark.at if mark else None, now, road.pace.unsubscribes_every):
+                self._bells.ring("listen", name)
             if is_asked(marks, now):
                 self._bells.ring("remap", name)
             if self._reconciler.is_due(name):

@@ -1,0 +1,102 @@
+"""Take what was said on the platform's side: into the ledger, and to everybody it is about."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+
+from isthmus.cases import sql as cases
+from isthmus.cases.sql import Touch
+from isthmus.consent.sql import Heard
+from isthmus.db.pool import Database, Tx
+from isthmus.flows.consent import standing
+from isthmus.flows.road import Road
+from isthmus.flows.told import REMAP
+from isthmus.identity import sql as identity
+from isthmus.identity.profiles import sql as profiles
+from isthmus.inbox import sql as inbox
+from isthmus.kit.email import normalise
+from isthmus.model.consent import OUT, Channel, Claim
+from isthmus.model.event import Hint
+from isthmus.model.failure import Failure
+from isthmus.model.lane import Lane
+
+GUEST = "consent.guest_opted_out"
+
+LOOK_AFTER = timedelta(seconds=15)
+"""When the platform is asked again about somebody, after what we sent may have been applied."""
+
+
+class Said(Struct, frozen=True):
+    """One statement of the platform's side, by whom in its own words (profile:…), and the event that brought it."""
+
+    claim: Claim
+    who: str
+    event_id: int | None = None
+
+
+def take(tx: Tx, road: Road, said: Sequence[Said], now: datetime) -> list[Said]:
+    """Write statements down, each once, and have everybody mapped again whose standing they change, at once.
+
+    Returns those opt-outs that no customer of any shop answers to: whoever calls looks for them in the shops.
+    """
+    if not said:
+        return []
+    heard = [Heard("", one.claim, is_word=True, event_id=one.event_id) for one in said]
+    standings = standing.hear(tx, road, heard, (), now, is_once=True)
+    emails = {e for one in said if one.claim.channel is Channel.EMAIL and (e := normalise(one.claim.address))}
+    links = identity.of_emails(tx, road.connection, sorted(emails))
+    spoken = standings.speakers()
+    for store in road.shops:
+        moved = {link.customer_id for link in links if link.store == store and _is_moved(standings, link.email)}
+        moved |= {number for at, number in spoken if at == store}
+        hints = [Hint(REMAP, f"customer:{number}", Lane.REALTIME, now) for number in sorted(moved)]
+        inbox.tell(tx, road.connection, store, hints, now)
+    profiles.look_again(tx, road.connection, sorted(emails), now + road.pace.settle_after + LOOK_AFTER)
+    known = {link.email for link in links}
+    return [
+        one
+        for one in said
+        if one.claim.channel is Channel.EMAIL
+        and one.claim.state in OUT
+        and (email := normalise(one.claim.address))
+        and email not in known
+        and _is_moved(standings, email)
+    ]
+
+
+def _is_moved(standings: standing.Standings, email: str | None) -> bool:
+    return email is not None and standings.name(Channel.EMAIL, email) in standings.moved
+
+
+def look_for(db: Database, road: Road, guests: Sequence[Said], *, is_told: bool = True) -> int:
+    """Ask every shop, by exact address, for people whom we do not know there; how many are there.
+
+    Somebody whom a shop knows is read, and the opt-out goes back with that. A guest's stays in the ledger, where it
+    holds against the next checkout's opt-in until that is later and proven; `is_told` makes an item of it.
+    """
+    if not guests:
+        return 0
+    found: set[str] = set()
+    is_sure = True
+    addresses = {one.claim.address: one for one in guests}
+    for store, shop in road.shops.items():
+        if shop.consents is None:
+            continue
+        try:
+            there = shop.consents.find(sorted(addresses))
+        except Failure:
+            is_sure = False  # could not look: the shop's own poll or reading brings them in
+            continue
+        numbers = sorted(number for number in there.values() if number is not None)
+        now = road.clock.now()
+        with db.transaction() as tx:
+            hints = [Hint("poll/customer", f"customer:{number}", Lane.REALTIME, now) for number in numbers]
+            inbox.tell(tx, road.connection, store, hints, now)
+        found |= {address for address, number in there.items() if number is not None}
+    nobody = [one for address, one in addresses.items() if address not in found]
+    if is_sure and is_told and nobody:
+        now = road.clock.now()
+        with db.transaction() as tx:
+            cases.touch(tx, road.connection, [Touch(GUEST, one.who) for one in nobody], now)
+    return len(found)

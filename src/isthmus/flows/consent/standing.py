@@ -1,0 +1,100 @@
+"""Write statements down with the rule that decided, and tell where the addresses behind them stand."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+import msgspec
+from msgspec import Struct
+
+from isthmus.consent import sql as ledger
+from isthmus.consent.decide import NOTHING, Standing, Statement, decide
+from isthmus.consent.policy import Policy
+from isthmus.consent.sql import Address, Heard
+from isthmus.db.pool import Tx
+from isthmus.flows.road import Road
+from isthmus.model.consent import Channel
+from isthmus.model.customer import Customer
+
+
+class Standings(Struct, frozen=True):
+    """What was stated about some addresses, and so where each stands in each store.
+
+    `moved` are those whose standing was changed by what was just heard.
+    """
+
+    policy: Policy
+    hash_key: bytes
+    said: dict[Address, list[Statement]]
+    moved: frozenset[Address] = frozenset()
+
+    def of(self, channel: Channel, plain: str | None, store: str) -> Standing:
+        """Where an address stands in a store; nothing said where there is no address."""
+        if not plain:
+            return NOTHING
+        return decide(self.said.get(self.name(channel, plain), []), self.policy, store)
+
+    def name(self, channel: Channel, plain: str) -> Address:
+        return channel, ledger.address(self.hash_key, channel, plain)
+
+    def speakers(self) -> set[tuple[str, int]]:
+        """The stores' customers who spoke for an address that stands elsewhere now."""
+        return {
+            (s.store, s.customer_id)
+            for named in self.moved
+            for s in self.said.get(named, [])
+            if s.customer_id is not None
+        }
+
+
+def hear(
+    tx: Tx, road: Road, heard: Sequence[Heard], people: Iterable[Customer], now: datetime, *, is_once: bool = False
+) -> Standings:
+    """Append what was heard, each with the rule that decided; where those addresses and these people's stand.
+
+    `is_once` leaves out what was said before by the same way at the same time: lists are read again and again.
+    """
+    wanted = {(channel, ledger.address(road.hash_key, channel, plain)) for channel, plain in _addresses(people)}
+    wanted |= {(h.claim.channel, ledger.address(road.hash_key, h.claim.channel, h.claim.address)) for h in heard}
+    said = ledger.statements(tx, road.connection, sorted(wanted))
+    if not heard:
+        return Standings(road.policy, road.hash_key, said)
+    stores = ["", *sorted(road.shops)]
+    before = {named: [decide(said.get(named, []), road.policy, store) for store in stores] for named in wanted}
+    ruled = []
+    for h in heard:
+        named = (h.claim.channel, ledger.address(road.hash_key, h.claim.channel, h.claim.address))
+        mine = said.setdefault(named, [])
+        made = Statement(
+            h.claim.state, h.claim.source, now, h.claim.at, h.store, h.claim.customer_id, h.claim.level, h.is_word
+        )
+        if any(_is_again(made, known, is_once=is_once) for known in mine):
+            continue
+        mine.append(made)
+        ruled.append(msgspec.structs.replace(h, rule=decide(mine, road.policy, h.store).rule))
+    ledger.append(tx, road.connection, ruled, road.hash_key, now)
+    moved = {
+        named for named in wanted if [decide(said.get(named, []), road.policy, s) for s in stores] != before[named]
+    }
+    return Standings(road.policy, road.hash_key, said, frozenset(moved))
+
+
+def of_addresses(tx: Tx, road: Road, addresses: Iterable[tuple[Channel, str]]) -> Standings:
+    """Where these addresses stand."""
+    wanted = {(channel, ledger.address(road.hash_key, channel, plain)) for channel, plain in addresses}
+    return Standings(road.policy, road.hash_key, ledger.statements(tx, road.connection, sorted(wanted)))
+
+
+def _is_again(made: Statement, known: Statement, *, is_once: bool) -> bool:
+    """Whether this is written down already: what came too late before, or what a list told before."""
+    if made.is_word or known.is_word:
+        is_same_sort = is_once and made.is_word and known.is_word and made.at is not None
+    else:
+        is_same_sort = True
+    return is_same_sort and (known.state, known.source, known.at, known.store) == (
+        made.state, made.source, made.at, made.store,
+    )  # fmt: skip
+
+
+def _addresses(people: Iterable[Customer]) -> set[tuple[Channel, str]]:
+    found = {(Channel.EMAIL, one.email) for one in people if one.email}
+    return found | {(Channel.SMS, one.phone) for one in people if one.phone}

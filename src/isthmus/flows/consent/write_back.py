@@ -1,0 +1,241 @@
+"""Bring an opt-out to the shops, and what the platform's people proved, and see that it stays there.
+
+What a shop should say is wished in the transaction that found it out (`wish`). It is written in the order of a
+customer's statements, and is done when a reading shows it some seconds later: a write can be taken and not kept.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from msgspec import Struct
+
+from isthmus.cases import sql as cases
+from isthmus.cases.sql import Touch
+from isthmus.consent.decide import Stance, Standing
+from isthmus.consent.writes import sql as writes
+from isthmus.consent.writes.sql import Claimed, Wished
+from isthmus.db.pool import Database, Tx
+from isthmus.flows import trouble
+from isthmus.flows.change import Change
+from isthmus.flows.consent import statements
+from isthmus.flows.consent.standing import Standings
+from isthmus.flows.road import Road
+from isthmus.inbox import sql as inbox
+from isthmus.kit.backoff import wait_for
+from isthmus.kit.ids import claim_id
+from isthmus.model.consent import IN, OUT, Channel
+from isthmus.model.customer import Consent, Customer
+from isthmus.model.event import Hint
+from isthmus.model.failure import Failure
+from isthmus.model.lane import Lane
+from isthmus.shopify.consent import Answer, Outcome, Wish
+
+AT_ONCE = 20
+"""Writes of one request."""
+
+LOOK_AFTER = timedelta(seconds=10)
+"""A write that did not stay was seen undone three seconds later (F09 in docs/reference/failure-cases.md)."""
+
+BELIEVE_AFTER = 3
+"""Writes that must come to nothing before people are told."""
+
+REFUSED = "storefront.consent_refused"
+
+SECOND = timedelta(seconds=1)
+"""What the shop's times are rounded to."""
+
+
+class Written(Struct, frozen=True):
+    """What one round did: writes sent, and writes that were looked at again."""
+
+    n_sent: int = 0
+    n_looked: int = 0
+
+    @property
+    def n(self) -> int:
+        return self.n_sent + self.n_looked
+
+
+# Wish ----------------------------------------------------------------------------------------------------------------
+
+
+def wish(tx: Tx, road: Road, changes: Sequence[Change], standings: Standings, now: datetime) -> None:
+    """Want the shop to say where its customers stand, where it says otherwise; and no more where it does not."""
+    wished: list[Wished] = []
+    done = []
+    for change in changes:
+        customer, store = change.after, change.key[1]
+        for channel in Channel:
+            want = None
+            if isinstance(customer, Customer) and customer.is_read:
+                want = _wanted(customer, channel, store, standings)
+            if want is not None:
+                wished.append(want)
+            elif isinstance(change.last, Customer):
+                done.append((store, change.last.id, channel))
+    mended = writes.withdraw(tx, road.connection, done)
+    writes.wish(tx, road.connection, wished, now)
+    for store, number in mended:
+        cases.resolve(tx, road.connection, REFUSED, now, "consent", subjects=[f"customer:{number}"], store=store)
+
+
+def _wanted(customer: Customer, channel: Channel, store: str, standings: Standings) -> Wished | None:
+    plain, word = statements.of(channel, customer)
+    standing = standings.of(channel, plain, store)
+    if plain is None or word is None or standing.by is None or not _is_for_the_shop(word, standing):
+        return None
+    level = (standing.by.level or word.level or "SINGLE_OPT_IN") if standing.stance is Stance.IN else "SINGLE_OPT_IN"
+    state = IN if standing.stance is Stance.IN else "UNSUBSCRIBED"
+    name = standings.name(channel, plain)[1]
+    return Wished(store, customer.id, channel, name, state, level, standing.by.since, word.updated_at)
+
+
+def _is_for_the_shop(word: Consent, standing: Standing) -> bool:
+    """Whether the shop must hear of it: of an opt-out where it would write to somebody, or that was said elsewhere; of
+    an opt-in only where it was proven on the platform. What one shop heard is no opt-in of another's.
+    """
+    assert standing.by is not None  # noqa: S101 - the caller has looked
+    is_theirs = standing.by.side == "platform"
+    match standing.stance:
+        case Stance.OUT:
+            return word.state in (IN, "PENDING") or (is_theirs and word.state not in OUT)
+        case Stance.IN:
+            return is_theirs and standing.by.is_proven and word.state != IN
+        case _:
+            return False
+
+
+# Write ---------------------------------------------------------------------------------------------------------------
+
+
+def write_back(db: Database, road: Road) -> Written:
+    """One round: look at what was written a while ago, then write what is due. In shadow mode nothing is written."""
+    if not road.is_live:
+        return Written()
+    return Written(_write(db, road), _look(db, road))
+
+
+def _write(db: Database, road: Road) -> int:
+    claim, now = claim_id(), road.clock.now()
+    with db.transaction() as tx:
+        due = writes.claim(tx, road.connection, "due", now, claim, AT_ONCE)
+    for store, rows in _by_store(due).items():
+        shop = road.shops.get(store)
+        if shop is None or shop.consents is None:
+            with db.transaction() as tx:
+                writes.forget(tx, road.connection, rows, claim)
+            continue
+        try:
+            answers = shop.consents.write([_wish(row, road.clock.now()) for row in rows])
+        except Failure as failure:
+            _failed(db, road, store, rows, claim, failure)
+        else:
+            with db.transaction() as tx:
+                _answered(tx, road, store, list(zip(rows, answers, strict=True)), claim)
+    return len(due)
+
+
+def _wish(row: Claimed, now: datetime) -> Wish:
+    """A shop keeps the latest statement, so ours must not be older than the one it is to replace."""
+    at = row.at
+    if row.above is not None and at - SECOND < row.above:
+        at = now
+    return Wish(row.customer_id, row.channel, "SUBSCRIBED" if row.state == IN else "UNSUBSCRIBED", at, row.level)
+
+
+def _answered(tx: Tx, road: Road, store: str, answers: Sequence[tuple[Claimed, Answer]], claim: UUID) -> None:
+    now = road.clock.now()
+    taken = [row for row, answer in answers if answer.outcome is Outcome.WRITTEN]
+    writes.note(tx, road.connection, taken, now)
+    writes.settle(tx, road.connection, taken, claim, "written", now=now, due_at=now + LOOK_AFTER, is_attempt=True)
+    gone = [row for row, answer in answers if answer.outcome is Outcome.GONE]
+    writes.forget(tx, road.connection, gone, claim)
+    unwritten = [(row, answer) for row, answer in answers if answer.outcome in (Outcome.REFUSED, Outcome.NOTHING)]
+    for row, answer in unwritten:
+        _again(tx, road, row, claim, answer.code or answer.outcome.value, is_final=_is_final(answer))
+    # A reading tells what became of a customer who is gone, or has no such address any more.
+    odd = {row.customer_id for row in gone} | {row.customer_id for row, a in unwritten if a.outcome is Outcome.NOTHING}
+    hints = [Hint("poll/customer", f"customer:{number}", Lane.REALTIME, now) for number in sorted(odd)]
+    inbox.tell(tx, road.connection, store, hints, now)
+
+
+def _is_final(answer: Answer) -> bool:
+    return answer.outcome is Outcome.REFUSED and answer.code != "INTERNAL_ERROR"
+
+
+def _again(tx: Tx, road: Road, row: Claimed, claim: UUID, why: str, *, is_final: bool = False) -> None:
+    """It came to nothing: later again, and when that does not help, a case. The shop goes on writing to somebody who
+    does not want it, so it is tried for ever, if rarely.
+    """
+    now = road.clock.now()
+    is_hopeless = is_final or row.attempts + 1 >= BELIEVE_AFTER
+    if is_hopeless:
+        touch = Touch(REFUSED, f"customer:{row.customer_id}", row.store, f"{row.channel}, {row.state}: {why}")
+        cases.touch(tx, road.connection, [touch], now)
+    wait = timedelta(hours=6) if is_hopeless else timedelta(seconds=5 * (row.attempts + 1))
+    status = "refused" if is_hopeless else "due"
+    writes.settle(tx, road.connection, [row], claim, status, now=now, due_at=now + wait)
+
+
+def _failed(db: Database, road: Road, store: str, rows: Sequence[Claimed], claim: UUID, failure: Failure) -> None:
+    """Nobody's statement is at fault. Writing again what may have arrived does no harm."""
+    now = road.clock.now()
+    n = max(row.attempts for row in rows) + 1
+    wait = wait_for(min(n, 8), failure.retry_after) or timedelta(minutes=10)
+    with db.transaction() as tx:
+        writes.settle(tx, road.connection, rows, claim, "due", now=now, due_at=now + wait)
+        if n >= BELIEVE_AFTER or failure.code == "storefront.scope_missing":
+            cases.touch(tx, road.connection, [trouble.sign(failure, store=store)], now)
+
+
+# Look ----------------------------------------------------------------------------------------------------------------
+
+
+def _look(db: Database, road: Road) -> int:
+    """Read what was written: it is done when the shop says so, whatever it answered then."""
+    claim, now = claim_id(), road.clock.now()
+    with db.transaction() as tx:
+        written = writes.claim(tx, road.connection, "written", now, claim, 2 * AT_ONCE)
+    for store, rows in _by_store(written).items():
+        shop = road.shops.get(store)
+        if shop is None:
+            continue  # its rows are forgotten when they are due again
+        try:
+            found = shop.reader.customers(sorted({row.customer_id for row in rows}))
+        except Failure:
+            with db.transaction() as tx:
+                writes.settle(
+                    tx, road.connection, rows, claim, "written", now=now, due_at=now + LOOK_AFTER, is_attempt=False
+                )
+            continue
+        with db.transaction() as tx:
+            _seen(tx, road, store, rows, found, claim)
+    return len(written)
+
+
+def _seen(
+    tx: Tx, road: Road, store: str, rows: Sequence[Claimed], found: Mapping[int, Customer | None], claim: UUID
+) -> None:
+    now = road.clock.now()
+    hints = []
+    for row in rows:
+        customer = found.get(row.customer_id)
+        word = statements.of(row.channel, customer)[1] if customer is not None else None
+        # The reading itself goes the way of every reading, so that what we know follows.
+        hints.append(Hint("poll/customer", f"customer:{row.customer_id}", Lane.REALTIME, now))
+        if word is None or (word.state == IN) == (row.state == IN):
+            writes.forget(tx, road.connection, [row], claim)
+            cases.resolve(
+                tx, road.connection, REFUSED, now, "consent", subjects=[f"customer:{row.customer_id}"], store=store
+            )
+        else:
+            _again(tx, road, row, claim, "it was taken and not kept")
+    inbox.tell(tx, road.connection, store, hints, now)
+
+
+def _by_store(rows: Sequence[Claimed]) -> dict[str, list[Claimed]]:
+    found: dict[str, list[Claimed]] = {}
+    for row in rows:
+        found.setdefault(row.store, []).append(row)
+    return found

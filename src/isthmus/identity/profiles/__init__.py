@@ -1,0 +1,1 @@
+"""What the platform says of its people, as last seen."""

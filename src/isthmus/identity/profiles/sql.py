@@ -1,0 +1,101 @@
+"""What the platform was last seen to say of each of its people."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from msgspec import Struct
+
+from isthmus.db.pool import Tx
+
+
+class Profile(Struct, frozen=True):
+    """One person of the platform's, as it said at `seen_at`: email normalised, phone in E.164.
+
+    `email_optin` is the platform's own word (EXPLICITLY_OPTEDIN, EXPLICITLY_OPTEDOUT, NOT_SPECIFIED), None where nobody
+    said anything; `look_at` is when it is to be looked at again, since something of it was under way.
+    """
+
+    id: str
+    email: str | None
+    phone: str | None
+    customer_id: str | None
+    email_optin: str | None
+    sms_optin: bool | None
+    seen_at: datetime
+    look_at: datetime | None = None
+
+
+def known(tx: Tx, connection: str, ids: Sequence[str]) -> dict[str, Profile]:
+    """These profiles as they were last seen."""
+    rows = tx.fetch_as(
+        Profile, f"SELECT {_COLUMNS} FROM profile WHERE connection = %s AND id = ANY(%s)",  # noqa: S608
+        (connection, list(ids)),
+    )  # fmt: skip
+    return {row.id: row for row in rows}
+
+
+def save(tx: Tx, connection: str, profiles: Sequence[Profile]) -> None:
+    """These are how they were seen now; what was seen later stays."""
+    if not profiles:
+        return
+    tx.execute(
+        """INSERT INTO profile AS p
+               (connection, id, email, phone, customer_id, email_optin, sms_optin, seen_at, look_at)
+           SELECT %(connection)s, id, email, phone, customer_id, email_optin, sms_optin, seen_at, look_at
+           FROM unnest(%(ids)s::text[], %(emails)s::text[], %(phones)s::text[], %(customers)s::text[],
+                       %(optins)s::text[], %(sms)s::boolean[], %(seen)s::timestamptz[], %(look)s::timestamptz[])
+             AS n (id, email, phone, customer_id, email_optin, sms_optin, seen_at, look_at) ORDER BY id
+           ON CONFLICT (connection, id) DO UPDATE SET
+               email = excluded.email, phone = excluded.phone, customer_id = excluded.customer_id,
+               email_optin = excluded.email_optin, sms_optin = excluded.sms_optin, seen_at = excluded.seen_at,
+               look_at = excluded.look_at
+           WHERE p.seen_at <= excluded.seen_at""",
+        {
+            "connection": connection,
+            "ids": [p.id for p in profiles],
+            "emails": [p.email for p in profiles],
+            "phones": [p.phone for p in profiles],
+            "customers": [p.customer_id for p in profiles],
+            "optins": [p.email_optin for p in profiles],
+            "sms": [p.sms_optin for p in profiles],
+            "seen": [p.seen_at for p in profiles],
+            "look": [p.look_at for p in profiles],
+        },
+    )
+
+
+def forget(tx: Tx, connection: str, ids: Sequence[str]) -> None:
+    """These are no more on the platform."""
+    tx.execute("DELETE FROM profile WHERE connection = %s AND id = ANY(%s)", (connection, list(ids)))
+
+
+def to_look_at(tx: Tx, connection: str, now: datetime, limit: int) -> list[Profile]:
+    """Profiles whose time to be looked at again has come, the longest waiting first."""
+    return tx.fetch_as(
+        Profile,
+        f"""SELECT {_COLUMNS} FROM profile WHERE connection = %s AND look_at <= %s
+            ORDER BY look_at LIMIT %s""",  # noqa: S608
+        (connection, now, limit),
+    )
+
+
+def look_again(tx: Tx, connection: str, emails: Sequence[str], at: datetime) -> None:
+    """Look again at the profiles of these addresses, at a time or when they were to be looked at anyway."""
+    if emails:
+        tx.execute(
+            """UPDATE profile SET look_at = least(look_at, %s) WHERE (connection, id) IN (
+                   SELECT connection, id FROM profile WHERE connection = %s AND email = ANY(%s)
+                   ORDER BY id FOR UPDATE SKIP LOCKED)""",
+            (at, connection, list(emails)),
+        )
+
+
+def of_emails(tx: Tx, connection: str, emails: Sequence[str]) -> list[Profile]:
+    """The profiles that answer to one of these addresses (normalised)."""
+    return tx.fetch_as(
+        Profile, f"SELECT {_COLUMNS} FROM profile WHERE connection = %s AND email = ANY(%s) ORDER BY id",  # noqa: S608
+        (connection, list(emails)),
+    )  # fmt: skip
+
+
+_COLUMNS = "id, email, phone, customer_id, email_optin, sms_optin, seen_at, look_at"

@@ -1,0 +1,1 @@
+"""What holds an opt-in back."""

@@ -1,0 +1,1 @@
+"""What contacts were sent to say about consent."""

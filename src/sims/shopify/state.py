@@ -14,6 +14,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 
+from sims.shopify.later import Later
+from sims.statements import Statements
+
 ZERO = Decimal("0.00")
 SECOND = timedelta(seconds=1)
 
@@ -596,6 +599,7 @@ class Store:
         default_factory=lambda: [Definition("CUSTOMER", "loyalty", "points", "Points", "number_integer")]
     )
     last_order_number: int = 1000
+    statements: Statements = field(default_factory=Statements)  # shared by all stores and both sides
     version: int = 0  # rises with every mutation: whoever caches a sorted view compares it
     touched: list[Dated] = field(default_factory=list)  # records whose `updated_at` moved, in order
 
@@ -670,6 +674,7 @@ class World:
     same_second: bool = False  # let two changes to one record carry the same updated_at
     building: bool = False  # while history is laid down, customers are summed once at the end
     transactions_in_shop_money: bool = False  # in REST bodies; else in the currency the customer paid
+    later: Later = field(default_factory=Later)  # what the shops do by themselves
     merge_touches_orders: bool = True  # whether a merge bumps the loser's orders is not documented
 
     def next_id(self) -> int:

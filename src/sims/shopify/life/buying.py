@@ -70,7 +70,9 @@ def somebody_orders(made: World, store: Store, rng: random.Random, at: datetime)
     if buyer:
         events += people.summarise(made, store, buyer, at)
         if basket.buyer_accepts_marketing and buyer.email_consent.state != "SUBSCRIBED":
-            events += people.email_consent(made, store, buyer, EmailConsent("SUBSCRIBED", "SINGLE_OPT_IN", at), at)
+            events += people.email_consent(
+                made, store, buyer, EmailConsent("SUBSCRIBED", "SINGLE_OPT_IN", at), at, way="checkout"
+            )
     return events
 
 

@@ -32,6 +32,7 @@ class Control:
             "tape": self._tape,
             "life": lambda _: {"rate": town.life_rate, "steps": town.n_steps},
             "report": lambda _: town.report(),
+            "statements": self._statements,
             "acknowledged": lambda _: {"items": town.deliveries.acknowledged()},
             "assumptions": lambda _: shopify_assumptions.listed() + ometria_assumptions.listed(),
         }
@@ -49,6 +50,7 @@ class Control:
             "native-import": lambda _: town.import_natively(),
             "agency-script": lambda body: town.script(int(body.get("n", 3))),
             "preference-centre": self._preference_centre,
+            "merge-profiles": self._merge_profiles,
         }
 
     def handle(self, request: Request) -> Response:
@@ -133,8 +135,8 @@ class Control:
         return {"access_token": self._town.shopify.static_token(self._domain(body["shop"]))}
 
     def _happen(self, body: Body) -> dict[str, Any]:
-        """`{"shop", "deed", "customer", "secret"}`: something rare, on demand."""
-        _only(body, "shop", "deed", "customer", "secret")
+        """`{"shop", "deed", "customer", "secret", "other", "state", "channel"}`: something on demand."""
+        _only(body, "shop", "deed", "customer", "secret", "other", "state", "channel")
         return {"topics": self._town.happen(body["shop"], body)}
 
     def _sow(self, body: Body) -> dict[str, Any]:
@@ -147,9 +149,27 @@ class Control:
         return self._town.store(shop).shop.domain
 
     def _preference_centre(self, body: Body) -> dict[str, Any]:
-        """`{"email" | "profile_id", "action": "unsubscribe" | "subscribe", "type"}`: a person decides by themselves."""
-        _only(body, "email", "profile_id", "action", "type")
+        """`{"email" | "profile_id", "action": "unsubscribe" | "subscribe", "type", "channel", "way", "forced"}`.
+
+        A person decides by themselves: how they unsubscribe is `type`, with `way` it goes by a form or a file.
+        """
+        _only(body, "email", "profile_id", "action", "type", "channel", "way", "forced")
         return self._town.ometria.decide(**body)
+
+    def _merge_profiles(self, body: Body) -> dict[str, Any]:
+        """`{"survivor", "customers_to_merge"}`, as the API names people: staff merge them in the back office."""
+        _only(body, "survivor", "customers_to_merge")
+        return self._town.ometria.merge_by_hand(body["survivor"], body["customers_to_merge"])
+
+    def _statements(self, query: Mapping[str, str]) -> dict[str, Any]:
+        """What people, and programs, said about being written to; `side`, `channel`, `address` choose, `people=1`."""
+        since, limit = int(query.get("since", 0)), int(query.get("limit", 1000))
+        wanted: dict[str, Any] = {name: query[name] for name in ("side", "account", "channel", "way") if name in query}
+        if "address" in query:
+            wanted["address"] = query["address"].strip().lower()
+        if query.get("people") == "1":
+            wanted["is_own_write"] = False
+        return {"items": self._town.statements.read(since, limit, **wanted)}
 
 
 def _listing(items: Iterable[Any], request: Request) -> Response:

@@ -92,7 +92,9 @@ def unsubscribe(world: World, store: Store, account: Account, told: list[Unsubsc
             known = store.customers.get(int(number)) if value.startswith(space) and number.isdecimal() else None
             if known is not None and known.email_consent.state == "SUBSCRIBED":
                 said = EmailConsent("UNSUBSCRIBED", known.email_consent.opt_in_level, now)
-                events += people.email_consent(world, store, known, said, now)
+                events += people.email_consent(
+                    world, store, known, said, now, way="native_unsubscriptions", is_own_write=True
+                )
     return events
 
 

@@ -25,6 +25,7 @@ from sims.shopify.runner import Runner
 from sims.shopify.state import Store
 from sims.shopify.troubles import Trouble
 from sims.shopify.truth import KINDS
+from sims.statements import Statements
 from sims.tape import Tape
 from sims.wire import Request, Response
 
@@ -49,7 +50,8 @@ class Neighbourhood:
         self.clock = clock
         self.faults = Faults(seed)
         self.tape = Tape()
-        self.ometria = Ometria(clock, self.faults, self.tape, Settings(seed=seed))
+        self.statements = Statements()
+        self.ometria = Ometria(clock, self.faults, self.tape, Settings(seed=seed), self.statements)
         self._busy = threading.RLock()
         self._runner: Runner | None = None
         self._clerk: Clerk | None = None
@@ -67,8 +69,9 @@ class Neighbourhood:
             self._dice = random.Random(seed)
             self.faults.reset(seed)
             self.tape.clear()
+            self.statements.clear()
             self.ometria.reset(seed)
-            self.world = world.build(seed, sizes.customers, sizes.orders, sizes.products, self.clock)
+            self.world = world.build(seed, sizes.customers, sizes.orders, sizes.products, self.clock, self.statements)
             self.deliveries = deliveries = Deliveries(self.world, self.faults)
 
             def emit(events: list[Event]) -> None:
@@ -242,7 +245,8 @@ class Neighbourhood:
         return [{name: getattr(store.shop, name) for name in names} for store in self.world.stores.values()]
 
     def tick(self) -> None:
-        """Do what is due by the clock: the platform applies pushes, bulk operations go on."""
+        """Do what is due by the clock: what shops do by themselves, applying pushes, bulk operations."""
+        self.shopify.tick()
         self.ometria.tick()
         self._write_beside(self.clock.now())
         if not self.shopify.bulk.is_served:
@@ -254,9 +258,22 @@ class Neighbourhood:
             for _ in range(steps):
                 with self.world.lock:
                     self.deliveries.take(life.step(self.world, self._dice))
-                if self.faults.strikes("ometria.p_unsubscribe"):
-                    self.ometria.unsubscribe_somebody()
+                self._change_minds()
             self.n_steps += steps
+
+    def _change_minds(self) -> None:
+        """Let people think again, on either side, as often as the knobs say."""
+        ometria = self.ometria
+        for knob, deed in (
+            ("ometria.p_unsubscribe", ometria.unsubscribe_somebody),
+            ("ometria.p_unlisted", ometria.opt_somebody_out_unlisted),
+            ("ometria.p_resubscribe", ometria.resubscribe_somebody),
+        ):
+            if self.faults.strikes(knob):
+                deed()
+        if self.faults.strikes("shopify.p_change_of_mind"):
+            with self.world.lock:
+                self.deliveries.take(life.change_of_mind(self.world, self._dice))
 
     def report(self) -> dict[str, Any]:
         """Return counts per kind on both sides, injected faults and what became of deliveries."""

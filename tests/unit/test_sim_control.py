@@ -100,6 +100,8 @@ def test_switches_play_the_other_side(town: Town) -> None:
         ("deeds", {"shop": "uk", "deed": "burn"}),
         ("deeds", {"shop": "uk", "deed": "redact", "customer": 1}),
         ("preference-centre", {"email": "nobody@example.com"}),
+        ("merge-profiles", {"survivor": {"type": "profile_hash", "value": "x"}, "customers_to_merge": []}),
+        ("deeds", {"shop": "uk", "deed": "merge", "customer": 1, "other": 2}),
     ],
 )
 def test_a_wrong_order_is_refused_with_the_reason(town: Town, path: str, body: Any) -> None:
@@ -182,6 +184,43 @@ def test_a_person_unsubscribes_in_the_preference_centre(town: Town) -> None:
     profile = town.ask("POST", "preference-centre", {"email": "a@example.com"}).json()
     assert profile["marketing_optin"] == "EXPLICITLY_OPTEDOUT"
     assert len(town.ask("GET", "platform/unsubscribes").json()["items"]) == 1
+
+
+def test_people_speak_by_every_way_and_each_word_stands_in_the_record(town: Town) -> None:
+    town.push({**CONTACT, "marketing_optin": "EXPLICITLY_OPTEDIN", "phone_number": "+447400123456"})
+    town.push({**CONTACT, "id": "uk:2", "email": "b@example.com"})
+    town.ask("POST", "clock", {"advance": 5})
+    for said in ({"way": "form"}, {"way": "csv", "action": "subscribe", "forced": True}, {"channel": "sms"}):
+        town.ask("POST", "clock", {"advance": 5})
+        assert town.ask("POST", "preference-centre", {"email": "a@example.com", **said}).status == 200
+    assert len(town.ask("GET", "platform/unsubscribes").json()["items"]) == 1
+    heard = town.ask("GET", "statements", side="ometria", people="1").json()["items"]
+    assert [(one["channel"], one["way"], one["state"], one["at"][11:19]) for one in heard] == [
+        ("email", "form", "UNSUBSCRIBED", "09:00:10"),
+        ("email", "csv", "SUBSCRIBED", "09:00:15"),
+        ("sms", "stopword_unsubscribe_TF", "UNSUBSCRIBED", "09:00:20"),
+    ]
+    by_address = town.ask("GET", "statements", side="ometria", address=" A@example.com").json()["items"]
+    assert [one["way"] for one in by_address] == ["api", "form", "csv"]
+    assert by_address[0]["is_own_write"] is True
+    named = [{"type": "email_address", "value": f"{name}@example.com"} for name in "ab"]
+    assert town.ask("POST", "merge-profiles", {"survivor": named[0], "customers_to_merge": named[1:]}).status == 200
+    assert town.ask("GET", "report").json()["ometria"]["profiles"] == 1
+
+
+def test_a_customer_of_a_shop_speaks_and_two_are_merged_on_demand(town: Town) -> None:
+    one, two = [each["id"] for each in town.ask("GET", "truth/uk/customers").json()["items"] if each["email"]][:2]
+    topics = ["customers_email_marketing_consent/update", "customers/update"]
+    since = str(town.ask("GET", "statements").json()["items"][-1]["n"])
+    for state in ("UNSUBSCRIBED", "SUBSCRIBED"):
+        told = {"shop": "uk", "deed": "consent", "customer": one, "state": state}
+        assert town.ask("POST", "deeds", told).json()["topics"] in (topics, [])
+    heard = town.ask("GET", "statements", since=since, channel="email").json()["items"]
+    assert [(each["who"], each["way"]) for each in heard][-1] == (str(one), "storefront")
+    merged = town.ask("POST", "deeds", {"shop": "uk", "deed": "merge", "customer": one, "other": two}).json()["topics"]
+    assert merged[0] == "customers/merge"
+    (gone,) = [each for each in town.ask("GET", "truth/uk/gone_customers").json()["items"] if each["merged_into"]]
+    assert {gone["id"], gone["merged_into"]} == {one, two}
 
 
 def test_rare_deeds_are_done_on_demand(town: Town) -> None:

@@ -14,6 +14,7 @@ from sims.ometria.errors import ErrorRing
 from sims.ometria.identity import People
 from sims.ometria.shelf import Shelf, Stored
 from sims.ometria.switches import Switches
+from sims.statements import Statements
 
 PREFERENCE_CENTRE = "preference_centre"
 """Collection of the listings that the preference centre writes; its name is ASSUMED."""
@@ -54,8 +55,9 @@ class StaticList:
 class Account:
     """The state of one account: shelves, people, the push queue, the error ring and what automations would see."""
 
-    def __init__(self, name: str, switches: Switches, seed: int) -> None:
+    def __init__(self, name: str, switches: Switches, seed: int, statements: Statements | None = None) -> None:
         self.name = name
+        self.statements = statements if statements is not None else Statements()
         self.switches = switches
         self.dice = random.Random(seed)
         self.collections: dict[str, Shelf[Stored]] = {}

@@ -7,7 +7,7 @@ Sources: https://docs.ometria.com/docs/ometria-data-api-introduction (transport,
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -31,6 +31,7 @@ from sims.ometria.importer import (
 )
 from sims.ometria.limits import Bucket
 from sims.ometria.switches import Switches, turned
+from sims.statements import Statements
 from sims.tape import Tape
 from sims.wire import Request, Response, timeout_response
 
@@ -49,6 +50,8 @@ KNOBS: dict[str, Any] = {
     "ometria.error_feed_noise": 0.0,  # another writer's errors per second
     "ometria.down": False,
     "ometria.p_unsubscribe": 0.0,  # chance per thing that happens in a shop that somebody unsubscribes here
+    "ometria.p_unlisted": 0.0,  # the same for an opt-out on a form, in no list of unsubscribes
+    "ometria.p_resubscribe": 0.0,  # the same for somebody who unsubscribed here and thinks again
 }
 """What can go wrong on this side, with the value that means off."""
 
@@ -63,11 +66,23 @@ class Settings:
     switches: Switches = field(default_factory=Switches)
 
 
+LATELY = 200
+"""Of so many opt-outs one may be taken back."""
+
+
 class Ometria:
     """The neighbour; safe to call from several threads."""
 
-    def __init__(self, clock: SimClock, faults: Faults, tape: Tape, settings: Settings | None = None) -> None:
+    def __init__(
+        self,
+        clock: SimClock,
+        faults: Faults,
+        tape: Tape,
+        settings: Settings | None = None,
+        statements: Statements | None = None,
+    ) -> None:
         self.settings = settings or Settings()
+        self.statements = statements if statements is not None else Statements()
         self._clock, self._faults, self._tape = clock, faults, tape
         self._lock = threading.RLock()
         faults.declare(KNOBS)
@@ -77,7 +92,7 @@ class Ometria:
         """Forget everything the account holds; key, name and first switches stay."""
         with self._lock:
             now = self._clock.now()
-            self.account = Account(self.settings.account, self.settings.switches, seed)
+            self.account = Account(self.settings.account, self.settings.switches, seed, self.statements)
             switches = self.account.switches
             self._push = Bucket(switches.push_rps, 1.0, now)
             self._data = Bucket(switches.data_rps, 1.0, now)
@@ -101,18 +116,30 @@ class Ometria:
         profile_id: str | None = None,
         action: str = "unsubscribe",
         type: str = unsubscribes.EMAIL_TYPES[0],  # noqa: A002  (the platform's own word)
+        channel: str = "email",
+        way: str | None = None,
+        forced: bool = False,
     ) -> dict[str, Any]:
-        """Let a person unsubscribe or subscribe on the platform itself; raises `ValueError` for who is unknown."""
+        """Let a person unsubscribe or subscribe on the platform itself; raises `ValueError` for who is unknown.
+
+        `type` is how they unsubscribe, and with it the channel; `channel` is what they subscribe to. A `way` ("form",
+        "csv") takes either to a listing elsewhere, `forced` or not, of which no list of unsubscribes tells.
+        """
+        if action not in ("unsubscribe", "subscribe"):
+            raise ValueError(f"unknown action {action!r}; known: unsubscribe, subscribe")
         with self._lock:
             self.tick()
-            now = self._clock.now()
+            now, is_in = self._clock.now(), action == "subscribe"
             person = unsubscribes.find(self.account, email=email, profile_id=profile_id)
-            if action == "unsubscribe":
-                unsubscribes.opt_out(self.account, person, now, type)
-            elif action == "subscribe":
-                unsubscribes.opt_in(self.account, person, now)
+            if way is not None:
+                unsubscribes.say_elsewhere(
+                    self.account, person, now, way, is_in=is_in, channel=channel, is_forced=forced
+                )
+            elif is_in:
+                unsubscribes.opt_in(self.account, person, now, channel)
             else:
-                raise ValueError(f"unknown action {action!r}; known: unsubscribe, subscribe")
+                is_text = channel == "sms" and type not in unsubscribes.SMS_TYPES
+                unsubscribes.opt_out(self.account, person, now, unsubscribes.SMS_TYPES[0] if is_text else type)
             return views.profile(self.account, person)
 
     def unsubscribe_somebody(self) -> None:
@@ -123,6 +150,38 @@ class Ometria:
             if known:
                 person = self.account.dice.choice(known)
                 unsubscribes.opt_out(self.account, person, self._clock.now(), "link_unsubscribe")
+
+    def resubscribe_somebody(self) -> None:
+        """Let one of those who unsubscribed here think again in the preference centre."""
+        with self._lock:
+            self.tick()
+            account = self.account
+            known = {one.profile_id for one in account.unsubscribes[-LATELY:] if one.type in unsubscribes.EMAIL_TYPES}
+            people = [found for one in sorted(known) if (found := account.people.get(one)) is not None]
+            if people:
+                unsubscribes.opt_in(account, account.dice.choice(people), self._clock.now())
+
+    def opt_somebody_out_unlisted(self) -> None:
+        """Let one of those with an email opt out on a form, of which no list of unsubscribes tells."""
+        with self._lock:
+            self.tick()
+            known = [one for one in self.account.people.shelf if one.values("email")]
+            if known:
+                person = self.account.dice.choice(known)
+                unsubscribes.say_elsewhere(self.account, person, self._clock.now(), "form", is_in=False)
+
+    def merge_by_hand(self, survivor: Mapping[str, str], merged: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+        """Let staff merge people in the back office, which no limit of the API holds up.
+
+        Named as `POST /merge-profile` names them; raises `ValueError` for what it would refuse.
+        """
+        with self._lock:
+            self.tick()
+            body = {"survivor": survivor, "customers_to_merge": list(merged)}
+            answer = merging.merge(self.account, body, self._clock.now())
+            if answer.status != 200:
+                raise ValueError(str(answer.json().get("message")))
+            return dict(answer.json())
 
     def tamper(
         self,

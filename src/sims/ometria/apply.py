@@ -18,6 +18,11 @@ from sims.ometria.errors import INVALID, PushError, Refusal
 from sims.ometria.shelf import Stored
 from sims.ometria.validate import EVENT_TYPE_CHARS, OPTED_IN, OPTED_OUT, Rules, refusal, rules_for
 
+PROGRAMS = ("api", "importer")
+"""Writers whose consent is no person's own word at that moment."""
+
+_DATES = {OPTED_IN: "timestamp_subscribed", OPTED_OUT: "timestamp_unsubscribed"}
+
 
 @dataclass(frozen=True, slots=True)
 class Write:
@@ -122,6 +127,7 @@ def _contact(account: Account, write: Write) -> None:
     sent, record, before, now = write.sent, write.record, write.before, write.now
     people, collection, key = account.people, record["@collection"], record["id"]
     account.counts["writes"] += 1
+    held = _held(before)
     said = consent.written(before, sent, record, account.switches, now, account.counts["writes"])
     shelf = account.collection(collection)
     row = _stored(before, shelf.next_seq, key, record, now, write.source)
@@ -136,7 +142,42 @@ def _contact(account: Account, write: Write) -> None:
     profile.listings[(collection, key)] = None
     row.profile_id = profile.id
     _join_lists(account, sent, profile, now)
+    _heard(account, write, row, held)
     _subscription_events(account, sent, row, profile, now)
+
+
+def _held(before: Stored | None) -> tuple[str | None, bool | None]:
+    """What a listing says of email and of text messages; take it before a write changes the row."""
+    if before is None:
+        return None, None
+    sms = (before.record.get("channels") or {}).get("sms") or {}
+    return (before.consent.status if before.consent is not None else None), sms.get("allow_marketing")
+
+
+def _heard(account: Account, write: Write, row: Stored, held: tuple[str | None, bool | None]) -> None:
+    """Write down the consent that a program changed on a listing; people are heard where they speak."""
+    if write.source not in PROGRAMS:
+        return
+    status, sms = row.consent.status, (row.record.get("channels") or {}).get("sms") or {}
+    allowed = sms.get("allow_marketing")
+    said: list[tuple[str, str | None, bool, str | None]] = []
+    if status in _DATES and status != held[0]:
+        said.append(("email", row.record.get("email"), status == OPTED_IN, write.sent.get(_DATES[status])))
+    if allowed is not None and allowed != held[1]:
+        said.append(("sms", row.record.get("phone_number"), bool(allowed), sms.get("dt_updated_marketing")))
+    for channel, address, is_in, stamped in said:
+        account.statements.hear(
+            "ometria",
+            account.name,
+            channel,
+            address,
+            "SUBSCRIBED" if is_in else "UNSUBSCRIBED",
+            times.read(stamped) if stamped else write.now,
+            who=row.profile_id,
+            way=write.source,
+            is_own_write=True,
+            heard_at=write.now,
+        )
 
 
 def _subscription_events(
@@ -145,7 +186,7 @@ def _subscription_events(
     """Fire a (un)subscription: status and its date sent together, in effect, and the first time for the channel."""
     listings = account.listings_of(profile.id)
     status = sent.get("marketing_optin")
-    date = {OPTED_IN: "timestamp_subscribed", OPTED_OUT: "timestamp_unsubscribed"}.get(str(status))
+    date = _DATES.get(str(status))
     events = []
     if date and sent.get(date) and consent.resolved(listings, account.switches) == status:
         events.append(("subscribe" if status == OPTED_IN else "unsubscribe", "email", sent[date]))

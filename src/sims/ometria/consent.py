@@ -25,8 +25,8 @@ SMS_ASKED = "optin:sms"
 SMS_CONFIRMED = "double_optin:sms"
 """Collection whose opt-ins count where an account wants double opt-in."""
 
-_HIERARCHY = {"preference_centre": 0, "api": 1, "importer": 3}
-_TIERS = {"preference_centre": 0, "api": 1, "importer": 1}
+_HIERARCHY = {"preference_centre": 0, "api": 1, "csv": 1, "form": 2, "importer": 3}
+_TIERS = {"preference_centre": 0, "form": 0, "api": 1, "csv": 1, "importer": 1}
 _DATES = {OPTED_IN: "timestamp_subscribed", OPTED_OUT: "timestamp_unsubscribed"}
 
 

@@ -14,7 +14,7 @@ from operator import attrgetter, itemgetter
 from typing import Any, Generic, Protocol, TypeVar
 
 Writer = str
-"""Who wrote an object: "api", "importer", "preference_centre" or "order" (a by-product of an order)."""
+"""Who wrote an object: "api", "importer", "preference_centre", "form", "csv" or "order" (a by-product of an order)."""
 
 
 @dataclass(slots=True)

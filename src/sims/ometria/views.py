@@ -18,7 +18,7 @@ from sims.ometria.shelf import Stored
 _TIMES = frozenset(
     ("timestamp", "timestamp_subscribed", "timestamp_unsubscribed", "timestamp_acquired", "special_price_dt_from")
 ) | {"special_price_dt_to"}
-_IMPORTANCE = {"preference_centre": 0, "api": 1, "importer": 2}
+_IMPORTANCE = {"preference_centre": 0, "api": 1, "csv": 1, "form": 2, "importer": 3}
 
 
 def contact(account: Account, row: Stored) -> dict[str, Any]:

@@ -27,6 +27,8 @@ from sims.shopify.state import Shop, Store, World
 from sims.shopify.throttle import Bucket
 from sims.shopify.views.shop import app_number
 from sims.shopify.views.sight import Sight
+from sims.shopify.whims import KNOBS as WHIMS
+from sims.shopify.whims import Whims
 from sims.tape import Tape
 from sims.wire import Request, Response, json_response, timeout_response
 
@@ -45,6 +47,7 @@ KNOBS: dict[str, Any] = {
     "shopify.timeout_after": 0.0,
     "shopify.internal_error": 0.0,
     "shopify.timeout_for": 30.0,
+    "shopify.p_change_of_mind": 0.0,
 }
 """Faults of this side and their off values.
 
@@ -52,7 +55,8 @@ shop_status: answer everything with 402 (frozen), 404 (gone), 423 (locked) or an
 taken away, comma-separated; without write_… its read_… stays · search_lag: seconds that search trails behind ·
 throttle, error (502), timeout (not done), timeout_after (done, but never answered), internal_error (a GraphQL error):
 probabilities per call · timeout_for: seconds a caller is left hanging · unlimited: points do not run out, for a
-checker of a large shop.
+checker of a large shop · p_change_of_mind: chance per thing that happens that somebody also subscribes or
+unsubscribes here.
 """
 
 CLOSED = {
@@ -90,13 +94,14 @@ class Shopify:
         self._buckets: dict[str, Bucket] = {}
         self.bulk = Bulk(world, faults, self.library.schema, self._emit)
         self._sortings: dict[tuple[str, str, str], Sorting] = {}
-        faults.declare({**KNOBS, "shopify.insecure_callbacks": insecure_callbacks})
+        faults.declare({**KNOBS, **WHIMS, "shopify.insecure_callbacks": insecure_callbacks})
 
     def handle(self, request: Request) -> Response:
         """Answer one request."""
         store, path = self._address(request)
         if store is None:
             return json_response({"errors": "Not Found"}, 404)
+        self.tick()
         summary: dict[str, Any] = {}
         if path.startswith(OUTPUTS):
             response = self.bulk.fetch(request)
@@ -109,6 +114,12 @@ class Shopify:
             self.clock.now(), "shopify", request.method, path, response.status, account=shop, summary=summary, body=body
         )
         return response
+
+    def tick(self) -> None:
+        """Do what the shops do by themselves, as far as it is due by the clock."""
+        with self.world.lock:
+            for events in self.world.later.due(self.world.now()):
+                self._emit(events)
 
     def static_token(self, store: str) -> str:
         """Hand out a token that never expires, as an app made by the merchant has; `store` is a domain or a name."""
@@ -197,6 +208,7 @@ class Shopify:
             version=version,
             bulk=self.bulk,
             base=_base(request),
+            whims=Whims(self.faults),
         )
 
     def _bucket(self, shop: Shop) -> Bucket:

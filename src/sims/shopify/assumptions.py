@@ -95,6 +95,8 @@ _ROWS = (
     ("Fields beside a root connection bring no line", ASSUMED, "bulk.export"),
     # people
     ("The same consent state again changes nothing, not even its time", _LIVE, "deeds.people.email_consent"),
+    ("A write of consent reads otherwise seconds later", "https://community.shopify.dev/t/258300", "whims"),
+    ("A write of consent comes late, or is refused for no reason given; how long either takes", ASSUMED, "whims"),
     ("Consent stays with the person when the email changes", ASSUMED, "deeds.people.change_address"),
     ("Tags are compared without case", ASSUMED, "deeds.people.tag"),
     ("Who is kept in a merge", f"{_DOCS}/api/admin-graphql/latest/mutations/customerMerge", "deeds.people.winner"),

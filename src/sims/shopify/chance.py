@@ -7,12 +7,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from sims.shopify import money, names
+from sims.shopify.baskets import Checkout, CheckoutLine
 from sims.shopify.deeds.placing import Basket, Custom
 from sims.shopify.state import (
     ZERO,
     Address,
-    Checkout,
-    CheckoutLine,
     Customer,
     EmailConsent,
     Image,

@@ -15,6 +15,7 @@ from sims.shopify.deeds import people
 from sims.shopify.events import Event
 from sims.shopify.run import Refusal
 from sims.shopify.state import Customer, EmailConsent, SmsConsent, Store, World
+from sims.shopify.whims import Whims
 
 WRITABLE = ("SUBSCRIBED", "UNSUBSCRIBED", "PENDING")
 
@@ -28,7 +29,14 @@ class Written:
     events: list[Event]
 
 
-def email(world: World, store: Store, customer: Customer | None, wish: Mapping[str, Any], now: datetime) -> Written:
+def email(
+    world: World,
+    store: Store,
+    customer: Customer | None,
+    wish: Mapping[str, Any],
+    now: datetime,
+    whims: Whims | None = None,
+) -> Written:
     """Write consent by email; without an address on the customer it is a success that changes nothing."""
     _check_state(wish)
     if customer is None:
@@ -36,15 +44,21 @@ def email(world: World, store: Store, customer: Customer | None, wish: Mapping[s
     complaint = _judge(wish, "emailMarketingConsent", now)
     if complaint is not None:
         return Written(customer, [complaint], [])
-    known = customer.email_consent
-    level = wish.get("marketingOptInLevel") or known.opt_in_level
-    consent = EmailConsent(wish["marketingState"], level, _time(wish, now))
-    if not _is_newer(known.updated_at, consent.updated_at):
+    if customer.email is None:
         return Written(customer, [], [])
-    return Written(customer, [], people.email_consent(world, store, customer, consent, now))
+    level = wish.get("marketingOptInLevel") or customer.email_consent.opt_in_level
+    consent = EmailConsent(wish["marketingState"], level, _time(wish, now))
+    return _write(world, store, customer, consent, now, whims)
 
 
-def sms(world: World, store: Store, customer: Customer | None, wish: Mapping[str, Any], now: datetime) -> Written:
+def sms(
+    world: World,
+    store: Store,
+    customer: Customer | None,
+    wish: Mapping[str, Any],
+    now: datetime,
+    whims: Whims | None = None,
+) -> Written:
     """Write consent by text message; a complaint answers without the customer."""
     _check_state(wish)
     if customer is None:
@@ -55,12 +69,78 @@ def sms(world: World, store: Store, customer: Customer | None, wish: Mapping[str
         complaint = _complaint(["input", "smsMarketingConsent"], told, "INVALID")
     if complaint is not None:
         return Written(None, [complaint], [])
-    known = customer.sms_consent
-    level = wish.get("marketingOptInLevel") or known.opt_in_level
+    level = wish.get("marketingOptInLevel") or customer.sms_consent.opt_in_level
     consent = SmsConsent(wish["marketingState"], level, _time(wish, now))
-    if not _is_newer(known.updated_at, consent.updated_at):
+    return _write(world, store, customer, consent, now, whims)
+
+
+def _write(
+    world: World,
+    store: Store,
+    customer: Customer,
+    consent: EmailConsent | SmsConsent,
+    now: datetime,
+    whims: Whims | None,
+) -> Written:
+    """Write what was found good, or do with it what the shop's whim is; what changes nothing meets no whim."""
+    known = _known(customer, consent)
+    if known.state == consent.state or not _is_newer(known.updated_at, consent.updated_at):
         return Written(customer, [], [])
-    return Written(customer, [], people.sms_consent(world, store, customer, consent, now))
+    whim = "written" if whims is None else whims.of(customer.id)
+    if whims is None or whim == "written":
+        return Written(customer, [], _set(world, store, customer, consent, now))
+    if whim == "refused":
+        is_email = isinstance(consent, EmailConsent)
+        part = "emailMarketingConsent" if is_email else "smsMarketingConsent"
+        complaint = _complaint(["input", part], "Marketing consent could not be updated", "INVALID")
+        return Written(customer if is_email else None, [complaint], [])
+    due_at = now + whims.wait(whim)
+    if whim == "late":
+        world.later.put(due_at, lambda at: _catch_up(world, store, customer, consent, at))
+        return Written(customer, [], [])
+    events = _set(world, store, customer, consent, now)
+    world.later.put(due_at, lambda at: _take_back(store, customer, consent, known, at))
+    return Written(customer, [], events)
+
+
+def _set(
+    world: World, store: Store, customer: Customer, consent: EmailConsent | SmsConsent, at: datetime
+) -> list[Event]:
+    if isinstance(consent, EmailConsent):
+        return people.email_consent(world, store, customer, consent, at, way="api", is_own_write=True)
+    return people.sms_consent(world, store, customer, consent, at, way="api", is_own_write=True)
+
+
+def _catch_up(
+    world: World, store: Store, customer: Customer, consent: EmailConsent | SmsConsent, at: datetime
+) -> list[Event]:
+    is_there = customer.id in store.customers
+    if not is_there or not _is_newer(_known(customer, consent).updated_at, consent.updated_at):
+        return []
+    return _set(world, store, customer, consent, at)
+
+
+def _take_back(
+    store: Store,
+    customer: Customer,
+    written: EmailConsent | SmsConsent,
+    before: EmailConsent | SmsConsent,
+    at: datetime,
+) -> list[Event]:
+    """Let stand again what stood before, unless something else was said meanwhile; nobody is told."""
+    if _known(customer, written) is not written:
+        return []
+    if isinstance(before, EmailConsent):
+        customer.email_consent = before
+    else:
+        customer.sms_consent = before
+    people.heard(store, customer, before, at, "reverted", is_own_write=True)
+    store.version += 1
+    return []
+
+
+def _known(customer: Customer, told: EmailConsent | SmsConsent) -> EmailConsent | SmsConsent:
+    return customer.email_consent if isinstance(told, EmailConsent) else customer.sms_consent
 
 
 def _check_state(wish: Mapping[str, Any]) -> None:

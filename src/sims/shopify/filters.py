@@ -11,9 +11,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sims.shopify import money
+from sims.shopify.baskets import Checkout
 from sims.shopify.bulk.record import Operation
 from sims.shopify.search import Field
-from sims.shopify.state import Checkout, Customer, Order, Product, Subscription, Variant
+from sims.shopify.state import Customer, Order, Product, Subscription, Variant
 
 Read = Callable[[Any], Any]
 

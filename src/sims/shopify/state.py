@@ -12,7 +12,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+from sims.shopify.later import Later
+from sims.statements import Statements
+
+if TYPE_CHECKING:
+    from sims.shopify.baskets import Checkout
 
 ZERO = Decimal("0.00")
 SECOND = timedelta(seconds=1)
@@ -462,51 +468,6 @@ class Order:
     metafields: list[Metafield] = field(default_factory=list)
 
 
-@dataclass(slots=True)
-class CheckoutLine:
-    """A line of a checkout."""
-
-    id: int
-    variant_id: int
-    product_id: int
-    title: str
-    variant_title: str | None
-    sku: str | None
-    vendor: str
-    quantity: int
-    price: MoneyBag
-
-
-@dataclass(slots=True)
-class Checkout:
-    """A checkout that was started; completed once it became an order. Webhooks carry no id of it since 2026-04."""
-
-    id: int
-    token: str
-    cart_token: str | None
-    created_at: datetime
-    updated_at: datetime
-    currency: str
-    presentment_currency: str
-    lines: list[CheckoutLine]
-    email: str | None = None
-    phone: str | None = None
-    customer_id: int | None = None
-    completed_at: datetime | None = None
-    order_id: int | None = None
-    buyer_accepts_marketing: bool = False
-    sms_marketing: bool = False
-    shipping_address: Address | None = None
-    billing_address: Address | None = None
-    shipping_price: MoneyBag | None = None
-    total_tax: MoneyBag = NOTHING
-    total_discounts: MoneyBag = NOTHING
-    taxes_included: bool = True
-    locale: str = "en"
-    source_name: str = "web"
-    abandoned_checkout_url: str = ""
-
-
 # --- webhooks ---------------------------------------------------------------------------------------------------------
 
 
@@ -596,6 +557,7 @@ class Store:
         default_factory=lambda: [Definition("CUSTOMER", "loyalty", "points", "Points", "number_integer")]
     )
     last_order_number: int = 1000
+    statements: Statements = field(default_factory=Statements)  # shared by all stores and both sides
     version: int = 0  # rises with every mutation: whoever caches a sorted view compares it
     touched: list[Dated] = field(default_factory=list)  # records whose `updated_at` moved, in order
 
@@ -670,6 +632,7 @@ class World:
     same_second: bool = False  # let two changes to one record carry the same updated_at
     building: bool = False  # while history is laid down, customers are summed once at the end
     transactions_in_shop_money: bool = False  # in REST bodies; else in the currency the customer paid
+    later: Later = field(default_factory=Later)  # what the shops do by themselves
     merge_touches_orders: bool = True  # whether a merge bumps the loser's orders is not documented
 
     def next_id(self) -> int:

@@ -7,7 +7,8 @@ from typing import Any
 
 from sims.clock import iso
 from sims.shopify import money
-from sims.shopify.state import Checkout, Customer, Order, Product, Store, Subscription, World
+from sims.shopify.baskets import Checkout
+from sims.shopify.state import Customer, Order, Product, Store, Subscription, World
 
 
 def truth(world: World, shop: str, kind: str) -> list[dict[str, Any]]:

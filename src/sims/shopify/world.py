@@ -13,6 +13,7 @@ from decimal import Decimal
 from sims.shopify import chance, story
 from sims.shopify.deeds import browsing, catalogue, people, placing
 from sims.shopify.state import Clock, Collection, Customer, Location, Shop, Store, Variant, World
+from sims.statements import Statements
 
 HISTORY = timedelta(days=400)
 UK_SHARE = 0.6  # of customers, products and orders
@@ -22,18 +23,21 @@ DELETED_PRODUCTS = 0.02
 MERGES = 0.004  # of customers were once two
 
 
-def build(seed: int, customers: int, orders: int, products: int, clock: Clock) -> World:
+def build(
+    seed: int, customers: int, orders: int, products: int, clock: Clock, statements: Statements | None = None
+) -> World:
     """Lay down a merchant's history up to the clock's present: so many records in all, spread over both stores."""
     with _uncollected():
-        return _build(seed, customers, orders, products, clock)
+        return _build(seed, customers, orders, products, clock, Statements() if statements is None else statements)
 
 
-def _build(seed: int, customers: int, orders: int, products: int, clock: Clock) -> World:
+def _build(seed: int, customers: int, orders: int, products: int, clock: Clock, statements: Statements) -> World:
     rng = random.Random(seed)
     world = World(stores={}, rng=rng, clock=clock, seed=seed, building=True)
     start = world.now() - HISTORY
     for store in (_uk(world, rng, start), _int(world, rng, start)):
         world.stores[store.shop.domain] = store
+        store.statements = statements
     uk, other = world.stores.values()
     for store, part in ((uk, UK_SHARE), (other, 1 - UK_SHARE)):
         _products(world, store, rng, start, _part(products, part))

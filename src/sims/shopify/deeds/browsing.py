@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from sims.shopify.baskets import Checkout
 from sims.shopify.events import Event
-from sims.shopify.state import Checkout, Order, Store, World
+from sims.shopify.state import Order, Store, World
 
 
 def start(store: Store, checkout: Checkout) -> list[Event]:

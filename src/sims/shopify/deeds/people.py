@@ -15,8 +15,10 @@ def appear(store: Store, customer: Customer) -> list[Event]:
     store.add_customer(customer)
     events = [_event(store, "customers/create", customer)]
     if customer.email and customer.email_consent.updated_at:
+        heard(store, customer, customer.email_consent, customer.created_at, "signup")
         events.append(_event(store, "customers_email_marketing_consent/update", customer))
     if customer.phone and customer.sms_consent.updated_at:
+        heard(store, customer, customer.sms_consent, customer.created_at, "signup")
         events.append(_event(store, "customers_marketing_consent/update", customer))
     return events
 
@@ -55,22 +57,45 @@ def tag(world: World, store: Store, customer: Customer, tags: list[str], at: dat
     return events
 
 
-def email_consent(world: World, store: Store, customer: Customer, consent: EmailConsent, at: datetime) -> list[Event]:
-    """Set a customer's email consent; the same state again changes nothing, not even its time (seen live)."""
+def email_consent(
+    world: World,
+    store: Store,
+    customer: Customer,
+    consent: EmailConsent,
+    at: datetime,
+    *,
+    way: str = "storefront",
+    is_own_write: bool = False,
+) -> list[Event]:
+    """Set a customer's email consent; the same state again changes nothing, not even its time (seen live).
+
+    `way` is how it was said, `is_own_write` whether a program said it: for the record of statements only.
+    """
     if customer.email is None or customer.email_consent.state == consent.state:
         return []
     customer.email_consent = consent
+    heard(store, customer, consent, at, way, is_own_write)
     return [
         _event(store, "customers_email_marketing_consent/update", customer),
         *update(world, store, customer, at),
     ]
 
 
-def sms_consent(world: World, store: Store, customer: Customer, consent: SmsConsent, at: datetime) -> list[Event]:
+def sms_consent(
+    world: World,
+    store: Store,
+    customer: Customer,
+    consent: SmsConsent,
+    at: datetime,
+    *,
+    way: str = "storefront",
+    is_own_write: bool = False,
+) -> list[Event]:
     """Set a customer's text message consent; the same state again changes nothing."""
     if customer.phone is None or customer.sms_consent.state == consent.state:
         return []
     customer.sms_consent = consent
+    heard(store, customer, consent, at, way, is_own_write)
     return [_event(store, "customers_marketing_consent/update", customer), *update(world, store, customer, at)]
 
 
@@ -135,6 +160,30 @@ def merge(world: World, store: Store, kept: Customer, lost: Customer, at: dateti
                 events.append(Event(store.shop.domain, "orders/updated", order.id))
     events += tag(world, store, kept, [*kept.tags, *lost.tags], at) or update(world, store, kept, at)
     return events + summarise(world, store, kept, at)
+
+
+def heard(
+    store: Store,
+    customer: Customer,
+    said: EmailConsent | SmsConsent,
+    heard_at: datetime,
+    way: str,
+    is_own_write: bool = False,
+) -> None:
+    """Write down what a customer said."""
+    is_email = isinstance(said, EmailConsent)
+    store.statements.hear(
+        "shopify",
+        store.shop.domain,
+        "email" if is_email else "sms",
+        customer.email if is_email else customer.phone,
+        said.state,
+        said.updated_at or heard_at,
+        who=customer.id,
+        way=way,
+        is_own_write=is_own_write,
+        heard_at=heard_at,
+    )
 
 
 def winner(one: Customer, two: Customer) -> tuple[Customer, Customer]:

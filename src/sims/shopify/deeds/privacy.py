@@ -27,8 +27,10 @@ def redact(store: Store, customer: Customer) -> list[Event]:
 def anonymise(world: World, store: Store, customer: Customer, at: datetime) -> list[Event]:
     """Erase what the store knows of a person and ask the apps to do the same; both consents read REDACTED (ASSUMED)."""
     asked = redact(store, customer)
-    customer.email_consent = EmailConsent("REDACTED", "UNKNOWN", at)
-    customer.sms_consent = SmsConsent("REDACTED", "UNKNOWN", at)
+    email, sms = EmailConsent("REDACTED", "UNKNOWN", at), SmsConsent("REDACTED", "UNKNOWN", at)
+    people.heard(store, customer, email, at, "redaction")
+    people.heard(store, customer, sms, at, "redaction")
+    customer.email_consent, customer.sms_consent = email, sms
     return asked + people.update(world, store, customer, at)
 
 

@@ -12,6 +12,7 @@ HAPPENINGS = (*people.HAPPENINGS, *shelves.HAPPENINGS, *buying.HAPPENINGS, *orde
 """Everything that can happen, with how often against the others."""
 
 TRIES = 50
+MAILS = 0.8
 
 
 def step(world: World, rng: random.Random) -> list[Event]:
@@ -27,4 +28,16 @@ def step(world: World, rng: random.Random) -> list[Event]:
             events = rng.choices(deeds, weights)[0](world, rng.choice(stores), rng, at)
             if events:
                 return events
+    return []
+
+
+def change_of_mind(world: World, rng: random.Random) -> list[Event]:
+    """Let somebody subscribe who was not, or the other way round: to mails mostly, else to text messages."""
+    at = world.now()
+    stores = list(world.stores.values())
+    for _ in range(TRIES):
+        deed = people.somebody_agrees_or_not if rng.random() < MAILS else people.somebody_texts_or_not
+        events = deed(world, rng.choice(stores), rng, at)
+        if events:
+            return events
     return []

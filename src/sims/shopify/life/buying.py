@@ -6,10 +6,11 @@ import random
 from datetime import datetime
 
 from sims.shopify import chance, money, world
+from sims.shopify.baskets import Checkout
 from sims.shopify.deeds import browsing, paying, people, placing
 from sims.shopify.events import Event
 from sims.shopify.life.draw import recent
-from sims.shopify.state import Checkout, Customer, EmailConsent, Order, Store, World
+from sims.shopify.state import Customer, EmailConsent, Order, Store, World
 
 
 def somebody_starts_a_checkout(made: World, store: Store, rng: random.Random, at: datetime) -> list[Event]:
@@ -70,7 +71,9 @@ def somebody_orders(made: World, store: Store, rng: random.Random, at: datetime)
     if buyer:
         events += people.summarise(made, store, buyer, at)
         if basket.buyer_accepts_marketing and buyer.email_consent.state != "SUBSCRIBED":
-            events += people.email_consent(made, store, buyer, EmailConsent("SUBSCRIBED", "SINGLE_OPT_IN", at), at)
+            events += people.email_consent(
+                made, store, buyer, EmailConsent("SUBSCRIBED", "SINGLE_OPT_IN", at), at, way="checkout"
+            )
     return events
 
 

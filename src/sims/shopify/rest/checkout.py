@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from sims.shopify import money
+from sims.shopify.baskets import Checkout, CheckoutLine
 from sims.shopify.rest import parts, people
 from sims.shopify.rest.scene import Renderer, Scene
-from sims.shopify.state import NOTHING, Checkout, CheckoutLine, MoneyBag
+from sims.shopify.state import NOTHING, MoneyBag
 
 
 def _whole(seen: Scene) -> dict[str, Any]:

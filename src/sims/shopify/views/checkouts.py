@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from sims.shopify import money
+from sims.shopify.baskets import Checkout as Record
+from sims.shopify.baskets import CheckoutLine as LineRecord
 from sims.shopify.pages import Page, encode, whole
 from sims.shopify.state import NOTHING, MoneyBag
-from sims.shopify.state import Checkout as Record
-from sims.shopify.state import CheckoutLine as LineRecord
 from sims.shopify.views import catalogue, customers
 from sims.shopify.views.plain import MailingAddress, always, bag, dated, identified, own
 from sims.shopify.views.sight import Sight

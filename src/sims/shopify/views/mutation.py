@@ -90,7 +90,7 @@ class Mutation:
     def _consent(self, write: Any, given: Mapping[str, Any], part: str) -> dict[str, Any]:
         sight = self.sight
         record = sight.store.customers.get(split(given["customerId"])[1])
-        written: consent.Written = write(sight.world, sight.store, record, given[part], sight.now)
+        written: consent.Written = write(sight.world, sight.store, record, given[part], sight.now, sight.whims)
         sight.emit(written.events)
         shown_customer = None if written.customer is None else Customer(sight, written.customer)
         return {"customer": shown_customer, "userErrors": written.complaints}

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from sims.shopify import subscriptions
+from sims.shopify.baskets import Checkout as CheckoutRecord
 from sims.shopify.bulk.record import Operation as OperationRecord
 from sims.shopify.filters import (
     BULK_OPERATIONS,
@@ -20,7 +21,6 @@ from sims.shopify.filters import (
 from sims.shopify.pages import Page
 from sims.shopify.run import Refusal
 from sims.shopify.search import Field
-from sims.shopify.state import Checkout as CheckoutRecord
 from sims.shopify.state import Customer as CustomerRecord
 from sims.shopify.state import Order as OrderRecord
 from sims.shopify.state import Product as ProductRecord

@@ -17,6 +17,7 @@ from sims.shopify.search import Field, Search
 from sims.shopify.sorting import STEADY, Sorting, in_order
 from sims.shopify.state import Order, Store, World
 from sims.shopify.versions import OLDEST
+from sims.shopify.whims import Whims
 
 if TYPE_CHECKING:
     from sims.shopify.bulk.operations import Bulk
@@ -31,7 +32,8 @@ class Sight:
 
     `lag` is how far search trails behind, `emit` carries events away.
 
-    `bulk` keeps the operations of every store; `base` is the address the request was sent to.
+    `bulk` keeps the operations of every store; `base` is the address the request was sent to; `whims` are what the shop
+    does to consent that is written to it.
     """
 
     world: World
@@ -49,6 +51,7 @@ class Sight:
     version: str = OLDEST
     bulk: Bulk | None = None
     base: str = ""
+    whims: Whims | None = None
 
     def find(
         self,

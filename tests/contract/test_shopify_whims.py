@@ -1,0 +1,175 @@
+"""What a shop does to consent that was written to it, and that it tells of the write like of any other.
+
+community.shopify.dev/t/258300: a write was answered UNSUBSCRIBED and read SUBSCRIBED three seconds later.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from isthmus.kit.clock import FrozenClock
+from isthmus.model.consent import Channel
+from isthmus.shopify.client import Credentials, Shopify
+from isthmus.shopify.consent import Consents, Outcome, Wish
+from isthmus.shopify.parse import consent_webhook
+from isthmus.shopify.reads import Reads
+from shopify_wire import Wire
+from sims.clock import SimClock, iso
+from sims.neighbourhood import Neighbourhood, Sizes
+from sims.shopify.state import Customer, EmailConsent, SmsConsent
+
+AT = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
+OUT, IN = "UNSUBSCRIBED", "SUBSCRIBED"
+EMAIL, SMS = Channel.EMAIL, Channel.SMS
+SAID_AT = AT - timedelta(days=3)
+
+
+class Shop:
+    """One simulated shop with webhooks, our client before it, and clocks that move together."""
+
+    def __init__(self) -> None:
+        self.sim_clock = SimClock(AT, rate=0)
+        self.clock = FrozenClock(AT, on_wait=self.sim_clock.advance)
+        self.town = Neighbourhood(self.sim_clock, 5, Sizes(customers=40, orders=0, products=2))
+        self.store = self.town.store("uk")
+        self.town.subscribe(
+            "uk", "https://hooks.example.com",
+            ["customers_email_marketing_consent/update", "customers_marketing_consent/update", "customers/update"],
+        )  # fmt: skip
+        shop = self.store.shop
+        client = Shopify(
+            f"https://{shop.domain}", "2026-10", Credentials(shop.client_id, shop.client_secret), self.clock,
+            transport=Wire(self.town.shopify),
+        )  # fmt: skip
+        self.consents, self.reads = Consents(client, self.clock), Reads(client)
+
+    def fan(self, channel: Channel = EMAIL) -> Customer:
+        """Somebody who subscribed some days ago."""
+        people = self.store.customers.values()
+        one = next(each for each in people if (each.email if channel is EMAIL else each.phone))
+        one.email_consent = EmailConsent(IN, "SINGLE_OPT_IN", SAID_AT)
+        one.sms_consent = SmsConsent(IN, "SINGLE_OPT_IN", SAID_AT, "SHOPIFY")
+        return one
+
+    def wait(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+        self.sim_clock.advance(seconds)
+
+    def state(self, one: Customer, channel: Channel = EMAIL) -> str | None:
+        found = self.reads.customers([one.id])[one.id]
+        assert found is not None
+        consent = found.email_consent if channel is EMAIL else found.sms_consent
+        return None if consent is None else consent.state
+
+    def webhooks(self) -> list[tuple[str, bytes]]:
+        """Everything the shop told since it was last asked: topic and body."""
+        told: list[tuple[str, bytes]] = []
+
+        def keep(_: str, headers: dict[str, str], body: bytes) -> int:
+            told.append(({name.lower(): value for name, value in headers.items()}["x-shopify-topic"], body))
+            return 200
+
+        self.town.deliver(keep)
+        return told
+
+
+@pytest.fixture
+def shop() -> Shop:
+    return Shop()
+
+
+@pytest.mark.parametrize("channel", [EMAIL, SMS])
+def test_f41_a_write_of_ours_comes_back_as_news_with_the_very_time_and_state_we_wrote(shop, channel):
+    one = shop.fan(channel)
+    wish = Wish(one.id, channel, OUT, AT - timedelta(minutes=2))
+    shop.consents.write([wish])
+    told = shop.webhooks()
+    topic = "customers_email_marketing_consent/update" if channel is EMAIL else "customers_marketing_consent/update"
+    assert sorted(name for name, _ in told) == sorted([topic, "customers/update"])
+    claim = consent_webhook.parse(topic, dict(told)[topic])
+    assert (claim.customer_id, claim.state, claim.at, claim.channel) == (one.id, OUT, wish.at, channel)
+    shop.consents.write([wish])
+    assert shop.webhooks() == []  # nothing changed, so nobody is told
+
+
+@pytest.mark.parametrize("knob", [{"shopify.p_consent_reverts": 1.0}, {"shopify.consent_reverts": "this one"}])
+def test_f09_a_write_that_was_answered_and_told_reads_otherwise_seconds_later(shop, knob):
+    one = shop.fan()
+    shop.town.faults.set({name: [one.id] if value == "this one" else value for name, value in knob.items()})
+    wish = Wish(one.id, EMAIL, OUT, AT)
+    (answer,) = shop.consents.write([wish])
+    assert answer.holds(wish)
+    assert shop.state(one) == OUT
+    assert len(shop.webhooks()) == 2
+    shop.wait(3)
+    assert shop.state(one) == IN
+    assert shop.webhooks() == []
+    assert one.email_consent.updated_at == SAID_AT
+
+
+def test_f09_what_was_said_meanwhile_is_not_taken_back(shop):
+    one = shop.fan(SMS)
+    shop.town.faults.set({"shopify.consent_reverts": [one.id]})
+    shop.consents.write([Wish(one.id, SMS, OUT, AT)])
+    shop.town.faults.clear()
+    shop.wait(1)
+    shop.consents.write([Wish(one.id, SMS, IN, AT + timedelta(seconds=1))])
+    shop.wait(5)
+    assert (shop.state(one, SMS), one.sms_consent.updated_at) == (IN, AT + timedelta(seconds=1))
+
+
+def test_a_write_may_come_late(shop):
+    one = shop.fan()
+    shop.town.faults.set({"shopify.consent_late": [one.id]})
+    wish = Wish(one.id, EMAIL, OUT, AT)
+    (answer,) = shop.consents.write([wish])
+    assert (answer.outcome, answer.state, answer.holds(wish)) == (Outcome.WRITTEN, IN, False)
+    shop.wait(4)
+    assert shop.state(one) == IN
+    shop.wait(1)
+    assert shop.state(one) == OUT
+    assert len(shop.webhooks()) == 2
+    assert one.email_consent.updated_at == AT
+
+
+def test_a_shop_may_refuse_some(shop):
+    one, other = shop.fan(), list(shop.store.customers.values())[-1]
+    other.email, other.email_consent = "other@example.com", EmailConsent(IN, "SINGLE_OPT_IN", SAID_AT)
+    shop.town.faults.set({"shopify.consent_refused": [one.id]})
+    answers = shop.consents.write([Wish(one.id, EMAIL, OUT, AT), Wish(other.id, EMAIL, OUT, AT)])
+    assert [answer.outcome for answer in answers] == [Outcome.REFUSED, Outcome.WRITTEN]
+    assert (answers[0].code, answers[0].detail) == ("INVALID", "input.emailMarketingConsent")
+    assert shop.town.faults.injected == {"shopify.consent_refused": 1}
+
+
+def test_statements_of_people_are_told_apart_from_our_writes(shop):
+    one = shop.fan()
+    shop.consents.write([Wish(one.id, EMAIL, OUT, AT)])
+    shop.town.faults.set({"shopify.p_change_of_mind": 1.0})
+    for _ in range(150):
+        shop.wait(1)
+        shop.town.live(1)
+    said = shop.town.statements
+    (ours,) = [each for each in said.of(one.email, is_people_only=False) if each.is_own_write]
+    assert (ours.side, ours.way, ours.state, ours.at, ours.who) == ("shopify", "api", OUT, AT, str(one.id))
+    people = [each for address in said.addresses() for each in said.of(address)]
+    assert {each.way for each in people} == {"signup", "storefront", "checkout"}
+    assert {each.state for each in people if each.at > AT} >= {IN, OUT}
+
+
+def test_the_newest_statement_of_a_customer_is_what_the_shop_says(shop):
+    shop.town.faults.set({"shopify.p_change_of_mind": 1.0})
+    for _ in range(150):
+        shop.wait(1)
+        shop.town.live(1)
+    told = {}
+    for each in shop.town.statements.read(limit=10_000, channel="email"):
+        told[each["account"], each["who"]] = (each["state"], each["at"])
+    n = 0
+    for domain, store in shop.town.world.stores.items():
+        for each in store.customers.values():
+            consent = each.email_consent
+            if each.email and consent.updated_at:
+                assert told[domain, str(each.id)] == (consent.state, iso(consent.updated_at))
+                n += 1
+    assert n > 30

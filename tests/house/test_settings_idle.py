@@ -9,7 +9,7 @@ from isthmus.connections.config import ConnectionConfig
 from isthmus.runtime.settings import Settings
 
 IDLE = (
-    "consent.authority", "consent.scope", "mapping.file",
+    "mapping.file",
 )  # fmt: skip
 DEFINED = ("connections/", "runtime/settings.py", "runtime/reference.py", "cases/catalogue.py")
 

@@ -7,8 +7,9 @@ import msgspec
 import pytest
 
 from isthmus.mapping import fields, order, product
-from isthmus.mapping.permission import TABLE, Permission, Stance, permission
+from isthmus.mapping.permission import TABLE, Permission, permission
 from isthmus.mapping.rules import Rules
+from isthmus.model.consent import Stance
 from isthmus.model.customer import Consent
 from isthmus.model.failure import RejectedError
 from isthmus.model.lane import Lane

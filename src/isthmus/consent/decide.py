@@ -6,12 +6,11 @@ statements arrived, or on which side made them unless the policy says so.
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from enum import Enum
 
 from msgspec import Struct
 
 from isthmus.consent.policy import MOVED, PLATFORM, Policy
-from isthmus.model.consent import IN, OUT
+from isthmus.model.consent import IN, OUT, Stance
 
 
 class Statement(Struct, frozen=True, gc=False):
@@ -44,14 +43,6 @@ class Statement(Struct, frozen=True, gc=False):
     def since(self) -> datetime:
         """From when it holds: what has no time of its own holds from when it was heard."""
         return self.at if self.at is not None else self.heard_at
-
-
-class Stance(Enum):
-    """Whether someone may be written to."""
-
-    IN = "in"
-    OUT = "out"
-    UNSAID = "unsaid"
 
 
 class Standing(Struct, frozen=True):

@@ -9,7 +9,7 @@ from enum import Enum
 
 from msgspec import Struct
 
-from isthmus.consent.decide import Stance
+from isthmus.model.consent import Stance
 
 
 class Meaning(Enum):

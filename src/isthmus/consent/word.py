@@ -6,8 +6,8 @@ record with the most recent time.
 
 from datetime import UTC, datetime
 
-from isthmus.consent.decide import Stance, Standing
-from isthmus.model.consent import IN, OUT
+from isthmus.consent.decide import Standing
+from isthmus.model.consent import IN, OUT, Stance
 from isthmus.model.customer import Consent
 
 _NEVER = datetime.min.replace(tzinfo=UTC)

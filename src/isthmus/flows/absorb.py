@@ -94,9 +94,12 @@ def _tell_the_others(road: Road, work: Work, standings: Standings, now: datetime
     Until they are, no opt-in of theirs goes out (outbox/sql.py counts the opt-outs that a write knows of).
     """
     mine = {(change.key[1], change.key[2]) for change in work.changes if change.key[0] == "customer"}
+    lane = min((c.lane for c in work.changes), key=lambda lane: lane.rank, default=Lane.REALTIME)
+    if standings.has_opt_outs():
+        lane = Lane.REALTIME  # whatever brought them
     for store, number in sorted(standings.speakers()):
         if store in road.shops and (store, str(number)) not in mine:
-            _tell(work, store, Hint(REMAP, f"customer:{number}", Lane.REALTIME, now))
+            _tell(work, store, Hint(REMAP, f"customer:{number}", lane, now))
 
 
 def _lock_records(tx: Tx, road: Road, words: Iterable[Told]) -> None:

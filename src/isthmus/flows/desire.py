@@ -30,7 +30,9 @@ from isthmus.model.product import Product
 from isthmus.model.worth import NOTHING, Worth
 from isthmus.model.write import Kind, Write
 from isthmus.outbox import sql as outbox
-from isthmus.outbox.sql import NOBODY, UNSPOKEN, Behind, Spoken, Wanted
+from isthmus.outbox.spoken import sql as contacts
+from isthmus.outbox.spoken.sql import NOBODY, UNSPOKEN, Behind, Spoken
+from isthmus.outbox.sql import Wanted
 from isthmus.records.sql import Key
 
 
@@ -42,7 +44,7 @@ def desire(
     `was` and `who` say everybody's surviving id before and now, `standings` where their addresses stand.
     """
     customers = [change for change in changes if change.key[0] == "customer"]
-    spoken = outbox.lock_contacts(tx, road.connection, [_contact_id(road, change) for change in customers])
+    spoken = contacts.lock_contacts(tx, road.connection, [_contact_id(road, change) for change in customers])
     mapped = _Mapped([], [])
     settled = adopt.settle(tx, road, changes, now)
     for change in changes:

@@ -12,8 +12,8 @@ from isthmus.cases.sql import Touch
 from isthmus.cases.triage import Act, judge
 from isthmus.db.pool import Database, Tx, is_away, is_passing
 from isthmus.flows import absorb, revalue, told, trouble
-from isthmus.flows.consent import platform
-from isthmus.flows.consent.platform import Said
+from isthmus.flows.consent import theirs
+from isthmus.flows.consent.theirs import Said
 from isthmus.flows.road import Reader, Road
 from isthmus.flows.told import Reading, Told
 from isthmus.inbox import sql as inbox
@@ -222,9 +222,9 @@ def _matters(tx: Tx, road: Road, events: Sequence[Event]) -> list[Outcome]:
 def _calls(tx: Tx, road: Road, calls: Sequence[tuple[Event, Call]], now: datetime) -> list[Outcome]:
     """What automations of the platform say of consent goes into the ledger, and from there wherever it matters."""
     said = [Said(call.claim, f"profile:{call.profile_id or ''}", event.id) for event, call in calls]
-    for guest in platform.take(tx, road, said, now):
+    for guest in theirs.take(tx, road, said, now):
         if guest.who != "profile:":
-            cases.touch(tx, road.connection, [Touch(platform.GUEST, guest.who)], now)
+            cases.touch(tx, road.connection, [Touch(theirs.GUEST, guest.who)], now)
     return [Outcome(event.id, State.APPLIED, None, said.who) for (event, _), said in zip(calls, said, strict=True)]
 
 

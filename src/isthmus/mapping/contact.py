@@ -8,8 +8,9 @@ from msgspec import UNSET, UnsetType
 
 from isthmus.kit.email import normalise
 from isthmus.mapping import fields
-from isthmus.mapping.permission import Permission, Stance, ended, permission
+from isthmus.mapping.permission import Permission, ended, permission
 from isthmus.mapping.rules import METRICS, Rules
+from isthmus.model.consent import Stance
 from isthmus.model.customer import Consent, Customer
 from isthmus.model.lane import Lane
 from isthmus.model.worth import NOTHING, Worth

@@ -7,23 +7,15 @@ and decides nothing.
 
 import re
 from datetime import datetime
-from enum import Enum
 
 from msgspec import Struct
 
 from isthmus.mapping.fields import utc
+from isthmus.model.consent import Stance
 from isthmus.model.customer import Consent
 from isthmus.model.failure import RejectedError
 
 _STATE = re.compile(r"[A-Z_]{1,40}")
-
-
-class Stance(Enum):
-    """Whether someone may be written to."""
-
-    IN = "opted in"
-    OUT = "opted out"
-    UNSAID = "not specified"
 
 
 TABLE = {

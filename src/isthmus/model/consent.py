@@ -1,7 +1,7 @@
 """A statement about what someone allows, kept for ever as evidence."""
 
 from datetime import datetime
-from enum import StrEnum
+from enum import Enum, StrEnum
 
 from msgspec import Struct
 
@@ -9,6 +9,14 @@ from msgspec import Struct
 class Channel(StrEnum):
     EMAIL = "email"
     SMS = "sms"
+
+
+class Stance(Enum):
+    """Whether someone may be written to."""
+
+    IN = "opted in"
+    OUT = "opted out"
+    UNSAID = "not specified"
 
 
 class Claim(Struct, frozen=True, gc=False):

@@ -14,24 +14,12 @@ from isthmus.model.lane import Lane
 from isthmus.model.write import Kind, Write
 from isthmus.outbox.plan import BATCH, Feed, Ready
 from isthmus.outbox.restraint.sql import OUTS, RESTRAINED
+from isthmus.outbox.spoken.sql import NOBODY, Behind, remember_behind
 
 _LANES = tuple(Lane)
 
 LEASE = timedelta(seconds=12)
 """How long a claimed record is ours; the whole push ends before half of it."""
-
-
-class Behind(Struct, frozen=True):
-    """The addresses behind a contact by the ledger's names, the phone's only where it is opted in, and how many
-    opt-outs of those that it opts in were known when it was mapped.
-    """
-
-    address: bytes | None = None
-    sms_address: bytes | None = None
-    n_outs: int = 0
-
-
-NOBODY = Behind()
 
 
 class Wanted(Struct, frozen=True):
@@ -41,18 +29,6 @@ class Wanted(Struct, frozen=True):
     write: Write
     since: datetime
     behind: Behind = NOBODY
-
-
-class Spoken(Struct, frozen=True):
-    """What a contact's row says of consent: desired now, ever sent, and whether its opt-out must be forced."""
-
-    opts_in: bool = False
-    was_opted_in: bool = False
-    was_forced: bool = False
-    must_force: bool = False
-
-
-UNSPOKEN = Spoken()
 
 
 class Claimed(Struct, frozen=True):
@@ -83,21 +59,6 @@ class Accepted(Struct, frozen=True):
 
 
 # Desire --------------------------------------------------------------------------------------------------------------
-
-
-def lock_contacts(tx: Tx, connection: str, ids: Sequence[str]) -> dict[str, Spoken]:
-    """Lock these contacts' rows until the end of the transaction; what each says of consent.
-
-    The mapping of consent depends on it, and a push claimed meanwhile would change it.
-    """
-    rows = tx.fetch_all(
-        """SELECT id, opts_in, was_opted_in, was_forced, must_force FROM outbox
-           WHERE connection = %s AND kind = 'contact' AND id = ANY(%s) ORDER BY id FOR UPDATE""",
-        (connection, list(ids)),
-    )
-    return {
-        row["id"]: Spoken(row["opts_in"], row["was_opted_in"], row["was_forced"], row["must_force"]) for row in rows
-    }
 
 
 def desire(
@@ -147,32 +108,9 @@ def desire(
             "head_start": now + contact_head_start,
         },
     )
-    _remember_behind(tx, connection, [latest[key] for key in keys if latest[key].write.kind is Kind.CONTACT])
+    contacts = {want.write.id: want.behind for want in latest.values() if want.write.kind is Kind.CONTACT}
+    remember_behind(tx, connection, contacts)
     return sum(row["state"] == "due" for row in rows)
-
-
-def _remember_behind(tx: Tx, connection: str, contacts: Sequence[Wanted]) -> None:
-    """What these contacts were mapped from, also where the same came out of it."""
-    if not contacts:
-        return
-    tx.execute(
-        """WITH behind AS (
-               SELECT o.id, b.address, b.sms_address, b.n_outs FROM outbox o
-               JOIN unnest(%(ids)s::text[], %(addresses)s::bytea[], %(sms)s::bytea[], %(n_outs)s::integer[])
-                 AS b (id, address, sms_address, n_outs) ON o.id = b.id
-               WHERE o.connection = %(connection)s AND o.kind = 'contact'
-                 AND (o.address, o.sms_address, o.n_outs) IS DISTINCT FROM (b.address, b.sms_address, b.n_outs)
-               ORDER BY o.id FOR UPDATE OF o)
-           UPDATE outbox o SET address = b.address, sms_address = b.sms_address, n_outs = b.n_outs
-           FROM behind b WHERE o.connection = %(connection)s AND o.kind = 'contact' AND o.id = b.id""",
-        {
-            "connection": connection,
-            "ids": [want.write.id for want in contacts],
-            "addresses": [want.behind.address for want in contacts],
-            "sms": [want.behind.sms_address for want in contacts],
-            "n_outs": [want.behind.n_outs for want in contacts],
-        },
-    )
 
 
 # A moment happened once: its row never changes. Everything else follows the latest desire.

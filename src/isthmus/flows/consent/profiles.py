@@ -4,7 +4,7 @@ Opt-outs by API, form or file, and every re-subscription, are in no list: they a
 something else than before (consent/sides.py has the table).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,13 +14,13 @@ from msgspec import Struct
 from isthmus.cases import sql as cases
 from isthmus.cases.sql import Touch
 from isthmus.consent import sides
-from isthmus.consent.decide import Stance, Statement
+from isthmus.consent.decide import Statement
 from isthmus.consent.sides import Facts, Meaning
 from isthmus.db.pool import Database, Tx
 from isthmus.flows import trouble
-from isthmus.flows.consent import listing, platform, standing
-from isthmus.flows.consent.platform import LOOK_AFTER, Said
+from isthmus.flows.consent import listing, standing, theirs
 from isthmus.flows.consent.standing import Standings
+from isthmus.flows.consent.theirs import LOOK_AFTER, Said
 from isthmus.flows.consent.unsubscribes import seen
 from isthmus.flows.road import Road
 from isthmus.flows.settle import wait_for_a_slot
@@ -30,7 +30,7 @@ from isthmus.identity.match import Link
 from isthmus.identity.profiles import sql as profiles
 from isthmus.identity.profiles.sql import Profile
 from isthmus.inbox import sql as inbox
-from isthmus.model.consent import IN, OUT, Channel, Claim
+from isthmus.model.consent import IN, OUT, Channel, Claim, Stance
 from isthmus.model.event import Hint
 from isthmus.model.failure import Failure
 from isthmus.model.lane import Lane
@@ -176,10 +176,12 @@ def _conclude(db: Database, road: Road, found: Sequence[Profile]) -> None:
         people = _people(tx, road, found)
         said: list[Said] = []
         later: dict[str, datetime | None] = {}
+        meant: dict[str, dict[Channel, Meaning]] = {}
         calm: list[_Person] = []
         for person in people:
             meanings = _meanings(road, person)
             later[person.now.id] = _when_again(road, person, meanings, now)
+            meant[person.now.id] = {channel: meaning for channel, _, meaning in meanings}
             if all(meaning is Meaning.CALM for _, _, meaning in meanings):
                 calm.append(person)
             for channel, plain, meaning in meanings:
@@ -187,14 +189,29 @@ def _conclude(db: Database, road: Road, found: Sequence[Profile]) -> None:
                 if meaning is Meaning.BLOCKED:
                     blocked.append(person)
                 _act(tx, road, person, channel, meaning, now)
-        profiles.save(tx, road.connection, [msgspec.structs.replace(p.now, look_at=later[p.now.id]) for p in people])
+        profiles.save(tx, road.connection, [_kept(p, meant[p.now.id], later[p.now.id]) for p in people])
         _close(tx, road, calm, now)
-        guests = platform.take(tx, road, said, now)
-    platform.look_for(db, road, guests, is_told=False)
+        guests = theirs.take(tx, road, said, now)
+    theirs.look_for(db, road, guests, is_told=False)
     for person in blocked:
         detail = listing.blocking(db, road, person.now.id, [one.id for one in person.contacts])
         with db.transaction() as tx:
             _touch(tx, road, person, BLOCKED, detail, road.clock.now())
+
+
+def _kept(person: _Person, meant: Mapping[Channel, Meaning], look_at: datetime | None) -> Profile:
+    """The profile as it is remembered: of a word that was not understood yet, or not believed, what it was before."""
+    now, before = person.now, person.before
+    waits = {channel for channel, meaning in meant.items() if meaning in (Meaning.WAIT, Meaning.UNPROVEN)}
+    if not waits:
+        return msgspec.structs.replace(now, look_at=look_at)
+    return msgspec.structs.replace(
+        now,
+        look_at=look_at,
+        seen_at=before.seen_at if before is not None else now.seen_at,
+        email_optin=(before.email_optin if before else None) if Channel.EMAIL in waits else now.email_optin,
+        sms_optin=(before.sms_optin if before else None) if Channel.SMS in waits else now.sms_optin,
+    )
 
 
 def _people(tx: Tx, road: Road, found: Sequence[Profile]) -> list[_Person]:
@@ -335,4 +352,4 @@ def _close(tx: Tx, road: Road, calm: Sequence[_Person], now: datetime) -> None:
         for code in (BLOCKED, UNPROVEN, REFUSED):
             cases.resolve(tx, road.connection, code, now, "consent", subjects=subjects, store=store)
     known = [f"profile:{person.now.id}" for person in calm if person.links]
-    cases.resolve(tx, road.connection, platform.GUEST, now, "consent", subjects=known, store="")
+    cases.resolve(tx, road.connection, theirs.GUEST, now, "consent", subjects=known, store="")

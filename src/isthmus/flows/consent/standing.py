@@ -12,7 +12,7 @@ from isthmus.consent.policy import Policy
 from isthmus.consent.sql import Address, Heard
 from isthmus.db.pool import Tx
 from isthmus.flows.road import Road
-from isthmus.model.consent import Channel
+from isthmus.model.consent import OUT, Channel
 from isthmus.model.customer import Customer
 
 
@@ -35,6 +35,10 @@ class Standings(Struct, frozen=True):
 
     def name(self, channel: Channel, plain: str) -> Address:
         return channel, ledger.address(self.hash_key, channel, plain)
+
+    def has_opt_outs(self) -> bool:
+        """Whether an address that stands elsewhere now is opted out."""
+        return any(s.state in OUT for named in self.moved for s in self.said.get(named, []))
 
     def speakers(self) -> set[tuple[str, int]]:
         """The stores' customers who spoke for an address that stands elsewhere now."""

@@ -10,8 +10,8 @@ from isthmus.cases import sql as cases
 from isthmus.cases.sql import Touch
 from isthmus.db.pool import Database
 from isthmus.flows import trouble
-from isthmus.flows.consent import platform
-from isthmus.flows.consent.platform import Said
+from isthmus.flows.consent import theirs
+from isthmus.flows.consent.theirs import Said
 from isthmus.flows.road import Road
 from isthmus.flows.settle import wait_for_a_slot
 from isthmus.identity.profiles import sql as profiles
@@ -59,14 +59,14 @@ def hear(db: Database, road: Road) -> int:
     said = [one for item in listed if (one := _said(item, named)) is not None]
     unnamed = [item for item in listed if _said(item, named) is None and item.profile_id]
     with db.transaction() as tx:
-        guests = platform.take(tx, road, said, asked_at)
+        guests = theirs.take(tx, road, said, asked_at)
         runs.advance(tx, road.connection, "", MARK, asked_at, len(said))
         if is_wide:
             runs.advance(tx, road.connection, "", WIDE, asked_at, 0)
         touches = [Touch(UNNAMED, f"profile:{item.profile_id}", "", harmless(item)) for item in unnamed]
         cases.touch(tx, road.connection, touches, asked_at)
     # The opt-outs of the past are no items for anybody; they hold all the same.
-    platform.look_for(db, road, guests, is_told=since is not None)
+    theirs.look_for(db, road, guests, is_told=since is not None)
     return len(said)
 
 

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from isthmus.cases import sql as cases
 from isthmus.cases.sql import Touch
-from isthmus.consent.decide import Stance, Standing
+from isthmus.consent.decide import Standing
 from isthmus.consent.writes import sql as writes
 from isthmus.consent.writes.sql import Claimed, Wished
 from isthmus.db.pool import Database, Tx
@@ -24,7 +24,7 @@ from isthmus.flows.road import Road
 from isthmus.inbox import sql as inbox
 from isthmus.kit.backoff import wait_for
 from isthmus.kit.ids import claim_id
-from isthmus.model.consent import IN, OUT, Channel
+from isthmus.model.consent import IN, OUT, Channel, Stance
 from isthmus.model.customer import Consent, Customer
 from isthmus.model.event import Hint
 from isthmus.model.failure import Failure

@@ -79,7 +79,7 @@ def to_look_at(tx: Tx, connection: str, now: datetime, limit: int) -> list[Profi
     )
 
 
-def look_again(tx: Tx, connection: str, emails: Sequence[str], at: datetime) -> None:
+def mark(tx: Tx, connection: str, emails: Sequence[str], at: datetime) -> None:
     """Look again at the profiles of these addresses, at a time or when they were to be looked at anyway."""
     if emails:
         tx.execute(

@@ -1,11 +1,36 @@
 """What contacts say about consent, were sent to say, and must say by force."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from msgspec import Struct
 
 from isthmus.db.pool import Tx
+
+
+class Behind(Struct, frozen=True):
+    """The addresses behind a contact by the ledger's names, the phone's only where it is opted in, and how many
+    opt-outs of those that it opts in were known when it was mapped.
+    """
+
+    address: bytes | None = None
+    sms_address: bytes | None = None
+    n_outs: int = 0
+
+
+NOBODY = Behind()
+
+
+class Spoken(Struct, frozen=True):
+    """What a contact's row says of consent: desired now, ever sent, and whether its opt-out must be forced."""
+
+    opts_in: bool = False
+    was_opted_in: bool = False
+    was_forced: bool = False
+    must_force: bool = False
+
+
+UNSPOKEN = Spoken()
 
 
 class Contact(Struct, frozen=True):
@@ -26,6 +51,45 @@ class Contact(Struct, frozen=True):
     @property
     def is_moving(self) -> bool:
         return self.state in ("due", "leased", "accepted")
+
+
+def lock_contacts(tx: Tx, connection: str, ids: Sequence[str]) -> dict[str, Spoken]:
+    """Lock these contacts' rows until the end of the transaction; what each says of consent.
+
+    The mapping of consent depends on it, and a push claimed meanwhile would change it.
+    """
+    rows = tx.fetch_all(
+        """SELECT id, opts_in, was_opted_in, was_forced, must_force FROM outbox
+           WHERE connection = %s AND kind = 'contact' AND id = ANY(%s) ORDER BY id FOR UPDATE""",
+        (connection, list(ids)),
+    )
+    return {
+        row["id"]: Spoken(row["opts_in"], row["was_opted_in"], row["was_forced"], row["must_force"]) for row in rows
+    }
+
+
+def remember_behind(tx: Tx, connection: str, contacts: Mapping[str, Behind]) -> None:
+    """What these contacts were mapped from, also where the same came out of it."""
+    if not contacts:
+        return
+    tx.execute(
+        """WITH behind AS (
+               SELECT o.id, b.address, b.sms_address, b.n_outs FROM outbox o
+               JOIN unnest(%(ids)s::text[], %(addresses)s::bytea[], %(sms)s::bytea[], %(n_outs)s::integer[])
+                 AS b (id, address, sms_address, n_outs) ON o.id = b.id
+               WHERE o.connection = %(connection)s AND o.kind = 'contact'
+                 AND (o.address, o.sms_address, o.n_outs) IS DISTINCT FROM (b.address, b.sms_address, b.n_outs)
+               ORDER BY o.id FOR UPDATE OF o)
+           UPDATE outbox o SET address = b.address, sms_address = b.sms_address, n_outs = b.n_outs
+           FROM behind b WHERE o.connection = %(connection)s AND o.kind = 'contact' AND o.id = b.id""",
+        {
+            "connection": connection,
+            "ids": list(contacts),
+            "addresses": [one.address for one in contacts.values()],
+            "sms": [one.sms_address for one in contacts.values()],
+            "n_outs": [one.n_outs for one in contacts.values()],
+        },
+    )
 
 
 def contacts(tx: Tx, connection: str, ids: Sequence[str]) -> dict[str, Contact]:

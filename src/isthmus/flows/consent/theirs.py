@@ -52,7 +52,7 @@ def take(tx: Tx, road: Road, said: Sequence[Said], now: datetime) -> list[Said]:
         moved |= {number for at, number in spoken if at == store}
         hints = [Hint(REMAP, f"customer:{number}", Lane.REALTIME, now) for number in sorted(moved)]
         inbox.tell(tx, road.connection, store, hints, now)
-    profiles.look_again(tx, road.connection, sorted(emails), now + road.pace.settle_after + LOOK_AFTER)
+    profiles.mark(tx, road.connection, sorted(emails), now + road.pace.settle_after + LOOK_AFTER)
     known = {link.email for link in links}
     return [
         one

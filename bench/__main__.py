@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from bench import audit, differences, growth, history, ingest, load_lines, mapping, pace, road
+from bench import audit, differences, duplicates, growth, history, ingest, load_lines, mapping, pace, road
 from msgspec import Struct
 
 
@@ -105,6 +105,13 @@ def _load_lines(given: argparse.Namespace) -> list[Figure]:
     ]
 
 
+def _duplicates(given: argparse.Namespace) -> list[Figure]:
+    told = duplicates.run(given.customers)
+    least = {"recall": 1.0, "sure_precision": 1.0}
+    most = {"different_people_merged_by_rule": 0, "missed_pairs": 0, "seconds": 10, "mb": 300}
+    return [Figure(name, value, {**least, **most}.get(name), name in most) for name, value in told.items()]
+
+
 ALL: dict[str, Callable[[argparse.Namespace], list[Figure]]] = {
     "mapping": _mapping,
     "ingest": _ingest,
@@ -115,6 +122,7 @@ ALL: dict[str, Callable[[argparse.Namespace], list[Figure]]] = {
     "load_lines": _load_lines,
     "history": _history,
     "differences": _differences,
+    "duplicates": _duplicates,
 }
 
 
@@ -130,7 +138,12 @@ def main() -> None:
     options.add_argument(
         "--orders", type=int, help="on each side of differences (a million), of the shops in history (three a customer)"
     )
-    options.add_argument("--customers", type=int, default=2_000, help="in history, and in audit with as many orders")
+    options.add_argument(
+        "--customers",
+        type=int,
+        default=2_000,
+        help="in history, duplicates, and in audit with as many orders",
+    )
     options.add_argument("--rate", type=float, default=3.0, help="of things that happen in a second in history")
     options.add_argument("--lines", type=int, default=60_000, help="orders in load_lines")
     options.add_argument("--no-tap", action="store_true", help="leave tap-shopify out of load_lines")

@@ -7,8 +7,8 @@ import pytest
 
 from isthmus.checks import mask
 from isthmus.checks.every import Setting, every
-from isthmus.checks.phone import e164
 from isthmus.checks.round import Round
+from isthmus.kit.phone import e164
 from isthmus.model.census import Person, Source, Who
 from isthmus.model.finding import Clean, Found, Level, Unseen
 from isthmus.ops.audit_page import money, share

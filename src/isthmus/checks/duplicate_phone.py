@@ -2,8 +2,8 @@
 
 from isthmus.checks import duplicates
 from isthmus.checks.check import KEEP, OfPeople
-from isthmus.checks.phone import e164
 from isthmus.checks.same_key import Groups
+from isthmus.kit.phone import e164
 from isthmus.model.census import Person
 from isthmus.model.finding import Found, Level, Owner
 

@@ -1,8 +1,8 @@
 """Customers without an email address: by phone at most, or not at all."""
 
 from isthmus.checks.check import KEEP, OfPeople
-from isthmus.checks.phone import e164
 from isthmus.checks.toll import Toll
+from isthmus.kit.phone import e164
 from isthmus.model.census import Person
 from isthmus.model.finding import Found, Level, Owner
 

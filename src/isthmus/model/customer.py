@@ -20,6 +20,8 @@ class Customer(Struct, frozen=True, gc=False, omit_defaults=True):
 
     Webhook bodies have carried neither tags, consent nor counts since API version 2025-01
     (https://shopify.dev/changelog/new-customer-s-webhook-and-changes-to-existing-customer-s-webhooks-payload).
+    `postcode` and `house` (the number in the street) tell two households apart; of the street no more is kept.
+    `address_phone` was given with the address: not the customer's own, since it need not be theirs alone.
     """
 
     id: int
@@ -33,6 +35,9 @@ class Customer(Struct, frozen=True, gc=False, omit_defaults=True):
     is_email_verified: bool = False
     country_code: str | None = None
     city: str | None = None
+    postcode: str | None = None
+    house: str | None = None
+    address_phone: str | None = None
     locale: str | None = None
     tags: tuple[str, ...] | None = None
     email_consent: Consent | None = None

@@ -78,6 +78,14 @@ def customer(world: World, store: Store, rng: random.Random, at: datetime, email
     return made
 
 
+def be(one: Customer, human: Customer) -> None:
+    """Make a new account that of a human who has another already: they go by the same name (ASSUMED)."""
+    one.human = human.human or human.id
+    one.first_name, one.last_name = human.first_name, human.last_name
+    for place in {id(place): place for place in (*one.addresses, one.default_address) if place is not None}.values():
+        place.first_name, place.last_name = human.first_name, human.last_name
+
+
 def email_consent(rng: random.Random, at: datetime) -> EmailConsent:
     """Draw the email consent of a new customer; one who was never asked has no time of consent (seen live)."""
     state = weighted(

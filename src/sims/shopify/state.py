@@ -158,6 +158,7 @@ class Customer:
     metafields: list[Metafield] = field(default_factory=list)
     tax_exempt: bool = False
     merged_into: int | None = None  # set on a merge loser; the record then lives in Store.gone_customers only
+    human: int = 0  # whose account this really is, by the id of that human's first account; 0: nobody else's
 
 
 # --- catalogue --------------------------------------------------------------------------------------------------------

@@ -51,6 +51,7 @@ def customer(one: Customer) -> dict[str, Any]:
         "number_of_orders": one.number_of_orders,
         "amount_spent": str(one.amount_spent),
         "merged_into": one.merged_into,
+        "human": one.human or one.id,
     }
 
 

@@ -49,7 +49,7 @@ def _build(seed: int, customers: int, orders: int, products: int, clock: Clock, 
             rng,
             start,
             _part(customers, 1 - UK_SHARE),
-            [one.email for one in uk.customers.values() if one.email],
+            [one for one in uk.customers.values() if one.email],
         ),
     }
     _orders(world, rng, start, orders, known)
@@ -137,20 +137,24 @@ def _products(world: World, store: Store, rng: random.Random, start: datetime, c
 
 
 def _people(
-    world: World, store: Store, rng: random.Random, start: datetime, count: int, elsewhere: list[str]
+    world: World, store: Store, rng: random.Random, start: datetime, count: int, elsewhere: list[Customer]
 ) -> list[Customer]:
     """Enter people, oldest first; some bring an email that they also use in another store, spelt their own way."""
     made: list[Customer] = []
     span = (world.now() - start).total_seconds()
     moments = sorted(start + timedelta(seconds=int(rng.random() ** 1.3 * span)) for _ in range(count))
-    borrowed = set(rng.sample(elsewhere, min(len(elsewhere), round(count * SHARED_EMAILS))))
+    known = {one.email: one for one in elsewhere if one.email}
+    borrowed = set(rng.sample(list(known), min(len(known), round(count * SHARED_EMAILS))))
     spare = sorted(borrowed)
     for at in moments:
-        email = None
+        email = human = None
         if spare and rng.random() < 1.5 * SHARED_EMAILS:
             email = spare.pop()
+            human = known[email]
             email = (email, email.title(), email, f"{email} ")[len(spare) % 4]
         one = chance.customer(world, store, rng, at, email)
+        if human is not None:
+            chance.be(one, human)
         people.appear(store, one)
         made.append(one)
     return made

@@ -11,6 +11,7 @@ from isthmus.model.customer import Consent, Customer
 from isthmus.shopify.parse.body import When, converter, maybe_utc, reader, utc
 from isthmus.shopify.parse.money import exact
 from isthmus.shopify.parse.pieces_node import number, tag_set
+from isthmus.shopify.parse.street import house
 
 
 class _Money(Struct, gc=False, rename="camel"):
@@ -21,6 +22,9 @@ class _Money(Struct, gc=False, rename="camel"):
 class _Place(Struct, gc=False, rename="camel"):
     city: str | None
     country_code_v2: str | None
+    address1: str | None = None
+    zip: str | None = None
+    phone: str | None = None
 
 
 class _Email(Struct, gc=False, rename="camel"):
@@ -87,6 +91,9 @@ def _told(raw: _Customer) -> Customer:
         is_email_verified=raw.verified_email,
         country_code=place.country_code_v2 or None if place is not None else None,
         city=place.city or None if place is not None else None,
+        postcode=place.zip or None if place is not None else None,
+        house=house(place.address1) if place is not None else None,
+        address_phone=place.phone or None if place is not None else None,
         locale=raw.locale or None,
         tags=tag_set(raw.tags),
         email_consent=_email_consent(email),

@@ -8,6 +8,7 @@ from msgspec import Struct, structs
 from isthmus.model.customer import Customer
 from isthmus.shopify.parse.body import Id, When, reader, utc
 from isthmus.shopify.parse.pieces_webhook import Place
+from isthmus.shopify.parse.street import house
 
 
 class _Customer(Struct, gc=False):
@@ -47,6 +48,9 @@ def parse(body: bytes) -> Customer:
         is_email_verified=bool(raw.verified_email),
         country_code=place.country_code or None if place is not None else None,
         city=place.city or None if place is not None else None,
+        postcode=place.zip or None if place is not None else None,
+        house=house(place.address1) if place is not None else None,
+        address_phone=place.phone or None if place is not None else None,
     )
 
 

@@ -22,10 +22,12 @@ class Place(Struct, gc=False):
 
     first_name: str | None = None
     last_name: str | None = None
+    address1: str | None = None
     city: str | None = None
     province: str | None = None
     zip: str | None = None
     country_code: str | None = None
+    phone: str | None = None
 
 
 def amount(bag: Bag | None, scale: Scale) -> Amount:

@@ -14,13 +14,16 @@ from sims.shopify.state import EmailConsent, SmsConsent, Store, World
 
 def somebody_appears(made: World, store: Store, rng: random.Random, at: datetime) -> list[Event]:
     """Enter a new customer, perhaps one the other store knows already."""
-    email = None
+    email = human = None
     if rng.random() < 0.1:
         other = rng.choice(list(made.stores.values()))
         known = recent(other.customers, rng)
         if known and known.email and known.email.strip().lower() not in store.by_email:
-            email = known.email
-    return people.appear(store, chance.customer(made, store, rng, at, email))
+            email, human = known.email, known
+    one = chance.customer(made, store, rng, at, email)
+    if human is not None:
+        chance.be(one, human)
+    return people.appear(store, one)
 
 
 def somebody_agrees_or_not(made: World, store: Store, rng: random.Random, at: datetime) -> list[Event]:

@@ -1,0 +1,99 @@
+"""Who is who on a seeded merchant: a search over everybody, held against the label that says who really is.
+
+`python -m bench duplicates --customers 100000`. The label is the simulator's and is not derived from anything that is
+compared. A twentieth of the people is sown with ties: accounts that are one human's, and humans who only look like one.
+"""
+
+import time
+from datetime import UTC, datetime
+from itertools import combinations
+
+import msgspec
+import psutil
+
+from isthmus.identity.duplicates.find import Pair, find
+from isthmus.identity.duplicates.judge import Verdict
+from isthmus.identity.duplicates.someone import Someone, someone
+from isthmus.model.customer import Customer
+from isthmus.shopify import parse
+from sims.clock import SimClock
+from sims.shopify import kinship, world
+from sims.shopify.rest.people import customer as body_of
+from sims.shopify.state import World
+
+AT = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+TIED = 0.05
+"""Of the people have to do with another account."""
+
+
+def run(customers: int, seed: int = 1) -> dict[str, float]:
+    """Precision and recall in pairs of accounts, seconds and MB of the search alone."""
+    made = world.build(seed, customers, 0, 2, SimClock(AT, rate=0))
+    sorts = len(kinship.ONE_HUMAN) + len(kinship.SEVERAL)
+    kinship.sow(made, seed, max(1, round(customers * TIED / sorts)))
+    told = _told(made)
+    process = psutil.Process()
+    before = process.memory_info().rss
+    began = time.perf_counter()
+    people = [_seen(store, customer) for store, customer in told]
+    found = find(people)
+    seconds = time.perf_counter() - began
+    memory = (process.memory_info().rss - before) / 2**20
+
+    true = _true_pairs(made)
+    one = {_accounts(pair) for pair in found.one_address}
+    flagged = {_accounts(pair) for pair in found.shared_addresses}
+    offered = {_accounts(pair) for pair in found.candidates}
+    sure = {_accounts(pair) for pair in found.candidates if pair.judgement.verdict is Verdict.SURE}
+    likely = {_accounts(pair) for pair in found.candidates if pair.judgement.verdict is not Verdict.POSSIBLE}
+    apart = one - true
+    return {
+        "accounts": len(people),
+        "true_pairs": len(true),
+        "recall": round(len(true & (one | offered)) / len(true), 4),
+        "missed_pairs": len(true - one - offered),
+        "one_by_address_pairs": len(one),
+        "address_of_different_people_pairs": len(apart),
+        "of_them_flagged": len(apart & flagged),
+        "true_pairs_flagged_as_different_people": len(true & flagged),
+        "candidate_pairs": len(offered),
+        "candidate_precision": _share(offered & true, offered),
+        "likely_or_sure_precision": _share(likely & true, likely),
+        "sure_pairs": len(sure),
+        "sure_precision": _share(sure & true, sure),
+        "different_people_merged_by_rule": len(sure - true),
+        "comparisons": found.n_compared,
+        "seconds": round(seconds, 2),
+        "mb": round(memory),
+    }
+
+
+def _told(made: World) -> list[tuple[str, Customer]]:
+    told = []
+    for store in made.stores.values():
+        for one in store.customers.values():
+            record = parse.webhook("customer", msgspec.json.encode(body_of(store, one)))
+            if isinstance(record, Customer):
+                told.append((store.shop.name, record))
+    return told
+
+
+def _seen(store: str, customer: Customer) -> Someone:
+    return someone(store, f"{store}:{customer.id}", customer)
+
+
+def _accounts(pair: Pair) -> frozenset[int]:
+    return frozenset({pair.one.id, pair.two.id})
+
+
+def _true_pairs(made: World) -> set[frozenset[int]]:
+    """Accounts of one human, by the label; ids are the world's own, and no two stores share one."""
+    of: dict[int, list[int]] = {}
+    for store in made.stores.values():
+        for one in store.customers.values():
+            of.setdefault(one.human or one.id, []).append(one.id)
+    return {frozenset(pair) for some in of.values() for pair in combinations(some, 2)}
+
+
+def _share(part: set[frozenset[int]], whole: set[frozenset[int]]) -> float:
+    return round(len(part) / len(whole), 4) if whole else 1.0

@@ -1,0 +1,1 @@
+"""Who may be one person under two addresses: found by what they share, and judged by a table."""

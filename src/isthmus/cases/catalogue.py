@@ -96,6 +96,14 @@ _STOREFRONT = (
         remedy="Run the backfill again when Shopify is well; report the span named here to Shopify if it stays.",
     ),
     Row(
+        code="storefront.merge_failed",
+        title="The shop could not merge two customers",
+        cause=Cause.STOREFRONT,
+        owner=Owner.STORE,
+        severity=Severity.LOW,
+        remedy="See in the Shopify admin what stands in the way of merging the two, or leave them as they are.",
+    ),
+    Row(
         code="storefront.token_refused",
         title="Shopify no longer accepts our credentials",
         cause=Cause.STOREFRONT,

@@ -34,7 +34,7 @@ def abandon(db: Database, road: Road) -> int:
         # An order of the same person takes the same lock, so it is either seen here or finds the moment to call back.
         identity.lock(tx, road.connection, [f"email:{email}" for email in emails])
         bought = records.bought(tx, road.connection, open_)
-        who = people(identity.of_emails(tx, road.connection, emails))
+        who = people(identity.whole(tx, road.connection, identity.of_emails(tx, road.connection, emails)))
         wanted = []
         for kept in open_:
             assert isinstance(kept.record, Checkout)  # noqa: S101 - only checkouts were asked for

@@ -19,7 +19,7 @@ from isthmus.flows.consent.standing import Standings
 from isthmus.flows.road import Road
 from isthmus.flows.told import READABLE, REMAP, Told
 from isthmus.identity import sql as identity
-from isthmus.identity.match import Link, People, people
+from isthmus.identity.match import Account, Link, People, people
 from isthmus.inbox import sql as inbox
 from isthmus.kit.email import normalise
 from isthmus.kit.ids import keyed_hash
@@ -51,9 +51,11 @@ class Work(Struct):
     """Records that a reading found as we have them, and when it began."""
 
 
-def absorb(tx: Tx, road: Road, words: Sequence[Told], now: datetime) -> list[Outcome]:
-    """Weigh, keep, match, map, desire: the events' ends."""
-    if not words:
+def absorb(
+    tx: Tx, road: Road, words: Sequence[Told], now: datetime, merged: Sequence[tuple[Link, Account]] = ()
+) -> list[Outcome]:
+    """Weigh, keep, match, map, desire: the events' ends. `merged` are accounts that turned out to be another's."""
+    if not words and not merged:
         return []
     _lock_records(tx, road, words)
     known = records.load(tx, road.connection, {word.key for word in words}, road.packer)
@@ -62,7 +64,7 @@ def absorb(tx: Tx, road: Road, words: Sequence[Told], now: datetime) -> list[Out
         _fold(road, work, key, known.get(key), said, now)
     changed = [change for change in work.changes if not change.is_remap]
 
-    before, who, affected = _match(tx, road, work.changes, now)
+    before, who, affected = _match(tx, road, work.changes, merged, now)
     kept = [Keep(c.key[1], c.after, c.said_at, c.encoded) for c in changed if c.after is not None]
     records.save(tx, road.connection, kept, now, road.packer)
     records.confirm(tx, road.connection, work.confirmed)
@@ -235,7 +237,7 @@ def _ask_for_metrics(work: Work, changes: Sequence[Change], revalued: set[tuple[
     """Whoever is worth something else now, and was not mapped here with it, is to be mapped again."""
     mapped = {(c.key[1], int(c.key[2])) for c in changes if c.key[0] == "customer"}
     if people := sorted(revalued - mapped):
-        lane = min((c.lane for c in changes), key=lambda lane: lane.rank)
+        lane = min((c.lane for c in changes), key=lambda lane: lane.rank, default=Lane.REALTIME)
         for store, number in people:
             _tell(work, store, revalue.hint(number, lane, now))
 
@@ -267,9 +269,12 @@ def _follow_the_orders(tx: Tx, road: Road, work: Work, gone: Sequence[Change], n
 # Match ---------------------------------------------------------------------------------------------------------------
 
 
-def _match(tx: Tx, road: Road, changes: Sequence[Change], now: datetime) -> tuple[People, People, list[Change]]:
+def _match(
+    tx: Tx, road: Road, changes: Sequence[Change], merged: Sequence[tuple[Link, Account]], now: datetime
+) -> tuple[People, People, list[Change]]:
     """Keep the links in step with the customers; everybody's surviving id before and now, and whose changed."""
     customers = {(c.key[1], int(c.key[2])) for c in changes if c.key[0] == "customer"}
+    customers |= {account for link, to in merged for account in (link.account, to)}
     owners = {
         (c.key[1], record.customer_id)
         for c in changes
@@ -283,7 +288,13 @@ def _match(tx: Tx, road: Road, changes: Sequence[Change], now: datetime) -> tupl
             if isinstance(record, (Customer, Order)) and (email := normalise(record.email)):
                 emails.add(email)
     identity.lock(tx, road.connection, [f"email:{email}" for email in emails])
-    before = people([*identity.of_emails(tx, road.connection, sorted(emails)), *_alone(linked)])
+    known = _whole(tx, road, emails, linked)
+    if merged_with := {link.email for link in known if link.email} - emails:
+        # Rare, and out of order: whoever meets another one here is tried again.
+        identity.lock(tx, road.connection, [f"email:{email}" for email in merged_with])
+        emails |= merged_with
+        known = _whole(tx, road, emails, linked)
+    before = people(known)
 
     links = []
     for change in changes:
@@ -292,15 +303,23 @@ def _match(tx: Tx, road: Road, changes: Sequence[Change], now: datetime) -> tupl
             contact = f"{road.shops[store].rules.namespace}{number}"
             links.append(Link(store, number, contact, normalise(change.after.email)))
     gone = [(c.key[1], int(c.key[2])) for c in changes if c.is_gone and c.key[0] == "customer"]
-    if not links and not gone:
+    if not links and not gone and not merged:
         return before, before, []
     if links:
         identity.save(tx, road.connection, links)
     if gone:
         identity.part(tx, road.connection, gone, now)
+    if merged:
+        identity.join(tx, road.connection, merged, now)
     linked = identity.of_customers(tx, road.connection, sorted(customers | owners))
-    after = people([*identity.of_emails(tx, road.connection, sorted(emails)), *_alone(linked)])
-    return before, after, _affected(tx, road, changes, before, after)
+    after = people(_whole(tx, road, emails, linked))
+    return before, after, _affected(tx, road, changes, before, after, now)
+
+
+def _whole(tx: Tx, road: Road, emails: Iterable[str], linked: Iterable[Link]) -> list[Link]:
+    """Everybody behind these addresses and accounts, whole by person."""
+    found = [*identity.of_emails(tx, road.connection, sorted(emails)), *_alone(linked)]
+    return identity.whole(tx, road.connection, found)
 
 
 def _alone(links: Iterable[Link]) -> list[Link]:
@@ -308,7 +327,9 @@ def _alone(links: Iterable[Link]) -> list[Link]:
     return [link for link in links if link.email is None]
 
 
-def _affected(tx: Tx, road: Road, changes: Sequence[Change], before: People, after: People) -> list[Change]:
+def _affected(
+    tx: Tx, road: Road, changes: Sequence[Change], before: People, after: People, now: datetime
+) -> list[Change]:
     """Records that did not change themselves but belong to somebody whose surviving id did."""
     emails = [
         e for e in before.by_email.keys() | after.by_email.keys() if before.by_email.get(e) != after.by_email.get(e)
@@ -325,8 +346,8 @@ def _affected(tx: Tx, road: Road, changes: Sequence[Change], before: People, aft
     if not emails and not moved:
         return []
     mine = {change.key for change in changes}
-    lane = min((c.lane for c in changes), key=lambda lane: lane.rank)
-    since = min(c.since for c in changes)
+    lane = min((c.lane for c in changes), key=lambda lane: lane.rank, default=Lane.REALTIME)
+    since = min((c.since for c in changes), default=now)
     return [
         Change((k.kind, k.store, k.id), k.record, k.record, [], lane, since, is_remap=True)
         for k in records.of_people(tx, road.connection, emails, moved, road.packer)

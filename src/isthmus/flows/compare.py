@@ -3,7 +3,7 @@
 Independent of everything in between: the stores are read now, mapped anew, and compared with the platform's records;
 what people are worth is summed from the orders just read.
 Of our own state only this is asked: which records have an open case or go on under another writer's ids, who was ever
-sent as opted in, and which product a line was sold as that has been deleted since.
+sent as opted in, who was merged with whom, and which product a line was sold as that has been deleted since.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +17,8 @@ from isthmus.flows.desire import person_of
 from isthmus.flows.road import Road, Shop
 from isthmus.flows.takeover import adopt
 from isthmus.flows.takeover.adopt import WITHHELD
-from isthmus.identity.match import Link, People, people
+from isthmus.identity import sql as identity
+from isthmus.identity.match import Account, Link, People, people
 from isthmus.kit.email import normalise
 from isthmus.mapping import contact, order, product
 from isthmus.metrics.worth import worth
@@ -63,14 +64,11 @@ class Comparison(Struct, frozen=True):
 def compare(db: Database, road: Road, lookup: Lookup) -> Comparison:
     """Read every record of every store, map it, and look for the platform's."""
     told = {shop.name: _read(shop) for shop in road.shops.values()}
-    who = people(
-        Link(name, customer.id, f"{road.shops[name].rules.namespace}{customer.id}", normalise(customer.email))
-        for name, (customers, _, _) in told.items()
-        for customer in customers
-    )
     with db.transaction() as tx:
+        joins = identity.joins(tx, road.connection)
         standings = outbox.standings(tx, road.connection)
         road = adopt.knowing_all(tx, road)
+    who = _people(road, {name: read[0] for name, read in told.items()}, joins)
     equal: dict[str, int] = {kind.value: 0 for kind in Kind if kind is not Kind.MOMENT}
     excluded: dict[str, int] = {}
     differences: list[Difference] = []
@@ -90,6 +88,22 @@ def compare(db: Database, road: Road, lookup: Lookup) -> Comparison:
             else:
                 equal[write.kind.value] += 1
     return Comparison(equal, excluded, n_cases, tuple(differences))
+
+
+def _people(road: Road, told: Mapping[str, list[Customer]], joins: Mapping[Account, Account]) -> People:
+    """Who is whom: by address as the stores say now, and by what was merged."""
+
+    def contact_of(account: Account) -> str:
+        return f"{road.shops[account[0]].rules.namespace}{account[1]}"
+
+    living = {(name, one.id): normalise(one.email) for name, customers in told.items() for one in customers}
+    gone = [account for account in joins if account not in living and account[0] in road.shops]
+    return people(
+        [
+            *(Link(*at, contact_of(at), email, joins.get(at)) for at, email in living.items()),
+            *(Link(*at, contact_of(at), None, joins[at], is_gone=True) for at in gone),
+        ]
+    )
 
 
 def _difference(write: Write, lookup: Lookup) -> Difference | None:

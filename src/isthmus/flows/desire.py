@@ -162,8 +162,9 @@ def _contact(shop: Shop, change: Change, people: _People) -> list[Write]:
     if change.is_gone:
         has_heir = bool((email := normalise(customer.email)) and people.who.by_email.get(email))
         return [
+            # Under its own id: it must not speak for the person whom it was merged with.
             contact.retired(
-                customer, person, shop.rules, change.lane, was_opted_in=spoken.was_opted_in, has_heir=has_heir,
+                customer, own, shop.rules, change.lane, was_opted_in=spoken.was_opted_in, has_heir=has_heir,
                 was_forced=spoken.was_forced,
             )
         ]  # fmt: skip

@@ -14,6 +14,7 @@ from isthmus.db.pool import Database, Tx, is_away, is_passing
 from isthmus.flows import absorb, revalue, told, trouble
 from isthmus.flows.consent import theirs
 from isthmus.flows.consent.theirs import Said
+from isthmus.flows.merges.told import follow
 from isthmus.flows.road import Reader, Road
 from isthmus.flows.told import Reading, Told
 from isthmus.inbox import sql as inbox
@@ -109,7 +110,8 @@ def _work(db: Database, road: Road, claim: UUID, events: Sequence[Event]) -> Pro
 
     now = road.clock.now()
     with db.transaction() as tx:
-        outcomes = absorb.absorb(tx, road, words, now)
+        merged = follow(tx, road, [m for m in heard.merges if m[0].id not in failing | unread], now)
+        outcomes = absorb.absorb(tx, road, words, now, merged)
         outcomes += [o for o in heard.outcomes if o.id not in failing]
         outcomes += _matters(tx, road, heard.matters)
         outcomes += _calls(tx, road, heard.calls, now)

@@ -70,9 +70,8 @@ def _page(tx: Tx, road: Road, now: datetime) -> int | None:
     customers = [(owner.store, owner.customer_id) for owner in owners if owner.customer_id is not None]
     own = identity.of_customers(tx, road.connection, sorted(customers))
     emails = {owner.email for owner in owners if owner.email} | {link.email for link in own if link.email}
-    found = {
-        (link.store, link.customer_id) for link in (*own, *identity.of_emails(tx, road.connection, sorted(emails)))
-    }
+    links = [*own, *identity.of_emails(tx, road.connection, sorted(emails))]
+    found = {link.account for link in identity.whole(tx, road.connection, links) if not link.is_gone}
     for store in road.shops:
         inbox.tell(
             tx, road.connection, store, [hint(id_, Lane.BACKFILL, now) for at, id_ in sorted(found) if at == store], now

@@ -14,6 +14,7 @@ from isthmus.ometria import hook
 from isthmus.ometria.hook import Call
 from isthmus.records.sql import Canonical, Kept, Key, decode, key_of
 from isthmus.shopify import parse, topics
+from isthmus.shopify.parse import merge_webhook
 from isthmus.shopify.topics import Action
 
 OURS = ("poll/", "load/", "repair/")
@@ -65,6 +66,8 @@ class Heard(Struct):
     """Events that are a matter for a person (privacy, an uninstalled app)."""
     calls: list[tuple[Event, Call]]
     """What automations of the platform say of consent."""
+    merges: list[tuple[Event, merge_webhook.Merge]]
+    """Merges of customers that the shop made, or tried to."""
 
 
 def hear(events: Iterable[Event], road: Road) -> Heard:
@@ -108,6 +111,12 @@ def _one(event: Event, road: Road, heard: Heard) -> None:
         case Action.IGNORE:
             heard.outcomes.append(Outcome(event.id, State.SKIPPED, topic.why))
         case Action.READ:
+            if event.topic == "customers/merge":
+                merge = merge_webhook.parse(event.body or b"")
+                heard.merges.append((event, merge))
+                if merge.is_failed:
+                    heard.outcomes.append(Outcome(event.id, State.SKIPPED, "the shop could not merge them"))
+                    return
             _hint(event, shop, heard)
         case Action.CLAIM:
             claim = parse.claim(event.topic, event.body or b"")

@@ -72,7 +72,7 @@ class Heard(Struct):
 
 def hear(events: Iterable[Event], road: Road) -> Heard:
     """Parse a batch. What cannot be read is a failure of that event alone."""
-    heard = Heard([], [], [], [], [], [], [])
+    heard = Heard([], [], [], [], [], [], [], [])
     for event in events:
         try:
             _one(event, road, heard)

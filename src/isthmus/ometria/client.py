@@ -1,5 +1,6 @@
 """Speak with one Ometria account over its Data API (https://docs.ometria.com/docs/ometria-data-api-introduction)."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
@@ -129,8 +130,26 @@ class Ometria:
         return [] if body is None or body == {} else self._items(body)
 
     def profile(self, profile_id: str) -> dict[str, Any] | None:
-        """One profile, or None (https://support.ometria.com/hc/en-gb/articles/360011514197)."""
+        """One profile by the platform's own id, or None when it says that there is none."""
         return self._one(f"/profiles/{_segment(profile_id)}")
+
+    def merge(self, survivor: str, losers: Sequence[str]) -> str | None:
+        """Merge people for good, each named by a customer_id that one profile alone holds; the request's id.
+
+        At most limits.MERGED_AT_ONCE, one call a minute. The losers' contacts are DELETED there, also those of other
+        writers, and nothing brings them back (https://docs.ometria.com/docs/merge-profiles).
+        """
+        asked = {
+            "survivor": {"type": "customer_id", "value": survivor},
+            "customers_to_merge": [{"type": "customer_id", "value": one} for one in losers],
+        }
+        response = self._call(Call.MERGE, "POST", "/merge-profile", content=msgspec.json.encode(asked))
+        self._refuse(response, Call.MERGE)
+        try:
+            said = answers.decode(response.content)
+        except msgspec.DecodeError:
+            return None  # taken all the same: what came of it is looked up
+        return answers.text(said.get("request_id")) if isinstance(said, dict) else None
 
     def unsubscribes(self, since: datetime | None = None) -> list[Unsubscribed]:
         """Unsubscriptions at or after `since` (https://docs.ometria.com/reference/get_unsubscribes)."""

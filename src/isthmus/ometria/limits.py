@@ -29,6 +29,12 @@ PUSHES_PER_SECOND = 4
 READS_PER_SECOND = 4
 """Everything that is not a push (https://docs.ometria.com/docs/ometria-data-api-introduction)."""
 
+MERGES_PER_MINUTE = 1
+"""`POST /merge-profile` (https://docs.ometria.com/docs/ometria-data-api-introduction)."""
+
+MERGED_AT_ONCE = 5
+"""Named in one call beside the survivor (https://docs.ometria.com/docs/merge-profiles)."""
+
 QUEUED_RECORDS = 50_000
 """Records waiting inside the platform before it answers 429
 (https://support.ometria.com/support/solutions/articles/7000045354-push-api)."""

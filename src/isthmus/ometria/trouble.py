@@ -21,6 +21,7 @@ class Call(StrEnum):
 
     PUSH = "push"
     READ = "read"
+    MERGE = "merge"
 
 
 _BLOCKED = {
@@ -31,10 +32,17 @@ _BLOCKED = {
     405: "platform.not_the_api",
     410: "platform.not_the_api",
 }
-_REFUSED = {Call.PUSH: "platform.refused_batch", Call.READ: "platform.refused_read"}
+_REFUSED = {
+    Call.PUSH: "platform.refused_batch",
+    Call.READ: "platform.refused_read",
+    Call.MERGE: "platform.merge_refused",
+}
+_WRITES = frozenset({Call.PUSH, Call.MERGE})
 # Answers that say that nothing was done. 500, 502, 504 and unknown ones may come from behind the point of acceptance.
 _NOT_DONE = {425, 429, 503}
 _TRANSIENT_4XX = {408, 425, 429}
+_NO_SUCH_PATH = {404, 405, 410}
+"""Of a merge they say only that this account cannot be asked for one."""
 
 # The request cannot have left, or not as a whole that anyone would act on.
 _BEFORE_SENDING = (
@@ -56,7 +64,7 @@ def of_answer(status: int, headers: Mapping[str, str], call: Call, said: str, se
     detail = f"{call} answered {status}" + (f": {said}" if said else "")
     if 300 <= status < 400:
         return BlockedError("platform.not_the_api", detail)
-    if status in _BLOCKED:
+    if status in _BLOCKED and not (call is Call.MERGE and status in _NO_SUCH_PATH):
         return BlockedError(_BLOCKED[status], detail)
     if status == 429:
         room = headers.get(QUEUE_REMAINING, "").strip()
@@ -65,7 +73,7 @@ def of_answer(status: int, headers: Mapping[str, str], call: Call, said: str, se
         return TransientError(code, detail, retry_after=asked_for(headers))
     if 400 <= status < 500 and status not in _TRANSIENT_4XX:
         return RejectedError(_REFUSED[call], detail)
-    may_have_arrived = call is Call.PUSH and status not in _NOT_DONE
+    may_have_arrived = call in _WRITES and status not in _NOT_DONE
     return TransientError(
         "platform.unavailable", detail, retry_after=asked_for(headers), may_have_arrived=may_have_arrived
     )
@@ -73,10 +81,10 @@ def of_answer(status: int, headers: Mapping[str, str], call: Call, said: str, se
 
 def of_silence(error: httpx2.RequestError, call: Call) -> TransientError:
     """The failure of a call without an answer. The error's own words may hold an address or a header: only its kind."""
-    may_have_arrived = call is Call.PUSH and not isinstance(error, _BEFORE_SENDING)
+    may_have_arrived = call in _WRITES and not isinstance(error, _BEFORE_SENDING)
     return TransientError("platform.unavailable", f"{call}: {type(error).__name__}", may_have_arrived=may_have_arrived)
 
 
 def of_nonsense(call: Call, what: str) -> TransientError:
     """The failure of a call that was answered with success and something unreadable."""
-    return TransientError("platform.unavailable", f"{call}: {what}", may_have_arrived=call is Call.PUSH)
+    return TransientError("platform.unavailable", f"{call}: {what}", may_have_arrived=call in _WRITES)

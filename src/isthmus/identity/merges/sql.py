@@ -89,12 +89,18 @@ def is_due(tx: Tx, connection: str, now: datetime) -> bool:
     )
 
 
-def ask(tx: Tx, connection: str, number: int, profiles: tuple[str, str], now: datetime, until: datetime) -> None:
-    """From here on nobody knows whether the platform has it: it is looked up at `until`, and not before."""
-    tx.execute(
-        """UPDATE merge SET state = 'asked', asked_at = %s, n_asked = n_asked + 1, due_at = %s,
-               survivor_profile = %s, loser_profile = %s WHERE connection = %s AND id = %s""",
-        (now, until, *profiles, connection, number),
+def ask(tx: Tx, connection: str, merge: Merge, profiles: tuple[str, str], now: datetime, until: datetime) -> bool:
+    """From here on nobody knows whether the platform has it: it is looked up at `until`, and not before.
+
+    False when somebody else has taken it on meanwhile.
+    """
+    return bool(
+        tx.execute(
+            """UPDATE merge SET state = 'asked', asked_at = %s, n_asked = n_asked + 1, due_at = %s,
+                   survivor_profile = %s, loser_profile = %s
+               WHERE connection = %s AND id = %s AND state = 'wanted' AND n_asked = %s""",
+            (now, until, *profiles, connection, merge.id, merge.n_asked),
+        )
     )
 
 

@@ -1,0 +1,245 @@
+"""Ask the platform to merge two people, at most once a minute, and never twice without having looked.
+
+A merge cannot be undone, so everything that speaks against it is looked at right before it is asked for. That it is
+asked for is committed before the request leaves: whoever comes after a killed process finds it so, and looks it up.
+"""
+
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+
+from isthmus.cases import sql as cases
+from isthmus.cases.sql import Touch
+from isthmus.db.pool import Database, Tx
+from isthmus.flows import absorb, trouble
+from isthmus.flows.merges.sides import sides
+from isthmus.flows.road import Road
+from isthmus.identity import sql as identity
+from isthmus.identity.duplicates import sql as duplicates
+from isthmus.identity.match import Account, Link
+from isthmus.identity.merges import decide
+from isthmus.identity.merges import sql as merges
+from isthmus.identity.merges.decide import Side, There
+from isthmus.identity.merges.sql import Merge, Said
+from isthmus.model.failure import BlockedError, Failure, RejectedError, TransientError
+from isthmus.ometria import limits
+from isthmus.outbox.pace import sql as pace
+from isthmus.outbox.words import sql as words
+
+PER_SECOND = limits.MERGES_PER_MINUTE / 60
+
+LOOK_AFTER = timedelta(minutes=2)
+"""When an ask whose answer nobody heard is looked up: the platform takes its time, how long is not documented."""
+
+AGAIN_AFTER = timedelta(seconds=30)
+"""When to look again whether what is under way of the two has been settled, and after a reading that failed."""
+
+MOST_ASKED = 3
+"""Asks of one merge. After that the platform does not do it, and a person must find out why."""
+
+REFUSED = "platform.merge_refused"
+
+
+class Stepped(Struct, frozen=True):
+    """What one step did: `what` is done, refused, asked, put_off, or "" when nothing was due."""
+
+    what: str = ""
+    merge: int | None = None
+    why: str = ""
+
+
+class _Ready(Struct, frozen=True):
+    merge: Merge
+    survivor: Side
+    loser: Side
+
+
+def step(db: Database, road: Road) -> Stepped:
+    """Take the merge whose turn it is one step on. In shadow mode nobody is merged."""
+    if not road.is_live:
+        return Stepped()
+    now = road.clock.now()
+    with db.transaction() as tx:
+        merge = merges.due(tx, road.connection, now)
+        if merge is None:
+            return Stepped()
+        # Nobody else takes it while it is looked at; a killed holder leaves it due again.
+        merges.put_off(tx, road.connection, merge.id, now + AGAIN_AFTER, merge.state, merge.why or "")
+        found = _gathered(tx, road, merge)
+        if merge.state == "wanted":
+            if isinstance(found, str):
+                return _refuse(tx, road, merge, found, now)
+            if found.survivor.n_moving or found.loser.n_moving:
+                why = "writes of theirs are not settled yet"
+                merges.put_off(tx, road.connection, merge.id, now + AGAIN_AFTER, "wanted", why)
+                return Stepped("put_off", merge.id, why)
+    if isinstance(found, str):
+        with db.transaction() as tx:
+            return _refuse(tx, road, merge, found, now)
+    try:
+        seen = _look(db, road, found)
+    except Failure as failure:
+        return _could_not(db, road, merge, failure)
+    if merge.state == "asked":
+        return _looked_up(db, road, found, seen)
+    return _ask(db, road, found, seen)
+
+
+def _gathered(tx: Tx, road: Road, merge: Merge) -> _Ready | str:
+    """Both people as they are now, or why they are not to be merged."""
+    known = sides(tx, road, (merge.survivor, merge.loser))
+    survivor, loser = known.get(merge.survivor), known.get(merge.loser)
+    if survivor is None or loser is None:
+        return "one of them is gone from the shop"
+    if merge.state == "asked":
+        return _Ready(merge, survivor, loser)
+    are_apart = duplicates.are_apart(tx, road.connection, survivor.account, loser.account)
+    against = decide.weigh(survivor, loser, are_apart=are_apart)
+    return "; ".join(against) if against else _Ready(merge, survivor, loser)
+
+
+def _look(db: Database, road: Road, ready: _Ready) -> tuple[list[There], list[There]]:
+    """The profiles of both, each found by its addresses and compared exactly, since a search may tell of others."""
+    return _profiles(db, road, ready.survivor), _profiles(db, road, ready.loser)
+
+
+def _profiles(db: Database, road: Road, side: Side) -> list[There]:
+    found: dict[str, There] = {}
+    for email in sorted(side.emails):
+        _wait_for_a_reading(db, road)
+        for profile in road.platform.profiles(email=email):
+            seen = decide.there(profile)
+            if email in seen.emails:
+                found[seen.id] = seen
+    return list(found.values())
+
+
+def _wait_for_a_reading(db: Database, road: Road) -> None:
+    now = road.clock.now()
+    with db.transaction() as tx:
+        slot_at, _ = pace.reserve(tx, road.connection, "read", road.pace.read_per_second, now)
+    road.clock.wait((slot_at - now).total_seconds())
+
+
+def _ask(db: Database, road: Road, ready: _Ready, seen: tuple[list[There], list[There]]) -> Stepped:
+    merge, now = ready.merge, road.clock.now()
+    if _is_one(seen):
+        return _done(db, road, ready, "the platform knew them as one already", None)
+    against = decide.weigh_there(ready.survivor, ready.loser, seen)
+    with db.transaction() as tx:
+        if against:
+            return _refuse(tx, road, merge, "; ".join(against), now)
+        if pace.is_far(tx, road.connection, "merge", now):
+            # Somebody was merged less than a minute ago; whoever waits for that could do nothing else.
+            merges.put_off(tx, road.connection, merge.id, now + timedelta(seconds=1 / PER_SECOND), "wanted", "its turn")
+            return Stepped("put_off", merge.id, "one merge a minute")
+        survivor, loser = seen[0][0], seen[1][0]
+        if not merges.ask(tx, road.connection, merge, (survivor.id, loser.id), now, now + LOOK_AFTER):
+            return Stepped("put_off", merge.id, "somebody else is at it")
+        pace.reserve(tx, road.connection, "merge", PER_SECOND, now)
+        _say(tx, road, ready, "asked", f"{survivor.id} and {loser.id}", now)
+    try:
+        assert survivor.customer_id is not None and loser.customer_id is not None  # noqa: PT018, S101 - weighed
+        request_id = road.platform.merge(survivor.customer_id, [loser.customer_id])
+    except TransientError as failure:
+        return _unanswered(db, road, ready, failure)
+    except RejectedError as failure:
+        return _rejected(db, road, ready, failure)
+    except BlockedError as failure:
+        with db.transaction() as tx:
+            merges.put_off(tx, road.connection, merge.id, now + LOOK_AFTER, "wanted", failure.code)
+        return _could_not(db, road, merge, failure)
+    return _done(db, road, ready, "", request_id)
+
+
+def _unanswered(db: Database, road: Road, ready: _Ready, failure: TransientError) -> Stepped:
+    now = road.clock.now()
+    with db.transaction() as tx:
+        if failure.may_have_arrived:
+            _say(tx, road, ready, "unanswered", failure.code, now)
+            return Stepped("asked", ready.merge.id, failure.code)
+        wait = timedelta(seconds=1 / PER_SECOND)
+        pace.slow_down(tx, road.connection, "merge", now + wait)
+        merges.put_off(tx, road.connection, ready.merge.id, now + wait, "wanted", failure.code)
+    return Stepped("put_off", ready.merge.id, failure.code)
+
+
+def _rejected(db: Database, road: Road, ready: _Ready, failure: RejectedError) -> Stepped:
+    """The platform says no, which it also does to a merge it has made already: look, then believe it."""
+    try:
+        seen = _look(db, road, ready)
+    except Failure as other:
+        return _could_not(db, road, ready.merge, other)
+    if _is_one(seen):
+        return _done(db, road, ready, "found done", None)
+    now = road.clock.now()
+    with db.transaction() as tx:
+        return _refuse(tx, road, ready.merge, failure.detail, now, is_platforms=True)
+
+
+def _looked_up(db: Database, road: Road, ready: _Ready, seen: tuple[list[There], list[There]]) -> Stepped:
+    """What became of an ask that nobody heard the answer to."""
+    if _is_one(seen):
+        return _done(db, road, ready, "looked up", None)
+    merge, now = ready.merge, road.clock.now()
+    with db.transaction() as tx:
+        if merge.n_asked >= MOST_ASKED:
+            why = f"asked {merge.n_asked} times, and they are still two"
+            return _refuse(tx, road, merge, why, now, is_platforms=True)
+        merges.put_off(tx, road.connection, merge.id, now, "wanted", "looked up: not done")
+        _say(tx, road, ready, "looked_up", "they are still two", now)
+    return Stepped("put_off", merge.id, "looked up: not done")
+
+
+def _is_one(seen: tuple[list[There], list[There]]) -> bool:
+    """Whether one profile answers to the addresses of both."""
+    return len(seen[0]) == 1 and {one.id for one in seen[0]} == {one.id for one in seen[1]}
+
+
+def _done(db: Database, road: Road, ready: _Ready, why: str, request_id: str | None) -> Stepped:
+    """The platform knows one person: so do we from now on, and what it deleted goes there again."""
+    now = road.clock.now()
+    with db.transaction() as tx:
+        follow(tx, road, ready.survivor, ready.loser, now)
+        merges.close(tx, road.connection, ready.merge.id, "done", now, why or None, request_id)
+        allowed = decide.stricter(ready.survivor.email, ready.loser.email)
+        _say(tx, road, ready, "done", f"{why or 'asked for'}; email {allowed}", now)
+        subjects = [f"contact:{ready.loser.contact}"]
+        cases.resolve(tx, road.connection, REFUSED, now, by="merge", subjects=subjects)
+    return Stepped("done", ready.merge.id, why)
+
+
+def follow(tx: Tx, road: Road, survivor: Side, loser: Side, now: datetime) -> None:
+    """Links follow the survivor, orders follow the links, and the contacts that were deleted are sent again."""
+    links = identity.of_customers(tx, road.connection, [loser.account])
+    joined: list[tuple[Link, Account]] = [(link, survivor.account) for link in links]
+    absorb.absorb(tx, road, [], now, joined)
+    words.deleted_there(tx, road.connection, loser.contacts, now)
+
+
+def _refuse(tx: Tx, road: Road, merge: Merge, why: str, now: datetime, *, is_platforms: bool = False) -> Stepped:
+    merges.close(tx, road.connection, merge.id, "refused", now, why)
+    survivor, loser = _name(road, merge.survivor), _name(road, merge.loser)
+    merges.say(tx, road.connection, [Said(survivor, loser, "refused", merge.wanted_by, why, merge.id)], now)
+    if is_platforms:
+        cases.touch(tx, road.connection, [Touch(REFUSED, f"contact:{loser}", "", why)], now)
+    return Stepped("refused", merge.id, why)
+
+
+def _could_not(db: Database, road: Road, merge: Merge, failure: Failure) -> Stepped:
+    """A reading failed, or the account is shut: nothing is known, so nothing changes but when to look again."""
+    if isinstance(failure, BlockedError):
+        with db.transaction() as tx:
+            trouble.shut(tx, road, failure)
+    return Stepped("put_off", merge.id, failure.code)
+
+
+def _say(tx: Tx, road: Road, ready: _Ready, what: str, detail: str, now: datetime) -> None:
+    merge = ready.merge
+    entry = Said(ready.survivor.contact, ready.loser.contact, what, merge.wanted_by, detail, merge.id)
+    merges.say(tx, road.connection, [entry], now)
+
+
+def _name(road: Road, account: Account) -> str:
+    shop = road.shops.get(account[0])
+    return f"{shop.rules.namespace if shop else ''}{account[1]}"

@@ -1,0 +1,1 @@
+"""What contacts are to say, and what is still under way of theirs."""

@@ -1,0 +1,1 @@
+"""Whose orders are how many."""

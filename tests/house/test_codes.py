@@ -16,9 +16,9 @@ SECTIONS = ("What you see", "Why", "What to do", "How it closes")
 CODE = re.compile(r"(?:storefront|integration|platform|privacy|identity|internal|consent)\.[a-z][a-z_]*")
 CARRIERS = {"Failure", "TransientError", "RejectedError", "BlockedError", "Touch", "Finding"}
 COMMANDS = {
-    "app-config", "audit", "backfill", "cases", "check", "connect", "connections", "consent", "demo", "erase",
-    "mapping", "migrate", "pause", "reconcile", "replay", "resume", "serve", "sims", "status", "takeover", "trace",
-    "web", "work",
+    "app-config", "audit", "backfill", "cases", "check", "connect", "connections", "consent", "demo", "duplicates",
+    "erase", "mapping", "merge", "migrate", "pause", "reconcile", "replay", "resume", "serve", "sims", "status", "takeover",
+    "trace", "web", "work",
 }  # fmt: skip
 
 

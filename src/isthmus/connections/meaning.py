@@ -108,6 +108,10 @@ class Identity(Section):
         default="person", description="customer_id sent: the person's surviving id over all stores, or each store's own"
     )
     phone_only: bool = Field(default=True, description="send customers that have a phone number and no email")
+    merge: Literal["never", "sure"] = Field(
+        default="never",
+        description="whether people who are one are merged in Ometria by rule, for good: never, or where sure",
+    )
 
 
 class Contacts(Section):

@@ -96,6 +96,8 @@ class Road(Struct, frozen=True):
     hash_key: bytes
     packer: Packer
     is_live: bool = False
+    merges_by_rule: bool = False
+    """Whether people of whom it is sure that they are one are merged without being asked about."""
     pace: Pace = Pace()
     policy: Policy = Policy()
 

@@ -77,6 +77,15 @@ def join(tx: Tx, connection: str, pairs: Sequence[tuple[Link, Account]], now: da
     )  # fmt: skip
 
 
+def everyone(tx: Tx, connection: str) -> list[Link]:
+    """Every living link, and the gone ones that join others."""
+    rows = tx.fetch_all(
+        f"SELECT {_LINK} FROM link WHERE connection = %s AND (gone_at IS NULL OR joined_id IS NOT NULL)",  # noqa: S608
+        (connection,),
+    )
+    return [_link(row) for row in rows]
+
+
 def joins(tx: Tx, connection: str) -> dict[Account, Account]:
     """Every account that was merged into another's person."""
     rows = tx.fetch_all(

@@ -166,6 +166,7 @@ class App:
             hash_key=self.hash_key,
             packer=Packer(),
             is_live=config.is_live,
+            merges_by_rule=config.identity.merge == "sure",
             pace=Pace(
                 push_per_second=float(config.ometria.push_per_second),
                 read_per_second=float(config.ometria.read_per_second),

@@ -24,17 +24,19 @@ from isthmus.cases.sql import Touch
 from isthmus.cases.triage import judge
 from isthmus.consent.writes import sql as writes
 from isthmus.db.pool import Database, is_away, is_passing
-from isthmus.flows import govern, watch
+from isthmus.flows import duplicates, govern, watch
 from isthmus.flows.abandon import abandon
 from isthmus.flows.consent import profiles, unsubscribes
 from isthmus.flows.consent.write_back import write_back
 from isthmus.flows.deliver import deliver
+from isthmus.flows.merges import ask
 from isthmus.flows.poll import KINDS, poll, poll_checkouts
 from isthmus.flows.process import process
 from isthmus.flows.prune import Retention, prune
 from isthmus.flows.remap import is_asked, remap
 from isthmus.flows.road import Road
 from isthmus.flows.settle import settle
+from isthmus.identity.merges import sql as merges
 from isthmus.inbox import sql as inbox
 from isthmus.metrics import sql as sales
 from isthmus.model.failure import Failure
@@ -60,6 +62,9 @@ TELL_EVERY = timedelta(seconds=15)
 """How often somebody looks for changes of state: an alarm must be out within a minute."""
 
 GOVERN_EVERY = timedelta(days=1)
+DUPLICATES_EVERY = timedelta(days=1)
+"""How often everybody is compared with everybody who shares something with them."""
+
 GOVERN_AGAIN_AFTER = timedelta(minutes=10)
 """When it did not get to its end."""
 
@@ -169,6 +174,14 @@ class Worker:
         @engine.task(name="remap")
         def _remap(connection: str) -> None:
             self._shift("remap", connection, lambda _: remap(self._app.db, self._road(connection)))
+
+        @engine.task(name="duplicates")
+        def _duplicates(connection: str) -> None:
+            self._look_after("duplicates", connection, lambda: duplicates.look(self._app.db, self._road(connection)))
+
+        @engine.task(name="merge")
+        def _merge(connection: str) -> None:
+            self._look_after("merge", connection, lambda: ask.step(self._app.db, self._road(connection)))
 
         @engine.task(name="reconcile")
         def _reconcile(connection: str) -> None:
@@ -350,6 +363,7 @@ class Worker:
         for name in self._app.names():
             with self._app.db.transaction() as tx:
                 marks = runs.marks(tx, name)
+                is_merging = merges.is_due(tx, name, self._app.clock.now())
             now = self._app.clock.now()
             self._look_around(name, marks, now)
             if not self._open_lanes(name):
@@ -375,6 +389,11 @@ class Worker:
                 self._bells.ring("remap", name)
             if self._reconciler.is_due(name):
                 self._bells.ring("reconcile", name)
+            mark = marks.get(("", duplicates.MARK))
+            if window.is_due(mark.at if mark else None, now, DUPLICATES_EVERY):
+                self._bells.ring("duplicates", name)
+            if is_merging:
+                self._bells.ring("merge", name)
 
     def _look_around(self, name: str, marks: Mapping[tuple[str, str], runs.Mark], now: datetime) -> None:
         """Ring for what is done of every connection, a shut one among them: somebody must be told of it."""

@@ -134,6 +134,13 @@ def listing(tx: Tx, connection: str, limit: int = 200) -> list[Merge]:
     )
 
 
+def show(tx: Tx, connection: str, number: int) -> Merge | None:
+    found = tx.fetch_as(
+        Merge, f"SELECT {_COLUMNS} FROM merge WHERE connection = %s AND id = %s", (connection, number)  # noqa: S608
+    )  # fmt: skip
+    return found[0] if found else None
+
+
 def say(tx: Tx, connection: str, entries: Sequence[Said], now: datetime) -> None:
     """Write into the book; nothing in it is ever changed."""
     tx.execute_many(

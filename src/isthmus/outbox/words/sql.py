@@ -45,7 +45,8 @@ def deleted_there(tx: Tx, connection: str, ids: Sequence[str], now: datetime) ->
     """
     return tx.execute(
         """UPDATE outbox SET state = CASE WHEN state = 'leased' THEN state ELSE 'due' END, lane = 0, due_at = %(now)s,
-               since = CASE WHEN state IN ('due', 'leased') THEN since ELSE %(now)s END, is_known = false, settled = NULL
+               since = CASE WHEN state IN ('due', 'leased') THEN since ELSE %(now)s END, is_known = false,
+               settled = NULL
            WHERE (connection, kind, id) IN (
                SELECT connection, kind, id FROM outbox
                WHERE connection = %(connection)s AND kind = 'contact' AND id = ANY(%(ids)s)

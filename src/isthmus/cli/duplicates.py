@@ -1,0 +1,168 @@
+"""isthmus duplicates and merge: people who may be one, and making one of them on the platform."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from isthmus.cli.opening import Config, Json, Name, must_be_known, opened
+
+SHOWN = 40
+"""Candidates on the terminal; the page and --json have all."""
+
+
+def register(app: typer.Typer) -> None:
+    app.command("duplicates", help=DUPLICATES)(duplicates)
+    app.command("merge", help=MERGE)(merge)
+
+
+DUPLICATES = """People who may be one under two addresses, best first, with reasons, and what merging them would do.
+
+Looks at everybody that isthmus knows and writes to neither neighbour. Names nobody: look the ids up in the Shopify
+admin. Exit 1 when there is somebody to judge.
+
+\b
+isthmus duplicates acme
+isthmus duplicates acme --out duplicates.html
+"""
+
+MERGE = """Merge the two people of a candidate in Ometria. Nothing there can be undone; the other's contacts are deleted
+there and sent again. At most one merge a minute; a worker (or this command, with --wait) makes it when its turn comes.
+
+Refused where it would flip consent, or take along somebody who is neither of the two.
+
+\b
+isthmus merge acme 12 --plan    what would happen
+isthmus merge acme 12 --yes     queue it
+isthmus merge acme 12 --apart   they are different people: never again
+"""
+
+
+def duplicates(
+    name: Name,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write one HTML page, to print.")] = None,
+    json: Json = False,
+    config: Config = None,
+) -> None:
+    from isthmus.cli import show
+    from isthmus.runtime import merging
+
+    with opened(config) as app:
+        must_be_known(app, name)
+        looked, found = merging.look(app, name)
+        told = merging.document(app, name, looked, found)
+    if out is not None:
+        from isthmus.ops import duplicates_page
+
+        out.write_text(duplicates_page.page(told), encoding="utf-8")
+    if json:
+        show.document(told)
+    else:
+        _show(told)
+        if out is not None:
+            show.lines(f"The page is {out}.")
+    if told["candidates"]:
+        raise typer.Exit(1)
+
+
+def merge(
+    name: Name,
+    candidate: Annotated[
+        int, typer.Argument(metavar="CANDIDATE", help="Its number, as `isthmus duplicates` shows it.")
+    ],
+    plan: Annotated[bool, typer.Option("--plan", help="Only show what would happen.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; there is no way back.")] = False,
+    apart: Annotated[bool, typer.Option("--apart", help="They are different people: never merge them.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Make the merge now, and wait for the end of it.")] = False,
+    json: Json = False,
+    config: Config = None,
+) -> None:
+    import getpass
+
+    from isthmus.cli import show
+    from isthmus.kit.explain import ConfigError
+    from isthmus.runtime import merging
+
+    with opened(config) as app:
+        must_be_known(app, name)
+        one = merging.candidate(app, name, candidate)
+        if one is None:
+            raise ConfigError(
+                f"CANDIDATE: there is no candidate {candidate} of the last look; see `isthmus duplicates {name}`"
+            )
+        told: dict[str, Any] = {"connection": name, **merging.told(one)}
+        if apart:
+            merging.set_apart(app, name, one, getpass.getuser())
+            told["said"] = "apart"
+        elif not plan and one.may_be_merged:
+            if not yes:
+                _plan(told)
+                typer.confirm("Merge them? There is no way back", abort=True)
+            number = merging.wanted(app, name, one, getpass.getuser())
+            told["merge"] = number
+            told["state"], told["why"] = "wanted", "" if number is not None else "it waits already"
+            if wait and number is not None:
+                told["state"], told["why"] = _waited(app, name, number)
+    if json:
+        show.document(told)
+    else:
+        _plan(told)
+    if not apart and (not one.may_be_merged or told.get("state") == "refused"):
+        raise typer.Exit(1)
+
+
+def _waited(app: Any, name: str, number: int) -> tuple[str, str]:
+    """Step until this merge has ended."""
+    from isthmus.runtime import merging
+
+    while True:
+        merging.step(app, name)
+        state, why = merging.state(app, name, number)
+        if state in ("done", "refused", ""):
+            return state, why
+        app.clock.wait(merging.WAIT.total_seconds())
+
+
+def _plan(told: dict[str, Any]) -> None:
+    from isthmus.cli import show
+
+    survivor, loser, moves, consent = told["survivor"], told["loser"], told["moves"], told["consent"]
+    show.lines(f"{loser['contact']} would become {survivor['contact']}: {', '.join(told['reasons'])}.")
+    show.lines(
+        f"{show.count(moves['orders'], 'order')} and {show.count(moves['contacts'], 'contact')} would move. "
+        f"Email: {survivor['email']} and {loser['email']}, then {consent['email']}. "
+        f"Text messages: {survivor['sms']} and {loser['sms']}, then {consent['sms']}."
+    )
+    for why in told["against"]:
+        show.lines(f"Not merged: {why}.")
+    if told.get("said") == "apart":
+        show.lines("Noted: different people.")
+    elif "state" in told:
+        show.lines(f"Merge {told['merge'] or ''} {told['state']}. {told['why']}".rstrip())
+
+
+def _show(told: dict[str, Any]) -> None:
+    from isthmus.cli import show
+
+    found, looked = told["candidates"], told["looked"]
+    table = show.table(
+        "nr", "verdict", "survivor", "other", "why", "orders", "email then", "merge", right=("nr", "orders")
+    )
+    for one in found[:SHOWN]:
+        show.row(
+            table,
+            (one["candidate"], one["verdict"], one["survivor"]["contact"], one["loser"]["contact"],
+             ", ".join(one["reasons"]), one["moves"]["orders"], one["consent"]["email"],
+             "may be" if one["may_be_merged"] else f"no: {one['against'][0]}"),
+        )  # fmt: skip
+    if found:
+        show.lines(table)
+    if len(found) > SHOWN:
+        show.lines(f"and {len(found) - SHOWN:,} more; --json and --out have all.")
+    show.lines(
+        f"{show.count(looked['n_customers'], 'customer')} looked at: {show.count(len(found), 'candidate')}, "
+        f"{show.count(looked['n_shared'], 'pair')} of different people who share an address, a number or a mailbox."
+    )
+    waiting = [one for one in told["merges"] if one["state"] in ("wanted", "asked")]
+    if waiting:
+        show.lines(f"{show.count(len(waiting), 'merge')} in the queue, one a minute.")

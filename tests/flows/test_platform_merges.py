@@ -1,0 +1,284 @@
+"""Merging two people on the platform, where nothing can be undone: what is asked, refused, looked up and followed."""
+
+from itertools import pairwise
+from typing import Any
+
+import msgspec
+import pytest
+
+from isthmus.db.pool import Database
+from isthmus.flows import duplicates
+from isthmus.flows.merges import queue
+from isthmus.flows.merges.ask import LOOK_AFTER, step
+from isthmus.flows.merges.queue import Weighed
+from isthmus.identity.merges.decide import Refusal
+from isthmus.model.write import Kind
+from plays import Play
+from sims.shopify.deeds import people
+from sims.shopify.state import Address, Customer
+
+ADA = {"first_name": "Ada", "last_name": "King"}
+
+
+@pytest.fixture
+def play(database: Database) -> Play:
+    return Play(database)
+
+
+def ada(play: Play, email: str, state: str | None = "SUBSCRIBED", **more: Any) -> Customer:
+    return play.person(email, state, default_address=None, addresses=[], **(ADA | more))
+
+
+def two(play: Play, first: str | None = "SUBSCRIBED", second: str | None = "SUBSCRIBED") -> tuple[Customer, Customer]:
+    """One human with two accounts whose addresses are one mailbox, both settled over there."""
+    made = ada(play, "ada.king@example.com", first), ada(play, "ada.king+shop@example.com", second)
+    play.come_to_rest()
+    return made
+
+
+def looked(play: Play, *, by_rule: bool = False) -> list[Weighed]:
+    play.road = msgspec.structs.replace(play.road, merges_by_rule=by_rule)
+    duplicates.look(play.db, play.road)
+    return duplicates.weighed(play.db, play.road)
+
+
+def wanted(play: Play) -> int:
+    """A person asks for the only candidate to be merged."""
+    (one,) = looked(play)
+    number = queue.queue(play.db, play.road, one, "ada")
+    assert number is not None
+    return number
+
+
+def book(play: Play) -> list[str]:
+    return [row["what"] for row in play.rows("SELECT what FROM merge_said ORDER BY id")]
+
+
+def profile(play: Play, email: str) -> dict[str, Any]:
+    (found,) = play.road.platform.profiles(email=email)
+    return found
+
+
+def asked(play: Play) -> int:
+    return sum(entry["path"].endswith("/merge-profile") for entry in play.sims.tape.read(limit=200_000))
+
+
+def test_two_accounts_of_one_human_become_one_person_on_both_sides(play: Play) -> None:
+    one, other = two(play)
+    placed = play.orders(other)
+    play.come_to_rest()
+    wanted(play)
+    assert step(play.db, play.road).what == "done"
+    play.come_to_rest()
+    assert profile(play, "ada.king@example.com")["id"] == profile(play, "ada.king+shop@example.com")["id"]
+    assert play.desired("order", f"uk:{placed.id}")["customer"]["id"] == f"uk:{one.id}"
+    assert play.order(placed)["customer"]["id"] == f"uk:{one.id}"
+    # Ometria deletes the loser's contact; what it said is there again.
+    assert play.contact(other)["customer_id"] == f"uk:{one.id}"
+    assert play.mailable("ada.king@example.com") == "EXPLICITLY_OPTEDIN"
+    assert play.compare().differences == ()
+    assert book(play) == ["wanted", "asked", "done"]
+    assert looked(play) == []
+
+
+def test_what_would_move_and_what_becomes_of_consent_is_told_before(play: Play) -> None:
+    one, other = two(play, "UNSUBSCRIBED", "UNSUBSCRIBED")
+    play.orders(other)
+    play.orders(email="ada.king+shop@example.com")
+    play.come_to_rest()
+    (candidate,) = looked(play)
+    assert candidate.survivor.contact == f"uk:{one.id}"
+    assert candidate.loser.contacts == (f"uk:{other.id}",)
+    assert candidate.loser.n_orders == 2
+    assert candidate.may_be_merged
+    assert (candidate.verdict, candidate.rule) == ("sure", "mailbox_and_name")
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("SUBSCRIBED", "UNSUBSCRIBED"), ("UNSUBSCRIBED", "SUBSCRIBED"), ("SUBSCRIBED", None)]
+)
+def test_f70_a_merge_that_would_flip_consent_is_refused(play: Play, first: str, second: str | None) -> None:
+    """F70: whoever was told last would win there, whatever was said before."""
+    two(play, first, second)
+    before = [
+        profile(play, email)["marketing_optin"] for email in ("ada.king@example.com", "ada.king+shop@example.com")
+    ]
+    (candidate,) = looked(play, by_rule=True)
+    assert candidate.against == (Refusal.EMAIL,)
+    assert play.rows("SELECT FROM merge") == []
+    wanted(play)
+    assert step(play.db, play.road).what == "refused"
+    assert asked(play) == 0
+    after = [profile(play, email)["marketing_optin"] for email in ("ada.king@example.com", "ada.king+shop@example.com")]
+    assert after == before
+
+
+def test_f70_consent_that_only_the_platform_has_refuses_a_merge_too(play: Play) -> None:
+    """F70: somebody changed their mind in the preference centre, and nobody has told us yet."""
+    two(play)
+    wanted(play)
+    play.sims.ometria.decide(email="ada.king+shop@example.com", action="unsubscribe")
+    play.pass_time(1)
+    told = step(play.db, play.road)
+    assert (told.what, told.why) == ("refused", Refusal.EMAIL_THERE)
+    assert asked(play) == 0
+
+
+@pytest.mark.parametrize(("first", "second", "mailable"), [
+    ("UNSUBSCRIBED", "UNSUBSCRIBED", False), ("UNSUBSCRIBED", None, False), (None, "UNSUBSCRIBED", False),
+    (None, None, False), ("SUBSCRIBED", "SUBSCRIBED", True),
+])  # fmt: skip
+def test_every_merge_keeps_the_stricter_consent(
+    play: Play, first: str | None, second: str | None, mailable: bool
+) -> None:
+    two(play, first, second)
+    wanted(play)
+    assert step(play.db, play.road).what == "done"
+    play.come_to_rest()
+    for email in ("ada.king@example.com", "ada.king+shop@example.com"):
+        assert (play.mailable(email) == "EXPLICITLY_OPTEDIN") is mailable
+
+
+def test_by_rule_only_what_is_sure_is_merged(play: Play) -> None:
+    two(play)
+    house = Address(1, "Eva", "Berg", "12 Park Row", "Leeds", "LS1 4DY", "United Kingdom", "GB")
+    for email in ("eva@example.com", "berg@example.org"):
+        play.person(email, "SUBSCRIBED", first_name="Eva", last_name="Berg", default_address=house, addresses=[house])
+    play.come_to_rest()
+    candidates = looked(play, by_rule=True)
+    assert [one.verdict for one in candidates] == ["sure", "likely"]
+    (merge,) = play.rows("SELECT rule, wanted_by FROM merge")
+    assert merge == {"rule": "mailbox_and_name", "wanted_by": "rule"}
+
+
+def test_merges_go_out_one_a_minute(play: Play) -> None:
+    for name in ("Ada", "Eva", "Ida"):
+        for tag in ("", "+shop"):
+            play.person(f"{name}{tag}@example.com", "SUBSCRIBED", first_name=name, last_name="King")
+    play.come_to_rest()
+    looked(play, by_rule=True)
+    began, ends = play.now, []
+    for _ in range(400):
+        if step(play.db, play.road).what == "done":
+            ends.append((play.now - began).total_seconds())
+        play.work()
+        play.pass_time(1)
+    assert len(ends) == 3
+    assert all(b - a >= 60 for a, b in pairwise(ends))
+    assert play.sims.ometria.account.counts["data_429"] == 0
+
+
+def test_a_merge_whose_answer_is_unknown_is_looked_up_and_not_repeated(play: Play) -> None:
+    two(play)
+    wanted(play)
+    play.sims.faults.set({"ometria.p_timeout_after_accept": 1.0})
+    assert step(play.db, play.road).what == "asked"
+    play.sims.faults.set({"ometria.p_timeout_after_accept": 0.0})
+    assert step(play.db, play.road).what == "", "it is left alone until the platform has had its time"
+    play.pass_time(LOOK_AFTER.total_seconds() + 1)
+    assert step(play.db, play.road).what == "done"
+    assert asked(play) == 1
+    assert book(play) == ["wanted", "asked", "unanswered", "done"]
+
+
+def test_a_killed_process_leaves_a_merge_that_is_looked_up(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The row says that it may have left before it does; whoever comes next looks, and does not ask again."""
+
+    class Killed(BaseException):
+        pass
+
+    two(play)
+    wanted(play)
+    merge = play.road.platform.merge
+
+    def killed(survivor: str, losers: list[str]) -> None:
+        merge(survivor, losers)
+        raise Killed
+
+    monkeypatch.setattr(play.road.platform, "merge", killed)
+    with pytest.raises(Killed):
+        step(play.db, play.road)
+    monkeypatch.undo()
+    play.pass_time(LOOK_AFTER.total_seconds() + 1)
+    assert step(play.db, play.road).what == "done"
+    assert asked(play) == 1
+    play.come_to_rest()
+    assert play.compare().differences == ()
+
+
+def test_a_merge_that_the_platform_never_makes_ends_as_a_case(play: Play) -> None:
+    two(play)
+    wanted(play)
+    play.sims.faults.set({"ometria.p_drop_before_accept": 1.0})
+    for _ in range(12):
+        step(play.db, play.road)
+        play.pass_time(LOOK_AFTER.total_seconds() + 1)
+    (case,) = play.cases("platform.merge_refused")
+    assert case["detail"] == "asked 3 times, and they are still two"
+    assert asked(play) == 3
+
+
+def test_people_whose_writes_are_under_way_wait_for_their_merge(play: Play) -> None:
+    one, _ = two(play)
+    wanted(play)
+    play.do(people.rename(play.world, play.uk, one, "Ada", "King-Noel", play.now))
+    play.hear()
+    assert step(play.db, play.road).why == "writes of theirs are not settled yet"
+    play.come_to_rest()
+    play.pass_time(60)
+    assert step(play.db, play.road).what == "done"
+
+
+def test_f71_a_family_behind_one_address_is_flagged_and_takes_nobody_along(play: Play) -> None:
+    """F71: two people, one address, and a duplicate of one of them."""
+    abroad = play.sims.store("int")
+    ada(play, "king@example.com")
+    play.person("king@example.com", "SUBSCRIBED", store=abroad, first_name="Tom", last_name="King",
+                default_address=None, addresses=[])  # fmt: skip
+    ada(play, "king+ada@example.com")
+    play.come_to_rest()
+    (candidate,) = looked(play, by_rule=True)
+    assert candidate.against == (Refusal.SHARED,)
+    assert play.rows("SELECT FROM merge") == []
+    (case,) = play.cases("identity.shared_address")
+    assert case["detail"].startswith("with int:")
+    assert not any(word in str(case) for word in ("king", "Tom", "Ada"))
+
+
+def test_the_flag_of_an_address_closes_when_it_is_nobody_elses_any_more(play: Play) -> None:
+    abroad = play.sims.store("int")
+    ada(play, "king@example.com")
+    tom = play.person("king@example.com", store=abroad, first_name="Tom", last_name="King")
+    play.come_to_rest()
+    looked(play)
+    assert play.cases("identity.shared_address")
+    play.do(people.change_address(play.world, abroad, tom, "tom@example.com", None, play.now))
+    play.come_to_rest()
+    looked(play)
+    assert not play.cases("identity.shared_address")
+
+
+def test_whom_a_person_called_different_is_never_merged(play: Play) -> None:
+    two(play)
+    (candidate,) = looked(play)
+    queue.set_apart(play.db, play.road, candidate, "ada")
+    (candidate,) = looked(play, by_rule=True)
+    assert candidate.against == (Refusal.APART,)
+    assert play.rows("SELECT FROM merge") == []
+
+
+def test_nobody_is_merged_in_shadow_mode(play: Play) -> None:
+    two(play)
+    wanted(play)
+    assert step(play.db, msgspec.structs.replace(play.road, is_live=False)).what == ""
+    assert asked(play) == 0
+
+
+def test_a_contact_of_the_merged_person_is_not_lost_over_there(play: Play) -> None:
+    """The loser's listing is deleted by the merge, and is there again when traffic stops."""
+    _, other = two(play)
+    wanted(play)
+    step(play.db, play.road)
+    assert play.lookup(Kind.CONTACT, f"uk:{other.id}") is None
+    play.come_to_rest()
+    assert play.lookup(Kind.CONTACT, f"uk:{other.id}") is not None

@@ -3,13 +3,16 @@
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
+from isthmus.consent.policy import Policy
 from isthmus.db.pool import Database
 from isthmus.flows.consent import profiles, unsubscribes
 from isthmus.flows.consent.write_back import write_back
 from plays import Play
 from sims.ometria import unsubscribes as centre
+from sims.shopify.deeds import people
 from sims.shopify.state import Customer
 
 OUT, IN = "EXPLICITLY_OPTEDOUT", "EXPLICITLY_OPTEDIN"
@@ -151,3 +154,129 @@ def test_a_guest_of_whom_no_shop_knows_is_remembered(play: Both) -> None:
     play.rest()
     assert who.email_consent.state == "UNSUBSCRIBED"
     assert play.mailable("guest@example.com") == OUT
+
+
+def test_f67_of_two_customers_made_one_the_stricter_consent_is_left(play: Both) -> None:
+    """F67: the lost one had said no; the shop keeps the survivor's yes, and is told otherwise."""
+    kept, lost = subscriber(play, "kept@example.com"), play.person("lost@example.com", "UNSUBSCRIBED")
+    play.rest()
+    play.do(people.merge(play.world, play.uk, kept, lost, play.now))
+    play.rest()
+    assert kept.email_consent.state == "UNSUBSCRIBED"
+    assert play.mailable("kept@example.com") == OUT
+    assert "shopify.merge" in {row["source"] for row in ledger(play)}
+
+
+def test_a_merge_leaves_what_the_survivor_says_where_the_policy_wants_that(play: Both) -> None:
+    play.road = msgspec.structs.replace(play.road, policy=Policy(merge="newest"))
+    kept, lost = subscriber(play, "kept@example.com"), play.person("lost@example.com", "UNSUBSCRIBED")
+    play.rest()
+    play.do(people.merge(play.world, play.uk, kept, lost, play.now))
+    play.rest()
+    assert kept.email_consent.state == "SUBSCRIBED"
+    assert play.contact(kept)["marketing_optin"] == IN
+
+
+def test_f67_a_survivor_who_said_no_stays_out_whatever_the_lost_one_said(play: Both) -> None:
+    lost = subscriber(play, "lost@example.com")
+    kept = play.person("kept@example.com", "UNSUBSCRIBED")
+    play.rest()
+    play.do(people.merge(play.world, play.uk, kept, lost, play.now))
+    play.rest()
+    assert kept.email_consent.state == "UNSUBSCRIBED"
+    assert play.contact(kept)["marketing_optin"] == OUT
+
+
+def test_f09_a_write_that_does_not_stay_is_written_again_and_then_a_case(play: Both) -> None:
+    """F09: answered as done, and subscribed again three seconds later."""
+    who = subscriber(play)
+    play.sims.faults.set({"shopify.consent_reverts": [who.id]})
+    play.leaves("ada@example.com")
+    for _ in range(6):
+        play.work()
+        play.pass_time(20)
+    (case,) = play.cases("storefront.consent_refused")
+    assert (case["subject"], case["store"]) == (f"customer:{who.id}", "uk")
+    assert "ada@" not in case["detail"]
+    assert play.mailable("ada@example.com") == OUT
+    play.sims.faults.clear()
+    play.pass_time(6 * 3600)
+    play.rest()
+    assert who.email_consent.state == "UNSUBSCRIBED"
+    assert play.cases("storefront.consent_refused") == []
+
+
+def test_f01_a_full_resync_after_a_lost_write_back_opts_nobody_in(play: Both) -> None:
+    """F01: they left on the platform, the shop never took it, and everything is loaded again."""
+    people_ = [subscriber(play, f"{n}@example.com") for n in range(5)]
+    play.sims.faults.set({"shopify.consent_refused": [who.id for who in people_]})
+    for n in range(5):
+        play.leaves(f"{n}@example.com")
+    for _ in range(6):
+        play.work()
+        play.pass_time(20)
+    assert {who.email_consent.state for who in people_} == {"SUBSCRIBED"}
+    mark = play.mark()
+    play.load_history()
+    for _ in range(4):
+        play.work()
+        play.pass_time(20)
+    assert {play.mailable(f"{n}@example.com") for n in range(5)} == {OUT}
+    assert {c["marketing_optin"] for c in play.pushed("contact", mark)} <= {OUT}
+    assert len(play.cases("storefront.consent_refused")) == 5
+    play.sims.faults.clear()
+    play.pass_time(6 * 3600)
+    play.rest()
+    assert {who.email_consent.state for who in people_} == {"UNSUBSCRIBED"}
+
+
+def test_f16_an_opt_out_in_one_shop_holds_in_the_other_by_default(play: Both) -> None:
+    """F16: one person, one consent; it is written back where the other shop would still write."""
+    here = subscriber(play)
+    there = play.person("ada@example.com", "SUBSCRIBED", store=play.sims.store("int"))
+    play.rest()
+    play.says(here, "UNSUBSCRIBED")
+    play.rest()
+    assert there.email_consent.state == "UNSUBSCRIBED"
+    assert play.contact(there, "int:")["marketing_optin"] == OUT
+    assert play.mailable("ada@example.com") == OUT
+
+
+def test_f16_with_the_scope_of_a_store_an_opt_out_is_written_to_no_other_shop(play: Both) -> None:
+    """F16: the shops stay apart; that the platform cannot tell them apart is a case."""
+    play.road = msgspec.structs.replace(play.road, policy=Policy(scope="store"))
+    here = subscriber(play)
+    there = play.person("ada@example.com", "SUBSCRIBED", store=play.sims.store("int"))
+    play.rest()
+    play.says(here, "UNSUBSCRIBED")
+    play.rest()
+    assert there.email_consent.state == "SUBSCRIBED"
+    assert play.contact(there, "int:")["marketing_optin"] == IN
+    assert play.mailable("ada@example.com") == OUT
+    assert play.cases("consent.blocked_by_listing")
+
+
+def test_an_opt_out_that_another_writer_overrules_is_forced_and_written_down(play: Both) -> None:
+    """SEMANTICS 5: forced only when a look shows it refused."""
+    who = subscriber(play)
+    play.returns("ada@example.com")  # a forced opt-in of the preference centre, before the shop's opt-out
+    play.rest()
+    play.says(who, "UNSUBSCRIBED")
+    play.rest()
+    assert play.mailable("ada@example.com") == OUT
+    assert play.contact(who)["@force_optin"] is True
+    assert "FORCED_OUT" in {row["state"] for row in ledger(play)}
+
+
+def test_our_own_forced_opt_out_is_lifted_by_a_later_proven_opt_in(play: Both) -> None:
+    who = subscriber(play)
+    play.returns("ada@example.com")
+    play.rest()
+    play.says(who, "UNSUBSCRIBED")
+    play.rest()
+    play.pass_time(60)
+    play.says(who, "SUBSCRIBED")
+    play.rest()
+    assert play.mailable("ada@example.com") == IN
+    assert play.contact(who)["marketing_optin"] == IN
+    assert "FORCED_IN" in {row["state"] for row in ledger(play)}

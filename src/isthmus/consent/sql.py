@@ -109,6 +109,16 @@ def speakers(tx: Tx, connection: str, addresses: Sequence[Address]) -> set[tuple
     return {(row["store"], row["customer_id"]) for row in rows}
 
 
+def addresses_of(tx: Tx, connection: str, store: str, customer_id: int) -> list[Address]:
+    """The addresses that one customer ever spoke for, also where the customer is gone."""
+    rows = tx.fetch_all(
+        """SELECT DISTINCT channel, address FROM consent_claim
+           WHERE connection = %s AND store = %s AND customer_id = %s ORDER BY channel, address""",
+        (connection, store, customer_id),
+    )
+    return [(Channel(row["channel"]), bytes(row["address"])) for row in rows]
+
+
 def history(tx: Tx, connection: str, addresses: Sequence[bytes]) -> list[dict[str, object]]:
     """Everything ever stated about these addresses, oldest first."""
     return tx.fetch_all(

@@ -71,6 +71,7 @@ def absorb(
     gone = [c for c in changed if c.is_gone]
     records.bury(tx, road.connection, [(c.key, c.said_at) for c in gone], now)
     _follow_the_orders(tx, road, work, gone, now)
+    work.heard += standing.merged(tx, road, _survivors(tx, road, work, merged))
     standings = standing.hear(tx, road, work.heard, _customers(work.changes, affected), now)
     _tell_the_others(road, work, standings, now)
     revalued = desire.desire(tx, road, [*work.changes, *affected], before, who, standings, now)
@@ -88,6 +89,21 @@ def _customers(changes: Sequence[Change], affected: Sequence[Change]) -> list[Cu
     """Every customer whose contact may be mapped, as they were and as they are."""
     found = (record for change in (*changes, *affected) for record in (change.before, change.after))
     return [record for record in found if isinstance(record, Customer)]
+
+
+def _survivors(
+    tx: Tx, road: Road, work: Work, merged: Sequence[tuple[Link, Account]]
+) -> list[tuple[Account, Customer]]:
+    """Each customer that was lost, and the one that was kept as it is now."""
+    keys = {link.account: ("customer", to[0], str(to[1])) for link, to in merged}
+    now = {change.key: change.after for change in work.changes}
+    known = records.load(tx, road.connection, [key for key in keys.values() if key not in now], road.packer)
+    found = {
+        account: now[key] if key in now else known[key].record
+        for account, key in keys.items()
+        if key in now or key in known
+    }
+    return [(account, kept) for account, kept in found.items() if isinstance(kept, Customer)]
 
 
 def _tell_the_others(road: Road, work: Work, standings: Standings, now: datetime) -> None:

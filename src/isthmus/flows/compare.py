@@ -3,7 +3,8 @@
 Independent of everything in between: the stores are read now, mapped anew, and compared with the platform's records;
 what people are worth is summed from the orders just read.
 Of our own state only this is asked: which records have an open case or go on under another writer's ids, who was ever
-sent as opted in, who was merged with whom, and which product a line was sold as that has been deleted since.
+sent as opted in or forced, what the ledger has of their addresses, who was merged with whom, and which product a line
+was sold as that has been deleted since.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -12,7 +13,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from isthmus.consent import word
 from isthmus.db.pool import Database
+from isthmus.flows.consent import standing
 from isthmus.flows.desire import person_of
 from isthmus.flows.road import Road, Shop
 from isthmus.flows.takeover import adopt
@@ -22,6 +25,7 @@ from isthmus.identity.match import Account, Link, People, people
 from isthmus.kit.email import normalise
 from isthmus.mapping import contact, order, product
 from isthmus.metrics.worth import worth
+from isthmus.model.consent import Channel
 from isthmus.model.customer import Customer
 from isthmus.model.failure import RejectedError
 from isthmus.model.lane import Lane
@@ -32,7 +36,7 @@ from isthmus.model.worth import NOTHING, Worth
 from isthmus.model.write import Kind, Write
 from isthmus.outbox import plan
 from isthmus.outbox import sql as outbox
-from isthmus.outbox.sql import Standing
+from isthmus.outbox.spoken import sql as spoken
 from isthmus.records import remember
 from isthmus.records import sql as records
 
@@ -77,11 +81,12 @@ def compare(db: Database, road: Road, lookup: Lookup) -> Comparison:
     orders = {name: list(_orders(road.shops[name], read[1], who)) for name, read in told.items()}
     worths = _worths(orders, who)
     for name, read in told.items():
-        for write in (*_writes(road.shops[name], read, who, worths, standings), *orders[name]):
-            standing = standings.get((write.kind, write.id))
-            if standing is not None and standing.state == "buried":
+        contacts = _contacts(db, road, name, read[0], who, worths)
+        for write in (*contacts, *_products(road.shops[name], read[2]), *orders[name]):
+            row = standings.get((write.kind, write.id))
+            if row is not None and row.state == "buried":
                 n_cases += 1
-            elif reason := write.excluded or (standing and standing.excluded == WITHHELD and WITHHELD):
+            elif reason := write.excluded or (row and row.excluded == WITHHELD and WITHHELD):
                 excluded[reason] = excluded.get(reason, 0) + 1
             elif (difference := _difference(write, lookup)) is not None:
                 differences.append(difference)
@@ -173,31 +178,41 @@ def _worths(orders: Mapping[str, list[Write]], who: People) -> dict[str, Worth]:
     return {person: worth(some) for person, some in sales.items()}
 
 
-def _writes(
-    shop: Shop, told: Records, who: People, worths: Mapping[str, Worth], standings: Mapping[tuple[Kind, str], Standing]
+def _contacts(
+    db: Database, road: Road, store: str, customers: list[Customer], who: People, worths: Mapping[str, Worth]
 ) -> Iterator[Write]:
-    """Every write but orders that the store's present records ask for. What cannot be said is left to its case."""
-    customers, _, products = told
-    rules = shop.rules
-    for customer in customers:
-        name = f"{rules.namespace}{customer.id}"
-        standing = standings.get((Kind.CONTACT, name))
-        person = who.by_customer[shop.name, customer.id]
-        try:
-            yield contact.contact(
-                customer,
-                person,
-                rules,
-                Lane.BACKFILL,
-                worth=worths.get(person, NOTHING),
-                email_consent=customer.email_consent,
-                sms_consent=customer.sms_consent,
-                was_opted_in=standing is not None and standing.was_opted_in,
-            )
-        except RejectedError as failure:
-            yield _unsayable(Kind.CONTACT, name, failure)
+    """Every contact that the store's present customers ask for. What cannot be said is left to its case."""
+    rules = road.shops[store].rules
+    for first in range(0, len(customers), KNOWN_AT_ONCE):
+        some = customers[first : first + KNOWN_AT_ONCE]
+        with db.transaction() as tx:
+            stand = standing.of_people(tx, road, some)
+            said = spoken.contacts(tx, road.connection, [f"{rules.namespace}{one.id}" for one in some])
+        for customer in some:
+            name = f"{rules.namespace}{customer.id}"
+            row, person = said.get(name), who.by_customer[store, customer.id]
+            email = stand.of(Channel.EMAIL, normalise(customer.email), store)
+            sms = stand.of(Channel.SMS, customer.phone, store)
+            try:
+                yield contact.contact(
+                    customer,
+                    person,
+                    rules,
+                    Lane.BACKFILL,
+                    worth=worths.get(person, NOTHING),
+                    email_consent=word.said(customer.email_consent, email),
+                    sms_consent=word.said(customer.sms_consent, sms),
+                    was_opted_in=row is not None and row.was_opted_in,
+                    must_force=row is not None and row.must_force,
+                    was_forced=row is not None and row.was_forced,
+                )
+            except RejectedError as failure:
+                yield _unsayable(Kind.CONTACT, name, failure)
+
+
+def _products(shop: Shop, products: list[Product]) -> Iterator[Write]:
     for listed in products:
-        yield from product.product(listed, rules, Lane.BACKFILL)
+        yield from product.product(listed, shop.rules, Lane.BACKFILL)
 
 
 def _unsayable(kind: Kind, name: str, failure: RejectedError) -> Write:

@@ -589,18 +589,13 @@ class Standing(Struct, frozen=True):
     """Where a record stands, in short."""
 
     state: str
-    was_opted_in: bool
     excluded: str | None
 
 
 def standings(tx: Tx, connection: str) -> dict[tuple[Kind, str], Standing]:
     """Where every record of a connection stands."""
-    rows = tx.fetch_all(
-        "SELECT kind, id, state, was_opted_in, excluded FROM outbox WHERE connection = %s", (connection,)
-    )
-    return {
-        (Kind(row["kind"]), row["id"]): Standing(row["state"], row["was_opted_in"], row["excluded"]) for row in rows
-    }
+    rows = tx.fetch_all("SELECT kind, id, state, excluded FROM outbox WHERE connection = %s", (connection,))
+    return {(Kind(row["kind"]), row["id"]): Standing(row["state"], row["excluded"]) for row in rows}
 
 
 def prune(tx: Tx, before: datetime, limit: int) -> int:

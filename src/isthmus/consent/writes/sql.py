@@ -82,14 +82,17 @@ def wish(tx: Tx, connection: str, wished: Sequence[Wished], now: datetime) -> No
 
 
 def withdraw(tx: Tx, connection: str, keys: Sequence[Key]) -> list[tuple[str, int]]:
-    """Nothing more is wanted of these, unless it is being written; (store, customer) of those that had been refused."""
+    """Nothing more is wanted of these; (store, customer) of those that had been refused.
+
+    What is being written, or was and has not been looked at, stays: only a look tells that it is there to stay.
+    """
     if not keys:
         return []
     rows = tx.fetch_all(
         """DELETE FROM consent_write w
            USING unnest(%s::text[], %s::bigint[], %s::text[]) AS k (store, customer_id, channel)
            WHERE w.connection = %s AND w.store = k.store AND w.customer_id = k.customer_id AND w.channel = k.channel
-             AND w.status <> 'leased'
+             AND w.status IN ('due', 'refused')
            RETURNING w.store, w.customer_id, w.status""",
         ([k[0] for k in keys], [k[1] for k in keys], [k[2].value for k in keys], connection),
     )

@@ -8,6 +8,9 @@ DROP INDEX consent_claim_once;
 CREATE UNIQUE INDEX consent_claim_once ON consent_claim
     (connection, channel, address, store, state, source, coalesce(claimed_at, '-infinity')) WHERE NOT is_word;
 
+-- What one customer said, under whatever address: an opt-out outlives the customer whom a merge takes away.
+CREATE INDEX consent_claim_customer ON consent_claim (connection, store, customer_id) WHERE customer_id IS NOT NULL;
+
 -- What the platform was last seen to say of each of its people.
 CREATE TABLE profile (
     connection   text NOT NULL,
@@ -16,8 +19,10 @@ CREATE TABLE profile (
     phone        text,                      -- E.164
     customer_id  text,
     email_optin  text,                      -- EXPLICITLY_OPTEDIN, EXPLICITLY_OPTEDOUT, NOT_SPECIFIED; null: nothing said
-    sms_optin    boolean,
+    sms_optin    boolean,                   -- both: the last word of it that was understood and believed
     seen_at      timestamptz NOT NULL,      -- when that was asked for
+    email_now    text,                      -- what it says now, believed or not
+    sms_now      boolean,
     look_at      timestamptz,               -- when to look again, since something of it was under way
     PRIMARY KEY (connection, id)
 );

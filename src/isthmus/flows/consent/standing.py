@@ -12,7 +12,7 @@ from isthmus.consent.policy import Policy
 from isthmus.consent.sql import Address, Heard
 from isthmus.db.pool import Tx
 from isthmus.flows.road import Road
-from isthmus.model.consent import OUT, Channel
+from isthmus.model.consent import OUT, Channel, Claim, Stance
 from isthmus.model.customer import Customer
 
 
@@ -86,6 +86,30 @@ def of_addresses(tx: Tx, road: Road, addresses: Iterable[tuple[Channel, str]]) -
     """Where these addresses stand."""
     wanted = {(channel, ledger.address(road.hash_key, channel, plain)) for channel, plain in addresses}
     return Standings(road.policy, road.hash_key, ledger.statements(tx, road.connection, sorted(wanted)))
+
+
+def of_people(tx: Tx, road: Road, people: Iterable[Customer]) -> Standings:
+    """Where the addresses of these customers stand."""
+    return of_addresses(tx, road, sorted(_addresses(people)))
+
+
+def merged(tx: Tx, road: Road, pairs: Sequence[tuple[tuple[str, int], Customer]]) -> list[Heard]:
+    """What it states that customers were lost to others: the strictest of two consents is left, unless the policy lets
+    the survivor speak. Each lost customer (store, number), and the one that was kept.
+    """
+    if road.policy.merge != "strictest":
+        return []
+    heard = []
+    for (store, number), kept in pairs:
+        spoken = ledger.addresses_of(tx, road.connection, store, number)
+        said = ledger.statements(tx, road.connection, spoken)
+        for channel, plain in sorted(_addresses([kept])):
+            own = (channel, ledger.address(road.hash_key, channel, plain))
+            lost = [decide(rows, road.policy, store) for named, rows in said.items() if named[0] is channel]
+            if own not in said and any(one.stance is Stance.OUT for one in lost):
+                claim = Claim(channel, plain, "UNSUBSCRIBED", "shopify.merge", kept.id)
+                heard.append(Heard(store, claim, is_word=False))
+    return heard
 
 
 def _is_again(made: Statement, known: Statement, *, is_once: bool) -> bool:

@@ -115,4 +115,7 @@ def _named(db: Database, road: Road, listed: Sequence[Unsubscribed]) -> dict[str
 
 def seen(told: answers.Profile, at: datetime) -> Profile:
     """A profile as the platform told it at a time."""
-    return Profile(told.id, normalise(told.email), told.phone, told.customer_id, told.email_optin, told.sms_optin, at)
+    return Profile(
+        told.id, normalise(told.email), told.phone, told.customer_id, told.email_optin, told.sms_optin, at,
+        told.email_optin, told.sms_optin,
+    )  # fmt: skip

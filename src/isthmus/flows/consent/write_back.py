@@ -18,7 +18,7 @@ from isthmus.consent.writes.sql import Claimed, Wished
 from isthmus.db.pool import Database, Tx
 from isthmus.flows import trouble
 from isthmus.flows.change import Change
-from isthmus.flows.consent import statements
+from isthmus.flows.consent import standing, statements
 from isthmus.flows.consent.standing import Standings
 from isthmus.flows.road import Road
 from isthmus.inbox import sql as inbox
@@ -219,12 +219,14 @@ def _seen(
 ) -> None:
     now = road.clock.now()
     hints = []
+    people = [customer for customer in found.values() if customer is not None]
+    known = standing.of_people(tx, road, people)
     for row in rows:
         customer = found.get(row.customer_id)
-        word = statements.of(row.channel, customer)[1] if customer is not None else None
+        want = _wanted(customer, row.channel, store, known) if customer is not None else None
         # The reading itself goes the way of every reading, so that what we know follows.
         hints.append(Hint("poll/customer", f"customer:{row.customer_id}", Lane.REALTIME, now))
-        if word is None or (word.state == IN) == (row.state == IN):
+        if want is None or want.state != row.state:
             writes.forget(tx, road.connection, [row], claim)
             cases.resolve(
                 tx, road.connection, REFUSED, now, "consent", subjects=[f"customer:{row.customer_id}"], store=store

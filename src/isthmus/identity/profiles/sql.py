@@ -11,8 +11,9 @@ from isthmus.db.pool import Tx
 class Profile(Struct, frozen=True):
     """One person of the platform's, as it said at `seen_at`: email normalised, phone in E.164.
 
-    `email_optin` is the platform's own word (EXPLICITLY_OPTEDIN, EXPLICITLY_OPTEDOUT, NOT_SPECIFIED), None where nobody
-    said anything; `look_at` is when it is to be looked at again, since something of it was under way.
+    `email_optin` is the last of the platform's own words (EXPLICITLY_OPTEDIN, EXPLICITLY_OPTEDOUT, NOT_SPECIFIED, None
+    where nobody said anything) that was understood and believed, `email_now` what it says now; the same by
+    text message. `look_at` is when it is to be looked at again, since something of it was under way.
     """
 
     id: str
@@ -22,6 +23,8 @@ class Profile(Struct, frozen=True):
     email_optin: str | None
     sms_optin: bool | None
     seen_at: datetime
+    email_now: str | None = None
+    sms_now: bool | None = None
     look_at: datetime | None = None
 
 
@@ -40,15 +43,18 @@ def save(tx: Tx, connection: str, profiles: Sequence[Profile]) -> None:
         return
     tx.execute(
         """INSERT INTO profile AS p
-               (connection, id, email, phone, customer_id, email_optin, sms_optin, seen_at, look_at)
-           SELECT %(connection)s, id, email, phone, customer_id, email_optin, sms_optin, seen_at, look_at
+               (connection, id, email, phone, customer_id, email_optin, sms_optin, seen_at, email_now, sms_now, look_at)
+           SELECT %(connection)s, id, email, phone, customer_id, email_optin, sms_optin, seen_at, email_now, sms_now,
+                  look_at
            FROM unnest(%(ids)s::text[], %(emails)s::text[], %(phones)s::text[], %(customers)s::text[],
-                       %(optins)s::text[], %(sms)s::boolean[], %(seen)s::timestamptz[], %(look)s::timestamptz[])
-             AS n (id, email, phone, customer_id, email_optin, sms_optin, seen_at, look_at) ORDER BY id
+                       %(optins)s::text[], %(sms)s::boolean[], %(seen)s::timestamptz[], %(email_now)s::text[],
+                       %(sms_now)s::boolean[], %(look)s::timestamptz[])
+             AS n (id, email, phone, customer_id, email_optin, sms_optin, seen_at, email_now, sms_now, look_at)
+           ORDER BY id
            ON CONFLICT (connection, id) DO UPDATE SET
                email = excluded.email, phone = excluded.phone, customer_id = excluded.customer_id,
                email_optin = excluded.email_optin, sms_optin = excluded.sms_optin, seen_at = excluded.seen_at,
-               look_at = excluded.look_at
+               email_now = excluded.email_now, sms_now = excluded.sms_now, look_at = excluded.look_at
            WHERE p.seen_at <= excluded.seen_at""",
         {
             "connection": connection,
@@ -59,9 +65,27 @@ def save(tx: Tx, connection: str, profiles: Sequence[Profile]) -> None:
             "optins": [p.email_optin for p in profiles],
             "sms": [p.sms_optin for p in profiles],
             "seen": [p.seen_at for p in profiles],
+            "email_now": [p.email_now for p in profiles],
+            "sms_now": [p.sms_now for p in profiles],
             "look": [p.look_at for p in profiles],
         },
     )
+
+
+def note(tx: Tx, connection: str, profiles: Sequence[Profile]) -> None:
+    """What these say now, without concluding anything from it; those never seen before are left to the next look."""
+    tx.execute(
+        """WITH now AS (
+               SELECT p.id, n.email_now, n.sms_now FROM profile p
+               JOIN unnest(%s::text[], %s::text[], %s::boolean[]) AS n (id, email_now, sms_now) ON n.id = p.id
+               WHERE p.connection = %s ORDER BY p.id FOR UPDATE OF p)
+           UPDATE profile p SET email_now = n.email_now, sms_now = n.sms_now
+           FROM now n WHERE p.connection = %s AND p.id = n.id""",
+        (
+            [p.id for p in profiles], [p.email_now for p in profiles], [p.sms_now for p in profiles],
+            connection, connection,
+        ),
+    )  # fmt: skip
 
 
 def forget(tx: Tx, connection: str, ids: Sequence[str]) -> None:
@@ -98,4 +122,4 @@ def of_emails(tx: Tx, connection: str, emails: Sequence[str]) -> list[Profile]:
     )  # fmt: skip
 
 
-_COLUMNS = "id, email, phone, customer_id, email_optin, sms_optin, seen_at, look_at"
+_COLUMNS = "id, email, phone, customer_id, email_optin, sms_optin, seen_at, email_now, sms_now, look_at"

@@ -42,6 +42,7 @@ class Contact(Struct, frozen=True):
     lane: int
     opts_in: bool
     opts_out: bool
+    was_opted_in: bool
     was_forced: bool
     must_force: bool
     settled_at: datetime | None
@@ -96,8 +97,8 @@ def contacts(tx: Tx, connection: str, ids: Sequence[str]) -> dict[str, Contact]:
     """These contacts, as far as there are rows of them that are sent."""
     rows = tx.fetch_as(
         Contact,
-        """SELECT id, store, state, lane, opts_in, opts_out, was_forced, must_force, settled_at, opted_in_at,
-                  opted_out_at
+        """SELECT id, store, state, lane, opts_in, opts_out, was_opted_in, was_forced, must_force, settled_at,
+                  opted_in_at, opted_out_at
            FROM outbox WHERE connection = %s AND kind = 'contact' AND id = ANY(%s) AND state <> 'excluded'""",
         (connection, list(ids)),
     )

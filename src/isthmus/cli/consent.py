@@ -1,27 +1,40 @@
-"""isthmus consent: what was said about writing to somebody, and what is made of it."""
+"""isthmus consent: what was said about writing to somebody, what is made of it, and whether both sides agree."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from isthmus.cli.opening import Config, Json, Name, must_be_known, opened
 
+if TYPE_CHECKING:
+    from isthmus.model.accord import Accord
+
 
 def register(app: typer.Typer) -> None:
-    group = typer.Typer(help="Consent: one person's ledger.", rich_markup_mode=None, no_args_is_help=True)
-    group.callback()(_without_command)
+    group = typer.Typer(
+        help="Consent: one person's ledger, and both sides compared.", rich_markup_mode=None, no_args_is_help=True
+    )
     group.command("show", help=SHOW)(show)
+    group.command("audit", help=AUDIT)(audit)
     app.add_typer(group, name="consent")
-
-
-def _without_command() -> None:
-    """A group keeps its name also while it has a single command."""
 
 
 SHOW = """One person's ledger: every statement about their addresses, and the rule that decided what it changed.
 
 \b
 isthmus consent show acme --email ada@example.com
+"""
+
+AUDIT = """Hold both sides against each other: everybody whom one side may write to and the other may not.
+
+Reads every profile of the account. What comes to light is acted on as always, never towards an opt-in.
+Exit 0 where both sides agree; 1 where they differ; 3 when Ometria could not be read to the end.
+
+\b
+isthmus consent audit acme --out consent.html --csv consent.csv
+isthmus consent audit acme --sign "A. Lovelace" --out consent.html     a dated, signed-off report
+isthmus consent audit acme --last --json                               the last one, without reading anew
 """
 
 
@@ -52,9 +65,70 @@ def show(
     for c in found.claims:
         out.row(
             table,
-            (out.at(c.heard_at), c.channel, c.state, out.at(c.claimed_at) or "–", c.level or "–", c.store,
+            (out.at(c.heard_at), c.channel, c.state, out.at(c.claimed_at) or "–", c.level or "–", c.store or "–",
              c.customer_id or "–", f"{c.source} {c.collected_from or ''}".strip(), c.rule),
         )  # fmt: skip
     out.lines(table)
     for told in found.platform:
         out.lines(f"{told.contact} is desired as {told.stance}; {told.state}")
+
+
+def audit(
+    name: Name,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the page here, as HTML.")] = None,
+    sheet: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write every difference, as CSV.")] = None,
+    sign: Annotated[str, typer.Option("--sign", metavar="WHO", help="Who signs the report off.")] = "",
+    repair: Annotated[bool, typer.Option("--repair/--no-repair", help="Act on what comes to light.")] = True,
+    last: Annotated[bool, typer.Option("--last", help="Show the last audit instead of making one.")] = False,
+    json: Json = False,
+    config: Config = None,
+) -> None:
+    from isthmus.cli import progress
+    from isthmus.cli import show as say
+    from isthmus.flows.consent import audit as flow
+    from isthmus.kit.explain import ConfigError
+    from isthmus.ops import accord_page
+
+    for path in (out, sheet):
+        if path is not None and not path.absolute().parent.is_dir():
+            raise ConfigError(f"{path}: there is no folder {path.absolute().parent}")
+    with opened(config) as app:
+        must_be_known(app, name)
+        if last:
+            kept = flow.last(app.db, name)
+            if kept is None:
+                raise ConfigError(f"{name} has had no consent audit yet; run it without --last")
+            done = kept
+        else:
+            with progress.steps() as tell:
+                done = flow.audit(app.db, app.road(name), repair=repair, signed_by=sign, tell=tell)
+    if out is not None:
+        out.write_text(accord_page.page(done), encoding="utf-8")
+    if sheet is not None:
+        sheet.write_text(accord_page.sheet(done), encoding="utf-8")
+    if json:
+        say.document(accord_page.document(done))
+    else:
+        _show(done, out)
+    if not done.is_whole:
+        raise typer.Exit(3)
+    if done.differs:
+        raise typer.Exit(1)
+
+
+def _show(done: "Accord", out: Path | None) -> None:
+    from isthmus.cli import show as say
+    from isthmus.model.accord import Sort
+    from isthmus.ops import accord_page
+
+    say.lines(accord_page.verdict(done))
+    table = say.table("people", "what")
+    say.row(table, (done.n_both, "mailable on both sides"))
+    say.row(table, (done.n_neither, "on neither"))
+    for sort in Sort:
+        if n := sum(one.sort is sort for one in done.differs):
+            say.row(table, (n, accord_page.TOLD[sort][0]))
+    say.row(table, (done.n_unseen, "customers whom Ometria does not know"))
+    say.lines(table)
+    if out is not None:
+        say.lines(f"The page is {out}.")

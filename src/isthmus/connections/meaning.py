@@ -153,6 +153,9 @@ class Consent(Section):
         default=parse("2m"),
         description="how often the platform is asked whose profile changed: for what it lists nowhere else",
     )
+    audit_every: Annotated[Duration, at_least("1h")] = Field(
+        default=parse("7d"), description="how often everybody's consent is compared on both sides"
+    )
 
 
 class OwnRules(Section):

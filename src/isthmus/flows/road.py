@@ -75,6 +75,7 @@ class Pace(Struct, frozen=True):
     watch_every: timedelta = timedelta(minutes=1)
     unsubscribes_every: timedelta = timedelta(seconds=10)
     profiles_every: timedelta = timedelta(minutes=2)
+    consent_audit_every: timedelta = timedelta(days=7)
     checkout_quiet: timedelta = timedelta(minutes=30)
     coalesce: timedelta = timedelta(seconds=1)
     """Changes of one record within this long become one push."""

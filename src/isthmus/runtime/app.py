@@ -178,6 +178,7 @@ class App:
                 watch_every=config.lanes.watch_every,
                 unsubscribes_every=config.consent.unsubscribes_every,
                 profiles_every=config.consent.profiles_every,
+                consent_audit_every=config.consent.audit_every,
                 checkout_quiet=config.lanes.checkout_quiet,
                 drift_grace=config.reconcile.grace,
             ),

@@ -26,6 +26,7 @@ from isthmus.consent.writes import sql as writes
 from isthmus.db.pool import Database, is_away, is_passing
 from isthmus.flows import duplicates, govern, watch
 from isthmus.flows.abandon import abandon
+from isthmus.flows.consent import audit as consent_audit
 from isthmus.flows.consent import profiles, unsubscribes
 from isthmus.flows.consent.write_back import write_back
 from isthmus.flows.deliver import deliver
@@ -194,6 +195,12 @@ class Worker:
         @engine.task(name="attend")
         def _attend(connection: str) -> None:
             self._shift("attend", connection, lambda _: self._attend(connection))
+
+        @engine.task(name="audit_consent")
+        def _audit_consent(connection: str) -> None:
+            self._look_after(
+                "audit_consent", connection, lambda: consent_audit.audit(self._app.db, self._road(connection))
+            )
 
         @engine.task(name="write_back")
         def _write_back(connection: str) -> None:
@@ -385,6 +392,10 @@ class Worker:
             mark = marks.get(("", unsubscribes.MARK))
             if window.is_due(mark.at if mark else None, now, road.pace.unsubscribes_every):
                 self._bells.ring("listen", name)
+            heard, audited = marks.get(("", profiles.MARK)), marks.get(("", consent_audit.MARK))
+            since = audited or heard  # the first look at everybody comes first, and is no audit yet
+            if road.is_live and since is not None and window.is_due(since.at, now, road.pace.consent_audit_every):
+                self._bells.ring("audit_consent", name)
             if is_asked(marks, now):
                 self._bells.ring("remap", name)
             if self._reconciler.is_due(name):

@@ -107,6 +107,31 @@ def hear(db: Database, road: Road, goes_on: Callable[[], bool] = lambda: True) -
     return n
 
 
+def sweep(db: Database, road: Road, *, repair: bool, tell: Callable[[int], None] = lambda _: None) -> bool:
+    """Read everybody there is; whether that came to its end. Without `repair` nothing is concluded from it."""
+    offset = n = 0
+    while True:
+        wait_for_a_slot(db, road)
+        at = road.clock.now()
+        try:
+            page = road.platform.profiles(offset=offset)
+        except Failure as failure:
+            with db.transaction() as tx:
+                cases.touch(tx, road.connection, [trouble.sign(failure)], at)
+            return False
+        found = _found(page, at)
+        if repair:
+            _conclude(db, road, found)
+        else:
+            with db.transaction() as tx:
+                profiles.note(tx, road.connection, found)
+        n += len(found) if offset == 0 else max(0, len(found) - ROWS_AGAIN)
+        tell(n)
+        if len(page) < PAGE:
+            return True
+        offset += len(page) - ROWS_AGAIN
+
+
 def look_again(db: Database, road: Road) -> int:
     """Look at people of whom something was under way, one by one; how many."""
     now = road.clock.now()
@@ -249,8 +274,8 @@ def _meanings(road: Road, person: _Person) -> list[tuple[Channel, str, Meaning]]
         since = before.seen_at if before is not None else None
         facts = Facts(
             stance=_strictest(stances),
-            was=_stance(before.email_optin if before is not None else None),
-            now=_stance(now.email_optin),
+            was=stance(before.email_optin if before is not None else None),
+            now=stance(now.email_optin),
             is_first=before is None or before.email != now.email,
             has_contact=bool(person.contacts),
             is_moving=person.is_moving,
@@ -280,7 +305,8 @@ def _meanings(road: Road, person: _Person) -> list[tuple[Channel, str, Meaning]]
     return told
 
 
-def _stance(optin: str | None) -> Stance:
+def stance(optin: str | None) -> Stance:
+    """What the platform's own word stands for."""
     return _STANCES.get(optin or "", Stance.UNSAID)
 
 

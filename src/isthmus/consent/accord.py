@@ -1,0 +1,26 @@
+"""Whether the shop and the platform agree on one person, and in what way they do not."""
+
+from isthmus.consent.decide import Standing
+from isthmus.model.accord import Sort
+from isthmus.model.consent import IN, OUT, Stance
+from isthmus.model.customer import Consent
+
+
+def differ(word: Consent | None, standing: Standing, platform: Stance, *, is_moving: bool) -> Sort | None:
+    """How the sides differ; None where both may write to the person, or neither.
+
+    The shop's side is where the person stands: what one shop says counts for all of them where the policy says so.
+    """
+    may_here = standing.stance is Stance.IN
+    may_there = platform is Stance.IN
+    is_behind = word is not None and word.state == IN and standing.stance is Stance.OUT
+    if may_here == may_there and not is_behind:
+        return None
+    if is_moving:
+        return Sort.WAITING
+    if is_behind and not may_there:
+        return Sort.BEHIND
+    if may_there:
+        is_refused = standing.stance is Stance.OUT or (word is not None and word.state in OUT)
+        return Sort.AGAINST if is_refused else Sort.UNPROVEN
+    return Sort.SILENCED

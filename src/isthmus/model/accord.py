@@ -1,0 +1,61 @@
+"""How two sides agree on whom they may write to: what a two-sided audit of consent says."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class Sort(StrEnum):
+    """In what way the sides differ about one person, the gravest first."""
+
+    AGAINST = "against their will"
+    UNPROVEN = "unproven"
+    SILENCED = "silenced"
+    BEHIND = "the shop is behind"
+    WAITING = "under way"
+
+
+class Differs(Struct, frozen=True):
+    """One customer of one store on whom the sides do not agree, without a name or an address.
+
+    `shop` and `platform` are what each says, with the shop's time; `stance`, `rule`, `source` and `since` what the
+    ledger decided, and by which statement. `case` is the code of the open case about it.
+    """
+
+    sort: Sort
+    store: str
+    customer_id: int
+    channel: str
+    shop: str
+    shop_at: datetime | None
+    platform: str
+    platform_seen_at: datetime | None
+    stance: str
+    rule: str
+    source: str
+    since: datetime | None
+    case: str = ""
+
+
+class Accord(Struct, frozen=True):
+    """One audit. Counts are of customers per channel that both sides know; `n_unseen` those the platform does not.
+
+    `digest` is the hash of everything else here: two prints with the same digest say the same.
+    """
+
+    name: str
+    at: datetime
+    n_people: int
+    n_both: int
+    n_neither: int
+    n_unseen: int
+    differs: tuple[Differs, ...]
+    is_whole: bool = True
+    digest: str = ""
+    signed_by: str = ""
+
+    @property
+    def unexplained(self) -> tuple[Differs, ...]:
+        """Those that no open case explains and nothing under way will mend."""
+        return tuple(one for one in self.differs if not one.case and one.sort is not Sort.WAITING)

@@ -1,0 +1,80 @@
+"""A two-sided audit of consent as a page that stands alone and prints well, as a sheet, and as a document."""
+
+import csv
+import io
+from typing import Any
+
+import msgspec
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from isthmus.model.accord import Accord, Sort
+
+TOLD: dict[Sort, tuple[str, str]] = {
+    Sort.AGAINST: (
+        "Ometria writes to them, and they said no",
+        "Every campaign until this is mended goes to people who refused. Open each case; it says what to do.",
+    ),
+    Sort.UNPROVEN: (
+        "Ometria writes to them, and nobody can show that they wanted it",
+        "From a form, an upload or the preference centre. Record the opt-in in the shop, or opt them out.",
+    ),
+    Sort.SILENCED: (
+        "They said yes to the shop, and Ometria does not write to them",
+        "An old contact keeps them out, or the opt-in was not taken. They miss what they asked for.",
+    ),
+    Sort.BEHIND: (
+        "They said no, and the shop still has a yes",
+        "Ometria writes to them no more; the shop's own mails might. It is being written back, or a case says why not.",
+    ),
+    Sort.WAITING: ("Under way", "Something about them is being sent or settled; look again in a minute."),
+}
+"""What each sort of difference is called, and what it means."""
+
+COLUMNS = (
+    "sort", "store", "customer_id", "channel", "shop", "shop_at", "platform", "platform_seen_at", "stance", "rule",
+    "source", "since", "case",
+)  # fmt: skip
+
+SHOWN = 200
+"""Rows of one sort on the page; the sheet has all of them."""
+
+
+def page(done: Accord) -> str:
+    """HTML."""
+    pages = Environment(
+        loader=PackageLoader("isthmus.ops"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    groups = [(sort, *TOLD[sort], [one for one in done.differs if one.sort is sort]) for sort in Sort]
+    return pages.get_template("accord.html").render(
+        done=done, groups=[group for group in groups if group[3]], verdict=verdict(done), shown=SHOWN
+    )
+
+
+def verdict(done: Accord) -> str:
+    """The answer in a sentence."""
+    n, n_left = len(done.differs), len(done.unexplained)
+    if not done.is_whole:
+        return "Ometria could not be read to the end: this is no proof."
+    if not n:
+        return f"Both sides agree on all {done.n_people:,} people they both know."
+    said = f"The sides differ on {n:,} of {done.n_people:,} people they both know"
+    if n_left:
+        return f"{said}; {n_left:,} of these have neither a case nor anything under way."
+    return f"{said}, each explained."
+
+
+def sheet(done: Accord) -> str:
+    """CSV, a row for each difference."""
+    out = io.StringIO()
+    written = csv.writer(out)
+    written.writerow(COLUMNS)
+    for one in msgspec.to_builtins(list(done.differs)):
+        written.writerow([one[name] for name in COLUMNS])
+    return out.getvalue()
+
+
+def document(done: Accord) -> dict[str, Any]:
+    """For --json."""
+    told: dict[str, Any] = msgspec.to_builtins(done)
+    return {**told, "n_differs": len(done.differs), "n_unexplained": len(done.unexplained)}

@@ -181,7 +181,8 @@ def _touched(here: Machine, db: Database) -> dict[str, Any]:
         "seconds_to_touch_everybody": round(touched - began, 1),
         "seconds_to_reconcile": round(time.monotonic() - touched, 1),
         "reconcile_ended_with": code,
-        "found_by_reconcile": {row["code"]: row["n"] for row in found},
+        "found_by_reconcile": sum(row["n"] for row in found),
+        **{f"found_{row['code']}": row["n"] for row in found},
     }
 
 

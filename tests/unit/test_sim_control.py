@@ -235,10 +235,10 @@ def test_rare_deeds_are_done_on_demand(town: Town) -> None:
 
 def test_a_merchant_tags_everybody_some_at_a_time(town: Town) -> None:
     people = [one["id"] for one in town.ask("GET", "truth/uk/customers").json()["items"]]
-    assert len(people) > 3
+    assert len(people) > 1
     touched = first = 0
-    while n := town.ask("POST", "touch", {"shop": "uk", "tag": "seen", "first": first, "n": 3}).json()["n"]:
-        touched, first = touched + n, first + 3
+    while n := town.ask("POST", "touch", {"shop": "uk", "tag": "seen", "first": first, "n": 1}).json()["n"]:
+        touched, first = touched + n, first + 1
     assert touched == len(people)
     assert all("seen" in one["tags"] for one in town.ask("GET", "truth/uk/customers").json()["items"])
     assert town.ask("POST", "touch", {"shop": "uk", "tag": "seen"}).status == 400

@@ -19,8 +19,8 @@ AT_ONCE = 1_000
 
 
 def hint(customer_id: int, lane: Lane, now: datetime) -> Hint:
-    """What the metrics of a contact wait for: behind everything urgent, and behind a load what a load has changed."""
-    return Hint(REMAP, f"customer:{customer_id}", Lane.BACKFILL if lane is Lane.BACKFILL else Lane.ENRICHMENT, now)
+    """What a contact waits for whose metrics, or whose service hold, are others than were said."""
+    return Hint(REMAP, f"customer:{customer_id}", lane, now)
 
 
 def customers_of(owners: Iterable[Owner], who: People) -> set[tuple[str, int]]:
@@ -78,15 +78,16 @@ def remap_worth(db: Database, road: Road) -> int:
 def _page(tx: Tx, road: Road, now: datetime) -> int | None:
     """One page; how many contacts, None where nobody is left."""
     owners = sales.untold(tx, road.connection, AT_ONCE)
-    if not owners:
-        return None
+    return ask(tx, road, owners, Lane.BACKFILL, now) if owners else None
+
+
+def ask(tx: Tx, road: Road, owners: Sequence[Owner], lane: Lane, now: datetime) -> int:
+    """Let all contacts of the people whose orders these are be mapped again; how many those are."""
     customers = [(owner.store, owner.customer_id) for owner in owners if owner.customer_id is not None]
     own = identity.of_customers(tx, road.connection, sorted(customers))
     emails = {owner.email for owner in owners if owner.email} | {link.email for link in own if link.email}
     links = [*own, *identity.of_emails(tx, road.connection, sorted(emails))]
     found = {link.account for link in identity.whole(tx, road.connection, links) if not link.is_gone}
     for store in road.shops:
-        inbox.tell(
-            tx, road.connection, store, [hint(id_, Lane.BACKFILL, now) for at, id_ in sorted(found) if at == store], now
-        )
+        inbox.tell(tx, road.connection, store, [hint(id_, lane, now) for at, id_ in sorted(found) if at == store], now)
     return len(found)

@@ -88,7 +88,9 @@ def _audit(given: argparse.Namespace) -> list[Figure]:
 
 def _history(given: argparse.Namespace) -> list[Figure]:
     told = history.run(given.customers, given.orders or 3 * given.customers, given.rate)
-    targets = {"slots_used_percent": 95, "differences": 0, "custom_events_from_history": 0, "welcomes_from_history": 0}
+    targets = {"slots_used_percent": 95, "differences": 0} | {
+        f"{name}_from_history{when}": 0 for name in ("custom_events", "welcomes") for when in ("", "_after_it")
+    }
     most = {name: 300 for name in told if name.startswith("most_memory_of") and not name.endswith("sims_mb")}
     return [
         Figure(name, value, {**targets, **most}.get(name), name != "slots_used_percent") for name, value in told.items()

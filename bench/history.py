@@ -2,7 +2,8 @@
 
 `python -m bench history --customers 100000 --orders 300000 --rate 5`. The platform takes as many pushes a second as
 an account may make by default. The backfill command and a worker are killed with -9 when 30 % and when 60 % of the
-records are known, and the command is typed again. Equal means: every record of both shops, read anew and mapped anew,
+records are known, and the command is typed again. When all of it is sent, everybody is touched live and the sides are
+reconciled: history must be no occasion then either. Equal means: every record of both shops, read anew and mapped anew,
 is what the platform says (isthmus.flows.compare).
 """
 
@@ -38,6 +39,9 @@ PRODUCTS_PER = 50
 ENRICHMENT_EVERY = "20s"
 """Shorter than by default, so that the end need not be waited for."""
 
+TAG, TOUCHED = "seen", 500
+"""What everybody is tagged with in the end, and how many at a time."""
+
 QUIET_FOR = 10.0
 """Seconds in which nothing waits before that is believed."""
 
@@ -70,7 +74,9 @@ def run(customers: int, orders: int, rate: float) -> dict[str, Any]:
             _come_to_rest(here, db)
             told["seconds_until_both_sides_rest"] = round(time.monotonic() - loading, 1)
             told |= _slots(db, counter, loaded_at)
-        told |= _automations(here, live_since)
+            told |= _automations(here, live_since)
+            told |= _touched(here, db)
+            told |= {f"{name}_after_it": n for name, n in _automations(here, live_since).items()}
         report = here.get("report")
         told["things_that_happened_meanwhile"] = report["life"]["steps"]
         told["refused_by_the_platform"] = report["ometria"]["errors"]
@@ -142,6 +148,42 @@ def _come_to_rest(here: Machine, db: Database) -> None:
         return time.monotonic() - quiet_since > QUIET_FOR
 
     until(is_at_rest, LONGEST, f"nothing waits; {here.tail()}", 1.0)
+
+
+# Everybody touched ---------------------------------------------------------------------------------------------------
+
+
+def _touched(here: Machine, db: Database) -> dict[str, Any]:
+    """Let the merchant tag everybody, which sends each contact once more, live; then compare the sides and repair.
+
+    The shop's points are no limit here: how fast people are read is no part of this.
+    """
+    here.post("faults", {"shopify.unlimited": True})
+    began, n = time.monotonic(), 0
+    for store in here.sims["stores"]:
+        first = 0
+        while done := here.post("touch", {"shop": store["domain"], "tag": TAG, "first": first, "n": TOUCHED})["n"]:
+            first += done
+            until(lambda: here.get("report")["deliveries"]["pending"] < TOUCHED, LONGEST, "the tags are told of")
+        n += first
+    _come_to_rest(here, db)
+    touched = time.monotonic()
+    code = here.start("reconcile", NAME).wait()
+    _come_to_rest(here, db)
+    with db.transaction() as tx:
+        found = tx.fetch_all(
+            """SELECT code, count(*) AS n FROM finding WHERE connection = %s AND run = (
+                   SELECT max(id) FROM run WHERE connection = %s AND what = 'reconcile') GROUP BY code""",
+            (NAME, NAME),
+        )
+    return {
+        "customers_touched": n,
+        "seconds_to_touch_everybody": round(touched - began, 1),
+        "seconds_to_reconcile": round(time.monotonic() - touched, 1),
+        "reconcile_ended_with": code,
+        "found_by_reconcile": sum(row["n"] for row in found),
+        **{f"found_{row['code']}": row["n"] for row in found},
+    }
 
 
 # What became of it ---------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from isthmus.db.pool import Database
 from isthmus.flows import switch
 from isthmus.flows.compare import Comparison, Difference
 from isthmus.flows.deliver import deliver
+from isthmus.flows.hold import release
 from isthmus.flows.process import LEASE, process
 from isthmus.flows.road import Pace, Shop
 from isthmus.flows.settle import settle
@@ -253,6 +254,7 @@ class History:
         """A round of everything, as the workers do it; what is due by then arrives, too."""
         self.arrive(0, order="as told", lost=0, refused=0, copies=1)
         lanes = self._open(tuple(Lane))
+        release(self.db, self.road)
         for _ in range(20):
             if not process(self.db, self.road, lanes).n_claimed:
                 break

@@ -16,6 +16,7 @@ from isthmus.flows.backfill.load import backfill
 from isthmus.flows.backfill.progress import Progress
 from isthmus.flows.compare import Comparison, compare
 from isthmus.flows.deliver import deliver
+from isthmus.flows.hold import release
 from isthmus.flows.poll import KINDS, poll
 from isthmus.flows.process import process
 from isthmus.flows.reconcile.held import Asked
@@ -187,6 +188,7 @@ class Town:
         while process(self.db, self.road).n_claimed:
             pass
         abandon(self.db, self.road)
+        release(self.db, self.road)
         while deliver(self.db, self.road).n_sent:
             pass
         settle(self.db, self.road)

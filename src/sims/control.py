@@ -46,6 +46,7 @@ class Control:
             "tamper": self._tamper,
             "tokens": self._tokens,
             "deeds": self._happen,
+            "touch": self._touch,
             "troubles": self._sow,
             "native-import": lambda _: town.import_natively(),
             "agency-script": lambda body: town.script(int(body.get("n", 3))),
@@ -138,6 +139,11 @@ class Control:
         """`{"shop", "deed", "customer", "secret", "other", "state", "channel"}`: something on demand."""
         _only(body, "shop", "deed", "customer", "secret", "other", "state", "channel")
         return {"topics": self._town.happen(body["shop"], body)}
+
+    def _touch(self, body: Body) -> dict[str, Any]:
+        """`{"shop", "tag", "first", "n"}`: that many customers of a store are given a tag; how many there were."""
+        _only(body, "shop", "tag", "first", "n")
+        return {"n": self._town.touch(body["shop"], str(body["tag"]), int(body["first"]), int(body["n"]))}
 
     def _sow(self, body: Body) -> dict[str, Any]:
         """`{"seed", "each", "sorts"}`: troubles on both sides that fire no webhook; every one with its label."""

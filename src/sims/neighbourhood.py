@@ -7,6 +7,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from sims import native, ondemand
@@ -18,7 +19,7 @@ from sims.ometria.shelf import Shelf
 from sims.shopify import life, tamper, troubles, world
 from sims.shopify.app import Shopify
 from sims.shopify.bulk.clerk import Clerk
-from sims.shopify.deeds import app
+from sims.shopify.deeds import app, people
 from sims.shopify.deliver import Deliveries, Post
 from sims.shopify.events import Event
 from sims.shopify.runner import Runner
@@ -274,6 +275,16 @@ class Neighbourhood:
         if self.faults.strikes("shopify.p_change_of_mind"):
             with self.world.lock:
                 self.deliveries.take(life.change_of_mind(self.world, self._dice))
+
+    def touch(self, shop: str, tag: str, first: int, n: int) -> int:
+        """Let a merchant tag `n` customers from the `first` on, as an app for segments does; how many there were."""
+        with self._busy, self.world.lock:
+            store = self.store(shop)
+            some = list(islice(store.customers.values(), first, first + n))
+            for who in some:
+                tags = [*who.tags, tag]
+                self.deliveries.take(people.tag(self.world, store, who, tags, self.clock.now()))
+            return len(some)
 
     def report(self) -> dict[str, Any]:
         """Return counts per kind on both sides, injected faults and what became of deliveries."""

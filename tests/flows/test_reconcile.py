@@ -1,16 +1,20 @@
 """Three sides held against each other: what differs is found, blamed on the right layer, and put right."""
 
-from datetime import timedelta
+from datetime import time, timedelta
 from decimal import Decimal
+from threading import Thread
 from typing import Any
 
 import msgspec
 import pytest
 
+from isthmus.cases import sql as cases
+from isthmus.cases.sql import Touch
 from isthmus.db.pool import Database
+from isthmus.drift import sql as drift
 from isthmus.drift.found.sql import Finding
-from isthmus.flows.reconcile import conclude
-from isthmus.flows.reconcile.held import Asked
+from isthmus.flows.reconcile import conclude, when
+from isthmus.flows.reconcile.held import Asked, Step
 from isthmus.flows.reconcile.run import reconcile
 from isthmus.flows.reconcile.worth import text
 from isthmus.model.lane import Lane
@@ -329,6 +333,133 @@ def test_in_shadow_everything_is_compared_and_nothing_is_sent_again(play: Play) 
     play.road = msgspec.structs.replace(play.road, is_live=False)
     assert [one.code for one in look(play)] == ["platform.not_applied"]
     assert play.rows("SELECT DISTINCT state FROM outbox WHERE kind = 'order'") == [{"state": "applied"}]
+
+
+# Metrics that wait ---------------------------------------------------------------------------------------------------
+
+
+def slowly(play: Play) -> None:
+    """Enrichment is collected, as it is by default."""
+    pace = msgspec.structs.replace(play.road.pace, enrichment_every=timedelta(hours=1))
+    play.road = msgspec.structs.replace(play.road, pace=pace)
+
+
+def remaps_wait(play: Play) -> set[str]:
+    rows = play.rows("SELECT subject FROM event WHERE topic = 'isthmus/remap' AND state = 'waiting'")
+    return {row["subject"] for row in rows}
+
+
+def worth_more(play: Play) -> None:
+    """A guest's order is heard of and sent; what it makes of whoever has the address waits for the hour."""
+    play.pass_time(3600 - play.now.timestamp() % 3600)  # so that the hour is far
+    play.orders(None, email="ada@example.com")
+    play.hear()
+    play.push()
+    play.pass_time(600)
+
+
+def test_a_contact_whose_metrics_wait_for_their_hour_is_no_finding(play: Play) -> None:
+    slowly(play)
+    worth_more(play)
+    assert f"customer:{play.ada.id}" in remaps_wait(play)
+    assert look(play) == []
+    assert play.cases("integration.stale_mapping") == []
+
+
+def test_nor_are_the_other_contacts_of_the_same_person(play: Play) -> None:
+    there = play.sims.store("int")
+    abroad = play.person("ada@example.com", store=there)
+    settled(play)
+    slowly(play)
+    worth_more(play)
+    assert {f"customer:{one.id}" for one in (play.ada, abroad)} <= remaps_wait(play)
+    assert look(play) == []
+
+
+def test_metrics_told_while_a_run_is_under_way_are_no_finding(play: Play) -> None:
+    """The run had mapped the contact with its new worth before the road did, and concludes after."""
+    slowly(play)
+    worth_more(play)
+    assert remaps_wait(play)
+
+    def meanwhile(step: Step) -> None:
+        if step.is_done and step.name == "ours uk customers":
+            play.pass_time(3600)
+            play.hear()
+            assert not remaps_wait(play)
+
+    done = reconcile(play.db, play.road, Asked(), tell=meanwhile)
+    assert done is not None
+    assert play.findings(done.run) == []
+    assert play.cases("integration.stale_mapping") == []
+
+
+def test_nor_is_what_the_road_told_of_while_the_run_waited_for_it(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    slowly(play)
+    worth_more(play)
+    asked, late = drift.writes_of, []
+
+    def and_be_late(*args: Any) -> Any:
+        found = asked(*args)
+        if f"customer:{play.ada.id}" in args[3] and not late:
+            late.append(True)
+            other = Thread(target=lambda: (play.pass_time(3600), play.hear()))
+            other.start()
+            other.join()
+        return found
+
+    monkeypatch.setattr(drift, "writes_of", and_be_late)
+    assert look(play, since=play.now - timedelta(hours=2)) == []
+    assert late
+    assert not remaps_wait(play)
+
+
+def test_a_delivery_that_waits_for_its_hour_names_no_record_and_is_no_missed_change(play: Play) -> None:
+    slowly(play)
+    worth_more(play)  # which takes goods off the shelf
+    waiting = play.rows("SELECT topic FROM event WHERE state = 'waiting' AND subject IS NULL")
+    assert "products/update" in {event["topic"] for event in waiting}
+    assert look(play, since=play.now - timedelta(hours=1)) == []
+    with play.db.transaction() as tx:
+        tx.execute("UPDATE event SET state = 'skipped' WHERE subject IS NULL AND state = 'waiting'")  # lost after all
+    play.pass_time(3600)
+    asked = when.asked_now(play.db, play.road, timedelta(hours=1), time(2, 40))
+    assert asked is not None
+    assert asked.since is not None
+    assert {one.code for one in look(play, since=asked.since)} == {"integration.missed_change"}
+
+
+def test_what_history_brought_and_nobody_was_told_of_yet_is_no_finding(play: Play) -> None:
+    there = play.sims.store("int")
+    play.person("ada@example.com", store=there)
+    settled(play)
+    with play.db.transaction() as tx:
+        tx.execute("UPDATE sale SET gross_mills = gross_mills + 10, is_untold = true WHERE id = %s", (play.first.id,))
+    assert look(play) == []
+    settled(play)
+    assert look(play) == []  # told meanwhile
+
+
+def test_a_case_that_was_opened_for_nothing_is_closed_by_the_next_run(play: Play) -> None:
+    subject = f"customer:{play.ada.id}"
+    with play.db.transaction() as tx:
+        cases.touch(tx, "acme", [Touch("integration.stale_mapping", subject, "uk", "at properties.net_gbp")], play.now)
+    done = play.reconcile(since=play.now - timedelta(minutes=1))
+    assert done.n_closed == 1
+    assert play.cases("integration.stale_mapping") == []
+
+
+def test_a_case_of_what_is_still_stale_stays_open(play: Play) -> None:
+    """A run over a window does not map everything anew, but it does map what a case is about."""
+    with play.db.transaction() as tx:
+        tx.execute("UPDATE sale SET gross_mills = gross_mills + 10 WHERE id = %s", (play.first.id,))
+    (found,) = look(play, repair=False)
+    assert (found.code, found.subject) == ("integration.stale_mapping", f"customer:{play.ada.id}")
+    play.pass_time(600)
+    assert play.reconcile(since=play.now - timedelta(minutes=1), repair=False).n_closed == 0
+    look(play)
+    settled(play)
+    assert play.reconcile(since=play.now - timedelta(minutes=1)).n_closed == 1
 
 
 # Cases ---------------------------------------------------------------------------------------------------------------

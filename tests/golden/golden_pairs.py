@@ -15,6 +15,7 @@ from isthmus.mapping.rules import MOMENTS, STATUSES, Rules
 from isthmus.metrics.worth import worth
 from isthmus.model.checkout import Checkout
 from isthmus.model.customer import Customer
+from isthmus.model.hold import Hold
 from isthmus.model.lane import Lane
 from isthmus.model.order import Order
 from isthmus.model.product import Product
@@ -31,6 +32,7 @@ RULES: dict[str, Any] = {
     "live_since": "2026-05-01T00:00:00Z",
     "hash_key": "a2V5",
     "contact_properties": ["tags"],
+    "hold_for": {},
 }
 
 
@@ -91,6 +93,7 @@ def _contact(given: dict[str, Any], rules: Rules) -> list[Write]:
             given["person"],
             rules,
             Lane.REALTIME,
+            hold=msgspec.convert(given.get("hold"), Hold | None),
             worth=worth(msgspec.convert(given.get("sales", []), list[Sale])),
             email_consent=record.email_consent,
             sms_consent=record.sms_consent,

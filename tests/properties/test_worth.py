@@ -4,10 +4,9 @@ The expected sums are taken from what the simulated shops themselves hold, not f
 """
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
-from random import Random
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, settings
@@ -15,7 +14,6 @@ from hypothesis import strategies as st
 
 from histories import History
 from isthmus.db.pool import Database
-from isthmus.kit.email import normalise
 from isthmus.mapping import order as mapping
 from isthmus.metrics import sql as sales
 from isthmus.metrics.sql import Buyer
@@ -25,9 +23,9 @@ from isthmus.model.lane import Lane
 from isthmus.model.write import Kind
 from isthmus.records import sql as records
 from lengths import LONG
+from persons import OWN, Owned, all_customers, by_person, happen, is_accounted_for, namespace, person_of
 from sims.shopify import money
-from sims.shopify.deeds import people
-from sims.shopify.state import Customer, Order, Store
+from sims.shopify.state import Order
 
 Opened = Callable[[], contextlib.AbstractContextManager[Database]]
 
@@ -37,7 +35,6 @@ OF_ORDERS = (
     "money_goes_back", "money_goes_back", "a_refund_arrives_or_not", "an_order_is_cancelled", "an_order_is_edited",
     "an_order_is_edited", "goods_are_exchanged", "a_return_moves_on", "an_order_is_erased",
 )  # fmt: skip
-OWN = ("takes_the_address_of_another", "takes_the_address_of_a_guest", "is_loaded_again", "all_is_done", "time_passes")
 
 deeds = st.lists(st.tuples(st.sampled_from((*OF_PEOPLE, *OF_ORDERS, *OF_ORDERS, *OWN)), st.integers(0, 2**16)),
                  min_size=30, max_size=60)  # fmt: skip
@@ -60,15 +57,15 @@ def test_metrics_are_the_penny_sum_of_the_shops_orders(
         history.town.load()
         history.town.poll()
         for deed, own in told:
-            _happen(history, deed, own)
+            happen(history, deed, own)
         assert history.end().differences == ()
-        persons = _persons(history)
-        for store, customer in _customers(history):
-            says = history.town.lookup(Kind.CONTACT, f"{_namespace(history, store)}{customer.id}")
+        persons = by_person(history)
+        for store, customer in all_customers(history):
+            says = history.town.lookup(Kind.CONTACT, f"{namespace(history, store)}{customer.id}")
             if says is None:
-                assert _is_accounted_for(history, store, customer)
+                assert is_accounted_for(history, store, customer)
             else:
-                _agrees(says["properties"], persons[_person(store, customer)])
+                _agrees(says["properties"], persons[person_of(store, customer)])
         _the_database_agrees(history)
 
 
@@ -80,9 +77,9 @@ def test_the_world_has_what_the_sums_are_about(fresh_database: Opened) -> None:
         for n in range(20):
             for deed in dict.fromkeys((*OF_PEOPLE, *OF_ORDERS, *OWN[:2])):
                 if deed != "an_order_is_erased" or n < 10:
-                    _happen(history, deed, n)
+                    happen(history, deed, n)
         assert history.end().differences == ()
-        persons = [orders for orders in _persons(history).values() if orders]
+        persons = [orders for orders in by_person(history).values() if orders]
         placed = [order for orders in persons for _, order in orders]
         assert any(len({store.shop.name for store, _ in orders}) > 1 for orders in persons)
         assert any(len({order.currency for order in map(_order, orders)}) > 1 for orders in persons)
@@ -95,64 +92,7 @@ def test_the_world_has_what_the_sums_are_about(fresh_database: Opened) -> None:
                    for one in store.gone_customers.values())  # fmt: skip
 
 
-def _happen(history: History, deed: str, seed: int) -> None:
-    match deed:
-        case "is_loaded_again":
-            history.load_again()
-        case "all_is_done":
-            history.work()
-        case "time_passes":
-            history.town.pass_time(3)
-        case "takes_the_address_of_another" | "takes_the_address_of_a_guest":
-            _take_address(history, Random(seed), of_guest=deed.endswith("guest"))
-        case _:
-            history.do(deed, seed)
-
-
-def _take_address(history: History, dice: Random, *, of_guest: bool) -> None:
-    """Somebody goes by the address of a customer of the other store, or of a guest, from now on."""
-    world = history.sims.world
-    with world.lock:
-        here, there = dice.sample(list(world.stores.values()), 2)
-        if of_guest:
-            emails = [order.email for order in here.orders.values() if order.customer_id is None and order.email]
-        else:
-            emails = [one.email for one in there.customers.values() if one.email]
-        free = [email for email in emails if email.strip().lower() not in here.by_email]
-        if free and here.customers:
-            who = dice.choice(list(here.customers.values()))
-            events = people.change_address(world, here, who, dice.choice(free), who.phone, world.now())
-            history.sims.deliveries.take(events)
-
-
 # What the shops say ---------------------------------------------------------------------------------------------------
-
-Owned = tuple[Store, Order]
-Key = tuple[str, ...]
-
-
-def _customers(history: History) -> Iterator[tuple[Store, Customer]]:
-    for store in history.sims.world.stores.values():
-        for customer in store.customers.values():
-            yield store, customer
-
-
-def _person(store: Store, customer: Customer) -> Key:
-    """Everybody with one address, over both stores, is one person."""
-    email = normalise(customer.email)
-    return ("email", email) if email else ("id", store.shop.domain, str(customer.id))
-
-
-def _persons(history: History) -> dict[Key, list[Owned]]:
-    """Every customer's person with all their orders; a guest with nobody's address is nobody."""
-    persons: dict[Key, list[Owned]] = {_person(store, one): [] for store, one in _customers(history)}
-    for store in history.sims.world.stores.values():
-        for order in store.orders.values():
-            if order.customer_id is not None:
-                persons[_person(store, store.customers[order.customer_id])].append((store, order))
-            elif (guest := ("email", normalise(order.email) or "")) in persons:
-                persons[guest].append((store, order))
-    return persons
 
 
 def _order(owned: Owned) -> Order:
@@ -214,20 +154,6 @@ def _at(text: str | None) -> datetime | None:
 
 
 # What we say ----------------------------------------------------------------------------------------------------------
-
-
-def _namespace(history: History, store: Store) -> str:
-    return history.road.shops[history.town.names[store.shop.domain]].rules.namespace
-
-
-def _is_accounted_for(history: History, store: Store, customer: Customer) -> bool:
-    """Whether somebody who is not on the platform is left out on purpose."""
-    with history.db.transaction() as tx:
-        state = tx.fetch_value(
-            "SELECT state FROM outbox WHERE kind = 'contact' AND id = %s",
-            (f"{_namespace(history, store)}{customer.id}",),
-        )
-    return state in ("excluded", "buried")
 
 
 def _the_database_agrees(history: History) -> None:

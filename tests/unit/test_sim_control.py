@@ -233,6 +233,17 @@ def test_rare_deeds_are_done_on_demand(town: Town) -> None:
     assert town.town.stores()[0]["client_secret"] == "shpss_new"
 
 
+def test_a_merchant_tags_everybody_some_at_a_time(town: Town) -> None:
+    people = [one["id"] for one in town.ask("GET", "truth/uk/customers").json()["items"]]
+    assert len(people) > 1
+    touched = first = 0
+    while n := town.ask("POST", "touch", {"shop": "uk", "tag": "seen", "first": first, "n": 1}).json()["n"]:
+        touched, first = touched + n, first + 1
+    assert touched == len(people)
+    assert all("seen" in one["tags"] for one in town.ask("GET", "truth/uk/customers").json()["items"])
+    assert town.ask("POST", "touch", {"shop": "uk", "tag": "seen"}).status == 400
+
+
 def test_people_unsubscribe_by_themselves_while_life_goes_on(town: Town) -> None:
     town.push(CONTACT)
     town.ask("POST", "clock", {"advance": 5})

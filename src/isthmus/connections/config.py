@@ -32,6 +32,7 @@ from isthmus.connections.meaning import (
     OwnRules,
     Reconcile,
     Refunds,
+    ServiceHold,
 )
 from isthmus.connections.secrets import Reference
 from isthmus.kit.duration import parse
@@ -150,6 +151,7 @@ class ConnectionConfig(Section):
     orders: Orders = Orders()
     refunds: Refunds = Refunds()
     contacts: Contacts = Contacts()
+    service_hold: ServiceHold = ServiceHold()
     identity: Identity = Identity()
     consent: Consent = Consent()
     mapping: OwnRules = OwnRules()

@@ -54,7 +54,7 @@ def _url(value: str) -> str:
 Url = Annotated[str, AfterValidator(_url)]
 
 
-def _matching(shape: str, what: str) -> AfterValidator:
+def matching(shape: str, what: str) -> AfterValidator:
     pattern = re.compile(shape)
 
     def check(value: str) -> str:
@@ -65,21 +65,21 @@ def _matching(shape: str, what: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-Name = Annotated[str, _matching(r"[a-z0-9][a-z0-9_-]{0,39}", "up to 40 lower-case letters, digits, - and _")]
+Name = Annotated[str, matching(r"[a-z0-9][a-z0-9_-]{0,39}", "up to 40 lower-case letters, digits, - and _")]
 Domain = Annotated[
     str,
     BeforeValidator(lambda value: value.strip().lower() if isinstance(value, str) else value),
-    _matching(r"[a-z0-9][a-z0-9-]*(\.[a-z0-9-]+)+", 'the shop\'s permanent domain, such as "acme.myshopify.com"'),
+    matching(r"[a-z0-9][a-z0-9-]*(\.[a-z0-9-]+)+", 'the shop\'s permanent domain, such as "acme.myshopify.com"'),
 ]
-Currency = Annotated[str, _matching(r"[A-Z]{3}", 'a currency code such as "GBP"')]
-ApiVersion = Annotated[str, _matching(r"\d{4}-(01|04|07|10)|unstable", 'a Shopify API version such as "2026-10"')]
+Currency = Annotated[str, matching(r"[A-Z]{3}", 'a currency code such as "GBP"')]
+ApiVersion = Annotated[str, matching(r"\d{4}-(01|04|07|10)|unstable", 'a Shopify API version such as "2026-10"')]
 # Ids may be shown publicly, and stand in addresses.
-Namespace = Annotated[str, _matching(r"[A-Za-z0-9_.:-]{0,20}", 'a short prefix such as "uk:"')]
+Namespace = Annotated[str, matching(r"[A-Za-z0-9_.:-]{0,20}", 'a short prefix such as "uk:"')]
 Collection = Annotated[
     str,
     # The two names with a colon are reserved: https://support.ometria.com/hc/en-gb/articles/20853734022813
-    _matching(r"[A-Za-z0-9_.-]{1,64}", "letters, digits, dots, - and _"),
+    matching(r"[A-Za-z0-9_.-]{1,64}", "letters, digits, dots, - and _"),
 ]
-FileName = Annotated[str, _matching(r"[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*", "the name of a file")]
+FileName = Annotated[str, matching(r"[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*", "the name of a file")]
 Share = Annotated[float, Field(ge=0, le=1)]
 PerSecond = Annotated[float, Field(gt=0, le=1000)]

@@ -1,11 +1,11 @@
 """What a connection may decide about meaning: pace, orders, people, consent, moments. Everything has a default."""
 
-from datetime import time
-from typing import Annotated, Any, Literal
+from datetime import time, timedelta
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, PlainSerializer, ValidationInfo
+from pydantic import BeforeValidator, Field, PlainSerializer, ValidationInfo, model_validator
 
-from isthmus.connections.fields import Duration, FileName, Section, Share, at_least
+from isthmus.connections.fields import Duration, FileName, Section, Share, at_least, matching
 from isthmus.kit.duration import parse
 
 EVENT_NAME_CHARS = 32
@@ -27,6 +27,19 @@ EventName = Annotated[str | None, BeforeValidator(_event_name)]
 StatusName = Annotated[str, Field(min_length=1, max_length=64)]
 Words = Annotated[frozenset[str], PlainSerializer(sorted, when_used="json")]
 Pause = Annotated[Duration, at_least("1s")]
+
+
+def _hold_for(value: Any) -> Any:
+    """How long, or false for never."""
+    if value is False or value is None:
+        return None
+    if value is True:
+        raise ValueError('must be a duration such as "7d", or false to switch it off')
+    return value
+
+
+HoldFor = Annotated[Annotated[Duration, at_least("1m")] | None, BeforeValidator(_hold_for)]
+PropertyName = Annotated[str, matching(r"[a-z][a-z0-9_]{0,39}", "up to 40 lower-case letters, digits and _")]
 
 
 class Lanes(Section):
@@ -127,6 +140,43 @@ class Contacts(Section):
         ),
         description="custom properties that contacts carry; sums of money are named per currency, as net_gbp",
     )  # fmt: skip
+
+
+class ServiceHold(Section):
+    """Whom campaigns leave alone for a time: people who have trouble with an order, each for so long at most."""
+
+    refunds: HoldFor = Field(default=parse("7d"), description="from a refund on; false switches it off")
+    returns: HoldFor = Field(
+        default=parse("30d"),
+        description="from the request for a return on, until it is closed or declined; false switches it off",
+    )
+    fulfilments: HoldFor = Field(
+        default=parse("14d"),
+        description="from a failed or late parcel on, until it, or one sent after it, arrives; false switches it off",
+    )
+    cancellations: HoldFor = Field(default=parse("7d"), description="from a cancellation on; false switches it off")
+    name: PropertyName = Field(
+        default="service_hold",
+        description="contact property that names the trouble (fulfilment, return, refund, cancelled), null without one",
+    )
+    until_name: PropertyName = Field(
+        default="service_hold_until", description="contact property with the time at which the hold ends at the latest"
+    )
+
+    @model_validator(mode="after")
+    def _are_apart(self) -> Self:
+        if self.name == self.until_name:
+            raise ValueError("until_name: is also name; give each its own")
+        return self
+
+    @property
+    def hold_for(self) -> dict[str, timedelta]:
+        """How long each trouble holds, by the name it is told under; without those that are switched off."""
+        told = {
+            "refund": self.refunds, "return": self.returns, "fulfilment": self.fulfilments,
+            "cancelled": self.cancellations,
+        }  # fmt: skip
+        return {reason: wanted for reason, wanted in told.items() if wanted is not None}
 
 
 class Consent(Section):

@@ -74,8 +74,8 @@ def absorb(
     work.heard += standing.merged(tx, road, _survivors(tx, road, work, merged))
     standings = standing.hear(tx, road, work.heard, _customers(work.changes, affected), now)
     _tell_the_others(road, work, standings, now)
-    revalued = desire.desire(tx, road, [*work.changes, *affected], before, who, standings, now)
-    _ask_for_metrics(work, [*work.changes, *affected], revalued | revalue.regrouped(before, who), now)
+    moved = desire.desire(tx, road, [*work.changes, *affected], before, who, standings, now)
+    _ask_for_contacts(work, [*work.changes, *affected], moved.worth | revalue.regrouped(before, who), moved.hold, now)
     desire.hurry(tx, road, work.same)
     for store, hints in work.hints.items():
         inbox.tell(tx, road.connection, store, hints, now)
@@ -249,13 +249,18 @@ def _ask_for_the_rest(work: Work, word: Told, before: Canonical | None, record: 
     )
 
 
-def _ask_for_metrics(work: Work, changes: Sequence[Change], revalued: set[tuple[str, int]], now: datetime) -> None:
-    """Whoever is worth something else now, and was not mapped here with it, is to be mapped again."""
+def _ask_for_contacts(
+    work: Work, changes: Sequence[Change], worth: set[tuple[str, int]], hold: set[tuple[str, int]], now: datetime
+) -> None:
+    """Whoever is worth something else now, or is held or held no more, and was not mapped here, is to be mapped again.
+
+    Metrics go behind everything urgent, a hold at once; behind a load goes what a load has changed.
+    """
     mapped = {(c.key[1], int(c.key[2])) for c in changes if c.key[0] == "customer"}
-    if people := sorted(revalued - mapped):
-        lane = min((c.lane for c in changes), key=lambda lane: lane.rank, default=Lane.REALTIME)
-        for store, number in people:
-            _tell(work, store, revalue.hint(number, lane, now))
+    lane = min((c.lane for c in changes), key=lambda lane: lane.rank, default=Lane.REALTIME)
+    for customers, own in ((hold - mapped, Lane.REALTIME), (worth - hold - mapped, Lane.ENRICHMENT)):
+        for store, number in sorted(customers):
+            _tell(work, store, revalue.hint(number, lane if lane is Lane.BACKFILL else own, now))
 
 
 def _tell(work: Work, store: str, hint: Hint) -> None:

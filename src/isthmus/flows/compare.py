@@ -23,11 +23,12 @@ from isthmus.flows.takeover.adopt import WITHHELD
 from isthmus.identity import sql as identity
 from isthmus.identity.match import Account, Link, People, people
 from isthmus.kit.email import normalise
-from isthmus.mapping import contact, order, product
+from isthmus.mapping import contact, hold, order, product
 from isthmus.metrics.worth import worth
 from isthmus.model.consent import Channel
 from isthmus.model.customer import Customer
 from isthmus.model.failure import RejectedError
+from isthmus.model.hold import Hold
 from isthmus.model.lane import Lane
 from isthmus.model.order import Order
 from isthmus.model.product import Product
@@ -79,9 +80,9 @@ def compare(db: Database, road: Road, lookup: Lookup) -> Comparison:
     n_cases = 0
     told = {name: _remembered(db, road, name, read) for name, read in told.items()}
     orders = {name: list(_orders(road.shops[name], read[1], who)) for name, read in told.items()}
-    worths = _worths(orders, who)
+    worths, holds = _worths(orders, who), _holds(road, told, who)
     for name, read in told.items():
-        contacts = _contacts(db, road, name, read[0], who, worths)
+        contacts = _contacts(db, road, name, read[0], who, worths, holds)
         for write in (*contacts, *_products(road.shops[name], read[2]), *orders[name]):
             row = standings.get((write.kind, write.id))
             if row is not None and row.state == "buried":
@@ -178,9 +179,21 @@ def _worths(orders: Mapping[str, list[Write]], who: People) -> dict[str, Worth]:
     return {person: worth(some) for person, some in sales.items()}
 
 
+def _holds(road: Road, told: Mapping[str, Records], who: People) -> dict[str, Hold]:
+    """By what each person is held, by the state of all their orders in all stores."""
+    now, found = road.clock.now(), dict[str, list[Hold]]()
+    for name, (_, orders, _) in told.items():
+        for one in orders:
+            person = person_of(road.shops[name], one, who)
+            if person is not None and (asked := hold.of_order(one, road.shops[name].rules, now)) is not None:
+                found.setdefault(person, []).append(asked)
+    return {person: longest for person, some in found.items() if (longest := hold.longest(some)) is not None}
+
+
 def _contacts(
-    db: Database, road: Road, store: str, customers: list[Customer], who: People, worths: Mapping[str, Worth]
-) -> Iterator[Write]:
+    db: Database, road: Road, store: str, customers: list[Customer], who: People, worths: Mapping[str, Worth],
+    holds: Mapping[str, Hold],
+) -> Iterator[Write]:  # fmt: skip
     """Every contact that the store's present customers ask for. What cannot be said is left to its case."""
     rules = road.shops[store].rules
     for first in range(0, len(customers), KNOWN_AT_ONCE):
@@ -200,6 +213,7 @@ def _contacts(
                     rules,
                     Lane.BACKFILL,
                     worth=worths.get(person, NOTHING),
+                    hold=holds.get(person),
                     email_consent=word.said(customer.email_consent, email),
                     sms_consent=word.said(customer.sms_consent, sms),
                     was_opted_in=row is not None and row.was_opted_in,

@@ -1,6 +1,6 @@
 """From changed records to the writes they ask for."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from datetime import datetime
 
 from msgspec import Struct
@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from isthmus.cases import sql as cases
 from isthmus.consent import word
 from isthmus.db.pool import Tx
-from isthmus.flows import revalue, trouble
+from isthmus.flows import hold, revalue, trouble
 from isthmus.flows.change import Change
 from isthmus.flows.consent import write_back
 from isthmus.flows.consent.standing import Standings
@@ -24,6 +24,7 @@ from isthmus.metrics.sql import Buyer, Owner
 from isthmus.model.consent import OUT, Channel
 from isthmus.model.customer import Customer
 from isthmus.model.failure import RejectedError
+from isthmus.model.hold import Hold
 from isthmus.model.lane import Lane
 from isthmus.model.order import Order
 from isthmus.model.product import Product
@@ -36,10 +37,17 @@ from isthmus.outbox.sql import Wanted
 from isthmus.records.sql import Key
 
 
+class Moved(Struct):
+    """The store customers whose worth, and those whose service hold, a unit of work has changed."""
+
+    worth: set[tuple[str, int]]
+    hold: set[tuple[str, int]]
+
+
 def desire(
     tx: Tx, road: Road, changes: Sequence[Change], was: People, who: People, standings: Standings, now: datetime
-) -> set[tuple[str, int]]:
-    """Map every changed record and put what comes out of it into the outbox; the customers whose worth that changed.
+) -> Moved:
+    """Map every changed record and put what comes out of it into the outbox; what that makes of people.
 
     `was` and `who` say everybody's surviving id before and now, `standings` where their addresses stand.
     """
@@ -53,8 +61,10 @@ def desire(
     if settled.withheld:
         mapped.wanted = [Wanted(want.store, settled.of(want.write), want.since) for want in mapped.wanted]
     owners = _keep_sales(tx, road, mapped.wanted, {change.key: change.lane for change in changes})
-    worths = _worths(tx, road, customers, who)
-    people = _People(was, who, standings, spoken, worths)
+    moved = Moved(revalue.customers_of(owners, who), revalue.customers_of(hold.keep(tx, road, changes, now), who))
+    buyers = _buyers(customers, who)
+    worths, holds = _worths(tx, road, buyers), hold.of_buyers(tx, road, buyers)
+    people = _People(was, who, standings, spoken, worths, holds, moved.hold)
     for change in customers:
         _map(road, change, mapped, lambda shop, change: _contact(shop, change, people), standings)
     write_back.wish(tx, road, customers, standings, now)
@@ -64,7 +74,7 @@ def desire(
     )  # fmt: skip
     cases.touch(tx, road.connection, mapped.refused, now)
     _forget_baskets(tx, road, changes)
-    return revalue.customers_of(owners, who)
+    return moved
 
 
 def hurry(tx: Tx, road: Road, same: Iterable[tuple[Key, Lane]]) -> None:
@@ -92,6 +102,9 @@ class _People(Struct, frozen=True):
     standings: Standings
     spoken: Mapping[str, Spoken]
     worths: Mapping[tuple[str, int], Worth]
+    holds: Mapping[tuple[str, int], Hold | None]
+    moved: Set[tuple[str, int]]
+    """Whose hold has just changed."""
 
 
 def _map(
@@ -168,17 +181,19 @@ def _contact(shop: Shop, change: Change, people: _People) -> list[Write]:
                 was_forced=spoken.was_forced,
             )
         ]  # fmt: skip
-    worth = people.worths.get(key, NOTHING)
+    worth, held = people.worths.get(key, NOTHING), people.holds.get(key)
 
     def mapped(customer: Customer, person: str, lane: Lane) -> Write:
         email = people.standings.of(Channel.EMAIL, normalise(customer.email), shop.name)
         sms = people.standings.of(Channel.SMS, customer.phone, shop.name)
         return contact.contact(
-            customer, person, shop.rules, lane, worth=worth, email_consent=word.said(customer.email_consent, email),
-            sms_consent=word.said(customer.sms_consent, sms), was_opted_in=spoken.was_opted_in,
-            must_force=spoken.must_force, was_forced=spoken.was_forced,
+            customer, person, shop.rules, lane, worth=worth, hold=held,
+            email_consent=word.said(customer.email_consent, email), sms_consent=word.said(customer.sms_consent, sms),
+            was_opted_in=spoken.was_opted_in, must_force=spoken.must_force, was_forced=spoken.was_forced,
         )  # fmt: skip
 
+    if key in people.moved and change.lane is not Lane.BACKFILL:
+        return [mapped(customer, person, Lane.REALTIME)]
     write = mapped(customer, person, _lane(change, customer))
     if write.opts_out and spoken.opts_in:
         return [replace(write, lane=Lane.REALTIME)]  # whatever brought it
@@ -201,16 +216,20 @@ def _keep_sales(tx: Tx, road: Road, wanted: Iterable[Wanted], lanes: Mapping[Key
     return sales.keep(tx, road.connection, told)
 
 
-def _worths(tx: Tx, road: Road, changes: Iterable[Change], who: People) -> dict[tuple[str, int], Worth]:
-    """What the person behind each of these contacts is worth, where it is sent."""
+def _buyers(changes: Iterable[Change], who: People) -> dict[tuple[str, int], Buyer]:
+    """The person behind each of these contacts."""
     whole = who.whole()
-    buyers = {
+    return {
         _customer(change): Buyer(whole.get(_customer(change), (_customer(change),)), normalise(change.after.email))
         for change in changes
         if isinstance(change.after, Customer) and change.after.is_read
-        if road.shops[change.key[1]].rules.contact_properties & METRICS
     }
-    return dict(zip(buyers, sales.of_people(tx, road.connection, list(buyers.values())), strict=True))
+
+
+def _worths(tx: Tx, road: Road, buyers: Mapping[tuple[str, int], Buyer]) -> dict[tuple[str, int], Worth]:
+    """What each of these people is worth, where it is sent."""
+    asked = {key: one for key, one in buyers.items() if road.shops[key[0]].rules.contact_properties & METRICS}
+    return dict(zip(asked, sales.of_people(tx, road.connection, list(asked.values())), strict=True))
 
 
 def _customer(change: Change) -> tuple[str, int]:

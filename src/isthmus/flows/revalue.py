@@ -1,16 +1,16 @@
 """Let contacts be mapped again whose people have become worth something else, at the pace of enrichment."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from isthmus.db.pool import Database, Tx
 from isthmus.flows.road import Road
 from isthmus.flows.told import REMAP
 from isthmus.identity import sql as identity
-from isthmus.identity.match import People
+from isthmus.identity.match import People, people
 from isthmus.inbox import sql as inbox
 from isthmus.metrics import sql as sales
-from isthmus.metrics.sql import Owner
+from isthmus.metrics.sql import Buyer, Owner
 from isthmus.model.event import Hint
 from isthmus.model.lane import Lane
 
@@ -19,25 +19,38 @@ AT_ONCE = 1_000
 
 
 def hint(customer_id: int, lane: Lane, now: datetime) -> Hint:
-    """What the metrics of a contact wait for: behind everything urgent, and behind a load what a load has changed."""
-    return Hint(REMAP, f"customer:{customer_id}", Lane.BACKFILL if lane is Lane.BACKFILL else Lane.ENRICHMENT, now)
+    """What a contact waits for whose metrics, or whose service hold, are others than were said."""
+    return Hint(REMAP, f"customer:{customer_id}", lane, now)
 
 
 def customers_of(owners: Iterable[Owner], who: People) -> set[tuple[str, int]]:
     """All store customers of the people whose orders these are; a guest may be a customer by their address."""
-    people = {
+    owning = {
         who.by_customer.get((owner.store, owner.customer_id))
         if owner.customer_id is not None
         else who.by_email.get(owner.email or "")
         for owner in owners
     }
-    return {customer for customer, person in who.by_customer.items() if person in people}
+    return {customer for customer, person in who.by_customer.items() if person in owning}
 
 
 def regrouped(before: People, after: People) -> set[tuple[str, int]]:
     """Store customers who share a person with others than before, and so are worth what those bring or take away."""
     was, now = before.whole(), after.whole()
     return {customer for customer in was.keys() | now.keys() if was.get(customer) != now.get(customer)}
+
+
+def untold(tx: Tx, connection: str, customers: Sequence[tuple[str, int]]) -> set[tuple[str, int]]:
+    """Of these store customers those whose worth a load has changed, and who are not mapped again yet."""
+    if not customers:
+        return set()
+    own = identity.of_customers(tx, connection, sorted(customers))
+    emails = sorted({link.email for link in own if link.email})
+    whole = people([*(k for k in own if k.email is None), *identity.of_emails(tx, connection, emails)]).whole()
+    email_of = {(link.store, link.customer_id): link.email for link in own}
+    buyers = [Buyer(whole.get(one, (one,)), email_of.get(one)) for one in customers]
+    are = sales.are_untold(tx, connection, buyers)
+    return {one for one, is_untold in zip(customers, are, strict=True) if is_untold}
 
 
 def after_load(db: Database, road: Road) -> int:
@@ -65,15 +78,16 @@ def remap_worth(db: Database, road: Road) -> int:
 def _page(tx: Tx, road: Road, now: datetime) -> int | None:
     """One page; how many contacts, None where nobody is left."""
     owners = sales.untold(tx, road.connection, AT_ONCE)
-    if not owners:
-        return None
+    return ask(tx, road, owners, Lane.BACKFILL, now) if owners else None
+
+
+def ask(tx: Tx, road: Road, owners: Sequence[Owner], lane: Lane, now: datetime) -> int:
+    """Let all contacts of the people whose orders these are be mapped again; how many those are."""
     customers = [(owner.store, owner.customer_id) for owner in owners if owner.customer_id is not None]
     own = identity.of_customers(tx, road.connection, sorted(customers))
     emails = {owner.email for owner in owners if owner.email} | {link.email for link in own if link.email}
     links = [*own, *identity.of_emails(tx, road.connection, sorted(emails))]
     found = {link.account for link in identity.whole(tx, road.connection, links) if not link.is_gone}
     for store in road.shops:
-        inbox.tell(
-            tx, road.connection, store, [hint(id_, Lane.BACKFILL, now) for at, id_ in sorted(found) if at == store], now
-        )
+        inbox.tell(tx, road.connection, store, [hint(id_, lane, now) for at, id_ in sorted(found) if at == store], now)
     return len(found)

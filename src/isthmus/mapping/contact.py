@@ -12,6 +12,7 @@ from isthmus.mapping.permission import Permission, ended, permission
 from isthmus.mapping.rules import METRICS, Rules
 from isthmus.model.consent import Stance
 from isthmus.model.customer import Consent, Customer
+from isthmus.model.hold import Hold
 from isthmus.model.lane import Lane
 from isthmus.model.worth import NOTHING, Worth
 from isthmus.model.write import Kind, Write
@@ -34,6 +35,7 @@ def contact(
     lane: Lane,
     *,
     worth: Worth,
+    hold: Hold | None,
     email_consent: Consent | None,
     sms_consent: Consent | None,
     was_opted_in: bool,
@@ -42,15 +44,16 @@ def contact(
 ) -> Write:
     """The desired state of one customer's contact, once the customer has been read.
 
-    `person` is the surviving id of the person, `worth` what all their orders come to; the two consents are those that
-    stand. `was_opted_in` says whether this contact was ever sent as opted in by email, `must_force` that its
-    opt-out has no effect unforced, `was_forced` that it was ever sent forced. Someone without a usable email or phone
-    is excluded. RejectedError `storefront.consent_unknown_state` for a consent state that the table does not know.
+    `person` is the surviving id of the person, `worth` what all their orders come to, `hold` why they are to be left
+    alone now; the two consents are those that stand. `was_opted_in` says whether this contact was ever sent as opted in
+    by email, `must_force` that its opt-out has no effect unforced, `was_forced` that it was ever sent forced. Someone
+    without a usable email or phone is excluded. RejectedError `storefront.consent_unknown_state` for a consent state
+    that the table does not know.
     """
     email_says = permission(email_consent, was_opted_in=was_opted_in, live_since=rules.live_since)
     sms_says = permission(sms_consent, was_opted_in=False, live_since=rules.live_since)
     is_forced = _is_forced(email_says.stance, rules, must_force=must_force, was_forced=was_forced)
-    return _write(customer, person, rules, lane, email_says, sms_says, worth, is_forced=is_forced)
+    return _write(customer, person, rules, lane, email_says, sms_says, worth, hold, is_forced=is_forced)
 
 
 def retired(
@@ -62,7 +65,7 @@ def retired(
     Nobody may be written to because of a customer who is gone: an opt-in ends, an opt-out stays. But one opted-out
     contact silences its whole person (https://support.ometria.com/hc/en-gb/articles/9881943263389): where another
     customer has the address now (`has_heir`, as after a merge), this contact only stops saying anything. Orders count
-    for whoever has them now, so this contact's metrics are those of nobody.
+    for whoever has them now, so this contact's metrics and hold are those of nobody.
     """
     if has_heir:
         email = sms = Permission(Stance.UNSAID)
@@ -71,12 +74,12 @@ def retired(
         sms = ended(customer.sms_consent, was_opted_in=False)
     # A contact that was forced once heeds nothing else.
     is_forced = was_forced and email.stance is not Stance.UNSAID and rules.force != "never"
-    return _write(customer, person, rules, lane, email, sms, NOTHING, is_forced=is_forced)
+    return _write(customer, person, rules, lane, email, sms, NOTHING, None, is_forced=is_forced)
 
 
 def _write(
-    customer: Customer, person: str, rules: Rules, lane: Lane, email: Permission, sms: Permission, worth: Worth, *,
-    is_forced: bool,
+    customer: Customer, person: str, rules: Rules, lane: Lane, email: Permission, sms: Permission, worth: Worth,
+    hold: Hold | None, *, is_forced: bool,
 ) -> Write:  # fmt: skip
     id_ = f"{rules.namespace}{customer.id}"
     subject = f"customer:{customer.id}"
@@ -85,7 +88,7 @@ def _write(
     if address is None and not (phone and rules.phone_only):
         reason = "phone only" if phone else "neither email nor phone"
         return Write(Kind.CONTACT, id_, None, lane, excluded=reason, subject=subject)
-    properties = fields.fit(_properties(customer, worth, rules), "tags")
+    properties = fields.fit(_properties(customer, worth, hold, rules), "tags")
     record = wire.Contact(
         collection=rules.collection,
         id=id_,
@@ -144,10 +147,11 @@ def _channels(phone: str | None, says: Permission) -> wire.Channels | UnsetType:
     return wire.Channels(wire.Sms(says.stance is Stance.IN, says.since))
 
 
-def _properties(customer: Customer, worth: Worth, rules: Rules) -> wire.Properties:
+def _properties(customer: Customer, worth: Worth, hold: Hold | None, rules: Rules) -> wire.Properties:
     """The custom properties this store wants, most precious first; one without a value is cleared like a field.
 
-    What starts with `shop_` is the shop's own count. Tags come last, since they are cut first, and metrics come first.
+    The service hold comes first, since it is cut last of all, then metrics; tags come last and are cut first. What
+    starts with `shop_` is the shop's own count.
     """
     known: dict[str, object] = {
         "account_state": customer.state.lower() if customer.state else None,
@@ -158,12 +162,22 @@ def _properties(customer: Customer, worth: Worth, rules: Rules) -> wire.Properti
         "tags": ",".join(fields.tags(customer.tags or (), rules.allowed_tags)) or None,
     }
     properties: wire.Properties = {}
+    for name, value in _hold(hold, rules):
+        if (written := _or_clear(value, rules)) is not UNSET:
+            properties[name] = written
     for wanted, name, value in (*_metrics(worth, rules), *((name, name, value) for name, value in known.items())):
         if wanted in rules.contact_properties:
             written = _or_clear(value, rules)
             if written is not UNSET:
                 properties[name] = written
     return properties
+
+
+def _hold(hold: Hold | None, rules: Rules) -> Iterator[tuple[str, object]]:
+    """Why and until when; both are cleared as soon as nobody is held, so that a campaign need ask for one alone."""
+    if rules.hold_for:
+        yield rules.hold_property, hold.reason if hold else None
+        yield rules.hold_until_property, fields.utc(hold.until) if hold else None
 
 
 def _metrics(worth: Worth, rules: Rules) -> Iterator[tuple[str, str, object]]:

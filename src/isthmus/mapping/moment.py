@@ -23,7 +23,7 @@ from isthmus.model.order import Fulfilment, Order
 from isthmus.model.write import Kind, Write
 from isthmus.ometria import limits, wire
 
-_TROUBLE = frozenset({"error", "failure", "delayed", "on_hold"})
+TROUBLE = frozenset({"error", "failure", "delayed", "on_hold"})
 """Words of a fulfilment or of its carrier that mean it is not going to plan
 (https://shopify.dev/docs/api/admin-graphql/latest/enums/FulfillmentEventStatus; on_hold is the fulfilment order's)."""
 
@@ -160,7 +160,7 @@ def _fulfilments(order: Order, about: wire.Properties) -> Iterator[Moment]:
         if parcel.shipment == "delivered":
             yield Moment("order_delivered", f"fulfilment-{parcel.id}-delivered", parcel.updated_at, properties)
         for state in dict.fromkeys((parcel.status, parcel.shipment)):
-            if state in _TROUBLE:
+            if state in TROUBLE:
                 properties = {**properties, "state": state}
                 yield Moment("fulfilment_trouble", f"fulfilment-{parcel.id}-{state}", parcel.updated_at, properties)
 

@@ -33,6 +33,15 @@ METRICS = frozenset(
 """Custom properties of a contact that come from all orders of the person; money is named per currency (`net_gbp`)."""
 
 
+HOLD_FOR = {
+    "fulfilment": timedelta(days=14),
+    "return": timedelta(days=30),
+    "refund": timedelta(days=7),
+    "cancelled": timedelta(days=7),
+}
+"""How long each trouble with an order holds campaigns back at most, unless a store says otherwise."""
+
+
 class Rules(Struct, frozen=True, kw_only=True):
     """The settings of the mapping for one store.
 
@@ -40,7 +49,9 @@ class Rules(Struct, frozen=True, kw_only=True):
     (the domain when None), `storefront_url` where product pages live (the domain when None). `currency` is the shop's,
     `currencies` those of all stores of the connection; `rates` gives, per shop currency, what one unit is worth in
     `reporting_currency`. `allowed_tags` None lets every tag through; `contact_properties` and `order_properties` name
-    the custom properties that are sent. An `event_names` entry of None switches that moment off. `live_since` None
+    the custom properties that are sent. `hold_for` says for which troubles with an order, and how long at most, its
+    owner is held, which `hold_property` and `hold_until_property` tell; empty, no hold is ever told. An `event_names`
+    entry of None switches that moment off. `live_since` None
     means not live yet: nobody is welcomed, no moment fires. Orders placed before `start_at` stay another writer's.
     Where it `adopts`, records go on under the ids another writer gave them; `names` holds those that matter now, by
     kind and the id that we would give. Where it `tolerates` another writer, records of one are nothing to tell of.
@@ -69,6 +80,9 @@ class Rules(Struct, frozen=True, kw_only=True):
     clear: Literal["null", "empty", "omit"] = "null"
     allowed_tags: frozenset[str] | None = None
     contact_properties: frozenset[str] = METRICS | {"tags"}
+    hold_for: Mapping[str, timedelta] = field(default_factory=lambda: dict(HOLD_FOR))
+    hold_property: str = "service_hold"
+    hold_until_property: str = "service_hold_until"
     force: Literal["never", "when_refused", "opt_out", "both"] = "when_refused"
     event_names: Mapping[str, str | None] = field(default_factory=lambda: dict(zip(MOMENTS, MOMENTS, strict=True)))
     moment_max_age: timedelta = timedelta(hours=24)

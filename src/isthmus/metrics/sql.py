@@ -183,6 +183,32 @@ def is_due(tx: Tx, connection: str) -> bool:
     )
 
 
+def are_untold(tx: Tx, connection: str, buyers: Sequence[Buyer]) -> list[bool]:
+    """For each of these people whether history has changed an order of theirs and `untold` has not had it yet."""
+    customers = [(n, store, id_) for n, buyer in enumerate(buyers) for store, id_ in buyer.customers]
+    guests = [(n, buyer.email) for n, buyer in enumerate(buyers) if buyer.email is not None]
+    rows = tx.fetch_all(
+        """SELECT DISTINCT n FROM (
+               SELECT c.n FROM unnest(%(n)s::int[], %(store)s::text[], %(customer)s::bigint[]) AS c (n, store, id)
+               WHERE EXISTS (SELECT FROM sale WHERE connection = %(connection)s AND store = c.store
+                             AND customer_id = c.id AND is_untold)
+               UNION ALL
+               SELECT g.n FROM unnest(%(nth)s::int[], %(email)s::text[]) AS g (n, email)
+               WHERE EXISTS (SELECT FROM sale WHERE connection = %(connection)s AND customer_id IS NULL
+                             AND email = g.email AND is_untold)) AS found""",
+        {
+            "connection": connection,
+            "n": [n for n, _, _ in customers],
+            "store": [store for _, store, _ in customers],
+            "customer": [id_ for _, _, id_ in customers],
+            "nth": [n for n, _ in guests],
+            "email": [email for _, email in guests],
+        },
+    )
+    found = {row["n"] for row in rows}
+    return [n in found for n in range(len(buyers))]
+
+
 def untold(tx: Tx, connection: str, limit: int) -> list[Owner]:
     """The owners of orders that history has changed, those of `limit` orders at once; they are told with this."""
     return _owners(tx.fetch_all(_UNTOLD, {"connection": connection, "limit": limit}))

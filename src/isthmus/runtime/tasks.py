@@ -30,6 +30,7 @@ from isthmus.flows.consent import audit as consent_audit
 from isthmus.flows.consent import profiles, unsubscribes
 from isthmus.flows.consent.write_back import write_back
 from isthmus.flows.deliver import deliver
+from isthmus.flows.hold import release
 from isthmus.flows.merges import ask
 from isthmus.flows.poll import KINDS, poll, poll_checkouts
 from isthmus.flows.process import process
@@ -40,6 +41,7 @@ from isthmus.flows.settle import settle
 from isthmus.identity.merges import sql as merges
 from isthmus.inbox import sql as inbox
 from isthmus.metrics import sql as sales
+from isthmus.metrics.hold import sql as holds
 from isthmus.model.failure import Failure
 from isthmus.model.lane import Lane
 from isthmus.outbox import sql as outbox
@@ -171,6 +173,10 @@ class Worker:
         @engine.task(name="abandon")
         def _abandon(connection: str) -> None:
             self._shift("abandon", connection, lambda _: abandon(self._app.db, self._road(connection)))
+
+        @engine.task(name="release")
+        def _release(connection: str) -> None:
+            self._shift("release", connection, lambda _: release(self._app.db, self._road(connection)))
 
         @engine.task(name="remap")
         def _remap(connection: str) -> None:
@@ -366,12 +372,13 @@ class Worker:
             self._bells.ring("settle", name)
 
     def _timetable(self) -> None:
-        """Ring for what comes round: the polls that are due, and baskets gone quiet."""
+        """Ring for what comes round: the polls that are due, baskets gone quiet, holds whose time is up."""
         for name in self._app.names():
             with self._app.db.transaction() as tx:
                 marks = runs.marks(tx, name)
-                is_merging = merges.is_due(tx, name, self._app.clock.now())
-            now = self._app.clock.now()
+                now = self._app.clock.now()
+                is_merging = merges.is_due(tx, name, now)
+                is_over = holds.is_over(tx, name, now)
             self._look_around(name, marks, now)
             if not self._open_lanes(name):
                 continue
@@ -396,6 +403,8 @@ class Worker:
             since = audited or heard  # the first look at everybody comes first, and is no audit yet
             if road.is_live and since is not None and window.is_due(since.at, now, road.pace.consent_audit_every):
                 self._bells.ring("audit_consent", name)
+            if is_over:
+                self._bells.ring("release", name)
             if is_asked(marks, now):
                 self._bells.ring("remap", name)
             if self._reconciler.is_due(name):

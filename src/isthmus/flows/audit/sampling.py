@@ -97,6 +97,7 @@ def _contact(one: Customer, rules: Rules) -> list[Write]:
             rules,
             Lane.BACKFILL,
             worth=worth,
+            hold=None,
             email_consent=one.email_consent,
             sms_consent=one.sms_consent,
             was_opted_in=False,

@@ -5,6 +5,7 @@ from isthmus.drift.attribute import Look, Standing, attribute
 from isthmus.drift.found import sql as findings
 from isthmus.drift.found.sql import OpenCase
 from isthmus.drift.sql import KINDS
+from isthmus.flows.reconcile import ours
 from isthmus.flows.reconcile.facts import Key, Known, gather, look_again_at_store, look_again_there
 from isthmus.flows.reconcile.held import Held
 from isthmus.identity.foreign import sql as foreign
@@ -45,7 +46,8 @@ def close(held: Held, step: str, cursor: str | None, n: int) -> int:
 
 
 def _agreed(held: Held, known: list[Known]) -> set[Key]:
-    """Of these the records on which all sides agree, each read once more where a listing did not tell."""
+    """Of these the records on which all sides agree, each read and mapped once more where a listing did not tell."""
+    ours.look_again(held, known)
     look_again_at_store(held, [one for one in known if one.facts.store_look is Look.UNSEEN or _is_doubtful(one)])
     agreed = set()
     for one in known:

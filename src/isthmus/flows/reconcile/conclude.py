@@ -13,7 +13,7 @@ from isthmus.drift.attribute import Look, Repair, Standing, Verdict, attribute, 
 from isthmus.drift.found import sql as findings
 from isthmus.drift.found.sql import OWN, Finding
 from isthmus.drift.sql import KINDS
-from isthmus.flows.reconcile import worth
+from isthmus.flows.reconcile import ours, worth
 from isthmus.flows.reconcile.facts import OF_STORE, Known, gather, look_again_at_store, look_again_there
 from isthmus.flows.reconcile.held import Held
 from isthmus.flows.told import REMAP
@@ -87,6 +87,8 @@ def _judged(held: Held, known: Sequence[Known]) -> list[tuple[Known, Verdict | S
     some = missed[: max(0, READS - held.n_reads)]
     held.n_reads += len(some)
     look_again_at_store(held, [*gone, *some])
+    # Others may have mapped it since, and no record shows that.
+    ours.look_again(held, [one for one in known if _code(attribute(one.facts)) == "integration.stale_mapping"])
     return [(one, judge(held, one)) for one in known]
 
 

@@ -1,6 +1,7 @@
 """Put together what the three sides said of single records, and look again where a listing is not proof enough."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -59,16 +60,18 @@ class Known(Struct, kw_only=True):
 def gather(tx: Tx, held: Held, keys: Sequence[Key]) -> list[Known]:
     """What is known of these records, in their order."""
     connection, run = held.road.connection, held.id
-    standings = drift.standings(tx, connection, keys)
+    named = drift.standings(tx, connection, keys)
     mapped = drift.seen(tx, connection, run, "ours", keys)
     seen_there = drift.seen(tx, connection, run, "platform", keys)
-    places = {key: _place(held, key, standings.get(key), mapped.get(key)) for key in keys}
+    places = {key: _place(held, key, named.get(key), mapped.get(key)) for key in keys}
+    wanted = {key: (OF_STORE[key[0]], store, str(number)) for key, (store, number) in places.items() if number}
+    subjects = {key: (store, f"{kind}:{name}") for key, (kind, store, name) in wanted.items()}
+    # Whatever ends its wait after this has changed what is read from here on.
+    told = drift.told(tx, connection, sorted(set(subjects.values())))
+    standings = drift.standings(tx, connection, keys)
     own = {key: (key[0], f"{_space(held, store)}{number}") for key, (store, number) in places.items() if number}
     listed = drift.seen(tx, connection, run, "store", sorted(set(own.values())))
-    wanted = {key: (OF_STORE[key[0]], store, str(number)) for key, (store, number) in places.items() if number}
     kept = records.load(tx, connection, set(wanted.values()), held.road.packer)
-    subjects = {key: (store, f"{kind}:{name}") for key, (kind, store, name) in wanted.items()}
-    told = drift.told(tx, connection, sorted(set(subjects.values())))
     names = {f"{kind}:{own_id}" for kind, own_id in keys} | {subject for _, subject in subjects.values()}
     cases = drift.open_cases(tx, connection, sorted(names))
     unknown = [own_id for kind, own_id in keys if kind == "order" and (kind, own_id) not in standings]
@@ -247,11 +250,15 @@ def _platform(held: Held, known: Known) -> dict[str, Any]:
 
 
 def _is_young(held: Held, known: Known, facts: Facts) -> bool:
-    """Whether what differs is younger than the grace period, on the side where it does."""
-    now, grace = held.now(), held.road.pace.drift_grace
-    times = []
-    if facts.store_path is not None and known.listed is not None:
-        times.append(known.listed.version)
+    """Whether what differs is younger than the grace period, on the side where it does.
+
+    A store's word on people and products travels at the pace of enrichment, and a delivery that waits for its hour
+    names no record yet: what is younger than that pace may be on its way.
+    """
+    pace, now = held.road.pace, held.now()
+    grace, times = pace.drift_grace, list[datetime | None]()
+    if facts.store_path is not None and known.listed is not None and (at := known.listed.version) is not None:
+        times.append(at if known.key[0] == "order" else at + pace.enrichment_every)
     if facts.platform_look is Look.ABSENT or facts.platform_path is not None or facts.state is None:
         times += [known.standing.settled_at if known.standing else None, known.there.version if known.there else None]
     return any(at is not None and at > now - grace for at in times)

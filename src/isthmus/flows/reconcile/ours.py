@@ -1,13 +1,17 @@
 """Look at ourselves: map every record again without keeping it, and hold the result against what is desired."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
-from isthmus.db.pool import is_passing
+import msgspec
+from msgspec import Struct
+
+from isthmus.db.pool import Tx, is_passing
 from isthmus.drift import mask
 from isthmus.drift import sql as drift
 from isthmus.drift.sql import Seen, Standing
-from isthmus.flows import absorb, remap
+from isthmus.flows import absorb, remap, revalue
+from isthmus.flows.reconcile.facts import OF_STORE, Key, Known
 from isthmus.flows.reconcile.held import Blind, Held
 from isthmus.flows.told import REMAP, Told
 from isthmus.model.event import Event
@@ -49,8 +53,60 @@ def look(held: Held, step: str, store: str, kind: str, cursor: str | None, n: in
     return n
 
 
+def look_again(held: Held, known: Sequence[Known]) -> None:
+    """Map these records anew, and take that for what a fresh mapping says of them."""
+    named: dict[tuple[str, str], set[str]] = {}
+    for one in known:
+        if one.number is not None and one.store in held.road.shops:
+            named.setdefault((one.store, OF_STORE[one.key[0]]), set()).add(str(one.number))
+    unlike = {
+        (row.kind, row.id): row
+        for (store, kind), names in sorted(named.items())
+        for row in _unlike(held, store, kind, sorted(names))
+    }
+    for one in known:
+        one.mapped = unlike.get(one.key)
+        one.facts = msgspec.structs.replace(one.facts, mapped_path=one.mapped.path if one.mapped else None)
+
+
+# -- below: trying it -------------------------------------------------------------------------------------------------
+
+
+class _Trial(Struct, frozen=True):
+    """The writes of some records before and after a mapping that was not kept, and those that wait to be mapped."""
+
+    before: Mapping[Key, Standing]
+    after: Mapping[Key, Standing]
+    waiting: Set[str]
+
+    def unlike(self) -> list[Key]:
+        return [
+            key
+            for key, mapped in self.after.items()
+            if mapped.subject not in self.waiting and _is_other(mapped, self.before.get(key))
+        ]
+
+
 def _unlike(held: Held, store: str, kind: str, names: Sequence[str]) -> list[Seen]:
-    """The writes of these records that a fresh mapping would change."""
+    """The writes of these records that a fresh mapping would change, and that nobody is going to change anyway.
+
+    What stood before is read before the locks are taken, and the road may change it in between. So whatever seems
+    unlike is tried a second time, and only what was found so twice, with the same standing before, is.
+    """
+    once = _tried(held, store, kind, names)
+    some = {(once.after[key].subject or "").partition(":")[2] for key in once.unlike()}
+    if not some:
+        return []
+    again = _tried(held, store, kind, sorted(some))
+    return [
+        _seen(held, store, again.after[key], again.before.get(key))
+        for key in again.unlike()
+        if _is_same(once.before.get(key), again.before.get(key))
+    ]
+
+
+def _tried(held: Held, store: str, kind: str, names: Sequence[str]) -> _Trial:
+    """Map these records as the road would, in a transaction that is rolled back."""
     road, now = held.road, held.now()
     subjects = [f"{kind}:{name}" for name in names]
     events = [
@@ -58,29 +114,38 @@ def _unlike(held: Held, store: str, kind: str, names: Sequence[str]) -> list[See
         for n, subject in enumerate(subjects, start=1)
     ]
     words = [Told(event, (kind, store, name), is_remap=True) for event, name in zip(events, names, strict=True)]
-    before: dict[tuple[str, str], Standing] = {}
-    after: dict[tuple[str, str], Standing] = {}
+    trial = _Trial({}, {}, frozenset())
     for tries_left in (2, 1, 0):
         try:
             with held.db.transaction() as tx:
                 before = drift.writes_of(tx, road.connection, store, subjects)
                 absorb.absorb(tx, road, words, now)
                 after = drift.writes_of(tx, road.connection, store, subjects)
+                trial = _Trial(before, after, _waiting(tx, held, store, subjects))
                 raise _Enough
         except _Enough:
             break
         except Exception as error:
             if not (is_passing(error) and tries_left):
                 raise  # else the live road was quicker to some lock
-    return [
-        _seen(held, store, mapped, before.get(key))
-        for key, mapped in after.items()
-        if _is_other(mapped, before.get(key))
-    ]
+    return trial
+
+
+def _waiting(tx: Tx, held: Held, store: str, subjects: Sequence[str]) -> set[str]:
+    """Of these subjects those that will be mapped again without us: whose worth, for one, waits for its hour."""
+    connection = held.road.connection
+    told = {subject for _, subject in drift.told(tx, connection, [(store, subject) for subject in subjects])}
+    customers = {int(s.partition(":")[2]): s for s in subjects if s.startswith("customer:") and s not in told}
+    untold = revalue.untold(tx, connection, [(store, number) for number in customers])
+    return told | {customers[number] for _, number in untold}
+
+
+def _is_same(one: Standing | None, other: Standing | None) -> bool:
+    return (one and (one.desired, one.excluded)) == (other and (other.desired, other.excluded))
 
 
 def _is_other(mapped: Standing, desired: Standing | None) -> bool:
-    return desired is None or (mapped.desired, mapped.excluded) != (desired.desired, desired.excluded)
+    return not _is_same(mapped, desired)
 
 
 def _seen(held: Held, store: str, mapped: Standing, desired: Standing | None) -> Seen:

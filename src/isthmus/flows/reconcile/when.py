@@ -30,7 +30,8 @@ def asked_now(db: Database, road: Road, light_every: timedelta, full_at: time) -
         return None if is_held else msgspec.convert(under_way.asked, Asked)
     if is_night(whole, now, full_at):
         return Asked()
-    return light(last, now, light_every)
+    # What was too young to be judged the last time is looked at once more.
+    return light(last, now, light_every, OVERLAP + road.pace.drift_grace + road.pace.enrichment_every)
 
 
 def is_night(whole: Run | None, now: datetime, full_at: time) -> bool:
@@ -41,7 +42,7 @@ def is_night(whole: Run | None, now: datetime, full_at: time) -> bool:
     return whole.started_at < due if whole is not None else now - due < timedelta(hours=1)
 
 
-def light(last: Run | None, now: datetime, every: timedelta) -> Asked | None:
-    """The window since the last run, when that is long enough ago."""
+def light(last: Run | None, now: datetime, every: timedelta, behind: timedelta = OVERLAP) -> Asked | None:
+    """The window since the last run and some time behind it, when that is long enough ago."""
     since = last.started_at if last is not None else now - every
-    return Asked(since=since - OVERLAP) if now - since >= every else None
+    return Asked(since=since - behind) if now - since >= every else None

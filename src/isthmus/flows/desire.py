@@ -9,12 +9,14 @@ from msgspec.structs import replace
 from isthmus.cases import sql as cases
 from isthmus.consent import word
 from isthmus.db.pool import Tx
+from isthmus.flows import held as identifiers
 from isthmus.flows import revalue, trouble
 from isthmus.flows.change import Change
 from isthmus.flows.consent import write_back
 from isthmus.flows.consent.standing import Standings
 from isthmus.flows.road import Road, Shop
 from isthmus.flows.takeover import adopt
+from isthmus.identity.conflict import Held
 from isthmus.identity.match import People
 from isthmus.kit.email import normalise
 from isthmus.mapping import contact, moment, order, product
@@ -54,9 +56,11 @@ def desire(
         mapped.wanted = [Wanted(want.store, settled.of(want.write), want.since) for want in mapped.wanted]
     owners = _keep_sales(tx, road, mapped.wanted, {change.key: change.lane for change in changes})
     worths = _worths(tx, road, customers, who)
-    people = _People(was, who, standings, spoken, worths)
+    held = identifiers.of_changes(tx, road, customers, who)
+    people = _People(was, who, standings, spoken, worths, held)
     for change in customers:
         _map(road, change, mapped, lambda shop, change: _contact(shop, change, people), standings)
+    identifiers.tell(tx, road, [_customer(change) for change in customers], held, now)
     write_back.wish(tx, road, customers, standings, now)
     outbox.desire(
         tx, road.connection, mapped.wanted, now=now, coalesce=road.pace.coalesce,
@@ -92,6 +96,7 @@ class _People(Struct, frozen=True):
     standings: Standings
     spoken: Mapping[str, Spoken]
     worths: Mapping[tuple[str, int], Worth]
+    held: Mapping[tuple[str, int], tuple[Held, ...]]
 
 
 def _map(
@@ -169,6 +174,7 @@ def _contact(shop: Shop, change: Change, people: _People) -> list[Write]:
             )
         ]  # fmt: skip
     worth = people.worths.get(key, NOTHING)
+    held = frozenset(one.field for one in people.held.get(key, ()))
 
     def mapped(customer: Customer, person: str, lane: Lane) -> Write:
         email = people.standings.of(Channel.EMAIL, normalise(customer.email), shop.name)
@@ -176,7 +182,7 @@ def _contact(shop: Shop, change: Change, people: _People) -> list[Write]:
         return contact.contact(
             customer, person, shop.rules, lane, worth=worth, email_consent=word.said(customer.email_consent, email),
             sms_consent=word.said(customer.sms_consent, sms), was_opted_in=spoken.was_opted_in,
-            must_force=spoken.must_force, was_forced=spoken.was_forced,
+            must_force=spoken.must_force, was_forced=spoken.was_forced, held=held,
         )  # fmt: skip
 
     write = mapped(customer, person, _lane(change, customer))

@@ -8,6 +8,7 @@ import pytest
 
 from isthmus.db.pool import Database
 from isthmus.flows import duplicates
+from isthmus.flows.consent import profiles
 from isthmus.flows.merges import queue
 from isthmus.flows.merges.ask import LOOK_AFTER, step
 from isthmus.flows.merges.queue import Weighed
@@ -282,3 +283,43 @@ def test_a_contact_of_the_merged_person_is_not_lost_over_there(play: Play) -> No
     assert play.lookup(Kind.CONTACT, f"uk:{other.id}") is None
     play.come_to_rest()
     assert play.lookup(Kind.CONTACT, f"uk:{other.id}") is not None
+
+
+def merged_by_somebody(play: Play, survivor: Customer, loser: Customer) -> None:
+    """A person merges two profiles in the platform's own pages."""
+    play.road.platform.merge(f"uk:{survivor.id}", [f"uk:{loser.id}"])
+    play.pass_time(5)
+    profiles.hear(play.db, play.road)
+
+
+@pytest.mark.parametrize(("first", "second", "mailable"), [
+    ("SUBSCRIBED", "SUBSCRIBED", True), ("SUBSCRIBED", "UNSUBSCRIBED", False), ("UNSUBSCRIBED", "SUBSCRIBED", False),
+])  # fmt: skip
+def test_a_merge_made_in_ometria_is_noticed_and_followed(play: Play, first: str, second: str, mailable: bool) -> None:
+    """Links and orders follow, the deleted contact is there again, and the stricter consent holds."""
+    one, other = two(play, first, second)
+    placed = play.orders(other)
+    play.come_to_rest()
+    profiles.hear(play.db, play.road)
+    merged_by_somebody(play, one, other)
+    play.come_to_rest()
+    assert book(play) == ["noticed"]
+    assert play.order(placed)["customer"]["id"] == f"uk:{one.id}"
+    assert play.contact(other)["customer_id"] == f"uk:{one.id}"
+    for email in ("ada.king@example.com", "ada.king+shop@example.com"):
+        assert (play.mailable(email) == "EXPLICITLY_OPTEDIN") is mailable
+    assert play.compare().differences == ()
+    profiles.hear(play.db, play.road)
+    assert book(play) == ["noticed"], "once"
+
+
+def test_one_profile_of_two_people_whose_contacts_are_there_is_no_merge(play: Play) -> None:
+    """A family that the platform clusters by its phone number stays two people here."""
+    play.sims.ometria.turn({"phone_identity": True, "customer_id_multi": True})
+    ada(play, "ada@example.com", phone="+447911123456")
+    play.uk.by_phone.clear()
+    play.person("tom@example.com", first_name="Tom", last_name="King", phone="+447911123456")
+    play.come_to_rest()
+    assert profile(play, "ada@example.com")["id"] == profile(play, "tom@example.com")["id"]
+    profiles.hear(play.db, play.road)
+    assert book(play) == []

@@ -408,7 +408,7 @@ _INTEGRATION = (
         cause=Cause.INTEGRATION,
         owner=Owner.OPERATOR,
         severity=Severity.NORMAL,
-        remedy="Decide which customer the address belongs to, correct or merge them in Shopify, then replay.",
+        remedy="Decide whose the address is, and correct or merge the customers in Shopify; it closes by itself.",
     ),
     Row(
         code="integration.notify_failed",

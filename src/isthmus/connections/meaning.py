@@ -121,6 +121,9 @@ class Identity(Section):
         default="person", description="customer_id sent: the person's surviving id over all stores, or each store's own"
     )
     phone_only: bool = Field(default=True, description="send customers that have a phone number and no email")
+    by_phone: bool = Field(
+        default=False, description="the account takes phone numbers for identifiers, each of which one person can hold"
+    )
     merge: Literal["never", "sure"] = Field(
         default="never",
         description="whether people who are one are merged in Ometria by rule, for good: never, or where sure",

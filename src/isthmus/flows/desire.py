@@ -9,12 +9,14 @@ from msgspec.structs import replace
 from isthmus.cases import sql as cases
 from isthmus.consent import word
 from isthmus.db.pool import Tx
+from isthmus.flows import held as identifiers
 from isthmus.flows import hold, revalue, trouble
 from isthmus.flows.change import Change
 from isthmus.flows.consent import write_back
 from isthmus.flows.consent.standing import Standings
 from isthmus.flows.road import Road, Shop
 from isthmus.flows.takeover import adopt
+from isthmus.identity.conflict import Held
 from isthmus.identity.match import People
 from isthmus.kit.email import normalise
 from isthmus.mapping import contact, moment, order, product
@@ -64,9 +66,11 @@ def desire(
     moved = Moved(revalue.customers_of(owners, who), revalue.customers_of(hold.keep(tx, road, changes, now), who))
     buyers = _buyers(customers, who)
     worths, holds = _worths(tx, road, buyers), hold.of_buyers(tx, road, buyers)
-    people = _People(was, who, standings, spoken, worths, holds, moved.hold)
+    held = identifiers.of_changes(tx, road, customers, who)
+    people = _People(was, who, standings, spoken, worths, holds, moved.hold, held)
     for change in customers:
         _map(road, change, mapped, lambda shop, change: _contact(shop, change, people), standings)
+    identifiers.tell(tx, road, [_customer(change) for change in customers], held, now)
     write_back.wish(tx, road, customers, standings, now)
     outbox.desire(
         tx, road.connection, mapped.wanted, now=now, coalesce=road.pace.coalesce,
@@ -105,6 +109,7 @@ class _People(Struct, frozen=True):
     holds: Mapping[tuple[str, int], Hold | None]
     moved: Set[tuple[str, int]]
     """Whose hold has just changed."""
+    held: Mapping[tuple[str, int], tuple[Held, ...]]
 
 
 def _map(
@@ -181,15 +186,16 @@ def _contact(shop: Shop, change: Change, people: _People) -> list[Write]:
                 was_forced=spoken.was_forced,
             )
         ]  # fmt: skip
-    worth, held = people.worths.get(key, NOTHING), people.holds.get(key)
+    worth, on_hold = people.worths.get(key, NOTHING), people.holds.get(key)
+    held = frozenset(one.field for one in people.held.get(key, ()))
 
     def mapped(customer: Customer, person: str, lane: Lane) -> Write:
         email = people.standings.of(Channel.EMAIL, normalise(customer.email), shop.name)
         sms = people.standings.of(Channel.SMS, customer.phone, shop.name)
         return contact.contact(
-            customer, person, shop.rules, lane, worth=worth, hold=held,
+            customer, person, shop.rules, lane, worth=worth, hold=on_hold,
             email_consent=word.said(customer.email_consent, email), sms_consent=word.said(customer.sms_consent, sms),
-            was_opted_in=spoken.was_opted_in, must_force=spoken.must_force, was_forced=spoken.was_forced,
+            was_opted_in=spoken.was_opted_in, must_force=spoken.must_force, was_forced=spoken.was_forced, held=held,
         )  # fmt: skip
 
     if key in people.moved and change.lane is not Lane.BACKFILL:

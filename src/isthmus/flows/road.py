@@ -99,6 +99,8 @@ class Road(Struct, frozen=True):
     is_live: bool = False
     merges_by_rule: bool = False
     """Whether people of whom it is sure that they are one are merged without being asked about."""
+    phones_identify: bool = False
+    """Whether the account takes a phone number for an identifier, which one person alone can hold."""
     pace: Pace = Pace()
     policy: Policy = Policy()
 

@@ -41,19 +41,23 @@ def contact(
     was_opted_in: bool,
     must_force: bool = False,
     was_forced: bool = False,
+    held: frozenset[str] = frozenset(),
 ) -> Write:
     """The desired state of one customer's contact, once the customer has been read.
 
     `person` is the surviving id of the person, `worth` what all their orders come to, `hold` why they are to be left
     alone now; the two consents are those that stand. `was_opted_in` says whether this contact was ever sent as opted in
     by email, `must_force` that its opt-out has no effect unforced, `was_forced` that it was ever sent forced. Someone
-    without a usable email or phone is excluded. RejectedError `storefront.consent_unknown_state` for a consent state
-    that the table does not know.
+    without a usable email or phone is excluded. `held` names the identifiers (email, phone) that are somebody else's
+    there: they are not said, nor is an opt-in for them. RejectedError `storefront.consent_unknown_state` for a consent
+    state that the table does not know.
     """
     email_says = permission(email_consent, was_opted_in=was_opted_in, live_since=rules.live_since)
     sms_says = permission(sms_consent, was_opted_in=False, live_since=rules.live_since)
+    if "email" in held and email_says.stance is Stance.IN:
+        email_says = Permission(Stance.UNSAID)
     is_forced = _is_forced(email_says.stance, rules, must_force=must_force, was_forced=was_forced)
-    return _write(customer, person, rules, lane, email_says, sms_says, worth, hold, is_forced=is_forced)
+    return _write(customer, person, rules, lane, email_says, sms_says, worth, hold, is_forced=is_forced, held=held)
 
 
 def retired(
@@ -79,7 +83,7 @@ def retired(
 
 def _write(
     customer: Customer, person: str, rules: Rules, lane: Lane, email: Permission, sms: Permission, worth: Worth,
-    hold: Hold | None, *, is_forced: bool,
+    hold: Hold | None, *, is_forced: bool, held: frozenset[str] = frozenset(),
 ) -> Write:  # fmt: skip
     id_ = f"{rules.namespace}{customer.id}"
     subject = f"customer:{customer.id}"
@@ -88,6 +92,10 @@ def _write(
     if address is None and not (phone and rules.phone_only):
         reason = "phone only" if phone else "neither email nor phone"
         return Write(Kind.CONTACT, id_, None, lane, excluded=reason, subject=subject)
+    if "email" in held:
+        address = None
+    if "phone" in held:
+        phone = None
     properties = fields.fit(_properties(customer, worth, hold, rules), "tags")
     record = wire.Contact(
         collection=rules.collection,

@@ -166,6 +166,7 @@ class App:
             hash_key=self.hash_key,
             packer=Packer(),
             is_live=config.is_live,
+            phones_identify=config.identity.by_phone,
             merges_by_rule=config.identity.merge == "sure",
             pace=Pace(
                 push_per_second=float(config.ometria.push_per_second),

@@ -24,7 +24,7 @@ from isthmus.cases.sql import Touch
 from isthmus.cases.triage import judge
 from isthmus.consent.writes import sql as writes
 from isthmus.db.pool import Database, is_away, is_passing
-from isthmus.flows import duplicates, govern, watch
+from isthmus.flows import duplicates, govern, held, watch
 from isthmus.flows.abandon import abandon
 from isthmus.flows.consent import audit as consent_audit
 from isthmus.flows.consent import profiles, unsubscribes
@@ -189,6 +189,10 @@ class Worker:
         @engine.task(name="merge")
         def _merge(connection: str) -> None:
             self._look_after("merge", connection, lambda: ask.step(self._app.db, self._road(connection)))
+
+        @engine.task(name="held")
+        def _held(connection: str) -> None:
+            self._look_after("held", connection, lambda: held.look_again(self._app.db, self._road(connection)))
 
         @engine.task(name="reconcile")
         def _reconcile(connection: str) -> None:
@@ -412,6 +416,9 @@ class Worker:
             mark = marks.get(("", duplicates.MARK))
             if window.is_due(mark.at if mark else None, now, DUPLICATES_EVERY):
                 self._bells.ring("duplicates", name)
+            mark = marks.get(("", held.MARK))
+            if window.is_due(mark.at if mark else None, now, held.EVERY):
+                self._bells.ring("held", name)
             if is_merging:
                 self._bells.ring("merge", name)
 

@@ -22,6 +22,7 @@ from isthmus.flows.consent import listing, standing, theirs
 from isthmus.flows.consent.standing import Standings
 from isthmus.flows.consent.theirs import LOOK_AFTER, Said
 from isthmus.flows.consent.unsubscribes import seen
+from isthmus.flows.merges import noticed
 from isthmus.flows.road import Road
 from isthmus.flows.settle import wait_for_a_slot
 from isthmus.flows.told import REMAP
@@ -89,6 +90,7 @@ def hear(db: Database, road: Road, goes_on: Callable[[], bool] = lambda: True) -
         at = road.clock.now()
         try:
             page = road.platform.profiles(offset=offset, since=since)
+            noticed.look(db, road, page)  # before anything is concluded from what two people's profile says
         except Failure as failure:
             with db.transaction() as tx:
                 cases.touch(tx, road.connection, [trouble.sign(failure)], at)
@@ -142,6 +144,7 @@ def look_again(db: Database, road: Road) -> int:
         at = road.clock.now()
         try:
             item = road.platform.profile(one.id)
+            noticed.look(db, road, [] if item is None else [item])
         except Failure:
             return len(wanted)
         if item is None:

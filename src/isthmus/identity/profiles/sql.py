@@ -114,6 +114,21 @@ def mark(tx: Tx, connection: str, emails: Sequence[str], at: datetime) -> None:
         )
 
 
+def of_identifiers(
+    tx: Tx, connection: str, emails: Sequence[str], customers: Sequence[str], phones: Sequence[str]
+) -> list[Profile]:
+    """The profiles that hold any of these addresses, customer ids or numbers."""
+    return tx.fetch_as(
+        Profile,
+        f"""SELECT {_COLUMNS} FROM profile WHERE connection = %(connection)s AND email = ANY(%(emails)s)
+            UNION
+            SELECT {_COLUMNS} FROM profile WHERE connection = %(connection)s AND customer_id = ANY(%(customers)s)
+            UNION
+            SELECT {_COLUMNS} FROM profile WHERE connection = %(connection)s AND phone = ANY(%(phones)s)""",  # noqa: S608
+        {"connection": connection, "emails": list(emails), "customers": list(customers), "phones": list(phones)},
+    )
+
+
 def of_emails(tx: Tx, connection: str, emails: Sequence[str]) -> list[Profile]:
     """The profiles that answer to one of these addresses (normalised)."""
     return tx.fetch_as(

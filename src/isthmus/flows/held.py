@@ -1,0 +1,151 @@
+"""Identifiers that the platform holds for somebody else: foretold from what it was last seen to say.
+
+Nothing is asked of the platform here: its profiles are polled (flows/consent/profiles.py), and this reads what that
+brought.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from isthmus.cases import sql as cases
+from isthmus.cases.sql import Touch
+from isthmus.db.pool import Database, Tx
+from isthmus.flows.change import Change
+from isthmus.flows.road import Road
+from isthmus.flows.told import REMAP
+from isthmus.identity import sql as identity
+from isthmus.identity.conflict import Asked, Held, Holder, held
+from isthmus.identity.match import Account, Link, People, people
+from isthmus.identity.profiles import sql as profiles
+from isthmus.inbox import sql as inbox
+from isthmus.kit.email import normalise
+from isthmus.kit.phone import e164
+from isthmus.model.customer import Customer
+from isthmus.model.event import Hint
+from isthmus.model.lane import Lane
+from isthmus.records import sql as records
+from isthmus.runs import sql as runs
+
+CODE = "identity.conflict"
+MARK = "held"
+EVERY = timedelta(minutes=1)
+
+
+def foretell(tx: Tx, road: Road, customers: Mapping[Account, Customer], who: People) -> dict[Account, tuple[Held, ...]]:
+    """Of these customers, what of their contacts the platform is known to hold for somebody else."""
+    whole = who.whole()
+    asked = {
+        account: Asked(
+            _id(road, account, who),
+            frozenset(_contact(road, mate) for mate in whole.get(account, {account}) if mate[0] in road.shops)
+            | {_id(road, account, who)},
+            normalise(customer.email),
+            e164(customer.phone, customer.country_code) if road.phones_identify else None,
+        )
+        for account, customer in customers.items()
+    }
+    if not asked:
+        return {}
+    emails = sorted({one.email for one in asked.values() if one.email})
+    phones = sorted({one.phone for one in asked.values() if one.phone})
+    known = profiles.of_identifiers(
+        tx, road.connection, emails, sorted({i for a in asked.values() for i in a.ids}), phones
+    )
+    suspects = {one.customer_id for one in known if one.customer_id is not None}
+    if not suspects:
+        return {}
+    others = _ours(tx, road, sorted(suspects))
+    by: dict[str, list[Holder]] = {}
+    for profile in (Holder(one.id, one.email, one.phone, one.customer_id) for one in known):
+        for value in (profile.email, profile.phone, profile.customer_id):
+            if value is not None:
+                by.setdefault(value, []).append(profile)
+    found = {}
+    for account, one in asked.items():
+        values = [value for value in (one.email, one.phone, *one.ids) if value is not None]
+        near = {profile.id: profile for value in values for profile in by.get(value, ())}
+        if told := held(one, [near[name] for name in sorted(near)], others - one.ids):
+            found[account] = told
+    return found
+
+
+def of_changes(tx: Tx, road: Road, changes: Sequence[Change], who: People) -> dict[Account, tuple[Held, ...]]:
+    """The same of what a unit of work is about to map."""
+    return foretell(
+        tx, road,
+        {
+            (change.key[1], int(change.key[2])): change.after
+            for change in changes
+            if isinstance(change.after, Customer) and change.after.is_read
+        },
+        who,
+    )  # fmt: skip
+
+
+def tell(
+    tx: Tx, road: Road, mapped: Sequence[Account], found: Mapping[Account, tuple[Held, ...]], now: datetime
+) -> None:
+    """A case for each identifier that was left out; those of contacts that go out whole again are over."""
+    touches = [
+        Touch(CODE, f"customer:{account[1]}", account[0], "; ".join(f"{one.field} is {one.by}'s" for one in told))
+        for account, told in found.items()
+    ]
+    open_ = cases.open_subjects(tx, road.connection, [CODE])
+    cases.touch(tx, road.connection, [t for t in touches if (CODE, t.store, t.subject) not in open_], now)
+    for store in road.shops:
+        over = [f"customer:{n}" for at, n in mapped if at == store and (at, n) not in found]
+        over = [subject for subject in over if (CODE, store, subject) in open_]
+        if over:
+            cases.resolve(tx, road.connection, CODE, now, by="identity", subjects=over, store=store)
+
+
+def look_again(db: Database, road: Road) -> int:
+    """Have everybody mapped again of whom an identifier was left out and is nobody else's any more; how many."""
+    now = road.clock.now()
+    n = 0
+    with db.transaction() as tx:
+        open_ = cases.open_subjects(tx, road.connection, [CODE])
+        keys = {("customer", store, subject.partition(":")[2]) for _, store, subject in open_ if store in road.shops}
+        kept = records.load(tx, road.connection, keys, road.packer)
+        customers = {(key[1], int(key[2])): one.record for key, one in kept.items() if isinstance(one.record, Customer)}
+        still = foretell(tx, road, customers, _people(tx, road, sorted(customers)))
+        for store in road.shops:
+            gone = {int(key[2]) for key in keys if key[1] == store} - {n for at, n in customers if at == store}
+            free = {number for at, number in customers if at == store and (at, number) not in still}
+            hints = [Hint(REMAP, f"customer:{number}", Lane.REALTIME, now) for number in sorted(free)]
+            inbox.tell(tx, road.connection, store, hints, now)
+            n += len(hints)
+            if gone:
+                subjects = [f"customer:{number}" for number in sorted(gone)]
+                cases.resolve(tx, road.connection, CODE, now, by="identity", subjects=subjects, store=store)
+        runs.advance(tx, road.connection, "", MARK, now, n)
+    return n
+
+
+def _people(tx: Tx, road: Road, accounts: Sequence[Account]) -> People:
+    own = identity.of_customers(tx, road.connection, accounts)
+    mates = identity.of_emails(tx, road.connection, sorted({link.email for link in own if link.email}))
+    return people(identity.whole(tx, road.connection, {link.account: link for link in (*mates, *own)}.values()))
+
+
+def _ours(tx: Tx, road: Road, ids: Sequence[str]) -> set[str]:
+    """Those of the platform's customer ids that are living customers of ours."""
+    accounts = {}
+    for store, shop in road.shops.items():
+        names = shop.rules.namespace
+        for one in ids:
+            number = one.removeprefix(names)
+            if one.startswith(names) and number.isdecimal() and len(number) < 19:
+                accounts[store, int(number)] = one
+    living: list[Link] = identity.of_customers(tx, road.connection, sorted(accounts))
+    return {link.contact for link in living if not link.is_gone}
+
+
+def _contact(road: Road, account: Account) -> str:
+    return f"{road.shops[account[0]].rules.namespace}{account[1]}"
+
+
+def _id(road: Road, account: Account, who: People) -> str:
+    rules = road.shops[account[0]].rules
+    own = _contact(road, account)
+    return rules.customer_id(who.by_customer.get(account, own), account[1]) or own

@@ -1,0 +1,70 @@
+"""Notice merges that somebody else made on the platform, and follow them.
+
+A merge leaves two traces there: a profile answers to the ids or addresses of two people of ours, and the contacts of
+one of them are gone (https://docs.ometria.com/docs/merge-profiles: the merged customers' listings are deleted). One
+trace alone proves nothing: a profile may hold two people because it clusters by phone numbers.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from isthmus.db.pool import Database
+from isthmus.flows.merges.ask import follow
+from isthmus.flows.merges.sides import sides
+from isthmus.flows.road import Road
+from isthmus.flows.settle import wait_for_a_slot
+from isthmus.identity import sql as identity
+from isthmus.identity.match import Account
+from isthmus.identity.merges import decide
+from isthmus.identity.merges import sql as merges
+from isthmus.identity.merges.decide import Side, There
+from isthmus.identity.merges.sql import Said
+from isthmus.outbox.words import sql as words
+
+
+def look(db: Database, road: Road, page: Sequence[Mapping[str, Any]]) -> int:
+    """Look at profiles as they were just read; how many merges were noticed."""
+    several = [one for one in map(decide.there, page) if len(one.customer_ids) > 1 or len(one.emails) > 1]
+    n = 0
+    for seen in several:
+        people = _people(db, road, seen)
+        if len(people) < 2:
+            continue
+        survivor = next((one for one in people if seen.customer_id in one.ids), people[0])
+        n += sum(_follow(db, road, seen, survivor, one) for one in people if one is not survivor)
+    return n
+
+
+def _people(db: Database, road: Road, seen: There) -> list[Side]:
+    """The people of ours behind one profile, the eldest first."""
+    named: set[Account] = set()
+    for store, shop in road.shops.items():
+        names = shop.rules.namespace
+        for one in seen.customer_ids:
+            number = one.removeprefix(names)
+            if one.startswith(names) and number.isdecimal() and len(number) < 19:
+                named.add((store, int(number)))
+    with db.transaction() as tx:
+        named |= {link.account for link in identity.of_emails(tx, road.connection, sorted(seen.emails))}
+        found = sides(tx, road, named)
+    return sorted({one.contact: one for one in found.values()}.values(), key=lambda one: one.account[::-1])
+
+
+def _follow(db: Database, road: Road, seen: There, survivor: Side, loser: Side) -> bool:
+    """Follow a merge, if the contacts of the one who was merged are really gone."""
+    with db.transaction() as tx:
+        told = words.of_contacts(tx, road.connection, loser.contacts)
+    there = [name for name, row in sorted(told.items()) if row.state == "applied"]
+    for contact in there:
+        wait_for_a_slot(db, road)
+        if road.platform.contact(road.collection, contact) is not None:
+            return False
+    if not there:
+        return False  # nothing of theirs was ever there, so nothing is missing
+    now = road.clock.now()
+    with db.transaction() as tx:
+        follow(tx, road, survivor, loser, now)
+        allowed = decide.stricter(survivor.email, loser.email)
+        entry = Said(survivor.contact, loser.contact, "noticed", "the platform", f"profile {seen.id}; email {allowed}")
+        merges.say(tx, road.connection, [entry], now)
+    return True

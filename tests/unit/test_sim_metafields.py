@@ -21,10 +21,9 @@ def town() -> Neighbourhood:
 
 def ask(town: Neighbourhood, document: str, **variables: object) -> dict:
     store = town.store("uk").shop.domain
-    request = Request(
-        "POST", f"/{store}/admin/api/2026-10/graphql.json", {},
-        {"x-shopify-access-token": town.shopify.static_token(store)}, msgspec.json.encode({"query": document, "variables": variables}),
-    )  # fmt: skip
+    token = {"x-shopify-access-token": town.shopify.static_token(store)}
+    body = msgspec.json.encode({"query": document, "variables": variables})
+    request = Request("POST", f"/{store}/admin/api/2026-10/graphql.json", {}, token, body)
     answer = msgspec.json.decode(town.handle_shopify(request).body)
     assert "errors" not in answer, answer
     return answer

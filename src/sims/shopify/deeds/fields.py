@@ -17,6 +17,10 @@ OWNERS = {"customer": "CUSTOMER", "product": "PRODUCT", "variant": "PRODUCTVARIA
 Record = Customer | Product | Variant
 
 
+Name = tuple[str, str]
+"""Namespace and key."""
+
+
 def find(store: Store, owner: str, number: int) -> Record:
     """Return a record that can have custom fields; raises `ValueError` for one that is not there."""
     shelves = {"customer": store.customers, "product": store.products, "variant": store.variants}
@@ -28,9 +32,7 @@ def find(store: Store, owner: str, number: int) -> Record:
     return record
 
 
-def put(
-    world: World, store: Store, record: Record, name: tuple[str, str], type_: str, value: str, at: datetime
-) -> None:
+def put(world: World, store: Store, record: Record, name: Name, type_: str, value: str, at: datetime) -> None:
     """Set a custom field, `(namespace, key)`, to a value of a type."""
     held = _held(record, name)
     if held is None:
@@ -40,13 +42,13 @@ def put(
     store.version += 1
 
 
-def take(store: Store, record: Record, name: tuple[str, str]) -> None:
+def take(store: Store, record: Record, name: Name) -> None:
     """Take a custom field away; one that is not there stays away."""
     record.metafields = [each for each in record.metafields if (each.namespace, each.key) != name]
     store.version += 1
 
 
-def retype(store: Store, owner: str, name: tuple[str, str], type_: str, at: datetime) -> int:
+def retype(store: Store, owner: str, name: Name, type_: str, at: datetime) -> int:
     """Make a custom field of everybody another type; a list of its one value where the type is a list. How many."""
     told = OWNERS[owner]
     store.definitions = [
@@ -114,7 +116,7 @@ def _value(rng: random.Random, number: int) -> str:
     return "[" + ",".join(f'"{word}"' for word in rng.sample(_WORDS, 2)) + "]"
 
 
-def _held(record: Record, name: tuple[str, str]) -> Metafield | None:
+def _held(record: Record, name: Name) -> Metafield | None:
     return next((each for each in record.metafields if (each.namespace, each.key) == name), None)
 
 

@@ -7,11 +7,12 @@ from typing import TypeVar
 from msgspec import UNSET, UnsetType
 
 from isthmus.kit.email import normalise
-from isthmus.mapping import fields
+from isthmus.mapping import custom, fields
 from isthmus.mapping.permission import Permission, ended, permission
 from isthmus.mapping.rules import METRICS, Rules
 from isthmus.model.consent import Stance
 from isthmus.model.customer import Consent, Customer
+from isthmus.model.held import UNHELD, Held
 from isthmus.model.lane import Lane
 from isthmus.model.worth import NOTHING, Worth
 from isthmus.model.write import Kind, Write
@@ -39,23 +40,25 @@ def contact(
     was_opted_in: bool,
     must_force: bool = False,
     was_forced: bool = False,
+    held: Held = UNHELD,
 ) -> Write:
     """The desired state of one customer's contact, once the customer has been read.
 
     `person` is the surviving id of the person, `worth` what all their orders come to; the two consents are those that
     stand. `was_opted_in` says whether this contact was ever sent as opted in by email, `must_force` that its
-    opt-out has no effect unforced, `was_forced` that it was ever sent forced. Someone without a usable email or phone
-    is excluded. RejectedError `storefront.consent_unknown_state` for a consent state that the table does not know.
+    opt-out has no effect unforced, `was_forced` that it was ever sent forced, `held` what the platform holds in
+    properties that are not ours alone. Someone without a usable email or phone is excluded. RejectedError
+    `storefront.consent_unknown_state` for a consent state that the table does not know.
     """
     email_says = permission(email_consent, was_opted_in=was_opted_in, live_since=rules.live_since)
     sms_says = permission(sms_consent, was_opted_in=False, live_since=rules.live_since)
     is_forced = _is_forced(email_says.stance, rules, must_force=must_force, was_forced=was_forced)
-    return _write(customer, person, rules, lane, email_says, sms_says, worth, is_forced=is_forced)
+    return _write(customer, person, rules, lane, email_says, sms_says, worth, held, is_forced=is_forced)
 
 
 def retired(
     customer: Customer, person: str, rules: Rules, lane: Lane, *, was_opted_in: bool, has_heir: bool,
-    was_forced: bool = False,
+    was_forced: bool = False, held: Held = UNHELD,
 ) -> Write:  # fmt: skip
     """The contact of a customer who is gone from the shop, from the last that was known of them.
 
@@ -71,12 +74,12 @@ def retired(
         sms = ended(customer.sms_consent, was_opted_in=False)
     # A contact that was forced once heeds nothing else.
     is_forced = was_forced and email.stance is not Stance.UNSAID and rules.force != "never"
-    return _write(customer, person, rules, lane, email, sms, NOTHING, is_forced=is_forced)
+    return _write(customer, person, rules, lane, email, sms, NOTHING, held, is_forced=is_forced)
 
 
 def _write(
-    customer: Customer, person: str, rules: Rules, lane: Lane, email: Permission, sms: Permission, worth: Worth, *,
-    is_forced: bool,
+    customer: Customer, person: str, rules: Rules, lane: Lane, email: Permission, sms: Permission, worth: Worth,
+    held: Held, *, is_forced: bool,
 ) -> Write:  # fmt: skip
     id_ = f"{rules.namespace}{customer.id}"
     subject = f"customer:{customer.id}"
@@ -85,7 +88,8 @@ def _write(
     if address is None and not (phone and rules.phone_only):
         reason = "phone only" if phone else "neither email nor phone"
         return Write(Kind.CONTACT, id_, None, lane, excluded=reason, subject=subject)
-    properties = fields.fit(_properties(customer, worth, rules), "tags")
+    own = custom.properties(customer.metafields, "customer", rules, held)
+    properties = fields.fit(_properties(customer, worth, own, rules), "tags")
     record = wire.Contact(
         collection=rules.collection,
         id=id_,
@@ -114,7 +118,8 @@ def _write(
         opts_in_sms=phone is not None and sms.stance is Stance.IN,
         forces=is_forced,
         subject=subject,
-        n_cut=properties.n_cut,
+        n_cut=properties.n_cut + own.n_cut,
+        ours=custom.remembered(held, own, properties.properties),
     )
 
 
@@ -144,10 +149,11 @@ def _channels(phone: str | None, says: Permission) -> wire.Channels | UnsetType:
     return wire.Channels(wire.Sms(says.stance is Stance.IN, says.since))
 
 
-def _properties(customer: Customer, worth: Worth, rules: Rules) -> wire.Properties:
+def _properties(customer: Customer, worth: Worth, own: custom.Custom, rules: Rules) -> wire.Properties:
     """The custom properties this store wants, most precious first; one without a value is cleared like a field.
 
-    What starts with `shop_` is the shop's own count. Tags come last, since they are cut first, and metrics come first.
+    What starts with `shop_` is the shop's own count. Tags come last, since they are cut first, behind the custom fields
+    of the mapping file, whose last is cut next; metrics come first.
     """
     known: dict[str, object] = {
         "account_state": customer.state.lower() if customer.state else None,
@@ -155,14 +161,20 @@ def _properties(customer: Customer, worth: Worth, rules: Rules) -> wire.Properti
         "city": fields.text(customer.city),
         "shop_n_orders": customer.n_orders,
         "shop_amount_spent": customer.amount_spent,
-        "tags": ",".join(fields.tags(customer.tags or (), rules.allowed_tags)) or None,
     }
+    asked = [
+        (name, value)
+        for wanted, name, value in (*_metrics(worth, rules), *((name, name, value) for name, value in known.items()))
+        if wanted in rules.contact_properties
+    ]
+    asked += own.properties.items()
+    if "tags" in rules.contact_properties:
+        asked.append(("tags", ",".join(fields.tags(customer.tags or (), rules.allowed_tags)) or None))
     properties: wire.Properties = {}
-    for wanted, name, value in (*_metrics(worth, rules), *((name, name, value) for name, value in known.items())):
-        if wanted in rules.contact_properties:
-            written = _or_clear(value, rules)
-            if written is not UNSET:
-                properties[name] = written
+    for name, value in asked:
+        written = _or_clear(value, rules)
+        if written is not UNSET:
+            properties[name] = written
     return properties
 
 

@@ -9,10 +9,11 @@ from msgspec.structs import replace
 from isthmus.cases import sql as cases
 from isthmus.consent import word
 from isthmus.db.pool import Tx
-from isthmus.flows import revalue, trouble
+from isthmus.flows import holding, revalue, trouble
 from isthmus.flows.change import Change
 from isthmus.flows.consent import write_back
 from isthmus.flows.consent.standing import Standings
+from isthmus.flows.holding import Helds
 from isthmus.flows.road import Road, Shop
 from isthmus.flows.takeover import adopt
 from isthmus.identity.match import People
@@ -24,6 +25,7 @@ from isthmus.metrics.sql import Buyer, Owner
 from isthmus.model.consent import OUT, Channel
 from isthmus.model.customer import Customer
 from isthmus.model.failure import RejectedError
+from isthmus.model.held import UNHELD
 from isthmus.model.lane import Lane
 from isthmus.model.order import Order
 from isthmus.model.product import Product
@@ -44,17 +46,18 @@ def desire(
     `was` and `who` say everybody's surviving id before and now, `standings` where their addresses stand.
     """
     customers = [change for change in changes if change.key[0] == "customer"]
+    helds = holding.of(tx, road, changes)
     spoken = contacts.lock_contacts(tx, road.connection, [_contact_id(road, change) for change in customers])
     mapped = _Mapped([], [])
     settled = adopt.settle(tx, road, changes, now)
     for change in changes:
         if change.key[0] != "customer":
-            _map(settled.road, change, mapped, lambda shop, change: _writes(shop, change, who, now))
+            _map(settled.road, change, mapped, lambda shop, change: _writes(shop, change, who, now, helds))
     if settled.withheld:
         mapped.wanted = [Wanted(want.store, settled.of(want.write), want.since) for want in mapped.wanted]
     owners = _keep_sales(tx, road, mapped.wanted, {change.key: change.lane for change in changes})
     worths = _worths(tx, road, customers, who)
-    people = _People(was, who, standings, spoken, worths)
+    people = _People(was, who, standings, spoken, worths, helds)
     for change in customers:
         _map(road, change, mapped, lambda shop, change: _contact(shop, change, people), standings)
     write_back.wish(tx, road, customers, standings, now)
@@ -62,7 +65,8 @@ def desire(
         tx, road.connection, mapped.wanted, now=now, coalesce=road.pace.coalesce,
         contact_head_start=road.pace.contact_head_start, packer=road.packer,
     )  # fmt: skip
-    cases.touch(tx, road.connection, mapped.refused, now)
+    holding.keep(tx, road, mapped.wanted)
+    cases.touch(tx, road.connection, [*mapped.refused, *holding.mistyped(road, changes)], now)
     _forget_baskets(tx, road, changes)
     return revalue.customers_of(owners, who)
 
@@ -92,6 +96,7 @@ class _People(Struct, frozen=True):
     standings: Standings
     spoken: Mapping[str, Spoken]
     worths: Mapping[tuple[str, int], Worth]
+    helds: Helds
 
 
 def _map(
@@ -128,8 +133,9 @@ def _behind(change: Change, write: Write, standings: Standings) -> Behind:
     )
 
 
-def _writes(shop: Shop, change: Change, who: People, now: datetime) -> list[Write]:
+def _writes(shop: Shop, change: Change, who: People, now: datetime, helds: Helds) -> list[Write]:
     last = change.last
+    there = {id_: held for (kind, id_), held in helds.items() if kind is Kind.PRODUCT} if helds else {}
     match last:
         case Order():
             person = person_of(shop, last, who)
@@ -142,10 +148,10 @@ def _writes(shop: Shop, change: Change, who: People, now: datetime) -> list[Writ
             return writes
         case Product():
             if change.is_gone:
-                return product.retired(last, shop.rules, change.lane)
-            writes = product.product(last, shop.rules, change.lane)
+                return product.retired(last, shop.rules, change.lane, there)
+            writes = product.product(last, shop.rules, change.lane, there)
             if isinstance(change.before, Product):
-                writes += product.dropped(change.before, last, shop.rules, change.lane)
+                writes += product.dropped(change.before, last, shop.rules, change.lane, there)
             return writes
         case _:
             return []
@@ -159,13 +165,14 @@ def _contact(shop: Shop, change: Change, people: _People) -> list[Write]:
     key, own = _customer(change), f"{shop.rules.namespace}{customer.id}"
     spoken = people.spoken.get(own, UNSPOKEN)
     person = people.who.by_customer.get(key, own)
+    held = people.helds.get((Kind.CONTACT, own), UNHELD)
     if change.is_gone:
         has_heir = bool((email := normalise(customer.email)) and people.who.by_email.get(email))
         return [
             # Under its own id: it must not speak for the person whom it was merged with.
             contact.retired(
                 customer, own, shop.rules, change.lane, was_opted_in=spoken.was_opted_in, has_heir=has_heir,
-                was_forced=spoken.was_forced,
+                was_forced=spoken.was_forced, held=held,
             )
         ]  # fmt: skip
     worth = people.worths.get(key, NOTHING)
@@ -176,7 +183,7 @@ def _contact(shop: Shop, change: Change, people: _People) -> list[Write]:
         return contact.contact(
             customer, person, shop.rules, lane, worth=worth, email_consent=word.said(customer.email_consent, email),
             sms_consent=word.said(customer.sms_consent, sms), was_opted_in=spoken.was_opted_in,
-            must_force=spoken.must_force, was_forced=spoken.was_forced,
+            must_force=spoken.must_force, was_forced=spoken.was_forced, held=held,
         )  # fmt: skip
 
     write = mapped(customer, person, _lane(change, customer))

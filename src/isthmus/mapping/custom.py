@@ -36,8 +36,8 @@ class Mistyped(Struct, frozen=True):
 def properties(told: Sequence[Metafield] | None, owner: str, rules: Rules, held: Held = UNHELD) -> Custom:
     """The properties of a record of this owner, in the order of the mapping file.
 
-    A field that was never read is left alone, as is one of another type; one that the record does not have clears the
-    property. What the modes other than overwrite do, `_kept` says.
+    A field that was never read is left out, as is one of another type; one that the record does not have clears the
+    property. What the modes other than overwrite do, `_kept` says; what they leave alone is said as it was last read.
     """
     made: dict[str, object] = {}
     ours: dict[str, object] = {}
@@ -51,6 +51,8 @@ def properties(told: Sequence[Metafield] | None, owner: str, rules: Rules, held:
             made[entry.name] = value
         elif (kept := _kept(entry, value, held)) is not None:
             made[entry.name], ours[entry.name] = kept
+        elif not is_empty(there := (held.theirs or {}).get(entry.name)):
+            made[entry.name] = there  # a push replaces the whole record, so what is left alone must be said again
     return Custom(made, ours, n_cut)
 
 
@@ -104,31 +106,36 @@ def _mapped(told: Sequence[Metafield] | None, owner: str, rules: Rules) -> Itera
 def _kept(entry: Entry, value: object, held: Held) -> tuple[object, object] | None:
     """What to say where somebody else may have written, and which part of it is ours; None to leave the property alone.
 
-    if_new: what the record was made with, for ever. if_empty: while nothing is there but what we put there. append:
-    what others put there, and behind it what the shop says. A record that was sent and never looked at since is left
-    alone, but for what we put there ourselves.
+    if_new: what the record was made with. if_empty: what the shop says. Both only while nobody else put anything there.
+    append: what others put there, and behind it what the shop says. A record that was sent and never looked at since is
+    left alone, but for what we put there ourselves.
     """
     was = held.ours.get(entry.name)
+    theirs = (held.theirs or {}).get(entry.name)
+    if entry.mode is not Mode.APPEND and not is_empty(theirs):
+        return None
     if entry.mode is Mode.IF_NEW:
         if was is not None:
             return was, was
         return None if value is None or held.is_sent or held.theirs is not None else (value, value)
-    if value is None and was is None:
+    if was is None and (value is None or (held.is_sent and held.theirs is None)):
         return None
-    if held.theirs is not None:
-        there = held.theirs.get(entry.name)
-    elif held.is_sent and was is None:
-        return None
-    else:
-        there = was
     if entry.mode is Mode.IF_EMPTY:
-        return (value, value) if _is_empty(there) or _is_same(there, was) else None
-    theirs = [part for part in _parts(there) if part not in _parts(was)]
-    ours = [part for part in _parts(value) if part not in theirs]
-    return SEPARATOR.join(theirs + ours) or None, SEPARATOR.join(ours) or None
+        return value, value
+    others = _parts(theirs)
+    ours = [part for part in _parts(value) if part not in others]
+    return SEPARATOR.join(others + ours) or None, SEPARATOR.join(ours) or None
 
 
-def _is_empty(value: object) -> bool:
+def others(there: object, ours: object, mode: Mode) -> object:
+    """What others put into a property that holds this, where our own part of it was that; None where they did not."""
+    if mode is Mode.APPEND:
+        mine = _parts(ours)
+        return SEPARATOR.join(part for part in _parts(there) if part not in mine) or None
+    return None if is_empty(there) or _is_same(there, ours) else there
+
+
+def is_empty(value: object) -> bool:
     return value is None or value in ("", [])
 
 

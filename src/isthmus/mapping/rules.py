@@ -118,9 +118,9 @@ class Rules(Struct, frozen=True, kw_only=True):
         owners = dict.fromkeys(entry.owner for entry in self.metafields)
         return {owner: tuple(one.key for one in self.metafields if one.owner == owner) for owner in owners}
 
-    def shared(self, *owners: str) -> frozenset[str]:
+    def shared(self, *owners: str) -> dict[str, Mode]:
         """The properties of these owners' records that others may write too: what is sent depends on what is there."""
-        return frozenset(one.name for one in self.metafields if one.mode is not Mode.OVERWRITE and one.owner in owners)
+        return {one.name: one.mode for one in self.metafields if one.mode is not Mode.OVERWRITE and one.owner in owners}
 
     def id_of(self, kind: str, number: int | str) -> str:
         """The id of a record (order, product) on the platform."""

@@ -1,4 +1,4 @@
-"""What the platform was last seen to hold in properties that are not ours alone, and what we put there."""
+"""What others were last seen to have put into properties that are not ours alone, and what we did."""
 
 from collections.abc import Mapping
 
@@ -6,8 +6,8 @@ from msgspec import Struct, field
 
 
 class Held(Struct, frozen=True):
-    """Of one platform record. `theirs` is its last reading, None where it was never read; `ours` is what we asked it to
-    hold last; `is_sent` says whether the record was ever sent."""
+    """Of one platform record. `theirs` is what others put there by its last reading, None where it was never read;
+    `ours` is our own part of what we asked it to hold last; `is_sent` says whether the record was ever sent."""
 
     theirs: Mapping[str, object] | None = None
     ours: Mapping[str, object] = field(default_factory=dict)

@@ -24,7 +24,7 @@ from isthmus.cases.sql import Touch
 from isthmus.cases.triage import judge
 from isthmus.consent.writes import sql as writes
 from isthmus.db.pool import Database, is_away, is_passing
-from isthmus.flows import duplicates, govern, watch
+from isthmus.flows import duplicates, enrich, govern, watch
 from isthmus.flows.abandon import abandon
 from isthmus.flows.consent import profiles, unsubscribes
 from isthmus.flows.consent.write_back import write_back
@@ -44,6 +44,7 @@ from isthmus.model.lane import Lane
 from isthmus.outbox import sql as outbox
 from isthmus.runs import sql as runs
 from isthmus.runs import window
+from isthmus.runs.rounds import sql as rounds
 from isthmus.runtime import governing, telling, watching
 from isthmus.runtime.app import App
 from isthmus.runtime.reconciling import Reconciler
@@ -183,6 +184,10 @@ class Worker:
         def _merge(connection: str) -> None:
             self._look_after("merge", connection, lambda: ask.step(self._app.db, self._road(connection)))
 
+        @engine.task(name="enrich")
+        def _enrich(connection: str) -> None:
+            self._shift("enrich", connection, lambda _: self._enrich(connection))
+
         @engine.task(name="reconcile")
         def _reconcile(connection: str) -> None:
             self._shift("reconcile", connection, lambda _: self._reconcile(connection))
@@ -250,6 +255,10 @@ class Worker:
         """Whether there is time left in a shift that begins now."""
         until = time.monotonic() + SHIFT
         return lambda: not self._over.is_set() and time.monotonic() < until
+
+    def _enrich(self, connection: str) -> int:
+        """One page of what is due, read by those who leave a shop's points to the road."""
+        return enrich.step(self._app.db, self._reconciler.road(connection))
 
     def _settle(self, connection: str) -> int:
         self._settled_at[connection] = time.monotonic()
@@ -364,6 +373,7 @@ class Worker:
             with self._app.db.transaction() as tx:
                 marks = runs.marks(tx, name)
                 is_merging = merges.is_due(tx, name, self._app.clock.now())
+                at = rounds.rounds(tx, name)
             now = self._app.clock.now()
             self._look_around(name, marks, now)
             if not self._open_lanes(name):
@@ -385,6 +395,8 @@ class Worker:
             mark = marks.get(("", unsubscribes.MARK))
             if window.is_due(mark.at if mark else None, now, road.pace.unsubscribes_every):
                 self._bells.ring("listen", name)
+            if enrich.due(road, at, now):
+                self._bells.ring("enrich", name)
             if is_asked(marks, now):
                 self._bells.ring("remap", name)
             if self._reconciler.is_due(name):

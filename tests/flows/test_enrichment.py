@@ -1,0 +1,235 @@
+"""Custom fields on the road: read with everything else, found by the round when nothing is told, cleared, shared."""
+
+import pytest
+
+from enriched import LIST, TEXT, Enriched, entry
+from isthmus.db.pool import Database
+from isthmus.flows.remap import FELT_AFTER, ask, is_asked, remap
+from isthmus.mapping.rules import Mode
+from isthmus.model.write import Kind
+from isthmus.runs import sql as runs
+from sims.neighbourhood import Sizes
+from sims.shopify.deeds import catalogue, people
+
+
+def test_fields_come_with_the_reading_that_a_change_asks_for(database: Database) -> None:
+    town = Enriched(database, entry("skin"), entry("points", "number_integer"))
+    who = town.person()
+    town.set(who, "skin", "dry")
+    town.set(who, "points", "12", "number_integer")
+    town.come_to_rest()
+    assert town.properties(who)["skin"] == "dry"
+    assert town.properties(who)["points"] == 12
+    assert town.compare().differences == ()
+
+
+def test_history_brings_fields_in_the_same_operation(database: Database) -> None:
+    fields = ("field_01", TEXT), ("field_02", "number_integer")
+    town = Enriched(
+        database,
+        *(entry(key, type_) for key, type_ in fields),
+        entry("field_01", TEXT, "product"),
+        entry("field_03", "boolean", "variant"),
+        sizes=Sizes(customers=12, orders=4, products=4, metafields=3),
+    )
+    for store in town.sims.world.stores.values():
+        for one in store.customers.values():
+            (record,) = town.rows("SELECT body FROM record WHERE kind = 'customer' AND id = %s", str(one.id))
+            told = {f"{f.namespace}.{f.key}": f.value for f in one.metafields}
+            body = town.road.packer.unpack(record["body"])
+            assert f'"values":["{told["custom.field_01"]}"]'.encode() in body
+    page = next(iter(town.uk.products.values()))
+    assert town.there(Kind.PRODUCT, page.id)["properties"]["field_01"] == page.metafields[0].value
+    variant = page.variants[0]
+    told = variant.metafields[2].value == "true"
+    assert town.there(Kind.PRODUCT, variant.id)["properties"]["field_03"] is told
+    assert town.compare().differences == ()
+    # The round finds nothing that the operation did not tell.
+    before = town.rows("SELECT count(*) AS n FROM event")[0]["n"]
+    assert town.go_round() > 0
+    assert town.rows("SELECT count(*) AS n FROM event")[0]["n"] == before
+
+
+def test_a_change_that_fires_nothing_is_found_within_the_interval(database: Database) -> None:
+    """F80. Nothing is told, updated_at stays, and the platform says it one interval later at the latest."""
+    town = Enriched(database, entry("skin"))
+    who = town.person()
+    town.come_to_rest()
+    town.go_round()
+    town.set(who, "skin", "dry")
+    town.poll()
+    town.come_to_rest()
+    assert "skin" not in town.properties(who), "neither a webhook nor the poll of updated_at tells of it"
+    town.pass_time(town.road.pace.metafields_every.total_seconds() - 120)
+    assert town.go_round() == 0, "the round is not due yet"
+    town.pass_time(120)
+    assert town.go_round() == 1
+    town.come_to_rest()
+    assert town.properties(who)["skin"] == "dry"
+    assert town.compare().differences == ()
+
+
+def test_a_field_that_is_taken_away_clears_its_property(database: Database) -> None:
+    """F81, the first half."""
+    town = Enriched(database, entry("skin"))
+    who = town.person()
+    town.set(who, "skin", "dry")
+    town.come_to_rest()
+    town.set(who, "skin", None)
+    town.next_round()
+    assert "skin" not in town.properties(who)
+    assert town.compare().differences == ()
+
+
+def test_a_field_of_another_type_is_one_case_and_nothing_is_sent_for_it(database: Database) -> None:
+    """F81, the second half: nothing is sent for it, and the case ends with a round that meets none."""
+    town = Enriched(database, entry("skin"), entry("points", "number_integer"))
+    ada, ben = town.person(), town.person("ben@example.com")
+    for who in (ada, ben):
+        town.set(who, "skin", "dry")
+        town.set(who, "points", "1", "number_integer")
+    town.come_to_rest()
+    town.sims.change_fields("uk", "customer", None, "custom", "skin", LIST)
+    town.set(ada, "points", "2", "number_integer")
+    town.next_round()
+    (case,) = town.cases("storefront.metafield_type")
+    assert (case["subject"], case["store"]) == ("metafield:customer:custom.skin", "uk")
+    assert case["detail"] == f"expected {TEXT}, found {LIST}"
+    said = town.desired("contact", f"uk:{ada.id}")["properties"]
+    assert "skin" not in said
+    assert said["points"] == 2
+    assert "skin" not in town.desired("contact", f"uk:{ben.id}")["properties"]
+    town.next_round()
+    assert len(town.cases("storefront.metafield_type")) == 1, "it is still so"
+    for who in (ada, ben):
+        town.set(who, "skin", "oily")
+    town.next_round()
+    assert town.cases("storefront.metafield_type") == []
+    assert town.properties(ben)["skin"] == "oily"
+
+
+def test_variants_have_fields_of_their_own(database: Database) -> None:
+    town = Enriched(
+        database, entry("fit", TEXT, "variant"), entry("fabric", LIST, "product", is_attribute=True, name="material")
+    )
+    page = next(iter(town.uk.products.values()))
+    variant = page.variants[-1]
+    town.set(variant.id, "fit", "slim", owner="variant")
+    town.set(page.id, "fabric", '["Wool","Silk"]', LIST, owner="product")
+    town.next_round()
+    assert town.there(Kind.PRODUCT, variant.id)["properties"]["fit"] == "slim"
+    labels = {(a["type"], a["label"]) for a in town.there(Kind.PRODUCT, page.id)["attributes"]}
+    assert {("material", "Wool"), ("material", "Silk")} <= labels
+    # A webhook of the product tells nothing of them, and so changes nothing.
+    town.do(catalogue.price(town.world, town.uk, variant, variant.price + 1, None, town.now))
+    town.come_to_rest()
+    assert town.there(Kind.PRODUCT, variant.id)["properties"]["fit"] == "slim"
+    assert town.compare().differences == ()
+
+
+def test_somebody_who_is_gone_is_found_by_the_round_too(database: Database) -> None:
+    town = Enriched(database, entry("skin"))
+    who = town.person(state="SUBSCRIBED")
+    town.come_to_rest()
+    people.leave(town.uk, who)
+    town.next_round()
+    assert town.contact(who)["marketing_optin"] == "EXPLICITLY_OPTEDOUT"
+
+
+def test_tags_are_a_set_and_their_removal_works(database: Database) -> None:
+    """F85."""
+    town = Enriched(database)
+    who = town.person()
+    town.do(people.tag(town.world, town.uk, who, ["VIP", "wholesale"], town.now))
+    town.come_to_rest()
+    assert town.properties(who)["tags"].lower() == "vip,wholesale"
+    town.do(people.tag(town.world, town.uk, who, ["wholesale", "vip"], town.now))
+    town.do(people.tag(town.world, town.uk, who, ["wholesale"], town.now))
+    town.come_to_rest()
+    assert town.properties(who)["tags"] == "wholesale"
+
+
+# Modes ---------------------------------------------------------------------------------------------------------------
+
+
+def test_if_empty_leaves_what_somebody_else_wrote(database: Database) -> None:
+    town = Enriched(database, entry("skin", mode=Mode.IF_EMPTY))
+    ada, ben = town.person(), town.person("ben@example.com")
+    for who in (ada, ben):
+        town.set(who, "skin", "dry")
+    town.come_to_rest()
+    assert town.properties(ada)["skin"] == town.properties(ben)["skin"] == "dry"
+    town.overwrite_there(ada, skin="theirs")
+    town.reconcile()
+    town.come_to_rest()
+    for who in (ada, ben):
+        town.set(who, "skin", "oily")
+    town.next_round()
+    assert town.properties(ada)["skin"] == "theirs"
+    assert town.properties(ben)["skin"] == "oily", "what is ours follows the shop"
+    assert town.compare().differences == ()
+
+
+def test_append_keeps_what_others_put_there(database: Database) -> None:
+    town = Enriched(database, entry("brands", LIST, mode=Mode.APPEND))
+    who = town.person()
+    town.set(who, "brands", '["Lumen"]', LIST)
+    town.come_to_rest()
+    town.overwrite_there(who, brands="Acme,Lumen")
+    town.reconcile()
+    town.come_to_rest()
+    town.set(who, "brands", '["Orla"]', LIST)
+    town.next_round()
+    assert town.properties(who)["brands"] == "Acme,Orla"
+    town.set(who, "brands", None)
+    town.next_round()
+    assert town.properties(who)["brands"] == "Acme"
+
+
+def test_if_new_is_written_once(database: Database) -> None:
+    town = Enriched(database, entry("source", mode=Mode.IF_NEW))
+    who = town.person()
+    town.set(who, "source", "fair")
+    town.come_to_rest()
+    town.set(who, "source", "shop")
+    town.next_round()
+    assert town.properties(who)["source"] == "fair"
+
+
+def test_nothing_shared_is_written_over_before_the_platform_was_looked_at(database: Database) -> None:
+    """A file that names a shared property of people who were sent long ago: the platform is looked at first."""
+    town = Enriched(database)
+    ada, ben = town.person(), town.person("ben@example.com")
+    for who in (ada, ben):
+        town.set(who, "skin", "dry")
+    town.come_to_rest()
+    town.overwrite_there(ada, skin="theirs")
+    changed = (entry("skin", mode=Mode.IF_EMPTY),)
+    town.map(*changed)
+    with database.transaction() as tx:
+        ask(tx, "acme", "uk", town.now)
+    town.pass_time(FELT_AFTER.total_seconds() + 1)
+    with database.transaction() as tx:
+        marks = runs.marks(tx, "acme")
+    assert is_asked(marks, town.now)
+    while remap(database, town.road):
+        pass
+    town.come_to_rest()
+    assert "skin" not in town.properties(ben), "not read in the shop, not looked at on the platform"
+    town.go_round()
+    town.come_to_rest()
+    assert town.properties(ada)["skin"] == "theirs"
+    assert town.properties(ben)["skin"] == "dry"
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_a_reconciliation_finds_nothing_in_shared_properties(database: Database, mode: Mode) -> None:
+    town = Enriched(database, entry("skin", mode=mode))
+    who = town.person()
+    town.set(who, "skin", "dry")
+    town.come_to_rest()
+    town.pass_time(3_600)
+    done = town.reconcile()
+    assert done.n_findings == 0
+    town.come_to_rest()
+    assert town.properties(who)["skin"] == "dry"

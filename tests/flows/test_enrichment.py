@@ -1,12 +1,15 @@
 """Custom fields on the road: read with everything else, found by the round when nothing is told, cleared, shared."""
 
+import msgspec
 import pytest
 
 from enriched import LIST, TEXT, Enriched, entry
 from isthmus.db.pool import Database
+from isthmus.flows.preview import preview
 from isthmus.flows.remap import FELT_AFTER, ask, is_asked, remap
 from isthmus.mapping.rules import Mode
 from isthmus.model.write import Kind
+from isthmus.ops import numbers
 from isthmus.runs import sql as runs
 from sims.neighbourhood import Sizes
 from sims.shopify.deeds import catalogue, people
@@ -233,3 +236,52 @@ def test_a_reconciliation_finds_nothing_in_shared_properties(database: Database,
     assert done.n_findings == 0
     town.come_to_rest()
     assert town.properties(who)["skin"] == "dry"
+
+
+# What is seen beforehand, and afterwards ------------------------------------------------------------------------------
+
+
+def test_a_preview_shows_what_would_change_and_changes_nothing(database: Database) -> None:
+    town = Enriched(database, entry("skin"))
+    ada, ben = town.person(), town.person("ben@example.com")
+    for who in (ada, ben):
+        town.set(who, "skin", "dry")
+    town.set(ada, "points", "12", "number_integer")
+    town.set(ben, "size", "3", "number_integer")
+    town.come_to_rest()
+    before = town.rows("SELECT kind, id, desired, state FROM outbox ORDER BY kind, id")
+    now, points = town.road, entry("points", "number_integer")
+    town.road = msgspec.structs.replace(now, shops=dict(now.shops))
+    town.map(points, entry("size"))
+    then, town.road = town.road, now
+    seen = preview(database, now, then)
+    assert (seen.n_looked_at["customer"], seen.n_people) == (2, 2)
+    assert seen.n_sent == {"contact": 2}
+    assert [(one.name, one.n_new, one.n_gone, one.n_other) for one in seen.changes] == [
+        ("points", 1, 0, 0),
+        ("skin", 0, 2, 0),
+    ]
+    assert [(one.key, one.expected, one.found, one.n) for one in seen.mistyped] == [
+        ("custom.size", TEXT, "number_integer", 1)
+    ]
+    example = next(one for one in seen.examples if one.id == f"uk:{ada.id}")
+    assert (example.before, example.after) == ({"points": None, "skin": "d***"}, {"points": 12, "skin": None})
+    assert preview(database, now, then, is_plain=True).examples[0].before["skin"] == "dry"
+    assert preview(database, now, then, sample=1).n_people == 1
+    assert town.rows("SELECT kind, id, desired, state FROM outbox ORDER BY kind, id") == before
+    assert town.cases("storefront.metafield_type") == []
+    assert preview(database, now, now).n_sent == {}
+
+
+def test_status_says_what_was_cut_and_where_the_rounds_stand(database: Database) -> None:
+    town = Enriched(database, *(entry(f"f{n}") for n in range(4)))
+    who = town.person()
+    for n in range(4):
+        town.set(who, f"f{n}", "x" * 300)
+    town.next_round()
+    (told,) = numbers.status(database, town.now).connections
+    assert [(one.kind, one.n, one.n_values) for one in told.background.cut] == [("customers", 1, 3)]
+    assert [name for name in ("f0", "f1", "f2", "f3", "tags") if name in town.properties(who)] == ["f0", "f1"]
+    rounds = {(one.store, one.name): one for one in told.background.rounds}
+    assert rounds["uk", "metafields:customer"].done_at is not None
+    assert rounds["uk", "metafields:customer"].n == 1

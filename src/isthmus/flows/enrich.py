@@ -11,26 +11,19 @@ from datetime import datetime, timedelta
 
 from isthmus.cases import sql as cases
 from isthmus.db.pool import Database, Tx
-from isthmus.flows import holding, trouble
-from isthmus.flows.road import Reader, Road
+from isthmus.flows import fields, holding, trouble
+from isthmus.flows.fields import KINDS
+from isthmus.flows.road import Road
 from isthmus.inbox import sql as inbox
-from isthmus.mapping.rules import Rules
-from isthmus.model.customer import Customer
 from isthmus.model.event import Hint
 from isthmus.model.failure import Failure
 from isthmus.model.lane import Lane
-from isthmus.model.metafield import Metafield
-from isthmus.model.product import Product
 from isthmus.model.write import Kind
 from isthmus.outbox.pace import sql as pace
 from isthmus.outbox.proof import sql as proof
 from isthmus.records import sql as records
-from isthmus.records.sql import Canonical, Key
 from isthmus.runs.rounds import sql as rounds
 from isthmus.runs.rounds.sql import Round
-
-KINDS = {"customer": ("customer",), "product": ("product", "variant")}
-"""What is gone through, and whose custom fields come with it."""
 
 HELD = {"held:contact": Kind.CONTACT, "held:product": Kind.PRODUCT}
 """What is looked at on the platform once a mapping file names properties that others may write too."""
@@ -45,8 +38,6 @@ PART = 0.5
 
 AGAIN_AFTER = timedelta(minutes=1)
 """How long a store that could not be read is left alone."""
-
-Fields = tuple[Metafield, ...] | None
 
 
 def names(kinds: Sequence[str] = tuple(KINDS)) -> list[str]:
@@ -114,12 +105,12 @@ def _look_here(db: Database, road: Road, taken: Round, kind: str) -> int:
         page = records.names(tx, road.connection, kind, taken.store, taken.cursor, AT_ONCE[kind])
         known = records.load(tx, road.connection, [(kind, taken.store, name) for name in page], road.packer)
     ours = {key: kept.record for key, kept in known.items() if kept.record is not None}
-    told = _told(shop.reader, kind, ours, shop.rules)
-    changed = [key for key, fields in told.items() if fields != _fields(ours[key], shop.rules)]
+    told = fields.read(shop.reader, kind, ours, shop.rules)
+    changed = [key for key, record in told.items() if record != ours[key]]
+    here = [one for record in told.values() if record is not None for one in holding.fields_of(record)]
     now = road.clock.now()
     is_last = len(page) < AT_ONCE[kind]
     with db.transaction() as tx:
-        here = [(owner, fields) for whole in told.values() for owner, _, fields in whole or ()]
         cases.touch(tx, road.connection, holding.told_mistyped(shop, here), now)
         hints = [Hint(f"poll/{kind}", f"{kind}:{key[2]}", Lane.ENRICHMENT, now) for key in changed]
         inbox.tell(tx, road.connection, taken.store, hints, now)
@@ -137,47 +128,6 @@ def _conclude(tx: Tx, road: Road, taken: Round, kind: str, now: datetime) -> Non
         tx, road.connection, holding.MISTYPED, now, "enrich", subjects=subjects, store=taken.store,
         quiet_since=taken.began_at,
     )  # fmt: skip
-
-
-Whole = tuple[tuple[str, int, Fields], ...]
-"""All fields of a record: (owner, number, fields) of itself and of each of its variants."""
-
-
-def _told(reader: Reader, kind: str, ours: Mapping[Key, Canonical], rules: Rules) -> dict[Key, Whole | None]:
-    """What the shop says of these records; None for one that is gone, which the road finds out by reading it."""
-    own: Mapping[int, Fields] = {}
-    theirs: Mapping[int, Fields] = {}
-    if kind in rules.keys:
-        own = reader.metafields(kind, [int(key[2]) for key in ours])
-    if kind == "product" and "variant" in rules.keys:
-        variants = [one.id for page in ours.values() if isinstance(page, Product) for one in page.variants]
-        theirs = reader.metafields("variant", variants)
-    found: dict[Key, Whole | None] = {}
-    for key, record in ours.items():
-        number = int(key[2])
-        if kind in rules.keys and own[number] is None:
-            found[key] = None
-            continue
-        mine = [one.id for one in record.variants] if isinstance(record, Product) and theirs else []
-        found[key] = _whole(kind, number, own, {one: theirs[one] for one in mine})
-    return found
-
-
-def _fields(record: Canonical, rules: Rules) -> Whole:
-    """What we know of a record's fields, told as the shop tells it."""
-    match record:
-        case Customer():
-            return _whole("customer", record.id, {record.id: record.metafields}, {})
-        case Product():
-            own = {record.id: record.metafields} if "product" in rules.keys else {}
-            theirs = {one.id: one.metafields for one in record.variants} if "variant" in rules.keys else {}
-            return _whole("product", record.id, own, theirs)
-    return ()
-
-
-def _whole(kind: str, number: int, own: Mapping[int, Fields], theirs: Mapping[int, Fields]) -> Whole:
-    told = [(kind, number, own[number])] if number in own else []
-    return (*told, *(("variant", one, fields) for one, fields in sorted(theirs.items())))
 
 
 # On the platform -----------------------------------------------------------------------------------------------------

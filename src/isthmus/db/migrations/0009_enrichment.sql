@@ -23,3 +23,7 @@ CREATE TABLE round (
     done_at       timestamptz,
     PRIMARY KEY (connection, store, name)
 );
+
+-- How many values were left out of a body because the platform's limits have no room for them.
+ALTER TABLE outbox ADD COLUMN n_cut integer NOT NULL DEFAULT 0;
+CREATE INDEX outbox_cut ON outbox (connection, kind) INCLUDE (n_cut) WHERE n_cut > 0;

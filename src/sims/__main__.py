@@ -21,7 +21,7 @@ from sims.server import open_doors, ready_line, serve
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve until interrupted; one JSON line on standard output says when and where."""
     chosen = _parser().parse_args(argv)
-    sizes = Sizes(chosen.customers, chosen.orders, chosen.products)
+    sizes = Sizes(chosen.customers, chosen.orders, chosen.products, chosen.metafields)
     doors = open_doors(chosen.shopify_port, chosen.ometria_port)
     town = Neighbourhood(SimClock(), chosen.seed, sizes)
     town.life_rate = chosen.life

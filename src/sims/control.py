@@ -16,6 +16,7 @@ from sims.shopify import truth
 from sims.wire import Request, Response, json_response, lines_response
 
 PREFIX = "/_sim/"
+_SIZES = ("customers", "orders", "products", "metafields")
 
 Body = Mapping[str, Any]
 
@@ -47,6 +48,7 @@ class Control:
             "tokens": self._tokens,
             "deeds": self._happen,
             "touch": self._touch,
+            "metafields": self._fields,
             "troubles": self._sow,
             "native-import": lambda _: town.import_natively(),
             "agency-script": lambda body: town.script(int(body.get("n", 3))),
@@ -90,9 +92,9 @@ class Control:
         return self._clock()
 
     def _reset(self, body: Body) -> dict[str, Any]:
-        _only(body, "seed", "customers", "orders", "products")
+        _only(body, "seed", "customers", "orders", "products", "metafields")
         seed, sizes = body.get("seed", self._town.seed), self._town.sizes
-        wanted = {name: body.get(name, getattr(sizes, name)) for name in ("customers", "orders", "products")}
+        wanted = {name: body.get(name, getattr(sizes, name)) for name in _SIZES}
         self._town.reset(int(seed), Sizes(**wanted))
         return self._town.report()
 
@@ -144,6 +146,14 @@ class Control:
         """`{"shop", "tag", "first", "n"}`: that many customers of a store are given a tag; how many there were."""
         _only(body, "shop", "tag", "first", "n")
         return {"n": self._town.touch(body["shop"], str(body["tag"]), int(body["first"]), int(body["n"]))}
+
+    def _fields(self, body: Body) -> dict[str, Any]:
+        """`{"shop", "owner", "id", "namespace", "key", "type", "value"}` sets a custom field; `"value": null` takes it.
+
+        Without an id, `"type"` becomes that of everybody's; `{"shop", "share", "seed"}` changes some seeded ones.
+        """
+        _only(body, "shop", "owner", "id", "namespace", "key", "type", "value", "share", "seed")
+        return self._town.change_fields(**body)
 
     def _sow(self, body: Body) -> dict[str, Any]:
         """`{"seed", "each", "sorts"}`: troubles on both sides that fire no webhook; every one with its label."""

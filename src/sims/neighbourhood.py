@@ -19,7 +19,7 @@ from sims.ometria.shelf import Shelf
 from sims.shopify import life, tamper, troubles, world
 from sims.shopify.app import Shopify
 from sims.shopify.bulk.clerk import Clerk
-from sims.shopify.deeds import app, people
+from sims.shopify.deeds import app, fields, people
 from sims.shopify.deliver import Deliveries, Post
 from sims.shopify.events import Event
 from sims.shopify.runner import Runner
@@ -38,6 +38,8 @@ class Sizes:
     customers: int = 200
     orders: int = 400
     products: int = 60
+    metafields: int = 0
+    """Custom fields of every customer, product and variant."""
 
 
 class Neighbourhood:
@@ -73,6 +75,9 @@ class Neighbourhood:
             self.statements.clear()
             self.ometria.reset(seed)
             self.world = world.build(seed, sizes.customers, sizes.orders, sizes.products, self.clock, self.statements)
+            if sizes.metafields:
+                for store in self.world.stores.values():
+                    fields.seed(self.world, store, sizes.metafields)
             self.deliveries = deliveries = Deliveries(self.world, self.faults)
 
             def emit(events: list[Event]) -> None:
@@ -184,6 +189,34 @@ class Neighbourhood:
             events = ondemand.happen(self.world, self.store(shop), wish)
             self.deliveries.take(events)
             return [event.topic for event in events]
+
+    def change_fields(
+        self,
+        shop: str,
+        owner: str = "customer",
+        id: int | None = None,  # noqa: A002  (the control path's own word)
+        namespace: str = "custom",
+        key: str = "",
+        type: str = "single_line_text_field",  # noqa: A002
+        value: str | None = None,
+        share: float = 0.0,
+        seed: int = 1,
+    ) -> dict[str, Any]:
+        """Set a custom field of a record, take it away, make it another type for all, or change a share of them."""
+        with self._busy, self.world.lock:
+            store, now = self.store(shop), self.clock.now()
+            if share:
+                return {"ids": fields.stir(self.world, store, share, seed, now)}
+            if not key:
+                raise ValueError("say which: namespace and key")
+            if id is None:
+                return {"n": fields.retype(store, owner, (namespace, key), type, now)}
+            record = fields.find(store, owner, id)
+            if value is None:
+                fields.take(store, record, (namespace, key))
+            else:
+                fields.put(self.world, store, record, (namespace, key), type, value, now)
+            return {"n": 1}
 
     def import_natively(self) -> dict[str, dict[str, int]]:
         """Let Ometria's own importer read every store, where the account has it; return what it wrote."""

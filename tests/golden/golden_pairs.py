@@ -15,6 +15,7 @@ from isthmus.mapping.rules import MOMENTS, STATUSES, Rules
 from isthmus.metrics.worth import worth
 from isthmus.model.checkout import Checkout
 from isthmus.model.customer import Customer
+from isthmus.model.held import Held
 from isthmus.model.hold import Hold
 from isthmus.model.lane import Lane
 from isthmus.model.order import Order
@@ -63,12 +64,14 @@ def _rules(changed: dict[str, Any]) -> Rules:
 def _shown(write: Write) -> str:
     """One write; the body keeps its decimals as they are sent."""
     body = msgspec.Raw(write.body) if write.body else None
-    shown = {name: getattr(write, name) for name in write.__struct_fields__ if name not in ("body", "sale")}
+    shown = {name: getattr(write, name) for name in write.__struct_fields__ if name not in ("body", "sale", "ours")}
     for name in ("opts_in_sms", "opts_out", "forces"):
         if not shown[name]:
             del shown[name]
     if write.sale is not None:
         shown["sale"] = write.sale
+    if write.ours is not None:
+        shown["ours"] = write.ours
     return msgspec.json.format(msgspec.json.encode({**shown, "body": body}), indent=2).decode() + "\n"
 
 
@@ -81,6 +84,7 @@ def _order(given: dict[str, Any], rules: Rules) -> list[Write]:
 def _contact(given: dict[str, Any], rules: Rules) -> list[Write]:
     record = msgspec.convert(given["customer"], Customer)
     was_opted_in = given.get("was_opted_in", False)
+    held = msgspec.convert(given.get("held", {}), Held)
     if "has_heir" in given:
         return [
             contact.retired(
@@ -100,6 +104,7 @@ def _contact(given: dict[str, Any], rules: Rules) -> list[Write]:
             was_opted_in=was_opted_in,
             must_force=given.get("must_force", False),
             was_forced=given.get("was_forced", False),
+            held=held,
         )
     ]
 

@@ -176,6 +176,14 @@ _STOREFRONT = (
         remedy="Decide what the new state means, add it to the consent table in a release, then replay.",
     ),
     Row(
+        code="storefront.metafield_type",
+        title="A custom field is not of the type that the mapping file expects",
+        cause=Cause.STOREFRONT,
+        owner=Owner.STORE,
+        severity=Severity.NORMAL,
+        remedy="Give the field its type back, or say the new one in the mapping file and connect again.",
+    ),
+    Row(
         code="storefront.moved",
         title="The shop has another address",
         cause=Cause.STOREFRONT,

@@ -80,6 +80,16 @@ def _print(c: "Connection", *, is_long: bool) -> None:
         f" {p.refused:,} refused",
         "",
     )
+    for cut in c.background.cut:
+        show.lines(
+            f"cut  {show.count(cut.n_values, 'value')} of {cut.n:,} {cut.kind}: the platform has no room for them"
+        )
+    if is_long and c.background.rounds:
+        rounds = show.table("round", "store", "began", "ended", "looked at", "changed", right=("looked at", "changed"))
+        for one in c.background.rounds:
+            ended = show.at(one.done_at) or "under way"
+            show.row(rounds, (one.name, one.store, show.at(one.began_at), ended, f"{one.n:,}", f"{one.n_changed:,}"))
+        show.lines(rounds)
     if is_long and c.background.excluded:
         reasons = show.table("excluded", "why", "n", right=_NUMBERS)
         for reason in c.background.excluded:

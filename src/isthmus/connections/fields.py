@@ -80,6 +80,9 @@ Collection = Annotated[
     # The two names with a colon are reserved: https://support.ometria.com/hc/en-gb/articles/20853734022813
     matching(r"[A-Za-z0-9_.-]{1,64}", "letters, digits, dots, - and _"),
 ]
+FieldNamespace = Annotated[str, matching(r"[A-Za-z0-9_$-]{2,255}", 'a namespace of Shopify\'s, such as "custom"')]
+FieldKey = Annotated[str, matching(r"[A-Za-z0-9_-]{2,64}", "2 to 64 letters, digits, - and _, without the namespace")]
+PropertyName = Annotated[str, matching(r"[A-Za-z_][A-Za-z0-9_]{0,63}", "up to 64 letters, digits and _")]
 FileName = Annotated[str, matching(r"[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*", "the name of a file")]
 Share = Annotated[float, Field(ge=0, le=1)]
 PerSecond = Annotated[float, Field(gt=0, le=1000)]

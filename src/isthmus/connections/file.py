@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from isthmus.connections import mapping_file
 from isthmus.connections.config import ConnectionConfig
 from isthmus.kit.explain import ConfigError, explain
 
@@ -14,13 +15,18 @@ from isthmus.kit.explain import ConfigError, explain
 def read(path: Path) -> ConnectionConfig:
     """The connection that a file describes; ConfigError in one line that names the key and the fix.
 
-    The path of a mapping file is made absolute, since what is stored is read from anywhere.
+    What a mapping file says comes with it, since what is stored is read on other machines.
     """
     config = parsed(toml(path), path.name)
     if config.mapping.file is None:
         return config
+    if config.mapping.metafields:
+        raise ConfigError(
+            f"{path.name}: mapping.file: there are [[mapping.metafields]] here too; keep one of the two", "mapping.file"
+        )
     absolute = (path.parent / config.mapping.file).resolve()
-    return config.model_copy(update={"mapping": config.mapping.model_copy(update={"file": str(absolute)})})
+    fields = mapping_file.read(absolute)
+    return config.model_copy(update={"mapping": config.mapping.model_copy(update={"metafields": fields})})
 
 
 def parsed(data: dict[str, Any], source: str) -> ConnectionConfig:

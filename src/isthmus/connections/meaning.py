@@ -5,8 +5,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, PlainSerializer, ValidationInfo, model_validator
 
+from isthmus.connections.custom import CustomField, clashes
 from isthmus.connections.fields import Duration, FileName, Section, Share, at_least, matching
 from isthmus.kit.duration import parse
+from isthmus.kit.explain import dotted
 
 EVENT_NAME_CHARS = 32
 """Longer event types are cut by the platform (https://support.ometria.com/hc/en-gb/articles/360011171077)."""
@@ -50,6 +52,11 @@ class Lanes(Section):
     watch_every: Annotated[Duration, at_least("10s")] = Field(
         default=parse("1m"),
         description="how often the webhook subscriptions and the shop's last change are looked at",
+    )
+    metafields_every: Annotated[Duration, at_least("1m")] = Field(
+        default=parse("6h"),
+        description="how often the custom fields of everybody and everything are looked at, since their change fires "
+        "no webhook",
     )
     checkout_quiet: Pause = Field(
         default=parse("30m"), description="a checkout untouched for this long, without an order, is abandoned"
@@ -212,9 +219,21 @@ class Consent(Section):
 
 
 class OwnRules(Section):
-    """Rules of your own."""
+    """Rules of your own: which custom fields of the shop become which properties."""
 
-    file: FileName | None = Field(default=None, description="mapping file, relative to this one")
+    file: FileName | None = Field(
+        default=None,
+        description="mapping file, relative to this one; its content is kept with the connection by `isthmus connect`",
+    )
+    metafields: tuple[CustomField, ...] = Field(
+        default=(), description="what a mapping file says, written here instead"
+    )
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        for place, told in clashes(self.metafields)[:1]:
+            raise ValueError(f"{dotted(('mapping', *place))}: {told}")
+        return self
 
 
 class Moments(Section):

@@ -28,11 +28,16 @@ from isthmus.model.customer import Customer
 from isthmus.model.event import Hint, Outcome, State
 from isthmus.model.lane import Lane
 from isthmus.model.order import Order
+from isthmus.model.product import Product
 from isthmus.records import remember
 from isthmus.records import sql as records
+from isthmus.records.remember import Keys
 from isthmus.records.sql import Canonical, Keep, Kept, Key
 from isthmus.records.weigh import Known, Verdict, weigh
 from isthmus.shopify.parse import customer_webhook
+
+WITH_FIELDS = ("customer", "product")
+"""Kinds of records that custom fields are read of; a variant's come with its product."""
 
 CONFIRM_AFTER = timedelta(seconds=10)
 """A consent statement is confirmed by a reading this much later, when the shop has settled."""
@@ -146,6 +151,7 @@ def _fold(road: Road, work: Work, key: Key, kept: Kept | None, said: list[Told],
     """Let each word about a record change it in turn, as its version allows."""
     before = kept.record if kept else None
     known = kept.known if kept else None
+    keys = road.shops[key[1]].rules.keys if key[0] in WITH_FIELDS else {}
     change = Change(key, before, before, [], min((w.event.lane for w in said), key=lambda lane: lane.rank), now)
     change.said_at = kept.said_at if kept else None
     is_changed = False
@@ -173,7 +179,7 @@ def _fold(road: Road, work: Work, key: Key, kept: Kept | None, said: list[Told],
             else:
                 _end(work, word, State.STALE, "known to be gone", subject)
         else:
-            record, heard = _merge(change.after, word)
+            record, heard = _merge(change.after, word, keys)
             encoded = records.encode(record)
             digest = encoded[1]
             verdict = weigh(known, record.updated_at, digest, is_reading=word.is_reading, said_at=word.said_at)
@@ -206,10 +212,11 @@ def _fold(road: Road, work: Work, key: Key, kept: Kept | None, said: list[Told],
         work.changes.append(change)
 
 
-def _merge(known: Canonical | None, word: Told) -> tuple[Canonical, list[Heard]]:
+def _merge(known: Canonical | None, word: Told, keys: Keys) -> tuple[Canonical, list[Heard]]:
     """What the record is with this word, and what that states about consent: a shape that cannot tell a part leaves
     that part as it was."""
     record = word.record
+    assert record is not None  # noqa: S101 - the caller has sorted out readings that found nothing
     if isinstance(record, Order):
         return remember.order(record, known if isinstance(known, Order) else None), []
     if isinstance(record, Checkout):
@@ -217,10 +224,10 @@ def _merge(known: Canonical | None, word: Told) -> tuple[Canonical, list[Heard]]
     if isinstance(record, Customer):
         before = known if isinstance(known, Customer) else None
         if not word.is_patch:
-            return statements.read(before, record, word)
+            found, heard = statements.read(before, record, word)
+            return remember.customer(found, before, keys), heard
         return (record if before is None else customer_webhook.patched(before, record)), []
-    assert record is not None  # noqa: S101 - the caller has sorted out readings that found nothing
-    return record, []
+    return remember.product(record, known if isinstance(known, Product) else None, keys), []
 
 
 def _hear_claim(work: Work, word: Told, change: Change, now: datetime) -> Verdict:

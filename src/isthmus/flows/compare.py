@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from isthmus.consent import word
 from isthmus.db.pool import Database
+from isthmus.flows import holding
 from isthmus.flows.consent import standing
 from isthmus.flows.desire import person_of
 from isthmus.flows.road import Road, Shop
@@ -89,7 +90,7 @@ def compare(db: Database, road: Road, lookup: Lookup) -> Comparison:
                 n_cases += 1
             elif reason := write.excluded or (row and row.excluded == WITHHELD and WITHHELD):
                 excluded[reason] = excluded.get(reason, 0) + 1
-            elif (difference := _difference(write, lookup)) is not None:
+            elif (difference := _difference(road, write, lookup)) is not None:
                 differences.append(difference)
             else:
                 equal[write.kind.value] += 1
@@ -112,11 +113,11 @@ def _people(road: Road, told: Mapping[str, list[Customer]], joins: Mapping[Accou
     )
 
 
-def _difference(write: Write, lookup: Lookup) -> Difference | None:
+def _difference(road: Road, write: Write, lookup: Lookup) -> Difference | None:
     found = lookup(write.kind, write.id)
     if found is None:
         return Difference(write.kind, write.id, "", "the platform has no such record")
-    path = plan.differs(msgspec.json.decode(write.body or b"{}"), found)
+    path = plan.differs(holding.alone(road, write.kind, msgspec.json.decode(write.body or b"{}")), found)
     return None if path is None else Difference(write.kind, write.id, path, "says something else")
 
 

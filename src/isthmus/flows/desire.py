@@ -9,11 +9,11 @@ from msgspec.structs import replace
 from isthmus.cases import sql as cases
 from isthmus.consent import word
 from isthmus.db.pool import Tx
-from isthmus.flows import held as identifiers
-from isthmus.flows import hold, revalue, trouble
+from isthmus.flows import hold, holding, identifiers, revalue, trouble
 from isthmus.flows.change import Change
 from isthmus.flows.consent import write_back
 from isthmus.flows.consent.standing import Standings
+from isthmus.flows.holding import Helds
 from isthmus.flows.road import Road, Shop
 from isthmus.flows.takeover import adopt
 from isthmus.identity.conflict import Held
@@ -26,6 +26,7 @@ from isthmus.metrics.sql import Buyer, Owner
 from isthmus.model.consent import OUT, Channel
 from isthmus.model.customer import Customer
 from isthmus.model.failure import RejectedError
+from isthmus.model.held import UNHELD
 from isthmus.model.hold import Hold
 from isthmus.model.lane import Lane
 from isthmus.model.order import Order
@@ -54,29 +55,31 @@ def desire(
     `was` and `who` say everybody's surviving id before and now, `standings` where their addresses stand.
     """
     customers = [change for change in changes if change.key[0] == "customer"]
+    helds = holding.of(tx, road, changes)
     spoken = contacts.lock_contacts(tx, road.connection, [_contact_id(road, change) for change in customers])
     mapped = _Mapped([], [])
     settled = adopt.settle(tx, road, changes, now)
     for change in changes:
         if change.key[0] != "customer":
-            _map(settled.road, change, mapped, lambda shop, change: _writes(shop, change, who, now))
+            _map(settled.road, change, mapped, lambda shop, change: _writes(shop, change, who, now, helds))
     if settled.withheld:
         mapped.wanted = [Wanted(want.store, settled.of(want.write), want.since) for want in mapped.wanted]
     owners = _keep_sales(tx, road, mapped.wanted, {change.key: change.lane for change in changes})
     moved = Moved(revalue.customers_of(owners, who), revalue.customers_of(hold.keep(tx, road, changes, now), who))
     buyers = _buyers(customers, who)
     worths, holds = _worths(tx, road, buyers), hold.of_buyers(tx, road, buyers)
-    held = identifiers.of_changes(tx, road, customers, who)
-    people = _People(was, who, standings, spoken, worths, holds, moved.hold, held)
+    elsewhere = identifiers.of_changes(tx, road, customers, who)
+    people = _People(was, who, standings, spoken, worths, holds, moved.hold, elsewhere, helds)
     for change in customers:
         _map(road, change, mapped, lambda shop, change: _contact(shop, change, people), standings)
-    identifiers.tell(tx, road, [_customer(change) for change in customers], held, now)
+    identifiers.tell(tx, road, [_customer(change) for change in customers], elsewhere, now)
     write_back.wish(tx, road, customers, standings, now)
     outbox.desire(
         tx, road.connection, mapped.wanted, now=now, coalesce=road.pace.coalesce,
         contact_head_start=road.pace.contact_head_start, packer=road.packer,
     )  # fmt: skip
-    cases.touch(tx, road.connection, mapped.refused, now)
+    holding.keep(tx, road, mapped.wanted)
+    cases.touch(tx, road.connection, [*mapped.refused, *holding.mistyped(road, changes)], now)
     _forget_baskets(tx, road, changes)
     return moved
 
@@ -109,7 +112,9 @@ class _People(Struct, frozen=True):
     holds: Mapping[tuple[str, int], Hold | None]
     moved: Set[tuple[str, int]]
     """Whose hold has just changed."""
-    held: Mapping[tuple[str, int], tuple[Held, ...]]
+    elsewhere: Mapping[tuple[str, int], tuple[Held, ...]]
+    """The identifiers that are somebody else's on the platform."""
+    helds: Helds
 
 
 def _map(
@@ -146,8 +151,9 @@ def _behind(change: Change, write: Write, standings: Standings) -> Behind:
     )
 
 
-def _writes(shop: Shop, change: Change, who: People, now: datetime) -> list[Write]:
+def _writes(shop: Shop, change: Change, who: People, now: datetime, helds: Helds) -> list[Write]:
     last = change.last
+    there = {id_: held for (kind, id_), held in helds.items() if kind is Kind.PRODUCT} if helds else {}
     match last:
         case Order():
             person = person_of(shop, last, who)
@@ -160,10 +166,10 @@ def _writes(shop: Shop, change: Change, who: People, now: datetime) -> list[Writ
             return writes
         case Product():
             if change.is_gone:
-                return product.retired(last, shop.rules, change.lane)
-            writes = product.product(last, shop.rules, change.lane)
+                return product.retired(last, shop.rules, change.lane, there)
+            writes = product.product(last, shop.rules, change.lane, there)
             if isinstance(change.before, Product):
-                writes += product.dropped(change.before, last, shop.rules, change.lane)
+                writes += product.dropped(change.before, last, shop.rules, change.lane, there)
             return writes
         case _:
             return []
@@ -177,17 +183,18 @@ def _contact(shop: Shop, change: Change, people: _People) -> list[Write]:
     key, own = _customer(change), f"{shop.rules.namespace}{customer.id}"
     spoken = people.spoken.get(own, UNSPOKEN)
     person = people.who.by_customer.get(key, own)
+    held = people.helds.get((Kind.CONTACT, own), UNHELD)
     if change.is_gone:
         has_heir = bool((email := normalise(customer.email)) and people.who.by_email.get(email))
         return [
             # Under its own id: it must not speak for the person whom it was merged with.
             contact.retired(
                 customer, own, shop.rules, change.lane, was_opted_in=spoken.was_opted_in, has_heir=has_heir,
-                was_forced=spoken.was_forced,
+                was_forced=spoken.was_forced, held=held,
             )
         ]  # fmt: skip
     worth, on_hold = people.worths.get(key, NOTHING), people.holds.get(key)
-    held = frozenset(one.field for one in people.held.get(key, ()))
+    elsewhere = frozenset(one.field for one in people.elsewhere.get(key, ()))
 
     def mapped(customer: Customer, person: str, lane: Lane) -> Write:
         email = people.standings.of(Channel.EMAIL, normalise(customer.email), shop.name)
@@ -195,7 +202,8 @@ def _contact(shop: Shop, change: Change, people: _People) -> list[Write]:
         return contact.contact(
             customer, person, shop.rules, lane, worth=worth, hold=on_hold,
             email_consent=word.said(customer.email_consent, email), sms_consent=word.said(customer.sms_consent, sms),
-            was_opted_in=spoken.was_opted_in, must_force=spoken.must_force, was_forced=spoken.was_forced, held=held,
+            was_opted_in=spoken.was_opted_in, must_force=spoken.must_force, was_forced=spoken.was_forced,
+            elsewhere=elsewhere, held=held,
         )  # fmt: skip
 
     if key in people.moved and change.lane is not Lane.BACKFILL:

@@ -26,7 +26,7 @@ from isthmus.ometria.hook import Call
 from isthmus.records import sql as records
 from isthmus.records.sql import Canonical, Key
 from isthmus.runs.loads import sql as loads
-from isthmus.shopify import topics
+from isthmus.shopify import documents, topics
 
 AT_ONCE = 200
 """Events of one claim: enough to share the round trips, little enough to be done long before the lease ends."""
@@ -40,7 +40,10 @@ UNKNOWN = "integration.unknown_topic"
 
 FINISHED = "bulk_operations/finish"
 
-READ_AT_ONCE = 50
+READ_AT_ONCE = {"customer": documents.CUSTOMERS.batch}
+"""By kind, as many as one call may ask for: 200 customers with tags, consent, custom fields and counts cost what one
+does. Of the others a call answers so much of each that fewer are asked for."""
+READ_FEW = 50
 READ_FOR = timedelta(seconds=4)
 """How long one batch may spend reading before it gives the rest back: well within the lease."""
 
@@ -172,10 +175,11 @@ def read(road: Road, readings: Sequence[Reading]) -> tuple[dict[Key, Canonical |
     failed: list[tuple[Event, Failure]] = []
     until = road.clock.now() + READ_FOR
     for (store, kind), numbers in told.by_store(readings).items():
-        for first in range(0, len(numbers), READ_AT_ONCE):
+        at_once = READ_AT_ONCE.get(kind, READ_FEW)
+        for first in range(0, len(numbers), at_once):
             if road.clock.now() >= until:
                 break  # the rest is given back, and is read by whoever claims it next
-            some = numbers[first : first + READ_AT_ONCE]
+            some = numbers[first : first + at_once]
             got, bad = _ask(road.shops[store].reader, kind, some)
             found |= {(kind, store, str(number)): record for number, record in got.items()}
             failed += [(r.event, bad[int(r.key[2])]) for r in readings if r.key in {(kind, store, str(n)) for n in bad}]

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from isthmus.db.pool import Database, Tx
+from isthmus.flows import enrich
 from isthmus.flows.poll import KINDS
 from isthmus.flows.road import Road
 from isthmus.flows.told import REMAP
@@ -13,6 +14,7 @@ from isthmus.model.event import Hint
 from isthmus.model.lane import Lane
 from isthmus.records import sql as records
 from isthmus.runs import sql as runs
+from isthmus.runs.rounds import sql as rounds
 from isthmus.runs.sql import Mark
 
 AT_ONCE = 1_000
@@ -46,6 +48,9 @@ def ask(tx: Tx, connection: str, store: str, now: datetime) -> None:
     names = [f"remap:{kind}" for kind in KINDS]
     runs.start_over(tx, connection, store, names)
     runs.begin(tx, connection, store, names, now)
+    # A custom field that is mapped anew was never read of anybody.
+    rounds.start_over(tx, connection, store, enrich.names())
+    rounds.start_over(tx, connection, "", enrich.names())
 
 
 def is_asked(marks: Mapping[tuple[str, str], Mark], now: datetime) -> bool:

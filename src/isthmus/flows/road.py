@@ -13,6 +13,7 @@ from isthmus.mapping.rules import Rules
 from isthmus.model.checkout import Checkout
 from isthmus.model.customer import Customer
 from isthmus.model.lane import Lane
+from isthmus.model.metafield import Metafield
 from isthmus.model.order import Order
 from isthmus.model.product import Product
 from isthmus.ometria.client import Ometria
@@ -30,6 +31,8 @@ class Reader(Protocol):
     def customers(self, ids: Sequence[int]) -> Mapping[int, Customer | None]: ...
 
     def products(self, ids: Sequence[int]) -> Mapping[int, Product | None]: ...
+
+    def metafields(self, owner: str, numbers: Sequence[int]) -> Mapping[int, tuple[Metafield, ...] | None]: ...
 
     def orders_of_returns(self, ids: Sequence[int]) -> Mapping[int, int | None]: ...
 
@@ -76,6 +79,7 @@ class Pace(Struct, frozen=True):
     unsubscribes_every: timedelta = timedelta(seconds=10)
     profiles_every: timedelta = timedelta(minutes=2)
     consent_audit_every: timedelta = timedelta(days=7)
+    metafields_every: timedelta = timedelta(hours=6)
     checkout_quiet: timedelta = timedelta(minutes=30)
     coalesce: timedelta = timedelta(seconds=1)
     """Changes of one record within this long become one push."""

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from isthmus.cases import sql as cases
 from isthmus.db.pool import Database, Tx
-from isthmus.flows import trouble
+from isthmus.flows import holding, trouble
 from isthmus.flows.road import Road
 from isthmus.model.failure import BlockedError, Failure, RejectedError
 from isthmus.model.write import Kind
@@ -129,13 +129,16 @@ def _read_back(db: Database, road: Road, record: Accepted) -> bool:
             if record.kind is not Kind.MOMENT and failure.code == "platform.read_path_unknown":
                 outbox.send_again(tx, road.connection, [(record.kind, record.id, record.hash)], road.clock.now())
         return False
-    where = None if found is None else plan.differs(sent, found)
+    where = None if found is None else plan.differs(holding.alone(road, record.kind, sent), found)
     is_there = found is not None and (where is None or record.kind is Kind.MOMENT)
     now = road.clock.now()
     with db.transaction() as tx:
         this = [(record.kind, record.id, record.hash)]
         if is_there:
             _apply(tx, road, [record])
+            if found is not None and plan.differs(sent, found) is None:
+                # All of it is there, what is shared too: whatever else it holds is by somebody else's hand.
+                holding.see(tx, road, record.kind, {record.id: found}, now, now)
         elif record.doubts + 1 < BELIEVE_AFTER or record.kind is Kind.MOMENT:
             outbox.send_again(tx, road.connection, this, now + timedelta(seconds=record.doubts))
         else:

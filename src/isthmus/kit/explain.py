@@ -30,6 +30,13 @@ def explain(error: ValidationError, model: type[BaseModel]) -> ConfigError:
     return ConfigError(f"{line} (and {more} more)" if more else line, dotted(details[0]["loc"]))
 
 
+def sentences(error: ValidationError, model: type[BaseModel]) -> list[tuple[tuple[int | str, ...], str]]:
+    """Every problem of a validation, as its place and the line to show."""
+    return [
+        (detail["loc"], _sentence(detail, model)) for detail in error.errors(include_input=False, include_url=False)
+    ]
+
+
 def dotted(loc: Sequence[int | str]) -> str:
     """`stores[0].currency` for ("stores", 0, "currency")."""
     parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc]

@@ -7,11 +7,12 @@ from typing import TypeVar
 from msgspec import UNSET, UnsetType
 
 from isthmus.kit.email import normalise
-from isthmus.mapping import fields
+from isthmus.mapping import custom, fields
 from isthmus.mapping.permission import Permission, ended, permission
 from isthmus.mapping.rules import METRICS, Rules
 from isthmus.model.consent import Stance
 from isthmus.model.customer import Consent, Customer
+from isthmus.model.held import UNHELD, Held
 from isthmus.model.hold import Hold
 from isthmus.model.lane import Lane
 from isthmus.model.worth import NOTHING, Worth
@@ -41,28 +42,33 @@ def contact(
     was_opted_in: bool,
     must_force: bool = False,
     was_forced: bool = False,
-    held: frozenset[str] = frozenset(),
+    elsewhere: frozenset[str] = frozenset(),
+    held: Held = UNHELD,
 ) -> Write:
     """The desired state of one customer's contact, once the customer has been read.
 
     `person` is the surviving id of the person, `worth` what all their orders come to, `hold` why they are to be left
     alone now; the two consents are those that stand. `was_opted_in` says whether this contact was ever sent as opted in
-    by email, `must_force` that its opt-out has no effect unforced, `was_forced` that it was ever sent forced. Someone
-    without a usable email or phone is excluded. `held` names the identifiers (email, phone) that are somebody else's
-    there: they are not said, nor is an opt-in for them. RejectedError `storefront.consent_unknown_state` for a consent
-    state that the table does not know.
+    by email, `must_force` that its opt-out has no effect unforced, `was_forced` that it was ever sent forced.
+    `elsewhere` names the identifiers (email, phone) that are somebody else's on the platform: they are not said, nor is
+    an opt-in for them. `held` is what the platform holds in properties that are not ours alone. Someone without a
+    usable email or phone is excluded. RejectedError `storefront.consent_unknown_state` for a consent state that the
+    table does not know.
     """
     email_says = permission(email_consent, was_opted_in=was_opted_in, live_since=rules.live_since)
     sms_says = permission(sms_consent, was_opted_in=False, live_since=rules.live_since)
-    if "email" in held and email_says.stance is Stance.IN:
+    if "email" in elsewhere and email_says.stance is Stance.IN:
         email_says = Permission(Stance.UNSAID)
     is_forced = _is_forced(email_says.stance, rules, must_force=must_force, was_forced=was_forced)
-    return _write(customer, person, rules, lane, email_says, sms_says, worth, hold, is_forced=is_forced, held=held)
+    return _write(
+        customer, person, rules, lane, email_says, sms_says, worth, hold, held, is_forced=is_forced,
+        elsewhere=elsewhere,
+    )  # fmt: skip
 
 
 def retired(
     customer: Customer, person: str, rules: Rules, lane: Lane, *, was_opted_in: bool, has_heir: bool,
-    was_forced: bool = False,
+    was_forced: bool = False, held: Held = UNHELD,
 ) -> Write:  # fmt: skip
     """The contact of a customer who is gone from the shop, from the last that was known of them.
 
@@ -78,12 +84,12 @@ def retired(
         sms = ended(customer.sms_consent, was_opted_in=False)
     # A contact that was forced once heeds nothing else.
     is_forced = was_forced and email.stance is not Stance.UNSAID and rules.force != "never"
-    return _write(customer, person, rules, lane, email, sms, NOTHING, None, is_forced=is_forced)
+    return _write(customer, person, rules, lane, email, sms, NOTHING, None, held, is_forced=is_forced)
 
 
 def _write(
     customer: Customer, person: str, rules: Rules, lane: Lane, email: Permission, sms: Permission, worth: Worth,
-    hold: Hold | None, *, is_forced: bool, held: frozenset[str] = frozenset(),
+    hold: Hold | None, held: Held, *, is_forced: bool, elsewhere: frozenset[str] = frozenset(),
 ) -> Write:  # fmt: skip
     id_ = f"{rules.namespace}{customer.id}"
     subject = f"customer:{customer.id}"
@@ -92,11 +98,12 @@ def _write(
     if address is None and not (phone and rules.phone_only):
         reason = "phone only" if phone else "neither email nor phone"
         return Write(Kind.CONTACT, id_, None, lane, excluded=reason, subject=subject)
-    if "email" in held:
+    if "email" in elsewhere:
         address = None
-    if "phone" in held:
+    if "phone" in elsewhere:
         phone = None
-    properties = fields.fit(_properties(customer, worth, hold, rules), "tags")
+    own = custom.properties(customer.metafields, "customer", rules, held)
+    properties = fields.fit(_properties(customer, worth, hold, own, rules), "tags")
     record = wire.Contact(
         collection=rules.collection,
         id=id_,
@@ -125,7 +132,8 @@ def _write(
         opts_in_sms=phone is not None and sms.stance is Stance.IN,
         forces=is_forced,
         subject=subject,
-        n_cut=properties.n_cut,
+        n_cut=properties.n_cut + own.n_cut,
+        ours=custom.remembered(held, own, properties.properties),
     )
 
 
@@ -155,11 +163,14 @@ def _channels(phone: str | None, says: Permission) -> wire.Channels | UnsetType:
     return wire.Channels(wire.Sms(says.stance is Stance.IN, says.since))
 
 
-def _properties(customer: Customer, worth: Worth, hold: Hold | None, rules: Rules) -> wire.Properties:
+def _properties(
+    customer: Customer, worth: Worth, hold: Hold | None, own: custom.Custom, rules: Rules
+) -> wire.Properties:
     """The custom properties this store wants, most precious first; one without a value is cleared like a field.
 
-    The service hold comes first, since it is cut last of all, then metrics; tags come last and are cut first. What
-    starts with `shop_` is the shop's own count.
+    The service hold comes first, since it is cut last of all, then metrics, then the custom fields of the mapping file,
+    whose last is cut first; tags come last, and go before anything else. What starts with `shop_` is the shop's own
+    count.
     """
     known: dict[str, object] = {
         "account_state": customer.state.lower() if customer.state else None,
@@ -167,17 +178,20 @@ def _properties(customer: Customer, worth: Worth, hold: Hold | None, rules: Rule
         "city": fields.text(customer.city),
         "shop_n_orders": customer.n_orders,
         "shop_amount_spent": customer.amount_spent,
-        "tags": ",".join(fields.tags(customer.tags or (), rules.allowed_tags)) or None,
     }
+    asked = [
+        (name, value)
+        for wanted, name, value in (*_metrics(worth, rules), *((name, name, value) for name, value in known.items()))
+        if wanted in rules.contact_properties
+    ]
+    asked += own.properties.items()
+    if "tags" in rules.contact_properties:
+        asked.append(("tags", ",".join(fields.tags(customer.tags or (), rules.allowed_tags)) or None))
     properties: wire.Properties = {}
-    for name, value in _hold(hold, rules):
-        if (written := _or_clear(value, rules)) is not UNSET:
+    for name, value in (*_hold(hold, rules), *asked):
+        written = _or_clear(value, rules)
+        if written is not UNSET:
             properties[name] = written
-    for wanted, name, value in (*_metrics(worth, rules), *((name, name, value) for name, value in known.items())):
-        if wanted in rules.contact_properties:
-            written = _or_clear(value, rules)
-            if written is not UNSET:
-                properties[name] = written
     return properties
 
 

@@ -4,13 +4,17 @@ The platform replaces the whole list of attributes at every push
 (https://support.ometria.com/support/solutions/articles/7000045353-merge), so it is always complete.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from types import MappingProxyType
 from urllib.parse import quote
 
+from msgspec import Struct
+
 from isthmus.kit.money import quantize
-from isthmus.mapping import fields, trim
+from isthmus.mapping import custom, fields, trim
 from isthmus.mapping.rules import Rules
+from isthmus.model.held import UNHELD, Held
 from isthmus.model.lane import Lane
 from isthmus.model.product import Product, Variant
 from isthmus.model.write import Kind, Write
@@ -21,31 +25,36 @@ _NO_OPTION = "Default Title"
 
 _TYPES = frozenset({"vendor", "type", "category", "tag"})
 
+Helds = Mapping[str, Held]
+"""What the platform holds in properties that are not ours alone, by the id of the record there."""
 
-def product(product: Product, rules: Rules, lane: Lane) -> list[Write]:
+_NONE: Helds = MappingProxyType({})
+
+
+def product(product: Product, rules: Rules, lane: Lane, helds: Helds = _NONE) -> list[Write]:
     """The desired state of a product and of its variants, the product first.
 
     Give it the whole product: variants that did not come along would lose their part of the product's attributes.
     Raises RejectedError `integration.record_too_large`.
     """
-    return _writes(product, product.variants, rules, lane, is_active=is_active(product))
+    return _writes(product, rules, lane, helds, is_active=is_active(product))
 
 
-def retired(product: Product, rules: Rules, lane: Lane) -> list[Write]:
+def retired(product: Product, rules: Rules, lane: Lane, helds: Helds = _NONE) -> list[Write]:
     """A product that is gone from the shop, from the last that was known of it: inactive with all its variants.
 
     It stays on the platform, since past orders point to it.
     """
-    return _writes(product, product.variants, rules, lane, is_active=False)
+    return _writes(product, rules, lane, helds, is_active=False)
 
 
-def dropped(before: Product, after: Product, rules: Rules, lane: Lane) -> list[Write]:
+def dropped(before: Product, after: Product, rules: Rules, lane: Lane, helds: Helds = _NONE) -> list[Write]:
     """The variants that a product lost between two states, inactive; none while `after` is not whole."""
     if not after.is_whole:
         return []
     left = {variant.id for variant in after.variants}
     return [
-        _write(_variant(before, variant, rules, is_active=False), before, lane)
+        _write(*_variant(before, variant, rules, helds, is_active=False), before, lane)
         for variant in before.variants
         if variant.id not in left
     ]
@@ -56,31 +65,62 @@ def is_active(product: Product) -> bool:
     return product.status == "ACTIVE" and product.published_at is not None
 
 
-def _writes(product: Product, variants: Iterable[Variant], rules: Rules, lane: Lane, *, is_active: bool) -> list[Write]:
-    records = [_parent(product, rules, is_active=is_active)]
-    records += [_variant(product, variant, rules, is_active=is_active) for variant in variants]
-    return [_write(record, product, lane) for record in records]
+def ids(product: Product, rules: Rules) -> list[str]:
+    """What the records of a product are called on the platform: the page, then its variants."""
+    return [rules.id_of("product", number) for number in (product.id, *(one.id for one in product.variants))]
 
 
-def _write(record: wire.Product, product: Product, lane: Lane) -> Write:
+def _writes(product: Product, rules: Rules, lane: Lane, helds: Helds, *, is_active: bool) -> list[Write]:
+    records = [_parent(product, rules, helds, is_active=is_active)]
+    records += [_variant(product, variant, rules, helds, is_active=is_active) for variant in product.variants]
+    return [_write(*record, product, lane) for record in records]
+
+
+class _Own(Struct, frozen=True):
+    """The properties of a page or a variant, what of them is to be remembered as ours, and how many were cut."""
+
+    properties: wire.Properties
+    ours: Mapping[str, object] | None
+    n_cut: int
+
+
+def _write(record: wire.Product, own: _Own, product: Product, lane: Lane) -> Write:
     body, n_cut = trim.product(record)
-    return Write(Kind.PRODUCT, record.id, body, lane, subject=f"product:{product.id}", n_cut=n_cut)
+    return Write(
+        Kind.PRODUCT, record.id, body, lane, subject=f"product:{product.id}", n_cut=own.n_cut + n_cut, ours=own.ours
+    )
 
 
-def _parent(product: Product, rules: Rules, *, is_active: bool) -> wire.Product:
+def _own(of: Product | Variant, owner: str, rules: Rules, held: Held, before: wire.Properties) -> _Own:
+    """Properties of our own with the custom fields behind them, cleared as this platform clears, as far as they fit."""
+    own = custom.properties(of.metafields, owner, rules, held)
+    cleared = {"null": None, "empty": ""}
+    asked = {
+        name: cleared[rules.clear] if value is None else value
+        for name, value in own.properties.items()
+        if value is not None or rules.clear in cleared
+    }
+    fitted = fields.fit(before | asked)
+    ours = custom.remembered(held, own, fitted.properties)
+    return _Own(fitted.properties, ours, own.n_cut + fitted.n_cut)
+
+
+def _parent(product: Product, rules: Rules, helds: Helds, *, is_active: bool) -> tuple[wire.Product, _Own]:
     """The page: its price is that of its cheapest variant, and it is in stock when any variant is."""
     cheapest = min(product.variants, key=lambda variant: variant.price, default=None)
     price, special = _prices(cheapest, rules) if cheapest else (None, None)
     storefront = (rules.storefront_url or f"https://{rules.domain}").rstrip("/")
     url = f"{storefront}/products/{quote(product.handle)}"
-    return wire.Product(
-        id=rules.id_of("product", product.id),
+    id_ = rules.id_of("product", product.id)
+    own = _own(product, "product", rules, helds.get(id_, UNHELD), {})
+    record = wire.Product(
+        id=id_,
         title=product.title,
         currency=rules.currency,
         is_variant=False,
         is_active=is_active,
         is_in_stock=any(is_in_stock(variant) for variant in product.variants),
-        attributes=tuple(_attributes(product)),
+        attributes=(*_attributes(product), *custom.attributes(product.metafields, "product", rules)),
         sku=product.variants[0].sku if len(product.variants) == 1 else None,
         price=price,
         special_price=special,
@@ -98,30 +138,38 @@ def _parent(product: Product, rules: Rules, *, is_active: bool) -> wire.Product:
                 special_price=special,
             ),
         ),
+        properties=own.properties or None,
     )
+    return record, own
 
 
-def _variant(product: Product, variant: Variant, rules: Rules, *, is_active: bool) -> wire.Product:
+def _variant(
+    product: Product, variant: Variant, rules: Rules, helds: Helds, *, is_active: bool
+) -> tuple[wire.Product, _Own]:
     """One variant: it has neither page nor listings of its own.
 
     ASSUMED: no field for the way back to the product is documented for this API, so it is a custom property.
     """
     price, special = _prices(variant, rules)
     has_name = variant.title and variant.title != _NO_OPTION
-    return wire.Product(
-        id=rules.id_of("product", variant.id),
+    id_ = rules.id_of("product", variant.id)
+    parent: wire.Properties = {"parent_id": rules.id_of("product", product.id)}
+    own = _own(variant, "variant", rules, helds.get(id_, UNHELD), parent)
+    record = wire.Product(
+        id=id_,
         title=f"{product.title} – {variant.title}" if has_name else product.title,
         currency=rules.currency,
         is_variant=True,
         is_active=is_active,
         is_in_stock=is_in_stock(variant),
-        attributes=tuple(_options([variant])),
+        attributes=(*_options([variant]), *custom.attributes(variant.metafields, "variant", rules)),
         sku=variant.sku,
         price=price,
         special_price=special,
         image_url=variant.image_url or product.image_url,
-        properties={"parent_id": rules.id_of("product", product.id)},
+        properties=own.properties,
     )
+    return record, own
 
 
 def is_in_stock(variant: Variant) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
+from enum import StrEnum
 from typing import Literal
 
 from msgspec import Struct, field
@@ -42,6 +43,31 @@ HOLD_FOR = {
 """How long each trouble with an order holds campaigns back at most, unless a store says otherwise."""
 
 
+class Mode(StrEnum):
+    """When a custom field is written over what the platform holds."""
+
+    OVERWRITE = "overwrite"
+    IF_NEW = "if_new"
+    IF_EMPTY = "if_empty"
+    APPEND = "append"
+
+
+class Entry(Struct, frozen=True):
+    """One row of a mapping file: whose custom field (`customer`, `product`, `variant`) becomes which property.
+
+    `key` is namespace and key with a dot between, `type` the shop's name for what it must hold, `room` the most
+    characters of it that are sent. An attribute of a product is seen by segments and recommendations.
+    """
+
+    owner: str
+    key: str
+    type: str
+    name: str
+    mode: Mode = Mode.OVERWRITE
+    room: int | None = None
+    is_attribute: bool = False
+
+
 class Rules(Struct, frozen=True, kw_only=True):
     """The settings of the mapping for one store.
 
@@ -54,7 +80,8 @@ class Rules(Struct, frozen=True, kw_only=True):
     entry of None switches that moment off. `live_since` None
     means not live yet: nobody is welcomed, no moment fires. Orders placed before `start_at` stay another writer's.
     Where it `adopts`, records go on under the ids another writer gave them; `names` holds those that matter now, by
-    kind and the id that we would give. Where it `tolerates` another writer, records of one are nothing to tell of.
+    kind and the id that we would give. Where it `tolerates` another writer, records of one are
+    nothing to tell of. `metafields` says what becomes of custom fields.
     """
 
     store: str
@@ -83,6 +110,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     hold_for: Mapping[str, timedelta] = field(default_factory=lambda: dict(HOLD_FOR))
     hold_property: str = "service_hold"
     hold_until_property: str = "service_hold_until"
+    metafields: tuple[Entry, ...] = ()
     force: Literal["never", "when_refused", "opt_out", "both"] = "when_refused"
     event_names: Mapping[str, str | None] = field(default_factory=lambda: dict(zip(MOMENTS, MOMENTS, strict=True)))
     moment_max_age: timedelta = timedelta(hours=24)
@@ -97,6 +125,16 @@ class Rules(Struct, frozen=True, kw_only=True):
     def store_id(self) -> str:
         """The store as Ometria knows it (https://support.ometria.com/hc/en-gb/articles/360012260198: the domain)."""
         return self.platform_store or self.domain
+
+    @property
+    def keys(self) -> dict[str, tuple[str, ...]]:
+        """The custom fields that are to be read, by the kind of record that has them."""
+        owners = dict.fromkeys(entry.owner for entry in self.metafields)
+        return {owner: tuple(one.key for one in self.metafields if one.owner == owner) for owner in owners}
+
+    def shared(self, *owners: str) -> dict[str, Mode]:
+        """The properties of these owners' records that others may write too: what is sent depends on what is there."""
+        return {one.name: one.mode for one in self.metafields if one.mode is not Mode.OVERWRITE and one.owner in owners}
 
     def id_of(self, kind: str, number: int | str) -> str:
         """The id of a record (order, product) on the platform."""

@@ -5,6 +5,8 @@ from decimal import Decimal
 
 from msgspec import Struct
 
+from isthmus.model.metafield import Metafield
+
 
 class Consent(Struct, frozen=True, gc=False, omit_defaults=True):
     """What the shop says now of one channel. `state` and `level` are Shopify's words, upper case."""
@@ -45,3 +47,5 @@ class Customer(Struct, frozen=True, gc=False, omit_defaults=True):
     n_orders: int | None = None
     amount_spent: Decimal | None = None
     is_read: bool = False
+    metafields: tuple[Metafield, ...] | None = None
+    """The custom fields that were asked for; one that is not among them was never read."""

@@ -5,6 +5,8 @@ from decimal import Decimal
 
 from msgspec import Struct
 
+from isthmus.model.metafield import Metafield
+
 
 class Variant(Struct, frozen=True, gc=False, omit_defaults=True):
     """`options` pairs option name and value in the product's order; `stock` is None where stock is not tracked."""
@@ -19,10 +21,14 @@ class Variant(Struct, frozen=True, gc=False, omit_defaults=True):
     sells_without_stock: bool = False
     options: tuple[tuple[str, str], ...] = ()
     image_url: str | None = None
+    metafields: tuple[Metafield, ...] | None = None
 
 
 class Product(Struct, frozen=True, gc=False, omit_defaults=True):
-    """`status` is ACTIVE, ARCHIVED, DRAFT or UNLISTED. `is_whole` is False when only some variants came along."""
+    """`status` is ACTIVE, ARCHIVED, DRAFT or UNLISTED. `is_whole` is False when only some variants came along.
+
+    `metafields` holds the custom fields that were asked for; None was never read, here and of a variant.
+    """
 
     id: int
     title: str
@@ -38,3 +44,4 @@ class Product(Struct, frozen=True, gc=False, omit_defaults=True):
     image_url: str | None = None
     variants: tuple[Variant, ...] = ()
     is_whole: bool = True
+    metafields: tuple[Metafield, ...] | None = None

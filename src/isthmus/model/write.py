@@ -1,5 +1,6 @@
 """What Ometria should say of one record: the unit the outbox keeps."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 from msgspec import Struct
@@ -26,6 +27,7 @@ class Write(Struct, frozen=True, gc=False):
     email, `forces` past its person's other contacts. `after` is the contact id an order
     lets go first. `subject` is the store record behind it, `order:123`, by which a person finds it again.
     `n_cut` counts values that were left out because the platform's limits have no room for them.
+    `ours` is what is ours, from now on, of the properties that others may write too, None while that is as it was.
     `sale` is an order's money as its body says it, or would, were the order not another writer's.
     """
 
@@ -43,3 +45,4 @@ class Write(Struct, frozen=True, gc=False):
     subject: str | None = None
     n_cut: int = 0
     sale: Sale | None = None
+    ours: Mapping[str, object] | None = None

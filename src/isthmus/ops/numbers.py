@@ -74,6 +74,25 @@ class Reason(Struct, frozen=True):
     n: int
 
 
+class Cut(Struct, frozen=True):
+    """Of so many records of a kind so many values are left out, since the platform has no room for them."""
+
+    kind: str
+    n: int
+    n_values: int
+
+
+class Round(Struct, frozen=True):
+    """One round through everybody's custom fields: since when, whether it is over, what it looked at and found."""
+
+    store: str
+    name: str
+    began_at: datetime
+    done_at: datetime | None
+    n: int
+    n_changed: int
+
+
 class Background(Struct):
     """What the numbers must be read with: the switches, and what is behind excluded and case."""
 
@@ -85,6 +104,8 @@ class Background(Struct):
     pushed_at: datetime | None
     excluded: list[Reason]
     groups: list[Group]
+    cut: list[Cut]
+    rounds: list[Round]
 
 
 class Connection(Struct):
@@ -161,6 +182,8 @@ def _connection(tx: Tx, row: Row, now: datetime) -> Connection:
             pushed_at=sql.pushed_at(tx, name),
             excluded=[Reason(_plural(r["kind"]), r["reason"], r["n"]) for r in sql.excluded(tx, name)],
             groups=cases.grouped(tx, name),
+            cut=[Cut(_plural(r["kind"]), r["n"], r["n_values"]) for r in sql.cut(tx, name)],
+            rounds=[Round(**r) for r in sql.rounds(tx, name)],
         ),
     )
 

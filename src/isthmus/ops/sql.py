@@ -98,6 +98,24 @@ def excluded(tx: Tx, connection: str) -> list[Row]:
     )
 
 
+def cut(tx: Tx, connection: str) -> list[Row]:
+    """What was left out for lack of room: rows of kind, how many records, how many values."""
+    return tx.fetch_all(
+        """SELECT kind, count(*) AS n, sum(n_cut)::bigint AS n_values FROM outbox
+           WHERE connection = %s AND n_cut > 0 GROUP BY kind ORDER BY kind""",
+        (connection,),
+    )
+
+
+def rounds(tx: Tx, connection: str) -> list[Row]:
+    """Where the rounds through everybody's custom fields stand."""
+    return tx.fetch_all(
+        """SELECT store, name, began_at, done_at, n, n_changed FROM round WHERE connection = %s
+           ORDER BY store, name""",
+        (connection,),
+    )
+
+
 # Flow ----------------------------------------------------------------------------------------------------------------
 
 

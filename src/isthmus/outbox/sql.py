@@ -103,6 +103,7 @@ def desire(
             "n_outs": [latest[key].behind.n_outs for key in keys],
             "waits_for": [w.after for w in ordered],
             "subject": [w.subject for w in ordered],
+            "n_cut": [w.n_cut for w in ordered],
             "now": now,
             "due_at": now + coalesce,
             "head_start": now + contact_head_start,
@@ -120,13 +121,14 @@ WITH wanted AS (
         %(kind)s::text[], %(id)s::text[], %(lane)s::smallint[], %(body)s::bytea[], %(desired)s::bytea[],
         %(excluded)s::text[], %(opts_in)s::boolean[], %(waits_for)s::text[], %(subject)s::text[], %(store)s::text[],
         %(since)s::timestamptz[], %(case_code)s::text[], %(opts_out)s::boolean[], %(forces)s::boolean[],
-        %(address)s::bytea[], %(sms_address)s::bytea[], %(n_outs)s::integer[]
+        %(address)s::bytea[], %(sms_address)s::bytea[], %(n_outs)s::integer[],
+        %(n_cut)s::integer[]
     ) AS w (kind, id, lane, body, desired, excluded, opts_in, waits_for, subject, store, since, case_code, opts_out,
-            forces, address, sms_address, n_outs)
+            forces, address, sms_address, n_outs, n_cut)
 )
 INSERT INTO outbox AS o
     (connection, kind, id, store, subject, lane, state, due_at, since, body, desired, excluded, case_code, opts_in,
-     waits_for, opts_out, forces, address, sms_address, n_outs)
+     waits_for, opts_out, forces, address, sms_address, n_outs, n_cut)
 SELECT %(connection)s, w.kind, w.id, w.store, w.subject, w.lane,
        CASE WHEN w.case_code IS NOT NULL THEN 'buried' WHEN w.excluded IS NOT NULL THEN 'excluded' ELSE 'due' END,
        CASE WHEN w.waits_for IS NULL THEN CASE WHEN w.kind = 'moment' THEN %(now)s ELSE %(due_at)s END
@@ -135,7 +137,7 @@ SELECT %(connection)s, w.kind, w.id, w.store, w.subject, w.lane,
                          AND c.state IN ('due', 'leased'))
             THEN greatest(%(due_at)s, %(head_start)s) ELSE %(due_at)s END,
        w.since, w.body, w.desired, w.excluded, w.case_code, w.opts_in, w.waits_for, w.opts_out, w.forces, w.address,
-       w.sms_address, w.n_outs
+       w.sms_address, w.n_outs, w.n_cut
 FROM wanted w ORDER BY w.kind, w.id
 ON CONFLICT (connection, kind, id) DO UPDATE SET
     subject = excluded.subject,
@@ -149,6 +151,7 @@ ON CONFLICT (connection, kind, id) DO UPDATE SET
     address = excluded.address,
     sms_address = excluded.sms_address,
     n_outs = excluded.n_outs,
+    n_cut = excluded.n_cut,
     waits_for = excluded.waits_for,
     case_code = excluded.case_code,
     batch_max = 100,
@@ -494,13 +497,14 @@ class Version(Struct, frozen=True):
     excluded: str | None
     case_code: str | None
     body: bytes | None
+    n_cut: int = 0
 
 
 def written_here(tx: Tx, connection: str) -> list[Version]:
     """The rows that this very transaction has written so far, for a rehearsal that is then rolled back."""
     return tx.fetch_as(
         Version,
-        """SELECT kind, id, subject, state, excluded, case_code, body FROM outbox
+        """SELECT kind, id, subject, state, excluded, case_code, body, n_cut FROM outbox
            WHERE connection = %s AND xmin = pg_current_xact_id()::xid ORDER BY kind, id""",
         (connection,),
     )
@@ -510,7 +514,7 @@ def versions(tx: Tx, connection: str, records: Sequence[tuple[str, str]]) -> dic
     """These rows (kind, id) as they stand."""
     rows = tx.fetch_as(
         Version,
-        """SELECT o.kind, o.id, o.subject, o.state, o.excluded, o.case_code, o.body FROM outbox o
+        """SELECT o.kind, o.id, o.subject, o.state, o.excluded, o.case_code, o.body, o.n_cut FROM outbox o
            JOIN unnest(%s::text[], %s::text[]) AS r (kind, id) ON o.kind = r.kind AND o.id = r.id
            WHERE o.connection = %s""",
         ([kind for kind, _ in records], [own for _, own in records], connection),

@@ -1,9 +1,17 @@
 """What a record keeps although its newest body no longer tells it."""
 
+from collections.abc import Mapping, Sequence
+
 import msgspec
 
 from isthmus.model.checkout import Checkout
+from isthmus.model.customer import Customer
+from isthmus.model.metafield import Metafield, laid_over
 from isthmus.model.order import Order
+from isthmus.model.product import Product
+
+Keys = Mapping[str, Sequence[str]]
+"""The custom fields that are mapped, by the kind of record that has them."""
 
 
 def order(told: Order, known: Order | None) -> Order:
@@ -38,3 +46,36 @@ def checkout(told: Checkout, known: Checkout | None) -> Checkout:
         phone=told.phone or known.phone,
         customer_id=told.customer_id or known.customer_id,
     )
+
+
+def customer(told: Customer, known: Customer | None, keys: Keys) -> Customer:
+    """A customer with the custom fields that this reading did not ask for."""
+    if known is None or known.metafields is None:
+        return told
+    fields = _fields(known.metafields, told.metafields, keys, "customer")
+    return told if fields == told.metafields else msgspec.structs.replace(told, metafields=fields)
+
+
+def product(told: Product, known: Product | None, keys: Keys) -> Product:
+    """A product with the custom fields of its page and its variants that this shape cannot tell."""
+    if known is None or not keys:
+        return told
+    had = {variant.id: variant.metafields for variant in known.variants}
+    own = _fields(known.metafields, told.metafields, keys, "product")
+    variants = tuple(
+        one
+        if (fields := _fields(had.get(one.id), one.metafields, keys, "variant")) == one.metafields
+        else msgspec.structs.replace(one, metafields=fields)
+        for one in told.variants
+    )
+    if own == told.metafields and variants == told.variants:
+        return told
+    return msgspec.structs.replace(told, metafields=own, variants=variants)
+
+
+def _fields(
+    known: Sequence[Metafield] | None, told: Sequence[Metafield] | None, keys: Keys, owner: str
+) -> tuple[Metafield, ...] | None:
+    """What is known of the fields that are mapped now, in the order they are asked for."""
+    found = {field.key: field for field in laid_over(known, told) or ()}
+    return tuple(found[key] for key in keys.get(owner, ()) if key in found) or None

@@ -156,7 +156,8 @@ class App:
         for n, store in enumerate(config.stores):
             own = rules.rules(connected, store, self.hash_key)
             client = self.shopify(connected, n)
-            shops[store.name] = Shop(store.name, own, Reads(client), Bulk(client), client, Consents(client, self.clock))
+            reads = Reads(client, own.keys)
+            shops[store.name] = Shop(store.name, own, reads, Bulk(client), client, Consents(client, self.clock))
         return Road(
             connection=config.name,
             shops=shops,
@@ -180,6 +181,7 @@ class App:
                 unsubscribes_every=config.consent.unsubscribes_every,
                 profiles_every=config.consent.profiles_every,
                 consent_audit_every=config.consent.audit_every,
+                metafields_every=config.lanes.metafields_every,
                 checkout_quiet=config.lanes.checkout_quiet,
                 drift_grace=config.reconcile.grace,
             ),

@@ -15,6 +15,7 @@ from isthmus.db.pool import Tx
 from isthmus.flows import connect as checking
 from isthmus.flows import remap
 from isthmus.flows.connect import Checked
+from isthmus.flows.holding import MISTYPED
 from isthmus.flows.road import Shop
 from isthmus.flows.takeover import carry_out, words
 from isthmus.flows.takeover.sample import Account
@@ -76,6 +77,8 @@ def _store(app: App, config: ConnectionConfig, checked: Checked, at: Standing) -
         after = connections.load(tx, config.name)
         for name in _mapped_otherwise(before, after, hash_key):
             remap.ask(tx, config.name, name, now)
+            # What the file says now is held against the fields anew.
+            cases.resolve(tx, config.name, MISTYPED, now, "connect", store=name)
         _tell_of_others(tx, checked, at, now)
         # From now on nothing that changes is missed, whether or not its webhook comes.
         for store in config.stores:

@@ -1,4 +1,4 @@
-"""Reconcile stored connections: with readers that wait for their turn, and in shifts where a worker does it."""
+"""Reconcile and enrich stored connections: with readers that wait for their turn, in shifts where a worker does it."""
 
 import threading
 from collections.abc import Callable
@@ -58,7 +58,10 @@ class Reconciler:
             shops = {
                 store.name: msgspec.structs.replace(
                     live.shops[store.name],
-                    reader=Reads(self._app.shopify(connected, n, patience=PATIENCE, reserve=RESERVE)),
+                    reader=Reads(
+                        self._app.shopify(connected, n, patience=PATIENCE, reserve=RESERVE),
+                        live.shops[store.name].rules.keys,
+                    ),
                 )
                 for n, store in enumerate(connected.config.stores)
             }

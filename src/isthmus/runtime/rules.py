@@ -1,10 +1,12 @@
 """Turn what a connection's file says into the rules that the mapping of one store obeys."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, time
 
 from isthmus.connections.config import Store
+from isthmus.connections.custom import CustomField, key_of
 from isthmus.connections.sql import Connected
-from isthmus.mapping.rules import Rules
+from isthmus.mapping.rules import Entry, Mode, Rules
 
 
 def rules(connected: Connected, store: Store, hash_key: bytes) -> Rules:
@@ -35,6 +37,7 @@ def rules(connected: Connected, store: Store, hash_key: bytes) -> Rules:
         hold_for=config.service_hold.hold_for,
         hold_property=config.service_hold.name,
         hold_until_property=config.service_hold.until_name,
+        metafields=entries(config.mapping.metafields),
         force=config.consent.force,
         event_names=config.moments.model_dump(),
         moment_max_age=config.lanes.moment_max_age,
@@ -44,4 +47,20 @@ def rules(connected: Connected, store: Store, hash_key: bytes) -> Rules:
         adopts=config.connection.takeover == "adopt_ids",
         tolerates=config.connection.takeover == "ignore",
         hash_key=hash_key,
+    )
+
+
+def entries(fields: Iterable[CustomField]) -> tuple[Entry, ...]:
+    """The entries of a mapping file as the mapping obeys them."""
+    return tuple(
+        Entry(
+            owner=one.owner,
+            key=key_of(one),
+            type=one.type,
+            name=one.property,
+            mode=Mode(one.mode),
+            room=one.max_length,
+            is_attribute=one.target == "attribute",
+        )
+        for one in fields
     )

@@ -24,7 +24,7 @@ from isthmus.cases.sql import Touch
 from isthmus.cases.triage import judge
 from isthmus.consent.writes import sql as writes
 from isthmus.db.pool import Database, is_away, is_passing
-from isthmus.flows import duplicates, govern, held, watch
+from isthmus.flows import duplicates, enrich, govern, identifiers, watch
 from isthmus.flows.abandon import abandon
 from isthmus.flows.consent import audit as consent_audit
 from isthmus.flows.consent import profiles, unsubscribes
@@ -47,6 +47,7 @@ from isthmus.model.lane import Lane
 from isthmus.outbox import sql as outbox
 from isthmus.runs import sql as runs
 from isthmus.runs import window
+from isthmus.runs.rounds import sql as rounds
 from isthmus.runtime import governing, telling, watching
 from isthmus.runtime.app import App
 from isthmus.runtime.reconciling import Reconciler
@@ -190,9 +191,15 @@ class Worker:
         def _merge(connection: str) -> None:
             self._look_after("merge", connection, lambda: ask.step(self._app.db, self._road(connection)))
 
-        @engine.task(name="held")
-        def _held(connection: str) -> None:
-            self._look_after("held", connection, lambda: held.look_again(self._app.db, self._road(connection)))
+        @engine.task(name="identifiers")
+        def _identifiers(connection: str) -> None:
+            self._look_after(
+                "identifiers", connection, lambda: identifiers.look_again(self._app.db, self._road(connection))
+            )
+
+        @engine.task(name="enrich")
+        def _enrich(connection: str) -> None:
+            self._shift("enrich", connection, lambda _: self._enrich(connection))
 
         @engine.task(name="reconcile")
         def _reconcile(connection: str) -> None:
@@ -267,6 +274,10 @@ class Worker:
         """Whether there is time left in a shift that begins now."""
         until = time.monotonic() + SHIFT
         return lambda: not self._over.is_set() and time.monotonic() < until
+
+    def _enrich(self, connection: str) -> int:
+        """One page of what is due, read by those who leave a shop's points to the road."""
+        return enrich.step(self._app.db, self._reconciler.road(connection))
 
     def _settle(self, connection: str) -> int:
         self._settled_at[connection] = time.monotonic()
@@ -383,6 +394,7 @@ class Worker:
                 now = self._app.clock.now()
                 is_merging = merges.is_due(tx, name, now)
                 is_over = holds.is_over(tx, name, now)
+                at = rounds.rounds(tx, name)
             self._look_around(name, marks, now)
             if not self._open_lanes(name):
                 continue
@@ -409,6 +421,8 @@ class Worker:
                 self._bells.ring("audit_consent", name)
             if is_over:
                 self._bells.ring("release", name)
+            if enrich.due(road, at, now):
+                self._bells.ring("enrich", name)
             if is_asked(marks, now):
                 self._bells.ring("remap", name)
             if self._reconciler.is_due(name):
@@ -416,9 +430,9 @@ class Worker:
             mark = marks.get(("", duplicates.MARK))
             if window.is_due(mark.at if mark else None, now, DUPLICATES_EVERY):
                 self._bells.ring("duplicates", name)
-            mark = marks.get(("", held.MARK))
-            if window.is_due(mark.at if mark else None, now, held.EVERY):
-                self._bells.ring("held", name)
+            mark = marks.get(("", identifiers.MARK))
+            if window.is_due(mark.at if mark else None, now, identifiers.EVERY):
+                self._bells.ring("identifiers", name)
             if is_merging:
                 self._bells.ring("merge", name)
 

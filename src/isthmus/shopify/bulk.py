@@ -6,6 +6,7 @@ https://shopify.dev/docs/api/usage/bulk-operations/queries
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from isthmus.model.failure import Failure, RejectedError, TransientError
 from isthmus.shopify import documents
 from isthmus.shopify.client import Shopify
 from isthmus.shopify.parse.body import utc
+from isthmus.shopify.parse.lines import Keys
 from isthmus.shopify.topics import HISTORY_SCOPE
 
 BROKEN = "storefront.bulk_failed"
@@ -168,9 +170,12 @@ class Bulk:
                 raise AddressEndedError(BROKEN, f"the address of the result has ended ({failure.detail})") from None
 
 
-def query(kind: str, since: datetime | None = None, until: datetime | None = None) -> str:
-    """The text of the operation that tells every record of a kind with `since` <= created_at < `until`."""
-    text = documents.bulk(kind).partition("\n{")[2]
+def query(
+    kind: str, since: datetime | None = None, until: datetime | None = None, keys: Keys = MappingProxyType({})
+) -> str:
+    """The text of the operation that tells every record of a kind with `since` <= created_at < `until`, with these
+    custom fields."""
+    text = documents.bulk(kind, keys).partition("\n{")[2]
     text = f"{{{text}"  # without the comment above it
     field = _CREATED.get(kind, "created_at")
     window = f"{field}:>='{_text(since)}' " if since else ""

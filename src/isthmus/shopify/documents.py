@@ -5,23 +5,47 @@ any other object 1; lists are not multiplied, `nodes(ids:)` among them). A shop 
 MAX_COST_EXCEEDED, and reading halves the batch until it fits.
 """
 
+import math
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
 
+import msgspec
 from msgspec import Struct
+
+from isthmus.shopify.parse.lines import alias
 
 
 class Document(Struct, frozen=True):
-    """One operation: the file it stands in, its name there, its requested cost in points, and its batch of ids."""
+    """One operation: the file it stands in, its name there, its requested cost in points, and its batch of ids.
+
+    `places` are the connections of custom fields in it, whose length is a variable, each by how often its price counts.
+    """
 
     file: str
     operation: str
     cost: int
     batch: int = 1
+    places: tuple[int, ...] = ()
 
     @property
     def text(self) -> str:
         return _load(self.file)
+
+    def with_fields(self, *ns: int) -> "Document":
+        """The same, asking for so many custom fields in each of its places: what that costs.
+
+        One connection costs less than a field for each as soon as there are more than five, and its keys are a
+        variable. In a bulk operation it is the other way round: there nothing is counted, each node of a connection
+        is a line of its own, and there may be five connections in all.
+        """
+        more = sum(weight * _size(n) for weight, n in zip(self.places, ns, strict=True))
+        return msgspec.structs.replace(self, cost=self.cost + more)
+
+
+def _size(n: int) -> int:
+    """What a connection of n nodes is charged for."""
+    return max(1, math.floor(2 * math.log(n)))
 
 
 ORDERS = Document("orders", "Orders", cost=97, batch=50)
@@ -40,9 +64,14 @@ EMAIL_CONSENT = Document("consent", "EmailConsent", cost=11)
 SMS_CONSENT = Document("consent", "SmsConsent", cost=12)
 BY_ADDRESS = Document("consent", "ByAddress", cost=3)
 """These three are sent many at a time (`several`)."""
+CUSTOMERS_WITH_METAFIELDS = Document("customers", "CustomersWithMetafields", cost=6, batch=250, places=(1,))
+METAFIELDS = Document("metafields", "Metafields", cost=3, batch=250, places=(1,))
+"""Of 250 records at once, whatever they are: seven points for ten fields of each."""
 
 PRODUCTS = Document("products", "Products", cost=79, batch=50)
+PRODUCTS_WITH_METAFIELDS = Document("products", "ProductsWithMetafields", cost=99, batch=50, places=(1, 9))
 PRODUCT_VARIANTS = Document("products", "ProductVariants", cost=91)
+PRODUCT_VARIANTS_WITH_METAFIELDS = Document("products", "ProductVariantsWithMetafields", cost=113, places=(11,))
 
 CHECKOUTS = Document("checkouts", "Checkouts", cost=245)
 CHECKOUT_LINES = Document("checkouts", "CheckoutLines", cost=36)
@@ -106,8 +135,12 @@ DOCUMENTS: tuple[Document, ...] = (
     EMAIL_CONSENT,
     SMS_CONSENT,
     BY_ADDRESS,
+    CUSTOMERS_WITH_METAFIELDS,
+    METAFIELDS,
     PRODUCTS,
+    PRODUCTS_WITH_METAFIELDS,
     PRODUCT_VARIANTS,
+    PRODUCT_VARIANTS_WITH_METAFIELDS,
     CHECKOUTS,
     CHECKOUT_LINES,
     *CHANGED.values(),
@@ -132,9 +165,29 @@ DOCUMENTS: tuple[Document, ...] = (
 )
 
 
-def bulk(kind: str) -> str:
-    """The text that a bulk operation of every record of a kind is made of; it costs nothing and takes no variables."""
-    return _load(f"bulk_{kind}s")
+_PLACE = "# METAFIELDS "
+
+
+def bulk(kind: str, keys: Mapping[str, Sequence[str]]) -> str:
+    """The text that a bulk operation of every record of a kind is made of; it costs nothing and takes no variables.
+
+    Custom fields stand in it one by one, each under a name made of its key.
+    """
+    lines = []
+    for line in _load(f"bulk_{kind}s").splitlines():
+        before, place, owner = line.partition(_PLACE)
+        lines += [before + _field(key) for key in keys.get(owner, ())] if place else [line]
+    return "\n".join(lines) + "\n"
+
+
+def _field(key: str) -> str:
+    namespace, _, name = key.rpartition(".")
+    wanted = f"namespace: {_quoted(namespace)}, key: {_quoted(name)}"
+    return f"{alias(key)}: metafield({wanted}) {{ namespace key type value }}"
+
+
+def _quoted(text: str) -> str:
+    return msgspec.json.encode(text).decode()
 
 
 @cache

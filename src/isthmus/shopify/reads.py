@@ -5,6 +5,7 @@ A record that the answer gives as null is gone: that, and nothing else, is evide
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from msgspec import Struct
@@ -13,13 +14,15 @@ from isthmus.kit import ids
 from isthmus.model.checkout import Checkout
 from isthmus.model.customer import Customer
 from isthmus.model.failure import RejectedError
+from isthmus.model.metafield import Metafield
 from isthmus.model.order import Order
 from isthmus.model.product import Product
 from isthmus.shopify import documents, trouble
 from isthmus.shopify.client import Shopify
 from isthmus.shopify.documents import Document
-from isthmus.shopify.parse import checkout_node, customer_node, order_node, product_node, tally_node
+from isthmus.shopify.parse import checkout_node, customer_node, metafield_node, order_node, product_node, tally_node
 from isthmus.shopify.parse.body import utc
+from isthmus.shopify.parse.lines import Keys
 from isthmus.shopify.parse.pieces_node import number
 from isthmus.shopify.parse.tally_node import Tally
 
@@ -61,11 +64,13 @@ class Reads:
     """One shop's readings. A listing that is longer than its page is always completed, never cut.
 
     Every method raises what the client raises; an unreadable record raises RejectedError `storefront.unreadable_record`
-    naming it, for the whole call: reading the records one by one isolates it.
+    naming it, for the whole call: reading the records one by one isolates it. `keys` are the custom fields that
+    customers, products and variants are read with.
     """
 
-    def __init__(self, shop: Shopify) -> None:
+    def __init__(self, shop: Shopify, keys: Keys = MappingProxyType({})) -> None:
         self._shop = shop
+        self._keys = keys
         self._batches: dict[str, int] = {}
 
     def orders(self, numbers: Sequence[int]) -> dict[int, Order | None]:
@@ -73,12 +78,37 @@ class Reads:
         return self._records("Order", documents.ORDERS, numbers, self._whole_order, order_node.parse)
 
     def customers(self, numbers: Sequence[int]) -> dict[int, Customer | None]:
-        """Customers by number, with tags, consent and counts; None for one that is gone, a merge's loser too."""
-        return self._records("Customer", documents.CUSTOMERS, numbers, _as_it_is, customer_node.parse)
+        """Customers by number, with tags, consent, counts and custom fields, all in one call for 250 of them; None for
+        one that is gone, a merge's loser too."""
+        keys = self._keys.get("customer", ())
+        if not keys:
+            return self._records("Customer", documents.CUSTOMERS, numbers, _as_it_is, customer_node.parse)
+        document = documents.CUSTOMERS_WITH_METAFIELDS.with_fields(len(keys))
+        return self._records(
+            "Customer", document, numbers, _as_it_is, lambda node: customer_node.parse(node, keys),
+            _asked(keys),
+        )  # fmt: skip
 
     def products(self, numbers: Sequence[int]) -> dict[int, Product | None]:
-        """Products by number, with every variant; None for one that is gone."""
-        return self._records("Product", documents.PRODUCTS, numbers, self._whole_product, product_node.parse)
+        """Products by number, with every variant, and custom fields of both; None for one that is gone."""
+        own, theirs = self._keys.get("product", ()), self._keys.get("variant", ())
+        if not own and not theirs:
+            return self._records("Product", documents.PRODUCTS, numbers, self._whole_product, product_node.parse)
+        # A connection of no keys would give every field there is, so that one without any asks for the other's.
+        asked = _asked(own or theirs) | self._of_variants(theirs or own)
+        document = documents.PRODUCTS_WITH_METAFIELDS.with_fields(asked["n"], asked["nOfVariant"])
+        return self._records(
+            "Product", document, numbers, self._whole_product, lambda node: product_node.parse(node, own, theirs), asked
+        )
+
+    def metafields(self, owner: str, numbers: Sequence[int]) -> dict[int, tuple[Metafield, ...] | None]:
+        """The custom fields of records of one kind ("customer", "product", "variant"), and nothing else of them; None
+        for one that is gone. A reading of eight points for 250 records: what a poll can afford of everybody."""
+        keys = self._keys.get(owner, ())
+        document = documents.METAFIELDS.with_fields(len(keys))
+        return self._records(
+            _OWNERS[owner], document, numbers, _as_it_is, lambda node: metafield_node.parse(node, keys), _asked(keys)
+        )
 
     def orders_of_returns(self, numbers: Sequence[int]) -> dict[int, int | None]:
         """The order of each return; None for a return that is gone."""
@@ -161,13 +191,15 @@ class Reads:
         numbers: Sequence[int],
         whole: Callable[[dict[str, Any]], None],
         parse: Callable[[dict[str, Any]], T],
+        asked: Mapping[str, Any] = MappingProxyType({}),
     ) -> dict[int, T | None]:
         found: dict[int, T | None] = {}
         left = list(dict.fromkeys(numbers))
         while left:
             batch = left[: self._batches.get(document.operation, document.batch)]
             try:
-                nodes = self._shop.graphql(document, {"ids": [ids.gid(kind, one) for one in batch]})["nodes"]
+                variables = {"ids": [ids.gid(kind, one) for one in batch], **asked}
+                nodes = self._shop.graphql(document, variables)["nodes"]
             except RejectedError as failure:
                 if not trouble.is_too_expensive(failure) or len(batch) == 1:
                     raise
@@ -194,17 +226,30 @@ class Reads:
             self._complete(refund["id"], refund["transactions"], documents.REFUND_TRANSACTIONS)
 
     def _whole_product(self, node: dict[str, Any]) -> None:
-        if "variants" in node:
+        if "variants" not in node:
+            return
+        if "metafields" not in node:
             self._complete(node["id"], node["variants"], documents.PRODUCT_VARIANTS)
+            return
+        asked = self._of_variants(self._keys.get("variant") or self._keys.get("product", ()))
+        document = documents.PRODUCT_VARIANTS_WITH_METAFIELDS.with_fields(asked["nOfVariant"])
+        self._complete(node["id"], node["variants"], document, asked)
 
-    def _complete(self, gid: str, connection: dict[str, Any], document: Document) -> None:
+    @staticmethod
+    def _of_variants(keys: Sequence[str]) -> dict[str, Any]:
+        return {"nOfVariant": len(keys), "keysOfVariant": list(keys)}
+
+    def _complete(
+        self, gid: str, connection: dict[str, Any], document: Document,
+        asked: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:  # fmt: skip
         """Fetch the pages that are missing from a connection and put them behind what is there.
 
         The record may change between two pages; its updated_at was read with the first, so a later delivery wins.
         """
         info = connection["pageInfo"]
         while info["hasNextPage"]:
-            node = self._shop.graphql(document, {"id": gid, "after": info["endCursor"]})["node"]
+            node = self._shop.graphql(document, {"id": gid, "after": info["endCursor"], **asked})["node"]
             if node is None:
                 raise trouble.of_vanishing()
             connection["nodes"].extend(node["page"]["nodes"])
@@ -215,6 +260,13 @@ class Reads:
         listed = tuple([Listed(number(node["id"]), _when(node["updatedAt"])) for node in page["nodes"]])
         info = page["pageInfo"]
         return Page(listed, info["endCursor"] if info["hasNextPage"] else None)
+
+
+_OWNERS = {"customer": "Customer", "product": "Product", "variant": "ProductVariant"}
+
+
+def _asked(keys: Sequence[str]) -> dict[str, Any]:
+    return {"n": len(keys), "keys": list(keys)}
 
 
 def _as_it_is(node: dict[str, Any]) -> None:

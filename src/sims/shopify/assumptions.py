@@ -106,6 +106,10 @@ _ROWS = (
     ("A customer with orders cannot be deleted", f"{_DOCS}/api/admin-graphql/latest/mutations/customerDelete",
      "deeds.people.leave"),
     ("Test orders do not count for a customer; money spent is net of refunds", ASSUMED, "deeds.people.summarise"),
+    ("A custom field that is set, taken away or becomes another type fires nothing and moves no updated_at", ASSUMED,
+     "deeds.fields"),
+    ("Custom fields asked for by keys are told with the namespace in their key",
+     f"{_DOCS}/api/admin-graphql/2026-10/interfaces/HasMetafields", "views.metafields"),
     # what fires
     ("Topics that follow a deed beside its own (customers/update beside consent, orders/updated beside returns)",
      ASSUMED, "deeds"),

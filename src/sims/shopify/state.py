@@ -186,6 +186,7 @@ class Variant:
     taxable: bool = True
     grams: int = 0
     inventory_policy: str = "DENY"
+    metafields: list[Metafield] = field(default_factory=list)
 
 
 @dataclass(slots=True)

@@ -35,7 +35,7 @@ _WHYS = {"INTERNAL_SERVER_ERROR": "internal_error", "TIMEOUT": "timeout", "ACCES
 def start(db: Database, road: Road, load: Load) -> bool:
     """Begin the operation of a load, or adopt the one we began before we were killed; False while too many run."""
     bulk = of(road, load)
-    text = query(load.kind, load.since, load.until)
+    text = query(load.kind, load.since, load.until, road.shops[load.store].rules.keys)
     # What was begun before anybody watched for changes would leave a gap; what polls look back over, would not.
     mine = [one for one in bulk.running() if one.query == text and one.created_at >= load.wanted_at - OVERLAP]
     try:

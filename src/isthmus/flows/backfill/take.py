@@ -41,7 +41,8 @@ def take(db: Database, road: Road, load: Load, part: Part, tell: Callable[[int],
 
     `tell` hears how many more records are in than the parts that are done hold; with the last it is taken back.
     """
-    found = lines.join(load.kind, part.path.read_bytes().splitlines()) if part.path.exists() else iter(())
+    keys = road.shops[load.store].rules.keys
+    found = lines.join(load.kind, part.path.read_bytes().splitlines(), keys) if part.path.exists() else iter(())
     n = n_read = 0
     for batch, is_last in _batches(found):
         told = [one for one in batch if one.record is not None]

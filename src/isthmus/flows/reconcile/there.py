@@ -7,8 +7,10 @@ from typing import Any
 from isthmus.drift import mask
 from isthmus.drift import sql as drift
 from isthmus.drift.sql import KINDS, Seen, Standing
+from isthmus.flows import holding
 from isthmus.flows.reconcile import worth
 from isthmus.flows.reconcile.held import Held
+from isthmus.model.write import Kind
 from isthmus.ometria.answers import decode, moment
 from isthmus.outbox import plan
 from isthmus.outbox.pace import sql as pace
@@ -45,6 +47,8 @@ def look(held: Held, step: str, kind: str, cursor: str | None, n: int) -> int:
             known = drift.standings(tx, held.road.connection, list(named))
             rows = [seen(held, key, item, known.get(key), at) for key, item in named.items()]
             drift.saw(tx, held.road.connection, held.id, "platform", rows)
+            found = {own: item for (_, own), item in named.items()}
+            holding.see(tx, held.road, Kind(KINDS[kind]), found, at, held.now())
             offset += len(page) if is_last else len(page) - OVERLAP
             n += len(page) if is_last else len(page) - OVERLAP
             held.move(tx, step, str(offset), n, total)
@@ -77,7 +81,7 @@ def seen(held: Held, key: tuple[str, str], item: Mapping[str, Any], known: Stand
         path = "" if kind == "contact" or _looks_ours(held, own) else None
     elif known.body is not None:
         body = decode(held.road.packer.unpack(known.body))
-        path = plan.differs(body, item)
+        path = plan.differs(holding.alone(held.road, Kind(kind), body), item)
         would_opt_in = kind == "contact" and opts_in(body, item)
         if path is not None:
             says = {side: mask.masked(path, mask.found(it, path)) for side, it in (("theirs", item), ("ours", body))}

@@ -3,14 +3,16 @@
 https://shopify.dev/docs/api/admin-graphql/2026-10/objects/Customer
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct
 
 from isthmus.model.customer import Consent, Customer
+from isthmus.shopify.parse import metafield
 from isthmus.shopify.parse.body import When, converter, maybe_utc, reader, utc
 from isthmus.shopify.parse.money import exact
-from isthmus.shopify.parse.pieces_node import number, tag_set
+from isthmus.shopify.parse.pieces_node import Nodes, number, tag_set
 from isthmus.shopify.parse.street import house
 
 
@@ -61,23 +63,27 @@ class _Customer(Struct, gc=False, rename="camel"):
     default_address: _Place | None
     default_email_address: _Email | None
     default_phone_number: _Phone | None
+    metafields: Nodes[metafield.Node] | None = None
 
 
 _convert = converter(_Customer)
 _read = reader(_Customer)
 
 
-def parse(node: dict[str, Any]) -> Customer:
-    """Read one customer node; RejectedError `storefront.unreadable_body` with the path of what is wrong."""
-    return _told(_convert(node))
+def parse(node: dict[str, Any], keys: Sequence[str] = ()) -> Customer:
+    """Read one customer node, with the custom fields of these keys.
+
+    Raises RejectedError `storefront.unreadable_body` with the path of what is wrong.
+    """
+    return _told(_convert(node), keys)
 
 
-def parse_json(body: bytes) -> Customer:
+def parse_json(body: bytes, keys: Sequence[str] = ()) -> Customer:
     """Read one customer node written as JSON; fails like `parse`."""
-    return _told(_read(body))
+    return _told(_read(body), keys)
 
 
-def _told(raw: _Customer) -> Customer:
+def _told(raw: _Customer, keys: Sequence[str]) -> Customer:
     place, email, phone = raw.default_address, raw.default_email_address, raw.default_phone_number
     return Customer(
         id=number(raw.id),
@@ -101,6 +107,7 @@ def _told(raw: _Customer) -> Customer:
         n_orders=int(raw.number_of_orders),
         amount_spent=exact(raw.amount_spent.amount, raw.amount_spent.currency_code),
         is_read=True,
+        metafields=metafield.told(raw.metafields.nodes, keys) if raw.metafields is not None and keys else None,
     )
 
 

@@ -26,7 +26,7 @@ class _Customer(Struct, gc=False):
 
 _read = reader(_Customer)
 
-_ONLY_READ = ("locale", "tags", "email_consent", "sms_consent", "n_orders", "amount_spent", "is_read")
+_ONLY_READ = ("locale", "tags", "email_consent", "sms_consent", "n_orders", "amount_spent", "is_read", "metafields")
 
 
 def parse(body: bytes) -> Customer:

@@ -4,8 +4,11 @@ One JSON object a line; what a connection holds stands on lines of its own, whic
 may come before it (https://shopify.dev/docs/api/usage/bulk-operations/queries#the-jsonl-data-format).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import cache
+from types import MappingProxyType
+from typing import Any
 
 import msgspec
 from msgspec import Struct, field
@@ -53,7 +56,16 @@ def head(line: bytes) -> Head:
         raise RejectedError(UNREADABLE, "a line of a result") from None
 
 
-def join(kind: str, lines: Iterable[bytes]) -> Iterator[Found]:
+Keys = Mapping[str, Sequence[str]]
+"""The custom fields that are mapped, by the kind of record that has them."""
+
+
+def alias(key: str) -> str:
+    """What a custom field is called in a line: made of its key alone, so that the line says which were asked for."""
+    return f"m_{key.encode().hex()}"
+
+
+def join(kind: str, lines: Iterable[bytes], keys: Keys = MappingProxyType({})) -> Iterator[Found]:
     """The records of these lines, which must be all there are of each, in any order."""
     own: dict[str, tuple[bytes, Head]] = {}
     below: dict[str, list[tuple[Head, bytes]]] = {}
@@ -71,7 +83,7 @@ def join(kind: str, lines: Iterable[bytes]) -> Iterator[Found]:
             yield Found(number, None, "refunds", _when(top))
             continue
         try:
-            yield Found(number, make(gid, line, below))
+            yield Found(number, make(gid, line, below, keys))
         except RejectedError as failure:
             yield Found(number, None, failure.detail, _when(top))
 
@@ -79,7 +91,7 @@ def join(kind: str, lines: Iterable[bytes]) -> Iterator[Found]:
 Below = Mapping[str, list[tuple[Head, bytes]]]
 
 
-def _order(gid: str, line: bytes, below: Below) -> Order:
+def _order(gid: str, line: bytes, below: Below, _keys: Keys) -> Order:
     shelves: dict[str, list[tuple[Head, bytes]]] = {"lineItems": [], "shippingLines": [], "returns": []}
     for child in below.get(gid, ()):
         shelves[_SHELVES.get(_type(child[0].id), "shippingLines")].append(child)
@@ -90,19 +102,38 @@ _SHELVES = {"LineItem": "lineItems", "Return": "returns"}
 """By the type in their id; a shipping line need not have one."""
 
 
-def _product(gid: str, line: bytes, below: Below) -> Product:
-    variants = []
+def _product(gid: str, line: bytes, below: Below, keys: Keys) -> Product:
+    line, own = _with_fields(line, keys.get("product", ()))
+    variants, theirs = [], keys.get("variant", ())
     for top, child in sorted(below.get(gid, ()), key=lambda one: one[0].position):
         media = [picture for _, picture in below.get(top.id or "", ())]
+        child, theirs = _with_fields(child, theirs)
         variants.append(_with(child, {"media": media}))
-    return product_node.parse_json(_with(line, {"variants": variants}))
+    return product_node.parse_json(_with(line, {"variants": variants}), own, theirs)
 
 
-def _customer(_gid: str, line: bytes, _below: Below) -> Customer:
-    return customer_node.parse_json(line)
+def _customer(_gid: str, line: bytes, _below: Below, keys: Keys) -> Customer:
+    line, own = _with_fields(line, keys.get("customer", ()))
+    return customer_node.parse_json(line, own)
 
 
-_KINDS: dict[str, Callable[[str, bytes, Below], Record]] = {
+def _with_fields(line: bytes, keys: Sequence[str]) -> tuple[bytes, Sequence[str]]:
+    """An object with its custom fields as a reading has them, and which of these keys it was asked for."""
+    if not keys:
+        return line, ()
+    fields = _fields(tuple(keys))(line)
+    told = {key: bytes(raw) for key in keys if (raw := getattr(fields, alias(key)))}
+    return _with(line, {"metafields": [raw for raw in told.values() if raw != b"null"]}), tuple(told)
+
+
+@cache
+def _fields(keys: tuple[str, ...]) -> Callable[[bytes], Any]:
+    """A reader of nothing but these custom fields of a line."""
+    shape = msgspec.defstruct("Fields", [(alias(key), msgspec.Raw, msgspec.Raw(b"")) for key in keys], gc=False)
+    return msgspec.json.Decoder(shape).decode
+
+
+_KINDS: dict[str, Callable[[str, bytes, Below, Keys], Record]] = {
     "order": _order,
     "product": _product,
     "customer": _customer,

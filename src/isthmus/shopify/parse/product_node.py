@@ -3,11 +3,14 @@
 https://shopify.dev/docs/api/admin-graphql/2026-10/objects/Product
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct
 
+from isthmus.model.metafield import Metafield
 from isthmus.model.product import Product, Variant
+from isthmus.shopify.parse import metafield
 from isthmus.shopify.parse.body import When, converter, maybe_utc, reader, utc
 from isthmus.shopify.parse.money import plain
 from isthmus.shopify.parse.pieces_node import Nodes, Picture, number, picture, tag_set
@@ -38,6 +41,7 @@ class _Variant(Struct, gc=False, rename="camel"):
     inventory_item: _Item
     selected_options: list[_Option]
     media: Nodes[Picture]
+    metafields: Nodes[metafield.Node] | None = None
 
 
 class _Product(Struct, gc=False, rename="camel"):
@@ -54,26 +58,27 @@ class _Product(Struct, gc=False, rename="camel"):
     category: _Category | None
     featured_media: Picture | None
     variants: Nodes[_Variant]
+    metafields: Nodes[metafield.Node] | None = None
 
 
 _convert = converter(_Product)
 _read = reader(_Product)
 
 
-def parse(node: dict[str, Any]) -> Product:
-    """Read one product node whose variants are complete.
+def parse(node: dict[str, Any], keys: Sequence[str] = (), variant_keys: Sequence[str] = ()) -> Product:
+    """Read one product node whose variants are complete, with the custom fields of these keys.
 
     Raises RejectedError `storefront.unreadable_body` with the path of what is wrong.
     """
-    return _told(_convert(node))
+    return _told(_convert(node), keys, variant_keys)
 
 
-def parse_json(body: bytes) -> Product:
+def parse_json(body: bytes, keys: Sequence[str] = (), variant_keys: Sequence[str] = ()) -> Product:
     """Read one product node written as JSON; fails like `parse`."""
-    return _told(_read(body))
+    return _told(_read(body), keys, variant_keys)
 
 
-def _told(raw: _Product) -> Product:
+def _told(raw: _Product, keys: Sequence[str], variant_keys: Sequence[str]) -> Product:
     return Product(
         id=number(raw.id),
         title=raw.title,
@@ -87,11 +92,16 @@ def _told(raw: _Product) -> Product:
         category=raw.category.full_name or None if raw.category is not None else None,
         tags=tag_set(raw.tags),
         image_url=picture(raw.featured_media),
-        variants=tuple([_variant(variant) for variant in raw.variants.nodes]),
+        variants=tuple([_variant(variant, variant_keys) for variant in raw.variants.nodes]),
+        metafields=_fields(raw.metafields, keys),
     )
 
 
-def _variant(variant: _Variant) -> Variant:
+def _fields(told: Nodes[metafield.Node] | None, keys: Sequence[str]) -> tuple[Metafield, ...] | None:
+    return metafield.told(told.nodes, keys) if told is not None and keys else None
+
+
+def _variant(variant: _Variant, keys: Sequence[str]) -> Variant:
     media = variant.media.nodes
     return Variant(
         id=number(variant.id),
@@ -104,4 +114,5 @@ def _variant(variant: _Variant) -> Variant:
         sells_without_stock=variant.inventory_policy == "CONTINUE",
         options=tuple([(option.name, option.value) for option in variant.selected_options]),
         image_url=picture(media[0]) if media else None,
+        metafields=_fields(variant.metafields, keys),
     )

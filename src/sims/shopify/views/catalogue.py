@@ -139,6 +139,7 @@ class ProductVariant(WithMetafields):
 
     __slots__ = ("record", "sight")
     type_name: ClassVar[str] = "ProductVariant"
+    owner_type: ClassVar[str] = "PRODUCTVARIANT"
 
     def __init__(self, sight: Sight, record: VariantRecord) -> None:
         self.sight, self.record = sight, record
@@ -203,12 +204,6 @@ class ProductVariant(WithMetafields):
         parent = self.product.record
         mine = [each for each in parent.images if each.id == self.record.image_id]
         return whole(mine, lambda each: media(parent, each), **asked)
-
-    def metafield(self, key: str, namespace: str | None = None) -> None:
-        """Answer null: variants of this world carry no custom fields."""
-
-    def metafields(self, keys: list[str] | None = None, namespace: str | None = None, **asked: Any) -> Page:  # noqa: ARG002
-        return whole([], lambda each: each, **asked)
 
 
 def media(product: Record, one: Image) -> dict[str, Any]:

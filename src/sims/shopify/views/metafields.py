@@ -17,22 +17,26 @@ from sims.shopify.views.plain import dated, identified, numbered, own
 class Metafield:
     """One custom field."""
 
-    __slots__ = ("owner_type", "record")
+    __slots__ = ("owner_type", "record", "says_namespace")
     type_name: ClassVar[str] = "Metafield"
     owner_type: str
 
-    def __init__(self, record: Record, owner_type: str) -> None:
-        self.record, self.owner_type = record, owner_type
+    def __init__(self, record: Record, owner_type: str, *, says_namespace: bool = False) -> None:
+        self.record, self.owner_type, self.says_namespace = record, owner_type, says_namespace
 
     id = identified("Metafield")
     legacy_resource_id = numbered()
     namespace = own("namespace")
-    key = own("key")
     type = own("type")
     value = own("value")
     created_at = dated("updated_at")
     updated_at = dated("updated_at")
     compare_digest = property(lambda self: hashlib.sha256(self.record.value.encode()).hexdigest())
+
+    @property
+    def key(self) -> str:
+        """Return the key: beside its namespace where it was asked for so."""
+        return f"{self.record.namespace}.{self.record.key}" if self.says_namespace else self.record.key
 
     @property
     def json_value(self) -> Any:
@@ -82,10 +86,16 @@ class WithMetafields:
         return next((Metafield(each, self.owner_type) for each in found), None)
 
     def metafields(self, keys: list[str] | None = None, namespace: str | None = None, **asked: Any) -> Page:
+        """Answer the custom fields of a record: those of `keys`, which are told in the format they were asked in."""
+        wanted = frozenset(keys or ())
         found: Sequence[Record] = [
             each
             for each in self.record.metafields
             if (namespace is None or each.namespace == namespace)
-            and (not keys or f"{each.namespace}.{each.key}" in keys or each.key in keys)
+            and (not wanted or f"{each.namespace}.{each.key}" in wanted or each.key in wanted)
         ]
-        return whole(found, lambda each: Metafield(each, self.owner_type), **asked)
+
+        def view(each: Record) -> Metafield:
+            return Metafield(each, self.owner_type, says_namespace=f"{each.namespace}.{each.key}" in wanted)
+
+        return whole(found, view, **asked)

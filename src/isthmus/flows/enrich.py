@@ -1,0 +1,167 @@
+"""Go through everybody's custom fields, and through what the platform holds beside them, since nobody tells of either.
+
+A metafield that changes fires no webhook and moves no updated_at
+(https://shopify.dev/docs/api/webhooks has no topic of them), so all that are mapped are looked at once an interval: of
+250 records in one call of a few points, by the ids we know, so that no listing need be paid for. What differs is put on
+the road as a hint and read like everything else.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from isthmus.cases import sql as cases
+from isthmus.db.pool import Database, Tx
+from isthmus.flows import fields, holding, trouble
+from isthmus.flows.fields import KINDS
+from isthmus.flows.road import Road
+from isthmus.inbox import sql as inbox
+from isthmus.model.event import Hint
+from isthmus.model.failure import Failure
+from isthmus.model.lane import Lane
+from isthmus.model.write import Kind
+from isthmus.outbox.pace import sql as pace
+from isthmus.outbox.proof import sql as proof
+from isthmus.records import sql as records
+from isthmus.runs.rounds import sql as rounds
+from isthmus.runs.rounds.sql import Round
+
+HELD = {"held:contact": Kind.CONTACT, "held:product": Kind.PRODUCT}
+"""What is looked at on the platform once a mapping file names properties that others may write too."""
+
+AT_ONCE = {"customer": 250, "product": 50}
+"""Records of a page: one call's ids; a product brings its variants."""
+
+PAGE = 250
+OVERLAP = 5
+PART = 0.5
+"""Of the platform's listing, as a reconciliation reads it: rows of a page, rows read again, our share of readings."""
+
+AGAIN_AFTER = timedelta(minutes=1)
+"""How long a store that could not be read is left alone."""
+
+
+def names(kinds: Sequence[str] = tuple(KINDS)) -> list[str]:
+    """What the rounds of these kinds are called, those on the platform among them."""
+    return [*(f"metafields:{kind}" for kind in kinds), *HELD]
+
+
+def due(road: Road, at: Mapping[tuple[str, str], Round], now: datetime) -> list[tuple[str, str]]:
+    """The rounds that have a page to look at now, as (store, name); what is looked at on the platform has no store."""
+    found = []
+    for (store, name), every in _wanted(road).items():
+        mark = at.get((store, name))
+        if mark is None or mark.is_due(now, every):
+            found.append((store, name))
+    return found
+
+
+def _wanted(road: Road) -> dict[tuple[str, str], timedelta | None]:
+    """Every round there should be, and how often; None for one that is made once after each change of the file."""
+    wanted: dict[tuple[str, str], timedelta | None] = {
+        ("", name): None for name, kind in HELD.items() if holding.shared(road, kind)
+    }
+    for store, shop in road.shops.items():
+        for kind, owners in KINDS.items():
+            if any(owner in shop.rules.keys for owner in owners):
+                wanted[store, f"metafields:{kind}"] = road.pace.metafields_every
+    return wanted
+
+
+def step(db: Database, road: Road) -> int:
+    """One page of the first round that has one due; how many records it looked at."""
+    with db.transaction() as tx:
+        at = rounds.rounds(tx, road.connection)
+    return next((n for store, name in due(road, at, road.clock.now()) if (n := enrich(db, road, store, name))), 0)
+
+
+def enrich(db: Database, road: Road, store: str, name: str) -> int:
+    """One page of a round; how many records it looked at, 0 where there was none to look at or it could not be read."""
+    wanted = _wanted(road)
+    if (store, name) not in wanted:
+        return 0
+    with db.transaction() as tx:
+        taken = rounds.take(tx, road.connection, store, name, road.clock.now(), wanted[store, name])
+    if taken is None:
+        return 0
+    try:
+        if name in HELD:
+            return _look_there(db, road, taken, HELD[name])
+        return _look_here(db, road, taken, name.partition(":")[2])
+    except Failure as failure:
+        now = road.clock.now()
+        with db.transaction() as tx:
+            rounds.give_back(tx, road.connection, taken, now + AGAIN_AFTER)
+            cases.touch(tx, road.connection, [trouble.sign(failure, "", store)], now)
+        return 0
+
+
+# In the shop ---------------------------------------------------------------------------------------------------------
+
+
+def _look_here(db: Database, road: Road, taken: Round, kind: str) -> int:
+    """Some customers or products: their fields as the shop has them, beside ours."""
+    shop = road.shops[taken.store]
+    with db.transaction() as tx:
+        page = records.names(tx, road.connection, kind, taken.store, taken.cursor, AT_ONCE[kind])
+        known = records.load(tx, road.connection, [(kind, taken.store, name) for name in page], road.packer)
+    ours = {key: kept.record for key, kept in known.items() if kept.record is not None}
+    told = fields.read(shop.reader, kind, ours, shop.rules)
+    changed = [key for key, record in told.items() if record != ours[key]]
+    here = [one for record in told.values() if record is not None for one in holding.fields_of(record)]
+    now = road.clock.now()
+    is_last = len(page) < AT_ONCE[kind]
+    with db.transaction() as tx:
+        cases.touch(tx, road.connection, holding.told_mistyped(shop, here), now)
+        hints = [Hint(f"poll/{kind}", f"{kind}:{key[2]}", Lane.ENRICHMENT, now) for key in changed]
+        inbox.tell(tx, road.connection, taken.store, hints, now)
+        rounds.turn(tx, road.connection, taken, None if is_last else page[-1], len(page), len(changed), now)
+        if is_last:
+            _conclude(tx, road, taken, kind, now)
+    return len(page)
+
+
+def _conclude(tx: Tx, road: Road, taken: Round, kind: str, now: datetime) -> None:
+    """A whole round saw every field: a case that it did not touch is over."""
+    rules = road.shops[taken.store].rules
+    subjects = [holding.subject(entry.owner, entry.key) for entry in rules.metafields if entry.owner in KINDS[kind]]
+    cases.resolve(
+        tx, road.connection, holding.MISTYPED, now, "enrich", subjects=subjects, store=taken.store,
+        quiet_since=taken.began_at,
+    )  # fmt: skip
+
+
+# On the platform -----------------------------------------------------------------------------------------------------
+
+
+def _look_there(db: Database, road: Road, taken: Round, kind: Kind) -> int:
+    """A page of the platform's listing, for what it holds in shared properties."""
+    offset = int(taken.cursor or 0)
+    _wait_for_a_slot(db, road)
+    asked_at = road.clock.now()
+    if kind is Kind.CONTACT:
+        page = road.platform.contacts(road.collection, offset=offset, limit=PAGE)
+    else:
+        page = road.platform.products(offset=offset, limit=PAGE)
+    found = {str(item["id"]): item for item in page if item.get("id") is not None}
+    is_last = len(page) < PAGE
+    now = road.clock.now()
+    with db.transaction() as tx:
+        n_changed = holding.see(tx, road, kind, found, asked_at, now)
+        # Pages are by offset over a set that changes meanwhile: each reads a few rows of the one before again.
+        cursor = None if is_last else str(offset + len(page) - OVERLAP)
+        rounds.turn(tx, road.connection, taken, cursor, len(page), n_changed, now)
+    return len(page)
+
+
+def _wait_for_a_slot(db: Database, road: Road) -> None:
+    """A reading of the account, behind whoever has a share of their own."""
+    slot_at: datetime | None = None
+    while slot_at is None:
+        now = road.clock.now()
+        with db.transaction() as tx:
+            is_lending = not proof.is_opting_out(tx, road.connection)
+            slot_at = pace.share(
+                tx, road.connection, "read", road.pace.read_per_second, PART, now, is_lending=is_lending
+            )
+        wait = timedelta(seconds=1 / road.pace.read_per_second) if slot_at is None else slot_at - now
+        road.clock.wait(max(0.0, wait.total_seconds()))

@@ -1,0 +1,39 @@
+"""A custom field of a shop's record, in words that are neither side's: what it is, and its value as text."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class Form(StrEnum):
+    """What a value is, whatever the shop calls its type."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    FLAG = "flag"
+    DAY = "day"
+    TIME = "time"
+    REFERENCE = "reference"
+    """Another record of the shop, as `Product/123`."""
+
+
+class Metafield(Struct, frozen=True, gc=False, omit_defaults=True):
+    """One custom field that was asked for, by namespace and key with a dot between.
+
+    A record that has no such field says so: `type` is None. A value that cannot be read as its type has no `form`.
+    """
+
+    key: str
+    type: str | None = None
+    form: Form | None = None
+    values: tuple[str, ...] = ()
+    is_list: bool = False
+
+
+def laid_over(known: Iterable[Metafield] | None, told: Iterable[Metafield] | None) -> tuple[Metafield, ...] | None:
+    """What is known of a record's fields once some were told anew; None where nothing ever was."""
+    if told is None:
+        return None if known is None else tuple(known)
+    fresh = {one.key: one for one in told}
+    return tuple(one for one in known or () if one.key not in fresh) + tuple(fresh.values())

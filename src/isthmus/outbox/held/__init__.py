@@ -1,0 +1,1 @@
+"""What the platform holds in properties that are not ours alone."""

@@ -1,0 +1,29 @@
+"""Preview a mapping file on a stored connection, with settings resolved."""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from isthmus.connections.custom import CustomField
+from isthmus.flows.preview import Preview
+from isthmus.flows.preview import preview as look
+from isthmus.runtime.app import App
+from isthmus.runtime.reconciling import PATIENCE, RESERVE
+from isthmus.runtime.rules import entries
+from isthmus.shopify.reads import Reads
+
+
+def preview(
+    app: App, name: str, fields: Sequence[CustomField], *, sample: int | None, is_plain: bool,
+    tell: Callable[[str, str, int], None],
+) -> Preview:  # fmt: skip
+    """What these custom fields would change, with readers that leave a shop's points to the road."""
+    road, connected = app.road(name), app.connected(name)
+    shops = {}
+    for n, store in enumerate(connected.config.stores):
+        shop = road.shops[store.name]
+        rules = msgspec.structs.replace(shop.rules, metafields=entries(fields))
+        reader = Reads(app.shopify(connected, n, patience=PATIENCE, reserve=RESERVE), rules.keys)
+        shops[store.name] = msgspec.structs.replace(shop, rules=rules, reader=reader)
+    then = msgspec.structs.replace(road, shops=shops)
+    return look(app.db, road, then, sample=sample, is_plain=is_plain, tell=tell)

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from sims.clock import iso
@@ -103,7 +104,8 @@ class Statements:
     def read(self, since: int = 0, limit: int = 1000, **wanted: object) -> list[dict[str, Any]]:
         """Return up to `limit` statements with a number above `since` whose fields are as `wanted`, oldest first."""
         with self._lock:
-            found = [one for one in self._ring if one.n > since]
+            first = self._ring[0].n if self._ring else 0
+            found = list(islice(self._ring, max(0, since - first + 1), None))
         chosen = (one for one in found if all(getattr(one, name) == value for name, value in wanted.items()))
         return [one.as_dict() for _, one in zip(range(limit), chosen, strict=False)]
 

@@ -17,6 +17,7 @@ from sims.clock import SimClock
 from sims.faults import Faults
 from sims.shopify import world
 from sims.shopify.app import Shopify
+from sims.shopify.state import EmailConsent, SmsConsent
 from sims.tape import Tape
 from sims.wire import Request
 
@@ -126,6 +127,36 @@ class Replay:
         if isinstance(value, dict):
             return {key: self._translated(each) for key, each in value.items()}
         return [self._translated(each) for each in value] if isinstance(value, list) else value
+
+
+def revive(replay: Replay, shown: dict[str, Any]) -> None:
+    """Give a captured customer, as it was answered when it was made, to the simulated shop, as somebody new."""
+    store, taken = replay.shopify.world.store("uk"), set(replay.names.values())
+    one = next(each for each in store.customers.values() if f"gid://shopify/Customer/{each.id}" not in taken)
+    store.unindex_customer(one)
+    one.first_name, one.last_name, one.email = shown["firstName"], shown["lastName"], shown["email"]
+    one.phone = (shown["defaultPhoneNumber"] or {}).get("phoneNumber")
+    one.note, one.tags, one.state = shown.get("note"), list(shown.get("tags") or []), "DISABLED"
+    one.addresses, one.default_address, one.metafields, one.locale = [], None, [], "en"
+    one.verified_email, one.tax_exempt = True, False
+    one.email_consent, one.sms_consent = EmailConsent(), SmsConsent()
+    one.created_at = one.updated_at = replay.clock.now()
+    store.index_customer(one)
+    replay.names[shown["id"]] = f"gid://shopify/Customer/{one.id}"
+
+
+def bare(body: dict[str, Any]) -> dict[str, Any]:
+    """An answer without its price, and without where in a document of another text an error stands."""
+    told = {key: body[key] for key in ("data", "errors") if key in body}
+    for error in told.get("errors", []):
+        error.pop("locations", None)
+    return told
+
+
+def price(body: dict[str, Any]) -> tuple[int, int] | None:
+    """What an answer says that it asked for and that it was charged; None where it says nothing of it."""
+    cost = (body.get("extensions") or {}).get("cost")
+    return None if cost is None else (cost["requestedQueryCost"], cost["actualQueryCost"])
 
 
 def document_of(call: Call) -> str | None:

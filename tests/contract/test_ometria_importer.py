@@ -46,6 +46,22 @@ def test_its_consent_never_overrides_a_forced_listing() -> None:
     assert account.profile("a1@example.com")["marketing_optin"] == "EXPLICITLY_OPTEDOUT"
 
 
+def test_one_listing_of_its_that_is_opted_out_keeps_a_person_out_beside_ours() -> None:
+    """support.ometria.com/hc/en-gb/articles/9881943263389; what it writes is nobody's own word at that moment"""
+    account = OmetriaAccount(native_importer=True)
+    account.settled(contact(1, marketing_optin="EXPLICITLY_OPTEDIN"))
+    gone = ShopCustomer("1", "a1@example.com", subscribed=False)
+    import_customers(account.platform.account, [gone], "uk:", account.clock.now())
+    assert account.profile("a1@example.com")["marketing_optin"] == "EXPLICITLY_OPTEDOUT"
+    assert account.get("/v2/unsubscribes") == []
+    said = account.platform.statements
+    assert said.of("a1@example.com") == []
+    assert [one.way for one in said.of("a1@example.com", is_people_only=False)] == ["api", "importer"]
+    account.settled(contact(1, marketing_optin="EXPLICITLY_OPTEDIN", **{"@force_optin": True}))
+    import_customers(account.platform.account, [gone], "uk:", account.clock.now())
+    assert account.profile("a1@example.com")["marketing_optin"] == "EXPLICITLY_OPTEDIN"  # the trap
+
+
 @pytest.mark.parametrize(
     ("switched", "own"),
     [
@@ -95,6 +111,8 @@ def test_it_runs_beside_everybody_and_takes_opt_outs_back_to_the_shop() -> None:
     clock.advance(301)
     town.tick()
     assert fan.email_consent.state == "UNSUBSCRIBED"
+    ways = [(one.side, one.way) for one in town.statements.of(fan.email or "", is_people_only=False)]
+    assert ways[-2:] == [("ometria", "preferences_centre"), ("shopify", "native_unsubscriptions")]
 
 
 def test_an_agencys_script_marks_orders_and_makes_its_own() -> None:

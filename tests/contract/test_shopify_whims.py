@@ -3,74 +3,19 @@
 community.shopify.dev/t/258300: a write was answered UNSUBSCRIBED and read SUBSCRIBED three seconds later.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
+from shopify_shop import AT, SAID_AT, Shop
 
-from isthmus.kit.clock import FrozenClock
 from isthmus.model.consent import Channel
-from isthmus.shopify.client import Credentials, Shopify
-from isthmus.shopify.consent import Consents, Outcome, Wish
+from isthmus.shopify.consent import Outcome, Wish
 from isthmus.shopify.parse import consent_webhook
-from isthmus.shopify.reads import Reads
-from shopify_wire import Wire
-from sims.clock import SimClock, iso
-from sims.neighbourhood import Neighbourhood, Sizes
-from sims.shopify.state import Customer, EmailConsent, SmsConsent
+from sims.clock import iso
+from sims.shopify.state import EmailConsent
 
-AT = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 OUT, IN = "UNSUBSCRIBED", "SUBSCRIBED"
 EMAIL, SMS = Channel.EMAIL, Channel.SMS
-SAID_AT = AT - timedelta(days=3)
-
-
-class Shop:
-    """One simulated shop with webhooks, our client before it, and clocks that move together."""
-
-    def __init__(self) -> None:
-        self.sim_clock = SimClock(AT, rate=0)
-        self.clock = FrozenClock(AT, on_wait=self.sim_clock.advance)
-        self.town = Neighbourhood(self.sim_clock, 5, Sizes(customers=40, orders=0, products=2))
-        self.store = self.town.store("uk")
-        self.town.subscribe(
-            "uk", "https://hooks.example.com",
-            ["customers_email_marketing_consent/update", "customers_marketing_consent/update", "customers/update"],
-        )  # fmt: skip
-        shop = self.store.shop
-        client = Shopify(
-            f"https://{shop.domain}", "2026-10", Credentials(shop.client_id, shop.client_secret), self.clock,
-            transport=Wire(self.town.shopify),
-        )  # fmt: skip
-        self.consents, self.reads = Consents(client, self.clock), Reads(client)
-
-    def fan(self, channel: Channel = EMAIL) -> Customer:
-        """Somebody who subscribed some days ago."""
-        people = self.store.customers.values()
-        one = next(each for each in people if (each.email if channel is EMAIL else each.phone))
-        one.email_consent = EmailConsent(IN, "SINGLE_OPT_IN", SAID_AT)
-        one.sms_consent = SmsConsent(IN, "SINGLE_OPT_IN", SAID_AT, "SHOPIFY")
-        return one
-
-    def wait(self, seconds: float) -> None:
-        self.clock.advance(seconds)
-        self.sim_clock.advance(seconds)
-
-    def state(self, one: Customer, channel: Channel = EMAIL) -> str | None:
-        found = self.reads.customers([one.id])[one.id]
-        assert found is not None
-        consent = found.email_consent if channel is EMAIL else found.sms_consent
-        return None if consent is None else consent.state
-
-    def webhooks(self) -> list[tuple[str, bytes]]:
-        """Everything the shop told since it was last asked: topic and body."""
-        told: list[tuple[str, bytes]] = []
-
-        def keep(_: str, headers: dict[str, str], body: bytes) -> int:
-            told.append(({name.lower(): value for name, value in headers.items()}["x-shopify-topic"], body))
-            return 200
-
-        self.town.deliver(keep)
-        return told
 
 
 @pytest.fixture

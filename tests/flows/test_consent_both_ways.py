@@ -31,7 +31,7 @@ def test_an_unsubscription_in_ometria_reaches_the_shop(play: Both) -> None:
     assert next(row["source"] for row in ledger(play) if row["state"] == "UNSUBSCRIBED") == "ometria.unsubscribes"
 
 
-def test_the_echo_of_our_own_write_pushes_nothing(play: Both) -> None:
+def test_f41_the_echo_of_our_own_write_pushes_nothing(play: Both) -> None:
     """F41: the shop tells us what we told it."""
     who = subscriber(play)
     play.leaves("ada@example.com")
@@ -72,7 +72,7 @@ def test_a_resubscription_seen_only_as_a_changed_profile_changes_neither_side(pl
     assert (case["subject"], case["store"]) == (f"customer:{who.id}", "uk")
 
 
-def test_a_later_opt_in_at_the_checkout_does_not_overrule_the_preference_centre_and_says_why(play: Both) -> None:
+def test_f06_a_later_opt_in_at_the_checkout_does_not_overrule_the_preference_centre_and_says_why(play: Both) -> None:
     """F06, F08: the opt-in stands, is not forced, and the contact that blocks it is named."""
     who = subscriber(play)
     play.leaves("ada@example.com")
@@ -100,7 +100,7 @@ def test_a_checkout_box_older_than_the_opt_out_is_refused_and_written_back(play:
     assert play.mailable("ada@example.com") == OUT
 
 
-def test_a_guest_of_whom_no_shop_knows_is_remembered(play: Both) -> None:
+def test_f05_a_guest_of_whom_no_shop_knows_is_remembered(play: Both) -> None:
     """F05: a local suppression that blocks the next checkout's opt-in until that is later and proven."""
     play.orders(email="guest@example.com")
     play.rest()

@@ -107,6 +107,20 @@ def test_f89_scopes_that_were_silently_reduced_are_found_and_so_is_their_return(
     assert play.open_codes() == []
 
 
+def test_an_app_that_may_not_write_consent_is_told_of_and_nothing_else_stops(play: Governed) -> None:
+    play.sims.faults.set({"shopify.dropped_scopes": "write_customers"})
+    play.look()
+    cases = play.cases("storefront.scope_missing")
+    assert {case["store"] for case in cases} == {"uk", "int"}
+    assert cases[0]["detail"].startswith("write_customers: without it opt-outs")
+    play.person("ada@example.com", "SUBSCRIBED")
+    play.come_to_rest()
+    assert play.mailable("ada@example.com") == "EXPLICITLY_OPTEDIN"
+    play.sims.faults.set({"shopify.dropped_scopes": ""})
+    play.look()
+    assert play.cases("storefront.scope_missing") == []
+
+
 def test_f88_customer_data_that_is_no_longer_given_is_found(play: Governed) -> None:
     """F88: approval for protected customer data is missing, and every address is null."""
     for _ in range(10):

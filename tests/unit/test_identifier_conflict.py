@@ -16,7 +16,11 @@ ADA = Asked("uk:1", frozenset({"uk:1", "int:4"}), "ada@example.com", "+447911123
         ([Holder("p1", "ada@example.com", None, None)], set(), ()),
         ([Holder("p1", "ada@example.com", None, "web-7")], set(), ()),
         ([Holder("p1", "ada@example.com", None, "uk:9")], {"uk:9"}, ("email",)),
-        ([Holder("p1", "ada@old.example", None, "uk:1"), Holder("p2", "ada@example.com", None, "web-7")], set(), ("email",)),
+        (
+            [Holder("p1", "ada@old.example", None, "uk:1"), Holder("p2", "ada@example.com", None, "web-7")],
+            set(),
+            ("email",),
+        ),
         ([Holder("p1", "b@example.com", "+447911123456", "uk:9")], {"uk:9"}, ("phone",)),
         ([Holder("p1", "ada@example.com", "+447911123456", "uk:9")], {"uk:9"}, ("email", "phone")),
     ],

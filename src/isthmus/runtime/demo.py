@@ -48,8 +48,13 @@ FAULTS: Mapping[str, object] = {
     "ometria.p502": 0.04,
     "ometria.p_timeout_after_accept": 0.03,
     "ometria.hang_seconds": 7.0,
+    "ometria.p_unsubscribe": 0.03,
+    "ometria.p_unlisted": 0.01,
+    "ometria.p_resubscribe": 0.01,
+    "shopify.p_change_of_mind": 0.03,
+    "shopify.p_consent_reverts": 0.05,
 }
-"""What goes wrong while the shops are alive."""
+"""What goes wrong, and what people think again of, while the shops are alive."""
 
 SETTLE_WITHIN = 180.0
 """Seconds after the last event that both sides may take to come to rest before the demonstration calls it a failure."""

@@ -68,6 +68,10 @@ TYPES = {
 FIELDS = {
     ("Mutation", "customerEmailMarketingConsentUpdate"): "`write_customers` access scope.",
     ("Mutation", "customerSmsMarketingConsentUpdate"): "`write_customers` access scope.",
+    # The words of these three are ASSUMED.
+    ("Mutation", "customerMerge"): "`write_customer_merge` access scope.",
+    ("QueryRoot", "customerMergePreview"): "`read_customer_merge` access scope.",
+    ("QueryRoot", "customerMergeJobStatus"): "`read_customer_merge` access scope.",
     ("QueryRoot", "abandonedCheckoutsCount"): _CHECKOUTS,
     ("QueryRoot", "customersCount"): _CUSTOMERS,
     ("QueryRoot", "ordersCount"): _ORDERS,

@@ -21,6 +21,7 @@ from sims.shopify.answer import Library, answer
 from sims.shopify.bulk.operations import Bulk
 from sims.shopify.bulk.output import PATH as OUTPUTS
 from sims.shopify.events import Event
+from sims.shopify.merges import KNOBS as MERGES
 from sims.shopify.run import Run
 from sims.shopify.sorting import Sorting
 from sims.shopify.state import Shop, Store, World
@@ -28,7 +29,6 @@ from sims.shopify.throttle import Bucket
 from sims.shopify.views.shop import app_number
 from sims.shopify.views.sight import Sight
 from sims.shopify.whims import KNOBS as WHIMS
-from sims.shopify.whims import Whims
 from sims.tape import Tape
 from sims.wire import Request, Response, json_response, timeout_response
 
@@ -39,6 +39,7 @@ GRAPHQL = re.compile(r"/admin/api/([^/]+)/graphql\.json|/admin/api/graphql\.json
 KNOBS: dict[str, Any] = {
     "shopify.shop_status": 0,
     "shopify.dropped_scopes": "",
+    "shopify.extra_scopes": "",
     "shopify.search_lag": 0.0,
     "shopify.throttle": 0.0,
     "shopify.unlimited": False,
@@ -52,7 +53,8 @@ KNOBS: dict[str, Any] = {
 """Faults of this side and their off values.
 
 shop_status: answer everything with 402 (frozen), 404 (gone), 423 (locked) or another status · dropped_scopes: scopes
-taken away, comma-separated; without write_… its read_… stays · search_lag: seconds that search trails behind ·
+taken away, comma-separated; without write_… its read_… stays · extra_scopes: more than
+the app asks for (write_customer_merge) · search_lag: seconds that search trails behind ·
 throttle, error (502), timeout (not done), timeout_after (done, but never answered), internal_error (a GraphQL error):
 probabilities per call · timeout_for: seconds a caller is left hanging · unlimited: points do not run out, for a
 checker of a large shop · p_change_of_mind: chance per thing that happens that somebody also subscribes or
@@ -94,7 +96,7 @@ class Shopify:
         self._buckets: dict[str, Bucket] = {}
         self.bulk = Bulk(world, faults, self.library.schema, self._emit)
         self._sortings: dict[tuple[str, str, str], Sorting] = {}
-        faults.declare({**KNOBS, **WHIMS, "shopify.insecure_callbacks": insecure_callbacks})
+        faults.declare({**KNOBS, **WHIMS, **MERGES, "shopify.insecure_callbacks": insecure_callbacks})
 
     def handle(self, request: Request) -> Response:
         """Answer one request."""
@@ -134,7 +136,8 @@ class Shopify:
         dropped = {each.strip() for each in self.faults.get("shopify.dropped_scopes").split(",")}
         left = {each.replace("write_", "read_", 1) for each in access.GRANTED if each in dropped}
         dropped |= {each.replace("read_", "write_", 1) for each in dropped}
-        return frozenset(each for each in (*access.GRANTED, *left) if each not in dropped)
+        extra = {each.strip() for each in self.faults.get("shopify.extra_scopes").split(",") if each.strip()}
+        return frozenset(each for each in (*access.GRANTED, *left, *extra) if each not in dropped)
 
     def _address(self, request: Request) -> tuple[Store | None, str]:
         first, _, rest = request.path.lstrip("/").partition("/")
@@ -208,7 +211,7 @@ class Shopify:
             version=version,
             bulk=self.bulk,
             base=_base(request),
-            whims=Whims(self.faults),
+            faults=self.faults,
         )
 
     def _bucket(self, shop: Shop) -> Bucket:

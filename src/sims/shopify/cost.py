@@ -49,7 +49,10 @@ FREE = frozenset(
         "PageInfo",
     }
 )
-"""Object types that cost nothing; error types cost nothing either."""
+"""Object types that cost nothing; error types cost nothing either, but for those below."""
+
+PRICED_ERRORS = frozenset({"CustomerMergeError"})
+"""Error types that cost like any other object (captured)."""
 
 MANUAL = {("Customer", "defaultAddress"): 0, ("StoreCreditAccount", "balance"): 5}
 """Fields with a price of their own."""
@@ -78,8 +81,11 @@ class Price:
         return self._root(operation, None)
 
     def actual(self, operation: OperationDefinitionNode, data: Shape) -> int:
-        """Return the points kept once `data` came back; never more than was requested."""
-        return self.requested(operation) if data is None else self._root(operation, data)
+        """Return the points kept once `data` came back; never more than was requested.
+
+        An answer of nothing at all is charged like one whose root fields are null (captured).
+        """
+        return self._root(operation, {} if data is None else data)
 
     def _root(self, operation: OperationDefinitionNode, data: Shape) -> int:
         root = self._schema.get_root_type(operation.operation)
@@ -135,7 +141,8 @@ class Price:
             return 0
         part = None if data is None else data.get(_key(node))
         if named.name.endswith("Connection"):
-            return self._connection(node, named, part)
+            is_gone = data is not None and part is None
+            return CONNECTION if is_gone else self._connection(node, named, part)
         if data is not None and not part:
             return OBJECT
         return OBJECT + self._selection(node.selection_set, named, part)
@@ -223,4 +230,4 @@ def _key(node: FieldNode) -> str:
 
 
 def _is_error(name: str) -> bool:
-    return name.endswith(("Error", "Errors"))
+    return name.endswith(("Error", "Errors")) and name not in PRICED_ERRORS

@@ -19,6 +19,7 @@ from sims.statements import Statements
 
 if TYPE_CHECKING:
     from sims.shopify.baskets import Checkout
+    from sims.shopify.merges import Merge
 
 ZERO = Decimal("0.00")
 SECOND = timedelta(seconds=1)
@@ -157,6 +158,7 @@ class Customer:
     last_order_id: int | None = None
     metafields: list[Metafield] = field(default_factory=list)
     tax_exempt: bool = False
+    merge_blockers: tuple[str, ...] = ()  # of CustomerMergeErrorFieldType
     merged_into: int | None = None  # set on a merge loser; the record then lives in Store.gone_customers only
     human: int = 0  # whose account this really is, by the id of that human's first account; 0: nobody else's
 
@@ -634,6 +636,7 @@ class World:
     same_second: bool = False  # let two changes to one record carry the same updated_at
     building: bool = False  # while history is laid down, customers are summed once at the end
     transactions_in_shop_money: bool = False  # in REST bodies; else in the currency the customer paid
+    merges: dict[str, Merge] = field(default_factory=dict)  # asked for by API, by job
     later: Later = field(default_factory=Later)  # what the shops do by themselves
     merge_touches_orders: bool = True  # whether a merge bumps the loser's orders is not documented
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import replace
 from datetime import datetime
 
 from sims.shopify import money
+from sims.shopify.deeds.choice import Choice, choose
+from sims.shopify.deeds.choice import winner as winner
 from sims.shopify.events import Event
 from sims.shopify.state import ZERO, Customer, EmailConsent, SmsConsent, Store, World
 
@@ -138,16 +141,31 @@ def leave(store: Store, customer: Customer) -> list[Event]:
     return [_event(store, "customers/delete", customer)]
 
 
-def merge(world: World, store: Store, kept: Customer, lost: Customer, at: datetime) -> list[Event]:
+def merge(
+    world: World,
+    store: Store,
+    kept: Customer,
+    lost: Customer,
+    at: datetime,
+    *,
+    choice: Choice | None = None,
+    job: str | None = None,
+) -> list[Event]:
     """Fold one customer into another: tags and notes joined, orders moved; the loser reads null (seen live)."""
+    chosen = choice or choose(kept, lost)
     store.drop_customer(lost)
     lost.merged_into = kept.id
-    kept.note = " ".join(note for note in (kept.note, lost.note) if note) or None
-    if not kept.phone and lost.phone:
+    kept.first_name, kept.last_name, kept.note = chosen.first_name, chosen.last_name, chosen.note
+    if chosen.phone_of is lost and lost.phone:
         store.unindex_customer(kept)
         kept.phone, kept.sms_consent = lost.phone, replace(lost.sms_consent)
         store.index_customer(kept)
-    detail = {"deleted": lost.id, "job": world.next_id()}
+    kept.addresses = [*kept.addresses, *lost.addresses]
+    kept.default_address = chosen.default_address
+    held = {(one.namespace, one.key) for one in kept.metafields}
+    kept.metafields = [*kept.metafields, *(one for one in lost.metafields if (one.namespace, one.key) not in held)]
+    number = world.next_id()
+    detail = {"deleted": lost.id, "job": job or str(uuid.uuid5(uuid.NAMESPACE_URL, f"merge {world.seed} {number}"))}
     events = [Event(store.shop.domain, "customers/merge", kept.id, detail=detail)]
     moved = store.orders_of.pop(lost.id, [])
     store.orders_of[kept.id] = sorted([*store.orders_of.get(kept.id, []), *moved])
@@ -158,7 +176,7 @@ def merge(world: World, store: Store, kept: Customer, lost: Customer, at: dateti
             if world.merge_touches_orders:
                 world.touch(store, order, at)
                 events.append(Event(store.shop.domain, "orders/updated", order.id))
-    events += tag(world, store, kept, [*kept.tags, *lost.tags], at) or update(world, store, kept, at)
+    events += tag(world, store, kept, list(chosen.tags), at) or update(world, store, kept, at)
     return events + summarise(world, store, kept, at)
 
 
@@ -184,18 +202,6 @@ def heard(
         is_own_write=is_own_write,
         heard_at=heard_at,
     )
-
-
-def winner(one: Customer, two: Customer) -> tuple[Customer, Customer]:
-    """Say who is kept and who is lost (rules in the description of the customerMerge mutation)."""
-    if bool(one.email) != bool(two.email):
-        return (one, two) if one.email else (two, one)
-    if not one.email:
-        return two, one
-    if (one.state == "ENABLED") != (two.state == "ENABLED"):
-        return (one, two) if one.state == "ENABLED" else (two, one)
-    ranks = [each.email_consent.state in ("SUBSCRIBED", "PENDING") for each in (one, two)]
-    return (one, two) if ranks[0] and not ranks[1] else (two, one)
 
 
 def _event(store: Store, topic: str, customer: Customer) -> Event:

@@ -75,10 +75,11 @@ def _deleted(seen: Scene) -> dict[str, Any]:
 
 
 def _merged(seen: Scene) -> dict[str, Any]:
+    job = seen.event.detail.get("job")
     return {
         "admin_graphql_api_customer_kept_id": gid("Customer", seen.event.id),
         "admin_graphql_api_customer_deleted_id": gid("Customer", seen.event.detail["deleted"]),
-        "admin_graphql_api_job_id": gid("Job", seen.event.detail["job"]) if "job" in seen.event.detail else None,
+        "admin_graphql_api_job_id": f"gid://shopify/Job/{job}" if job else None,
         "status": seen.event.detail.get("status", "completed"),
         "errors": seen.event.detail.get("errors", []),
     }

@@ -10,6 +10,7 @@ from sims.shopify.pages import Page, whole
 from sims.shopify.state import Customer as Record
 from sims.shopify.state import Order as OrderRecord
 from sims.shopify.state import SmsConsent
+from sims.shopify.views import merge_jobs
 from sims.shopify.views import orders as order_views
 from sims.shopify.views.metafields import WithMetafields
 from sims.shopify.views.plain import MailingAddress, dated, full_name, identified, maybe, money, numbered, own
@@ -99,12 +100,18 @@ class Customer(WithMetafields):
     verified_email = own("verified_email")
     locale = own("locale")
     tax_exempt = own("tax_exempt")
+    tax_exemptions = property(lambda _: [])
+    data_sale_opt_out = property(lambda _: False)
     number_of_orders = property(lambda self: str(self.record.number_of_orders))
 
     @property
     def display_name(self) -> str:
         one = self.record
         return full_name(one.first_name, one.last_name) or one.email or one.phone or ""
+
+    @property
+    def can_delete(self) -> bool:
+        return not any(True for _ in self.sight.store.orders_by(self.record.id))
 
     @property
     def amount_spent(self) -> dict[str, Any]:
@@ -142,7 +149,7 @@ class Customer(WithMetafields):
 
     @property
     def mergeable(self) -> dict[str, Any]:
-        return {"isMergeable": True, "reason": None, "errorFields": []}
+        return merge_jobs.mergeable(self.sight, self.record)
 
     @property
     def email_marketing_consent(self) -> dict[str, Any] | None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from sims.shopify import consent, subscriptions
+from sims.shopify import consent, merges, subscriptions
 from sims.shopify.bulk.record import Operation
-from sims.shopify.state import Subscription
+from sims.shopify.schema import snake
+from sims.shopify.state import Subscription, gid
+from sims.shopify.views import merge_jobs
 from sims.shopify.views.bulk import BulkOperation
 from sims.shopify.views.customers import Customer
 from sims.shopify.views.query import split
 from sims.shopify.views.sight import Sight
 from sims.shopify.views.subscriptions import WebhookSubscription
+from sims.shopify.whims import Whims
 
 
 class Mutation:
@@ -90,10 +93,23 @@ class Mutation:
     def _consent(self, write: Any, given: Mapping[str, Any], part: str) -> dict[str, Any]:
         sight = self.sight
         record = sight.store.customers.get(split(given["customerId"])[1])
-        written: consent.Written = write(sight.world, sight.store, record, given[part], sight.now, sight.whims)
+        whims = None if sight.faults is None else Whims(sight.faults)
+        written: consent.Written = write(sight.world, sight.store, record, given[part], sight.now, whims)
         sight.emit(written.events)
         shown_customer = None if written.customer is None else Customer(sight, written.customer)
         return {"customer": shown_customer, "userErrors": written.complaints}
+
+    def customer_merge(
+        self, customer_one_id: str, customer_two_id: str, override_fields: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        sight, override = self.sight, {snake(name): value for name, value in (override_fields or {}).items()}
+        asked = merges.request(
+            sight.world, sight.store, customer_one_id, customer_two_id, override, sight.now, sight.faults
+        )
+        if isinstance(asked, merges.Complaint):
+            return {"resultingCustomerId": None, "job": None, "userErrors": [asked.as_dict()]}
+        kept = gid("Customer", asked.choice.kept.id)
+        return {"resultingCustomerId": kept, "job": merge_jobs.job(asked), "userErrors": []}
 
     def _create(self, topic: str, wish: Mapping[str, Any], field: str) -> dict[str, Any]:
         number = self.sight.world.next_id()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Protocol, TypeVar
 
-from sims.shopify import subscriptions
+from sims.shopify import merges, subscriptions
 from sims.shopify.baskets import Checkout as CheckoutRecord
 from sims.shopify.bulk.record import Operation as OperationRecord
 from sims.shopify.filters import (
@@ -20,6 +20,7 @@ from sims.shopify.filters import (
 )
 from sims.shopify.pages import Page
 from sims.shopify.run import Refusal
+from sims.shopify.schema import snake
 from sims.shopify.search import Field
 from sims.shopify.state import Customer as CustomerRecord
 from sims.shopify.state import Order as OrderRecord
@@ -27,8 +28,9 @@ from sims.shopify.state import Product as ProductRecord
 from sims.shopify.state import Subscription as SubscriptionRecord
 from sims.shopify.state import Variant as VariantRecord
 from sims.shopify.views import bulk as bulk_views
-from sims.shopify.views import catalogue, checkouts, fulfilments, metafields, plain, refunds
+from sims.shopify.views import catalogue, checkouts, fulfilments, merge_jobs, metafields, plain, refunds
 from sims.shopify.views import customers as customer_views
+from sims.shopify.views import merges as merge_views
 from sims.shopify.views import orders as order_views
 from sims.shopify.views import returns as return_views
 from sims.shopify.views import shop as shop_views
@@ -89,6 +91,21 @@ class QueryRoot:
         number = store.by_email.get(email.strip().lower()) if email is not None else store.by_phone.get(phone or "")
         record = store.customers.get(number) if number is not None else None
         return None if record is None else self._customer(record)
+
+    def customer_merge_preview(
+        self, customer_one_id: str, customer_two_id: str, override_fields: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        sight, override = self.sight, {snake(name): value for name, value in (override_fields or {}).items()}
+        chosen = merges.preview(sight.store, customer_one_id, customer_two_id, override)
+        return merge_views.preview(sight, chosen)
+
+    def customer_merge_job_status(self, job_id: str) -> dict[str, Any] | None:
+        merge = self._merge(job_id)
+        return None if merge is None else merge_jobs.request(self.sight, merge)
+
+    def job(self, id: str) -> dict[str, Any] | None:  # noqa: A002
+        merge = self._merge(id)
+        return None if merge is None else merge_jobs.job(merge)
 
     def customers(self, query: str | None = None, sort_key: str = "ID", **asked: Any) -> Page:
         records = self.sight.store.customers
@@ -251,6 +268,10 @@ class QueryRoot:
 
     def _subscriptions(self) -> list[SubscriptionRecord]:
         return [each for each in self.sight.store.subscriptions.values() if each.owner == "api"]
+
+    def _merge(self, gid: str) -> merges.Merge | None:
+        found = self.sight.world.merges.get(gid.removeprefix("gid://shopify/Job/"))
+        return found if found is not None and found.shop == self.sight.store.shop.domain else None
 
     def _operations(self) -> list[OperationRecord]:
         bulk = self.sight.bulk

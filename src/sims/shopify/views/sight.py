@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from sims.faults import Faults
 from sims.shopify import search
 from sims.shopify.events import Event
 from sims.shopify.filters import SORTS, words
@@ -17,7 +18,6 @@ from sims.shopify.search import Field, Search
 from sims.shopify.sorting import STEADY, Sorting, in_order
 from sims.shopify.state import Order, Store, World
 from sims.shopify.versions import OLDEST
-from sims.shopify.whims import Whims
 
 if TYPE_CHECKING:
     from sims.shopify.bulk.operations import Bulk
@@ -32,8 +32,8 @@ class Sight:
 
     `lag` is how far search trails behind, `emit` carries events away.
 
-    `bulk` keeps the operations of every store; `base` is the address the request was sent to; `whims` are what the shop
-    does to consent that is written to it.
+    `bulk` keeps the operations of every store; `base` is the address the request was sent to; `faults` are
+    the knobs that writes meet.
     """
 
     world: World
@@ -51,7 +51,7 @@ class Sight:
     version: str = OLDEST
     bulk: Bulk | None = None
     base: str = ""
-    whims: Whims | None = None
+    faults: Faults | None = None
 
     def find(
         self,

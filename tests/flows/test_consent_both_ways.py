@@ -8,6 +8,7 @@ import pytest
 
 from isthmus.consent.policy import Policy
 from isthmus.db.pool import Database
+from sims.ometria import unsubscribes as centre
 from sims.shopify.deeds import people
 from talking import IN, OUT, Both, subscriber
 
@@ -21,7 +22,7 @@ def ledger(play: Both) -> list[dict[str, Any]]:
     return play.rows("SELECT * FROM consent_claim ORDER BY id")
 
 
-def test_an_unsubscription_in_ometria_reaches_the_shop(play: Both) -> None:
+def test_f19_an_unsubscription_in_ometria_silences_everywhere(play: Both) -> None:
     who = subscriber(play)
     play.leaves("ada@example.com")
     play.rest()
@@ -86,6 +87,23 @@ def test_f06_a_later_opt_in_at_the_checkout_does_not_overrule_the_preference_cen
     assert play.mailable("ada@example.com") == OUT
     (case,) = play.cases("consent.blocked_by_listing")
     assert "preference_centre/" in case["detail"]
+
+
+def test_f08_an_old_contact_of_an_upload_that_keeps_somebody_out_is_named(play: Both) -> None:
+    """F08: they really subscribed again; nothing is silently without effect."""
+    who = subscriber(play)
+    account = play.sims.ometria.account
+    person = centre.find(account, email="ada@example.com")
+    centre.say_elsewhere(account, person, play.sim_clock.now(), "csv", is_in=False)
+    play.rest()
+    assert who.email_consent.state == "UNSUBSCRIBED"
+    play.pass_time(60)
+    play.says(who, "SUBSCRIBED")
+    play.rest()
+    assert play.mailable("ada@example.com") == OUT
+    (case,) = play.cases("consent.blocked_by_listing")
+    assert case["detail"].startswith("by the contact csv_upload/")
+    assert case["owner"] == "platform team"
 
 
 def test_a_checkout_box_older_than_the_opt_out_is_refused_and_written_back(play: Both) -> None:

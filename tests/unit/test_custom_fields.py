@@ -29,7 +29,7 @@ TEXT, LIST = "single_line_text_field", "list.single_line_text_field"
 def rules(*entries: Entry, **more: Any) -> Rules:
     base: dict[str, Any] = {
         "store": "uk", "namespace": "uk:", "domain": "acme-uk.myshopify.com", "currency": "GBP",
-        "contact_properties": frozenset({"tags"}),
+        "contact_properties": frozenset({"tags"}), "hold_for": {},
     }  # fmt: skip
     return Rules(metafields=entries, **(base | more))
 

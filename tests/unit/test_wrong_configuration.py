@@ -75,6 +75,7 @@ def complaint(which: str, whole: dict[str, Any], folder: Path) -> str | None:
     """The one line said about a file, None where it is fine. Anything but a ConfigError is a bug."""
     path = folder / f"{which}.toml"
     path.write_text(written(whole), encoding="utf-8")
+    (folder / "acme.mapping.toml").write_text(MAPPING, encoding="utf-8")
     try:
         load(path) if which == "isthmus" else file.read(path)
     except ConfigError as error:
@@ -84,6 +85,14 @@ def complaint(which: str, whole: dict[str, Any], folder: Path) -> str | None:
         return told.line
     return None
 
+
+MAPPING = """[[metafields]]
+owner = "customer"
+namespace = "custom"
+key = "skin_type"
+type = "single_line_text_field"
+property = "skin_type"
+"""
 
 FILES = [("isthmus", SETTINGS), ("acme", CONNECTION)]
 EVERY = [(which, whole, at) for which, whole in FILES for at in places(whole)]

@@ -25,8 +25,20 @@ def read(path: Path) -> ConnectionConfig:
             f"{path.name}: mapping.file: there are [[mapping.metafields]] here too; keep one of the two", "mapping.file"
         )
     absolute = (path.parent / config.mapping.file).resolve()
+    if not _is_there(absolute):
+        raise ConfigError(
+            f"{path.name}: mapping.file: there is no file of that name beside it; write it, or leave the key out",
+            "mapping.file",
+        )
     fields = mapping_file.read(absolute)
     return config.model_copy(update={"mapping": config.mapping.model_copy(update={"metafields": fields})})
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that no file can have
+        return False
 
 
 def parsed(data: dict[str, Any], source: str) -> ConnectionConfig:

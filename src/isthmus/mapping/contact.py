@@ -36,7 +36,7 @@ def contact(
     lane: Lane,
     *,
     worth: Worth,
-    hold: Hold | None,
+    hold: Hold | None = None,
     email_consent: Consent | None,
     sms_consent: Consent | None,
     was_opted_in: bool,

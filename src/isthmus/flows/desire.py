@@ -16,6 +16,7 @@ from isthmus.flows.consent.standing import Standings
 from isthmus.flows.holding import Helds
 from isthmus.flows.road import Road, Shop
 from isthmus.flows.takeover import adopt
+from isthmus.identity import resolve
 from isthmus.identity.conflict import Held
 from isthmus.identity.match import People
 from isthmus.kit.email import normalise
@@ -264,12 +265,10 @@ def _lane(change: Change, customer: Customer) -> Lane:
 
 
 def person_of(shop: Shop, placed: Order, who: People) -> str | None:
-    """The surviving id of an order's owner: by customer, else for a guest by address, else nobody we know."""
-    if placed.customer_id is not None:
-        own = f"{shop.rules.namespace}{placed.customer_id}"
-        return who.by_customer.get((shop.name, placed.customer_id), own)
-    email = normalise(placed.email)
-    return who.by_email.get(email) if email else None
+    """The surviving id of an order's owner (identity/resolve.py has the policy); None for nobody we know."""
+    return resolve.owner(
+        shop.name, shop.rules.namespace, placed.customer_id, normalise(placed.email), placed.phone, who
+    ).person
 
 
 def _contact_id(road: Road, change: Change) -> str:

@@ -267,3 +267,12 @@ def cases(tx: Tx, connection: str, subjects: list[str]) -> list[Row]:
            FROM cases WHERE connection = %s AND subject = ANY(%s) AND subject <> '' ORDER BY first_at, id""",
         (connection, subjects),
     )
+
+
+def merges(tx: Tx, connection: str, contacts: list[str]) -> list[Row]:
+    """What the book of merges says of these contacts."""
+    return tx.fetch_all(
+        """SELECT at, survivor, loser, merge, what, by, detail FROM merge_said
+           WHERE connection = %(connection)s AND (survivor = ANY(%(ids)s) OR loser = ANY(%(ids)s)) ORDER BY id""",
+        {"connection": connection, "ids": contacts},
+    )

@@ -16,7 +16,7 @@ from isthmus.kit.pack import Packer
 from isthmus.model.consent import Channel
 from isthmus.model.customer import Customer
 from isthmus.model.lane import Lane
-from isthmus.ops import sql
+from isthmus.ops import sql, whose
 from isthmus.records import sql as canonical
 
 LIMIT = 500
@@ -34,7 +34,8 @@ class About(Struct, frozen=True, kw_only=True):
 
 
 class Entry(Struct, frozen=True):
-    """One thing that happened. `what` is event, record, consent, write, push or case; `said` what came of it."""
+    """One thing that happened. `what` is event, record, owner, merge, consent, write, push or case; `said` what came of
+    it."""
 
     at: datetime
     what: str
@@ -72,6 +73,8 @@ def trace(db: Database, connection: str, about: About, hash_key: bytes) -> Trace
             *_consent(ledger.history(tx, connection, addresses) if addresses else []),
             *_writes(writes),
             *_pushes(sql.attempts(tx, connection, platform, LIMIT)),
+            *_owners(tx, connection, records),
+            *_merges(sql.merges(tx, connection, [own for kind, own in platform if kind == "contact"])),
             *_cases(sql.cases(tx, connection, [*named, *(f"{kind}:{own}" for kind, own in platform)])),
         ]
     entries.sort(key=lambda entry: entry.at)
@@ -116,6 +119,21 @@ def _records(rows: Iterable[Row]) -> Iterable[Entry]:
     for row in rows:
         said = "gone from the shop" if row["deleted_at"] else f"known in the version of {_time(row['updated_at'])}"
         yield Entry(row["changed_at"], "record", f"{row['kind']}:{row['id']}", row["store"], "", said)
+
+
+def _owners(tx: Tx, connection: str, rows: Iterable[Row]) -> Iterable[Entry]:
+    changed = {(row["kind"], row["store"], row["id"]): row["changed_at"] for row in rows}
+    for (kind, store, name), told in whose.owners(tx, connection, changed).items():
+        said = f"{told.answer} by {told.rule}" + (f": {told.person}" if told.person else "")
+        yield Entry(changed[kind, store, name], "owner", f"{kind}:{name}", store, "", said)
+
+
+def _merges(rows: Iterable[Row]) -> Iterable[Entry]:
+    for row in rows:
+        said = f"{row['loser']} into {row['survivor']}: {row['what']} by {row['by']}"
+        if row["detail"]:
+            said += f" ({row['detail']})"
+        yield Entry(row["at"], "merge", row["loser"], "", "", said, str(row["merge"] or ""))
 
 
 def _events(rows: Iterable[Row]) -> Iterable[Entry]:

@@ -1,0 +1,56 @@
+"""Whose an order or an account is by what is known now, and the rule that says so (identity/resolve.py)."""
+
+from collections.abc import Iterable, Mapping
+
+from isthmus.db.pool import Tx
+from isthmus.identity import resolve
+from isthmus.identity import sql as identity
+from isthmus.identity.duplicates.judge import is_shared
+from isthmus.identity.duplicates.someone import Someone, someone
+from isthmus.identity.match import Account, Link, people
+from isthmus.identity.resolve import Resolved
+from isthmus.kit.email import normalise
+from isthmus.kit.pack import Packer
+from isthmus.model.customer import Customer
+from isthmus.model.order import Order
+from isthmus.records import sql as records
+from isthmus.records.sql import Key
+
+
+def owners(tx: Tx, connection: str, keys: Iterable[Key]) -> dict[Key, Resolved]:
+    """The owner of each of these records that is an order or a customer."""
+    kept = records.load(tx, connection, keys, Packer())
+    found = {key: one.record for key, one in kept.items() if isinstance(one.record, (Customer, Order))}
+    named = {(key[1], one.id if isinstance(one, Customer) else one.customer_id) for key, one in found.items()}
+    own = identity.of_customers(tx, connection, sorted((at, number) for at, number in named if number is not None))
+    emails = {link.email for link in own if link.email} | {e for one in found.values() if (e := normalise(one.email))}
+    mates = identity.of_emails(tx, connection, sorted(emails))
+    all_ = identity.whole(tx, connection, {link.account: link for link in (*mates, *own)}.values())
+    links = {link.account: link for link in all_}
+    who = people(all_)
+    merged = {account for link in all_ if link.joined for account in (link.account, link.joined)}
+    accounts = {(key[1], one.id): someone(key[1], "", one) for key, one in found.items() if isinstance(one, Customer)}
+    told = {}
+    for key, one in found.items():
+        namespace = _namespace(links, key[1])
+        if isinstance(one, Order):
+            told[key] = resolve.owner(key[1], namespace, one.customer_id, normalise(one.email), one.phone, who)
+        else:
+            account = (key[1], one.id)
+            told[key] = resolve.account(
+                account, f"{namespace}{one.id}", normalise(one.email), one.phone, who, merged,
+                is_shared=_is_shared(accounts, account),
+            )  # fmt: skip
+    return told
+
+
+def _namespace(links: Mapping[Account, Link], store: str) -> str:
+    """What stands before the ids of a store, from any of its links."""
+    return next((k.contact.removesuffix(str(k.customer_id)) for k in links.values() if k.store == store), "")
+
+
+def _is_shared(accounts: Mapping[Account, Someone], account: Account) -> bool:
+    mine = accounts[account]
+    return mine.email is not None and any(
+        other.email == mine.email and is_shared(mine, other) for at, other in accounts.items() if at != account
+    )

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from bench import audit, differences, duplicates, growth, history, ingest, load_lines, mapping, pace, road
+from bench import audit, differences, duplicates, enrichment, growth, history, ingest, load_lines, mapping, pace, road
 from msgspec import Struct
 
 
@@ -114,6 +114,15 @@ def _duplicates(given: argparse.Namespace) -> list[Figure]:
     return [Figure(name, value, {**least, **most}.get(name), name in most) for name, value in told.items()]
 
 
+def _enrichment(given: argparse.Namespace) -> list[Figure]:
+    told = enrichment.run(given.customers)
+    most = {
+        "all_throttled_percent": 1.0, "changed_throttled_percent": 1.0, "all_points_a_second_and_shop": 100,
+        "changed_points_a_second_and_shop": 100, "differences": 0, "realtime_p99_seconds": 5,
+    }  # fmt: skip
+    return [Figure(name, value, most.get(name), name in most) for name, value in told.items()]
+
+
 ALL: dict[str, Callable[[argparse.Namespace], list[Figure]]] = {
     "mapping": _mapping,
     "ingest": _ingest,
@@ -125,6 +134,7 @@ ALL: dict[str, Callable[[argparse.Namespace], list[Figure]]] = {
     "history": _history,
     "differences": _differences,
     "duplicates": _duplicates,
+    "enrichment": _enrichment,
 }
 
 
@@ -144,7 +154,7 @@ def main() -> None:
         "--customers",
         type=int,
         default=2_000,
-        help="in history, duplicates, and in audit with as many orders",
+        help="in history, duplicates, enrichment, and in audit with as many orders",
     )
     options.add_argument("--rate", type=float, default=3.0, help="of things that happen in a second in history")
     options.add_argument("--lines", type=int, default=60_000, help="orders in load_lines")

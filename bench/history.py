@@ -71,7 +71,7 @@ def run(customers: int, orders: int, rate: float) -> dict[str, Any]:
             told["seconds_to_load"] = round(time.monotonic() - loading, 1)
             until(lambda: not _waits(db, Lane.BACKFILL), LONGEST, f"history is sent; {here.tail()}", 1.0)
             here.post("life", {"rate": 0.0})
-            _come_to_rest(here, db)
+            come_to_rest(here, db)
             told["seconds_until_both_sides_rest"] = round(time.monotonic() - loading, 1)
             told |= _slots(db, counter, loaded_at)
             told |= _automations(here, live_since)
@@ -81,7 +81,7 @@ def run(customers: int, orders: int, rate: float) -> dict[str, Any]:
         told["things_that_happened_meanwhile"] = report["life"]["steps"]
         told["refused_by_the_platform"] = report["ometria"]["errors"]
         comparing = time.monotonic()
-        found = _compare(here)
+        found = compare_sides(here)
         told["seconds_to_compare"] = round(time.monotonic() - comparing, 1)
         told |= {f"equal_{kind}s": n for kind, n in found.n_equal.items()}
         told["excluded"] = sum(found.n_excluded.values())
@@ -136,7 +136,7 @@ def _waits(db: Database, lane: Lane) -> bool:
     return bool(found)
 
 
-def _come_to_rest(here: Machine, db: Database) -> None:
+def come_to_rest(here: Machine, db: Database) -> None:
     """Until nothing has waited for a while, with every webhook delivered."""
     quiet_since = time.monotonic()
 
@@ -269,7 +269,7 @@ def _automations(here: Machine, live_since: datetime) -> dict[str, Any]:
     }
 
 
-def _compare(here: Machine) -> Comparison:
+def compare_sides(here: Machine) -> Comparison:
     """Both sides, record by record; the shop's points are no limit for a checker."""
     here.post("faults", {"shopify.unlimited": True})
     os.environ.update(here.environment)  # where the connection's secrets are looked up

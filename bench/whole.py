@@ -44,8 +44,11 @@ class Machine:
         self._watch = threading.Thread(target=self._look, daemon=True)
         self._watch.start()
 
-    def write(self, *, push_per_second: float, processes: int, enrichment_every: str) -> None:
-        """Settings and connection as a newcomer writes them."""
+    def write(
+        self, *, push_per_second: float, processes: int, enrichment_every: str, lanes: str = "", mapping: str = ""
+    ) -> None:
+        """Settings and connection as a newcomer writes them; `mapping` is the text of a mapping file."""
+        (self.home / f"{NAME}.mapping.toml").write_text(mapping)
         (self.home / "isthmus.toml").write_text(
             f"""[database]
 url = "embedded"
@@ -83,7 +86,9 @@ reporting_currency = "GBP"
 {stores}
 [lanes]
 enrichment_every = "{enrichment_every}"
+{lanes}
 """
+            + (f'[mapping]\nfile = "{NAME}.mapping.toml"\n' if mapping else "")
         )
 
     # Programs --------------------------------------------------------------------------------------------------------

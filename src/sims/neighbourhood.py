@@ -327,6 +327,7 @@ class Neighbourhood:
                 "shopify": {domain: {kind: len(getattr(store, kind)) for kind in KINDS} for domain, store in stores},
                 "ometria": dump.report(self.ometria.account),
                 "deliveries": self.deliveries.report(),
+                "points": {domain: dict(spent) for domain, spent in self.shopify.points.items()},
                 "bulk": self.shopify.bulk.report(),
                 "injected": self.faults.injected,
                 "life": {"rate": self.life_rate, "steps": self.n_steps},

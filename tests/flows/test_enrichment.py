@@ -278,6 +278,7 @@ def test_status_says_what_was_cut_and_where_the_rounds_stand(database: Database)
     who = town.person()
     for n in range(4):
         town.set(who, f"f{n}", "x" * 300)
+    town.come_to_rest()
     town.next_round()
     (told,) = numbers.status(database, town.now).connections
     assert [(one.kind, one.n, one.n_values) for one in told.background.cut] == [("customers", 1, 3)]

@@ -205,6 +205,35 @@ def test_custom_fields_are_listed_as_not_mapped():
     assert (one.level, one.n, one.examples[0].says) == (Level.NOTE, 1, "customer loyalty.points (number_integer)")
 
 
+def test_custom_fields_are_held_against_the_mapping_file():
+    defined = (
+        Fields("customer", "loyalty.points", "number_integer"),
+        Fields("customer", "custom.skin", "list.single_line_text_field"),
+        Fields("productvariant", "custom.fit", "single_line_text_field"),
+        Fields("order", "custom.gift", "boolean"),
+    )
+    mapped = frozenset(
+        {
+            ("customer", "Loyalty.points", "number_integer"),
+            ("customer", "custom.skin", "single_line_text_field"),
+            ("variant", "custom.fit", "single_line_text_field"),
+            ("product", "custom.care", "json"),
+        }
+    )
+    check = Metafields(mapped=mapped)
+    check.facts(facts(definitions=defined))
+    unmapped, mistyped, missing = check.answer()
+    assert [one.says for one in unmapped.examples] == ["order custom.gift (boolean)"]
+    assert (mistyped.level, mistyped.n) == (Level.CARE, 1)
+    assert mistyped.examples[0].says == (
+        "customer custom.skin is list.single_line_text_field, the mapping file says single_line_text_field"
+    )
+    assert [one.says for one in missing.examples] == ["product custom.care"]
+    unread = Metafields(mapped=mapped)
+    unread.facts(facts(definitions=None))
+    assert unread.answer() == [], "what could not be listed is not missing"
+
+
 def test_what_is_cut_and_what_cannot_be_sent():
     check = OverLimits()
     for row in (Mapped("customers", "uk", "1", 900), Mapped("customers", "uk", "2", 900, n_cut=3),

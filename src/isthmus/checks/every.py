@@ -21,7 +21,7 @@ from isthmus.checks.guest_orders import GuestOrders
 from isthmus.checks.history_wall import HistoryWall
 from isthmus.checks.invalid_email import InvalidEmail
 from isthmus.checks.load_time import LoadTime
-from isthmus.checks.metafields import Metafields
+from isthmus.checks.metafields import Mapped, Metafields
 from isthmus.checks.no_email import NoEmail
 from isthmus.checks.no_image import NoImage
 from isthmus.checks.no_price import NoPrice
@@ -41,7 +41,7 @@ class Setting(Struct, frozen=True):
     """What checks must know beside what they are shown.
 
     `reporting` is the platform's currency and `rated` those with a rate to it; `is_decided` says whether the connection
-    tells how another writer's records are taken over.
+    tells how another writer's records are taken over. `mapped` are the custom fields of its mapping file.
     """
 
     today: date
@@ -49,6 +49,7 @@ class Setting(Struct, frozen=True):
     reporting: str | None = None
     rated: Set[str] = frozenset()
     is_decided: bool = False
+    mapped: Set[Mapped] = frozenset()
     keep: int = KEEP
 
 
@@ -81,7 +82,7 @@ def every(setting: Setting) -> list[Check]:
         NoPrice(keep),
         NoImage(keep),
         TagSpelling(keep),
-        Metafields(keep),
+        Metafields(keep, setting.mapped),
         OverLimits(keep),
         LoadTime(setting.pushes_per_second, keep),
     ]

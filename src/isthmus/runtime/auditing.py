@@ -9,6 +9,7 @@ import httpx2
 
 from isthmus.checks.every import Setting
 from isthmus.connections.config import ConnectionConfig
+from isthmus.connections.custom import key_of
 from isthmus.connections.secrets import resolve
 from isthmus.connections.sql import Connected
 from isthmus.flows.audit import export, live
@@ -57,6 +58,7 @@ def of_connection(
         reporting=config.ometria.reporting_currency,
         rated=frozenset(config.ometria.rates),
         is_decided=mode.takeover is not None,
+        mapped=frozenset((one.owner, key_of(one), one.type) for one in config.mapping.metafields),
     )
     with contextlib.ExitStack() as stack:
         stores = []
@@ -69,7 +71,7 @@ def of_connection(
                 is_subscribed_by_app=store.subscriptions == "app",
             )
             own = rules(passing, store, UNKEYED)
-            stores.append(Store(store.name, shop, Bulk(shop), Reads(shop), own, expected))
+            stores.append(Store(store.name, shop, Bulk(shop), Reads(shop, own.keys), own, expected))
         platform = stack.enter_context(neighbours.ometria(config))
         per_second = float(config.ometria.read_per_second)
         what = live.Connected(config.name, stores, platform, per_second, config.ometria.collection, budget)

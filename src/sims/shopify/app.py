@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -43,6 +44,7 @@ KNOBS: dict[str, Any] = {
     "shopify.search_lag": 0.0,
     "shopify.throttle": 0.0,
     "shopify.unlimited": False,
+    "shopify.plan": "",
     "shopify.error": 0.0,
     "shopify.timeout": 0.0,
     "shopify.timeout_after": 0.0,
@@ -56,9 +58,9 @@ shop_status: answer everything with 402 (frozen), 404 (gone), 423 (locked) or an
 taken away, comma-separated; without write_… its read_… stays · extra_scopes: more than
 the app asks for (write_customer_merge) · search_lag: seconds that search trails behind ·
 throttle, error (502), timeout (not done), timeout_after (done, but never answered), internal_error (a GraphQL error):
-probabilities per call · timeout_for: seconds a caller is left hanging · unlimited: points do not run out, for a
-checker of a large shop · p_change_of_mind: chance per thing that happens that somebody also subscribes or
-unsubscribes here.
+probabilities per call · timeout_for: seconds a caller is left hanging · plan: the plan by whose points every store is
+served, its own when empty · unlimited: points do not run out, for a checker of a large shop · p_change_of_mind:
+chance per thing that happens that somebody also subscribes or unsubscribes here.
 """
 
 CLOSED = {
@@ -93,7 +95,8 @@ class Shopify:
         self.library = Library()
         self._emit = emit or (lambda _: None)
         self._app_id = app_id
-        self._buckets: dict[str, Bucket] = {}
+        self._buckets: dict[tuple[str, str], Bucket] = {}
+        self.points: dict[str, Counter[str]] = defaultdict(Counter)
         self.bulk = Bulk(world, faults, self.library.schema, self._emit)
         self._sortings: dict[tuple[str, str, str], Sorting] = {}
         faults.declare({**KNOBS, **WHIMS, **MERGES, "shopify.insecure_callbacks": insecure_callbacks})
@@ -192,6 +195,10 @@ class Shopify:
         sight = self._sight(store, version, request)
         is_throttled = self.faults.strikes("shopify.throttle") or self.bulk.throttles_start(str(call))
         told = answer(self.library, call, sight, self._bucket(store.shop), is_throttled=is_throttled)
+        spent = self.points[store.shop.domain]
+        spent["calls"] += 1
+        spent["throttled"] += bool(told.summary.get("throttled"))
+        spent["points"] += told.summary.get("cost") or 0
         return json_response(told.body, 200, headers), told.summary
 
     def _sight(self, store: Store, version: str, request: Request) -> Sight:
@@ -215,9 +222,10 @@ class Shopify:
         )
 
     def _bucket(self, shop: Shop) -> Bucket:
-        bucket = self._buckets.get(shop.domain)
+        plan = self.faults.get("shopify.plan") or shop.plan
+        bucket = self._buckets.get((shop.domain, plan))
         if bucket is None or self.faults.get("shopify.unlimited"):
-            bucket = self._buckets[shop.domain] = Bucket.full(shop.plan, self.clock.now())
+            bucket = self._buckets[shop.domain, plan] = Bucket.full(plan, self.clock.now())
         return bucket
 
 

@@ -174,6 +174,31 @@ def test_customers_are_found_by_their_exact_address_many_at_once(shops):
     }  # fmt: skip
 
 
+class Dear(httpx2.BaseTransport):
+    """A shop that finds more than seven fields of one request too expensive."""
+
+    def __init__(self, wire):
+        self.wire, self.asked = wire, []
+
+    def handle_request(self, request):
+        n = len(json.loads(request.read()).get("variables", {}))
+        self.asked.append(n)
+        if n <= 7:
+            return self.wire.handle_request(request)
+        error = {"message": "Query cost is 1002", "extensions": {"code": "MAX_COST_EXCEEDED", "cost": 1002}}
+        return httpx2.Response(200, json={"errors": [error]})
+
+
+def test_a_request_that_a_shop_finds_too_expensive_is_halved(shops):
+    shops.wire = dear = Dear(shops.wire)
+    known = people(shops)[:20]
+    writer = consents(shops)
+    assert list(writer.find([one.email for one in known]).values()) == [one.id for one in known]
+    answers = writer.write([Wish(one.id, EMAIL, OUT, AT) for one in known])
+    assert {answer.outcome for answer in answers} == {Outcome.WRITTEN}
+    assert dear.asked == [0, *[20, 10, 5, 5, 10, 5, 5] * 2]
+
+
 class Loose(httpx2.BaseTransport):
     """A shop that answers a lookup with somebody whose address is nearly the one asked for."""
 

@@ -104,14 +104,24 @@ class Consents:
         found: dict[str, int | None] = dict.fromkeys(addresses)
         askable = [one for one in found if _plain(one, channel)]
         for start in range(0, len(askable), LOOKUPS):
-            batch = askable[start : start + LOOKUPS]
-            key = "emailAddress" if channel is Channel.EMAIL else "phoneNumber"
-            given = {f"i{n}": {key: _plain(one, channel)} for n, one in enumerate(batch)}
-            data = self._shop.graphql(several([documents.BY_ADDRESS] * len(batch), "query"), given)
-            for n, one in enumerate(batch):
-                node = data.get(f"a{n}")
-                if node is not None and _plain(_address(node, channel), channel) == _plain(one, channel):
-                    found[one] = ids.legacy(node["id"])
+            found |= self._find(askable[start : start + LOOKUPS], channel)
+        return found
+
+    def _find(self, addresses: Sequence[str], channel: Channel) -> dict[str, int | None]:
+        key = "emailAddress" if channel is Channel.EMAIL else "phoneNumber"
+        given = {f"i{n}": {key: _plain(one, channel)} for n, one in enumerate(addresses)}
+        try:
+            data = self._shop.graphql(several([documents.BY_ADDRESS] * len(addresses), "query"), given)
+        except RejectedError as failure:
+            if not trouble.is_too_expensive(failure) or len(addresses) == 1:
+                raise
+            half = len(addresses) // 2
+            return self._find(addresses[:half], channel) | self._find(addresses[half:], channel)
+        found: dict[str, int | None] = {}
+        for n, one in enumerate(addresses):
+            node = data.get(f"a{n}")
+            is_theirs = node is not None and _plain(_address(node, channel), channel) == _plain(one, channel)
+            found[one] = ids.legacy(node["id"]) if node is not None and is_theirs else None
         return found
 
     def _write(self, wishes: Sequence[Wish]) -> list[Answer]:

@@ -125,8 +125,14 @@ def _standing_words(statements: Iterable[Statement]) -> list[Statement]:
 
 
 def _latest(statements: Iterable[Statement]) -> Statement | None:
-    """The one that holds from the latest time; proven before unproven, so that equal sets give equal answers."""
-    return max(statements, key=lambda s: (s.since, s.is_proven, s.state, s.source, s.store), default=None)
+    """The one that holds from the latest time, so chosen among equals that equal sets give equal answers: of what both
+    sides say of one moment the platform's is first, since the shop's is then the echo of ours.
+    """
+    return max(statements, key=_rank, default=None)
+
+
+def _rank(s: Statement) -> tuple[datetime, bool, bool, str, str, str, int, datetime]:
+    return s.since, s.is_proven, s.side == "platform", s.state, s.source, s.store, s.customer_id or 0, s.heard_at
 
 
 def _since(statement: Statement | None) -> datetime:

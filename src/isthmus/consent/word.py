@@ -44,8 +44,17 @@ def said(own: Consent | None, standing: Standing) -> Consent | None:
             if own is not None and own.state in OUT:
                 return own
             return Consent("UNSUBSCRIBED", updated_at=standing.by.since if standing.by else None)
+        case Stance.IN if own is not None and own.state == IN and _is_echo(own, standing):
+            return Consent(IN, own.level)  # the platform has welcomed them already
         case Stance.IN if own is None or own.state != IN:
             is_theirs = standing.by is not None and standing.by.side == "platform"
             return Consent(IN) if is_theirs or (own is not None and own.state in OUT) else own
         case _:
             return own
+
+
+def _is_echo(own: Consent, standing: Standing) -> bool:
+    """Whether the shop's word is what we wrote there, after somebody had said it on the platform's side."""
+    if standing.by is None or standing.by.side != "platform" or own.updated_at is None:
+        return False
+    return own.updated_at.replace(microsecond=0) == standing.by.since.replace(microsecond=0)

@@ -9,7 +9,20 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from bench import audit, differences, duplicates, enrichment, growth, history, ingest, load_lines, mapping, pace, road
+from bench import (
+    audit,
+    consent,
+    differences,
+    duplicates,
+    enrichment,
+    growth,
+    history,
+    ingest,
+    load_lines,
+    mapping,
+    pace,
+    road,
+)
 from msgspec import Struct
 
 
@@ -123,6 +136,15 @@ def _enrichment(given: argparse.Namespace) -> list[Figure]:
     return [Figure(name, value, most.get(name), name in most) for name, value in told.items()]
 
 
+def _consent(given: argparse.Namespace) -> list[Figure]:
+    told = consent.run(given.customers)
+    most = {
+        "to_shop_p99_seconds": 60, "to_shop_unlisted_most_seconds": 600, "to_platform_p99_seconds": 5,
+        "opted_in_against_it": 0,
+    }  # fmt: skip
+    return [Figure(name, value, most.get(name), name in most) for name, value in told.items()]
+
+
 ALL: dict[str, Callable[[argparse.Namespace], list[Figure]]] = {
     "mapping": _mapping,
     "ingest": _ingest,
@@ -135,6 +157,7 @@ ALL: dict[str, Callable[[argparse.Namespace], list[Figure]]] = {
     "differences": _differences,
     "duplicates": _duplicates,
     "enrichment": _enrichment,
+    "consent": _consent,
 }
 
 

@@ -21,10 +21,13 @@ from isthmus.db.pool import Database
 from isthmus.flows.backfill import spool
 from isthmus.runs.loads import sql as loads
 from isthmus.runs.span import Span
+from isthmus.runtime.crew import hands
 
 ORDERS = 60_000
 ROUNDS = 3
-PROCESSES = 2
+PROCESSES = hands(2)
+"""As the product has on two cores."""
+
 TAP = "tap-shopify==3.13.0"
 FLOOR = 20_000
 """Orders that the two readings beside ours are measured on."""
@@ -54,7 +57,7 @@ def run(orders: int = ORDERS, rounds: int = ROUNDS, *, with_tap: bool = True) ->
 
 
 def _round(path: Path, folder: Path, orders: int) -> dict[str, Any]:
-    """One load into an empty database: spread the file over parts, take them in with two processes."""
+    """One load into an empty database: spread the file over parts, in as many processes as the product's."""
     with database() as url, Database(url) as db:
         with db.transaction() as tx:
             at = datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""A process that takes parts of a result in, as `isthmus backfill` has two of. Imports no simulator."""
+"""A process that takes parts of a result in, as `isthmus backfill` has several of. Imports no simulator."""
 
 import argparse
 from pathlib import Path
@@ -9,10 +9,12 @@ from isthmus.db.pool import Database
 from isthmus.flows.backfill.spool import Part
 from isthmus.flows.backfill.take import take
 from isthmus.runs.loads import sql as loads
+from isthmus.runtime.crew import ease
 
 
 def work(url: str, folder: Path, share: int, of: int) -> None:
     """Take in one part of every so many, and say how many records that were and what it took."""
+    ease()
     line = road()
     with Database(url, pool_size=1) as db:
         with db.transaction() as tx:

@@ -1,5 +1,7 @@
 """History by bulk operations: all of it, once, behind everything else, and nothing of it is ever an occasion."""
 
+import errno
+import os
 import stat
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -9,6 +11,7 @@ from typing import Any
 import pytest
 
 from isthmus.db.pool import Database
+from isthmus.flows.backfill import spool
 from isthmus.flows.backfill.load import backfill
 from isthmus.flows.backfill.progress import Progress
 from isthmus.flows.poll import KINDS
@@ -294,6 +297,24 @@ def test_a_shop_that_is_away_stops_the_load_and_another_run_goes_on(town: Town) 
         town.backfill(tell=tell)
     turn(town, error=0.0)
     everything_is_in(town, town.backfill())
+
+
+def test_a_full_disk_ends_the_load_with_its_setting_and_the_same_command_goes_on(
+    town: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = spool._create
+
+    def no_room(name: Path) -> Any:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(spool, "_create", no_room)
+    with pytest.raises(ConfigError, match=r"^backfill\.spool_dir: No space left on device"):
+        backfill(town.db, town.road, ["uk", "int"], folder=tmp_path)
+    assert not list(tmp_path.glob("*-product-*"))
+    n = len(operations(town, "products"))
+    monkeypatch.setattr(spool, "_create", create)
+    everything_is_in(town, backfill(town.db, town.road, ["uk", "int"], folder=tmp_path))
+    assert len(operations(town, "products")) == n  # what Shopify has told already is not asked for again
 
 
 # Beside live traffic, and no occasion for anybody --------------------------------------------------------------------

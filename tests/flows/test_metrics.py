@@ -8,6 +8,7 @@ import pytest
 
 from isthmus.db.pool import Database
 from isthmus.flows import revalue
+from isthmus.flows.backfill.progress import Progress
 from isthmus.metrics import sql as sales
 from isthmus.model.lane import Lane
 from plays import Play
@@ -141,8 +142,26 @@ def test_a_load_asks_for_each_person_once(play: Play) -> None:
     remapped = sorted(event["subject"] for event in asked(play))
     assert remapped == sorted({f"customer:{one.id}" for one in (ada, abroad)})
     with play.db.transaction() as tx:
-        assert not sales.is_due(tx, "acme")
+        assert not sales.is_due(tx, "acme", play.now)
     assert revalue.remap_worth(play.db, play.road) == 0
+
+
+def test_a_load_that_was_killed_and_never_taken_up_again_holds_nobody_back_for_long(play: Play) -> None:
+    ada = play.person(is_told=False)
+    for _ in range(3):
+        play.orders(ada, is_told=False)
+
+    def killed(step: Progress) -> None:
+        if step.kind == "order" and step.n:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        play.backfill(again=True, tell=killed)
+    play.come_to_rest()
+    assert says(play, ada)["n_orders"] == 0
+    play.pass_time(3600)
+    play.come_to_rest()
+    assert says(play, ada)["n_orders"] == 3
 
 
 def test_who_is_gone_is_worth_nothing_and_their_heir_everything(play: Play) -> None:

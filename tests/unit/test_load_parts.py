@@ -1,17 +1,32 @@
 """A result spread over parts, in any order of its lines; a span in halves."""
 
+import contextlib
 import json
 import random
+import resource
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from isthmus.flows.backfill import spool
+from isthmus.kit.explain import ConfigError
 from isthmus.model.failure import RejectedError
 from isthmus.runs.span import SMALLEST, Span, halves
 
 AT = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+
+
+@contextlib.contextmanager
+def small_disk(n_bytes: int) -> Iterator[None]:
+    """No file may grow beyond this, which is refused as a full disk refuses."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def product(n: int) -> list[bytes]:
@@ -74,3 +89,17 @@ def test_halving_comes_to_an_end() -> None:
         span, n = cut[0], n + 1
     assert span.length <= SMALLEST
     assert n == 12
+
+
+def test_a_full_disk_is_told_with_its_setting_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    told = [b'{"id":"gid://shopify/Order/%d","note":"%s"}' % (n, b"x" * 1000) for n in range(500)]
+    with small_disk(100_000), pytest.raises(ConfigError, match=r"^backfill\.spool_dir: .*; make room there or name"):
+        spool.spread(tmp_path / "all", "order", told, 2)
+    assert list(tmp_path.iterdir()) == []
+    assert spool.spread(tmp_path / "all", "order", told, 2) == 500
+
+
+def test_a_spool_that_is_no_folder_is_told_with_its_setting(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=r"^backfill\.spool_dir: "), spool.held(tmp_path / "file" / "spool", "acme"):
+        pass

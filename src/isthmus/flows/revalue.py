@@ -55,10 +55,9 @@ def untold(tx: Tx, connection: str, customers: Sequence[tuple[str, int]]) -> set
 
 def after_load(db: Database, road: Road) -> int:
     """One page of `remap_worth`, unless a load is still under way; how many contacts."""
+    now = road.clock.now()
     with db.transaction() as tx:
-        if not sales.is_due(tx, road.connection):
-            return 0
-        return _page(tx, road, road.clock.now()) or 0
+        return (_page(tx, road, now) or 0) if sales.is_due(tx, road.connection, now) else 0
 
 
 def remap_worth(db: Database, road: Road) -> int:

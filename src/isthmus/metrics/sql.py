@@ -1,6 +1,7 @@
 """What each order is worth in the database, and what that makes of the people who placed them."""
 
 from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from msgspec import Struct
@@ -10,6 +11,9 @@ from isthmus.kit.money import quantize
 from isthmus.metrics.worth import counts
 from isthmus.model.sale import Sale
 from isthmus.model.worth import Takings, Worth
+
+ABANDONED_AFTER = timedelta(hours=1)
+"""A load that goes on moves oftener: a part takes seconds, and Shopify counts while it gathers."""
 
 
 class Told(Struct, frozen=True):
@@ -170,15 +174,21 @@ def of_people(tx: Tx, connection: str, buyers: Sequence[Buyer]) -> list[Worth]:
     return [_worth(some) for some in of]
 
 
-def is_due(tx: Tx, connection: str) -> bool:
-    """Whether `untold` has anybody, and no load is under way that would give more of the same people."""
+def is_due(tx: Tx, connection: str, now: datetime) -> bool:
+    """Whether `untold` has anybody, and no load is under way that would give more of the same people.
+
+    One that has not moved for `ABANDONED_AFTER` was killed and never taken up again, and holds nobody back.
+    """
     return bool(
         tx.fetch_value(
             # In the order of the index, so that even stale statistics make nobody read the whole table.
             """SELECT true FROM sale WHERE connection = %(connection)s AND is_untold AND NOT EXISTS (
-                   SELECT FROM load WHERE connection = %(connection)s AND state IN ('wanted', 'running', 'ready'))
+                   SELECT FROM load l WHERE connection = %(connection)s AND state IN ('wanted', 'running', 'ready')
+                     AND (moved_at > %(since)s
+                          OR EXISTS (SELECT FROM load_part WHERE connection = l.connection AND load = l.id
+                                     AND done_at > %(since)s)))
                ORDER BY connection, store, customer_id, email LIMIT 1""",
-            {"connection": connection},
+            {"connection": connection, "since": now - ABANDONED_AFTER},
         )
     )
 

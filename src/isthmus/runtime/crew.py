@@ -4,6 +4,7 @@
 and ends when whoever started it is gone.
 """
 
+import gc
 import os
 import selectors
 import subprocess
@@ -24,7 +25,10 @@ from isthmus.runtime.app import App
 from isthmus.runtime.settings import Settings
 
 AT_LEAST = 2
-"""Processes, where there are as many cores; more when more workers are wanted."""
+"""Cores that are used, where there are as many; more when more workers are wanted."""
+
+ALLOCATIONS = 100_000
+"""How many are made between two looks for cycles: a part is records by the thousand, none of which has any."""
 
 
 class Hello(Struct, frozen=True):
@@ -101,11 +105,22 @@ class Crew:
     def _there(self) -> "list[_Hand]":
         """The processes, started when they are first needed; without those that died."""
         if not self._hands:
-            wanted = min(max(AT_LEAST, self._app.settings.workers.processes), os.cpu_count() or 1)
             hello = Hello(self._app.settings.model_dump(mode="json"), self._name)
-            self._hands = [_Hand(hello) for _ in range(wanted)]
+            self._hands = [_Hand(hello) for _ in range(hands(self._app.settings.workers.processes))]
         self._hands = [hand for hand in self._hands if hand.is_there]
         return self._hands
+
+
+def hands(workers: int) -> int:
+    """How many processes take parts in: one more than cores are used, since each waits for its commits now and then."""
+    return min(max(AT_LEAST, workers), os.cpu_count() or 1) + 1
+
+
+def ease() -> None:
+    """Make this process one that takes parts in: it yields to everything else, and seldom looks for cycles."""
+    os.nice(10)
+    gc.freeze()
+    gc.set_threshold(ALLOCATIONS)
 
 
 class _Hand:
@@ -153,7 +168,7 @@ class _Hand:
 
 def main(told: BinaryIO, answers: BinaryIO) -> None:
     """Take in what is told until nothing more will be."""
-    os.nice(10)  # history yields to everything, also on the processor
+    ease()
     hello = msgspec.json.decode(told.readline(), type=Hello)
     with App.opened(Settings.model_validate(hello.settings), role="load", pool_size=2) as app:
 

@@ -370,9 +370,9 @@ class Worker:
             log.warning("connection cannot work", connection=name, why=str(error))
             return
         with db.transaction() as tx:
-            has_events = any(inbox.is_due(tx, name, lane, road.tick(lane)) for lane in lanes)
-            has_events = has_events or (Lane.BACKFILL in lanes and sales.is_due(tx, name))
             now = road.clock.now()
+            has_events = any(inbox.is_due(tx, name, lane, road.tick(lane)) for lane in lanes)
+            has_events = has_events or (Lane.BACKFILL in lanes and sales.is_due(tx, name, now))
             outbox.reap(tx, name, now)
             has_writes = road.is_live and outbox.due(tx, name, now, lanes)
             is_open = outbox.awaits_settlement(tx, name)

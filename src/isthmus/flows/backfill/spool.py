@@ -5,6 +5,7 @@ Only the owner may read the files, and they are removed as soon as they are in.
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
@@ -23,6 +24,8 @@ PART = 16 * 2**20
 
 MOST = 256
 """Parts of a result: as many files are open at once."""
+
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.ENOTDIR})
 
 _ROOTS = {"order": "gid://shopify/Order/", "customer": "gid://shopify/Customer/", "product": "gid://shopify/Product/"}
 
@@ -43,11 +46,23 @@ def spread(folder: Path, kind: str, told: Iterable[bytes], n_parts: int) -> int:
     """Spread the lines of a result; how many there were. The folder is there once all of it is.
 
     A line names its parent, which for most is the record itself. What is two steps below (a variant's picture) is put
-    aside until it is known where its parent went.
+    aside until it is known where its parent went. ConfigError where the disk does not take it: what was written is
+    removed, and the result can be asked for again.
     """
     making = folder.with_name(f"{folder.name}.part")
     shutil.rmtree(making, ignore_errors=True)
-    making.mkdir(parents=True, mode=0o700)
+    with _room(folder.parent):
+        try:
+            making.mkdir(parents=True, mode=0o700)
+            n = _spread(making, kind, told, n_parts)
+            making.rename(folder)
+        except OSError:
+            shutil.rmtree(making, ignore_errors=True)
+            raise
+    return n
+
+
+def _spread(making: Path, kind: str, told: Iterable[bytes], n_parts: int) -> int:
     root, n = _ROOTS[kind], 0
     places: dict[str, int] = {}
     with contextlib.ExitStack() as open_files:
@@ -72,7 +87,6 @@ def spread(folder: Path, kind: str, told: Iterable[bytes], n_parts: int) -> int:
             for line in below:
                 files[places.get(lines.head(line).parent or "", 0)].write(line)
     (making / "aside").unlink()
-    making.rename(folder)
     return n
 
 
@@ -100,13 +114,29 @@ def keep_only(spool: Path, folders: Sequence[Path]) -> None:
 @contextlib.contextmanager
 def held(spool: Path, connection: str) -> Iterator[None]:
     """Be the only one on this machine who loads this connection; a killed process holds nothing any more."""
-    spool.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (spool / "lock").open("w") as lock:
+    with _room(spool):
+        spool.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = (spool / "lock").open("w")
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ConfigError(f"NAME: {connection} is being loaded by another command; wait until it is done") from None
         yield
+
+
+@contextlib.contextmanager
+def _room(spool: Path) -> Iterator[None]:
+    """A disk that does not take what is written is told of by the setting that names another."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        raise ConfigError(
+            f"backfill.spool_dir: {error.strerror} ({spool}); make room there or name another folder,"
+            " then type the same command again"
+        ) from error
 
 
 def _create(name: Path) -> BinaryIO:

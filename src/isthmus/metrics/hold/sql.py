@@ -26,22 +26,35 @@ def keep(tx: Tx, connection: str, told: Sequence[Told]) -> list[Owner]:
         return []
     latest = {(one.store, one.id): one for one in told}
     ordered = [latest[key] for key in sorted(latest)]
-    rows = tx.fetch_all(
-        _KEEP,
-        {
-            "connection": connection,
-            "store": [one.store for one in ordered],
-            "id": [one.id for one in ordered],
-            "reason": [one.hold and one.hold.reason for one in ordered],
-            "until": [one.hold and one.hold.until for one in ordered],
-            "customer_id": [one.customer_id for one in ordered],
-            "email": [one.email for one in ordered],
-        },
-    )
-    return _owners(rows)
+    calm = [one for one in ordered if one.hold is None]
+    owners: list[Owner] = []
+    if calm:
+        owners += _owners(tx.fetch_all(_END, ([one.store for one in calm], [one.id for one in calm], connection)))
+    if asking := [(one, one.hold) for one in ordered if one.hold is not None]:
+        rows = tx.fetch_all(
+            _KEEP,
+            {
+                "connection": connection,
+                "store": [one.store for one, _ in asking],
+                "id": [one.id for one, _ in asking],
+                "reason": [hold.reason for _, hold in asking],
+                "until": [hold.until for _, hold in asking],
+                "customer_id": [one.customer_id for one, _ in asking],
+                "email": [one.email for one, _ in asking],
+            },
+        )
+        owners += _owners(rows)
+    return owners
 
 
 # Most orders ask for nothing and never did: for those it is one look into the index.
+_END = """
+WITH over AS (
+    DELETE FROM hold USING unnest(%s::text[], %s::bigint[]) AS t (store, id)
+    WHERE hold.connection = %s AND hold.store = t.store AND hold.id = t.id RETURNING hold.*
+)
+SELECT DISTINCT store, customer_id, CASE WHEN customer_id IS NULL THEN email END AS email FROM over
+"""
 _KEEP = """
 WITH told AS MATERIALIZED (
     SELECT * FROM unnest(%(store)s::text[], %(id)s::bigint[], %(reason)s::text[], %(until)s::timestamptz[],
@@ -52,15 +65,11 @@ WITH told AS MATERIALIZED (
     FROM told LEFT JOIN LATERAL (
         SELECT * FROM hold
         WHERE connection = %(connection)s AND store = told.store AND id = told.id LIMIT 1) AS was ON true
-    WHERE (told.reason IS NOT NULL OR was.reason IS NOT NULL)
-      AND (told.reason, told.until, told.customer_id, told.email)
+    WHERE (told.reason, told.until, told.customer_id, told.email)
           IS DISTINCT FROM (was.reason, was.until, was.customer_id, was.email)
-), over AS (
-    DELETE FROM hold USING moved
-    WHERE hold.connection = %(connection)s AND hold.store = moved.store AND hold.id = moved.id AND moved.reason IS NULL
 ), kept AS (
     INSERT INTO hold (connection, store, id, reason, until, customer_id, email)
-    SELECT %(connection)s, store, id, reason, until, customer_id, email FROM moved WHERE reason IS NOT NULL
+    SELECT %(connection)s, store, id, reason, until, customer_id, email FROM moved
     ORDER BY store, id
     ON CONFLICT (connection, store, id) DO UPDATE SET
         reason = excluded.reason, until = excluded.until, customer_id = excluded.customer_id, email = excluded.email

@@ -10,11 +10,25 @@ from itertools import combinations
 
 import msgspec
 import psutil
+from bench import rig
 
+from isthmus.db.pool import Database
+from isthmus.flows import duplicates
+from isthmus.flows.road import Road
+from isthmus.identity import sql as identity
 from isthmus.identity.duplicates.find import Pair, find
 from isthmus.identity.duplicates.judge import Verdict
 from isthmus.identity.duplicates.someone import Someone, someone
-from isthmus.model.customer import Customer
+from isthmus.identity.match import Link
+from isthmus.kit.email import normalise
+from isthmus.mapping import contact
+from isthmus.model.customer import Consent, Customer
+from isthmus.model.lane import Lane
+from isthmus.model.worth import NOTHING
+from isthmus.outbox import sql as outbox
+from isthmus.outbox.sql import Wanted
+from isthmus.records import sql as records
+from isthmus.records.sql import Keep
 from isthmus.shopify import parse
 from sims.clock import SimClock
 from sims.shopify import kinship, world
@@ -65,7 +79,70 @@ def run(customers: int, seed: int = 1) -> dict[str, float]:
         "comparisons": found.n_compared,
         "seconds": round(seconds, 2),
         "mb": round(memory),
+        **_command(told),
     }
+
+
+def _command(told: list[tuple[str, Customer]]) -> dict[str, float]:
+    """What the command does: read everybody from the database, keep what was found, and weigh every candidate."""
+    with rig.database() as url, Database(url) as db:
+        road = _road()
+        _fill(db, road, told)
+        process = psutil.Process()
+        before = process.memory_info().rss
+        began = time.perf_counter()
+        looked = duplicates.look(db, road)
+        seen = time.perf_counter() - began
+        found = duplicates.weighed(db, road)
+        seconds = time.perf_counter() - began
+        memory = (process.memory_info().rss - before) / 2**20
+    return {
+        "of_the_command_candidates": looked.n_candidates,
+        "of_the_command_may_be_merged": sum(one.may_be_merged for one in found),
+        "of_the_command_look_seconds": round(seen, 1),
+        "of_the_command_seconds": round(seconds, 1),
+        "of_the_command_mb": round(memory),
+    }
+
+
+def _road() -> Road:
+    plain = rig.road()
+    shops = {
+        name: msgspec.structs.replace(
+            plain.shops["uk"], name=name, rules=msgspec.structs.replace(rig.RULES, store=name, namespace=f"{name}:")
+        )
+        for name in ("uk", "int")
+    }
+    return msgspec.structs.replace(plain, shops=shops)
+
+
+def _fill(db: Database, road: Road, told: list[tuple[str, Customer]]) -> None:
+    """Records, links and contacts as the road leaves them behind."""
+    for first in range(0, len(told), 2_000):
+        some = told[first : first + 2_000]
+        with db.transaction() as tx:
+            records.save(tx, rig.NAME, [Keep(store, one, AT) for store, one in some], AT, road.packer)
+            links = [Link(store, one.id, f"{store}:{one.id}", normalise(one.email)) for store, one in some]
+            identity.save(tx, rig.NAME, links)
+            writes = [
+                Wanted(
+                    store,
+                    contact.contact(
+                        msgspec.structs.replace(one, is_read=True), f"{store}:{one.id}", road.shops[store].rules,
+                        Lane.BACKFILL, hold=None, worth=NOTHING, email_consent=_consent(one), sms_consent=None,
+                        was_opted_in=False,
+                    ),
+                    AT,
+                )
+                for store, one in some
+            ]  # fmt: skip
+            outbox.desire(
+                tx, rig.NAME, writes, now=AT, coalesce=AT - AT, contact_head_start=AT - AT, packer=road.packer
+            )
+
+
+def _consent(one: Customer) -> Consent:
+    return Consent(("SUBSCRIBED", "UNSUBSCRIBED", "NOT_SUBSCRIBED")[one.id % 3], None, AT)
 
 
 def _told(made: World) -> list[tuple[str, Customer]]:

@@ -50,6 +50,7 @@ class Control:
             "touch": self._touch,
             "metafields": self._fields,
             "troubles": self._sow,
+            "ties": self._tie,
             "native-import": lambda _: town.import_natively(),
             "agency-script": lambda body: town.script(int(body.get("n", 3))),
             "preference-centre": self._preference_centre,
@@ -160,6 +161,17 @@ class Control:
         _only(body, "seed", "each", "sorts")
         sown = self._town.sow(int(body.get("seed", 1)), int(body.get("each", 1)), body.get("sorts", ()))
         return {"items": [{"sort": t.sort, "shop": t.shop, "kind": t.kind, "ids": list(t.ids)} for t in sown]}
+
+    def _tie(self, body: Body) -> dict[str, Any]:
+        """`{"seed", "each", "sorts"}`: who has several accounts, and who only looks like it; every tie with its label.
+
+        Who is who is also told by `truth/SHOP/customers`, as `human`.
+        """
+        _only(body, "seed", "each", "sorts")
+        ties = self._town.tie(int(body.get("seed", 1)), int(body.get("each", 1)), body.get("sorts", ()))
+        return {
+            "items": [{"sort": t.sort, "is_one": t.is_one, "accounts": [list(a) for a in t.accounts]} for t in ties]
+        }
 
     def _domain(self, shop: str) -> str:
         return self._town.store(shop).shop.domain

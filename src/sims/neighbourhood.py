@@ -16,12 +16,13 @@ from sims.faults import Faults
 from sims.ometria import dump, importer, validate
 from sims.ometria.app import Ometria, Settings
 from sims.ometria.shelf import Shelf
-from sims.shopify import life, tamper, troubles, world
+from sims.shopify import kinship, life, tamper, troubles, world
 from sims.shopify.app import Shopify
 from sims.shopify.bulk.clerk import Clerk
 from sims.shopify.deeds import app, fields, people
 from sims.shopify.deliver import Deliveries, Post
 from sims.shopify.events import Event
+from sims.shopify.kinship import Tie
 from sims.shopify.runner import Runner
 from sims.shopify.state import Store
 from sims.shopify.troubles import Trouble
@@ -258,6 +259,11 @@ class Neighbourhood:
                 if sort in troubles.APART:
                     sown += self._tell_apart(seed, sort, each)
             return sown
+
+    def tie(self, seed: int, each: int = 1, sorts: Sequence[str] = ()) -> list[Tie]:
+        """Sow accounts that are one human's and humans who only look like one, silently, each with its label."""
+        with self._busy:
+            return kinship.sow(self.world, seed, each, tuple(sorts))
 
     def _tell_apart(self, seed: int, sort: str, each: int) -> list[Trouble]:
         state, optin = troubles.APART[sort]

@@ -268,6 +268,50 @@ def test_whom_a_person_called_different_is_never_merged(play: Play) -> None:
     assert play.rows("SELECT FROM merge") == []
 
 
+def test_two_stores_and_ids_of_each_store_are_merged_alike(play: Play) -> None:
+    """One human with two spellings of one mailbox in two stores, where each store's own ids are sent."""
+    for name, shop in play.road.shops.items():
+        rules = msgspec.structs.replace(shop.rules, identity="store")
+        play.road.shops[name] = msgspec.structs.replace(shop, rules=rules)  # type: ignore[index]
+    abroad = play.sims.store("int")
+    one = ada(play, "ada.king@example.com")
+    other = play.person(
+        "ada.king+int@example.com", "SUBSCRIBED", store=abroad, default_address=None, addresses=[], **ADA
+    )
+    placed = play.orders(other, store=abroad)
+    play.come_to_rest()
+    wanted(play)
+    assert step(play.db, play.road).what == "done"
+    play.come_to_rest()
+    found = profile(play, "ada.king@example.com")
+    assert found["id"] == profile(play, "ada.king+int@example.com")["id"]
+    assert found["stats"]["orders"] == 1
+    assert play.contact(other, "int:")["customer_id"] == f"int:{other.id}"
+    assert play.order(placed, "int:")["customer"]["id"] == f"int:{other.id}"
+    assert play.contact(one)["customer_id"] == f"uk:{one.id}"
+    assert play.compare().differences == ()
+
+
+def test_several_profiles_of_one_address_are_reported(play: Play) -> None:
+    """An account from before 2024: the same address under two customer ids is two people there."""
+    play.sims.ometria.turn({"identity": "pre2024"})
+    ada(play, "ada.king@example.com")
+    theirs = {
+        "@type": "contact",
+        "@collection": "old",
+        "id": "o1",
+        "email": "ada.king@example.com",
+        "customer_id": "old-1",
+    }
+    play.road.platform.push([msgspec.json.encode(theirs)])
+    play.come_to_rest()
+    play.pass_time(5)
+    profiles.hear(play.db, play.road)
+    (several,) = queue.several_profiles(play.db, play.road)
+    assert len(several.profiles) == 2
+    assert "old-1" in several.customer_ids
+
+
 def test_nobody_is_merged_in_shadow_mode(play: Play) -> None:
     two(play)
     wanted(play)

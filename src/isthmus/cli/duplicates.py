@@ -163,6 +163,11 @@ def _show(told: dict[str, Any]) -> None:
         f"{show.count(looked['n_customers'], 'customer')} looked at: {show.count(len(found), 'candidate')}, "
         f"{show.count(looked['n_shared'], 'pair')} of different people who share an address, a number or a mailbox."
     )
+    if several := told["several_profiles"]:
+        show.lines(
+            f"{show.count(len(several), 'address', 'addresses')} with several profiles in Ometria; --json names them. "
+            "Ask Ometria to merge those."
+        )
     waiting = [one for one in told["merges"] if one["state"] in ("wanted", "asked")]
     if waiting:
         show.lines(f"{show.count(len(waiting), 'merge')} in the queue, one a minute.")

@@ -57,6 +57,10 @@ def document(app: App, name: str, looked: Looked | None, found: Sequence[Weighed
         "connection": name,
         "looked": None if looked is None else msgspec.to_builtins(looked),
         "candidates": [told(one) for one in found],
+        "several_profiles": [
+            {"profiles": one.profiles, "customer_ids": one.customer_ids}
+            for one in queue.several_profiles(app.db, app.road(name))
+        ],
         "merges": [
             {
                 "merge": one.id, "state": one.state, "why": one.why, "rule": one.rule, "by": one.wanted_by,

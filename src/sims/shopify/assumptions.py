@@ -109,6 +109,8 @@ _ROWS = (
      "state.World.merge_touches_orders"),
     ("A customer with orders cannot be deleted", f"{_DOCS}/api/admin-graphql/latest/mutations/customerDelete",
      "deeds.people.leave"),
+    ("Who has an account in both stores goes by one name there", ASSUMED, "chance.be"),
+    ("How one human comes to have several accounts, and what families share", ASSUMED, "kinship"),
     ("Test orders do not count for a customer; money spent is net of refunds", ASSUMED, "deeds.people.summarise"),
     ("A custom field that is set, taken away or becomes another type fires nothing and moves no updated_at", ASSUMED,
      "deeds.fields"),

@@ -8,6 +8,8 @@ from isthmus.identity.duplicates import sql as duplicates
 from isthmus.identity.merges import sql as merges
 from isthmus.identity.merges.decide import Side
 from isthmus.identity.merges.sql import Entry, Merge, Said
+from isthmus.identity.profiles import sql as profiles
+from isthmus.identity.profiles.sql import Several
 
 
 class Weighed(Struct, frozen=True):
@@ -50,6 +52,12 @@ def standing(db: Database, road: Road) -> tuple[list[Merge], list[Entry]]:
     """The queue, and what was last written into the book."""
     with db.transaction() as tx:
         return merges.listing(tx, road.connection), merges.book(tx, road.connection)
+
+
+def several_profiles(db: Database, road: Road) -> list[Several]:
+    """Whom the platform has several profiles for, as far as it was listened to."""
+    with db.transaction() as tx:
+        return profiles.several(tx, road.connection)
 
 
 def state(db: Database, road: Road, number: int) -> tuple[str, str]:

@@ -114,6 +114,25 @@ def mark(tx: Tx, connection: str, emails: Sequence[str], at: datetime) -> None:
         )
 
 
+class Several(Struct, frozen=True):
+    """An address that several profiles hold, by the ids of those, and the customer ids they go by."""
+
+    email: str
+    profiles: list[str]
+    customer_ids: list[str | None]
+
+
+def several(tx: Tx, connection: str, limit: int = 1_000) -> list[Several]:
+    """Addresses that more than one profile holds: left from before 2024, when the platform allowed it."""
+    return tx.fetch_as(
+        Several,
+        """SELECT email, array_agg(id ORDER BY id) AS profiles, array_agg(customer_id ORDER BY id) AS customer_ids
+           FROM profile WHERE connection = %s AND email IS NOT NULL
+           GROUP BY email HAVING count(*) > 1 ORDER BY min(id) LIMIT %s""",
+        (connection, limit),
+    )
+
+
 def of_identifiers(
     tx: Tx, connection: str, emails: Sequence[str], customers: Sequence[str], phones: Sequence[str]
 ) -> list[Profile]:

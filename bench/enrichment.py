@@ -70,7 +70,8 @@ def run(customers: int) -> dict[str, Any]:
             told["realtime_p99_seconds"] = lanes[Lane.REALTIME.value].p99_seconds
         found = compare_sides(here)
         told |= {f"equal_{kind}s": n for kind, n in found.n_equal.items()}
-        told["differences"] = len(found.differences)
+        told["differences_of_properties"] = sum(one.path.startswith("properties") for one in found.differences)
+        told["other_differences"] = len(found.differences) - told["differences_of_properties"]
         told |= {f"most_memory_of_{role}_mb": round(most) for role, most in sorted(here.most.items())}
     for one in found.differences[:10]:
         print(f"  {one.kind} {one.id} {one.path}: {one.why}")

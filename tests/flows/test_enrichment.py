@@ -152,6 +152,28 @@ def test_f85_only_tags_that_are_allowed_are_sent_whatever_their_case(database: D
     assert town.properties(who)["tags"] == "Wholesale"
 
 
+def test_a_changed_file_sends_only_what_differs(database: Database) -> None:
+    town = Enriched(database, entry("skin"))
+    ada, ben, cy = town.person(), town.person("ben@example.com"), town.person("cy@example.com")
+    for who in (ada, ben):
+        town.set(who, "skin", "dry")
+    town.set(ben, "points", "12", "number_integer")
+    town.come_to_rest()
+    before = len(town.pushed("contact"))
+    town.map(entry("skin"), entry("points", "number_integer"))
+    with database.transaction() as tx:
+        for store in town.road.shops:
+            ask(tx, "acme", store, town.now)
+    town.pass_time(FELT_AFTER.total_seconds() + 1)
+    while remap(database, town.road):
+        pass
+    town.go_round()
+    town.come_to_rest()
+    assert [one["id"] for one in town.pushed("contact")[before:]] == [f"uk:{ben.id}"]
+    assert town.properties(ben)["points"] == 12
+    assert "skin" not in town.properties(cy)
+
+
 # Modes ---------------------------------------------------------------------------------------------------------------
 
 

@@ -53,7 +53,7 @@ def run(customers: int) -> dict[str, Any]:
             told: dict[str, Any] = {"customers": customers, "fields": FIELDS}
             here.post("life", {"rate": RATE})
             _write(here, mapping="\n".join(_entry(n) for n in range(1, FIELDS + 1)))
-            told |= _measured(here, db, "all", lambda: here.run("connect", f"{NAME}.toml"))
+            told |= _measured(here, db, "all", lambda: _connect(here))
             changed = 0
 
             def change() -> None:
@@ -76,6 +76,11 @@ def run(customers: int) -> dict[str, Any]:
     for one in found.differences[:10]:
         print(f"  {one.kind} {one.id} {one.path}: {one.why}")
     return told
+
+
+def _connect(here: Machine) -> None:
+    """As a person does whose connect met the account's reading limit, which the workers use as well: once more."""
+    until(lambda: here.start("connect", f"{NAME}.toml").wait() == 0, 300, f"it is connected; {here.tail()}", 2.0)
 
 
 def _measured(here: Machine, db: Database, name: str, begin: Callable[[], None]) -> dict[str, Any]:

@@ -166,10 +166,10 @@ def _touched(here: Machine, db: Database) -> dict[str, Any]:
             first += done
             until(lambda: here.get("report")["deliveries"]["pending"] < TOUCHED, LONGEST, "the tags are told of")
         n += first
-    _come_to_rest(here, db)
+    come_to_rest(here, db)
     touched = time.monotonic()
     code = here.start("reconcile", NAME).wait()
-    _come_to_rest(here, db)
+    come_to_rest(here, db)
     with db.transaction() as tx:
         found = tx.fetch_all(
             """SELECT code, count(*) AS n FROM finding WHERE connection = %s AND run = (

@@ -131,7 +131,7 @@ def _enrichment(given: argparse.Namespace) -> list[Figure]:
     told = enrichment.run(given.customers)
     most = {
         "all_throttled_percent": 1.0, "changed_throttled_percent": 1.0, "all_points_a_second_and_shop": 100,
-        "changed_points_a_second_and_shop": 100, "differences": 0, "realtime_p99_seconds": 5,
+        "changed_points_a_second_and_shop": 100, "differences_of_properties": 0,
     }  # fmt: skip
     return [Figure(name, value, most.get(name), name in most) for name, value in told.items()]
 

@@ -53,7 +53,7 @@ def run(customers: int) -> dict[str, Any]:
             told: dict[str, Any] = {"customers": customers, "fields": FIELDS}
             here.post("life", {"rate": RATE})
             _write(here, mapping="\n".join(_entry(n) for n in range(1, FIELDS + 1)))
-            told |= _measured(here, db, "all", lambda: here.run("connect", f"{NAME}.toml"))
+            told |= _measured(here, db, "all", lambda: _connect(here))
             changed = 0
 
             def change() -> None:
@@ -70,11 +70,17 @@ def run(customers: int) -> dict[str, Any]:
             told["realtime_p99_seconds"] = lanes[Lane.REALTIME.value].p99_seconds
         found = compare_sides(here)
         told |= {f"equal_{kind}s": n for kind, n in found.n_equal.items()}
-        told["differences"] = len(found.differences)
+        told["differences_of_properties"] = sum(one.path.startswith("properties") for one in found.differences)
+        told["other_differences"] = len(found.differences) - told["differences_of_properties"]
         told |= {f"most_memory_of_{role}_mb": round(most) for role, most in sorted(here.most.items())}
     for one in found.differences[:10]:
         print(f"  {one.kind} {one.id} {one.path}: {one.why}")
     return told
+
+
+def _connect(here: Machine) -> None:
+    """As a person does whose connect met the account's reading limit, which the workers use as well: once more."""
+    until(lambda: here.start("connect", f"{NAME}.toml").wait() == 0, 300, f"it is connected; {here.tail()}", 2.0)
 
 
 def _measured(here: Machine, db: Database, name: str, begin: Callable[[], None]) -> dict[str, Any]:

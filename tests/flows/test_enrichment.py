@@ -53,8 +53,8 @@ def test_history_brings_fields_in_the_same_operation(database: Database) -> None
     assert town.rows("SELECT count(*) AS n FROM event")[0]["n"] == before
 
 
-def test_a_change_that_fires_nothing_is_found_within_the_interval(database: Database) -> None:
-    """F80. Nothing is told, updated_at stays, and the platform says it one interval later at the latest."""
+def test_f80_a_change_that_fires_nothing_is_found_within_the_interval(database: Database) -> None:
+    """Nothing is told, updated_at stays, and the platform says it one interval later at the latest."""
     town = Enriched(database, entry("skin"))
     who = town.person()
     town.come_to_rest()
@@ -72,8 +72,7 @@ def test_a_change_that_fires_nothing_is_found_within_the_interval(database: Data
     assert town.compare().differences == ()
 
 
-def test_a_field_that_is_taken_away_clears_its_property(database: Database) -> None:
-    """F81, the first half."""
+def test_f81_a_field_that_is_taken_away_clears_its_property(database: Database) -> None:
     town = Enriched(database, entry("skin"))
     who = town.person()
     town.set(who, "skin", "dry")
@@ -84,8 +83,8 @@ def test_a_field_that_is_taken_away_clears_its_property(database: Database) -> N
     assert town.compare().differences == ()
 
 
-def test_a_field_of_another_type_is_one_case_and_nothing_is_sent_for_it(database: Database) -> None:
-    """F81, the second half: nothing is sent for it, and the case ends with a round that meets none."""
+def test_f81_a_field_of_another_type_is_one_case_and_nothing_is_sent_for_it(database: Database) -> None:
+    """The case ends with a round that meets none."""
     town = Enriched(database, entry("skin"), entry("points", "number_integer"))
     ada, ben = town.person(), town.person("ben@example.com")
     for who in (ada, ben):
@@ -139,17 +138,40 @@ def test_somebody_who_is_gone_is_found_by_the_round_too(database: Database) -> N
     assert town.contact(who)["marketing_optin"] == "EXPLICITLY_OPTEDOUT"
 
 
-def test_tags_are_a_set_and_their_removal_works(database: Database) -> None:
-    """F85."""
+def test_f85_only_tags_that_are_allowed_are_sent_whatever_their_case(database: Database) -> None:
     town = Enriched(database)
+    for name, shop in list(town.road.shops.items()):
+        rules = msgspec.structs.replace(shop.rules, allowed_tags=frozenset({"VIP", "wholesale"}))
+        town.road.shops[name] = msgspec.structs.replace(shop, rules=rules)  # type: ignore[index]
     who = town.person()
-    town.do(people.tag(town.world, town.uk, who, ["VIP", "wholesale"], town.now))
+    town.do(people.tag(town.world, town.uk, who, ["vip", "Wholesale", "internal-note"], town.now))
     town.come_to_rest()
-    assert town.properties(who)["tags"].lower() == "vip,wholesale"
-    town.do(people.tag(town.world, town.uk, who, ["wholesale", "vip"], town.now))
-    town.do(people.tag(town.world, town.uk, who, ["wholesale"], town.now))
+    assert town.properties(who)["tags"] == "vip,Wholesale"
+    town.do(people.tag(town.world, town.uk, who, ["Wholesale", "internal-note"], town.now))
     town.come_to_rest()
-    assert town.properties(who)["tags"] == "wholesale"
+    assert town.properties(who)["tags"] == "Wholesale"
+
+
+def test_a_changed_file_sends_only_what_differs(database: Database) -> None:
+    town = Enriched(database, entry("skin"))
+    ada, ben, cy = town.person(), town.person("ben@example.com"), town.person("cy@example.com")
+    for who in (ada, ben):
+        town.set(who, "skin", "dry")
+    town.set(ben, "points", "12", "number_integer")
+    town.come_to_rest()
+    before = len(town.pushed("contact"))
+    town.map(entry("skin"), entry("points", "number_integer"))
+    with database.transaction() as tx:
+        for store in town.road.shops:
+            ask(tx, "acme", store, town.now)
+    town.pass_time(FELT_AFTER.total_seconds() + 1)
+    while remap(database, town.road):
+        pass
+    town.go_round()
+    town.come_to_rest()
+    assert [one["id"] for one in town.pushed("contact")[before:]] == [f"uk:{ben.id}"]
+    assert town.properties(ben)["points"] == 12
+    assert "skin" not in town.properties(cy)
 
 
 # Modes ---------------------------------------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ def test_everybody_is_enriched_within_the_points_of_a_standard_plan(database: Da
     town.come_to_rest()
     whole = {key: value - before[key] for key, value in spent(town).items()}
     assert whole["throttled"] == 0
+    assert whole["calls"] - looked["calls"] <= 8, "they are read 200 at a time, with tags, consent and counts"
     assert whole["points"] / n < 0.2, "points for each person, their reading included"
     assert (town.now - began).total_seconds() * 100 * 2 > whole["points"]
     assert 100_000 * whole["points"] / n < A_DAY / 4, "a round of 100,000 people four times a day"

@@ -15,7 +15,9 @@ from isthmus.shopify.bulk import Bulk, Status
 from isthmus.shopify.parse import lines
 from isthmus.shopify.reads import Reads
 from shopify_wire import Shops
+from sims.shopify.deeds import fields
 
+NONE: lines.Keys = {}
 SEEDS = range(1, 11) if os.environ.get("ISTHMUS_TEST_LONG") else range(1, 3)
 
 
@@ -24,10 +26,10 @@ def shops(request: pytest.FixtureRequest) -> Shops:
     return Shops(seed=request.param)
 
 
-def result(shops: Shops, store: Any, kind: str) -> list[bytes]:
+def result(shops: Shops, store: Any, kind: str, keys: lines.Keys = NONE) -> list[bytes]:
     """Every line that an operation over all of a kind gives."""
     speak = Bulk(shops.client(store, patience=1e6))
-    started = speak.start(bulk.query(kind))
+    started = speak.start(bulk.query(kind, keys=keys))
     done = speak.look(started.gid)
     for _ in range(40):
         if done is not None and not done.status.is_under_way:
@@ -42,8 +44,8 @@ def result(shops: Shops, store: Any, kind: str) -> list[bytes]:
     return told
 
 
-def read(shops: Shops, store: Any, kind: str) -> Mapping[int, Any]:
-    reader = Reads(shops.client(store, patience=1e6))
+def read(shops: Shops, store: Any, kind: str, keys: lines.Keys = NONE) -> Mapping[int, Any]:
+    reader = Reads(shops.client(store, patience=1e6), keys)
     return {
         "order": lambda: reader.orders(list(store.orders)),
         "customer": lambda: reader.customers(list(store.customers)),
@@ -66,6 +68,32 @@ def test_what_lines_tell_is_what_a_reading_tells(shops: Shops, kind: str) -> Non
                     assert there[number].refunds
                 else:
                     assert msgspec.json.encode(one.record) == msgspec.json.encode(there[number])
+
+
+@pytest.mark.parametrize("kind", ["product", "customer"])
+def test_custom_fields_of_lines_are_those_of_a_reading(shops: Shops, kind: str) -> None:
+    """Asked for by a name of their own in an operation, by their keys in a reading: present, absent, of any type."""
+    dice, asked = random.Random(7), ("custom.field_01", "custom.field_04", "custom.no-such_field")
+    keys = {"customer": asked, "product": asked[:1], "variant": asked[1:]}
+    for store in shops.stores:
+        if not any(one.metafields for one in store.variants.values()):
+            fields.seed(shops.world, store, 4)
+        told, there = result(shops, store, kind, keys), read(shops, store, kind, keys)
+        dice.shuffle(told)
+        for one in lines.join(kind, told, keys):
+            assert msgspec.json.encode(one.record) == msgspec.json.encode(there[one.id])
+            known = {field.key: field.type for field in there[one.id].metafields}
+            assert known["custom.field_01"] == "single_line_text_field"
+            assert known.get("custom.no-such_field") is None
+
+
+def test_a_field_that_an_operation_did_not_ask_for_is_not_taken_for_gone(shops: Shops) -> None:
+    """An operation begun before the mapping file was changed."""
+    store = shops.stores[0]
+    told = result(shops, store, "customer", {"customer": ("custom.field_01",)})
+    keys = {"customer": ("custom.field_02", "custom.field_01")}
+    for one in lines.join("customer", told, keys):
+        assert [field.key for field in one.record.metafields] == ["custom.field_01"]  # type: ignore[union-attr]
 
 
 def test_most_orders_need_no_second_reading(shops: Shops) -> None:

@@ -14,10 +14,12 @@ import pytest
 from isthmus.model.customer import Customer
 from isthmus.model.order import Order
 from isthmus.model.product import Product
+from isthmus.records import remember
 from isthmus.shopify import parse
-from isthmus.shopify.parse import Hint
+from isthmus.shopify.parse import Hint, customer_webhook
 from isthmus.shopify.reads import Reads
 from shopify_wire import Shops
+from sims.shopify.deeds import fields
 from sims.shopify.rest import order as rest_order
 from sims.shopify.rest import people as rest_people
 from sims.shopify.rest import product as rest_product
@@ -112,3 +114,25 @@ def test_what_is_gone_reads_as_none(shops: Shops) -> None:
         found = reads(shops, store).customers([there, *gone, 1])
         assert found[there] is not None
         assert [found[number] for number in (*gone, 1)] == [None] * (len(gone) + 1)
+
+
+def test_custom_fields_stay_as_they_were_read_whatever_a_body_leaves_out(shops: Shops) -> None:
+    """A body cannot tell them: laid over what was read, it changes nothing of them, of variants either."""
+    keys = dict.fromkeys(("customer", "product", "variant"), ("custom.field_02", "custom.field_03"))
+    for store in shops.stores:
+        if not any(one.metafields for one in store.variants.values()):
+            fields.seed(shops.world, store, 3)
+        reader = Reads(shops.client(store, patience=1e6), keys)
+        for one in reader.products(list(store.products)).values():
+            assert isinstance(one, Product)
+            assert len(one.metafields or ()) == 2
+            assert all(len(variant.metafields or ()) == 2 for variant in one.variants)
+            body = told("product", rest_product.product(store, store.products[one.id]))
+            if isinstance(body, Product):
+                assert_alike(remember.product(body, one, keys), one)
+        for person in reader.customers(list(store.customers)).values():
+            assert isinstance(person, Customer)
+            assert len(person.metafields or ()) == 2
+            patch = told("customer", rest_people.customer(store, store.customers[person.id]))
+            assert isinstance(patch, Customer)
+            assert_alike(customer_webhook.patched(person, patch), person)

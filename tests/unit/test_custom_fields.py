@@ -80,8 +80,16 @@ def test_a_field_is_written_by_its_form(type_: str, value: str, property_: objec
 
 
 def test_a_field_that_is_gone_clears_its_property() -> None:
-    assert said(mapped(customer(Metafield("custom.skin")), rules(entry()))) == {"skin": None, "tags": None}
-    assert said(mapped(customer(Metafield("custom.skin")), rules(entry(), clear="omit"))) == {}
+    gone = Metafield("custom.skin", is_gone=True)
+    assert said(mapped(customer(gone), rules(entry()))) == {"skin": None, "tags": None}
+    assert said(mapped(customer(gone), rules(entry(), clear="omit"))) == {}
+    emptied = told(value="")
+    assert said(mapped(customer(emptied), rules(entry())))["skin"] is None
+
+
+def test_a_field_that_was_never_there_is_not_cleared() -> None:
+    """Else a mapping file's first day would send everybody who has nothing to say."""
+    assert "skin" not in said(mapped(customer(Metafield("custom.skin")), rules(entry())))
 
 
 def test_a_field_that_was_never_read_is_left_alone() -> None:
@@ -263,7 +271,7 @@ def test_a_product_and_its_variants_have_their_own() -> None:
     page = Product(
         7, "Shirt", "shirt", "ACTIVE", AT, AT, AT, variants=(
             Variant(71, "S", Decimal("10.00"), metafields=(told("custom.fit", TEXT, "slim"),)),
-            Variant(72, "M", Decimal("10.00"), metafields=(Metafield("custom.fit"),)),
+            Variant(72, "M", Decimal("10.00"), metafields=(Metafield("custom.fit", is_gone=True),)),
         ),
         metafields=(told("custom.material", LIST, '["Wool","Silk"]'), told("custom.care", TEXT, "cold")),
     )  # fmt: skip

@@ -94,4 +94,7 @@ def test_what_was_not_told_stays_as_it_was() -> None:
     a, b, newer = Metafield("a.a", "json"), Metafield("b.b"), Metafield("b.b", "date")
     assert laid_over((a, b), (newer,)) == (a, newer)
     assert laid_over((a,), None) == (a,)
+    assert laid_over((newer,), (Metafield("b.b"),)) == (Metafield("b.b", is_gone=True),)
+    assert laid_over((Metafield("b.b", is_gone=True),), (Metafield("b.b"),)) == (Metafield("b.b", is_gone=True),)
+    assert laid_over((Metafield("b.b"),), (Metafield("b.b"),)) == (b,)
     assert laid_over(None, None) is None

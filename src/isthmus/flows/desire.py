@@ -57,12 +57,13 @@ def desire(
     """
     customers = [change for change in changes if change.key[0] == "customer"]
     helds = holding.of(tx, road, changes)
+    pages = {id_: held for (kind, id_), held in helds.items() if kind is Kind.PRODUCT}
     spoken = contacts.lock_contacts(tx, road.connection, [_contact_id(road, change) for change in customers])
     mapped = _Mapped([], [])
     settled = adopt.settle(tx, road, changes, now)
     for change in changes:
         if change.key[0] != "customer":
-            _map(settled.road, change, mapped, lambda shop, change: _writes(shop, change, who, now, helds))
+            _map(settled.road, change, mapped, lambda shop, change: _writes(shop, change, who, now, pages))
     if settled.withheld:
         mapped.wanted = [Wanted(want.store, settled.of(want.write), want.since) for want in mapped.wanted]
     owners = _keep_sales(tx, road, mapped.wanted, {change.key: change.lane for change in changes})
@@ -152,9 +153,8 @@ def _behind(change: Change, write: Write, standings: Standings) -> Behind:
     )
 
 
-def _writes(shop: Shop, change: Change, who: People, now: datetime, helds: Helds) -> list[Write]:
+def _writes(shop: Shop, change: Change, who: People, now: datetime, pages: product.Helds) -> list[Write]:
     last = change.last
-    there = {id_: held for (kind, id_), held in helds.items() if kind is Kind.PRODUCT} if helds else {}
     match last:
         case Order():
             person = person_of(shop, last, who)
@@ -167,10 +167,10 @@ def _writes(shop: Shop, change: Change, who: People, now: datetime, helds: Helds
             return writes
         case Product():
             if change.is_gone:
-                return product.retired(last, shop.rules, change.lane, there)
-            writes = product.product(last, shop.rules, change.lane, there)
+                return product.retired(last, shop.rules, change.lane, pages)
+            writes = product.product(last, shop.rules, change.lane, pages)
             if isinstance(change.before, Product):
-                writes += product.dropped(change.before, last, shop.rules, change.lane, there)
+                writes += product.dropped(change.before, last, shop.rules, change.lane, pages)
             return writes
         case _:
             return []

@@ -2,7 +2,7 @@
 
 The last reading of a record is the newest of: a page of the platform's listing (a reconciliation's, or the look that
 begins when a mapping file first names such a property) and a read-back after a push, each only while nothing of ours
-was on its way. docs/howto/map-custom-fields.md says what that means to whoever writes a mapping file.
+was on its way. docs/howto/map-metafields.md says what that means to whoever writes a mapping file.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

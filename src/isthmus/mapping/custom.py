@@ -36,7 +36,7 @@ class Mistyped(Struct, frozen=True):
 def properties(told: Sequence[Metafield] | None, owner: str, rules: Rules, held: Held = UNHELD) -> Custom:
     """The properties of a record of this owner, in the order of the mapping file.
 
-    A field that was never read is left out, as is one of another type; one that the record does not have clears the
+    A field that was never read or never there is left out, as is one of another type; one that is gone clears the
     property. What the modes other than overwrite do, `_kept` says; what they leave alone is said as it was last read.
     """
     made: dict[str, object] = {}
@@ -48,7 +48,8 @@ def properties(told: Sequence[Metafield] | None, owner: str, rules: Rules, held:
         value, n = _value(entry, field, rules)
         n_cut += n
         if entry.mode is Mode.OVERWRITE:
-            made[entry.name] = value
+            if value is not None or field.was_there:
+                made[entry.name] = value
         elif (kept := _kept(entry, value, held)) is not None:
             made[entry.name], ours[entry.name] = kept
         elif not is_empty(there := (held.theirs or {}).get(entry.name)):

@@ -52,8 +52,8 @@ def customer(told: Customer, known: Customer | None, keys: Keys) -> Customer:
     """A customer with the custom fields that this reading did not ask for."""
     if known is None or known.metafields is None:
         return told
-    fields = _fields(known.metafields, told.metafields, keys, "customer")
-    return told if fields == told.metafields else msgspec.structs.replace(told, metafields=fields)
+    metafields = fields(known.metafields, told.metafields, keys.get("customer", ()))
+    return told if metafields == told.metafields else msgspec.structs.replace(told, metafields=metafields)
 
 
 def product(told: Product, known: Product | None, keys: Keys) -> Product:
@@ -61,11 +61,11 @@ def product(told: Product, known: Product | None, keys: Keys) -> Product:
     if known is None or not keys:
         return told
     had = {variant.id: variant.metafields for variant in known.variants}
-    own = _fields(known.metafields, told.metafields, keys, "product")
+    own = fields(known.metafields, told.metafields, keys.get("product", ()))
     variants = tuple(
         one
-        if (fields := _fields(had.get(one.id), one.metafields, keys, "variant")) == one.metafields
-        else msgspec.structs.replace(one, metafields=fields)
+        if (theirs := fields(had.get(one.id), one.metafields, keys.get("variant", ()))) == one.metafields
+        else msgspec.structs.replace(one, metafields=theirs)
         for one in told.variants
     )
     if own == told.metafields and variants == told.variants:
@@ -73,9 +73,9 @@ def product(told: Product, known: Product | None, keys: Keys) -> Product:
     return msgspec.structs.replace(told, metafields=own, variants=variants)
 
 
-def _fields(
-    known: Sequence[Metafield] | None, told: Sequence[Metafield] | None, keys: Keys, owner: str
+def fields(
+    known: Sequence[Metafield] | None, told: Sequence[Metafield] | None, keys: Sequence[str]
 ) -> tuple[Metafield, ...] | None:
-    """What is known of the fields that are mapped now, in the order they are asked for."""
+    """What is known of the fields that are mapped now, in the order they are asked for, once some were told anew."""
     found = {field.key: field for field in laid_over(known, told) or ()}
-    return tuple(found[key] for key in keys.get(owner, ()) if key in found) or None
+    return tuple(found[key] for key in keys if key in found) or None

@@ -199,7 +199,7 @@ class Worker:
 
         @engine.task(name="enrich")
         def _enrich(connection: str) -> None:
-            self._shift("enrich", connection, lambda _: self._enrich(connection))
+            self._shift("enrich", connection, lambda lanes: self._enrich(connection) if Lane.ENRICHMENT in lanes else 0)
 
         @engine.task(name="reconcile")
         def _reconcile(connection: str) -> None:
@@ -421,7 +421,7 @@ class Worker:
                 self._bells.ring("audit_consent", name)
             if is_over:
                 self._bells.ring("release", name)
-            if enrich.due(road, at, now):
+            if Lane.ENRICHMENT in self._open_lanes(name) and enrich.due(road, at, now):
                 self._bells.ring("enrich", name)
             if is_asked(marks, now):
                 self._bells.ring("remap", name)

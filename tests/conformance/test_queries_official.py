@@ -14,7 +14,9 @@ from graphql import (
 )
 from sources import need
 
+from isthmus.shopify import documents
 from isthmus.shopify.documents import DOCUMENTS, Document
+from isthmus.shopify.several import several
 from isthmus.shopify.topics import SUBSCRIBED, enum_name
 from sims.shopify.cost import Price
 
@@ -55,6 +57,24 @@ def test_an_operation_costs_what_we_say_and_fits(document: Document):
     assert Price(official(), tree, {}).requested(operation) == document.cost
     assert document.cost <= SINGLE_QUERY_MAX
     assert document.batch <= 250
+
+
+@pytest.mark.parametrize(
+    ("parts", "verb"),
+    [
+        ([documents.EMAIL_CONSENT] * 20, "mutation"),
+        ([documents.SMS_CONSENT, documents.EMAIL_CONSENT, documents.SMS_CONSENT], "mutation"),
+        ([documents.BY_ADDRESS] * 50, "query"),
+    ],
+)
+def test_many_operations_in_one_are_valid_and_cost_their_sum(parts: list[Document], verb: str):
+    together = several(parts, verb)
+    tree = parse(together.text)
+    found = validate(official(), tree, [*specified_rules, NoDeprecatedCustomRule])
+    assert [error.message for error in found] == []
+    (operation,) = [one for one in tree.definitions if isinstance(one, OperationDefinitionNode)]
+    assert operation.name.value == together.operation
+    assert Price(official(), tree, {}).requested(operation) == together.cost <= SINGLE_QUERY_MAX
 
 
 def test_every_topic_can_be_subscribed():

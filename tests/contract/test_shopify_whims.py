@@ -77,6 +77,15 @@ def test_a_write_may_come_late(shop):
     assert one.email_consent.updated_at == AT
 
 
+@pytest.mark.parametrize(("takes_older", "state"), [(False, IN), (True, OUT)])
+def test_a_statement_older_than_the_stored_one_counts_by_switch(shop, takes_older, state):
+    """assumed either way; community.shopify.dev/t/1683 and the object's description do not agree"""
+    one = shop.fan()
+    shop.town.faults.set({"shopify.consent_takes_older": takes_older})
+    (answer,) = shop.consents.write([Wish(one.id, EMAIL, OUT, SAID_AT - timedelta(days=1))])
+    assert (answer.outcome, answer.state, shop.state(one)) == (Outcome.WRITTEN, state, state)
+
+
 def test_a_shop_may_refuse_some(shop):
     one, other = shop.fan(), list(shop.store.customers.values())[-1]
     other.email, other.email_consent = "other@example.com", EmailConsent(IN, "SINGLE_OPT_IN", SAID_AT)

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from typing import Any
 from urllib.parse import unquote
 
@@ -21,6 +22,7 @@ from sims.ometria import apply, merging, push, reads, tamper, unsubscribes, view
 from sims.ometria.account import Account
 from sims.ometria.answers import forbidden, no_such_path, problem, too_many
 from sims.ometria.errors import PushError, Refusal
+from sims.ometria.identity import Profile
 from sims.ometria.importer import (
     ShopCustomer,
     ShopOrder,
@@ -65,6 +67,9 @@ class Settings:
     seed: int = 0
     switches: Switches = field(default_factory=Switches)
 
+
+TRIES = 20
+"""Draws of somebody with an email before the first one is taken."""
 
 LATELY = 200
 """Of so many opt-outs one may be taken back."""
@@ -146,9 +151,8 @@ class Ometria:
         """Let one of those with an email unsubscribe by a link, drawn by the account's dice."""
         with self._lock:
             self.tick()
-            known = [one for one in self.account.people.shelf if one.values("email")]
-            if known:
-                person = self.account.dice.choice(known)
+            person = self._somebody()
+            if person is not None:
                 unsubscribes.opt_out(self.account, person, self._clock.now(), "link_unsubscribe")
 
     def resubscribe_somebody(self) -> None:
@@ -165,10 +169,18 @@ class Ometria:
         """Let one of those with an email opt out on a form, of which no list of unsubscribes tells."""
         with self._lock:
             self.tick()
-            known = [one for one in self.account.people.shelf if one.values("email")]
-            if known:
-                person = self.account.dice.choice(known)
+            person = self._somebody()
+            if person is not None:
                 unsubscribes.say_elsewhere(self.account, person, self._clock.now(), "form", is_in=False)
+
+    def _somebody(self) -> Profile | None:
+        """Draw a person with an email; the first ones met when luck fails, so that a large account is not searched."""
+        people, dice = self.account.people.shelf, self.account.dice
+        for _ in range(TRIES if len(people) else 0):
+            person = next(islice(people, dice.randrange(len(people)), None))
+            if person.values("email"):
+                return person
+        return next((one for one in people if one.values("email")), None)
 
     def merge_by_hand(self, survivor: Mapping[str, str], merged: Sequence[Mapping[str, str]]) -> dict[str, Any]:
         """Let staff merge people in the back office, which no limit of the API holds up.

@@ -84,7 +84,8 @@ def _write(
 ) -> Written:
     """Write what was found good, or do with it what the shop's whim is; what changes nothing meets no whim."""
     known = _known(customer, consent)
-    if known.state == consent.state or not _is_newer(known.updated_at, consent.updated_at):
+    is_newer = _is_newer(known.updated_at, consent.updated_at) or (whims is not None and whims.takes_older)
+    if known.state == consent.state or not is_newer:
         return Written(customer, [], [])
     whim = "written" if whims is None else whims.of(customer.id)
     if whims is None or whim == "written":

@@ -21,11 +21,14 @@ KNOBS: dict[str, Any] = {
     "shopify.consent_late_by": 5.0,
     "shopify.p_consent_refused": 0.0,
     "shopify.consent_refused": [],
+    "shopify.consent_takes_older": False,
 }
 """Each as the chance of a write and as a list of customer numbers, with seconds where it takes some.
 
 consent_reverts: answered as written, told by webhook, and silently taken back later · consent_late: answered with the
-customer as before, and written later · consent_refused: a complaint.
+customer as before, and written later · consent_refused: a complaint · consent_takes_older: a statement of another
+state counts though its time is before the stored one, as one report can be read
+(https://community.shopify.dev/t/consent-updated-at-only-updates-when-consent-changes/1683).
 """
 
 
@@ -44,6 +47,11 @@ class Whims:
             if self.faults.strikes(f"shopify.p_consent_{whim}"):
                 return whim
         return "written"
+
+    @property
+    def takes_older(self) -> bool:
+        """Whether an older time wins over a later one."""
+        return bool(self.faults.get("shopify.consent_takes_older"))
 
     def wait(self, whim: str) -> timedelta:
         """Return how long after the answer the shop does what the whim is about."""

@@ -1,4 +1,4 @@
-"""How long an opt-out takes to the other side, while everything is reconciled and an account allows 4 readings a second.
+"""How long an opt-out takes to the other side while everything is reconciled, at an account's 4 readings a second.
 
 `python -m bench consent --customers 100000`. Everything is real but the two neighbours. People unsubscribe on the
 platform (as its list of unsubscriptions tells, and by ways that it lists nowhere) and in the shops, two a second, from

@@ -8,6 +8,7 @@ import pytest
 
 from isthmus.consent.policy import Policy
 from isthmus.db.pool import Database
+from isthmus.flows.consent import importer
 from sims.ometria import unsubscribes as centre
 from sims.shopify.deeds import people
 from talking import IN, OUT, Both, subscriber
@@ -257,3 +258,26 @@ def test_our_own_forced_opt_out_is_lifted_by_a_later_proven_opt_in(play: Both) -
     assert play.mailable("ada@example.com") == IN
     assert play.contact(who)["marketing_optin"] == IN
     assert "FORCED_IN" in {row["state"] for row in ledger(play)}
+
+
+def test_beside_the_accounts_own_importer_an_opt_out_is_forced_from_the_start(play: Both) -> None:
+    """Facts 7.7: an importer that knows no better would take it back."""
+    who = subscriber(play)
+    play.sims.ometria.turn({"native_importer": True})
+    play.sims.import_natively()
+    assert importer.look(play.db, play.road) is True
+    mark = play.mark()
+    play.says(who, "UNSUBSCRIBED")
+    play.rest()
+    outs = [c for c in play.pushed("contact", mark) if c["id"] == f"uk:{who.id}" and c["marketing_optin"] == OUT]
+    assert outs
+    assert all(c["@force_optin"] is True for c in outs)
+    assert play.mailable("ada@example.com") == OUT
+
+
+def test_without_an_importer_nothing_is_forced(play: Both) -> None:
+    who = subscriber(play)
+    assert importer.look(play.db, play.road) is False
+    play.says(who, "UNSUBSCRIBED")
+    play.rest()
+    assert "@force_optin" not in play.contact(who)

@@ -45,6 +45,7 @@ def show(
     config: Config = None,
 ) -> None:
     from isthmus.cli import show as out
+    from isthmus.consent.policy import Policy
     from isthmus.kit.email import normalise
     from isthmus.kit.explain import ConfigError
     from isthmus.ops import evidence
@@ -54,9 +55,12 @@ def show(
         raise ConfigError(f"--email: {email!r} is no address")
     with opened(config) as app:
         must_be_known(app, name)
-        found = evidence.ledger(app.db, name, address, app.hash_key)
+        said = app.connected(name).config
+        policy = Policy(said.consent.authority, said.consent.scope, said.consent.merge)
+        stores = [store.name for store in said.stores]
+        found = evidence.ledger(app.db, name, address, app.hash_key, policy, stores)
     if json:
-        out.document({"connection": name, "claims": found.claims, "platform": found.platform})
+        out.document({"connection": name, "claims": found.claims, "stands": found.stands, "platform": found.platform})
         return
     if not found.claims:
         out.lines("Nobody ever stated anything about that address.")
@@ -69,6 +73,8 @@ def show(
              c.customer_id or "–", f"{c.source} {c.collected_from or ''}".strip(), c.rule),
         )  # fmt: skip
     out.lines(table)
+    for stands in found.stands:
+        out.lines(f"In {stands.store} they stand as {stands.stance}, by the rule {stands.rule}.")
     for told in found.platform:
         out.lines(f"{told.contact} is desired as {told.stance}; {told.state}")
 

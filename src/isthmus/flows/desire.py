@@ -71,7 +71,8 @@ def desire(
     buyers = _buyers(customers, who)
     worths, holds = _worths(tx, road, buyers), hold.of_buyers(tx, road, buyers)
     elsewhere = identifiers.of_changes(tx, road, customers, who)
-    people = _People(was, who, standings, spoken, worths, holds, moved.hold, elsewhere, helds)
+    has_importer = bool(customers) and contacts.has_importer(tx, road.connection)
+    people = _People(was, who, standings, spoken, worths, has_importer, holds, moved.hold, elsewhere, helds)
     for change in customers:
         _map(road, change, mapped, lambda shop, change: _contact(shop, change, people), standings)
     identifiers.tell(tx, road, [_customer(change) for change in customers], elsewhere, now)
@@ -111,6 +112,7 @@ class _People(Struct, frozen=True):
     standings: Standings
     spoken: Mapping[str, Spoken]
     worths: Mapping[tuple[str, int], Worth]
+    has_importer: bool
     holds: Mapping[tuple[str, int], Hold | None]
     moved: Set[tuple[str, int]]
     """Whose hold has just changed."""
@@ -195,6 +197,8 @@ def _contact(shop: Shop, change: Change, people: _People) -> list[Write]:
             )
         ]  # fmt: skip
     worth, on_hold = people.worths.get(key, NOTHING), people.holds.get(key)
+    # An importer beside us would take an opt-out back that is not forced; one that went out unforced was looked at.
+    must_force = spoken.must_force or (people.has_importer and not spoken.opts_out)
     elsewhere = frozenset(one.field for one in people.elsewhere.get(key, ()))
 
     def mapped(customer: Customer, person: str, lane: Lane) -> Write:
@@ -203,7 +207,7 @@ def _contact(shop: Shop, change: Change, people: _People) -> list[Write]:
         return contact.contact(
             customer, person, shop.rules, lane, worth=worth, hold=on_hold,
             email_consent=word.said(customer.email_consent, email), sms_consent=word.said(customer.sms_consent, sms),
-            was_opted_in=spoken.was_opted_in, must_force=spoken.must_force, was_forced=spoken.was_forced,
+            was_opted_in=spoken.was_opted_in, must_force=must_force, was_forced=spoken.was_forced,
             elsewhere=elsewhere, held=held,
         )  # fmt: skip
 

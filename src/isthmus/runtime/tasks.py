@@ -27,7 +27,7 @@ from isthmus.db.pool import Database, is_away, is_passing
 from isthmus.flows import duplicates, enrich, govern, identifiers, watch
 from isthmus.flows.abandon import abandon
 from isthmus.flows.consent import audit as consent_audit
-from isthmus.flows.consent import profiles, unsubscribes
+from isthmus.flows.consent import importer, profiles, unsubscribes
 from isthmus.flows.consent.write_back import write_back
 from isthmus.flows.deliver import deliver
 from isthmus.flows.hold import release
@@ -267,6 +267,7 @@ class Worker:
         """A look at whose profile changed, then at those of whom something was under way."""
         road = self._road(connection)
         if profiles.is_due(self._app.db, road):
+            importer.look(self._app.db, road)
             profiles.hear(self._app.db, road, self._goes_on())
         return profiles.look_again(self._app.db, road)
 

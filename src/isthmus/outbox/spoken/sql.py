@@ -25,6 +25,7 @@ class Spoken(Struct, frozen=True):
     """What a contact's row says of consent: desired now, ever sent, and whether its opt-out must be forced."""
 
     opts_in: bool = False
+    opts_out: bool = False
     was_opted_in: bool = False
     was_forced: bool = False
     must_force: bool = False
@@ -60,12 +61,14 @@ def lock_contacts(tx: Tx, connection: str, ids: Sequence[str]) -> dict[str, Spok
     The mapping of consent depends on it, and a push claimed meanwhile would change it.
     """
     rows = tx.fetch_all(
-        """SELECT id, opts_in, was_opted_in, was_forced, must_force FROM outbox
+        """SELECT id, opts_in, opts_out, was_opted_in, was_forced, must_force OR (opts_out AND forces) AS must_force
+           FROM outbox
            WHERE connection = %s AND kind = 'contact' AND id = ANY(%s) ORDER BY id FOR UPDATE""",
         (connection, list(ids)),
     )
     return {
-        row["id"]: Spoken(row["opts_in"], row["was_opted_in"], row["was_forced"], row["must_force"]) for row in rows
+        row["id"]: Spoken(row["opts_in"], row["opts_out"], row["was_opted_in"], row["was_forced"], row["must_force"])
+        for row in rows
     }
 
 
@@ -113,6 +116,20 @@ def force(tx: Tx, connection: str, ids: Sequence[str]) -> int:
                WHERE connection = %s AND kind = 'contact' AND id = ANY(%s) AND opts_out AND NOT must_force
                ORDER BY id FOR UPDATE)""",
         (connection, list(ids)),
+    )
+
+
+IMPORTER = "consent:importer"
+
+
+def has_importer(tx: Tx, connection: str) -> bool:
+    """Whether the account's own importer was last seen to write consent beside us."""
+    return bool(
+        tx.fetch_value(
+            """SELECT EXISTS (SELECT FROM snapshot WHERE connection = %s AND store = '' AND name = %s
+                              AND (body ->> 'is_live')::boolean)""",
+            (connection, IMPORTER),
+        )
     )
 
 

@@ -70,6 +70,12 @@ def as_json(report: "Report") -> Mapping[str, Any]:
         "seconds": round(report.seconds, 1),
         "differences": [{"kind": d.kind.value, "id": d.id, "path": d.path, "why": d.why} for d in found.differences],
         "compared": found.n_equal,
+        "consent": {
+            "mailable_on_both": report.accord.n_both,
+            "on_neither": report.accord.n_neither,
+            "explained_by_a_case": len(report.accord.differs) - len(report.accord.unexplained),
+            "unexplained": len(report.accord.unexplained),
+        },
         "excluded": found.n_excluded,
         "cases": [
             {"code": g.code, "cases": g.cases, "owner": g.owner, "cause": g.cause} for g in connection.background.groups

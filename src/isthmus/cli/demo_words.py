@@ -1,5 +1,6 @@
 """The demonstration's faults in words, and the report at its end."""
 
+from collections import Counter
 from collections.abc import Iterable
 
 from rich import box
@@ -53,6 +54,14 @@ def tell(report: Report) -> None:
             ),
         )
     )
+    accord = report.accord
+    people = [(str(accord.n_both), "mailable on both"), (str(accord.n_neither), "on neither")]
+    people += [(str(n), f"{sort}, explained by a case") for sort, n in _explained(report).items()]
+    console.print(_table("Both sides, person by person", ("people", "who may be written to"), people))
+    for person in accord.unexplained[:SHOWN]:
+        who = f"{person.store} customer {person.customer_id}"
+        words = f"{person.shop} in the shop, {person.platform} in Ometria; the ledger says {person.stance}"
+        console.print(Text(f"differs: {who} by {person.channel}: {words}, by {person.rule}", style="red"))
     groups = report.status.connections[0].background.groups
     beside = [(str(n), f"left out on purpose: {reason}") for reason, n in found.n_excluded.items()]
     beside += [(str(group.cases), f"open case {group.code}, for {group.owner}") for group in groups]
@@ -67,6 +76,12 @@ def tell(report: Report) -> None:
         console.print(Text("The two sides did not come to rest in time.", style="red"))
     verdict = ("Both sides agree.", "bold green") if report.is_good else ("The two sides do not agree.", "bold red")
     console.print(Text.assemble(verdict, f" {report.seconds:.0f} seconds in all."))
+
+
+def _explained(report: Report) -> Counter[str]:
+    """In what ways the sides differ about people where a case says why."""
+    left = set(report.accord.unexplained)
+    return Counter(one.sort.value for one in report.accord.differs if one not in left)
 
 
 def _table(title: str, columns: Iterable[str], rows: Iterable[tuple[str, ...]]) -> Table:

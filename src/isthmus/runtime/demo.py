@@ -21,6 +21,9 @@ from msgspec import Struct
 from isthmus.connections import file as files
 from isthmus.flows.backfill.progress import Progress
 from isthmus.flows.compare import Comparison, compare
+from isthmus.flows.consent import audit as consent
+from isthmus.flows.consent import profiles, unsubscribes
+from isthmus.model.accord import Accord
 from isthmus.model.write import Kind
 from isthmus.ops import numbers
 from isthmus.ops.numbers import Status
@@ -65,6 +68,7 @@ class Report(Struct, frozen=True):
 
     seconds: float
     comparison: Comparison
+    accord: Accord
     status: Status
     injected: dict[str, int]
     deliveries: dict[str, int]
@@ -73,7 +77,7 @@ class Report(Struct, frozen=True):
 
     @property
     def is_good(self) -> bool:
-        return self.is_at_rest and not self.comparison.differences
+        return self.is_at_rest and not self.comparison.differences and not self.accord.unexplained
 
 
 class View:
@@ -117,10 +121,12 @@ class Demo:
         )
         is_at_rest = self._until_at_rest("coming to rest", SETTLE_WITHIN, with_polls=True)
         comparison = compare(self._app.db, self._app.road(NAME), self._sims.lookup())
+        accord = consent.audit(self._app.db, self._app.road(NAME))
         told = self._sims.report()
         return Report(
             seconds=time.monotonic() - began,
             comparison=comparison,
+            accord=accord,
             status=numbers.status(self._app.db, self._app.clock.now(), NAME),
             injected=told["injected"],
             deliveries=told["deliveries"],
@@ -155,6 +161,7 @@ class Demo:
         while time.monotonic() < until:
             status, sims = self._look(phase, None)
             moving = status.connections[0].is_waiting or sims["deliveries"]["pending"]
+            moving = moving or not consent.is_at_rest(self._app.db, NAME)
             has_polled = not with_polls or self._sims.polled(self._app, NAME) > began
             if moving or not has_polled:
                 quiet_since = None
@@ -232,10 +239,11 @@ class Sims:
 
     @staticmethod
     def polled(app: App, name: str) -> Any:
-        """When the poll that looked longest ago did."""
+        """When the poll that looked longest ago did, of the shops or of the platform's people."""
         with app.db.transaction() as tx:
             marks = runs.marks(tx, name)
-        return min((mark.at for (_, what), mark in marks.items() if what.startswith("poll:") and mark.at), default=None)
+        looks = ("poll:", profiles.MARK, unsubscribes.MARK)
+        return min((mark.at for (_, what), mark in marks.items() if what.startswith(looks) and mark.at), default=None)
 
 
 @contextlib.contextmanager
@@ -351,6 +359,9 @@ settle_after = "5s"
 enrichment_every = "5s"
 poll_every = "8s"
 checkout_quiet = "20s"
+[consent]
+unsubscribes_every = "5s"
+profiles_every = "10s"
 """
     )
     return path

@@ -110,6 +110,25 @@ def is_due(tx: Tx, connection: str, now: datetime) -> bool:
     )
 
 
+def is_open(tx: Tx, connection: str) -> bool:
+    """Whether anything is still to be written or looked at; what was refused is a case and waits for nobody."""
+    return bool(
+        tx.fetch_value(
+            "SELECT EXISTS (SELECT FROM consent_write WHERE connection = %s AND status <> 'refused')", (connection,)
+        )
+    )
+
+
+def under_way(tx: Tx, connection: str, store: str, customers: Sequence[int]) -> set[tuple[int, Channel]]:
+    """Of these customers, by channel, those of whom something is being written, or was and is looked at next."""
+    rows = tx.fetch_all(
+        """SELECT customer_id, channel FROM consent_write
+           WHERE connection = %s AND store = %s AND customer_id = ANY(%s) AND status <> 'refused'""",
+        (connection, store, list(customers)),
+    )
+    return {(row["customer_id"], Channel(row["channel"])) for row in rows}
+
+
 def claim(tx: Tx, connection: str, status: str, now: datetime, claim: UUID, limit: int) -> list[Claimed]:
     """Lease what is due: to be written ("due", with what a dead holder left and what was refused long ago) or to be
     looked at ("written"); opt-outs first."""

@@ -7,10 +7,12 @@ never towards an opt-in; `repair` switched off, it is only written down what the
 
 import hashlib
 from collections.abc import Callable
+from datetime import datetime
 
 import msgspec
 
 from isthmus.consent.accord import differ
+from isthmus.consent.writes import sql as writes
 from isthmus.db.pool import Database, Tx
 from isthmus.drift import sql as drift
 from isthmus.flows.consent import profiles, standing, statements, unsubscribes
@@ -44,6 +46,7 @@ Tell = Callable[[Step], None]
 
 def audit(db: Database, road: Road, *, repair: bool = True, signed_by: str = "", tell: Tell = lambda _: None) -> Accord:
     """Read every profile, compare everybody, and remember the result with its date."""
+    began = road.clock.now()
     if repair:
         unsubscribes.hear(db, road)
     is_whole = profiles.sweep(db, road, repair=repair, tell=lambda n: tell(Step("profiles", n, None, is_done=False)))
@@ -55,7 +58,7 @@ def audit(db: Database, road: Road, *, repair: bool = True, signed_by: str = "",
         while True:
             with db.transaction() as tx:
                 names = records.names(tx, road.connection, "customer", store, after, AT_ONCE)
-                found += _page(tx, road, store, names, counts)
+                found += _page(tx, road, store, names, counts, began)
             tell(Step(f"{store} customers", counts["people"], None, is_done=len(names) < AT_ONCE))
             if len(names) < AT_ONCE:
                 break
@@ -74,6 +77,12 @@ def audit(db: Database, road: Road, *, repair: bool = True, signed_by: str = "",
     return done
 
 
+def is_at_rest(db: Database, connection: str) -> bool:
+    """Whether nothing about anybody's consent is on its way to a shop, or still to be looked at."""
+    with db.transaction() as tx:
+        return not (writes.is_open(tx, connection) or seen.is_open(tx, connection))
+
+
 def digest(done: Accord) -> str:
     """The same for the same findings, whoever signs them."""
     plain = msgspec.structs.replace(done, digest="", signed_by="")
@@ -87,7 +96,7 @@ def last(db: Database, connection: str) -> Accord | None:
     return None if kept is None else msgspec.convert(kept.body, Accord)
 
 
-def _page(tx: Tx, road: Road, store: str, names: list[str], counts: dict[str, int]) -> list[Differs]:
+def _page(tx: Tx, road: Road, store: str, names: list[str], counts: dict[str, int], began: datetime) -> list[Differs]:
     kept = records.load(tx, road.connection, [("customer", store, name) for name in names], road.packer)
     people = [one.record for one in kept.values() if isinstance(one.record, Customer) and one.record.is_read]
     stand = standing.of_people(tx, road, people)
@@ -97,6 +106,7 @@ def _page(tx: Tx, road: Road, store: str, names: list[str], counts: dict[str, in
         there.setdefault(profile.email or "", []).append(profile)
     names_of = {one.id: f"{road.shops[store].rules.namespace}{one.id}" for one in people}
     rows = spoken.contacts(tx, road.connection, list(names_of.values()))
+    writing = writes.under_way(tx, road.connection, store, [one.id for one in people])
     cases = drift.open_cases(tx, road.connection, [f"customer:{one.id}" for one in people])
     found = []
     for one in people:
@@ -113,7 +123,9 @@ def _page(tx: Tx, road: Road, store: str, names: list[str], counts: dict[str, in
                 continue
             where = stand.of(channel, plain, store)
             says = _says(channel, mine)
-            sort = differ(word, where, says, is_moving=row is not None and row.is_moving)
+            is_news = where.by is not None and where.by.heard_at >= began  # this very audit brought it to light
+            is_moving = is_news or (row is not None and row.is_moving) or (one.id, channel) in writing
+            sort = differ(word, where, says, is_moving=is_moving)
             if sort is None:
                 counts["both" if where.stance is Stance.IN else "neither"] += channel is Channel.EMAIL
                 continue

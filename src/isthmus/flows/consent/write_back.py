@@ -27,7 +27,7 @@ from isthmus.kit.ids import claim_id
 from isthmus.model.consent import IN, OUT, Channel, Stance
 from isthmus.model.customer import Consent, Customer
 from isthmus.model.event import Hint
-from isthmus.model.failure import Failure
+from isthmus.model.failure import BlockedError, Failure
 from isthmus.model.lane import Lane
 from isthmus.shopify.consent import Answer, Outcome, Wish
 
@@ -39,6 +39,12 @@ LOOK_AFTER = timedelta(seconds=10)
 
 BELIEVE_AFTER = 3
 """Writes that must come to nothing before people are told."""
+
+PATIENT_UNTIL = 4
+"""The attempt from which on it waits no longer than before: somebody said no, and the shop still writes to them."""
+
+SHUT_FOR = timedelta(minutes=10)
+"""How long a shop that does not let us write is left alone."""
 
 REFUSED = "storefront.consent_refused"
 
@@ -182,10 +188,11 @@ def _failed(db: Database, road: Road, store: str, rows: Sequence[Claimed], claim
     """Nobody's statement is at fault. Writing again what may have arrived does no harm."""
     now = road.clock.now()
     n = max(row.attempts for row in rows) + 1
-    wait = wait_for(min(n, 8), failure.retry_after) or timedelta(minutes=10)
+    is_shut = isinstance(failure, BlockedError)
+    wait = SHUT_FOR if is_shut else wait_for(min(n, PATIENT_UNTIL), failure.retry_after) or SHUT_FOR
     with db.transaction() as tx:
         writes.settle(tx, road.connection, rows, claim, "due", now=now, due_at=now + wait)
-        if n >= BELIEVE_AFTER or failure.code == "storefront.scope_missing":
+        if is_shut or n >= BELIEVE_AFTER:
             cases.touch(tx, road.connection, [trouble.sign(failure, store=store)], now)
 
 

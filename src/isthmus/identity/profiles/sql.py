@@ -103,6 +103,15 @@ def to_look_at(tx: Tx, connection: str, now: datetime, limit: int) -> list[Profi
     )
 
 
+def is_open(tx: Tx, connection: str) -> bool:
+    """Whether anybody is still to be looked at again."""
+    return bool(
+        tx.fetch_value(
+            "SELECT EXISTS (SELECT FROM profile WHERE connection = %s AND look_at IS NOT NULL)", (connection,)
+        )
+    )
+
+
 def mark(tx: Tx, connection: str, emails: Sequence[str], at: datetime) -> None:
     """Look again at the profiles of these addresses, at a time or when they were to be looked at anyway."""
     if emails:

@@ -9,8 +9,11 @@ from isthmus.connections import sql as connections
 from isthmus.connections.config import ConnectionConfig
 from isthmus.connections.sql import Connected
 from isthmus.db.pool import Database
+from isthmus.kit.clock import SystemClock
 from isthmus.model.lane import Lane
+from isthmus.runtime.app import App
 from isthmus.runtime.rules import rules
+from isthmus.runtime.settings import Settings
 
 AT = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 LATER = AT + timedelta(hours=1)
@@ -165,3 +168,15 @@ def test_the_mapping_obeys_what_the_file_says(database: Database) -> None:
     assert made.statuses["complete"] == "done"
     assert str(made.rates["EUR"]) == "0.86"
     assert made.hash_key == b"key"
+
+
+def test_a_bell_for_a_connection_that_was_just_made_is_no_bug(database: Database) -> None:
+    """Another process has heard of it, and rings, while we still know the list of a moment ago."""
+    app = App(Settings(), database, SystemClock())
+    assert app.names() == []
+    saved(database, config())
+    assert app.connected("acme").config == config()
+    saved(database, config("other", domain="other.myshopify.com"))
+    assert app.trouble("other") == "integration.secret_missing"
+    with pytest.raises(KeyError):
+        app.connected("nobody")

@@ -106,13 +106,11 @@ class App:
 
     def connected(self, name: str) -> Connected:
         """A connection as stored, at most FRESH_FOR old; KeyError when there is none of that name."""
-        self._look()
-        return self._loaded[name].connected
+        return self._known(name).connected
 
     def road(self, name: str) -> Road:
         """The road of a connection. Raises KeyError when there is none, the failure when a secret is missing."""
-        self._look()
-        loaded = self._loaded[name]
+        loaded = self._known(name)
         if loaded.road is None:
             raise loaded.failure or KeyError(name)
         return loaded.road
@@ -128,6 +126,16 @@ class App:
     def forget(self) -> None:
         """Look again at once: something was just changed."""
         self._looked_at = float("-inf")
+
+    def _known(self, name: str) -> Loaded:
+        """What is loaded of a connection; one that another process has heard of sooner is looked for at once."""
+        self._look()
+        loaded = self._loaded.get(name)
+        if loaded is None:
+            self.forget()
+            self._look()
+            loaded = self._loaded[name]
+        return loaded
 
     def _look(self) -> None:
         with self._lock:

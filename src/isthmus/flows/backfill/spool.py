@@ -19,8 +19,9 @@ from msgspec import Struct
 from isthmus.kit.explain import ConfigError
 from isthmus.shopify.parse import lines
 
-PART = 16 * 2**20
-"""Bytes of a part, about: 3,000 orders, which take 60 MB while they are joined."""
+PART = 8 * 2**20
+"""Bytes of a part, about: 1,500 orders, which take 30 MB while they are joined; few enough that nobody waits long for
+whoever has the last."""
 
 MOST = 256
 """Parts of a result: as many files are open at once."""

@@ -52,7 +52,7 @@ def wanted(play: Play) -> int:
 
 
 def book(play: Play) -> list[str]:
-    return [row["what"] for row in play.rows("SELECT what FROM merge_said ORDER BY id")]
+    return [row["what"] for row in play.rows("SELECT what FROM merge_said WHERE what <> 'followed' ORDER BY id")]
 
 
 def profile(play: Play, email: str) -> dict[str, Any]:
@@ -289,6 +289,28 @@ def test_three_spellings_of_one_mailbox_end_as_one_person(play: Play) -> None:
     play.come_to_rest()
     assert play.contact(accounts[1])["customer_id"] == f"uk:{accounts[0].id}"
     assert play.compare().differences == ()
+
+
+@pytest.mark.parametrize("leaves", [0, 1])
+def test_an_account_that_goes_does_not_silence_whom_it_was_merged_with(play: Play, leaves: int) -> None:
+    accounts = two(play)
+    wanted(play)
+    step(play.db, play.road)
+    play.come_to_rest()
+    play.do(people.leave(play.uk, accounts[leaves]))
+    play.come_to_rest()
+    assert play.mailable(accounts[1 - leaves].email or "") == "EXPLICITLY_OPTEDIN"
+
+
+def test_an_opt_out_stays_although_its_account_goes(play: Play) -> None:
+    accounts = two(play, "UNSUBSCRIBED", "UNSUBSCRIBED")
+    wanted(play)
+    step(play.db, play.road)
+    play.come_to_rest()
+    play.do(people.leave(play.uk, accounts[1]))
+    play.come_to_rest()
+    assert play.contact(accounts[1])["marketing_optin"] == "EXPLICITLY_OPTEDOUT"
+    assert play.mailable(accounts[0].email or "") == "EXPLICITLY_OPTEDOUT"
 
 
 def test_two_stores_and_ids_of_each_store_are_merged_alike(play: Play) -> None:

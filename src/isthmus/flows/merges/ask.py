@@ -221,6 +221,8 @@ def follow(tx: Tx, road: Road, survivor: Side, loser: Side, now: datetime) -> No
     joined: list[tuple[Link, Account]] = [(link, survivor.account) for link in links]
     absorb.absorb(tx, road, [], now, joined)
     words.deleted_there(tx, road.connection, loser.contacts, now)
+    entries = [Said(survivor.contact, link.contact, merges.FOLLOWED, "us") for link in links]
+    merges.say(tx, road.connection, entries, now)
 
 
 def _refuse(tx: Tx, road: Road, merge: Merge, why: str, now: datetime, *, is_platforms: bool = False) -> Stepped:

@@ -52,7 +52,7 @@ def wanted(play: Play) -> int:
 
 
 def book(play: Play) -> list[str]:
-    return [row["what"] for row in play.rows("SELECT what FROM merge_said ORDER BY id")]
+    return [row["what"] for row in play.rows("SELECT what FROM merge_said WHERE what <> 'followed' ORDER BY id")]
 
 
 def profile(play: Play, email: str) -> dict[str, Any]:
@@ -80,6 +80,8 @@ def test_two_accounts_of_one_human_become_one_person_on_both_sides(play: Play) -
     assert play.compare().differences == ()
     assert book(play) == ["wanted", "asked", "done"]
     assert looked(play) == []
+    play.pass_time(600)
+    assert play.findings(play.reconcile().run) == []
 
 
 def test_what_would_move_and_what_becomes_of_consent_is_told_before(play: Play) -> None:
@@ -266,6 +268,49 @@ def test_whom_a_person_called_different_is_never_merged(play: Play) -> None:
     (candidate,) = looked(play, by_rule=True)
     assert candidate.against == (Refusal.APART,)
     assert play.rows("SELECT FROM merge") == []
+
+
+def test_three_spellings_of_one_mailbox_end_as_one_person(play: Play) -> None:
+    accounts = [ada(play, f"ada.king{tag}@example.com") for tag in ("", "+shoes", "+hats")]
+    orders = [play.orders(one) for one in accounts]
+    play.come_to_rest()
+    looked(play, by_rule=True)
+    for _ in range(60):
+        step(play.db, play.road)
+        play.work()
+        play.pass_time(5)
+    play.come_to_rest()
+    assert {play.order(one)["customer"]["id"] for one in orders} == {f"uk:{accounts[0].id}"}
+    assert len({profile(play, one.email or "")["id"] for one in accounts}) == 1
+    assert [row["state"] for row in play.rows("SELECT state FROM merge ORDER BY id")][:2] == ["done", "done"]
+    assert play.compare().differences == ()
+    # Whoever gives the address up stays who they are over there.
+    play.do(people.change_address(play.world, play.uk, accounts[1], "king@new.example", None, play.now))
+    play.come_to_rest()
+    assert play.contact(accounts[1])["customer_id"] == f"uk:{accounts[0].id}"
+    assert play.compare().differences == ()
+
+
+@pytest.mark.parametrize("leaves", [0, 1])
+def test_an_account_that_goes_does_not_silence_whom_it_was_merged_with(play: Play, leaves: int) -> None:
+    accounts = two(play)
+    wanted(play)
+    step(play.db, play.road)
+    play.come_to_rest()
+    play.do(people.leave(play.uk, accounts[leaves]))
+    play.come_to_rest()
+    assert play.mailable(accounts[1 - leaves].email or "") == "EXPLICITLY_OPTEDIN"
+
+
+def test_an_opt_out_stays_although_its_account_goes(play: Play) -> None:
+    accounts = two(play, "UNSUBSCRIBED", "UNSUBSCRIBED")
+    wanted(play)
+    step(play.db, play.road)
+    play.come_to_rest()
+    play.do(people.leave(play.uk, accounts[1]))
+    play.come_to_rest()
+    assert play.contact(accounts[1])["marketing_optin"] == "EXPLICITLY_OPTEDOUT"
+    assert play.mailable(accounts[0].email or "") == "EXPLICITLY_OPTEDOUT"
 
 
 def test_two_stores_and_ids_of_each_store_are_merged_alike(play: Play) -> None:

@@ -19,6 +19,7 @@ from isthmus.flows.takeover import adopt
 from isthmus.identity import resolve
 from isthmus.identity.conflict import Held
 from isthmus.identity.match import People
+from isthmus.identity.merges import sql as merges
 from isthmus.kit.email import normalise
 from isthmus.mapping import contact, moment, order, product
 from isthmus.mapping.rules import METRICS
@@ -72,7 +73,8 @@ def desire(
     worths, holds = _worths(tx, road, buyers), hold.of_buyers(tx, road, buyers)
     elsewhere = identifiers.of_changes(tx, road, customers, who)
     has_importer = bool(customers) and contacts.has_importer(tx, road.connection)
-    people = _People(was, who, standings, spoken, worths, has_importer, holds, moved.hold, elsewhere, helds)
+    merged = merges.heirs(tx, road.connection, [_contact_id(road, change) for change in customers if change.is_gone])
+    people = _People(was, who, standings, spoken, worths, has_importer, holds, moved.hold, elsewhere, helds, merged)
     for change in customers:
         _map(road, change, mapped, lambda shop, change: _contact(shop, change, people), standings)
     identifiers.tell(tx, road, [_customer(change) for change in customers], elsewhere, now)
@@ -119,6 +121,8 @@ class _People(Struct, frozen=True):
     elsewhere: Mapping[tuple[str, int], tuple[Held, ...]]
     """The identifiers that are somebody else's on the platform."""
     helds: Helds
+    merged: Set[str]
+    """Contacts of customers who are gone, that the platform has in one profile with somebody who is not."""
 
 
 def _map(
@@ -189,6 +193,9 @@ def _contact(shop: Shop, change: Change, people: _People) -> list[Write]:
     held = people.helds.get((Kind.CONTACT, own), UNHELD)
     if change.is_gone:
         has_heir = bool((email := normalise(customer.email)) and people.who.by_email.get(email))
+        said = customer.email_consent
+        # Over there one profile with somebody who is still here: an opt-in that ends must not silence them.
+        has_heir = has_heir or (own in people.merged and not (said is not None and said.state in OUT))
         return [
             # Under its own id: it must not speak for the person whom it was merged with.
             contact.retired(

@@ -33,6 +33,8 @@ EVERY = timedelta(minutes=1)
 
 def foretell(tx: Tx, road: Road, customers: Mapping[Account, Customer], who: People) -> dict[Account, tuple[Held, ...]]:
     """Of these customers, what of their contacts the platform is known to hold for somebody else."""
+    if not customers:
+        return {}
     whole = who.whole()
     asked = {
         account: Asked(
@@ -44,8 +46,6 @@ def foretell(tx: Tx, road: Road, customers: Mapping[Account, Customer], who: Peo
         )
         for account, customer in customers.items()
     }
-    if not asked:
-        return {}
     emails = sorted({one.email for one in asked.values() if one.email})
     phones = sorted({one.phone for one in asked.values() if one.phone})
     known = profiles.of_identifiers(
@@ -86,6 +86,8 @@ def tell(
     tx: Tx, road: Road, mapped: Sequence[Account], found: Mapping[Account, tuple[Held, ...]], now: datetime
 ) -> None:
     """A case for each identifier that was left out; those of contacts that go out whole again are over."""
+    if not mapped:
+        return
     touches = [
         Touch(CODE, f"customer:{account[1]}", account[0], "; ".join(f"{one.field} is {one.by}'s" for one in told))
         for account, told in found.items()

@@ -21,6 +21,7 @@ from isthmus.identity.merges import decide
 from isthmus.identity.merges import sql as merges
 from isthmus.identity.merges.decide import Side, There
 from isthmus.identity.merges.sql import Merge, Said
+from isthmus.identity.profiles import sql as profiles
 from isthmus.model.failure import BlockedError, Failure, RejectedError, TransientError
 from isthmus.ometria import limits
 from isthmus.outbox.pace import sql as pace
@@ -149,7 +150,7 @@ def _ask(db: Database, road: Road, ready: _Ready, seen: tuple[list[There], list[
         with db.transaction() as tx:
             merges.put_off(tx, road.connection, merge.id, now + LOOK_AFTER, "wanted", failure.code)
         return _could_not(db, road, merge, failure)
-    return _done(db, road, ready, "", request_id)
+    return _done(db, road, ready, "", request_id, loser.id)
 
 
 def _unanswered(db: Database, road: Road, ready: _Ready, failure: TransientError) -> Stepped:
@@ -180,7 +181,7 @@ def _rejected(db: Database, road: Road, ready: _Ready, failure: RejectedError) -
 def _looked_up(db: Database, road: Road, ready: _Ready, seen: tuple[list[There], list[There]]) -> Stepped:
     """What became of an ask that nobody heard the answer to."""
     if _is_one(seen):
-        return _done(db, road, ready, "looked up", None)
+        return _done(db, road, ready, "looked up", None, ready.merge.loser_profile)
     merge, now = ready.merge, road.clock.now()
     with db.transaction() as tx:
         if merge.n_asked >= MOST_ASKED:
@@ -196,12 +197,16 @@ def _is_one(seen: tuple[list[There], list[There]]) -> bool:
     return len(seen[0]) == 1 and {one.id for one in seen[0]} == {one.id for one in seen[1]}
 
 
-def _done(db: Database, road: Road, ready: _Ready, why: str, request_id: str | None) -> Stepped:
+def _done(
+    db: Database, road: Road, ready: _Ready, why: str, request_id: str | None, gone: str | None = None
+) -> Stepped:
     """The platform knows one person: so do we from now on, and what it deleted goes there again."""
     now = road.clock.now()
     with db.transaction() as tx:
         follow(tx, road, ready.survivor, ready.loser, now)
         merges.close(tx, road.connection, ready.merge.id, "done", now, why or None, request_id)
+        if gone is not None:
+            profiles.forget(tx, road.connection, [gone])
         allowed = decide.stricter(ready.survivor.email, ready.loser.email)
         _say(tx, road, ready, "done", f"{why or 'asked for'}; email {allowed}", now)
         subjects = [f"contact:{ready.loser.contact}"]
@@ -211,10 +216,13 @@ def _done(db: Database, road: Road, ready: _Ready, why: str, request_id: str | N
 
 def follow(tx: Tx, road: Road, survivor: Side, loser: Side, now: datetime) -> None:
     """Links follow the survivor, orders follow the links, and the contacts that were deleted are sent again."""
-    links = identity.of_customers(tx, road.connection, [loser.account])
+    # Each of them, so that whoever later gives the address up still belongs to the person they are over there.
+    links = identity.of_customers(tx, road.connection, sorted(loser.accounts))
     joined: list[tuple[Link, Account]] = [(link, survivor.account) for link in links]
     absorb.absorb(tx, road, [], now, joined)
     words.deleted_there(tx, road.connection, loser.contacts, now)
+    entries = [Said(survivor.contact, link.contact, merges.FOLLOWED, "us") for link in links]
+    merges.say(tx, road.connection, entries, now)
 
 
 def _refuse(tx: Tx, road: Road, merge: Merge, why: str, now: datetime, *, is_platforms: bool = False) -> Stepped:

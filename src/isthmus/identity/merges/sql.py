@@ -150,6 +150,25 @@ def say(tx: Tx, connection: str, entries: Sequence[Said], now: datetime) -> None
     )
 
 
+FOLLOWED = "followed"
+"""One entry for each account that is its survivor's over there."""
+
+
+def heirs(tx: Tx, connection: str, contacts: Sequence[str]) -> set[str]:
+    """Those of these contacts that the platform has in one profile with somebody who is still there."""
+    if not contacts:
+        return set()
+    rows = tx.fetch_all(
+        """SELECT DISTINCT c.contact FROM unnest(%(contacts)s::text[]) AS c (contact)
+           JOIN merge_said m ON m.connection = %(connection)s AND m.what = %(what)s
+                            AND c.contact IN (m.survivor, m.loser)
+           JOIN link l ON l.connection = %(connection)s AND l.gone_at IS NULL AND l.contact <> c.contact
+                      AND l.contact IN (m.survivor, m.loser)""",
+        {"connection": connection, "contacts": list(contacts), "what": FOLLOWED},
+    )
+    return {row["contact"] for row in rows}
+
+
 class Entry(Struct, frozen=True):
     """An entry as it stands in the book."""
 

@@ -201,7 +201,7 @@ def test_a_property_of_the_service_hold_is_taken(tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_there_names_the_key(tmp_path: Path) -> None:
     (tmp_path / "acme.toml").write_text(f'{CONNECTION}file = "no.toml"\n')
-    with pytest.raises(ConfigError, match="mapping.file: there is no file of that name"):
+    with pytest.raises(ConfigError, match=r"mapping\.file: there is no file of that name"):
         file.read(tmp_path / "acme.toml")
 
 

@@ -28,8 +28,8 @@ from isthmus.runs.rounds.sql import Round
 HELD = {"held:contact": Kind.CONTACT, "held:product": Kind.PRODUCT}
 """What is looked at on the platform once a mapping file names properties that others may write too."""
 
-AT_ONCE = {"customer": 250, "product": 50}
-"""Records of a page: one call's ids; a product brings its variants."""
+AT_ONCE = {"customer": 250, "product": 20}
+"""Records of a page: one call's ids; a product brings its variants, of which there may be two thousand."""
 
 PAGE = 250
 OVERLAP = 5

@@ -16,8 +16,6 @@ from bench.whole import NAME, Machine, machine, until
 
 from isthmus.db.pool import Database
 from isthmus.kit.clock import SystemClock
-from isthmus.model.lane import Lane
-from isthmus.ops import numbers
 
 FIELDS = 10
 TYPES = ("single_line_text_field", "number_integer", "boolean", "list.single_line_text_field")
@@ -66,8 +64,6 @@ def run(customers: int) -> dict[str, Any]:
             told["changed_without_a_word"] = changed
             here.post("life", {"rate": 0.0})
             come_to_rest(here, db)
-            lanes = numbers.status(db, SystemClock().now(), NAME).connections[0].lanes
-            told["realtime_p99_seconds"] = lanes[Lane.REALTIME.value].p99_seconds
         found = compare_sides(here)
         told |= {f"equal_{kind}s": n for kind, n in found.n_equal.items()}
         told["differences_of_properties"] = sum(one.path.startswith("properties") for one in found.differences)
@@ -85,7 +81,7 @@ def _connect(here: Machine) -> None:
 
 def _measured(here: Machine, db: Database, name: str, begin: Callable[[], None]) -> dict[str, Any]:
     """One round, from its beginning until nobody's enrichment waits any more."""
-    before, began = _spent(here), time.monotonic()
+    before, began, at = _spent(here), time.monotonic(), SystemClock().now()
     begin()
     until(lambda: _is_round_over(db), LONGEST, f"everybody was gone through; {here.tail()}", 0.5)
     looked_at = time.monotonic() - began
@@ -104,6 +100,7 @@ def _measured(here: Machine, db: Database, name: str, begin: Callable[[], None])
         f"{name}_points": spent["points"],
         f"{name}_points_a_second_and_shop": round(spent["points"] / seconds / len(here.sims["stores"]), 1),
         f"{name}_throttled_percent": round(100 * spent["throttled"] / max(1, spent["calls"]), 3),
+        **{f"{name}_realtime_{part}_seconds": told for part, told in _realtime(db, at).items()},
     }
 
 
@@ -123,6 +120,18 @@ def _rounds(db: Database) -> dict[str, int]:
         )
     assert row is not None
     return dict(row)
+
+
+def _realtime(db: Database, since: datetime) -> dict[str, float]:
+    """How long realtime took from receipt to the platform's answer meanwhile."""
+    with db.transaction() as tx:
+        row = tx.fetch_one(
+            """SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY waited) AS p50,
+                      percentile_cont(0.99) WITHIN GROUP (ORDER BY waited) AS p99
+               FROM attempt WHERE connection = %s AND lane = 0 AND outcome = 'accepted' AND at >= %s""",
+            (NAME, since),
+        )
+    return {part: round(value, 2) for part, value in (row or {}).items() if value is not None}
 
 
 def _is_round_over(db: Database) -> bool:

@@ -77,6 +77,20 @@ def test_many_operations_in_one_are_valid_and_cost_their_sum(parts: list[Documen
     assert Price(official(), tree, {}).requested(operation) == together.cost <= SINGLE_QUERY_MAX
 
 
+@pytest.mark.parametrize("n", [1, 5, 10, 50])
+@pytest.mark.parametrize("document", [one for one in DOCUMENTS if one.places], ids=lambda document: document.operation)
+def test_custom_fields_cost_what_we_say(document: Document, n: int):
+    tree = parse(document.text)
+    operation = next(
+        one
+        for one in tree.definitions
+        if isinstance(one, OperationDefinitionNode) and one.name.value == document.operation
+    )
+    asked = document.with_fields(*[n] * len(document.places))
+    assert Price(official(), tree, {"n": n, "nOfVariant": n}).requested(operation) == asked.cost
+    assert asked.cost <= SINGLE_QUERY_MAX
+
+
 def test_every_topic_can_be_subscribed():
     topics = official().type_map["WebhookSubscriptionTopic"].values
     assert [name for name in SUBSCRIBED if enum_name(name) not in topics] == []

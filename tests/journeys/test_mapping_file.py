@@ -56,6 +56,9 @@ def test_a_mapping_file_from_its_first_mistake_to_the_platform(loaded: Machine) 
     seen = json.loads(loaded.run("mapping", "preview", NAME, file.name, "--json").stdout)
     assert (seen["n_sent"], seen["n_people"]) == ({"contact": 2}, 2)
     assert [(one["name"], one["n_new"]) for one in seen["changes"]] == [("skin", 2)]
+    shown = loaded.run("mapping", "preview", NAME, file.name, "--plain")
+    assert "2 contacts would be sent again, of 2 people." in shown.stdout
+    assert "dry" in shown.stdout
     assert skins(loaded) == {}
 
     assert loaded.run("connect", f"{NAME}.toml").returncode == 0
@@ -63,3 +66,4 @@ def test_a_mapping_file_from_its_first_mistake_to_the_platform(loaded: Machine) 
     loaded.post("metafields", {"shop": "uk", "id": people[0], "key": "skin", "value": "oily"})
     loaded.post("metafields", {"shop": "uk", "id": people[1], "key": "skin", "value": None})
     until(lambda: skins(loaded) == {f"uk:{people[0]}": "oily"}, 120, "the next round finds what nobody told")
+    assert "metafields:customer" in loaded.run("status", NAME, "--long").stdout

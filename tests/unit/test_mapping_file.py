@@ -191,9 +191,17 @@ def test_one_of_two_places(tmp_path: Path) -> None:
     assert len(file.read(tmp_path / "acme.toml").mapping.metafields) == 3
 
 
+def test_a_property_of_the_service_hold_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "acme.mapping.toml").write_text(GOOD)
+    text = f'{CONNECTION}file = "acme.mapping.toml"\n[service_hold]\nname = "tiers"\n'
+    (tmp_path / "acme.toml").write_text(text)
+    with pytest.raises(ConfigError, match=r"mapping.metafields\[2\].property: is also service_hold.name"):
+        file.read(tmp_path / "acme.toml")
+
+
 def test_a_file_that_is_not_there_names_the_key(tmp_path: Path) -> None:
     (tmp_path / "acme.toml").write_text(f'{CONNECTION}file = "no.toml"\n')
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(ConfigError, match=r"mapping\.file: there is no file of that name"):
         file.read(tmp_path / "acme.toml")
 
 

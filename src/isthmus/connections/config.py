@@ -173,6 +173,14 @@ class ConnectionConfig(Section):
                 seen[value] = n
         return self
 
+    @model_validator(mode="after")
+    def _properties_are_apart(self) -> Self:
+        taken = {self.service_hold.name: "service_hold.name", self.service_hold.until_name: "service_hold.until_name"}
+        for n, one in enumerate(self.mapping.metafields):
+            if one.owner == "customer" and one.property in taken:
+                raise ValueError(f"mapping.metafields[{n}].property: is also {taken[one.property]}; give each its own")
+        return self
+
     @property
     def name(self) -> str:
         return self.connection.name

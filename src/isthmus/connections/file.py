@@ -31,7 +31,8 @@ def read(path: Path) -> ConnectionConfig:
             "mapping.file",
         )
     fields = mapping_file.read(absolute)
-    return config.model_copy(update={"mapping": config.mapping.model_copy(update={"metafields": fields})})
+    whole = config.model_copy(update={"mapping": config.mapping.model_copy(update={"metafields": fields})})
+    return parsed(whole.model_dump(), path.name)
 
 
 def _is_there(path: Path) -> bool:

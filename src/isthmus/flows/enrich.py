@@ -16,7 +16,7 @@ from isthmus.flows.fields import KINDS
 from isthmus.flows.road import Road
 from isthmus.inbox import sql as inbox
 from isthmus.model.event import Hint
-from isthmus.model.failure import Failure
+from isthmus.model.failure import Failure, TransientError
 from isthmus.model.lane import Lane
 from isthmus.model.write import Kind
 from isthmus.outbox.pace import sql as pace
@@ -28,8 +28,8 @@ from isthmus.runs.rounds.sql import Round
 HELD = {"held:contact": Kind.CONTACT, "held:product": Kind.PRODUCT}
 """What is looked at on the platform once a mapping file names properties that others may write too."""
 
-AT_ONCE = {"customer": 250, "product": 50}
-"""Records of a page: one call's ids; a product brings its variants."""
+AT_ONCE = {"customer": 250, "product": 20}
+"""Records of a page: one call's ids; a product brings its variants, of which there may be two thousand."""
 
 PAGE = 250
 OVERLAP = 5
@@ -91,7 +91,9 @@ def enrich(db: Database, road: Road, store: str, name: str) -> int:
         now = road.clock.now()
         with db.transaction() as tx:
             rounds.give_back(tx, road.connection, taken, now + AGAIN_AFTER)
-            cases.touch(tx, road.connection, [trouble.sign(failure, "", store)], now)
+            if name not in HELD or not isinstance(failure, TransientError):
+                # A store's case ends with the next poll that is answered; the platform's passing moods are nobody's.
+                cases.touch(tx, road.connection, [trouble.sign(failure, "", store)], now)
         return 0
 
 

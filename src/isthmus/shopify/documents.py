@@ -45,7 +45,7 @@ class Document(Struct, frozen=True):
 
 def _size(n: int) -> int:
     """What a connection of n nodes is charged for."""
-    return max(1, math.floor(2 * math.log(n)))
+    return max(1, math.floor(2 * math.log(n))) if n > 0 else 0
 
 
 ORDERS = Document("orders", "Orders", cost=97, batch=50)

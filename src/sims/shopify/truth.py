@@ -8,7 +8,7 @@ from typing import Any
 from sims.clock import iso
 from sims.shopify import money
 from sims.shopify.baskets import Checkout
-from sims.shopify.state import Customer, Order, Product, Store, Subscription, World
+from sims.shopify.state import Customer, Order, Product, Store, Subscription, Variant, World
 
 
 def truth(world: World, shop: str, kind: str) -> list[dict[str, Any]]:
@@ -51,6 +51,7 @@ def customer(one: Customer) -> dict[str, Any]:
         "number_of_orders": one.number_of_orders,
         "amount_spent": str(one.amount_spent),
         "merged_into": one.merged_into,
+        "metafields": fields(one),
         "human": one.human or one.id,
     }
 
@@ -120,9 +121,11 @@ def product(one: Product) -> dict[str, Any]:
         "product_type": one.product_type,
         "tags": list(one.tags),
         "updated_at": iso(one.updated_at),
+        "metafields": fields(one),
         "variants": [
             {
                 "id": each.id,
+                "metafields": fields(each),
                 "sku": each.sku,
                 "title": each.title,
                 "price": str(each.price),
@@ -132,6 +135,11 @@ def product(one: Product) -> dict[str, Any]:
             for each in one.variants
         ],
     }
+
+
+def fields(one: Customer | Product | Variant) -> dict[str, dict[str, str]]:
+    """Tell of a record's custom fields, by namespace and key."""
+    return {f"{each.namespace}.{each.key}": {"type": each.type, "value": each.value} for each in one.metafields}
 
 
 def checkout(one: Checkout) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from msgspec import Struct
 
 from isthmus.db.pool import Tx
 
-PAGE_LEASE = timedelta(seconds=90)
-"""Longer than any page takes, its waiting for points included; a killed process holds a page no longer than this."""
+PAGE_LEASE = timedelta(minutes=10)
+"""Far longer than any page takes, its waiting for points included: whoever is late turns no page, and would be late
+again. A killed process holds its page no longer than this, which is little in a round that comes every few hours."""
 
 
 class Round(Struct, frozen=True):

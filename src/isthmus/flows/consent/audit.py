@@ -15,7 +15,7 @@ from isthmus.consent.accord import differ
 from isthmus.consent.writes import sql as writes
 from isthmus.db.pool import Database, Tx
 from isthmus.drift import sql as drift
-from isthmus.flows.consent import profiles, standing, statements, unsubscribes
+from isthmus.flows.consent import conclude, person, profiles, standing, statements, unsubscribes
 from isthmus.flows.reconcile.held import Step
 from isthmus.flows.road import Road
 from isthmus.governance import sql as governance
@@ -35,7 +35,7 @@ KEPT = 2_000
 """Differences that are remembered with the last audit."""
 
 CODES = (
-    profiles.BLOCKED, profiles.UNPROVEN, profiles.REFUSED, "storefront.consent_refused",
+    conclude.BLOCKED, conclude.UNPROVEN, conclude.REFUSED, "storefront.consent_refused",
     "storefront.consent_unknown_state", "storefront.scope_missing",
 )  # fmt: skip
 """Cases that explain a difference."""
@@ -143,7 +143,7 @@ def _page(tx: Tx, road: Road, store: str, names: list[str], counts: dict[str, in
 def _says(channel: Channel, mine: list[Profile]) -> Stance:
     """What the platform's people with this address come to: a yes counts, since it is what mails."""
     if channel is Channel.EMAIL:
-        said = {profiles.stance(one.email_now) for one in mine}
+        said = {person.stance(one.email_now) for one in mine}
     else:
         said = {{True: Stance.IN, False: Stance.OUT, None: Stance.UNSAID}[one.sms_now] for one in mine}
     return next(one for one in (Stance.IN, Stance.OUT, Stance.UNSAID) if one in said)

@@ -1,0 +1,132 @@
+"""One of the platform's profiles with all that we know of the person behind it, and what it means that it says this."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from msgspec import Struct
+
+from isthmus.consent import sides
+from isthmus.consent.decide import Statement
+from isthmus.consent.sides import Facts, Meaning
+from isthmus.db.pool import Tx
+from isthmus.flows.consent import standing
+from isthmus.flows.consent.standing import Standings
+from isthmus.flows.road import Road
+from isthmus.identity import sql as identity
+from isthmus.identity.match import Link
+from isthmus.identity.profiles import sql as profiles
+from isthmus.identity.profiles.sql import Profile
+from isthmus.model.consent import OUT, Channel, Stance
+from isthmus.outbox.spoken import sql as spoken
+from isthmus.outbox.spoken.sql import Contact
+
+_STANCES = {"EXPLICITLY_OPTEDIN": Stance.IN, "EXPLICITLY_OPTEDOUT": Stance.OUT}
+
+
+class Person(Struct, frozen=True):
+    """One profile with what we know of the person: how it was, our contacts, and where the addresses stand."""
+
+    now: Profile
+    before: Profile | None
+    links: tuple[Link, ...]
+    contacts: tuple[Contact, ...]
+    standings: Standings
+
+    @property
+    def is_moving(self) -> bool:
+        return any(one.is_moving for one in self.contacts)
+
+    def sent_since(self, at: Callable[[Contact], datetime | None]) -> bool:
+        since = self.before.seen_at if self.before is not None else None
+        return any((sent := at(one)) is not None and (since is None or sent >= since) for one in self.contacts)
+
+    def stances(self, channel: Channel, plain: str) -> set[Stance]:
+        """Where the person stands in each shop that knows them; in none, where the account stands."""
+        return {self.standings.of(channel, plain, link.store).stance for link in self.links} or {
+            self.standings.of(channel, plain, "").stance
+        }
+
+    def said_out(self, channel: Channel, plain: str) -> list[Statement]:
+        known = self.standings.said.get(self.standings.name(channel, plain), [])
+        return [s for s in known if s.side == "platform" and s.state in OUT]
+
+    @property
+    def subjects(self) -> list[tuple[str, str]]:
+        """(store, subject) of the cases about this person."""
+        return [(link.store, f"customer:{link.customer_id}") for link in self.links] or [("", f"profile:{self.now.id}")]
+
+
+def people_of(tx: Tx, road: Road, found: Sequence[Profile]) -> list[Person]:
+    """These profiles, as they are now, each with its person."""
+    before = profiles.known(tx, road.connection, [one.id for one in found])
+    emails = sorted({one.email for one in found if one.email})
+    links: dict[str, list[Link]] = {}
+    for link in identity.of_emails(tx, road.connection, emails):
+        links.setdefault(link.email or "", []).append(link)
+    rows = spoken.contacts(tx, road.connection, [link.contact for some in links.values() for link in some])
+    standings = standing.of_addresses(
+        tx,
+        road,
+        [(Channel.EMAIL, email) for email in emails] + [(Channel.SMS, one.phone) for one in found if one.phone],
+    )
+    return [
+        Person(
+            one,
+            before.get(one.id),
+            tuple(mine),
+            tuple(row for link in mine if (row := rows.get(link.contact)) is not None),
+            standings,
+        )
+        for one in found
+        for mine in [links.get(one.email or "", [])]
+    ]
+
+
+def meanings(road: Road, person: Person) -> list[tuple[Channel, str, Meaning]]:
+    """What each channel of a profile tells. One whose address is none of ours tells nothing."""
+    now, before = person.now, person.before
+    told = []
+    if now.email is not None:
+        stances = person.stances(Channel.EMAIL, now.email)
+        outs = person.said_out(Channel.EMAIL, now.email)
+        since = before.seen_at if before is not None else None
+        facts = Facts(
+            stance=_strictest(stances),
+            was=stance(before.email_optin if before is not None else None),
+            now=stance(now.email_optin),
+            is_first=before is None or before.email != now.email,
+            has_contact=bool(person.contacts),
+            is_moving=person.is_moving,
+            sent_in=person.sent_since(lambda one: one.opted_in_at),
+            sent_out=person.sent_since(lambda one: one.opted_out_at),
+            is_explained=any(since is None or s.heard_at >= since or s.since >= since for s in outs),
+            may_opt_in=road.policy.authority == "platform",
+        )
+        told.append((Channel.EMAIL, now.email, sides.read(facts)))
+        if len(stances) > 1 and facts.now is Stance.OUT and not facts.is_moving:
+            told[-1] = (Channel.EMAIL, now.email, Meaning.BLOCKED)  # one store's opt-out silences them for all
+    if now.phone is not None and now.sms_optin is not None:
+        was = before.sms_optin if before is not None else None
+        facts = Facts(
+            stance=_strictest(person.stances(Channel.SMS, now.phone)),
+            was={True: Stance.IN, False: Stance.OUT, None: Stance.UNSAID}[was],
+            now=Stance.IN if now.sms_optin else Stance.OUT,
+            is_first=before is None or before.phone != now.phone,
+            has_contact=bool(person.contacts),
+            is_moving=person.is_moving,
+            sent_in=person.sent_since(lambda one: one.settled_at),
+            sent_out=person.sent_since(lambda one: one.settled_at),
+            is_explained=bool(person.said_out(Channel.SMS, now.phone)),
+            may_opt_in=road.policy.authority == "platform",
+        )
+        told.append((Channel.SMS, now.phone, sides.read(facts)))
+    return told
+
+
+def stance(optin: str | None) -> Stance:
+    """What the platform's own word stands for."""
+    return _STANCES.get(optin or "", Stance.UNSAID)
+
+
+def _strictest(stances: set[Stance]) -> Stance:
+    return next(stance for stance in (Stance.OUT, Stance.IN, Stance.UNSAID) if stance in stances)

@@ -77,6 +77,9 @@ class Reconcile(Section):
         default="02:40", description="when everything is compared, every night (UTC)"
     )
     grace: Pause = Field(default=parse("2m"), description="how old a difference must be before it is drift")
+    audit_every: Annotated[Duration, at_least("1h")] = Field(
+        default=parse("30d"), description="how often the whole of `isthmus audit` is gone through, for the checklist"
+    )
 
     @property
     def night(self) -> time:

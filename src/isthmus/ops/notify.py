@@ -139,6 +139,8 @@ def _run(run: Ended, watch: Watch) -> Standing:
     title = f"{NAMES.get(run.what, run.what.capitalize())} {run.id}"
     if "n_findings" in result:
         title += f" found {n:,} differences" if n != 1 else " found 1 difference"
+    if "verdict" in result:
+        title += f": {result['verdict']}"
     if run.unseen:
         title += f"; could not see {run.unseen}"
     body = {

@@ -40,9 +40,12 @@ def of_exports(folder: Path, tell: Tell) -> Audit:
 
 
 def of_connection(
-    config: ConnectionConfig, settings: Settings, tell: Tell, say: Say, *, budget: timedelta | None
-) -> Audit:
+    config: ConnectionConfig, settings: Settings, tell: Tell, say: Say, *, budget: timedelta | None,
+    share: float = 1.0,
+) -> Audit:  # fmt: skip
     """A connection, stored or not; writes nothing, neither there nor here, and needs no database.
+
+    `share` of the account's readings is taken.
 
     Raises BlockedError `integration.secret_missing`.
     """
@@ -73,7 +76,7 @@ def of_connection(
             own = rules(passing, store, UNKEYED)
             stores.append(Store(store.name, shop, Bulk(shop), Reads(shop, own.keys), own, expected))
         platform = stack.enter_context(neighbours.ometria(config))
-        per_second = float(config.ometria.read_per_second)
+        per_second = float(config.ometria.read_per_second) * share
         what = live.Connected(config.name, stores, platform, per_second, config.ometria.collection, budget)
         return live.of_connection(what, setting, clock, tell, say)
 

@@ -50,6 +50,7 @@ from isthmus.runs import window
 from isthmus.runs.rounds import sql as rounds
 from isthmus.runtime import governing, telling, watching
 from isthmus.runtime.app import App
+from isthmus.runtime.audit_monthly import Auditor
 from isthmus.runtime.reconciling import Reconciler
 
 log = structlog.get_logger(__name__)
@@ -115,6 +116,7 @@ class Worker:
         self._lanes = lanes
         self._bells = Bells(app.db.dsn)
         self._reconciler = Reconciler(app)
+        self._auditor = Auditor(app)
         self._busy: dict[tuple[str, str], int] = defaultdict(int)
         self._lock = threading.Lock()
         self._over = threading.Event()
@@ -426,6 +428,8 @@ class Worker:
                 self._bells.ring("enrich", name)
             if is_asked(marks, now):
                 self._bells.ring("remap", name)
+            if self._auditor.is_due(name):
+                self._auditor.begin(name, lambda: not self._over.is_set())
             if self._reconciler.is_due(name):
                 self._bells.ring("reconcile", name)
             mark = marks.get(("", duplicates.MARK))

@@ -1,0 +1,81 @@
+"""The audit that comes round by itself: when it is due, and what is kept of it in the journal of runs.
+
+What it found is for the monthly checklist and for whoever is told of finished runs; the page for people is
+`isthmus audit NAME --out`.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from isthmus.db.pool import Database
+from isthmus.flows.audit.telling import Step, Tell
+from isthmus.kit.clock import Clock
+from isthmus.kit.ids import claim_id
+from isthmus.model.failure import Failure
+from isthmus.model.finding import Audit
+from isthmus.runs.journal import sql as journal
+from isthmus.runs.loads import sql as loads
+
+WHAT = "audit"
+"""What its runs are called in the journal."""
+
+REST = timedelta(hours=1)
+"""How long after one that did not get to its end the next is begun; a load that has not moved for as long is over."""
+
+
+class _StoppedError(Exception):
+    """Ends a look that is not to go on."""
+
+
+def is_due(db: Database, name: str, connected_at: datetime, every: timedelta, now: datetime) -> bool:
+    """Whether the last one, or the day of connecting, is long enough ago, and no history is on its way in."""
+    with db.transaction() as tx:
+        last = journal.latest(tx, name, WHAT)
+        if now - (last.started_at if last is not None else connected_at) < every:
+            return False
+        open_run = journal.latest(tx, name, WHAT, state="running")
+        is_loading = any(not load.is_over and load.moved_at > now - REST for load in loads.loads(tx, name))
+    return not is_loading and (open_run is None or open_run.leased_until is None or open_run.leased_until <= now)
+
+
+def audit(db: Database, clock: Clock, name: str, look: Callable[[Tell], Audit], goes_on: Callable[[], bool]) -> bool:
+    """One audit, written down; False where another process does it, or it did not get to its end.
+
+    `look` makes it, and tells how far it is, which keeps the run ours; it ends soon after `goes_on` says no.
+    """
+    claim = claim_id()
+    with db.transaction() as tx:
+        run = journal.take(tx, name, WHAT, {}, claim, clock.now())
+    if run is None:
+        return False
+
+    def tell(step: Step) -> None:
+        with db.transaction() as tx:
+            is_ours = journal.move(tx, name, run.id, claim, clock.now(), step=step.what, cursor=None, n=step.n)
+        if not is_ours or not goes_on():
+            raise _StoppedError
+
+    done: Audit | None = None
+    try:
+        done = look(tell)
+    except (_StoppedError, Failure):
+        pass  # a missing secret has a case of its own
+    finally:
+        now = clock.now()
+        with db.transaction() as tx:
+            if done is not None and not done.is_away:
+                journal.end(tx, name, run.id, claim, now, _result(done))
+            else:
+                journal.let_go(tx, name, run.id, claim, now, rest_until=now + REST)
+    return done is not None and not done.is_away
+
+
+def _result(done: Audit) -> dict[str, Any]:
+    """What is kept of an audit: counts and codes, and nobody's name."""
+    return {
+        "verdict": done.verdict.value,
+        "found": {one.code: one.n for one in done.found},
+        "unseen": sorted(one.code for one in done.unseen),
+        "seconds": round(done.seconds, 1),
+    }

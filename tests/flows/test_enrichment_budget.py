@@ -54,6 +54,18 @@ def test_a_round_that_was_stopped_goes_on_where_it_was(database: Database) -> No
     assert 250 + left == sum(len(store.customers) for store in town.sims.world.stores.values())
 
 
+def test_one_that_cannot_be_read_holds_up_nobody_else(database: Database) -> None:
+    town = Enriched(database, entry("skin"))
+    ada, ben = town.person(), town.person("ben@example.com")
+    town.come_to_rest()
+    town.set(ada, "skin", "a text with the character NUL: \0")
+    town.set(ben, "skin", "dry")
+    assert town.go_round() == 2
+    town.come_to_rest()
+    assert town.properties(ben)["skin"] == "dry"
+    assert [case["subject"] for case in town.cases("storefront.unreadable_record")] == [f"customer:{ada.id}"]
+
+
 def test_a_shop_that_cannot_be_read_is_left_alone_for_a_while(database: Database) -> None:
     town = Enriched(database, entry("skin"))
     town.person()

@@ -16,7 +16,7 @@ from isthmus.flows.fields import KINDS
 from isthmus.flows.road import Road
 from isthmus.inbox import sql as inbox
 from isthmus.model.event import Hint
-from isthmus.model.failure import Failure, TransientError
+from isthmus.model.failure import Failure, RejectedError, TransientError
 from isthmus.model.lane import Lane
 from isthmus.model.write import Kind
 from isthmus.outbox.pace import sql as pace
@@ -24,6 +24,7 @@ from isthmus.outbox.proof import sql as proof
 from isthmus.records import sql as records
 from isthmus.runs.rounds import sql as rounds
 from isthmus.runs.rounds.sql import Round
+from isthmus.shopify.reads import UNREADABLE
 
 HELD = {"held:contact": Kind.CONTACT, "held:product": Kind.PRODUCT}
 """What is looked at on the platform once a mapping file names properties that others may write too."""
@@ -107,8 +108,13 @@ def _look_here(db: Database, road: Road, taken: Round, kind: str) -> int:
         page = records.names(tx, road.connection, kind, taken.store, taken.cursor, AT_ONCE[kind])
         known = records.load(tx, road.connection, [(kind, taken.store, name) for name in page], road.packer)
     ours = {key: kept.record for key, kept in known.items() if kept.record is not None}
-    told = fields.read(shop.reader, kind, ours, shop.rules)
-    changed = [key for key, record in told.items() if record != ours[key]]
+    try:
+        told = fields.read(shop.reader, kind, ours, shop.rules)
+        changed = [key for key, record in told.items() if record != ours[key]]
+    except RejectedError as failure:
+        if failure.code != UNREADABLE:
+            raise
+        told, changed = {}, list(ours)  # one of them cannot be read: the road reads each alone, and buries that one
     here = [one for record in told.values() if record is not None for one in holding.fields_of(record)]
     now = road.clock.now()
     is_last = len(page) < AT_ONCE[kind]

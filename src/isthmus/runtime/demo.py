@@ -242,8 +242,9 @@ class Sims:
         """When the poll that looked longest ago did, of the shops or of the platform's people."""
         with app.db.transaction() as tx:
             marks = runs.marks(tx, name)
-        looks = ("poll:", profiles.MARK, unsubscribes.MARK)
-        return min((mark.at for (_, what), mark in marks.items() if what.startswith(looks) and mark.at), default=None)
+        looks = (profiles.MARK, unsubscribes.MARK)
+        wanted = [mark for (_, what), mark in marks.items() if what.startswith("poll:") or what in looks]
+        return min((mark.at for mark in wanted if mark.at), default=None)
 
 
 @contextlib.contextmanager

@@ -23,7 +23,7 @@ from isthmus.model.lane import Lane
 
 GUEST = "consent.guest_opted_out"
 
-LOOK_AFTER = timedelta(seconds=15)
+LOOK_AFTER = timedelta(seconds=5)
 """When the platform is asked again about somebody, after what we sent may have been applied."""
 
 

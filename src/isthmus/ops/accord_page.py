@@ -60,7 +60,7 @@ def verdict(done: Accord) -> str:
         return f"Both sides agree on all {done.n_people:,} people they both know."
     said = f"The sides differ on {n:,} of {done.n_people:,} people they both know"
     if n_left:
-        return f"{said}; {n_left:,} of these have neither a case nor anything under way."
+        return f"{said}; {n_left:,} of these {'has' if n_left == 1 else 'have'} neither a case nor anything under way."
     return f"{said}, each explained."
 
 

@@ -10,6 +10,7 @@ from isthmus.consent.policy import Policy
 from isthmus.db.pool import Database
 from isthmus.flows.consent import importer
 from sims.ometria import unsubscribes as centre
+from sims.ometria.account import Unsubscribe
 from sims.shopify.deeds import people
 from talking import IN, OUT, Both, subscriber
 
@@ -105,6 +106,19 @@ def test_f08_an_old_contact_of_an_upload_that_keeps_somebody_out_is_named(play: 
     (case,) = play.cases("consent.blocked_by_listing")
     assert case["detail"].startswith("by the contact csv_upload/")
     assert case["owner"] == "platform team"
+
+
+@pytest.mark.parametrize(("whose", "subject"), [("prof_gone", "profile:prof_gone"), ("", "profile:unnamed")])
+def test_an_unsubscription_that_names_nobody_is_a_case_and_stops_nothing(play: Both, whose: str, subject: str) -> None:
+    """Whatever the list holds, the opt-outs beside it are heard."""
+    who = subscriber(play)
+    account, now = play.sims.ometria.account, play.sim_clock.now()
+    account.unsubscribes.append(Unsubscribe(None, whose, now, "preferences_centre", now))
+    play.leaves("ada@example.com")
+    play.rest()
+    assert who.email_consent.state == "UNSUBSCRIBED"
+    (case,) = play.cases("consent.unnamed_opt_out")
+    assert case["subject"] == subject
 
 
 def test_a_checkout_box_older_than_the_opt_out_is_refused_and_written_back(play: Both) -> None:

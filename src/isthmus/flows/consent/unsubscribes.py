@@ -57,13 +57,13 @@ def hear(db: Database, road: Road) -> int:
         return 0
     named = _named(db, road, listed)
     said = [one for item in listed if (one := _said(item, named)) is not None]
-    unnamed = [item for item in listed if _said(item, named) is None and item.profile_id]
+    unnamed = [item for item in listed if _said(item, named) is None]
     with db.transaction() as tx:
         guests = theirs.take(tx, road, said, asked_at)
         runs.advance(tx, road.connection, "", MARK, asked_at, len(said))
         if is_wide:
             runs.advance(tx, road.connection, "", WIDE, asked_at, 0)
-        touches = [Touch(UNNAMED, f"profile:{item.profile_id}", "", harmless(item)) for item in unnamed]
+        touches = [Touch(UNNAMED, f"profile:{item.profile_id or 'unnamed'}", "", harmless(item)) for item in unnamed]
         cases.touch(tx, road.connection, touches, asked_at)
     # The opt-outs of the past are no items for anybody; they hold all the same.
     theirs.look_for(db, road, guests, is_told=since is not None)

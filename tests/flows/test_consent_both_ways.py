@@ -12,6 +12,7 @@ from isthmus.flows.consent import importer
 from sims.ometria import unsubscribes as centre
 from sims.ometria.account import Unsubscribe
 from sims.shopify.deeds import people
+from sims.shopify.rest.order import order as order_body
 from talking import IN, OUT, Both, subscriber
 
 
@@ -131,6 +132,25 @@ def test_a_checkout_box_older_than_the_opt_out_is_refused_and_written_back(play:
     play.rest()
     assert who.email_consent.state == "UNSUBSCRIBED"
     assert play.mailable("ada@example.com") == OUT
+
+
+def test_a_ticked_box_is_written_down_once_and_opts_nobody_in(play: Both) -> None:
+    """A box is evidence: neither a guest's nor that of somebody who left says what they are."""
+    who = subscriber(play)
+    play.leaves("ada@example.com")
+    play.rest()
+    play.pass_time(60)
+    hers = play.orders(who, buyer_accepts_marketing=True)
+    ticked = play.orders(email="guest@example.com", buyer_accepts_marketing=True)
+    play.rest()
+    play.tell("orders/create", order_body(play.world, play.uk, ticked), webhook_id="again")
+    play.rest()
+    kept = [row for row in ledger(play) if row["source"] == "shopify.box"]
+    assert [(row["state"], row["rule"], row["is_word"]) for row in kept] == [("SUBSCRIBED", "evidence_only", False)] * 2
+    assert {row["claimed_at"] for row in kept} == {one.created_at.replace(microsecond=0) for one in (hers, ticked)}
+    assert play.mailable("ada@example.com") == OUT
+    assert who.email_consent.state == "UNSUBSCRIBED"
+    assert play.mailable("guest@example.com") is None
 
 
 def test_f05_a_guest_of_whom_no_shop_knows_is_remembered(play: Both) -> None:

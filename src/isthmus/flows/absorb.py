@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 from msgspec.structs import replace
 
+from isthmus.consent import sql as ledger
 from isthmus.consent.sql import Heard
 from isthmus.db.pool import Tx
 from isthmus.flows import desire, revalue
@@ -78,6 +79,7 @@ def absorb(
     _follow_the_orders(tx, road, work, gone, now)
     work.heard += standing.merged(tx, road, _survivors(tx, road, work, merged))
     standings = standing.hear(tx, road, work.heard, _customers(work.changes, affected), now)
+    ledger.append(tx, road.connection, statements.boxes(words), road.hash_key, now)
     _tell_the_others(road, work, standings, now)
     moved = desire.desire(tx, road, [*work.changes, *affected], before, who, standings, now)
     _ask_for_contacts(work, [*work.changes, *affected], moved.worth | revalue.regrouped(before, who), moved.hold, now)

@@ -14,7 +14,7 @@ from isthmus.ometria import hook
 from isthmus.ometria.hook import Call
 from isthmus.records.sql import Canonical, Kept, Key, decode, key_of
 from isthmus.shopify import parse, topics
-from isthmus.shopify.parse import merge_webhook
+from isthmus.shopify.parse import box_webhook, merge_webhook
 from isthmus.shopify.topics import Action
 
 OURS = ("poll/", "load/", "repair/")
@@ -45,6 +45,8 @@ class Told(Struct, frozen=True):
     claim: Claim | None = None
     said_at: datetime | None = None
     """When the store said so: a webhook's trigger, or when a reading began. None where nobody knows."""
+    box: Claim | None = None
+    """What was ticked at the checkout: evidence beside the body, which changes nothing."""
 
 
 class Reading(Struct, frozen=True):
@@ -130,7 +132,8 @@ def _one(event: Event, road: Road, heard: Heard) -> None:
                 heard.readings.append(Reading(event, (topic.kind.value, shop.name, str(record.id))))
             else:
                 key, is_patch = key_of(shop.name, record), topic.action is Action.PATCH
-                heard.told.append(Told(event, key, record, is_patch=is_patch, said_at=event.triggered_at))
+                box = box_webhook.parse(event.topic, event.body or b"")
+                heard.told.append(Told(event, key, record, is_patch=is_patch, said_at=event.triggered_at, box=box))
 
 
 def _hint(event: Event, shop: Shop, heard: Heard) -> None:

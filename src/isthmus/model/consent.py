@@ -24,7 +24,8 @@ class Claim(Struct, frozen=True, gc=False):
 
     `source` names the way it came: shopify.webhook, shopify.reading, shopify.moved (the same statement at a changed
     address), shopify.left (that customer no longer speaks for the address), shopify.merge, ometria.unsubscribes,
-    ometria.profile, ometria.hook. `level` is Shopify's opt-in level; it is evidence, never consent.
+    ometria.profile, ometria.hook, shopify.box (what was ticked: evidence, never weighed). `level` is Shopify's opt-in
+    level; it is evidence too, never consent.
     """
 
     channel: Channel
@@ -36,6 +37,9 @@ class Claim(Struct, frozen=True, gc=False):
     level: str | None = None
     collected_from: str | None = None
 
+
+BOX = "shopify.box"
+"""The source of what somebody ticked at a checkout: it is written down and never weighed."""
 
 IN = "SUBSCRIBED"
 """The state that allows, in Shopify's words, which both sides are told in here."""

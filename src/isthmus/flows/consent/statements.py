@@ -1,5 +1,7 @@
 """What a customer's readings, webhooks and changes state about consent, for the ledger."""
 
+from collections.abc import Iterable
+
 import msgspec
 
 from isthmus.consent import word as words
@@ -79,6 +81,15 @@ def moved(store: str, before: Customer, after: Customer, event_id: int | None) -
             claim = Claim(channel, new, word.state, MOVED, after.id, at, word.level)
             heard.append(Heard(store, claim, is_word=True, event_id=event_id))
     return heard
+
+
+def boxes(words: Iterable[Told]) -> list[Heard]:
+    """What was ticked at checkouts: kept as evidence beside the statements, and no rule ever weighs it."""
+    return [
+        Heard(word.key[1], word.box, is_word=False, event_id=word.event.id or None, rule="evidence_only")
+        for word in words
+        if word.box is not None
+    ]
 
 
 def gone(store: str, customer: Customer, event_id: int | None) -> list[Heard]:

@@ -13,14 +13,13 @@ from isthmus.cases import sql as cases
 from isthmus.db.pool import Database, Tx
 from isthmus.flows import fields, holding, trouble
 from isthmus.flows.fields import KINDS
+from isthmus.flows.readings import OVERLAP, PAGE, wait_for_a_share
 from isthmus.flows.road import Road
 from isthmus.inbox import sql as inbox
 from isthmus.model.event import Hint
 from isthmus.model.failure import Failure, RejectedError, TransientError
 from isthmus.model.lane import Lane
 from isthmus.model.write import Kind
-from isthmus.outbox.pace import sql as pace
-from isthmus.outbox.proof import sql as proof
 from isthmus.records import sql as records
 from isthmus.runs.rounds import sql as rounds
 from isthmus.runs.rounds.sql import Round
@@ -31,11 +30,6 @@ HELD = {"held:contact": Kind.CONTACT, "held:product": Kind.PRODUCT}
 
 AT_ONCE = {"customer": 250, "product": 20}
 """Records of a page: one call's ids; a product brings its variants, of which there may be two thousand."""
-
-PAGE = 250
-OVERLAP = 5
-PART = 0.5
-"""Of the platform's listing, as a reconciliation reads it: rows of a page, rows read again, our share of readings."""
 
 AGAIN_AFTER = timedelta(minutes=1)
 """How long a store that could not be read is left alone."""
@@ -144,7 +138,7 @@ def _conclude(tx: Tx, road: Road, taken: Round, kind: str, now: datetime) -> Non
 def _look_there(db: Database, road: Road, taken: Round, kind: Kind) -> int:
     """A page of the platform's listing, for what it holds in shared properties."""
     offset = int(taken.cursor or 0)
-    _wait_for_a_slot(db, road)
+    wait_for_a_share(db, road)
     asked_at = road.clock.now()
     if kind is Kind.CONTACT:
         page = road.platform.contacts(road.collection, offset=offset, limit=PAGE)
@@ -159,17 +153,3 @@ def _look_there(db: Database, road: Road, taken: Round, kind: Kind) -> int:
         cursor = None if is_last else str(offset + len(page) - OVERLAP)
         rounds.turn(tx, road.connection, taken, cursor, len(page), n_changed, now)
     return len(page)
-
-
-def _wait_for_a_slot(db: Database, road: Road) -> None:
-    """A reading of the account, behind whoever has a share of their own."""
-    slot_at: datetime | None = None
-    while slot_at is None:
-        now = road.clock.now()
-        with db.transaction() as tx:
-            is_lending = not proof.is_opting_out(tx, road.connection)
-            slot_at = pace.share(
-                tx, road.connection, "read", road.pace.read_per_second, PART, now, is_lending=is_lending
-            )
-        wait = timedelta(seconds=1 / road.pace.read_per_second) if slot_at is None else slot_at - now
-        road.clock.wait(max(0.0, wait.total_seconds()))

@@ -13,14 +13,13 @@ from msgspec import Struct
 
 from isthmus.cases import sql as cases
 from isthmus.db.pool import Database, Tx
-from isthmus.flows import holding, trouble
+from isthmus.flows import holding, readings, trouble
 from isthmus.flows.road import Road
 from isthmus.model.failure import BlockedError, Failure, RejectedError
 from isthmus.model.write import Kind
 from isthmus.ometria.answers import FeedEntry
 from isthmus.outbox import plan
 from isthmus.outbox import sql as outbox
-from isthmus.outbox.pace import sql as pace
 from isthmus.outbox.sql import Accepted
 
 AT_ONCE = 5_000
@@ -49,7 +48,7 @@ def settle(db: Database, road: Road) -> Settled:
         outbox.reap(tx, road.connection, road.clock.now())
         if not outbox.awaits_settlement(tx, road.connection):
             return Settled()
-    wait_for_a_slot(db, road)
+    readings.wait_for_the_next(db, road)
     asked_at = road.clock.now()
     try:
         entries = road.platform.errors()
@@ -118,7 +117,7 @@ def _sample(applied: Sequence[Accepted], share: float) -> list[Accepted]:
 
 def _read_back(db: Database, road: Road, record: Accepted) -> bool:
     """Look at one record on the platform and conclude; whether it is there as sent."""
-    wait_for_a_slot(db, road)
+    readings.wait_for_the_next(db, road)
     sent: Mapping[str, Any] = msgspec.json.decode(road.packer.unpack(record.body))
     try:
         found = _look(road, record)
@@ -163,11 +162,3 @@ def _look(road: Road, record: Accepted) -> dict[str, Any] | None:
             return road.platform.product(record.id)
         case Kind.MOMENT:
             return road.platform.event(record.id)
-
-
-def wait_for_a_slot(db: Database, road: Road) -> None:
-    """Take the next slot of the account's reading budget, and wait until it has come."""
-    now = road.clock.now()
-    with db.transaction() as tx:
-        slot_at, _ = pace.reserve(tx, road.connection, "read", road.pace.read_per_second, now)
-    road.clock.wait((slot_at - now).total_seconds())

@@ -6,8 +6,8 @@ Its writes are never forced and never override what is (https://support.ometria.
 from datetime import timedelta
 
 from isthmus.db.pool import Database
+from isthmus.flows.readings import wait_for_the_next
 from isthmus.flows.road import Road
-from isthmus.flows.settle import wait_for_a_slot
 from isthmus.governance import sql as governance
 from isthmus.model.failure import Failure
 from isthmus.outbox.spoken.sql import IMPORTER
@@ -28,11 +28,11 @@ def look(db: Database, road: Road) -> bool | None:
     if known is not None and known.at + EVERY > now:
         return bool(known.body["is_live"])
     try:
-        wait_for_a_slot(db, road)
+        wait_for_the_next(db, road)
         others = [name for name in road.platform.collections() if name != road.collection]
         found = []
         for name in others:
-            wait_for_a_slot(db, road)
+            wait_for_the_next(db, road)
             if any(one.get("source") == WHO for one in road.platform.contacts(name, limit=10, since=now - RECENT)):
                 found.append(name)
     except Failure:

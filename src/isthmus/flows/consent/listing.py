@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from isthmus.db.pool import Database
+from isthmus.flows.readings import wait_for_the_next
 from isthmus.flows.road import Road
-from isthmus.flows.settle import wait_for_a_slot
 from isthmus.model.failure import Failure
 
 OPTED_OUT = ("EXPLICITLY_OPTEDOUT", False)
@@ -24,10 +24,10 @@ LOOKS = 24
 def blocking(db: Database, road: Road, profile: str, contacts: Sequence[str]) -> str:
     """The collection and id of the contact that says no, in words for a case, without an id that may be an address."""
     try:
-        wait_for_a_slot(db, road)
+        wait_for_the_next(db, road)
         names = road.platform.collections()
         for collection, own in _places(road, names, profile, contacts)[:LOOKS]:
-            wait_for_a_slot(db, road)
+            wait_for_the_next(db, road)
             found = road.platform.contact(collection, own)
             if found is not None and found.get("marketing_optin") in OPTED_OUT:
                 return _words(collection, own, found)

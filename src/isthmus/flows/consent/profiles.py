@@ -14,8 +14,8 @@ from isthmus.flows import trouble
 from isthmus.flows.consent.conclude import conclude
 from isthmus.flows.consent.unsubscribes import seen
 from isthmus.flows.merges import noticed
+from isthmus.flows.readings import wait_for_the_next
 from isthmus.flows.road import Road
-from isthmus.flows.settle import wait_for_a_slot
 from isthmus.identity.profiles import sql as profiles
 from isthmus.identity.profiles.sql import Profile
 from isthmus.model.failure import Failure
@@ -60,7 +60,7 @@ def hear(db: Database, road: Road, goes_on: Callable[[], bool] = lambda: True) -
     since = None if mark is None or mark.at is None else mark.at - OVERLAP
     offset, n = int(begun.cursor or 0), 0
     while goes_on():
-        wait_for_a_slot(db, road)
+        wait_for_the_next(db, road)
         at = road.clock.now()
         try:
             page = road.platform.profiles(offset=offset, since=since)
@@ -87,7 +87,7 @@ def sweep(db: Database, road: Road, *, repair: bool, tell: Callable[[int], None]
     """Read everybody there is; whether that came to its end. Without `repair` nothing is concluded from it."""
     offset = n = 0
     while True:
-        wait_for_a_slot(db, road)
+        wait_for_the_next(db, road)
         at = road.clock.now()
         try:
             page = road.platform.profiles(offset=offset)
@@ -114,7 +114,7 @@ def look_again(db: Database, road: Road) -> int:
     with db.transaction() as tx:
         wanted = profiles.to_look_at(tx, road.connection, now, LOOKS)
     for one in wanted:
-        wait_for_a_slot(db, road)
+        wait_for_the_next(db, road)
         at = road.clock.now()
         try:
             item = road.platform.profile(one.id)

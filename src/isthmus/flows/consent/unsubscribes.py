@@ -12,8 +12,8 @@ from isthmus.db.pool import Database
 from isthmus.flows import trouble
 from isthmus.flows.consent import theirs
 from isthmus.flows.consent.theirs import Said
+from isthmus.flows.readings import wait_for_the_next
 from isthmus.flows.road import Road
-from isthmus.flows.settle import wait_for_a_slot
 from isthmus.identity.profiles import sql as profiles
 from isthmus.identity.profiles.sql import Profile
 from isthmus.kit.email import normalise
@@ -47,7 +47,7 @@ def hear(db: Database, road: Road) -> int:
     mark, wide = marks.get(("", MARK)), marks.get(("", WIDE))
     is_wide = wide is None or wide.at is None or wide.at + WIDE_EVERY <= now
     since = mark.at - (WIDE_OVERLAP if is_wide else OVERLAP) if mark is not None and mark.at is not None else None
-    wait_for_a_slot(db, road)
+    wait_for_the_next(db, road)
     asked_at = road.clock.now()
     try:
         listed = road.platform.unsubscribes(since)
@@ -102,7 +102,7 @@ def _named(db: Database, road: Road, listed: Sequence[Unsubscribed]) -> dict[str
     with db.transaction() as tx:
         known = profiles.known(tx, road.connection, sorted(wanted))
     for missing in sorted(wanted - known.keys()):
-        wait_for_a_slot(db, road)
+        wait_for_the_next(db, road)
         now = road.clock.now()
         try:
             item = road.platform.profile(missing)

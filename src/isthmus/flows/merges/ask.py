@@ -13,6 +13,7 @@ from isthmus.cases.sql import Touch
 from isthmus.db.pool import Database, Tx
 from isthmus.flows import absorb, trouble
 from isthmus.flows.merges.sides import sides
+from isthmus.flows.readings import wait_for_the_next
 from isthmus.flows.road import Road
 from isthmus.identity import sql as identity
 from isthmus.identity.duplicates import sql as duplicates
@@ -107,19 +108,12 @@ def _look(db: Database, road: Road, ready: _Ready) -> tuple[list[There], list[Th
 def _profiles(db: Database, road: Road, side: Side) -> list[There]:
     found: dict[str, There] = {}
     for email in sorted(side.emails):
-        _wait_for_a_reading(db, road)
+        wait_for_the_next(db, road)
         for profile in road.platform.profiles(email=email):
             seen = decide.there(profile)
             if email in seen.emails:
                 found[seen.id] = seen
     return list(found.values())
-
-
-def _wait_for_a_reading(db: Database, road: Road) -> None:
-    now = road.clock.now()
-    with db.transaction() as tx:
-        slot_at, _ = pace.reserve(tx, road.connection, "read", road.pace.read_per_second, now)
-    road.clock.wait((slot_at - now).total_seconds())
 
 
 def _ask(db: Database, road: Road, ready: _Ready, seen: tuple[list[There], list[There]]) -> Stepped:

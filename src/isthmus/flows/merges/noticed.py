@@ -11,8 +11,8 @@ from typing import Any
 from isthmus.db.pool import Database
 from isthmus.flows.merges.ask import follow
 from isthmus.flows.merges.sides import sides
+from isthmus.flows.readings import wait_for_the_next
 from isthmus.flows.road import Road
-from isthmus.flows.settle import wait_for_a_slot
 from isthmus.identity import sql as identity
 from isthmus.identity.match import Account
 from isthmus.identity.merges import decide
@@ -56,7 +56,7 @@ def _follow(db: Database, road: Road, seen: There, survivor: Side, loser: Side) 
         told = words.of_contacts(tx, road.connection, loser.contacts)
     there = [name for name, row in sorted(told.items()) if row.state == "applied"]
     for contact in there:
-        wait_for_a_slot(db, road)
+        wait_for_the_next(db, road)
         if road.platform.contact(road.collection, contact) is not None:
             return False
     if not there:

@@ -1,27 +1,19 @@
 """Look at the platform: page through what it lists, and hold each record against what we desire."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from isthmus.drift import mask
 from isthmus.drift import sql as drift
 from isthmus.drift.sql import KINDS, Seen, Standing
 from isthmus.flows import holding
+from isthmus.flows.readings import OVERLAP, PAGE, wait_for_a_share
 from isthmus.flows.reconcile import worth
 from isthmus.flows.reconcile.held import Held
 from isthmus.model.write import Kind
 from isthmus.ometria.answers import decode, moment
 from isthmus.outbox import plan
-from isthmus.outbox.pace import sql as pace
-from isthmus.outbox.proof import sql as proof
-
-PAGE = 250
-OVERLAP = 5
-"""Rows of a page that the next one reads again: what is deleted meanwhile moves the rest up under an offset."""
-
-PART = 0.5
-"""Our share of the account's readings while others want them."""
 
 OPTED_IN = "EXPLICITLY_OPTEDIN"
 CHANGED = ("dt_object_updated", "dt_object_observed", "dt_observed", "timestamp_update")
@@ -38,7 +30,7 @@ def look(held: Held, step: str, kind: str, cursor: str | None, n: int) -> int:
     with held.db.transaction() as tx:
         total = drift.n_writes(tx, held.road.connection, KINDS[kind]) if held.asked.is_full else None
     while held.goes_on():
-        wait_for_a_slot(held)
+        wait_for_a_share(held.db, held.road)
         at, first = held.now(), offset
         page = held.patiently(lambda: _page(held, kind, first))  # noqa: B023 - called at once
         named = {(KINDS[kind], str(item["id"])): item for item in page if item.get("id") is not None}
@@ -60,7 +52,7 @@ def look(held: Held, step: str, kind: str, cursor: str | None, n: int) -> int:
 
 def one(held: Held, kind: str, own: str) -> dict[str, Any] | None:
     """One record as the platform has it now (`kind` in its words); None when it says that it has none."""
-    wait_for_a_slot(held)
+    wait_for_a_share(held.db, held.road)
     road = held.road
     match kind:
         case "contact":
@@ -113,21 +105,6 @@ def opts_in(body: Mapping[str, Any], there: Mapping[str, Any] | None) -> bool:
     theirs = there or {}
     by_email = body.get("marketing_optin") == OPTED_IN and theirs.get("marketing_optin") != OPTED_IN
     return by_email or (_sms(body) and not _sms(theirs))
-
-
-def wait_for_a_slot(held: Held) -> None:
-    """Take a reading of the account: our share of them, and what nobody else wants unless somebody is opting out."""
-    road = held.road
-    slot_at: datetime | None = None
-    while slot_at is None:
-        now = held.now()
-        with held.db.transaction() as tx:
-            is_lending = not proof.is_opting_out(tx, road.connection)
-            slot_at = pace.share(
-                tx, road.connection, "read", road.pace.read_per_second, PART, now, is_lending=is_lending
-            )
-        wait = timedelta(seconds=1 / road.pace.read_per_second) if slot_at is None else slot_at - now
-        road.clock.wait(max(0.0, wait.total_seconds()))
 
 
 def _page(held: Held, kind: str, offset: int) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from isthmus.db.pool import Database, Tx
+from isthmus.flows.readings import OVERLAP, PAGE, wait_for_a_share
 from isthmus.flows.reconcile import worth
 from isthmus.flows.reconcile.held import Step
 from isthmus.flows.road import Road
@@ -13,16 +14,7 @@ from isthmus.identity.foreign import sql as foreign
 from isthmus.identity.foreign.match import Theirs, name_of, number_in
 from isthmus.model.failure import TransientError
 from isthmus.ometria.client import Ometria
-from isthmus.outbox.pace import sql as pace
-from isthmus.outbox.proof import sql as proof
 from isthmus.runs import sql as runs
-
-PAGE = 250
-OVERLAP = 5
-"""Rows of a page that the next one reads again: what is deleted meanwhile moves the rest up under an offset."""
-
-PART = 0.5
-"""Our share of the account's readings while others want them."""
 
 WAITS = tuple(timedelta(seconds=s) for s in (1, 3, 10, 30))
 """A page that is not answered is asked for again after these; then the listing stops, and goes on when asked again."""
@@ -107,24 +99,10 @@ def _list(db: Database, road: Road, kind: str, tell: Callable[[Step], None]) -> 
 
 def _patiently(db: Database, road: Road, kind: str, offset: int) -> list[dict[str, Any]]:
     for wait in WAITS:
-        _wait_for_a_slot(db, road)
+        wait_for_a_share(db, road)
         try:
             return page(road.platform, kind, offset)
         except TransientError as failure:
             road.clock.wait(max(wait, failure.retry_after or timedelta()).total_seconds())
-    _wait_for_a_slot(db, road)
+    wait_for_a_share(db, road)
     return page(road.platform, kind, offset)
-
-
-def _wait_for_a_slot(db: Database, road: Road) -> None:
-    """Take a reading of the account: our share of them, and what nobody else wants unless somebody is opting out."""
-    slot_at = None
-    while slot_at is None:
-        now = road.clock.now()
-        with db.transaction() as tx:
-            is_lending = not proof.is_opting_out(tx, road.connection)
-            slot_at = pace.share(
-                tx, road.connection, "read", road.pace.read_per_second, PART, now, is_lending=is_lending
-            )
-        wait = timedelta(seconds=1 / road.pace.read_per_second) if slot_at is None else slot_at - now
-        road.clock.wait(max(0.0, wait.total_seconds()))

@@ -1,0 +1,37 @@
+"""The account's readings: what a person waits for goes next, and what reads everything leaves room for it."""
+
+from datetime import datetime, timedelta
+
+from isthmus.db.pool import Database
+from isthmus.flows.road import Road
+from isthmus.outbox.pace import sql as pace
+from isthmus.outbox.proof import sql as proof
+
+PAGE = 250
+OVERLAP = 5
+"""Rows of a page that the next one reads again: what is deleted meanwhile moves the rest up under an offset."""
+
+SHARE = 0.5
+"""Of the account's readings, for everything together that reads its whole listings."""
+
+
+def wait_for_the_next(db: Database, road: Road) -> None:
+    """Take the next slot of the account's reading budget, and wait until it has come."""
+    now = road.clock.now()
+    with db.transaction() as tx:
+        slot_at, _ = pace.reserve(tx, road.connection, "read", road.pace.read_per_second, now)
+    road.clock.wait((slot_at - now).total_seconds())
+
+
+def wait_for_a_share(db: Database, road: Road) -> None:
+    """Take a slot for reading listings: of our share, and what nobody else wants unless somebody is opting out."""
+    slot_at: datetime | None = None
+    while slot_at is None:
+        now = road.clock.now()
+        with db.transaction() as tx:
+            is_lending = not proof.is_opting_out(tx, road.connection)
+            slot_at = pace.share(
+                tx, road.connection, "read", road.pace.read_per_second, SHARE, now, is_lending=is_lending
+            )
+        wait = timedelta(seconds=1 / road.pace.read_per_second) if slot_at is None else slot_at - now
+        road.clock.wait(max(0.0, wait.total_seconds()))

@@ -123,7 +123,9 @@ def _moment(given: dict[str, Any], rules: Rules) -> list[Write]:
     if "checkout" in given:
         return [moment.of_checkout(msgspec.convert(given["checkout"], Checkout), given["person"], rules, now)]
     lane = Lane(given.get("lane", "realtime"))
-    return moment.of_order(msgspec.convert(given["order"], Order), rules, now, lane, person=given["person"])
+    was = msgspec.convert(given.get("was"), Order | None)
+    placed = msgspec.convert(given["order"], Order)
+    return moment.of_order(placed, rules, now, lane, was=was, person=given["person"])
 
 
 _MAPS = {"contact": _contact, "moment": _moment, "order": _order, "product": _product}

@@ -167,9 +167,12 @@ def _writes(shop: Shop, change: Change, who: People, now: datetime, pages: produ
             writes = [order.order(last, person, shop.rules, change.lane, is_deleted=change.is_gone)]
             if change.lane is Lane.REALTIME:
                 # Every state the order passed through, so that nothing that happened in between is missed.
+                was = change.before
                 for passed in change.passed:
                     assert isinstance(passed, Order)  # noqa: S101 - an order passes through orders
-                    writes += moment.of_order(passed, shop.rules, now, person=person)
+                    before = was if isinstance(was, Order) else None
+                    writes += moment.of_order(passed, shop.rules, now, was=before, person=person)
+                    was = passed
             return writes
         case Product():
             if change.is_gone:

@@ -1,7 +1,8 @@
 """What happened, told once: the custom events that an order's or a basket's state shows.
 
-Every function here is a pure reading of one state. An id is derived from what happened, never from when we looked, so
-that seeing a state again names the same moments again, and whoever keeps them keeps the first.
+Every function here is a pure reading of states. An id is derived from what happened, never from when we looked, so
+that seeing a state again names the same moments again, and whoever keeps them keeps the first. What the state before
+showed already has not happened now.
 """
 
 from collections.abc import Iterator
@@ -49,14 +50,21 @@ class Moment(Struct, frozen=True):
 
 
 def of_order(
-    order: Order, rules: Rules, now: datetime, lane: Lane = Lane.REALTIME, *, person: str | None = None
-) -> list[Write]:
-    """Every moment that the order's state shows, excluded with the reason where it must not fire."""
+    order: Order, rules: Rules, now: datetime, lane: Lane = Lane.REALTIME, *, was: Order | None = None,
+    person: str | None = None,
+) -> list[Write]:  # fmt: skip
+    """Every moment that the order's state shows and the one before (`was`) did not, excluded with the reason where it
+    must not fire."""
     if order.is_test:
         return []
     subject = f"order:{order.id}"
     identity = _Identity(normalise(order.email), rules.customer_id(person, order.customer_id))
-    return [_write(moment, identity, rules, now, lane, subject) for moment in _moments(order, rules)]
+    shown = {moment.key for moment in _moments(was, None, rules)} if was is not None else set()
+    return [
+        _write(moment, identity, rules, now, lane, subject)
+        for moment in _moments(order, was, rules)
+        if moment.key not in shown
+    ]
 
 
 def of_checkout(checkout: Checkout, person: str | None, rules: Rules, now: datetime) -> Write:
@@ -118,7 +126,7 @@ def _reason(moment: Moment, who: _Identity, rules: Rules, now: datetime, lane: L
     return None
 
 
-def _moments(order: Order, rules: Rules) -> Iterator[Moment]:
+def _moments(order: Order, was: Order | None, rules: Rules) -> Iterator[Moment]:
     about: wire.Properties = {"order_id": rules.id_of("order", order.id), "order_name": order.name}
     if order.cancelled_at is not None:
         reason = order.cancel_reason.lower() if order.cancel_reason else None
@@ -126,12 +134,7 @@ def _moments(order: Order, rules: Rules) -> Iterator[Moment]:
         yield Moment("order_cancelled", f"order-{order.id}-cancelled", order.cancelled_at, properties)
     yield from _refunds(order, about)
     yield from _fulfilments(order, about)
-    for returned in order.returns or ():
-        name = _RETURNS.get(returned.status)
-        if name is not None:
-            # Only a request has a time of its own; of any later state the order knows no more than its own version.
-            at = order.updated_at if returned.status != "requested" else returned.created_at or order.updated_at
-            yield Moment(name, f"return-{returned.id}-{returned.status}", at, about)
+    yield from _returns(order, was, about)
 
 
 def _refunds(order: Order, about: wire.Properties) -> Iterator[Moment]:
@@ -163,6 +166,22 @@ def _fulfilments(order: Order, about: wire.Properties) -> Iterator[Moment]:
             if state in TROUBLE:
                 properties = {**properties, "state": state}
                 yield Moment("fulfilment_trouble", f"fulfilment-{parcel.id}-{state}", parcel.updated_at, properties)
+
+
+def _returns(order: Order, was: Order | None, about: wire.Properties) -> Iterator[Moment]:
+    known = {returned.id for returned in (was.returns or () if was is not None else ())}
+    for returned in order.returns or ():
+        if (name := _RETURNS.get(returned.status)) is None:
+            continue
+        at = returned.created_at
+        if returned.status == "open":
+            at = returned.approved_at or at
+        elif returned.status == "closed":
+            at = returned.closed_at or at
+        elif returned.status == "declined" and returned.id in known:
+            # Shopify does not say when. One that was first seen like this may have been declined long ago.
+            at = order.updated_at
+        yield Moment(name, f"return-{returned.id}-{returned.status}", at or order.updated_at, about)
 
 
 def _tracking(parcel: Fulfilment) -> wire.Properties:

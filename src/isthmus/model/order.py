@@ -75,11 +75,15 @@ class Fulfilment(Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Return(Struct, frozen=True, gc=False, omit_defaults=True):
-    """`status`: requested, open, closed, declined, canceled (Shopify's words, lower case)."""
+    """`status`: requested, open, closed, declined, canceled (Shopify's words, lower case). One that the merchant opens
+    was never approved; when one was declined or cancelled Shopify does not say.
+    """
 
     id: int
     status: str
     created_at: datetime | None = None
+    approved_at: datetime | None = None
+    closed_at: datetime | None = None
 
 
 class Order(Struct, frozen=True, gc=False, omit_defaults=True):

@@ -119,6 +119,8 @@ class _Return(Struct, gc=False, rename="camel"):
     id: str
     status: str
     created_at: When
+    request_approved_at: When | None
+    closed_at: When | None
 
 
 class _Order(Struct, gc=False, rename="camel"):
@@ -226,7 +228,7 @@ def _told(raw: _Order) -> Order:
         shipping_address=address(raw.shipping_address),
         refunds=tuple([_refund(refund, raw.taxes_included, scale) for refund in raw.refunds]),
         fulfilments=fulfilments,
-        returns=tuple([Return(number(one.id), one.status.lower(), utc(one.created_at)) for one in raw.returns.nodes]),
+        returns=tuple([_return(one) for one in raw.returns.nodes]),
     )
 
 
@@ -267,6 +269,16 @@ def _refund_line(line: _RefundLine, scale: Scale) -> RefundLine:
         quantity=line.quantity,
         subtotal=amount(line.subtotal_set, scale),
         tax=amount(line.total_tax_set, scale),
+    )
+
+
+def _return(one: _Return) -> Return:
+    return Return(
+        id=number(one.id),
+        status=one.status.lower(),
+        created_at=utc(one.created_at),
+        approved_at=maybe_utc(one.request_approved_at),
+        closed_at=maybe_utc(one.closed_at),
     )
 
 

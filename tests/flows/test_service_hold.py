@@ -14,7 +14,7 @@ from isthmus.flows.process import process
 from isthmus.metrics.hold import sql as holds
 from isthmus.model.lane import Lane
 from plays import Play
-from sims.shopify.deeds import people, placing, refunding, returning, sending
+from sims.shopify.deeds import paying, people, placing, refunding, returning, sending
 from sims.shopify.deeds.refunding import Giving
 from sims.shopify.state import Customer, MoneyBag, Order
 
@@ -97,6 +97,20 @@ def test_a_return_holds_until_it_is_closed(play: Play) -> None:
     play.do(returning.close(play.world, play.uk, placed, placed.returns[0], play.now))
     play.come_to_rest()
     assert held(play, ada) is None
+
+
+def test_a_return_of_an_order_that_was_first_heard_of_later_holds_too(play: Play) -> None:
+    """While a load is under way an update overtakes the order's own line, and its body does not tell of returns."""
+    ada = play.person()
+    placed = play.orders(ada, is_told=False)
+    play.do(sending.send(play.world, play.uk, placed, sending.everything(placed), play.now), is_told=False)
+    play.do(
+        returning.request(play.world, play.uk, placed, {placed.lines[0].id: 1}, "UNWANTED", play.now), is_told=False
+    )
+    play.pass_time(60)
+    play.do(paying.changed(play.world, play.uk, placed, play.now))
+    play.come_to_rest()
+    assert (held(play, ada) or ("",))[0] == "return"
 
 
 @pytest.mark.parametrize("end", [returning.decline, None])

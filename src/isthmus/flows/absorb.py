@@ -246,7 +246,13 @@ def _hear_claim(work: Work, word: Told, change: Change, now: datetime) -> Verdic
 
 
 def _ask_for_the_rest(work: Work, word: Told, before: Canonical | None, record: Canonical, now: datetime) -> None:
-    """A customer's webhook leaves out tags, consent and counts: read them, at once for somebody newly reachable."""
+    """A customer's webhook leaves out tags, consent and counts: read them, at once for somebody newly reachable.
+
+    An order's leaves out its returns. Later ones are told of by topics of their own; those of an order that was sent
+    before we first heard of it are not.
+    """
+    if isinstance(record, Order) and before is None and record.returns is None and record.fulfilments:
+        _tell(work, word.key[1], Hint("poll/order", f"order:{record.id}", Lane.ENRICHMENT, now))
     if not word.is_patch or not isinstance(record, Customer):
         return
     is_urgent = not (

@@ -105,6 +105,7 @@ settle_after = "4s"
         """What a command says with --json; it may have found something to look at, and nothing worse."""
         done = self.run(*words, "--json")
         assert done.returncode in (0, 1), done.stderr
+        assert done.stdout, done.stderr
         return json.loads(done.stdout)
 
     def start(self, *words: str) -> "subprocess.Popen[bytes]":

@@ -57,7 +57,8 @@ def test_from_two_files_to_both_sides_equal_and_a_clean_stop(fresh: Machine) -> 
     assert {"record", "write", "push"} <= {entry["what"] for entry in traced["entries"]}
     assert fresh.run("trace", NAME, "--order", number).returncode == 0
     assert f"http://127.0.0.1:{fresh.port}/hooks/shopify" in fresh.run("app-config", f"{NAME}.toml").stdout
-    assert fresh.run("cases").returncode == 0
+    shown = fresh.run("cases")
+    assert shown.returncode == 0, fresh.told("cases", "list")
 
     paused = fresh.told("pause", NAME)
     assert paused == {"name": NAME, "lane": None, "paused": True}

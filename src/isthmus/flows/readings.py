@@ -2,8 +2,12 @@
 
 from datetime import datetime, timedelta
 
-from isthmus.db.pool import Database
+from isthmus.cases import sql as cases
+from isthmus.db.pool import Database, Tx
+from isthmus.flows import trouble
 from isthmus.flows.road import Road
+from isthmus.kit.backoff import wait_for
+from isthmus.model.failure import Failure, TransientError
 from isthmus.outbox.pace import sql as pace
 from isthmus.outbox.proof import sql as proof
 
@@ -13,6 +17,18 @@ OVERLAP = 5
 
 SHARE = 0.5
 """Of the account's readings, for everything together that reads its whole listings."""
+
+OUTAGE_AFTER = 3
+"""Readings that must fail in a row before people are told."""
+
+OUTAGES = ("platform.unavailable", "platform.rate_limited")
+"""What a reading that goes through proves to be over."""
+
+SUBJECT = "readings"
+"""What such a case is about: what is sent may fare otherwise."""
+
+LONGEST_WAIT = timedelta(seconds=3)
+"""Whoever waits for a slot can neither be stopped nor do anything else."""
 
 
 def wait_for_the_next(db: Database, road: Road) -> None:
@@ -35,3 +51,21 @@ def wait_for_a_share(db: Database, road: Road) -> None:
             )
         wait = timedelta(seconds=1 / road.pace.read_per_second) if slot_at is None else slot_at - now
         road.clock.wait(max(0.0, wait.total_seconds()))
+
+
+def failed(tx: Tx, road: Road, failure: Failure) -> None:
+    """Nothing could be read: all readings wait a little, and people are told if waiting does not help."""
+    now = road.clock.now()
+    if not isinstance(failure, TransientError):
+        cases.touch(tx, road.connection, [trouble.sign(failure)], now)
+        return
+    wait = wait_for(1, failure.retry_after) or LONGEST_WAIT
+    if pace.slow_down(tx, road.connection, "read", now + min(wait, LONGEST_WAIT)) >= OUTAGE_AFTER:
+        cases.touch(tx, road.connection, [trouble.sign(failure, SUBJECT)], now)
+
+
+def went_through(tx: Tx, road: Road) -> None:
+    """A reading was answered: what was said of readings that are not is over."""
+    if pace.all_well(tx, road.connection, "read"):
+        for code in OUTAGES:
+            cases.resolve(tx, road.connection, code, road.clock.now(), by="readings", subjects=[SUBJECT])

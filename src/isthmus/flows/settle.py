@@ -124,7 +124,7 @@ def _read_back(db: Database, road: Road, record: Accepted) -> bool:
     except Failure as failure:
         # Could not look. A state can simply be sent again; a moment must wait until someone can look.
         with db.transaction() as tx:
-            cases.touch(tx, road.connection, [trouble.sign(failure)], road.clock.now())
+            readings.failed(tx, road, failure)
             if record.kind is not Kind.MOMENT and failure.code == "platform.read_path_unknown":
                 outbox.send_again(tx, road.connection, [(record.kind, record.id, record.hash)], road.clock.now())
         return False
@@ -132,6 +132,7 @@ def _read_back(db: Database, road: Road, record: Accepted) -> bool:
     is_there = found is not None and (where is None or record.kind is Kind.MOMENT)
     now = road.clock.now()
     with db.transaction() as tx:
+        readings.went_through(tx, road)
         this = [(record.kind, record.id, record.hash)]
         if is_there:
             _apply(tx, road, [record])

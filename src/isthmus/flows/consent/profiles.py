@@ -8,13 +8,11 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from isthmus.cases import sql as cases
 from isthmus.db.pool import Database
-from isthmus.flows import trouble
+from isthmus.flows import readings
 from isthmus.flows.consent.conclude import conclude
 from isthmus.flows.consent.unsubscribes import seen
 from isthmus.flows.merges import noticed
-from isthmus.flows.readings import wait_for_the_next
 from isthmus.flows.road import Road
 from isthmus.identity.profiles import sql as profiles
 from isthmus.identity.profiles.sql import Profile
@@ -29,9 +27,6 @@ NOW = "listen:profiles:now"
 """The look that is under way: when it began, and the offset it got to."""
 
 OVERLAP = timedelta(minutes=2)
-ROWS_AGAIN = 5
-"""Rows of a page that the next one reads again: a merge takes profiles away and moves the rest up under an offset."""
-
 LOOKS = 8
 """Profiles that are looked at one by one in one round: two seconds of a budget of four a second."""
 
@@ -60,21 +55,22 @@ def hear(db: Database, road: Road, goes_on: Callable[[], bool] = lambda: True) -
     since = None if mark is None or mark.at is None else mark.at - OVERLAP
     offset, n = int(begun.cursor or 0), 0
     while goes_on():
-        wait_for_the_next(db, road)
+        readings.wait_for_the_next(db, road)
         at = road.clock.now()
         try:
             page = road.platform.profiles(offset=offset, since=since)
             noticed.look(db, road, page)  # before anything is concluded from what two people's profile says
         except Failure as failure:
             with db.transaction() as tx:
-                cases.touch(tx, road.connection, [trouble.sign(failure)], at)
+                readings.failed(tx, road, failure)
             return n
         found = _found(page, at)
         conclude(db, road, found)
         n += len(found)
         is_last = len(page) < PAGE
-        offset += len(page) - ROWS_AGAIN
+        offset += len(page) - readings.OVERLAP
         with db.transaction() as tx:
+            readings.went_through(tx, road)
             if is_last:
                 runs.start_over(tx, road.connection, "", [NOW])
                 runs.advance(tx, road.connection, "", MARK, begun.at, begun.n + n)
@@ -87,25 +83,26 @@ def sweep(db: Database, road: Road, *, repair: bool, tell: Callable[[int], None]
     """Read everybody there is; whether that came to its end. Without `repair` nothing is concluded from it."""
     offset = n = 0
     while True:
-        wait_for_the_next(db, road)
+        readings.wait_for_the_next(db, road)
         at = road.clock.now()
         try:
             page = road.platform.profiles(offset=offset)
         except Failure as failure:
             with db.transaction() as tx:
-                cases.touch(tx, road.connection, [trouble.sign(failure)], at)
+                readings.failed(tx, road, failure)
             return False
         found = _found(page, at)
+        with db.transaction() as tx:
+            readings.went_through(tx, road)
+            if not repair:
+                profiles.note(tx, road.connection, found)
         if repair:
             conclude(db, road, found)
-        else:
-            with db.transaction() as tx:
-                profiles.note(tx, road.connection, found)
-        n += len(found) if offset == 0 else max(0, len(found) - ROWS_AGAIN)
+        n += len(found) if offset == 0 else max(0, len(found) - readings.OVERLAP)
         tell(n)
         if len(page) < PAGE:
             return True
-        offset += len(page) - ROWS_AGAIN
+        offset += len(page) - readings.OVERLAP
 
 
 def look_again(db: Database, road: Road) -> int:
@@ -114,7 +111,7 @@ def look_again(db: Database, road: Road) -> int:
     with db.transaction() as tx:
         wanted = profiles.to_look_at(tx, road.connection, now, LOOKS)
     for one in wanted:
-        wait_for_the_next(db, road)
+        readings.wait_for_the_next(db, road)
         at = road.clock.now()
         try:
             item = road.platform.profile(one.id)

@@ -9,10 +9,9 @@ from datetime import datetime, timedelta
 from isthmus.cases import sql as cases
 from isthmus.cases.sql import Touch
 from isthmus.db.pool import Database
-from isthmus.flows import trouble
+from isthmus.flows import readings
 from isthmus.flows.consent import theirs
 from isthmus.flows.consent.theirs import Said
-from isthmus.flows.readings import wait_for_the_next
 from isthmus.flows.road import Road
 from isthmus.identity.profiles import sql as profiles
 from isthmus.identity.profiles.sql import Profile
@@ -47,18 +46,19 @@ def hear(db: Database, road: Road) -> int:
     mark, wide = marks.get(("", MARK)), marks.get(("", WIDE))
     is_wide = wide is None or wide.at is None or wide.at + WIDE_EVERY <= now
     since = mark.at - (WIDE_OVERLAP if is_wide else OVERLAP) if mark is not None and mark.at is not None else None
-    wait_for_the_next(db, road)
+    readings.wait_for_the_next(db, road)
     asked_at = road.clock.now()
     try:
         listed = road.platform.unsubscribes(since)
     except Failure as failure:
         with db.transaction() as tx:
-            cases.touch(tx, road.connection, [trouble.sign(failure)], now)
+            readings.failed(tx, road, failure)
         return 0
     named = _named(db, road, listed)
     said = [one for item in listed if (one := _said(item, named)) is not None]
     unnamed = [item for item in listed if _said(item, named) is None]
     with db.transaction() as tx:
+        readings.went_through(tx, road)
         guests = theirs.take(tx, road, said, asked_at)
         runs.advance(tx, road.connection, "", MARK, asked_at, len(said))
         if is_wide:
@@ -102,7 +102,7 @@ def _named(db: Database, road: Road, listed: Sequence[Unsubscribed]) -> dict[str
     with db.transaction() as tx:
         known = profiles.known(tx, road.connection, sorted(wanted))
     for missing in sorted(wanted - known.keys()):
-        wait_for_the_next(db, road)
+        readings.wait_for_the_next(db, road)
         now = road.clock.now()
         try:
             item = road.platform.profile(missing)

@@ -62,7 +62,7 @@ def run(customers: int, orders: int, rate: float) -> dict[str, Any]:
         here.start("serve")
         until(here.is_ready, 120, "isthmus serves")
         here.run("connect", f"{NAME}.toml")
-        live_since = datetime.now(UTC)
+        live_since = datetime.now(UTC).replace(microsecond=0)  # what happens is told in whole seconds
         here.post("life", {"rate": rate})
         with Database(here.database(), pool_size=2) as db, _Counter(here) as counter:
             loading = time.monotonic()

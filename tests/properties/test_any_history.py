@@ -6,7 +6,6 @@ The quick histories are the same in every run, so that a failure means a change;
 import contextlib
 from collections.abc import Callable
 
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -21,7 +20,7 @@ from histories import DEEDS, PLATFORM_TROUBLE, SHOP_TROUBLE, History
 from isthmus.db.pool import Database
 from isthmus.model.lane import Lane
 from isthmus.model.write import Kind
-from lengths import LONG
+from lengths import histories
 
 Opened = Callable[[], contextlib.AbstractContextManager[Database]]
 
@@ -155,14 +154,5 @@ class AnyHistory(RuleBasedStateMachine):
 
 
 def test_any_history_ends_in_agreement_or_in_a_case(fresh_database: Opened) -> None:
-    how = settings(
-        max_examples=1500 if LONG else 20,
-        stateful_step_count=60 if LONG else 30,
-        deadline=None,
-        derandomize=not LONG,
-        database=None,
-        print_blob=False,
-        phases=(Phase.generate, Phase.shrink) if LONG else (Phase.generate,),
-        suppress_health_check=list(HealthCheck),
-    )
+    how = histories(20, 1_500, steps=(30, 60))
     run_state_machine_as_test(lambda: AnyHistory(fresh_database), settings=how)

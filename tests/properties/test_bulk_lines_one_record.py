@@ -1,7 +1,6 @@
 """The lines of a bulk operation, in any order, and a reading of the same state are one record, down to the byte."""
 
 import json
-import os
 import random
 from collections.abc import Mapping
 from typing import Any
@@ -14,11 +13,12 @@ from isthmus.shopify import bulk
 from isthmus.shopify.bulk import Bulk, Status
 from isthmus.shopify.parse import lines
 from isthmus.shopify.reads import Reads
+from lengths import LONG
 from shopify_wire import Shops
 from sims.shopify.deeds import fields
 
 NONE: lines.Keys = {}
-SEEDS = range(1, 11) if os.environ.get("ISTHMUS_TEST_LONG") else range(1, 3)
+SEEDS = range(1, 11) if LONG else range(1, 3)
 
 
 @pytest.fixture(scope="module", params=SEEDS)

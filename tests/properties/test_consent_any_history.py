@@ -7,13 +7,12 @@ The quick histories are the same in every run, so that a failure means a change;
 import contextlib
 from collections.abc import Callable
 
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from isthmus.db.pool import Database
 from isthmus.model.failure import Failure
-from lengths import LONG
+from lengths import histories
 from talks import ADDRESSES, TROUBLE, WAYS, Talk
 
 Opened = Callable[[], contextlib.AbstractContextManager[Database]]
@@ -105,14 +104,5 @@ class AnyTalk(RuleBasedStateMachine):
 
 
 def test_whatever_is_said_both_sides_end_equal_or_a_case_says_why(fresh_database: Opened) -> None:
-    how = settings(
-        max_examples=10_000 if LONG else 25,
-        stateful_step_count=40 if LONG else 25,
-        deadline=None,
-        derandomize=not LONG,
-        database=None,
-        print_blob=False,
-        phases=(Phase.generate, Phase.shrink) if LONG else (Phase.generate,),
-        suppress_health_check=list(HealthCheck),
-    )
+    how = histories(25, 10_000, steps=(25, 40))
     run_state_machine_as_test(lambda: AnyTalk(fresh_database), settings=how)

@@ -10,13 +10,13 @@ from datetime import datetime, timedelta
 from random import Random
 
 import msgspec
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from histories import History
 from isthmus.db.pool import Database
 from isthmus.model.write import Kind
-from lengths import LONG
+from lengths import histories
 from persons import OWN, Owned, all_customers, by_person, happen, is_accounted_for, namespace, person_of
 from sims.shopify import money
 from sims.shopify.deeds import sending
@@ -42,14 +42,7 @@ deeds = st.lists(
 )
 
 
-@settings(
-    max_examples=300 if LONG else 6,
-    deadline=None,
-    derandomize=not LONG,
-    database=None,
-    phases=(Phase.generate, Phase.shrink) if LONG else (Phase.generate,),
-    suppress_health_check=list(HealthCheck),
-)
+@histories(6, 300)
 @given(seed=st.integers(0, 2**16), told=deeds)
 def test_held_is_who_has_trouble_with_an_order_now(
     fresh_database: Opened, seed: int, told: list[tuple[str, int]]

@@ -5,8 +5,7 @@ import contextlib
 from collections.abc import Callable
 
 import msgspec
-from hypothesis import HealthCheck, Phase, given
-from hypothesis import settings as examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from isthmus.db.pool import Database
@@ -14,7 +13,7 @@ from isthmus.flows import duplicates, identifiers
 from isthmus.flows.consent import profiles
 from isthmus.flows.merges.ask import step
 from isthmus.model.write import Kind
-from lengths import LONG
+from lengths import histories
 from plays import Play
 from sims.shopify.deeds import people
 from sims.shopify.state import Customer
@@ -151,11 +150,7 @@ class Hamlet:
     seed=st.integers(1, 50),
     deeds=st.lists(st.tuples(st.sampled_from(DEEDS), st.integers(0, 5), st.integers(0, 5)), min_size=5, max_size=30),
 )
-@examples(
-    max_examples=200 if LONG else 12, deadline=None, derandomize=not LONG,
-    phases=tuple(Phase) if LONG else (Phase.explicit, Phase.generate),
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large],
-)  # fmt: skip
+@histories(12, 200)
 def test_whatever_becomes_of_people_both_sides_agree_on_who_is_who(
     fresh_database: Opened, seed: int, deeds: list[tuple[str, int, int]]
 ) -> None:

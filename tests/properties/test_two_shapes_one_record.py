@@ -5,7 +5,6 @@ prices with and without tax, deleted products.
 """
 
 import json
-import os
 from typing import Any
 
 import msgspec
@@ -18,6 +17,7 @@ from isthmus.records import remember
 from isthmus.shopify import parse
 from isthmus.shopify.parse import Hint, customer_webhook
 from isthmus.shopify.reads import Reads
+from lengths import LONG
 from shopify_wire import Shops
 from sims.shopify.deeds import fields
 from sims.shopify.rest import order as rest_order
@@ -25,7 +25,7 @@ from sims.shopify.rest import people as rest_people
 from sims.shopify.rest import product as rest_product
 from sims.shopify.state import Store
 
-SEEDS = range(1, 21) if os.environ.get("ISTHMUS_TEST_LONG") else range(1, 4)
+SEEDS = range(1, 21) if LONG else range(1, 4)
 ONLY_IN_NODES = ("locale", "tags", "email_consent", "sms_consent", "n_orders", "amount_spent")
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from histories import History
@@ -22,7 +22,7 @@ from isthmus.model import order as canonical
 from isthmus.model.lane import Lane
 from isthmus.model.write import Kind
 from isthmus.records import sql as records
-from lengths import LONG
+from lengths import histories
 from persons import OWN, Owned, all_customers, by_person, happen, is_accounted_for, namespace, person_of
 from sims.shopify import money
 from sims.shopify.state import Order
@@ -40,14 +40,7 @@ deeds = st.lists(st.tuples(st.sampled_from((*OF_PEOPLE, *OF_ORDERS, *OF_ORDERS, 
                  min_size=30, max_size=60)  # fmt: skip
 
 
-@settings(
-    max_examples=300 if LONG else 6,
-    deadline=None,
-    derandomize=not LONG,
-    database=None,
-    phases=(Phase.generate, Phase.shrink) if LONG else (Phase.generate,),
-    suppress_health_check=list(HealthCheck),
-)
+@histories(6, 300)
 @given(seed=st.integers(0, 2**16), told=deeds)
 def test_metrics_are_the_penny_sum_of_the_shops_orders(
     fresh_database: Opened, seed: int, told: list[tuple[str, int]]

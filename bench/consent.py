@@ -35,10 +35,7 @@ def run(customers: int) -> dict[str, Any]:
     with machine(*sizes) as here:
         here.post("switches", {"push_rps": PUSHES, "data_rps": READS})
         here.write(push_per_second=PUSHES, processes=2, enrichment_every="20s")
-        here.deploy_app()
-        here.start("serve")
-        until(here.is_ready, 120, "isthmus serves")
-        here.run("connect", f"{NAME}.toml")
+        here.connect()
         with Database(here.database(), pool_size=2) as db:
             here.run("backfill", NAME)
             come_to_rest(here, db)

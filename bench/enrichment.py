@@ -40,10 +40,7 @@ def run(customers: int) -> dict[str, Any]:
         here.post("switches", {"push_rps": PUSHES})
         here.post("faults", {"shopify.plan": "Standard"})
         _write(here, mapping="")
-        here.deploy_app()
-        here.start("serve")
-        until(here.is_ready, 120, "isthmus serves")
-        here.run("connect", f"{NAME}.toml")
+        here.connect()
         with Database(here.database(), pool_size=2) as db:
             here.run("backfill", NAME)
             come_to_rest(here, db)

@@ -58,10 +58,7 @@ def run(customers: int, orders: int, rate: float) -> dict[str, Any]:
         told: dict[str, Any] = {"seconds_to_build_the_shops": round(time.monotonic() - began)}
         here.post("switches", {"event_idempotency": False, "push_rps": PER_SECOND})  # an event sent twice shows
         here.write(push_per_second=PER_SECOND, processes=2, enrichment_every=ENRICHMENT_EVERY)
-        here.deploy_app()
-        here.start("serve")
-        until(here.is_ready, 120, "isthmus serves")
-        here.run("connect", f"{NAME}.toml")
+        here.connect()
         live_since = datetime.now(UTC).replace(microsecond=0)  # what happens is told in whole seconds
         here.post("life", {"rate": rate})
         with Database(here.database(), pool_size=2) as db, _Counter(here) as counter:

@@ -105,6 +105,13 @@ enrichment_every = "{enrichment_every}"
         if (code := self.start(*words).wait()) != 0:
             raise RuntimeError(f"isthmus {' '.join(words)} ended with {code}: {self.tail()}")
 
+    def connect(self) -> None:
+        """Serve, with the merchant's app deployed and the connection made."""
+        self.deploy_app()
+        self.start("serve")
+        until(self.is_ready, 120, "isthmus serves")
+        self.run("connect", f"{NAME}.toml")
+
     def is_ready(self) -> bool:
         try:
             with urlopen(f"{self.url}/ready", timeout=2) as answer:  # noqa: S310 - our own

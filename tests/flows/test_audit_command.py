@@ -2,9 +2,6 @@
 
 import json
 import logging
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +10,7 @@ import httpx2
 import pytest
 
 from isthmus.cli import main
+from served import served
 
 
 def run(*words: str) -> int:
@@ -93,16 +91,8 @@ def test_wrong_use_is_said_in_one_line(words: tuple[str, ...], said: str, capsys
 
 @pytest.fixture
 def sims() -> Iterator[dict[str, Any]]:
-    sizes = ["--customers", "40", "--orders", "30", "--products", "6", "--seed", "3"]
-    command = [sys.executable, "-m", "sims", "--shopify-port", "0", "--ometria-port", "0", *sizes]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    try:
-        yield json.loads(process.stdout.readline())
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(10)
-        process.stdout.close()
+    with served("--customers", "40", "--orders", "30", "--products", "6", "--seed", "3") as told:
+        yield told
 
 
 def test_a_connection_that_is_not_stored_is_audited_over_the_wire(

@@ -1,9 +1,6 @@
 """The audit that comes round by itself: when, by whom, and what is kept of it."""
 
 import json
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -21,22 +18,15 @@ from isthmus.runs.journal import sql as journal
 from isthmus.runtime.app import App
 from isthmus.runtime.audit_monthly import Auditor
 from isthmus.runtime.settings import Settings
+from served import served
 
 MONTH = timedelta(days=30)
 
 
 @pytest.fixture(scope="module")
 def sims() -> Iterator[dict[str, Any]]:
-    sizes = ["--customers", "30", "--orders", "20", "--products", "5", "--seed", "3"]
-    command = [sys.executable, "-m", "sims", "--shopify-port", "0", "--ometria-port", "0", *sizes]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    try:
-        yield json.loads(process.stdout.readline())
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(10)
-        process.stdout.close()
+    with served("--customers", "30", "--orders", "20", "--products", "5", "--seed", "3") as told:
+        yield told
 
 
 @pytest.fixture

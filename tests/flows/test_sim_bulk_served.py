@@ -1,8 +1,6 @@
 """Bulk operations over the network: written in the background, streamed, broken off and gone on with, told of."""
 
 import json
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -12,8 +10,8 @@ from typing import Any
 import httpx2
 import pytest
 
-COMMAND = [sys.executable, "-m", "sims", "--with-parent", "--shopify-port", "0", "--ometria-port", "0", "--seed", "5"]
-SIZES = ["--customers", "60", "--orders", "150", "--products", "9"]
+from served import served
+
 RUN = "mutation($q: String!) { bulkOperationRunQuery(query: $q) { bulkOperation { id } userErrors { message } } }"
 LOOK = "query($id: ID!) { bulkOperation(id: $id) { status url fileSize rootObjectCount } }"
 QUERY = "{ orders { edges { node { id name lineItems { edges { node { id title } } } } } } }"
@@ -61,15 +59,8 @@ def fetched(url: str) -> tuple[bytes, bool]:
 
 @pytest.fixture(scope="module")
 def shop() -> Iterator[Shop]:
-    process = subprocess.Popen([*COMMAND, *SIZES], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert process.stdin is not None
-    assert process.stdout is not None
-    try:
-        yield Shop(json.loads(process.stdout.readline()))
-    finally:
-        process.stdin.close()
-        process.wait(10)
-        process.stdout.close()
+    with served("--seed", "5", "--customers", "60", "--orders", "150", "--products", "9") as told:
+        yield Shop(told)
 
 
 def test_a_result_is_written_in_the_background_and_fetched_without_a_token(shop: Shop) -> None:

@@ -41,6 +41,15 @@ def test_a_block_that_ends_well_is_committed_and_one_that_raises_is_not(database
     assert count(database) == 2
 
 
+def test_what_is_rehearsed_is_seen_in_it_and_never_kept(database: Database) -> None:
+    with database.rehearsal() as tx:
+        tx.execute("INSERT INTO note VALUES (1)")
+        assert tx.fetch_value("SELECT count(*) FROM note") == 1
+    assert count(database) == 0
+    with pytest.raises(KeyError), database.rehearsal():
+        raise KeyError
+
+
 def test_rows_come_back_as_dicts_records_and_values(database: Database) -> None:
     with database.transaction() as tx:
         query = "SELECT 1 AS left, %(right)s AS right"

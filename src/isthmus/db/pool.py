@@ -82,6 +82,10 @@ class Tx:
             return cursor.execute(query, params).fetchall()
 
 
+class _Tried(Exception):  # noqa: N818 - ends a rehearsal
+    """Rolls it back."""
+
+
 class Database:
     """A pool of connections to one database, opened at once and lazily filled; safe to share between threads."""
 
@@ -148,6 +152,13 @@ class Database:
         finally:
             self._in_use.now = False
             self._pool.putconn(connection)
+
+    @contextlib.contextmanager
+    def rehearsal(self) -> Iterator[Tx]:
+        """A unit of work that is only tried: what it does is seen in it, and never committed."""
+        with contextlib.suppress(_Tried), self.transaction() as tx:
+            yield tx
+            raise _Tried
 
     def ping(self) -> bool:
         """Whether the database answers now."""

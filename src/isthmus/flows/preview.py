@@ -69,10 +69,6 @@ class Preview(Struct, frozen=True):
     examples: tuple[Example, ...]
 
 
-class _Enough(Exception):  # noqa: N818 - ends what was only tried
-    """Rolls the mapping back."""
-
-
 class _Counts:
     """What has been seen so far."""
 
@@ -156,14 +152,9 @@ def _page(db: Database, then: Road, shop: Shop, kind: str, names: Sequence[str],
                 row = (shop.name, owner, one)
                 counts.mistyped[row] = counts.mistyped.get(row, 0) + 1
     words = list(_words(told, shop.name, asked_at, then))
-    written: list[Version] = []
-    try:
-        with db.transaction() as tx:
-            absorb.absorb(tx, then, words, asked_at)
-            written = outbox.written_here(tx, then.connection)
-            raise _Enough
-    except _Enough:
-        pass
+    with db.rehearsal() as tx:
+        absorb.absorb(tx, then, words, asked_at)
+        written = outbox.written_here(tx, then.connection)
     with db.transaction() as tx:
         before = outbox.versions(tx, then.connection, [(one.kind, one.id) for one in written])
     for version in written:

@@ -55,10 +55,6 @@ class Plan(Struct, frozen=True):
     is_live: bool
 
 
-class _Enough(Exception):  # noqa: N818 - ends a rehearsal
-    """Rolls the rehearsal back."""
-
-
 def rehearse(db: Database, road: Road, chosen: Selection) -> Plan:
     """What a replay would do, found by doing it and rolling it back. Records are really read, nothing is kept or sent.
 
@@ -84,17 +80,12 @@ def rehearse(db: Database, road: Road, chosen: Selection) -> Plan:
         f"would fail again: {judge(failure, event.attempts).code}" for event, failure in failures
     )
     ends.update(f"would wait for a person: {event.topic}" for event in heard.matters)
-    after: list[Version] = []
-    try:
-        with db.transaction() as tx:
-            now = road.clock.now()
-            outcomes = [*absorb.absorb(tx, road, words, now), *heard.outcomes]
-            for store, subject in work.writes:
-                outbox.retry(tx, road.connection, [subject], now, store=store)
-            after = outbox.written_here(tx, road.connection)
-            raise _Enough
-    except _Enough:
-        pass
+    with db.rehearsal() as tx:
+        now = road.clock.now()
+        outcomes = [*absorb.absorb(tx, road, words, now), *heard.outcomes]
+        for store, subject in work.writes:
+            outbox.retry(tx, road.connection, [subject], now, store=store)
+        after = outbox.written_here(tx, road.connection)
     ours = {event.id for event in again}
     last = {o.id: o for o in outcomes if o.id not in ours}
     ends.update(f"{o.state.value}: {o.reason}" if o.reason else o.state.value for o in last.values())

@@ -1,6 +1,7 @@
-"""What people type, understood: record ids and times."""
+"""What people type, understood: record ids, times, files."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from isthmus.kit import duration
 from isthmus.kit.explain import ConfigError
@@ -25,3 +26,10 @@ def since(text: str, now: datetime, option: str = "--since") -> datetime:
     except ValueError:
         raise ConfigError(f'{option}: {text!r} must be like "2h", "2026-11-23" or "2026-11-23T09:00"') from None
     return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def must_have_a_folder(*files: Path | None) -> None:
+    """Refuse a file that could not be written when the work is done; ConfigError names it."""
+    for file in files:
+        if file is not None and not file.absolute().parent.is_dir():
+            raise ConfigError(f"{file}: there is no folder {file.absolute().parent}")

@@ -49,14 +49,13 @@ def audit(
     config: Config = None,
 ) -> None:
     from isthmus.cli import show
+    from isthmus.cli.asked import must_have_a_folder
     from isthmus.kit.explain import ConfigError
     from isthmus.ops import audit_page
 
     if sum(one is not None for one in (name, file, from_export)) != 1:
         raise ConfigError("audit: give one of NAME, --file FILE, --from-export DIR")
-    for path in (out, sheet):
-        if path is not None and not path.absolute().parent.is_dir():
-            raise ConfigError(f"{path}: there is no folder {path.absolute().parent}")
+    must_have_a_folder(out, sheet)
     with _telling() as tell:
         if from_export is not None:
             done = _of_exports(from_export, tell)

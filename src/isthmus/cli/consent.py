@@ -91,13 +91,12 @@ def audit(
 ) -> None:
     from isthmus.cli import progress
     from isthmus.cli import show as say
+    from isthmus.cli.asked import must_have_a_folder
     from isthmus.flows.consent import audit as flow
     from isthmus.kit.explain import ConfigError
     from isthmus.ops import accord_page
 
-    for path in (out, sheet):
-        if path is not None and not path.absolute().parent.is_dir():
-            raise ConfigError(f"{path}: there is no folder {path.absolute().parent}")
+    must_have_a_folder(out, sheet)
     with opened(config) as app:
         must_be_known(app, name)
         if last:

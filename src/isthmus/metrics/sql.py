@@ -138,12 +138,27 @@ SELECT DISTINCT store, customer_id, CASE WHEN customer_id IS NULL THEN email END
 """
 
 
+def theirs(connection: str, buyers: Sequence[Buyer]) -> dict[str, object]:
+    """By what the orders of these people are found, as parameters: (n, store, customer) and, for guests, (nth, email).
+
+    n and nth say whose of `buyers` each is.
+    """
+    customers = [(n, store, id_) for n, buyer in enumerate(buyers) for store, id_ in buyer.customers]
+    guests = [(n, buyer.email) for n, buyer in enumerate(buyers) if buyer.email is not None]
+    return {
+        "connection": connection,
+        "n": [n for n, _, _ in customers],
+        "store": [store for _, store, _ in customers],
+        "customer": [id_ for _, _, id_ in customers],
+        "nth": [n for n, _ in guests],
+        "email": [email for _, email in guests],
+    }
+
+
 def of_people(tx: Tx, connection: str, buyers: Sequence[Buyer]) -> list[Worth]:
     """What each of these people is worth, in their order."""
     if not buyers:
         return []
-    customers = [(n, store, id_) for n, buyer in enumerate(buyers) for store, id_ in buyer.customers]
-    guests = [(n, buyer.email) for n, buyer in enumerate(buyers) if buyer.email is not None]
     rows = tx.fetch_all(
         """SELECT n, currency, count(*) AS n_orders, sum(gross_mills)::bigint AS gross,
                   sum(refunded_mills)::bigint AS refunded, sum(net_mills)::bigint AS net,
@@ -159,14 +174,7 @@ def of_people(tx: Tx, connection: str, buyers: Sequence[Buyer]) -> list[Worth]:
                             AND email = g.email AND is_counted) AS s
            ) AS orders
            GROUP BY n, currency ORDER BY n, currency""",
-        {
-            "connection": connection,
-            "n": [n for n, _, _ in customers],
-            "store": [store for _, store, _ in customers],
-            "customer": [id_ for _, _, id_ in customers],
-            "nth": [n for n, _ in guests],
-            "email": [email for _, email in guests],
-        },
+        theirs(connection, buyers),
     )
     of: list[list[Row]] = [[] for _ in buyers]
     for row in rows:
@@ -195,8 +203,6 @@ def is_due(tx: Tx, connection: str, now: datetime) -> bool:
 
 def are_untold(tx: Tx, connection: str, buyers: Sequence[Buyer]) -> list[bool]:
     """For each of these people whether history has changed an order of theirs and `untold` has not had it yet."""
-    customers = [(n, store, id_) for n, buyer in enumerate(buyers) for store, id_ in buyer.customers]
-    guests = [(n, buyer.email) for n, buyer in enumerate(buyers) if buyer.email is not None]
     rows = tx.fetch_all(
         """SELECT DISTINCT n FROM (
                SELECT c.n FROM unnest(%(n)s::int[], %(store)s::text[], %(customer)s::bigint[]) AS c (n, store, id)
@@ -206,14 +212,7 @@ def are_untold(tx: Tx, connection: str, buyers: Sequence[Buyer]) -> list[bool]:
                SELECT g.n FROM unnest(%(nth)s::int[], %(email)s::text[]) AS g (n, email)
                WHERE EXISTS (SELECT FROM sale WHERE connection = %(connection)s AND customer_id IS NULL
                              AND email = g.email AND is_untold)) AS found""",
-        {
-            "connection": connection,
-            "n": [n for n, _, _ in customers],
-            "store": [store for _, store, _ in customers],
-            "customer": [id_ for _, _, id_ in customers],
-            "nth": [n for n, _ in guests],
-            "email": [email for _, email in guests],
-        },
+        theirs(connection, buyers),
     )
     found = {row["n"] for row in rows}
     return [n in found for n in range(len(buyers))]

@@ -28,17 +28,9 @@ class Wished(Struct, frozen=True):
     above: datetime | None
 
 
-class Claimed(Struct, frozen=True):
+class Claimed(Wished, frozen=True):
     """A write that is ours for a while; `attempts` counts the ones before."""
 
-    store: str
-    customer_id: int
-    channel: Channel
-    address: bytes
-    state: str
-    level: str
-    at: datetime
-    above: datetime | None
     attempts: int
     since: datetime
 

@@ -6,22 +6,17 @@ from datetime import datetime
 from msgspec import Struct
 
 from isthmus.db.pool import Tx
+from isthmus.ometria import answers
 
 
-class Profile(Struct, frozen=True):
-    """One person of the platform's, as it said at `seen_at`: email normalised, phone in E.164.
+class Profile(answers.Profile, frozen=True):
+    """One person of the platform's, as it said at `seen_at`; the email is normalised.
 
     `email_optin` is the last of the platform's own words (EXPLICITLY_OPTEDIN, EXPLICITLY_OPTEDOUT, NOT_SPECIFIED, None
     where nobody said anything) that was understood and believed, `email_now` what it says now; the same by
     text message. `look_at` is when it is to be looked at again, since something of it was under way.
     """
 
-    id: str
-    email: str | None
-    phone: str | None
-    customer_id: str | None
-    email_optin: str | None
-    sms_optin: bool | None
     seen_at: datetime
     email_now: str | None = None
     sms_now: bool | None = None

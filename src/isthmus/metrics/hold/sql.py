@@ -6,7 +6,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from isthmus.db.pool import Row, Tx
-from isthmus.metrics.sql import Buyer, Owner
+from isthmus.metrics.sql import Buyer, Owner, theirs
 from isthmus.model.hold import Hold
 
 
@@ -87,8 +87,6 @@ def of_people(tx: Tx, connection: str, buyers: Sequence[Buyer]) -> list[list[Hol
     holds: list[list[Hold]] = [[] for _ in buyers]
     if not buyers:
         return holds
-    customers = [(n, store, id_) for n, buyer in enumerate(buyers) for store, id_ in buyer.customers]
-    guests = [(n, buyer.email) for n, buyer in enumerate(buyers) if buyer.email is not None]
     rows = tx.fetch_all(
         """SELECT c.n, h.reason, h.until
            FROM unnest(%(n)s::int[], %(store)s::text[], %(customer)s::bigint[]) AS c (n, store, id),
@@ -98,14 +96,7 @@ def of_people(tx: Tx, connection: str, buyers: Sequence[Buyer]) -> list[list[Hol
            SELECT g.n, h.reason, h.until FROM unnest(%(nth)s::int[], %(email)s::text[]) AS g (n, email),
              LATERAL (SELECT * FROM hold WHERE connection = %(connection)s AND customer_id IS NULL
                         AND email = g.email) AS h""",
-        {
-            "connection": connection,
-            "n": [n for n, _, _ in customers],
-            "store": [store for _, store, _ in customers],
-            "customer": [id_ for _, _, id_ in customers],
-            "nth": [n for n, _ in guests],
-            "email": [email for _, email in guests],
-        },
+        theirs(connection, buyers),
     )
     for row in rows:
         holds[row["n"]].append(Hold(row["reason"], row["until"]))

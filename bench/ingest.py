@@ -23,7 +23,7 @@ from isthmus.db.line import Line
 from isthmus.db.migrate import migrate
 from isthmus.db.pool import Database
 from isthmus.flows.ingest import ingest
-from isthmus.inbox import sql as inbox
+from isthmus.inbox.days import sql as days
 from isthmus.kit.pack import Packer
 from isthmus.model.event import Delivery
 from isthmus.web.hooks.commit import GroupCommit
@@ -45,7 +45,7 @@ def run(seconds: float = 3.0) -> dict[str, float]:
             with Database(url) as db:
                 migrate(db)
                 with db.transaction() as tx:
-                    inbox.make_days(tx, datetime.now(UTC))
+                    days.make_days(tx, datetime.now(UTC))
             with _web(None) as (bare_port, _), _web(url) as (port, web):
                 _load(bare_port, 1.0)
                 _load(port, 2.0)

@@ -21,6 +21,7 @@ from isthmus.flows.road import Pace, Road, Shop
 from isthmus.identity import sql as identity
 from isthmus.identity.match import Link
 from isthmus.inbox import sql as inbox
+from isthmus.inbox.days import sql as days
 from isthmus.kit.clock import SystemClock
 from isthmus.kit.pack import Packer
 from isthmus.mapping.rules import Rules
@@ -56,7 +57,7 @@ def database() -> Iterator[str]:
             with Database(url) as db:
                 migrate(db)
                 with db.transaction() as tx:
-                    inbox.make_days(tx, now)
+                    days.make_days(tx, now)
                     tx.execute(
                         """INSERT INTO connection (connection, config, mode, connected_at, live_since)
                            VALUES (%s, '{}', 'live', %s, %s)""",

@@ -9,6 +9,7 @@ import pytest
 from isthmus.db.pool import Database, Tx
 from isthmus.db.sql import tallies
 from isthmus.inbox import sql as inbox
+from isthmus.inbox.days import sql as days
 from isthmus.model.event import Delivery, Event, Hint, Outcome, State
 from isthmus.model.lane import Lane
 
@@ -113,10 +114,10 @@ def test_f27_a_delivery_is_still_known_days_after_its_event_is_gone(database: Da
     with database.transaction() as tx:
         inbox.settle(tx, "acme", claim, [Outcome(event.id, State.APPLIED)], NOW)
     with database.transaction() as tx:
-        assert inbox.prune(tx, NOW + timedelta(days=6), timedelta(days=1)) == 1
+        assert days.prune(tx, NOW + timedelta(days=6), timedelta(days=1)) == 1
     assert ingest(database, [told("w1")], NOW + timedelta(days=6)) == [False]
     with database.transaction() as tx:
-        assert inbox.prune(tx, NOW + timedelta(days=8), timedelta(days=1)) == 1
+        assert days.prune(tx, NOW + timedelta(days=8), timedelta(days=1)) == 1
         assert balance(tx) == {"received": 2, "duplicate": 1, "applied": 1, "waiting": 0}
 
 
@@ -263,7 +264,7 @@ def test_an_event_is_found_by_its_person_and_forgotten(database: Database) -> No
         assert len(inbox.of_people(tx, "acme", [b"x", b"ann"])) == 2
     (waits,) = take(database)
     with database.transaction() as tx:
-        assert inbox.forget(tx, "acme", [found.id, waits.id], "privacy.erased", NOW) == 2
+        assert days.forget(tx, "acme", [found.id, waits.id], "privacy.erased", NOW) == 2
         assert inbox.of_people(tx, "acme", [b"ann"]) == []
         assert balance(tx) == {"received": 3, "applied": 2, "skipped": 1, "waiting": 0}
 
@@ -282,21 +283,21 @@ def test_an_ended_event_can_wait_again_and_the_books_still_add_up(database: Data
 
 def test_days_are_made_ahead_and_dropped_whole(database: Database) -> None:
     with database.transaction() as tx:
-        made = inbox.make_days(tx, NOW)
+        made = days.make_days(tx, NOW)
         assert [name for name in made if "body" in name] == [f"event_body_202611{day}" for day in (20, 21, 22)]
-        assert inbox.make_days(tx, NOW) == []
+        assert days.make_days(tx, NOW) == []
     ingest(database, [told("w1")], NOW)
     with database.transaction() as tx:
         assert tx.fetch_value("SELECT count(*) FROM event_body_20261120") == 1
-        assert inbox.drop_days(tx, NOW.date()) == []
-        assert inbox.drop_days(tx, NOW.date() + timedelta(days=1)) == ["event_body_20261120", "event_person_20261120"]
+        assert days.drop_days(tx, NOW.date()) == []
+        assert days.drop_days(tx, NOW.date() + timedelta(days=1)) == ["event_body_20261120", "event_person_20261120"]
     assert [event.body for event in take(database)] == [None]
 
 
 def test_rows_of_a_day_that_was_not_made_in_time_stay_and_are_deleted_in_their_turn(database: Database) -> None:
     ingest(database, [told("w1")], NOW)
     with database.transaction() as tx:
-        made = inbox.make_days(tx, NOW)
+        made = days.make_days(tx, NOW)
         assert "event_body_20261120" not in made
-        inbox.drop_days(tx, NOW.date() + timedelta(days=1))
+        days.drop_days(tx, NOW.date() + timedelta(days=1))
     assert [event.body for event in take(database)] == [None]

@@ -7,7 +7,7 @@ from msgspec import Struct
 from isthmus.cases import sql as cases
 from isthmus.db.pool import Database
 from isthmus.drift.found import sql as findings
-from isthmus.inbox import sql as inbox
+from isthmus.inbox.days import sql as days
 from isthmus.notices import sql as notices
 from isthmus.outbox import sql as outbox
 from isthmus.runs import sql as runs
@@ -29,7 +29,7 @@ class Retention(Struct, frozen=True):
 def make_days(db: Database, now: datetime) -> None:
     """Make the partitions of today and the coming days, where they are missing."""
     with db.transaction() as tx:
-        inbox.make_days(tx, now)
+        days.make_days(tx, now)
 
 
 def prune(db: Database, now: datetime, retention: Retention) -> int:
@@ -39,11 +39,11 @@ def prune(db: Database, now: datetime, retention: Retention) -> int:
     """
     make_days(db, now)
     with db.transaction() as tx:
-        inbox.drop_days(tx, (now - retention.raw).date())
+        days.drop_days(tx, (now - retention.raw).date())
     n = 0
     while True:
         with db.transaction() as tx:
-            gone = inbox.prune(tx, now, retention.events, retention.keys, AT_ONCE)
+            gone = days.prune(tx, now, retention.events, retention.keys, AT_ONCE)
         n += gone
         if gone < AT_ONCE:
             break

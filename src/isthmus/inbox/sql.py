@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import accumulate
 from typing import Any
 from uuid import UUID
@@ -11,6 +11,7 @@ from psycopg import sql
 
 from isthmus.db.pool import Row, Tx
 from isthmus.db.sql import adding, count
+from isthmus.inbox.days.sql import day_of
 from isthmus.inbox.key import key
 from isthmus.kit.pack import Packer
 from isthmus.model.event import Delivery, Event, Hint, Outcome, State
@@ -23,9 +24,6 @@ _RANKS = {lane: str(lane.rank) for lane in Lane}
 # so that its neighbours are not blamed; after five it is given up.
 ALONE_AFTER = 2
 POISON_AFTER = 5
-
-DAYS_AHEAD = 2
-KEYS_FOR = timedelta(days=7)  # at the least: old deliveries were seen again days later
 
 # Numbers come in blocks, so that one call of the sequence numbers a whole statement; the 1000 in the SQL below.
 BLOCK = 1000
@@ -116,7 +114,7 @@ class Flush:
             "times": join([str(len(same)) for same in places.values()]),
             "bodies": b"".join(packed),
             "now": now,
-            "day": _day(now),
+            "day": day_of(now),
         }
 
     def is_fresh(self, repeated: Iterable[int]) -> list[bool]:
@@ -209,7 +207,7 @@ def tell(tx: Tx, connection: str, store: str, hints: Sequence[Hint], now: dateti
             "body": [None if hint.body is None else packer.pack(hint.body) for hint in told],
             "readings": _READINGS,
             "now": now,
-            "day": _day(now),
+            "day": day_of(now),
         },
     )
     count(tx, connection, {"event.received": len(hints), "event.duplicate": len(hints) - len(kept)})
@@ -423,81 +421,6 @@ def of_people(tx: Tx, connection: str, people: Sequence[bytes]) -> list[Event]:
     return _events(tx, connection, rows)
 
 
-# -- forgetting ----------------------------------------------------------------------------------------------------
-
-
-def forget(tx: Tx, connection: str, ids: Sequence[int], reason: str, now: datetime) -> int:
-    """Remove the bodies of events and whose they were; how many bodies. One that still waited counts as skipped."""
-    skipped = tx.execute(
-        "UPDATE event SET state = 'skipped', reason = %s, settled_at = %s, claim = NULL, leased_until = NULL"
-        " WHERE connection = %s AND id = ANY(%s) AND state || '' = 'waiting'",
-        (reason, now, connection, list(ids)),
-    )
-    tx.execute("DELETE FROM event_person WHERE connection = %s AND event_id = ANY(%s)", (connection, list(ids)))
-    gone = tx.execute("DELETE FROM event_body WHERE connection = %s AND event_id = ANY(%s)", (connection, list(ids)))
-    count(tx, connection, {"event.skipped": skipped})
-    return gone
-
-
-BY_DAY = ("event_body", "event_person")
-
-
-def make_days(tx: Tx, now: datetime) -> list[str]:
-    """Make the day partitions of today and the days ahead; the names of those that were not there.
-
-    A day that already has rows in the default partition stays there: they are deleted from it in their turn.
-    """
-    tx.execute("SET LOCAL lock_timeout = '2s'")  # deliveries queue behind this lock
-    made = []
-    for table in BY_DAY:
-        there = _partitions(tx, table)
-        for ahead in range(DAYS_AHEAD + 1):
-            day = _day(now + timedelta(days=ahead))
-            name = _partition(table, day)
-            default = sql.Identifier(f"{table}_default")
-            is_late = "SELECT FROM {} WHERE day = %s LIMIT 1"
-            if name in there or tx.fetch_all(sql.SQL(is_late).format(default), (day,)):
-                continue
-            tx.execute(
-                sql.SQL("CREATE TABLE {} PARTITION OF {} FOR VALUES FROM ({}) TO ({})").format(
-                    sql.Identifier(name), sql.Identifier(table), str(day), str(day + timedelta(days=1))
-                )
-            )
-            made.append(name)
-    return made
-
-
-def drop_days(tx: Tx, before: date) -> list[str]:
-    """Drop the day partitions of bodies received before this day, and older rows outside them; the names dropped."""
-    tx.execute("SET LOCAL lock_timeout = '2s'")
-    dropped = []
-    for table in BY_DAY:
-        for name in sorted(_partitions(tx, table)):
-            if name.removeprefix(f"{table}_") < f"{before:%Y%m%d}":
-                tx.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(name)))
-                dropped.append(name)
-        tx.execute(sql.SQL("DELETE FROM {} WHERE day < %s").format(sql.Identifier(f"{table}_default")), (before,))
-    return dropped
-
-
-def prune(tx: Tx, now: datetime, keep_for: timedelta, keys_for: timedelta = KEYS_FOR, limit: int = 20_000) -> int:
-    """Delete ended events older than `keep_for` and keys older than `keys_for`; how many rows.
-
-    Fewer than `limit` means that none are left. Keys stay for at least seven days, parked and buried events for as long
-    as a case may need them.
-    """
-    events = tx.execute(
-        "DELETE FROM event WHERE ctid = ANY(ARRAY(SELECT ctid FROM event"
-        " WHERE received_at < %s AND state IN ('applied', 'stale', 'skipped') LIMIT %s))",
-        (now - keep_for, limit),
-    )
-    keys = tx.execute(
-        "DELETE FROM event_key WHERE ctid = ANY(ARRAY(SELECT ctid FROM event_key WHERE received_at < %s LIMIT %s))",
-        (now - max(keys_for, KEYS_FOR), limit),
-    )
-    return events + keys
-
-
 # -- shared --------------------------------------------------------------------------------------------------------
 
 
@@ -508,7 +431,7 @@ def _events(tx: Tx, connection: str, rows: list[Row]) -> list[Event]:
     unpack = Packer().unpack
     found = tx.fetch_all(
         "SELECT event_id, body FROM event_body WHERE connection = %s AND day = ANY(%s) AND event_id = ANY(%s)",
-        (connection, sorted({_day(row["received_at"]) for row in rows}), [row["id"] for row in rows]),
+        (connection, sorted({day_of(row["received_at"]) for row in rows}), [row["id"] for row in rows]),
     )
     bodies = {row["event_id"]: unpack(row["body"]) for row in found}
     rows.sort(key=lambda row: (row["lane"], row["due_at"], row["id"]))
@@ -532,20 +455,3 @@ def _events(tx: Tx, connection: str, rows: list[Row]) -> list[Event]:
 
 def _group(topic: str) -> str:
     return "reading" if topic.startswith(("poll/", "load/", "repair/")) else topic
-
-
-def _day(at: datetime) -> date:
-    return at.astimezone(UTC).date()
-
-
-def _partition(table: str, day: date) -> str:
-    return f"{table}_{day:%Y%m%d}"
-
-
-def _partitions(tx: Tx, table: str) -> set[str]:
-    rows = tx.fetch_all(
-        "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid"
-        " WHERE i.inhparent = %s::regclass AND c.relname <> %s",
-        (table, f"{table}_default"),
-    )
-    return {row["relname"] for row in rows}

@@ -1,0 +1,1 @@
+"""The days that bodies lie in, and how they and all that is over are forgotten."""

@@ -9,6 +9,7 @@ from house_tree import Module, calls, dotted, modules, sample
 COMMITS = "isthmus/db/pool.py"
 
 OPENS = {
+    "isthmus/db/pool.py": "a rehearsal is a transaction that is taken back",
     "isthmus/db/migrate.py": "a migration is a unit of work of its own",
     "isthmus/ops/docket.py": "looks, and touches nothing",
     "isthmus/ops/evidence.py": "looks, in one snapshot, and touches nothing",
@@ -20,9 +21,13 @@ OPENS = {
     "isthmus/runtime/app.py": "what every role must know before there is a flow: connections, doors, the hash key",
     "isthmus/runtime/joining.py": "storing a connection goes with resolved secrets, which stop at the runtime",
     "isthmus/runtime/demo.py": "the demo looks at its own connection",
-    "isthmus/runtime/tasks.py": "the sweep looks for what is due; the engine's own tables",
+    "isthmus/runtime/tasks.py": "a step that failed is a case; the engine's own tables",
+    "isthmus/runtime/timetable.py": "the sweep and what comes round look for what is due",
 }
 """Who may open a transaction beside the flows, and why."""
+
+TRANSACTIONS = (".transaction", ".rehearsal")
+"""How a unit of work is opened."""
 
 OUTSIDE = {"platform", "reader", "client", "shopify", "ometria", "http"}
 """Names by which the flows hold a neighbour."""
@@ -37,7 +42,7 @@ def commits(module: Module) -> list[int]:
 
 def opens(module: Module) -> list[int]:
     """Lines that open a transaction of the house."""
-    return [line for line, name in calls(module) if name.endswith(".transaction")]
+    return [line for line, name in calls(module) if name.endswith(TRANSACTIONS)]
 
 
 def outward(tree: ast.Module) -> set[str]:
@@ -61,14 +66,14 @@ def held_open(module: Module, elsewhere: frozenset[str] = frozenset()) -> list[s
         f"{module.path}:{call.lineno} {name}"
         for body in _in_transaction(module.tree)
         for call in _calls(body)
-        if (name := dotted(call.func)) is not None and (_is_out(name) or name in found or name.endswith(".transaction"))
+        if (name := dotted(call.func)) is not None and (_is_out(name) or name in found or name.endswith(TRANSACTIONS))
     )
 
 
 def _in_transaction(tree: ast.Module) -> Iterator[list[ast.stmt]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.With) and any(
-            isinstance(item.context_expr, ast.Call) and (dotted(item.context_expr.func) or "").endswith(".transaction")
+            isinstance(item.context_expr, ast.Call) and (dotted(item.context_expr.func) or "").endswith(TRANSACTIONS)
             for item in node.items
         ):
             yield node.body
@@ -117,7 +122,14 @@ def test_a_commit_elsewhere_is_seen() -> None:
 
 @pytest.mark.parametrize(
     "inside",
-    ["road.platform.push([])", "road.clock.wait(1)", "_look(road)", "compare.read(road)", "db.transaction()"],
+    [
+        "road.platform.push([])",
+        "road.clock.wait(1)",
+        "_look(road)",
+        "compare.read(road)",
+        "db.transaction()",
+        "db.rehearsal()",
+    ],
 )
 def test_a_call_that_goes_out_is_seen(inside: str) -> None:
     code = f"""

@@ -10,8 +10,7 @@ import contextlib
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterator
 
 import procrastinate
 import procrastinate.exceptions
@@ -22,9 +21,8 @@ from procrastinate import PsycopgConnector, SyncPsycopgConnector
 from isthmus.cases import sql as cases
 from isthmus.cases.sql import Touch
 from isthmus.cases.triage import judge
-from isthmus.consent.writes import sql as writes
 from isthmus.db.pool import Database, is_away, is_passing
-from isthmus.flows import duplicates, enrich, govern, identifiers, watch
+from isthmus.flows import duplicates, enrich, identifiers
 from isthmus.flows.abandon import abandon
 from isthmus.flows.consent import audit as consent_audit
 from isthmus.flows.consent import importer, profiles, unsubscribes
@@ -32,26 +30,17 @@ from isthmus.flows.consent.write_back import write_back
 from isthmus.flows.deliver import deliver
 from isthmus.flows.hold import release
 from isthmus.flows.merges import ask
-from isthmus.flows.poll import KINDS, poll, poll_checkouts
+from isthmus.flows.poll import poll, poll_checkouts
 from isthmus.flows.process import process
 from isthmus.flows.prune import Retention, prune
-from isthmus.flows.remap import is_asked, remap
+from isthmus.flows.remap import remap
 from isthmus.flows.road import Road
 from isthmus.flows.settle import settle
-from isthmus.identity.merges import sql as merges
-from isthmus.inbox import sql as inbox
-from isthmus.metrics import sql as sales
-from isthmus.metrics.hold import sql as holds
-from isthmus.model.failure import Failure
 from isthmus.model.lane import Lane
-from isthmus.outbox import sql as outbox
-from isthmus.runs import sql as runs
-from isthmus.runs import window
-from isthmus.runs.rounds import sql as rounds
 from isthmus.runtime import governing, telling, watching
 from isthmus.runtime.app import App
-from isthmus.runtime.audit_monthly import Auditor
 from isthmus.runtime.reconciling import Reconciler
+from isthmus.runtime.timetable import Timetable
 
 log = structlog.get_logger(__name__)
 
@@ -59,19 +48,8 @@ SHIFT = 5.0
 """Seconds a bell works before it rings for itself again, so that no connection keeps a thread for ever."""
 
 SWEEP_EVERY = 1.0
-SETTLE_EVERY = 2.0
 RING_AGAIN_AFTER = 0.05
 """Seconds between two bells of one key from one process: a burst of deliveries needs one."""
-
-TELL_EVERY = timedelta(seconds=15)
-"""How often somebody looks for changes of state: an alarm must be out within a minute."""
-
-GOVERN_EVERY = timedelta(days=1)
-DUPLICATES_EVERY = timedelta(days=1)
-"""How often everybody is compared with everybody who shares something with them."""
-
-GOVERN_AGAIN_AFTER = timedelta(minutes=10)
-"""When it did not get to its end."""
 
 SIDE_BY_SIDE = {"process": 2, "push": 3, "settle": 1}
 """Drains of one kind and connection that one process runs at once. Three pushes use every slot while one hangs."""
@@ -113,14 +91,12 @@ class Worker:
 
     def __init__(self, app: App, *, lanes: tuple[Lane, ...] = tuple(Lane)) -> None:
         self._app = app
-        self._lanes = lanes
         self._bells = Bells(app.db.dsn)
-        self._reconciler = Reconciler(app)
-        self._auditor = Auditor(app)
         self._busy: dict[tuple[str, str], int] = defaultdict(int)
         self._lock = threading.Lock()
         self._over = threading.Event()
-        self._settled_at: dict[str, float] = {}
+        self._reconciler = Reconciler(app)
+        self._timetable = Timetable(app, lanes, self._reconciler, self._bells.ring, lambda: not self._over.is_set())
 
     def run(self, threads: int) -> None:
         """Work until told to stop (SIGINT or SIGTERM); what is under way is finished first."""
@@ -241,7 +217,7 @@ class Worker:
         @engine.periodic(cron="* * * * * */5")
         @engine.task(name="timetable", queueing_lock="timetable")
         def _timetable(timestamp: int) -> None:  # noqa: ARG001 - the engine's own argument
-            self._timetable()
+            self._timetable.come_round()
 
         @engine.periodic(cron="17 3 * * *")
         @engine.task(name="prune", queueing_lock="prune")
@@ -283,7 +259,7 @@ class Worker:
         return enrich.step(self._app.db, self._reconciler.road(connection))
 
     def _settle(self, connection: str) -> int:
-        self._settled_at[connection] = time.monotonic()
+        self._timetable.settles(connection)
         settle(self._app.db, self._road(connection))
         return 0  # once a look; the sweep rings again when it is time for the next
 
@@ -297,7 +273,7 @@ class Worker:
                 return
             until = time.monotonic() + SHIFT
             while not self._over.is_set():
-                lanes = self._open_lanes(connection)
+                lanes = self._timetable.open_lanes(connection)
                 if not lanes or not self._took(step, lanes, task, connection):
                     return
                 if time.monotonic() >= until:
@@ -330,6 +306,10 @@ class Worker:
                 cases.touch(tx, connection, [Touch(verdict.code, task, "", verdict.detail)], self._app.clock.now())
             return 0
 
+    def _sweep(self) -> None:
+        while not self._over.wait(SWEEP_EVERY):
+            self._timetable.sweep()
+
     @contextlib.contextmanager
     def _place(self, task: str, connection: str) -> Iterator[bool]:
         key = (task, connection)
@@ -343,115 +323,6 @@ class Worker:
             if has_place:
                 with self._lock:
                     self._busy[key] -= 1
-
-    def _open_lanes(self, connection: str) -> tuple[Lane, ...]:
-        """Lanes that this worker serves and nobody has paused. A failure's block slows pushes, it does not end them."""
-        connected = self._app.connected(connection)
-        if connected.paused_at is not None:
-            return ()
-        return tuple(lane for lane in self._lanes if lane not in connected.paused_lanes)
-
-    # The sweep -------------------------------------------------------------------------------------------------------
-
-    def _sweep(self) -> None:
-        """Ring for everything that is due: the guarantee behind the bells, for lost ones and ended leases alike."""
-        while not self._over.wait(SWEEP_EVERY):
-            try:
-                for name in self._app.names():
-                    self._look(self._app.db, name)
-            except Exception as error:
-                if not is_away(error):
-                    log.error("sweep failed", error=type(error).__name__)
-
-    def _look(self, db: Database, name: str) -> None:
-        lanes = self._open_lanes(name)
-        if not lanes:
-            return
-        try:
-            road = self._app.road(name)
-        except Exception as error:
-            log.warning("connection cannot work", connection=name, why=str(error))
-            return
-        with db.transaction() as tx:
-            now = road.clock.now()
-            has_events = any(inbox.is_due(tx, name, lane, road.tick(lane)) for lane in lanes)
-            has_events = has_events or (Lane.BACKFILL in lanes and sales.is_due(tx, name, now))
-            outbox.reap(tx, name, now)
-            has_writes = road.is_live and outbox.due(tx, name, now, lanes)
-            is_open = outbox.awaits_settlement(tx, name)
-            has_consent = road.is_live and writes.is_due(tx, name, now)
-        if has_events:
-            self._bells.ring("process", name)
-        if has_writes:
-            self._bells.ring("push", name)
-        if has_consent:
-            self._bells.ring("write_back", name)
-        if is_open and time.monotonic() - self._settled_at.get(name, 0.0) >= SETTLE_EVERY:
-            self._bells.ring("settle", name)
-
-    def _timetable(self) -> None:
-        """Ring for what comes round: the polls that are due, baskets gone quiet, holds whose time is up."""
-        for name in self._app.names():
-            with self._app.db.transaction() as tx:
-                marks = runs.marks(tx, name)
-                now = self._app.clock.now()
-                is_merging = merges.is_due(tx, name, now)
-                is_over = holds.is_over(tx, name, now)
-                at = rounds.rounds(tx, name)
-            self._look_around(name, marks, now)
-            if not self._open_lanes(name):
-                continue
-            try:
-                road = self._app.road(name)
-            except Failure:
-                continue  # the sweep says why; the other connections go on
-            mark = marks.get(("", watch.MARK))
-            if window.is_due(mark.at if mark else None, now, road.pace.watch_every):
-                self._bells.ring("watch", name)
-            for store in road.shops:
-                for kind in (*KINDS, "checkout"):
-                    mark = marks.get((store, f"poll:{kind}"))
-                    if window.is_due(mark.at if mark else None, now, road.pace.poll_every):
-                        self._bells.ring("poll", name, store=store, kind=kind)
-            self._bells.ring("abandon", name)
-            self._bells.ring("attend", name)
-            mark = marks.get(("", unsubscribes.MARK))
-            if window.is_due(mark.at if mark else None, now, road.pace.unsubscribes_every):
-                self._bells.ring("listen", name)
-            heard, audited = marks.get(("", profiles.MARK)), marks.get(("", consent_audit.MARK))
-            since = audited or heard  # the first look at everybody comes first, and is no audit yet
-            if road.is_live and since is not None and window.is_due(since.at, now, road.pace.consent_audit_every):
-                self._bells.ring("audit_consent", name)
-            if is_over:
-                self._bells.ring("release", name)
-            if Lane.ENRICHMENT in self._open_lanes(name) and enrich.due(road, at, now):
-                self._bells.ring("enrich", name)
-            if is_asked(marks, now):
-                self._bells.ring("remap", name)
-            if self._auditor.is_due(name):
-                self._auditor.begin(name, lambda: not self._over.is_set())
-            if self._reconciler.is_due(name):
-                self._bells.ring("reconcile", name)
-            mark = marks.get(("", duplicates.MARK))
-            if window.is_due(mark.at if mark else None, now, DUPLICATES_EVERY):
-                self._bells.ring("duplicates", name)
-            mark = marks.get(("", identifiers.MARK))
-            if window.is_due(mark.at if mark else None, now, identifiers.EVERY):
-                self._bells.ring("identifiers", name)
-            if is_merging:
-                self._bells.ring("merge", name)
-
-    def _look_around(self, name: str, marks: Mapping[tuple[str, str], runs.Mark], now: datetime) -> None:
-        """Ring for what is done of every connection, a shut one among them: somebody must be told of it."""
-
-        def is_due(mark: str, every: timedelta) -> bool:
-            last = marks.get(("", mark))
-            return window.is_due(last.at if last else None, now, every)
-
-        if telling.is_wanted(self._app) and is_due("tell", TELL_EVERY):
-            self._bells.ring("tell", name)
-        if is_due(govern.MARK, GOVERN_EVERY) and is_due(govern.TRIED, GOVERN_AGAIN_AFTER):
-            self._bells.ring("govern", name)
 
 
 def is_installed(db: Database) -> bool:

@@ -1,0 +1,182 @@
+"""When there may be work: what is looked for every second, and what comes round by itself.
+
+Nothing is done here: whoever finds something to do rings for it, and rows say what it is.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import structlog
+
+from isthmus.consent.writes import sql as writes
+from isthmus.db.pool import is_away
+from isthmus.flows import duplicates, enrich, govern, identifiers, watch
+from isthmus.flows.consent import audit as consent_audit
+from isthmus.flows.consent import profiles, unsubscribes
+from isthmus.flows.poll import KINDS
+from isthmus.flows.remap import is_asked
+from isthmus.flows.road import Road
+from isthmus.identity.merges import sql as merges
+from isthmus.inbox import sql as inbox
+from isthmus.metrics import sql as sales
+from isthmus.metrics.hold import sql as holds
+from isthmus.model.failure import Failure
+from isthmus.model.lane import Lane
+from isthmus.outbox import sql as outbox
+from isthmus.outbox.feed import sql as feed
+from isthmus.runs import sql as runs
+from isthmus.runs import window
+from isthmus.runs.rounds import sql as rounds
+from isthmus.runtime import telling
+from isthmus.runtime.app import App
+from isthmus.runtime.audit_monthly import Auditor
+from isthmus.runtime.reconciling import Reconciler
+
+log = structlog.get_logger(__name__)
+
+SETTLE_EVERY = 2.0
+
+TELL_EVERY = timedelta(seconds=15)
+"""How often somebody looks for changes of state: an alarm must be out within a minute."""
+
+DUPLICATES_EVERY = timedelta(days=1)
+"""How often everybody is compared with everybody who shares something with them."""
+
+GOVERN_EVERY = timedelta(days=1)
+GOVERN_AGAIN_AFTER = timedelta(minutes=10)
+"""When it did not get to its end."""
+
+Marks = Mapping[tuple[str, str], runs.Mark]
+
+
+class Rings(Protocol):
+    """Says that there may be work of a kind for a connection."""
+
+    def __call__(self, task: str, connection: str, **more: str) -> None: ...
+
+
+class Timetable:
+    """What one worker process looks for, in the lanes that it serves."""
+
+    def __init__(
+        self, app: App, lanes: tuple[Lane, ...], reconciler: Reconciler, ring: Rings, goes_on: Callable[[], bool]
+    ) -> None:
+        self._app = app
+        self._lanes = lanes
+        self._reconciler = reconciler
+        self._ring = ring
+        self._goes_on = goes_on
+        self._auditor = Auditor(app)
+        self._settled_at: dict[str, float] = {}
+
+    def open_lanes(self, connection: str) -> tuple[Lane, ...]:
+        """Lanes that this worker serves and nobody has paused. A failure's block slows pushes, it does not end them."""
+        connected = self._app.connected(connection)
+        if connected.paused_at is not None:
+            return ()
+        return tuple(lane for lane in self._lanes if lane not in connected.paused_lanes)
+
+    def settles(self, connection: str) -> None:
+        """Note that somebody looks at what is to be settled now."""
+        self._settled_at[connection] = time.monotonic()
+
+    def sweep(self) -> None:
+        """Ring for everything that is due: the guarantee behind the bells, for lost ones and ended leases alike."""
+        try:
+            for name in self._app.names():
+                self._look(name)
+        except Exception as error:
+            if not is_away(error):
+                log.error("sweep failed", error=type(error).__name__)
+
+    def come_round(self) -> None:
+        """Ring for what comes round: the polls that are due, baskets gone quiet, holds whose time is up."""
+        for name in self._app.names():
+            with self._app.db.transaction() as tx:
+                marks = runs.marks(tx, name)
+                now = self._app.clock.now()
+                is_merging = merges.is_due(tx, name, now)
+                is_over = holds.is_over(tx, name, now)
+                at = rounds.rounds(tx, name)
+            self._look_around(name, marks, now)
+            lanes = self.open_lanes(name)
+            if not lanes:
+                continue
+            try:
+                road = self._app.road(name)
+            except Failure:
+                continue  # the sweep says why; the other connections go on
+            self._listen(name, road, marks, now)
+            if _is_due(marks, watch.MARK, road.pace.watch_every, now):
+                self._ring("watch", name)
+            for store in road.shops:
+                for kind in (*KINDS, "checkout"):
+                    if _is_due(marks, f"poll:{kind}", road.pace.poll_every, now, store):
+                        self._ring("poll", name, store=store, kind=kind)
+            self._ring("abandon", name)
+            if is_over:
+                self._ring("release", name)
+            if Lane.ENRICHMENT in lanes and enrich.due(road, at, now):
+                self._ring("enrich", name)
+            if is_asked(marks, now):
+                self._ring("remap", name)
+            if self._auditor.is_due(name):
+                self._auditor.begin(name, self._goes_on)
+            if self._reconciler.is_due(name):
+                self._ring("reconcile", name)
+            if _is_due(marks, duplicates.MARK, DUPLICATES_EVERY, now):
+                self._ring("duplicates", name)
+            if _is_due(marks, identifiers.MARK, identifiers.EVERY, now):
+                self._ring("identifiers", name)
+            if is_merging:
+                self._ring("merge", name)
+
+    def _look(self, name: str) -> None:
+        lanes = self.open_lanes(name)
+        if not lanes:
+            return
+        try:
+            road = self._app.road(name)
+        except Exception as error:
+            log.warning("connection cannot work", connection=name, why=str(error))
+            return
+        with self._app.db.transaction() as tx:
+            now = road.clock.now()
+            has_events = any(inbox.is_due(tx, name, lane, road.tick(lane)) for lane in lanes)
+            has_events = has_events or (Lane.BACKFILL in lanes and sales.is_due(tx, name, now))
+            outbox.reap(tx, name, now)
+            has_writes = road.is_live and outbox.due(tx, name, now, lanes)
+            is_open = feed.awaits_settlement(tx, name)
+            has_consent = road.is_live and writes.is_due(tx, name, now)
+        if has_events:
+            self._ring("process", name)
+        if has_writes:
+            self._ring("push", name)
+        if has_consent:
+            self._ring("write_back", name)
+        if is_open and time.monotonic() - self._settled_at.get(name, 0.0) >= SETTLE_EVERY:
+            self._ring("settle", name)
+
+    def _listen(self, name: str, road: Road, marks: Marks, now: datetime) -> None:
+        """Ring for what the platform is asked about consent."""
+        self._ring("attend", name)
+        if _is_due(marks, unsubscribes.MARK, road.pace.unsubscribes_every, now):
+            self._ring("listen", name)
+        heard, audited = marks.get(("", profiles.MARK)), marks.get(("", consent_audit.MARK))
+        since = audited or heard  # the first look at everybody comes first, and is no audit yet
+        if road.is_live and since is not None and window.is_due(since.at, now, road.pace.consent_audit_every):
+            self._ring("audit_consent", name)
+
+    def _look_around(self, name: str, marks: Marks, now: datetime) -> None:
+        """Ring for what is done of every connection, a shut one among them: somebody must be told of it."""
+        if telling.is_wanted(self._app) and _is_due(marks, "tell", TELL_EVERY, now):
+            self._ring("tell", name)
+        if _is_due(marks, govern.MARK, GOVERN_EVERY, now) and _is_due(marks, govern.TRIED, GOVERN_AGAIN_AFTER, now):
+            self._ring("govern", name)
+
+
+def _is_due(marks: Marks, mark: str, every: timedelta, now: datetime, store: str = "") -> bool:
+    last = marks.get((store, mark))
+    return window.is_due(last.at if last else None, now, every)

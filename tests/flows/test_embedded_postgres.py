@@ -24,9 +24,10 @@ from isthmus.db.pool import Database
 
 # Another process that uses the server until it reads a line or is killed.
 USER = """
-    import sys
+    import signal, sys
     from pathlib import Path
     from isthmus.db.embedded import Embedded
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are born deaf to it
     server = Embedded(Path(sys.argv[1]))
     print(server.start(), flush=True)
     sys.stdin.readline()
@@ -205,7 +206,7 @@ def test_the_server_does_not_hear_the_terminals_ctrl_c(data_dir: Path, neighbour
     url = url_from(process)
     pid = postmaster(url)
     os.killpg(process.pid, signal.SIGINT)
-    process.wait()
+    process.wait(20)
     assert postmaster(url) == pid
 
 

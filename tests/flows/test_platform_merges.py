@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from isthmus.db.pool import Database
 from isthmus.flows import duplicates
@@ -16,7 +17,7 @@ from isthmus.identity.merges.decide import Refusal
 from isthmus.model.write import Kind
 from plays import Play
 from sims.shopify.deeds import people
-from sims.shopify.state import Address, Customer
+from sims.shopify.state import Address, Customer, SmsConsent
 
 ADA = {"first_name": "Ada", "last_name": "King"}
 
@@ -62,6 +63,26 @@ def profile(play: Play, email: str) -> dict[str, Any]:
 
 def asked(play: Play) -> int:
     return sum(entry["path"].endswith("/merge-profile") for entry in play.sims.tape.read(limit=200_000))
+
+
+def test_what_a_merge_deletes_of_the_permission_by_text_message_is_sent_again(play: Play) -> None:
+    play.sims.ometria.turn({"sms_double_optin": True})
+    rules = {
+        name: replace(shop, rules=replace(shop.rules, sms_double_optin=True)) for name, shop in play.road.shops.items()
+    }
+    play.road = replace(play.road, shops=rules)
+    one, other = two(play)
+    for who, phone in ((one, "+447911123456"), (other, "+447911123457")):
+        who.phone = phone
+        consent = SmsConsent("SUBSCRIBED", "CONFIRMED_OPT_IN", play.now)
+        play.do(people.sms_consent(play.world, play.uk, who, consent, play.now))
+    play.come_to_rest()
+    assert play.road.platform.contact("double_optin:sms", f"uk:sms-{other.id}") is not None
+    wanted(play)
+    assert step(play.db, play.road).what == "done"
+    play.come_to_rest()
+    for who in (one, other):
+        assert play.road.platform.contact("double_optin:sms", f"uk:sms-{who.id}") is not None
 
 
 def test_two_accounts_of_one_human_become_one_person_on_both_sides(play: Play) -> None:

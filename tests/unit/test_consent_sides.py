@@ -20,6 +20,8 @@ IN, OUT, UNSAID = Stance.IN, Stance.OUT, Stance.UNSAID
         (IN, IN, OUT, {"has_contact": True, "is_explained": True}, Meaning.BLOCKED),
         (IN, OUT, OUT, {"has_contact": True}, Meaning.BLOCKED),
         (IN, OUT, OUT, {"has_contact": True, "is_moving": True}, Meaning.WAIT),
+        (IN, OUT, OUT, {"has_contact": True, "is_asked": True}, Meaning.CALM),
+        (OUT, OUT, IN, {"has_contact": True, "is_asked": True}, Meaning.UNPROVEN),
         (UNSAID, OUT, OUT, {}, Meaning.OPT_OUT),
         (UNSAID, UNSAID, OUT, {"is_first": True}, Meaning.OPT_OUT),
         (OUT, OUT, IN, {"has_contact": True}, Meaning.UNPROVEN),
@@ -44,7 +46,7 @@ def test_a_profile_that_says_this_means_that(
 
 def test_whatever_is_seen_it_never_opts_anybody_in_unless_the_platform_may() -> None:
     """Every combination of facts: an opt-in only where the policy lets the platform's count."""
-    flags = ("is_first", "has_contact", "is_moving", "sent_in", "sent_out", "is_explained", "may_opt_in")
+    flags = ("is_first", "has_contact", "is_moving", "sent_in", "sent_out", "is_explained", "is_asked", "may_opt_in")
     for stance, was, now in itertools.product(Stance, repeat=3):
         for given in itertools.product((False, True), repeat=len(flags)):
             facts = Facts(stance=stance, was=was, now=now, **dict(zip(flags, given, strict=True)))

@@ -202,6 +202,10 @@ class Consent(Section):
     force: Literal["never", "when_refused", "opt_out", "both"] = Field(
         default="when_refused", description="when a statement is forced past the account's other listings"
     )
+    sms_double_optin: bool = Field(
+        default=False,
+        description="whether the account takes opt-ins by text message only from its double opt-in collections",
+    )
     scope: Literal["connection", "store"] = Field(
         default="connection", description="whether an opt-out holds for all stores of the connection or for its own"
     )

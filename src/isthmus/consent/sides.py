@@ -44,6 +44,8 @@ class Facts(Struct, frozen=True, kw_only=True):
     sent_in: bool = False
     sent_out: bool = False
     is_explained: bool = False
+    is_asked: bool = False
+    """They were asked by text message whether they mean their opt-in, and have yet to answer."""
     may_opt_in: bool = False
     """The platform's own opt-ins count as proven (consent.authority = "platform")."""
 
@@ -70,6 +72,7 @@ TABLE: tuple[Rule, ...] = (
     Rule(Meaning.OPT_OUT, lambda f: f.now is Stance.OUT and f.stance is Stance.UNSAID),
     # Out, although a later opt-in was proven.
     Rule(Meaning.WAIT, lambda f: f.now is Stance.OUT and f.is_moving),
+    Rule(Meaning.CALM, lambda f: f.now is Stance.OUT and f.is_asked),
     Rule(Meaning.BLOCKED, lambda f: f.now is Stance.OUT and f.has_contact),
     Rule(Meaning.CALM, lambda f: f.now is Stance.OUT),
     # In, where the person is out or never said anything.

@@ -116,7 +116,7 @@ def _survivors(
 def _tell_the_others(road: Road, work: Work, standings: Standings, now: datetime) -> None:
     """One person, one consent: other customers behind an address that stands elsewhere now are mapped again, at once.
 
-    Until they are, no opt-in of theirs goes out (outbox/sql.py counts the opt-outs that a write knows of).
+    Until they are, no opt-in of theirs goes out (outbox/restraint/sql.py counts the opt-outs that a write knows of).
     """
     mine = {(change.key[1], change.key[2]) for change in work.changes if change.key[0] == "customer"}
     lane = min((c.lane for c in work.changes), key=lambda lane: lane.rank, default=Lane.REALTIME)

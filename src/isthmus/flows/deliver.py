@@ -16,10 +16,11 @@ from isthmus.kit.duration import spell
 from isthmus.kit.ids import claim_id
 from isthmus.model.failure import BlockedError, Failure, RejectedError, TransientError
 from isthmus.model.lane import Lane
-from isthmus.model.write import Kind
+from isthmus.model.write import PERMITTING, Kind
 from isthmus.ometria.answers import Pushed
 from isthmus.outbox import plan
 from isthmus.outbox import sql as outbox
+from isthmus.outbox.feed import sql as feed
 from isthmus.outbox.pace import sql as pace
 from isthmus.outbox.restraint import sql as restraint
 from isthmus.outbox.spoken import sql as spoken
@@ -101,7 +102,7 @@ def _fill(tx: Tx, road: Road, own: Sequence[Lane], lanes: Sequence[Lane], now: d
             tx, road.connection, kind, order, now=now, claim=claim, packer=road.packer, riders=riders,
             unsettled=unsettled,
         )  # fmt: skip
-        if batch or kind is not Kind.CONTACT or not restraint.postpone(tx, road.connection, lanes, now, unsettled):
+        if batch or kind not in PERMITTING or not restraint.postpone(tx, road.connection, lanes, now, unsettled):
             return batch
     return []
 
@@ -129,7 +130,7 @@ def _answered(db: Database, road: Road, batch: Sequence[Claimed], claim: UUID, p
             # The platform works its queue off at some pace we do not know; while it is behind, silence proves nothing.
             behind = pushed.queue_limit - pushed.queue_remaining
             if behind > 10 * plan.BATCH:
-                outbox.backlog(tx, road.connection, now + road.pace.settle_after)
+                feed.backlog(tx, road.connection, now + road.pace.settle_after)
     return Delivered(len(batch), len(batch))
 
 

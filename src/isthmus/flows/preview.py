@@ -15,8 +15,8 @@ from isthmus.flows.told import REMAP, Told
 from isthmus.mapping import custom
 from isthmus.model.event import Event
 from isthmus.model.lane import Lane
-from isthmus.outbox import sql as outbox
-from isthmus.outbox.sql import Version
+from isthmus.outbox.versions import sql as versions
+from isthmus.outbox.versions.sql import Version
 from isthmus.records import sql as records
 from isthmus.records.sql import Canonical, Key
 
@@ -154,9 +154,9 @@ def _page(db: Database, then: Road, shop: Shop, kind: str, names: Sequence[str],
     words = list(_words(told, shop.name, asked_at, then))
     with db.rehearsal() as tx:
         absorb.absorb(tx, then, words, asked_at)
-        written = outbox.written_here(tx, then.connection)
+        written = versions.written_here(tx, then.connection)
     with db.transaction() as tx:
-        before = outbox.versions(tx, then.connection, [(one.kind, one.id) for one in written])
+        before = versions.of(tx, then.connection, [(one.kind, one.id) for one in written])
     for version in written:
         was = before.get((version.kind, version.id))
         n_sent = sum(counts.sent.values())

@@ -13,10 +13,12 @@ from isthmus.flows import absorb, process, told
 from isthmus.flows.replay import Selection, choose
 from isthmus.flows.road import Road
 from isthmus.flows.told import Told
+from isthmus.mapping import texting
 from isthmus.model.event import Event, Hint
 from isthmus.model.write import Kind
 from isthmus.outbox import sql as outbox
-from isthmus.outbox.sql import Version
+from isthmus.outbox.versions import sql as versions
+from isthmus.outbox.versions.sql import Version
 
 
 class Planned(Struct, frozen=True):
@@ -85,12 +87,12 @@ def rehearse(db: Database, road: Road, chosen: Selection) -> Plan:
         outcomes = [*absorb.absorb(tx, road, words, now), *heard.outcomes]
         for store, subject in work.writes:
             outbox.retry(tx, road.connection, [subject], now, store=store)
-        after = outbox.written_here(tx, road.connection)
+        after = versions.written_here(tx, road.connection)
     ours = {event.id for event in again}
     last = {o.id: o for o in outcomes if o.id not in ours}
     ends.update(f"{o.state.value}: {o.reason}" if o.reason else o.state.value for o in last.values())
     with db.transaction() as tx:
-        before = outbox.versions(tx, road.connection, [(v.kind, v.id) for v in after])
+        before = versions.of(tx, road.connection, [(v.kind, v.id) for v in after])
     writes, triggers = [], []
     for version in after:
         planned, fired = _compared(road, before.get((version.kind, version.id)), version)
@@ -120,6 +122,8 @@ def _compared(road: Road, before: Version | None, after: Version) -> tuple[Plann
         fired.append(Trigger(str(says.get("event_type", "moment")), "moment", after.id))
     if planned.is_sent and after.kind == Kind.CONTACT and "timestamp_subscribed" in fields and _opts_in(says):
         fired.append(Trigger("welcome", "contact", after.id))
+    if planned.is_sent and after.kind == Kind.SMS and "channels" in fields and says["@collection"] == texting.ASKED:
+        fired.append(Trigger("confirmation text", "contact", after.id))
     return planned, fired
 
 

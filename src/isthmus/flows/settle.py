@@ -20,7 +20,8 @@ from isthmus.model.write import Kind
 from isthmus.ometria.answers import FeedEntry
 from isthmus.outbox import plan
 from isthmus.outbox import sql as outbox
-from isthmus.outbox.sql import Accepted
+from isthmus.outbox.feed import sql as feed
+from isthmus.outbox.feed.sql import Accepted
 
 AT_ONCE = 5_000
 """Records settled by one look at the feed."""
@@ -46,7 +47,7 @@ def settle(db: Database, road: Road) -> Settled:
     """Poll the feed once, settle what it allows, read back what it cannot tell."""
     with db.transaction() as tx:
         outbox.reap(tx, road.connection, road.clock.now())
-        if not outbox.awaits_settlement(tx, road.connection):
+        if not feed.awaits_settlement(tx, road.connection):
             return Settled()
     readings.wait_for_the_next(db, road)
     asked_at = road.clock.now()
@@ -59,26 +60,26 @@ def settle(db: Database, road: Road) -> Settled:
         return Settled(is_open=True, failure=failure.code)
 
     with db.transaction() as tx:
-        before, backlog_until = outbox.feed(tx, road.connection)
+        before, backlog_until = feed.load(tx, road.connection)
         if any(entry.fingerprint is None for entry in entries):
             # Entries that name no record: the feed says that something was refused, not what. Read back everything.
             seen = plan.Feed(asked_at, asked_at, frozenset())
         else:
             seen = plan.watched(before, [entry.fingerprint for entry in entries if entry.fingerprint], asked_at)
-        outbox.remember_feed(tx, road.connection, seen)
+        feed.remember(tx, road.connection, seen)
         n_refused = _bury_the_named(tx, road, entries)
         n_applied, sample = 0, []
         until = asked_at - road.pace.settle_after
         if seen.covered_since is not None and (backlog_until is None or backlog_until <= asked_at):
-            unnamed = outbox.settleable(tx, road.connection, seen.covered_since, until, AT_ONCE)
+            unnamed = feed.settleable(tx, road.connection, seen.covered_since, until, AT_ONCE)
             n_applied = _apply(tx, road, unnamed)
             sample = _sample(unnamed, road.pace.read_back)
-        doubtful = outbox.doubtful(
+        doubtful = feed.doubtful(
             tx, road.connection, before=min(seen.covered_since or asked_at, until), moment_quiet=until, limit=READ_BACKS
         )
     n_found = sum(_read_back(db, road, record) for record in [*doubtful, *sample])
     with db.transaction() as tx:
-        is_open = outbox.awaits_settlement(tx, road.connection)
+        is_open = feed.awaits_settlement(tx, road.connection)
     return Settled(n_applied + n_found, n_refused, len(doubtful) + len(sample), is_open)
 
 
@@ -89,7 +90,7 @@ def _bury_the_named(tx: Tx, road: Road, entries: Sequence[FeedEntry]) -> int:
     """
     paths = {(e.request_id, e.record_id): e.path for e in entries if e.request_id and e.record_id}
     refused: dict[str, tuple[Kind, str, bytes, str]] = {}
-    for record in outbox.named(tx, road.connection, sorted({name for _, name in paths})):
+    for record in feed.named(tx, road.connection, sorted({name for _, name in paths})):
         if (path := paths.get((record.request_id or "", record.id))) is not None:
             refused[f"{record.kind}:{record.id}"] = (record.kind, record.id, record.hash, path)
     buried = outbox.bury(tx, road.connection, [r[:3] for r in refused.values()], "platform.refused", road.clock.now())
@@ -120,7 +121,7 @@ def _read_back(db: Database, road: Road, record: Accepted) -> bool:
     readings.wait_for_the_next(db, road)
     sent: Mapping[str, Any] = msgspec.json.decode(road.packer.unpack(record.body))
     try:
-        found = _look(road, record)
+        found = _look(road, record, sent)
     except Failure as failure:
         # Could not look. A state can simply be sent again; a moment must wait until someone can look.
         with db.transaction() as tx:
@@ -153,10 +154,10 @@ def _read_back(db: Database, road: Road, record: Accepted) -> bool:
     return is_there
 
 
-def _look(road: Road, record: Accepted) -> dict[str, Any] | None:
+def _look(road: Road, record: Accepted, sent: Mapping[str, Any]) -> dict[str, Any] | None:
     match record.kind:
-        case Kind.CONTACT:
-            return road.platform.contact(road.collection, record.id)
+        case Kind.CONTACT | Kind.SMS:
+            return road.platform.contact(sent["@collection"], record.id)
         case Kind.ORDER:
             return road.platform.order(record.id)
         case Kind.PRODUCT:

@@ -119,7 +119,7 @@ def _write(
         timestamp_subscribed=_since(email, Stance.IN),
         timestamp_unsubscribed=_since(email, Stance.OUT),
         force_optin=True if is_forced else UNSET,
-        channels=_channels(phone, sms),
+        channels=_channels(phone, sms, rules),
         properties=properties.properties or UNSET,
     )
     return Write(
@@ -129,7 +129,7 @@ def _write(
         lane,
         opts_in=email.stance is Stance.IN,
         opts_out=email.stance is Stance.OUT,
-        opts_in_sms=phone is not None and sms.stance is Stance.IN,
+        opts_in_sms=phone is not None and sms.stance is Stance.IN and not rules.sms_double_optin,
         forces=is_forced,
         subject=subject,
         n_cut=properties.n_cut + own.n_cut,
@@ -156,9 +156,10 @@ def _is_forced(stance: Stance, rules: Rules, *, must_force: bool, was_forced: bo
     return rules.force == "opt_out" or must_force
 
 
-def _channels(phone: str | None, says: Permission) -> wire.Channels | UnsetType:
-    """SMS permission, which the platform takes only together with a number; unsaid is left out."""
-    if phone is None or says.stance is Stance.UNSAID:
+def _channels(phone: str | None, says: Permission, rules: Rules) -> wire.Channels | UnsetType:
+    """SMS permission, which the platform takes only together with a number; unsaid is left out, and so is an opt-in
+    that counts only elsewhere (mapping/texting.py). An opt-out counts anywhere."""
+    if phone is None or says.stance is Stance.UNSAID or (says.stance is Stance.IN and rules.sms_double_optin):
         return UNSET
     return wire.Channels(wire.Sms(says.stance is Stance.IN, says.since))
 

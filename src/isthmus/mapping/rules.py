@@ -81,7 +81,8 @@ class Rules(Struct, frozen=True, kw_only=True):
     means not live yet: nobody is welcomed, no moment fires. Orders placed before `start_at` stay another writer's.
     Where it `adopts`, records go on under the ids another writer gave them; `names` holds those that matter now, by
     kind and the id that we would give. Where it `tolerates` another writer, records of one are
-    nothing to tell of. `metafields` says what becomes of custom fields.
+    nothing to tell of. `metafields` says what becomes of custom fields. `sms_double_optin` says that the account takes
+    opt-ins by text message only as mapping/texting.py says them.
     """
 
     store: str
@@ -112,6 +113,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     hold_until_property: str = "service_hold_until"
     metafields: tuple[Entry, ...] = ()
     force: Literal["never", "when_refused", "opt_out", "both"] = "when_refused"
+    sms_double_optin: bool = False
     event_names: Mapping[str, str | None] = field(default_factory=lambda: dict(zip(MOMENTS, MOMENTS, strict=True)))
     moment_max_age: timedelta = timedelta(hours=24)
     live_since: datetime | None = None

@@ -14,8 +14,14 @@ class Kind(StrEnum):
 
     PRODUCT = "product"
     CONTACT = "contact"
+    SMS = "sms"
+    """A second contact of a customer, for the permission by text message alone (mapping/texting.py)."""
     ORDER = "order"
     MOMENT = "moment"
+
+
+PERMITTING = (Kind.CONTACT, Kind.SMS)
+"""The kinds that say what somebody allowed."""
 
 
 class Write(Struct, frozen=True, gc=False):

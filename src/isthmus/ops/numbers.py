@@ -11,10 +11,14 @@ from isthmus.cases.sql import Group
 from isthmus.db.pool import Database, Row, Tx
 from isthmus.model.event import State
 from isthmus.model.lane import Lane
+from isthmus.model.write import Kind
 from isthmus.ops import sql
 
-KINDS = {"orders": "order", "customers": "contact", "products": "product", "moments": "moment"}
-"""What is accounted for, and the kind of platform record it is."""
+KINDS = {
+    "orders": (Kind.ORDER,), "customers": (Kind.CONTACT, Kind.SMS), "products": (Kind.PRODUCT,),
+    "moments": (Kind.MOMENT,),
+}  # fmt: skip
+"""What is accounted for, and the kinds of platform record it is."""
 
 _LANES = tuple(Lane)
 
@@ -191,8 +195,11 @@ def _connection(tx: Tx, row: Row, now: datetime) -> Connection:
 def _accounting(rows: list[Row]) -> dict[str, Classes]:
     told = {(row["kind"], row["class"]): row["n"] for row in rows}
     found = {}
-    for plural, kind in KINDS.items():
-        parts = {part: told.get((kind, part), 0) for part in ("applied", "excluded", "waiting", "case")}
+    for plural, kinds in KINDS.items():
+        parts = {
+            part: sum(told.get((kind.value, part), 0) for kind in kinds)
+            for part in ("applied", "excluded", "waiting", "case")
+        }
         found[plural] = Classes(known=sum(parts.values()), **parts)
     return found
 
@@ -210,4 +217,4 @@ def _lanes(depths: list[Row], waited: list[Row], now: datetime) -> dict[str, Lan
 
 
 def _plural(kind: str) -> str:
-    return next(plural for plural, own in KINDS.items() if own == kind)
+    return next(plural for plural, kinds in KINDS.items() if kind in kinds)

@@ -1,4 +1,4 @@
-"""The outbox in the database: desire, claim, settle. Rows are always locked in the order of (kind, id)."""
+"""The outbox in the database: desire, claim, what became of it. Rows are always locked in the order of (kind, id)."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -6,13 +6,13 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from isthmus.db.pool import Row, Tx
+from isthmus.db.pool import Tx
 from isthmus.db.sql import count
 from isthmus.kit.ids import content_hash
 from isthmus.kit.pack import Packer
 from isthmus.model.lane import Lane
-from isthmus.model.write import Kind, Write
-from isthmus.outbox.plan import BATCH, Feed, Ready
+from isthmus.model.write import PERMITTING, Kind, Write
+from isthmus.outbox.plan import BATCH, Ready
 from isthmus.outbox.restraint.sql import OUTS, RESTRAINED
 from isthmus.outbox.spoken.sql import NOBODY, Behind, remember_behind
 
@@ -42,20 +42,6 @@ class Claimed(Struct, frozen=True):
     since: datetime
     attempts: int
     batch_max: int
-
-
-class Accepted(Struct, frozen=True):
-    """A record the platform took, or may have taken, and that is not settled."""
-
-    kind: Kind
-    id: str
-    state: str
-    body: bytes
-    hash: bytes
-    accepted_at: datetime | None
-    request_id: str | None
-    doubts: int
-    """How often a read-back has not found it already."""
 
 
 # Desire --------------------------------------------------------------------------------------------------------------
@@ -109,7 +95,7 @@ def desire(
             "head_start": now + contact_head_start,
         },
     )
-    contacts = {want.write.id: want.behind for want in latest.values() if want.write.kind is Kind.CONTACT}
+    contacts = {want.write.id: want.behind for want in latest.values() if want.write.kind in PERMITTING}
     remember_behind(tx, connection, contacts)
     return sum(row["state"] == "due" for row in rows)
 
@@ -272,7 +258,7 @@ def claim(
         if len(taken) >= size:
             break
         rows = tx.fetch_all(
-            _CLAIM_CONTACTS if kind is Kind.CONTACT else _CLAIM,
+            _CLAIM_CONTACTS if kind in PERMITTING else _CLAIM,
             {
                 "outs": OUTS, "unsettled": unsettled or now - LEASE,
                 "connection": connection, "kind": kind.value, "lane": lane.rank, "now": now, "claim": claim,
@@ -487,121 +473,6 @@ def retry(
     )
 
 
-class Version(Struct, frozen=True):
-    """What one platform record should say, as the row stands."""
-
-    kind: str
-    id: str
-    subject: str | None
-    state: str
-    excluded: str | None
-    case_code: str | None
-    body: bytes | None
-    n_cut: int = 0
-
-
-def written_here(tx: Tx, connection: str) -> list[Version]:
-    """The rows that this very transaction has written so far, for a rehearsal that is then rolled back."""
-    return tx.fetch_as(
-        Version,
-        """SELECT kind, id, subject, state, excluded, case_code, body, n_cut FROM outbox
-           WHERE connection = %s AND xmin = pg_current_xact_id()::xid ORDER BY kind, id""",
-        (connection,),
-    )
-
-
-def versions(tx: Tx, connection: str, records: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Version]:
-    """These rows (kind, id) as they stand."""
-    rows = tx.fetch_as(
-        Version,
-        """SELECT o.kind, o.id, o.subject, o.state, o.excluded, o.case_code, o.body, o.n_cut FROM outbox o
-           JOIN unnest(%s::text[], %s::text[]) AS r (kind, id) ON o.kind = r.kind AND o.id = r.id
-           WHERE o.connection = %s""",
-        ([kind for kind, _ in records], [own for _, own in records], connection),
-    )
-    return {(row.kind, row.id): row for row in rows}
-
-
-def named(tx: Tx, connection: str, ids: Sequence[str]) -> list[Accepted]:
-    """Records of these ids, of whatever kind, that the platform may still be working on or is believed to have."""
-    rows = tx.fetch_all(
-        f"""SELECT {_ACCEPTED} FROM outbox WHERE connection = %s AND kind = ANY(%s) AND id = ANY(%s)
-            AND state IN ('accepted', 'applied')""",  # noqa: S608 - a constant column list
-        (connection, [kind.value for kind in Kind], list(ids)),
-    )
-    return [_accepted(row) for row in rows]
-
-
-def settleable(tx: Tx, connection: str, since: datetime, until: datetime, limit: int) -> list[Accepted]:
-    """Accepted within the watched time and long enough ago: nobody named them, so they are there."""
-    rows = tx.fetch_all(
-        f"""SELECT {_ACCEPTED} FROM outbox WHERE connection = %s AND state = 'accepted'
-            AND accepted_at >= %s AND accepted_at <= %s ORDER BY accepted_at LIMIT %s""",  # noqa: S608
-        (connection, since, until, limit),
-    )
-    return [_accepted(row) for row in rows]
-
-
-def doubtful(tx: Tx, connection: str, before: datetime, moment_quiet: datetime, limit: int) -> list[Accepted]:
-    """What only a read-back can settle: accepted before the feed was watched without a gap, and held moments."""
-    rows = tx.fetch_all(
-        f"""SELECT {_ACCEPTED} FROM outbox WHERE connection = %(connection)s
-            AND ((state = 'accepted' AND accepted_at < %(before)s)
-                 OR (state = 'held' AND due_at <= %(quiet)s))
-            ORDER BY accepted_at NULLS FIRST LIMIT %(limit)s""",  # noqa: S608
-        {"connection": connection, "before": before, "quiet": moment_quiet, "limit": limit},
-    )
-    return [_accepted(row) for row in rows]
-
-
-def awaits_settlement(tx: Tx, connection: str) -> bool:
-    return bool(
-        tx.fetch_value(
-            "SELECT EXISTS (SELECT FROM outbox WHERE connection = %s AND state IN ('accepted', 'held'))", (connection,)
-        )
-    )
-
-
-def feed(tx: Tx, connection: str) -> tuple[Feed, datetime | None]:
-    """What is known of the error feed, and until when settlement waits for the platform's backlog."""
-    row = tx.fetch_one("SELECT * FROM feed WHERE connection = %s FOR UPDATE", (connection,))
-    if row is None:
-        return Feed(), None
-    return Feed(row["polled_at"], row["covered_since"], frozenset(map(bytes, row["entries"]))), row["backlog_until"]
-
-
-def remember_feed(tx: Tx, connection: str, seen: Feed) -> None:
-    tx.execute(
-        """INSERT INTO feed (connection, polled_at, covered_since, entries) VALUES (%s, %s, %s, %s)
-           ON CONFLICT (connection) DO UPDATE SET polled_at = excluded.polled_at,
-               covered_since = excluded.covered_since, entries = excluded.entries""",
-        (connection, seen.polled_at, seen.covered_since, list(seen.entries)),
-    )
-
-
-def backlog(tx: Tx, connection: str, until: datetime) -> None:
-    """The platform itself is behind: settlement waits at least until then."""
-    tx.execute(
-        """INSERT INTO feed (connection, backlog_until) VALUES (%s, %s)
-           ON CONFLICT (connection) DO UPDATE
-           SET backlog_until = greatest(feed.backlog_until, excluded.backlog_until)""",
-        (connection, until),
-    )
-
-
-class Standing(Struct, frozen=True):
-    """Where a record stands, in short."""
-
-    state: str
-    excluded: str | None
-
-
-def standings(tx: Tx, connection: str) -> dict[tuple[Kind, str], Standing]:
-    """Where every record of a connection stands."""
-    rows = tx.fetch_all("SELECT kind, id, state, excluded FROM outbox WHERE connection = %s", (connection,))
-    return {(Kind(row["kind"]), row["id"]): Standing(row["state"], row["excluded"]) for row in rows}
-
-
 def prune(tx: Tx, before: datetime, limit: int) -> int:
     """Forget attempts made before a time; how many, fewer than `limit` when none are left."""
     return tx.execute(
@@ -618,18 +489,9 @@ WITH ours AS (
       AND claim = %(claim)s ORDER BY id FOR UPDATE
 )"""
 
-_ACCEPTED = "kind, id, state, body, sent, accepted_at, request_id, doubts"
-
 
 def _batch(connection: str, batch: Sequence[Claimed], claim: UUID) -> dict[str, object]:
     return {"connection": connection, "kind": batch[0].kind.value, "ids": [row.id for row in batch], "claim": claim}
-
-
-def _accepted(row: Row) -> Accepted:
-    return Accepted(
-        Kind(str(row["kind"])), row["id"], row["state"], row["body"], row["sent"], row["accepted_at"],
-        row["request_id"], row["doubts"],
-    )  # fmt: skip
 
 
 def _let_orders_go(tx: Tx, connection: str, contacts: Sequence[str], now: datetime) -> None:

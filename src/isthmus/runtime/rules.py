@@ -39,6 +39,7 @@ def rules(connected: Connected, store: Store, hash_key: bytes) -> Rules:
         hold_until_property=config.service_hold.until_name,
         metafields=entries(config.mapping.metafields),
         force=config.consent.force,
+        sms_double_optin=config.consent.sms_double_optin,
         event_names=config.moments.model_dump(),
         moment_max_age=config.lanes.moment_max_age,
         live_since=connected.live_since,

@@ -22,9 +22,11 @@ from isthmus.governance import sql as governance
 from isthmus.identity.profiles import sql as seen
 from isthmus.identity.profiles.sql import Profile
 from isthmus.kit.email import normalise
+from isthmus.mapping.texting import texting_id
 from isthmus.model.accord import Accord, Differs, Sort
 from isthmus.model.consent import Channel, Stance
 from isthmus.model.customer import Customer
+from isthmus.model.write import Kind
 from isthmus.outbox.spoken import sql as spoken
 from isthmus.records import sql as records
 from isthmus.runs import sql as runs
@@ -106,6 +108,8 @@ def _page(tx: Tx, road: Road, store: str, names: list[str], counts: dict[str, in
         there.setdefault(profile.email or "", []).append(profile)
     names_of = {one.id: f"{road.shops[store].rules.namespace}{one.id}" for one in people}
     rows = spoken.contacts(tx, road.connection, list(names_of.values()))
+    seconds = {one.id: texting_id(one.id, road.shops[store].rules) for one in people}
+    texting = spoken.contacts(tx, road.connection, list(seconds.values()), Kind.SMS)
     writing = writes.under_way(tx, road.connection, store, [one.id for one in people])
     cases = drift.open_cases(tx, road.connection, [f"customer:{one.id}" for one in people])
     found = []
@@ -116,7 +120,7 @@ def _page(tx: Tx, road: Road, store: str, names: list[str], counts: dict[str, in
             counts["unseen"] += 1
             continue
         counts["people"] += 1
-        row = rows.get(names_of[one.id])
+        row, second = rows.get(names_of[one.id]), texting.get(seconds[one.id])
         for channel in Channel:
             plain, word = statements.of(channel, one)
             if plain is None or (channel is Channel.SMS and all(p.sms_now is None for p in mine)):
@@ -125,6 +129,8 @@ def _page(tx: Tx, road: Road, store: str, names: list[str], counts: dict[str, in
             says = _says(channel, mine)
             is_news = where.by is not None and where.by.heard_at >= began  # this very audit brought it to light
             is_moving = is_news or (row is not None and row.is_moving) or (one.id, channel) in writing
+            if channel is Channel.SMS and second is not None:
+                is_moving |= second.is_moving or second.is_asking
             sort = differ(word, where, says, is_moving=is_moving)
             if sort is None:
                 counts["both" if where.stance is Stance.IN else "neither"] += channel is Channel.EMAIL

@@ -16,7 +16,9 @@ from isthmus.identity import sql as identity
 from isthmus.identity.match import Link
 from isthmus.identity.profiles import sql as profiles
 from isthmus.identity.profiles.sql import Profile
+from isthmus.mapping.texting import texting_id
 from isthmus.model.consent import OUT, Channel, Stance
+from isthmus.model.write import Kind
 from isthmus.outbox.spoken import sql as spoken
 from isthmus.outbox.spoken.sql import Contact
 
@@ -30,15 +32,26 @@ class Person(Struct, frozen=True):
     before: Profile | None
     links: tuple[Link, ...]
     contacts: tuple[Contact, ...]
+    texting: tuple[Contact, ...]
+    """The second contacts, where the account has double opt-in by text message."""
     standings: Standings
 
-    @property
-    def is_moving(self) -> bool:
-        return any(one.is_moving for one in self.contacts)
+    def speaking(self, channel: Channel) -> tuple[Contact, ...]:
+        """The contacts that say what is allowed on a channel."""
+        return self.contacts if channel is Channel.EMAIL else (*self.contacts, *self.texting)
 
-    def sent_since(self, at: Callable[[Contact], datetime | None]) -> bool:
+    def is_moving(self, channel: Channel) -> bool:
+        return any(one.is_moving for one in self.speaking(channel))
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether they were asked by text message and have yet to answer."""
+        return any(one.is_asking for one in self.texting)
+
+    def sent_since(self, channel: Channel, at: Callable[[Contact], datetime | None]) -> bool:
         since = self.before.seen_at if self.before is not None else None
-        return any((sent := at(one)) is not None and (since is None or sent >= since) for one in self.contacts)
+        sent = [at(one) for one in self.speaking(channel)]
+        return any(one is not None and (since is None or one >= since) for one in sent)
 
     def stances(self, channel: Channel, plain: str) -> set[Stance]:
         """Where the person stands in each shop that knows them; in none, where the account stands."""
@@ -63,7 +76,9 @@ def people_of(tx: Tx, road: Road, found: Sequence[Profile]) -> list[Person]:
     links: dict[str, list[Link]] = {}
     for link in identity.of_emails(tx, road.connection, emails):
         links.setdefault(link.email or "", []).append(link)
-    rows = spoken.contacts(tx, road.connection, [link.contact for some in links.values() for link in some])
+    ours = [link for some in links.values() for link in some]
+    rows = spoken.contacts(tx, road.connection, [link.contact for link in ours])
+    texting = spoken.contacts(tx, road.connection, [own for link in ours if (own := _texting(road, link))], Kind.SMS)
     standings = standing.of_addresses(
         tx,
         road,
@@ -75,11 +90,17 @@ def people_of(tx: Tx, road: Road, found: Sequence[Profile]) -> list[Person]:
             before.get(one.id),
             tuple(mine),
             tuple(row for link in mine if (row := rows.get(link.contact)) is not None),
+            tuple(row for link in mine if (row := texting.get(_texting(road, link))) is not None),
             standings,
         )
         for one in found
         for mine in [links.get(one.email or "", [])]
     ]
+
+
+def _texting(road: Road, link: Link) -> str:
+    """The id of somebody's second contact; empty for a store that is no longer of this connection."""
+    return texting_id(link.customer_id, road.shops[link.store].rules) if link.store in road.shops else ""
 
 
 def meanings(road: Road, person: Person) -> list[tuple[Channel, str, Meaning]]:
@@ -96,9 +117,9 @@ def meanings(road: Road, person: Person) -> list[tuple[Channel, str, Meaning]]:
             now=stance(now.email_optin),
             is_first=before is None or before.email != now.email,
             has_contact=bool(person.contacts),
-            is_moving=person.is_moving,
-            sent_in=person.sent_since(lambda one: one.opted_in_at),
-            sent_out=person.sent_since(lambda one: one.opted_out_at),
+            is_moving=person.is_moving(Channel.EMAIL),
+            sent_in=person.sent_since(Channel.EMAIL, lambda one: one.opted_in_at),
+            sent_out=person.sent_since(Channel.EMAIL, lambda one: one.opted_out_at),
             is_explained=any(since is None or s.heard_at >= since or s.since >= since for s in outs),
             may_opt_in=road.policy.authority == "platform",
         )
@@ -113,10 +134,11 @@ def meanings(road: Road, person: Person) -> list[tuple[Channel, str, Meaning]]:
             now=Stance.IN if now.sms_optin else Stance.OUT,
             is_first=before is None or before.phone != now.phone,
             has_contact=bool(person.contacts),
-            is_moving=person.is_moving,
-            sent_in=person.sent_since(lambda one: one.settled_at),
-            sent_out=person.sent_since(lambda one: one.settled_at),
+            is_moving=person.is_moving(Channel.SMS),
+            sent_in=person.sent_since(Channel.SMS, lambda one: one.settled_at),
+            sent_out=person.sent_since(Channel.SMS, lambda one: one.settled_at),
             is_explained=bool(person.said_out(Channel.SMS, now.phone)),
+            is_asked=person.is_asked,
             may_opt_in=road.policy.authority == "platform",
         )
         told.append((Channel.SMS, now.phone, sides.read(facts)))

@@ -23,6 +23,7 @@ from isthmus.identity.merges import sql as merges
 from isthmus.identity.merges.decide import Side, There
 from isthmus.identity.merges.sql import Merge, Said
 from isthmus.identity.profiles import sql as profiles
+from isthmus.mapping.texting import texting_id
 from isthmus.model.failure import BlockedError, Failure, RejectedError, TransientError
 from isthmus.ometria import limits
 from isthmus.outbox.pace import sql as pace
@@ -214,7 +215,8 @@ def follow(tx: Tx, road: Road, survivor: Side, loser: Side, now: datetime) -> No
     links = identity.of_customers(tx, road.connection, sorted(loser.accounts))
     joined: list[tuple[Link, Account]] = [(link, survivor.account) for link in links]
     absorb.absorb(tx, road, [], now, joined)
-    words.deleted_there(tx, road.connection, loser.contacts, now)
+    second = [texting_id(number, road.shops[store].rules) for store, number in loser.accounts if store in road.shops]
+    words.deleted_there(tx, road.connection, [*loser.contacts, *second], now)
     entries = [Said(survivor.contact, link.contact, merges.FOLLOWED, "us") for link in links]
     merges.say(tx, road.connection, entries, now)
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from isthmus.db.pool import Tx
 from isthmus.model.consent import OUT
 from isthmus.model.lane import Lane
+from isthmus.model.write import PERMITTING
 
 OUTS = sorted(OUT)
 
@@ -24,7 +25,8 @@ RESTRAINED = """
         -- this one was, and nobody knows yet that it arrived
         OR (o.opted_out_at > %(unsettled)s AND o.opted_out_at > coalesce(o.settled_at, '-infinity'))
         -- a shop is being told of an opt-out
-        OR EXISTS (SELECT FROM consent_write w WHERE w.connection = o.connection AND w.address = o.address
+        OR EXISTS (SELECT FROM consent_write w WHERE w.connection = o.connection
+                     AND w.address IN (o.address, o.sms_address)
                      AND w.state = 'UNSUBSCRIBED' AND w.status IN ('due', 'leased'))
     )
 """
@@ -36,11 +38,11 @@ def postpone(tx: Tx, connection: str, lanes: Sequence[Lane], now: datetime, unse
     return tx.execute(
         f"""UPDATE outbox SET due_at = %(later)s WHERE (connection, kind, id) IN (
                 SELECT o.connection, o.kind, o.id FROM outbox o
-                WHERE o.connection = %(connection)s AND o.kind = 'contact' AND o.lane = ANY(%(lanes)s)
+                WHERE o.connection = %(connection)s AND o.kind = ANY(%(kinds)s) AND o.lane = ANY(%(lanes)s)
                   AND o.state = 'due' AND o.due_at <= %(now)s AND {RESTRAINED}
-                ORDER BY o.id LIMIT 1000 FOR UPDATE SKIP LOCKED)""",  # noqa: S608 - a constant condition
+                ORDER BY o.kind, o.id LIMIT 1000 FOR UPDATE SKIP LOCKED)""",  # noqa: S608 - a constant condition
         {
             "connection": connection, "lanes": [lane.rank for lane in lanes], "now": now, "later": now + AGAIN_AFTER,
-            "unsettled": unsettled, "outs": OUTS,
+            "unsettled": unsettled, "outs": OUTS, "kinds": list(PERMITTING),
         },
     )  # fmt: skip

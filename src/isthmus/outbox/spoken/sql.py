@@ -6,6 +6,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from isthmus.db.pool import Tx
+from isthmus.model.write import PERMITTING, Kind
 
 
 class Behind(Struct, frozen=True):
@@ -22,13 +23,16 @@ NOBODY = Behind()
 
 
 class Spoken(Struct, frozen=True):
-    """What a contact's row says of consent: desired now, ever sent, and whether its opt-out must be forced."""
+    """What a contact's row says of consent: desired now, ever sent, and whether its opt-out must be forced. `is_there`
+    where the platform has the contact, or is to have it.
+    """
 
     opts_in: bool = False
     opts_out: bool = False
     was_opted_in: bool = False
     was_forced: bool = False
     must_force: bool = False
+    is_there: bool = False
 
 
 UNSPOKEN = Spoken()
@@ -49,6 +53,8 @@ class Contact(Struct, frozen=True):
     settled_at: datetime | None
     opted_in_at: datetime | None
     opted_out_at: datetime | None
+    is_asking: bool
+    """Whether it only asks by text message."""
 
     @property
     def is_moving(self) -> bool:
@@ -61,13 +67,16 @@ def lock_contacts(tx: Tx, connection: str, ids: Sequence[str]) -> dict[str, Spok
     The mapping of consent depends on it, and a push claimed meanwhile would change it.
     """
     rows = tx.fetch_all(
-        """SELECT id, opts_in, opts_out, was_opted_in, was_forced, must_force OR (opts_out AND forces) AS must_force
+        """SELECT id, opts_in, opts_out, was_opted_in, was_forced, must_force OR (opts_out AND forces) AS must_force,
+                  sent IS NOT NULL OR state <> 'excluded' AS is_there
            FROM outbox
-           WHERE connection = %s AND kind = 'contact' AND id = ANY(%s) ORDER BY id FOR UPDATE""",
-        (connection, list(ids)),
+           WHERE connection = %s AND kind = ANY(%s) AND id = ANY(%s) ORDER BY kind, id FOR UPDATE""",
+        (connection, list(PERMITTING), list(ids)),
     )
     return {
-        row["id"]: Spoken(row["opts_in"], row["opts_out"], row["was_opted_in"], row["was_forced"], row["must_force"])
+        row["id"]: Spoken(
+            row["opts_in"], row["opts_out"], row["was_opted_in"], row["was_forced"], row["must_force"], row["is_there"]
+        )
         for row in rows
     }
 
@@ -81,13 +90,14 @@ def remember_behind(tx: Tx, connection: str, contacts: Mapping[str, Behind]) -> 
                SELECT o.id, b.address, b.sms_address, b.n_outs FROM outbox o
                JOIN unnest(%(ids)s::text[], %(addresses)s::bytea[], %(sms)s::bytea[], %(n_outs)s::integer[])
                  AS b (id, address, sms_address, n_outs) ON o.id = b.id
-               WHERE o.connection = %(connection)s AND o.kind = 'contact'
+               WHERE o.connection = %(connection)s AND o.kind = ANY(%(kinds)s)
                  AND (o.address, o.sms_address, o.n_outs) IS DISTINCT FROM (b.address, b.sms_address, b.n_outs)
-               ORDER BY o.id FOR UPDATE OF o)
+               ORDER BY o.kind, o.id FOR UPDATE OF o)
            UPDATE outbox o SET address = b.address, sms_address = b.sms_address, n_outs = b.n_outs
-           FROM behind b WHERE o.connection = %(connection)s AND o.kind = 'contact' AND o.id = b.id""",
+           FROM behind b WHERE o.connection = %(connection)s AND o.kind = ANY(%(kinds)s) AND o.id = b.id""",
         {
             "connection": connection,
+            "kinds": list(PERMITTING),
             "ids": list(contacts),
             "addresses": [one.address for one in contacts.values()],
             "sms": [one.sms_address for one in contacts.values()],
@@ -96,14 +106,14 @@ def remember_behind(tx: Tx, connection: str, contacts: Mapping[str, Behind]) -> 
     )
 
 
-def contacts(tx: Tx, connection: str, ids: Sequence[str]) -> dict[str, Contact]:
+def contacts(tx: Tx, connection: str, ids: Sequence[str], kind: Kind = Kind.CONTACT) -> dict[str, Contact]:
     """These contacts, as far as there are rows of them that are sent."""
     rows = tx.fetch_as(
         Contact,
         """SELECT id, store, state, lane, opts_in, opts_out, was_opted_in, was_forced, must_force, settled_at,
-                  opted_in_at, opted_out_at
-           FROM outbox WHERE connection = %s AND kind = 'contact' AND id = ANY(%s) AND state <> 'excluded'""",
-        (connection, list(ids)),
+                  opted_in_at, opted_out_at, kind = 'sms' AND sms_address IS NOT NULL AND NOT opts_in AS is_asking
+           FROM outbox WHERE connection = %s AND kind = %s AND id = ANY(%s) AND state <> 'excluded'""",
+        (connection, kind, list(ids)),
     )
     return {row.id: row for row in rows}
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from isthmus.db.pool import Tx
+from isthmus.model.write import PERMITTING
 
 
 class Words(Struct, frozen=True):
@@ -49,7 +50,8 @@ def deleted_there(tx: Tx, connection: str, ids: Sequence[str], now: datetime) ->
                settled = NULL
            WHERE (connection, kind, id) IN (
                SELECT connection, kind, id FROM outbox
-               WHERE connection = %(connection)s AND kind = 'contact' AND id = ANY(%(ids)s)
-                 AND state IN ('applied', 'accepted', 'due', 'leased') AND body IS NOT NULL ORDER BY id FOR UPDATE)""",
-        {"connection": connection, "ids": list(ids), "now": now},
+               WHERE connection = %(connection)s AND kind = ANY(%(kinds)s) AND id = ANY(%(ids)s)
+                 AND state IN ('applied', 'accepted', 'due', 'leased') AND body IS NOT NULL ORDER BY kind, id FOR UPDATE
+           )""",
+        {"connection": connection, "kinds": list(PERMITTING), "ids": list(ids), "now": now},
     )

@@ -1,0 +1,169 @@
+"""What customers' contacts are to say, from everything that a unit of work knows of them."""
+
+from collections.abc import Mapping, Set
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from isthmus.consent import word
+from isthmus.flows.change import Change
+from isthmus.flows.consent.standing import Standings
+from isthmus.flows.holding import Helds
+from isthmus.flows.road import Road, Shop
+from isthmus.identity.conflict import Held as Elsewhere
+from isthmus.identity.match import Account, People
+from isthmus.kit.email import normalise
+from isthmus.mapping import contact, texting
+from isthmus.model.consent import OUT, Channel
+from isthmus.model.customer import Customer
+from isthmus.model.held import UNHELD
+from isthmus.model.hold import Hold
+from isthmus.model.lane import Lane
+from isthmus.model.worth import NOTHING, Worth
+from isthmus.model.write import Kind, Write
+from isthmus.outbox.spoken.sql import NOBODY, UNSPOKEN, Behind, Spoken
+
+
+class Known(Struct, frozen=True):
+    """What contacts are mapped from, beside the customers themselves."""
+
+    was: People
+    who: People
+    standings: Standings
+    spoken: Mapping[str, Spoken]
+    worths: Mapping[Account, Worth]
+    has_importer: bool
+    holds: Mapping[Account, Hold | None]
+    moved: Set[Account]
+    """Whose hold has just changed."""
+    elsewhere: Mapping[Account, tuple[Elsewhere, ...]]
+    """The identifiers that are somebody else's on the platform."""
+    helds: Helds
+    merged: Set[str]
+    """Contacts of customers who are gone, that the platform has in one profile with somebody who is not."""
+
+
+def account_of(change: Change) -> Account:
+    return change.key[1], int(change.key[2])
+
+
+def contact_id(road: Road, change: Change) -> str:
+    return f"{road.shops[change.key[1]].rules.namespace}{change.key[2]}"
+
+
+def ids(road: Road, change: Change) -> tuple[str, str]:
+    """The ids of both contacts that a customer may have."""
+    return contact_id(road, change), texting.texting_id(int(change.key[2]), road.shops[change.key[1]].rules)
+
+
+def contacts(shop: Shop, change: Change, known: Known) -> list[Write]:
+    """The contact of a customer, and the second one that an account with double opt-in by text message asks for; none
+    before the first reading, since consent is unknown until then."""
+    customer = change.last
+    if not isinstance(customer, Customer) or not customer.is_read:
+        return []
+    second = _gone_second(shop, change, customer, known) if change.is_gone else _second(shop, change, customer, known)
+    first = _gone(shop, change, customer, known) if change.is_gone else _contact(shop, change, customer, known)
+    return [first] if second is None else [first, second]
+
+
+def behind(change: Change, write: Write, standings: Standings) -> Behind:
+    """The addresses behind a contact, and the opt-outs of those that its body knows of."""
+    customer = change.last
+    if not isinstance(customer, Customer) or write.body is None:
+        return NOBODY
+    store, address, phone = change.key[1], normalise(customer.email), customer.phone
+    n_outs = standings.of(Channel.EMAIL, address, store).n_outs if write.opts_in and write.kind is Kind.CONTACT else 0
+    if write.opts_in_sms:
+        n_outs += standings.of(Channel.SMS, phone, store).n_outs
+    return Behind(
+        standings.name(Channel.EMAIL, address)[1] if address and write.kind is Kind.CONTACT else None,
+        standings.name(Channel.SMS, phone)[1] if phone and write.opts_in_sms else None,
+        n_outs,
+    )
+
+
+def _contact(shop: Shop, change: Change, customer: Customer, known: Known) -> Write:
+    key, own, before = account_of(change), f"{shop.rules.namespace}{customer.id}", change.before
+    spoken = known.spoken.get(own, UNSPOKEN)
+    person = known.who.by_customer.get(key, own)
+    held = known.helds.get((Kind.CONTACT, own), UNHELD)
+    worth, on_hold = known.worths.get(key, NOTHING), known.holds.get(key)
+    # An importer beside us would take an opt-out back that is not forced; one that went out unforced was looked at.
+    must_force = spoken.must_force or (known.has_importer and not spoken.opts_out)
+    elsewhere = _elsewhere(key, known)
+
+    def mapped(customer: Customer, person: str, lane: Lane) -> Write:
+        email = known.standings.of(Channel.EMAIL, normalise(customer.email), shop.name)
+        sms = known.standings.of(Channel.SMS, customer.phone, shop.name)
+        return contact.contact(
+            customer, person, shop.rules, lane, worth=worth, hold=on_hold,
+            email_consent=word.said(customer.email_consent, email), sms_consent=word.said(customer.sms_consent, sms),
+            was_opted_in=spoken.was_opted_in, must_force=must_force, was_forced=spoken.was_forced,
+            elsewhere=elsewhere, held=held,
+        )  # fmt: skip
+
+    if key in known.moved and change.lane is not Lane.BACKFILL:
+        return mapped(customer, person, Lane.REALTIME)
+    write = mapped(customer, person, _lane(change, customer))
+    if write.opts_out and spoken.opts_in:
+        return replace(write, lane=Lane.REALTIME)  # whatever brought it
+    if write.lane is Lane.REALTIME and not change.is_remap and isinstance(before, Customer) and before.is_read:
+        # Every order comes with an update of its customer: metrics alone are in no hurry.
+        former = mapped(before, known.was.by_customer.get(key, own), Lane.ENRICHMENT)
+        if former.body == write.body:
+            return former
+    return write
+
+
+def _gone(shop: Shop, change: Change, customer: Customer, known: Known) -> Write:
+    own = f"{shop.rules.namespace}{customer.id}"
+    spoken = known.spoken.get(own, UNSPOKEN)
+    # Under its own id: it must not speak for the person whom it was merged with.
+    return contact.retired(
+        customer, own, shop.rules, change.lane, was_opted_in=spoken.was_opted_in,
+        has_heir=_has_heir(own, customer, known), was_forced=spoken.was_forced,
+        held=known.helds.get((Kind.CONTACT, own), UNHELD),
+    )  # fmt: skip
+
+
+def _second(shop: Shop, change: Change, customer: Customer, known: Known) -> Write | None:
+    sms = known.standings.of(Channel.SMS, customer.phone, shop.name)
+    spoken = known.spoken.get(texting.texting_id(customer.id, shop.rules), UNSPOKEN)
+    return texting.texting(
+        customer, shop.rules, _lane(change, customer), consent=word.said(customer.sms_consent, sms),
+        is_there=spoken.is_there, elsewhere=_elsewhere(account_of(change), known),
+    )  # fmt: skip
+
+
+def _gone_second(shop: Shop, change: Change, customer: Customer, known: Known) -> Write | None:
+    if not known.spoken.get(texting.texting_id(customer.id, shop.rules), UNSPOKEN).is_there:
+        return None
+    has_heir = _has_heir(f"{shop.rules.namespace}{customer.id}", customer, known)
+    return texting.retired(customer, shop.rules, change.lane, has_heir=has_heir)
+
+
+def _has_heir(own: str, customer: Customer, known: Known) -> bool:
+    """Whether somebody else has the address of a customer who is gone, whom an opt-in that ends must not silence."""
+    if (email := normalise(customer.email)) and known.who.by_email.get(email):
+        return True
+    said = customer.email_consent
+    # Over there one profile with somebody who is still here.
+    return own in known.merged and not (said is not None and said.state in OUT)
+
+
+def _elsewhere(key: Account, known: Known) -> frozenset[str]:
+    return frozenset(one.field for one in known.elsewhere.get(key, ()))
+
+
+def _lane(change: Change, customer: Customer) -> Lane:
+    """Opt-outs, new people and changed addresses are in a hurry, whatever brought them, unless they are history."""
+    before = change.before
+    if change.lane is Lane.REALTIME or not isinstance(before, Customer) or not before.is_read:
+        return change.lane
+    opts_out = any(
+        now is not None and now.state in OUT and (was is None or was.state not in OUT)
+        for was, now in ((before.email_consent, customer.email_consent), (before.sms_consent, customer.sms_consent))
+    )
+    moved = (normalise(before.email), before.phone) != (normalise(customer.email), customer.phone)
+    return Lane.REALTIME if opts_out or moved else change.lane

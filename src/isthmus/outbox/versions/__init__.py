@@ -1,0 +1,1 @@
+"""How the rows of the outbox stand, for whoever compares."""

@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import os
 import shutil
+import signal
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -31,6 +32,9 @@ settings.load_profile("long" if LONG else "quick")
 
 def pytest_configure(config: pytest.Config) -> None:
     """The first process of a run chooses the folder of its database server; xdist's workers inherit the choice."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell's background jobs are born deaf to Ctrl-C, and so would be everything that a test starts.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(config, "workerinput"):
         os.environ[RUN_DIR] = tempfile.mkdtemp(prefix="isthmus-test-", dir=_quick_folder())
         # Root's server runs as another user, who must get in; the data below are that user's alone.

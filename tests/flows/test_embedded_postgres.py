@@ -24,10 +24,9 @@ from isthmus.db.pool import Database
 
 # Another process that uses the server until it reads a line or is killed.
 USER = """
-    import signal, sys
+    import sys
     from pathlib import Path
     from isthmus.db.embedded import Embedded
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are born deaf to it
     server = Embedded(Path(sys.argv[1]))
     print(server.start(), flush=True)
     sys.stdin.readline()

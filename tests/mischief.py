@@ -4,6 +4,7 @@ Every deed leaves the world as if somebody had been careless or a delivery been 
 world's own state and never from what isthmus makes of it.
 """
 
+import contextlib
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from random import Random
@@ -44,6 +45,8 @@ class Mischief(Play):
         super().__init__(db, seed=seed, sizes=Sizes(customers=60, orders=80, products=14))
         self.chance = Random(seed)
         self.labels: dict[tuple[str, str], Label] = {}
+        self.owners: set[tuple[str, int | None]] = set()
+        """Store and customer of orders that something was done to: what mends those sends their contacts again."""
         self.pass_time(600)
 
     # Labels ------------------------------------------------------------------
@@ -51,12 +54,16 @@ class Mischief(Play):
     def untold(self, sort: str, store: Store, deed: Callable[[datetime], list[Event]]) -> None:
         """Something happens in a store and no delivery of it ever leaves; every record that it touched is labelled."""
         before = self._versions(store)
+        owners = {number: one.customer_id for number, one in store.orders.items()}
         with self.world.lock:
             deed(self.now)
         after = self._versions(store)
+        owners |= {number: one.customer_id for number, one in store.orders.items()}
         for key in before.keys() | after.keys():
             if before.get(key) != after.get(key):
                 kind, number = key
+                if kind == "orders":
+                    self.owners.add((store.shop.namespace, owners[number]))
                 self.label(sort, KINDS[kind], f"{store.shop.namespace}{number}", "integration")
         self.pass_time(1)
 
@@ -81,6 +88,19 @@ class Mischief(Play):
             and (one.customer_id is None or self._free("customers", one.customer_id, store))
         ]  # fmt: skip
         return self.chance.choice(found)
+
+    def an_order_somewhere(self, fits: Callable[[Order], bool]) -> tuple[Store, Order]:
+        """The same of any store that has one."""
+        stores = list(self.world.stores.values())
+        self.chance.shuffle(stores)
+        for store in stores:
+            with contextlib.suppress(IndexError):
+                return store, self.an_order(store, fits)
+        raise AssertionError("no order fits")
+
+    def somebody_calm(self, store: Store, fits: Callable[[Customer], bool]) -> Customer:
+        """Somebody with no order that something was done to, so that nothing sends their contact again."""
+        return self.somebody(store, lambda c: fits(c) and (store.shop.namespace, c.id) not in self.owners)
 
     def somebody(self, store: Store, fits: Callable[[Customer], bool] = lambda _: True) -> Customer:
         """A customer with an address that nothing was done to."""
@@ -114,14 +134,12 @@ class Mischief(Play):
         self.untold("order placed", store, deed)
 
     def order_refunded(self) -> None:
-        store = self.a_store()
-        order = self.an_order(store, lambda o: o.cancelled_at is None and refunding.refundable(o).shop > 1)
+        store, order = self.an_order_somewhere(lambda o: o.cancelled_at is None and refunding.refundable(o).shop > 1)
         self.untold("order refunded", store, lambda at: self._give_back(store, order, at))
 
     def money_of_the_same_second(self) -> None:
         """A refund that leaves the version as it was."""
-        store = self.a_store()
-        order = self.an_order(store, lambda o: o.cancelled_at is None and refunding.refundable(o).shop > 1)
+        store, order = self.an_order_somewhere(lambda o: o.cancelled_at is None and refunding.refundable(o).shop > 1)
 
         def deed(at: datetime) -> list[Event]:
             version = order.updated_at
@@ -138,16 +156,13 @@ class Mischief(Play):
         return refunding.refund(self.world, store, order, refunding.Giving(goodwill=half), at)
 
     def order_cancelled(self) -> None:
-        store = self.a_store()
-        order = self.an_order(
-            store,
-            lambda o: o.cancelled_at is None and not any(line.fulfilled_quantity for line in o.lines) and not o.refunds,
+        store, order = self.an_order_somewhere(
+            lambda o: o.cancelled_at is None and not any(line.fulfilled_quantity for line in o.lines) and not o.refunds
         )
         self.untold("order cancelled", store, lambda at: refunding.cancel(self.world, store, order, "CUSTOMER", at))
 
     def order_sent(self) -> None:
-        store = self.a_store()
-        order = self.an_order(store, lambda o: o.cancelled_at is None and any(sending.everything(o).values()))
+        store, order = self.an_order_somewhere(lambda o: o.cancelled_at is None and any(sending.everything(o).values()))
         self.untold(
             "order sent", store, lambda at: sending.send(self.world, store, order, sending.everything(order), at)
         )
@@ -284,7 +299,7 @@ class Mischief(Play):
     def opted_in_dropped_there(self) -> None:
         """Whoever was opted in is not brought back as opted in by a machine."""
         store = self.a_store()
-        who = self.somebody(store, lambda c: c.email_consent.state == "SUBSCRIBED")
+        who = self.somebody_calm(store, lambda c: c.email_consent.state == "SUBSCRIBED")
         own = f"{store.shop.namespace}{who.id}"
         self._shelf("contact").drop(own)
         self.label("opted in, dropped there", "contact", own, "platform", is_repairable=False)
@@ -311,7 +326,7 @@ class Mischief(Play):
     def opted_out_there(self) -> None:
         """Somebody said no in the platform: nothing of ours may overrule that."""
         store = self.a_store()
-        who = self.somebody(store, lambda c: c.email_consent.state == "SUBSCRIBED")
+        who = self.somebody_calm(store, lambda c: c.email_consent.state == "SUBSCRIBED")
         own = f"{store.shop.namespace}{who.id}"
         self._alter("contact", own, {"marketing_optin": "EXPLICITLY_OPTEDOUT"})
         self.label("opted out there", "contact", own, "platform", is_repairable=False)

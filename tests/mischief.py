@@ -5,6 +5,7 @@ world's own state and never from what isthmus makes of it.
 """
 
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from random import Random
@@ -98,9 +99,14 @@ class Mischief(Play):
                 return store, self.an_order(store, fits)
         raise AssertionError("no order fits")
 
-    def somebody_calm(self, store: Store, fits: Callable[[Customer], bool]) -> Customer:
-        """Somebody with no order that something was done to, so that nothing sends their contact again."""
-        return self.somebody(store, lambda c: fits(c) and (store.shop.namespace, c.id) not in self.owners)
+    def a_subscriber(self, store: Store) -> Customer:
+        """Somebody who is opted in, for whom nobody else speaks, and whose contact nothing sends again."""
+        emails = Counter((c.email or "").lower() for one in self.world.stores.values() for c in one.customers.values())
+        return self.somebody(
+            store,
+            lambda c: c.email_consent.state == "SUBSCRIBED" and emails[(c.email or "").lower()] == 1
+            and (store.shop.namespace, c.id) not in self.owners,
+        )  # fmt: skip
 
     def somebody(self, store: Store, fits: Callable[[Customer], bool] = lambda _: True) -> Customer:
         """A customer with an address that nothing was done to."""
@@ -299,7 +305,7 @@ class Mischief(Play):
     def opted_in_dropped_there(self) -> None:
         """Whoever was opted in is not brought back as opted in by a machine."""
         store = self.a_store()
-        who = self.somebody_calm(store, lambda c: c.email_consent.state == "SUBSCRIBED")
+        who = self.a_subscriber(store)
         own = f"{store.shop.namespace}{who.id}"
         self._shelf("contact").drop(own)
         self.label("opted in, dropped there", "contact", own, "platform", is_repairable=False)
@@ -326,7 +332,7 @@ class Mischief(Play):
     def opted_out_there(self) -> None:
         """Somebody said no in the platform: nothing of ours may overrule that."""
         store = self.a_store()
-        who = self.somebody_calm(store, lambda c: c.email_consent.state == "SUBSCRIBED")
+        who = self.a_subscriber(store)
         own = f"{store.shop.namespace}{who.id}"
         self._alter("contact", own, {"marketing_optin": "EXPLICITLY_OPTEDOUT"})
         self.label("opted out there", "contact", own, "platform", is_repairable=False)

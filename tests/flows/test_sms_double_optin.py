@@ -11,6 +11,7 @@ from isthmus.flows.consent import audit
 from isthmus.flows.rehearse import rehearse
 from isthmus.flows.replay import Selection
 from isthmus.model.event import State
+from isthmus.ops.numbers import status
 from sims.shopify.deeds import people
 from sims.shopify.state import Customer, SmsConsent
 from talking import Both
@@ -90,6 +91,17 @@ def test_who_did_not_confirm_is_asked_once_and_counts_when_they_answer(play: Bot
     assert play.rows("SELECT code FROM cases WHERE state = 'open'") == []
     told = audit.audit(play.db, play.road, repair=False).differs
     assert [(one.channel, one.sort.value) for one in told] == [("sms", "under way")]
+
+
+def test_a_comparison_of_all_three_sides_finds_nothing_about_it(play: Both) -> None:
+    who = somebody(play)
+    says(play, who, "SUBSCRIBED")
+    play.pass_time(600)
+    run = play.reconcile()
+    assert play.findings(run.run) == []
+    assert may_text(play) is True
+    told = status(play.db, play.now, "acme").connections[0].accounting["customers"]
+    assert (told.known, told.applied) == (2, 2)
 
 
 def test_a_replay_names_the_texts_that_it_would_send(play: Both) -> None:

@@ -251,6 +251,11 @@ def claim(
     An opt-in stays where it is while anything restrains it; what was pushed since `unsettled` may still be on its way.
     Records of a refused batch travel apart from the others, in ever smaller company, until the bad one stands alone.
     """
+    # The index is in the order of the queue. A plan that sorts instead asks of every due row what restrains it, and one
+    # that was kept from when the queue was short does.
+    tx.execute(
+        "SELECT set_config('enable_sort', 'off', true), set_config('plan_cache_mode', 'force_custom_plan', true)"
+    )
     taken: list[Claimed] = []
     size = BATCH
     seats = [(Lane.REALTIME, riders)] if riders else []

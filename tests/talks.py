@@ -2,7 +2,7 @@
 
 import contextlib
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -70,19 +70,24 @@ class Eye(httpx2.BaseTransport):
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         if request.method == "POST":
             for record in msgspec.json.decode(request.read()):
-                if record["@type"] == "contact" and record.get("marketing_optin") == IN:
-                    self.n_opt_ins += 1
-                    if self._is_out(record["email"]):
-                        self.against.append((record["id"], record["email"]))
+                if record["@type"] == "contact":
+                    self.see(record)
         return self._inner.handle_request(request)
 
-    def _is_out(self, email: str) -> bool:
+    def see(self, record: Mapping[str, Any]) -> None:
+        """One contact that goes out."""
+        if record.get("marketing_optin") == IN:
+            self.n_opt_ins += 1
+            if self.is_out(Channel.EMAIL, record["email"]):
+                self.against.append((record["id"], record["email"]))
+
+    def is_out(self, channel: Channel, address: str) -> bool:
         """Whether the newest that is known of an address is an opt-out, told from the ledger's rows alone."""
         with self._db.transaction() as tx:
             rows = tx.fetch_all(
                 """SELECT state, coalesce(claimed_at, heard_at) AS since, claimed_at FROM consent_claim
-                   WHERE channel = 'email' AND address = %s""",
-                (ledger.address(HASH_KEY, Channel.EMAIL, email),),
+                   WHERE channel = %s AND address = %s""",
+                (channel.value, ledger.address(HASH_KEY, channel, address)),
             )
         outs = [row["since"] for row in rows if row["state"] in OUT]
         ins = [row["claimed_at"] for row in rows if row["state"] == "SUBSCRIBED" and row["claimed_at"] is not None]

@@ -1,58 +1,42 @@
 """People who say what they allow by text message, on either side, in accounts with and without double opt-in."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import httpx2
-import msgspec
 from msgspec.structs import replace
 
-from isthmus.consent import sql as ledger
 from isthmus.db.pool import Database
 from isthmus.mapping.texting import ASKED, CONFIRMED
 from isthmus.model.consent import OUT, Channel
 from isthmus.ometria.client import Ometria
-from scenes import HASH_KEY, InProcess
+from scenes import InProcess
 from sims.shopify import chance
 from sims.shopify.deeds import people
 from sims.shopify.state import Customer, SmsConsent
-from talks import ADDRESSES, Talk
+from talks import ADDRESSES, Eye, Talk
 
 PHONES = dict(zip(ADDRESSES, ("+447911123456", "+447911123457", "+447911123458"), strict=True))
 NEVER = datetime.min.replace(tzinfo=UTC)
 LEVELS = ("SINGLE_OPT_IN", "CONFIRMED_OPT_IN")
 
 
-class Eye(httpx2.BaseTransport):
-    """Looks at every push as it goes out, and at what the ledger knows at that moment."""
+class TextEye(Eye):
+    """Looks at what goes out about text messages."""
 
     def __init__(self, db: Database, inner: httpx2.BaseTransport, *, is_double: bool) -> None:
-        self._db, self._inner, self._is_double = db, inner, is_double
-        self.against: list[str] = []
+        super().__init__(db, inner)
+        self._is_double = is_double
         self.useless: list[str] = []
 
-    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        if request.method == "POST":
-            for record in msgspec.json.decode(request.read()):
-                said = ((record.get("channels") or {}).get("sms") or {}).get("allow_marketing")
-                if record["@type"] == "contact" and said:
-                    if self._is_out(record["phone_number"]):
-                        self.against.append(record["id"])
-                    if self._is_double and record["@collection"] not in (ASKED, CONFIRMED):
-                        self.useless.append(record["id"])
-        return self._inner.handle_request(request)
-
-    def _is_out(self, phone: str) -> bool:
-        """Whether the newest that is known of a number is an opt-out, told from the ledger's rows alone."""
-        with self._db.transaction() as tx:
-            rows = tx.fetch_all(
-                """SELECT state, coalesce(claimed_at, heard_at) AS since, claimed_at FROM consent_claim
-                   WHERE channel = 'sms' AND address = %s""",
-                (ledger.address(HASH_KEY, Channel.SMS, phone),),
-            )
-        outs = [row["since"] for row in rows if row["state"] in OUT]
-        ins = [row["claimed_at"] for row in rows if row["state"] == "SUBSCRIBED" and row["claimed_at"] is not None]
-        return bool(outs) and (not ins or max(ins) <= max(outs))
+    def see(self, record: Mapping[str, Any]) -> None:
+        if ((record.get("channels") or {}).get("sms") or {}).get("allow_marketing"):
+            self.n_opt_ins += 1
+            if self.is_out(Channel.SMS, record["phone_number"]):
+                self.against.append((record["id"], record["phone_number"]))
+            if self._is_double and record["@collection"] not in (ASKED, CONFIRMED):
+                self.useless.append(record["id"])
 
 
 class Texts(Talk):
@@ -62,7 +46,7 @@ class Texts(Talk):
         super().__init__(db, seed)
         self.is_double = is_double
         self.sims.ometria.turn({"sms_double_optin": is_double})
-        self.watch = Eye(db, InProcess(self.sims.ometria.handle), is_double=is_double)
+        self.watch = TextEye(db, InProcess(self.sims.ometria.handle), is_double=is_double)
         shops = {
             name: replace(shop, rules=replace(shop.rules, sms_double_optin=is_double))
             for name, shop in self.road.shops.items()

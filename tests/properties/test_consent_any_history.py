@@ -5,31 +5,20 @@ The quick histories are the same in every run, so that a failure means a change;
 """
 
 import contextlib
-from collections.abc import Callable
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import initialize, rule, run_state_machine_as_test
 
-from isthmus.db.pool import Database
 from isthmus.model.failure import Failure
 from lengths import histories
-from talks import ADDRESSES, TROUBLE, WAYS, Talk
+from talking_machine import PEOPLE, AnyTalking, Opened
+from talks import TROUBLE, WAYS, Talk
 
-Opened = Callable[[], contextlib.AbstractContextManager[Database]]
-
-PEOPLE = st.sampled_from(ADDRESSES)
 SHOPS = st.sampled_from(("uk", "int"))
-STEPS = ("deliveries", "process", "push", "settle", "listen", "attend", "write", "work", "work")
 
 
-class AnyTalk(RuleBasedStateMachine):
-    """Every rule is something that may happen at any time; the order of the rules is the history."""
-
-    def __init__(self, opened: Opened) -> None:
-        super().__init__()
-        self._open = contextlib.ExitStack()
-        self._db = self._open.enter_context(opened())
-        self.talk: Talk
+class AnyTalk(AnyTalking):
+    talk: Talk
 
     @initialize(
         seed=st.integers(0, 2**16), lag=st.sampled_from((0.0, 0.0, 20.0)), tie=st.sampled_from(("latest", "optout"))
@@ -61,14 +50,6 @@ class AnyTalk(RuleBasedStateMachine):
     def somebody_changes_address(self, email: str, shop: str, to: str) -> None:
         self.talk.changes_address(email, shop, to)
 
-    @rule(what=st.sampled_from(STEPS))
-    def some_work_is_done(self, what: str) -> None:
-        self.talk.step(what)
-
-    @rule(seconds=st.sampled_from((1, 3, 15, 70)))
-    def time_passes(self, seconds: float) -> None:
-        self.talk.pass_time(seconds)
-
     @rule(holding=st.sampled_from(("events", "pushes", "writes")))
     def a_worker_dies(self, holding: str) -> None:
         self.talk.dies(holding)
@@ -89,18 +70,6 @@ class AnyTalk(RuleBasedStateMachine):
     @rule()
     def all_trouble_is_over(self) -> None:
         self.talk.calm()
-
-    @invariant()
-    def nobody_is_opted_in_against_their_word(self) -> None:
-        if hasattr(self, "talk"):
-            self.talk.check()
-
-    def teardown(self) -> None:
-        try:
-            if hasattr(self, "talk"):
-                self.talk.end()
-        finally:
-            self._open.close()
 
 
 def test_whatever_is_said_both_sides_end_equal_or_a_case_says_why(fresh_database: Opened) -> None:

@@ -2,32 +2,21 @@
 their newest known word, none goes where it counts for nothing, and nobody is texted whom the shops may not text."""
 
 import contextlib
-from collections.abc import Callable
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import initialize, rule, run_state_machine_as_test
 
-from isthmus.db.pool import Database
 from isthmus.model.failure import Failure
 from lengths import histories
+from talking_machine import PEOPLE, AnyTalking, Opened
 from talks import ADDRESSES, TROUBLE
 from texts import LEVELS, Texts
 
-Opened = Callable[[], contextlib.AbstractContextManager[Database]]
-
-PEOPLE = st.sampled_from(ADDRESSES)
 SHOPS = st.sampled_from(("uk", "uk", "int"))
-STEPS = ("deliveries", "process", "push", "settle", "listen", "attend", "write", "work", "work")
 
 
-class AnyTexts(RuleBasedStateMachine):
-    """Every rule is something that may happen at any time; the order of the rules is the history."""
-
-    def __init__(self, opened: Opened) -> None:
-        super().__init__()
-        self._open = contextlib.ExitStack()
-        self._db = self._open.enter_context(opened())
-        self.talk: Texts
+class AnyTexts(AnyTalking):
+    talk: Texts
 
     @initialize(seed=st.integers(0, 2**16), is_double=st.booleans())
     def begin(self, seed: int, *, is_double: bool) -> None:
@@ -63,14 +52,6 @@ class AnyTexts(RuleBasedStateMachine):
             case _:
                 self.talk.texts(email, shop, "SUBSCRIBED", LEVELS[word == "confirmed"])
 
-    @rule(what=st.sampled_from(STEPS))
-    def some_work_is_done(self, what: str) -> None:
-        self.talk.step(what)
-
-    @rule(seconds=st.sampled_from((1, 3, 15, 70)))
-    def time_passes(self, seconds: float) -> None:
-        self.talk.pass_time(seconds)
-
     @rule(what=st.sampled_from((*sorted(TROUBLE), "calm", "calm", "calm", "load", "events", "pushes", "writes")))
     def something_goes_wrong_or_well_again(self, what: str) -> None:
         match what:
@@ -83,18 +64,6 @@ class AnyTexts(RuleBasedStateMachine):
                 self.talk.dies(what)
             case _:
                 self.talk.sims.faults.set(TROUBLE[what])
-
-    @invariant()
-    def no_opt_in_goes_out_against_anybodys_word(self) -> None:
-        if hasattr(self, "talk"):
-            self.talk.check()
-
-    def teardown(self) -> None:
-        try:
-            if hasattr(self, "talk"):
-                self.talk.end()
-        finally:
-            self._open.close()
 
 
 def test_whatever_is_said_about_text_messages_nobody_is_texted_who_said_no(fresh_database: Opened) -> None:

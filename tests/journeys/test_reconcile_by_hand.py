@@ -14,7 +14,7 @@ def loaded() -> Iterator[Machine]:
         made.write_settings(processes=1)
         made.write_connection(mode="live", subscriptions="api")
         with (made.home / f"{NAME}.toml").open("a") as file:
-            file.write('\n[reconcile]\ngrace = "1s"\nlight_every = "1m"\n')
+            file.write('\n[reconcile]\ngrace_period = "1s"\nlight_every = "1m"\n')
         made.start("serve")
         until(made.is_ready, 20)
         assert made.run("connect", f"{NAME}.toml").returncode == 0

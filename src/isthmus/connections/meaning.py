@@ -76,7 +76,10 @@ class Reconcile(Section):
     full_at: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = Field(
         default="02:40", description="when everything is compared, every night (UTC)"
     )
-    grace: Pause = Field(default=parse("2m"), description="how old a difference must be before it is drift")
+    grace_period: Pause = Field(
+        default=parse("2m"),
+        description="how old a difference must be before it is drift; what is younger is looked at again after it",
+    )
     audit_every: Annotated[Duration, at_least("1h")] = Field(
         default=parse("30d"), description="how often the whole of `isthmus audit` is gone through, for the checklist"
     )

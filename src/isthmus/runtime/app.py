@@ -191,7 +191,7 @@ class App:
                 consent_audit_every=config.consent.audit_every,
                 metafields_every=config.lanes.metafields_every,
                 checkout_quiet=config.lanes.checkout_quiet,
-                drift_grace=config.reconcile.grace,
+                drift_grace=config.reconcile.grace_period,
             ),
             policy=Policy(config.consent.authority, config.consent.scope, config.consent.merge),
         )

@@ -11,6 +11,7 @@ from sources import find
 
 from isthmus.kit import ids
 from isthmus.kit.clock import FrozenClock
+from isthmus.model.reading import ABSENT
 from isthmus.shopify.client import Credentials, Shopify
 from isthmus.shopify.reads import Reads
 
@@ -173,7 +174,7 @@ def test_whom_the_shop_answers_as_null_reads_as_gone_by_our_client() -> None:
         "https://acme-uk.myshopify.com", "2026-10", Credentials(access_token="shpat_x"),
         FrozenClock(datetime(2026, 11, 23, tzinfo=UTC)), transport=httpx2.MockTransport(respond),
     )  # fmt: skip
-    assert Reads(client).customers(asked) == dict.fromkeys(asked)
+    assert Reads(client).customers(asked) == dict.fromkeys(asked, ABSENT)
 
 
 def test_no_part_of_the_capture_is_left_out() -> None:

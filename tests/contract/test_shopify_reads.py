@@ -9,6 +9,7 @@ import pytest
 
 from isthmus.kit.money import ZERO
 from isthmus.model.failure import BlockedError, RejectedError, TransientError
+from isthmus.model.reading import ABSENT, Found
 from isthmus.shopify import access, documents
 from isthmus.shopify.reads import Listed, Page, Reads
 from isthmus.shopify.topics import SUBSCRIBED
@@ -77,7 +78,7 @@ def test_an_order_longer_than_its_page_is_read_whole(shops):
         back = copy.deepcopy(order.refunds[0].lines[0])
         back.id, back.line_id = 20_000 + n, line.id
         order.refunds[0].lines.append(back)
-    found = reads(shops).orders([order.id])[order.id]
+    found = reads(shops).orders([order.id])[order.id].record
     assert [line.id for line in found.lines] == [line.id for line in order.lines]
     assert [line.line_id for line in found.refunds[0].lines] == [line.line_id for line in order.refunds[0].lines]
 
@@ -90,7 +91,7 @@ def test_a_product_with_two_thousand_variants_is_read_whole(shops):
         variant.id, variant.position = 30_000 + n, 100 + n
         product.variants.append(variant)
         store.variants[variant.id] = variant
-    found = reads(shops).products([product.id])[product.id]
+    found = reads(shops).products([product.id])[product.id].record
     assert sorted(variant.id for variant in found.variants) == sorted(variant.id for variant in product.variants)
 
 
@@ -162,7 +163,7 @@ def test_the_order_of_a_return_is_found(shops):
     store = next(store for store in shops.stores if any(one.returns for one in store.orders.values()))
     order = next(one for one in store.orders.values() if one.returns)
     found = Reads(shops.client(store)).orders_of_returns([order.returns[0].id, 1])
-    assert found == {order.returns[0].id: order.id, 1: None}
+    assert found == {order.returns[0].id: Found(order.id), 1: ABSENT}
 
 
 def test_a_shop_that_throttles_is_waited_out(shops):
@@ -193,7 +194,7 @@ def test_a_revoked_token_is_replaced(shops):
     number = next(iter(shops.stores[0].orders))
     reader.orders([number])
     shops.app.revoke_tokens()
-    assert reader.orders([number])[number] is not None
+    assert isinstance(reader.orders([number])[number], Found)
 
 
 def test_an_old_version_falls_forward_and_is_told(shops):

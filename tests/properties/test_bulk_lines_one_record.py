@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from isthmus.model.order import Order
+from isthmus.model.reading import record_of
 from isthmus.shopify import bulk
 from isthmus.shopify.bulk import Bulk, Status
 from isthmus.shopify.parse import lines
@@ -46,11 +47,12 @@ def result(shops: Shops, store: Any, kind: str, keys: lines.Keys = NONE) -> list
 
 def read(shops: Shops, store: Any, kind: str, keys: lines.Keys = NONE) -> Mapping[int, Any]:
     reader = Reads(shops.client(store, patience=1e6), keys)
-    return {
+    found: Mapping[int, Any] = {
         "order": lambda: reader.orders(list(store.orders)),
         "customer": lambda: reader.customers(list(store.customers)),
         "product": lambda: reader.products(list(store.products)),
     }[kind]()
+    return {number: record_of(result) for number, result in found.items()}
 
 
 @pytest.mark.parametrize("kind", ["product", "customer", "order"])

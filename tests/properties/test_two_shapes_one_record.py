@@ -13,6 +13,7 @@ import pytest
 from isthmus.model.customer import Customer
 from isthmus.model.order import Order
 from isthmus.model.product import Product
+from isthmus.model.reading import ABSENT, Found, record_of
 from isthmus.records import remember
 from isthmus.shopify import parse
 from isthmus.shopify.parse import Hint, customer_webhook
@@ -52,7 +53,7 @@ def test_an_order_is_one_record(shops: Shops) -> None:
     for store in shops.stores:
         found = reads(shops, store).orders(list(store.orders))
         for one in store.orders.values():
-            read, body = found[one.id], told("order", rest_order.order(shops.world, store, one))
+            read, body = record_of(found[one.id]), told("order", rest_order.order(shops.world, store, one))
             assert isinstance(read, Order)
             if isinstance(body, Hint):
                 # Only money that moved in another currency than the shop's is beyond a body.
@@ -67,7 +68,7 @@ def test_an_order_is_one_record(shops: Shops) -> None:
 
 def test_every_penny_of_an_order_is_there(shops: Shops) -> None:
     for store in shops.stores:
-        for order in reads(shops, store).orders(list(store.orders)).values():
+        for order in map(record_of, reads(shops, store).orders(list(store.orders)).values()):
             assert isinstance(order, Order)
             kept = order.current_total.shop - order.outstanding
             world = store.orders[order.id]
@@ -83,7 +84,7 @@ def test_a_customer_is_one_record_as_far_as_a_body_can_tell(shops: Shops) -> Non
     for store in shops.stores:
         found = reads(shops, store).customers(list(store.customers))
         for one in store.customers.values():
-            read, body = found[one.id], told("customer", rest_people.customer(store, one))
+            read, body = record_of(found[one.id]), told("customer", rest_people.customer(store, one))
             assert isinstance(read, Customer)
             assert read.is_read
             assert read.tags is not None
@@ -96,7 +97,7 @@ def test_a_product_is_one_record(shops: Shops) -> None:
     for store in shops.stores:
         found = reads(shops, store).products(list(store.products))
         for one in store.products.values():
-            read, body = found[one.id], told("product", rest_product.product(store, one))
+            read, body = record_of(found[one.id]), told("product", rest_product.product(store, one))
             assert isinstance(read, Product)
             assert len(read.variants) == len(one.variants)
             if isinstance(body, Hint):
@@ -107,13 +108,13 @@ def test_a_product_is_one_record(shops: Shops) -> None:
     assert n_whole
 
 
-def test_what_is_gone_reads_as_none(shops: Shops) -> None:
+def test_what_is_gone_reads_as_absent(shops: Shops) -> None:
     for store in shops.stores:
         there = next(iter(store.customers))
         gone = list(store.gone_customers)
         found = reads(shops, store).customers([there, *gone, 1])
-        assert found[there] is not None
-        assert [found[number] for number in (*gone, 1)] == [None] * (len(gone) + 1)
+        assert isinstance(found[there], Found)
+        assert [found[number] for number in (*gone, 1)] == [ABSENT] * (len(gone) + 1)
 
 
 def test_custom_fields_stay_as_they_were_read_whatever_a_body_leaves_out(shops: Shops) -> None:
@@ -123,14 +124,14 @@ def test_custom_fields_stay_as_they_were_read_whatever_a_body_leaves_out(shops: 
         if not any(one.metafields for one in store.variants.values()):
             fields.seed(shops.world, store, 3)
         reader = Reads(shops.client(store, patience=1e6), keys)
-        for one in reader.products(list(store.products)).values():
+        for one in map(record_of, reader.products(list(store.products)).values()):
             assert isinstance(one, Product)
             assert len(one.metafields or ()) == 2
             assert all(len(variant.metafields or ()) == 2 for variant in one.variants)
             body = told("product", rest_product.product(store, store.products[one.id]))
             if isinstance(body, Product):
                 assert_alike(remember.product(body, one, keys), one)
-        for person in reader.customers(list(store.customers)).values():
+        for person in map(record_of, reader.customers(list(store.customers)).values()):
             assert isinstance(person, Customer)
             assert len(person.metafields or ()) == 2
             patch = told("customer", rest_people.customer(store, store.customers[person.id]))

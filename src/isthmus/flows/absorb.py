@@ -138,7 +138,7 @@ def _lock_records(tx: Tx, road: Road, words: Iterable[Told]) -> None:
 
 
 def _by_key(words: Iterable[Told]) -> dict[Key, list[Told]]:
-    """Words by record, oldest version first; a reading that found nothing, and what has no version, at the end."""
+    """Words by record, oldest version first; what is absent, and what has no version, at the end."""
     grouped: dict[Key, list[Told]] = {}
     for word in words:
         grouped.setdefault(word.key, []).append(word)
@@ -169,8 +169,8 @@ def _fold(road: Road, work: Work, key: Key, kept: Kept | None, said: list[Told],
             is_changed |= verdict is Verdict.NEWER
             taken += [word] if verdict is Verdict.NEWER else []
             _end(work, word, State.APPLIED if verdict is Verdict.NEWER else State.STALE, None, subject)
-        elif word.record is None:
-            # A reading that found nothing: the record is gone from the shop.
+        elif word.is_absent:
+            # The record is gone from the shop.
             if change.after is not None or known is None or not known.is_gone:
                 if isinstance(change.after, Customer):
                     work.heard += statements.gone(key[1], change.after, word.event.id or None)
@@ -218,7 +218,7 @@ def _merge(known: Canonical | None, word: Told, keys: Keys) -> tuple[Canonical, 
     """What the record is with this word, and what that states about consent: a shape that cannot tell a part leaves
     that part as it was."""
     record = word.record
-    assert record is not None  # noqa: S101 - the caller has sorted out readings that found nothing
+    assert record is not None  # noqa: S101 - the caller has sorted out what is absent
     if isinstance(record, Order):
         return remember.order(record, known if isinstance(known, Order) else None), []
     if isinstance(record, Checkout):

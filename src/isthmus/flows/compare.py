@@ -33,6 +33,7 @@ from isthmus.model.hold import Hold
 from isthmus.model.lane import Lane
 from isthmus.model.order import Order
 from isthmus.model.product import Product
+from isthmus.model.reading import record_of
 from isthmus.model.sale import Sale
 from isthmus.model.worth import NOTHING, Worth
 from isthmus.model.write import Kind, Write
@@ -152,7 +153,7 @@ def _all(shop: Shop, kind: str, read: Callable[[list[int]], Mapping[int, Any]]) 
         page = shop.reader.all_ids(kind, cursor)
         numbers = [one.id for one in page.listed]
         for first in range(0, len(numbers), READ_AT_ONCE):
-            yield from (record for record in read(numbers[first : first + READ_AT_ONCE]).values() if record is not None)
+            yield from filter(None, map(record_of, read(numbers[first : first + READ_AT_ONCE]).values()))
         if page.cursor is None:
             return
         cursor = page.cursor

@@ -9,17 +9,19 @@ from isthmus.mapping.rules import Rules
 from isthmus.model.customer import Customer
 from isthmus.model.metafield import Metafield
 from isthmus.model.product import Product
+from isthmus.model.reading import Absent, CannotSee, ReadResult, record_of
 from isthmus.records import remember
 from isthmus.records.sql import Canonical, Key
 
 KINDS = {"customer": ("customer",), "product": ("product", "variant")}
 """Kinds of records that have custom fields, and whose come with them."""
 
-Told = Mapping[int, tuple[Metafield, ...] | None]
+Told = Mapping[int, ReadResult[tuple[Metafield, ...]]]
 
 
 def read(reader: Reader, kind: str, known: Mapping[Key, Canonical], rules: Rules) -> dict[Key, Canonical | None]:
-    """These records of one kind, but for their custom fields as we have them; None for one that is gone."""
+    """These records of one kind, but for their custom fields as we have them; None for one that is absent. One that
+    cannot be seen stays as it is."""
     own: Told = {}
     theirs: Told = {}
     if kind in rules.keys:
@@ -33,13 +35,17 @@ def read(reader: Reader, kind: str, known: Mapping[Key, Canonical], rules: Rules
 def _with(record: Canonical, own: Told, theirs: Told, keys: Mapping[str, Sequence[str]]) -> Canonical | None:
     """A record as `records.remember` would have it after a reading; None where the reading found nothing."""
     match record:
-        case Customer() | Product() if record.id in own and own[record.id] is None:
+        case Customer() | Product() if isinstance(own.get(record.id), Absent):
             return None
+        case Customer() | Product() if isinstance(own.get(record.id), CannotSee):
+            return record
         case Customer():
-            told = msgspec.structs.replace(record, metafields=own.get(record.id))
+            told = msgspec.structs.replace(record, metafields=record_of(own.get(record.id)))
             return remember.customer(told, record, keys)
         case Product():
-            variants = tuple(msgspec.structs.replace(one, metafields=theirs.get(one.id)) for one in record.variants)
-            page = msgspec.structs.replace(record, metafields=own.get(record.id), variants=variants)
+            variants = tuple(
+                msgspec.structs.replace(one, metafields=record_of(theirs.get(one.id))) for one in record.variants
+            )
+            page = msgspec.structs.replace(record, metafields=record_of(own.get(record.id)), variants=variants)
             return remember.product(page, record, keys)
     return record

@@ -11,17 +11,18 @@ from isthmus.cases import sql as cases
 from isthmus.cases.sql import Touch
 from isthmus.cases.triage import Act, judge
 from isthmus.db.pool import Database, Tx, is_away, is_passing
-from isthmus.flows import absorb, revalue, told, trouble
+from isthmus.flows import absorb, revalue, sight, told, trouble
 from isthmus.flows.consent import theirs
 from isthmus.flows.consent.theirs import Said
 from isthmus.flows.merges.told import follow
 from isthmus.flows.road import Reader, Road
-from isthmus.flows.told import Reading, Told
+from isthmus.flows.told import Reading
 from isthmus.inbox import sql as inbox
 from isthmus.kit.ids import claim_id, gid
 from isthmus.model.event import Event, Outcome, State
 from isthmus.model.failure import Failure, RejectedError
 from isthmus.model.lane import Lane
+from isthmus.model.reading import CannotSee, Found, ReadResult
 from isthmus.ometria.hook import Call
 from isthmus.records import sql as records
 from isthmus.records.sql import Canonical, Key
@@ -103,13 +104,11 @@ def _work(db: Database, road: Road, claim: UUID, events: Sequence[Event]) -> Pro
     found, failed = read(road, readings)
     heard.failures += failed
     failing = {event.id for event, _ in heard.failures}
+    seen = sight.look(db, road, readings, found, asked_at)
+    heard.outcomes += seen.outcomes
     unread = {r.event.id for r in readings if r.key not in found} - failing
     words = [word for word in heard.told if word.event.id not in failing]
-    words += [
-        Told(r.event, r.key, found[r.key], is_reading=True, said_at=asked_at)
-        for r in readings
-        if r.key in found and r.event.id not in failing | unread
-    ]
+    words += [word for word in seen.told if word.event.id not in failing | unread]
 
     now = road.clock.now()
     with db.transaction() as tx:
@@ -161,17 +160,21 @@ def _of_returns(road: Road, readings: Sequence[Reading]) -> tuple[list[Reading],
             failed += [(r.event, failure) for r in mine]
         else:
             for r in mine:
-                number = orders.get(int(r.key[2]))
-                if number is None:
-                    failed.append((r.event, RejectedError("storefront.unreadable_record", "the return is gone")))
+                result = orders[int(r.key[2])]
+                if isinstance(result, Found):
+                    plain.append(Reading(r.event, ("order", store, str(result.record))))
                 else:
-                    plain.append(Reading(r.event, ("order", store, str(number))))
+                    error = result.failure if isinstance(result, CannotSee) else None
+                    gone = RejectedError("storefront.unreadable_record", "the return is gone")
+                    failed.append((r.event, error or gone))
     return plain, failed
 
 
-def read(road: Road, readings: Sequence[Reading]) -> tuple[dict[Key, Canonical | None], list[tuple[Event, Failure]]]:
+def read(
+    road: Road, readings: Sequence[Reading]
+) -> tuple[dict[Key, ReadResult[Canonical]], list[tuple[Event, Failure]]]:
     """Read records many at a time, outside any transaction; what failed, by event."""
-    found: dict[Key, Canonical | None] = {}
+    found: dict[Key, ReadResult[Canonical]] = {}
     failed: list[tuple[Event, Failure]] = []
     until = road.clock.now() + READ_FOR
     for (store, kind), numbers in told.by_store(readings).items():
@@ -181,6 +184,7 @@ def read(road: Road, readings: Sequence[Reading]) -> tuple[dict[Key, Canonical |
                 break  # the rest is given back, and is read by whoever claims it next
             some = numbers[first : first + at_once]
             got, bad = _ask(road.shops[store].reader, kind, some)
+            got, bad = _apart(got, bad)
             found |= {(kind, store, str(number)): record for number, record in got.items()}
             failed += [(r.event, bad[int(r.key[2])]) for r in readings if r.key in {(kind, store, str(n)) for n in bad}]
             if any(not isinstance(failure, RejectedError) for failure in bad.values()):
@@ -190,7 +194,7 @@ def read(road: Road, readings: Sequence[Reading]) -> tuple[dict[Key, Canonical |
 
 def _ask(
     reader: Reader, kind: str, numbers: Sequence[int]
-) -> tuple[Mapping[int, Canonical | None], dict[int, Failure]]:
+) -> tuple[Mapping[int, ReadResult[Canonical]], dict[int, Failure]]:
     """Read some records; one that cannot be read is found by reading each alone, so that the others go through."""
     ask = {"order": reader.orders, "customer": reader.customers}.get(kind, reader.products)
     try:
@@ -200,13 +204,25 @@ def _ask(
             return {}, {numbers[0]: failure}
     except Failure as failure:
         return {}, dict.fromkeys(numbers, failure)
-    found: dict[int, Canonical | None] = {}
+    found: dict[int, ReadResult[Canonical]] = {}
     bad: dict[int, Failure] = {}
     for number in numbers:
         got, failed = _ask(reader, kind, [number])
         found |= got
         bad |= failed
     return found, bad
+
+
+def _apart(
+    got: Mapping[int, ReadResult[Canonical]], bad: Mapping[int, Failure]
+) -> tuple[dict[int, ReadResult[Canonical]], dict[int, Failure]]:
+    """What was answered, and what failed: a record with an error at its path among the latter."""
+    errors = {
+        number: result.failure
+        for number, result in got.items()
+        if isinstance(result, CannotSee) and result.failure is not None
+    }
+    return {number: result for number, result in got.items() if number not in errors}, {**bad, **errors}
 
 
 def _matters(tx: Tx, road: Road, events: Sequence[Event]) -> list[Outcome]:

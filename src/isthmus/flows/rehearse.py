@@ -9,10 +9,9 @@ from msgspec import Struct
 
 from isthmus.cases.triage import judge
 from isthmus.db.pool import Database
-from isthmus.flows import absorb, process, told
+from isthmus.flows import absorb, process, sight, told
 from isthmus.flows.replay import Selection, choose
 from isthmus.flows.road import Road
-from isthmus.flows.told import Told
 from isthmus.mapping import texting
 from isthmus.model.event import Event, Hint
 from isthmus.model.write import Kind
@@ -72,11 +71,8 @@ def rehearse(db: Database, road: Road, chosen: Selection) -> Plan:
     failures = [*heard.failures, *asked.failures, *failed]
     failing = {event.id for event, _ in failures}
     words = [word for word in (*heard.told, *asked.told) if word.event.id not in failing]
-    words += [
-        Told(r.event, r.key, found[r.key], is_reading=True)
-        for r in readings
-        if r.key in found and r.event.id not in failing
-    ]
+    seen = sight.look(db, road, readings, found, road.clock.now())
+    words += [word for word in seen.told if word.event.id not in failing]
 
     ends: Counter[str] = Counter(
         f"would fail again: {judge(failure, event.attempts).code}" for event, failure in failures
@@ -84,7 +80,7 @@ def rehearse(db: Database, road: Road, chosen: Selection) -> Plan:
     ends.update(f"would wait for a person: {event.topic}" for event in heard.matters)
     with db.rehearsal() as tx:
         now = road.clock.now()
-        outcomes = [*absorb.absorb(tx, road, words, now), *heard.outcomes]
+        outcomes = [*absorb.absorb(tx, road, words, now), *heard.outcomes, *seen.outcomes]
         for store, subject in work.writes:
             outbox.retry(tx, road.connection, [subject], now, store=store)
         after = versions.written_here(tx, road.connection)

@@ -32,14 +32,15 @@ PLATFORM_HOOK = "ometria/hook"
 
 
 class Told(Struct, frozen=True):
-    """One event's word about one record. `record` is None for a reading that found nothing (`is_reading`), for a remap,
-    and for a claim, which changes a channel's consent and no body.
+    """One event's word about one record. `record` is None where a reading says that it is absent (`is_absent`), for a
+    remap, and for a claim, which changes a channel's consent and no body.
     """
 
     event: Event
     key: Key
     record: Canonical | None = None
     is_reading: bool = False
+    is_absent: bool = False
     is_patch: bool = False
     is_remap: bool = False
     claim: Claim | None = None

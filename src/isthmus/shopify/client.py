@@ -10,7 +10,7 @@ import httpx2
 import msgspec
 
 from isthmus.kit.clock import Clock
-from isthmus.model.failure import BlockedError, TransientError
+from isthmus.model.failure import BlockedError, Failure, TransientError
 from isthmus.shopify import trouble
 from isthmus.shopify.bucket import Bucket
 from isthmus.shopify.documents import Document
@@ -95,6 +95,25 @@ class Shopify:
         Waits for points within the call's patience, then raises TransientError `storefront.throttled`. A filter that
         Shopify did not understand raises RejectedError `integration.search_ignored`, since it answers with everything.
         """
+        return self._run(document, variables)[0]
+
+    def nodes(self, document: Document, variables: Mapping[str, Any]) -> list[dict[str, Any] | Failure | None]:
+        """The `nodes` that an operation answers; in the place of one with an error on its path stands that failure."""
+        nodes: list[dict[str, Any] | Failure | None] = self.partial(document, variables, "nodes")["nodes"]
+        return nodes
+
+    def partial(self, document: Document, variables: Mapping[str, Any], field: str) -> dict[str, Any]:
+        """The `data` of an operation, of whose list `field` single elements may be the failures at their paths."""
+        data, failures = self._run(document, variables, field)
+        listed = data.get(field)
+        if not isinstance(listed, list) or any(n >= len(listed) for n in failures):
+            raise trouble.of_nonsense()
+        return {**data, field: [failures.get(n, one) for n, one in enumerate(listed)]}
+
+    def _run(
+        self, document: Document, variables: Mapping[str, Any], field: str | None = None
+    ) -> tuple[dict[str, Any], dict[int, Failure]]:
+        """The data, and what failed of the list `field` by place; raises where anything else failed."""
         content = msgspec.json.encode(
             {"query": document.text, "operationName": document.operation, "variables": dict(variables)}
         )
@@ -106,6 +125,11 @@ class Shopify:
             cost = extensions.get("cost") or {}
             self._bucket.told(cost.get("throttleStatus") or {}, self._clock.now())
             errors = answer.get("errors")
+            failures: dict[int, Failure] = {}
+            if errors:
+                placed = None if field is None else trouble.by_place(errors, field)
+                if placed is not None and isinstance(answer.get("data"), dict):
+                    failures, errors = placed, []
             if errors:
                 if not trouble.is_throttled(errors):
                     raise trouble.of_errors(errors)
@@ -117,7 +141,7 @@ class Shopify:
             data = answer.get("data")
             if not isinstance(data, dict):
                 raise trouble.of_nonsense()
-            return data
+            return data, failures
 
     def fetch(self, url: str, start: int = 0) -> Iterator[bytes]:
         """The bytes of a file that Shopify made for us, from `start` on; the address is all the permission it needs.

@@ -98,6 +98,8 @@ COUNT = {
     "product": Document("listings", "ProductsCount", cost=10),
 }
 
+SIGHT = Document("sight", "Sight", cost=3, batch=250)
+
 BULK_START = Document("bulk", "BulkStart", cost=10)
 BULK_LOOK = Document("bulk", "BulkLook", cost=1)
 BULK_UNDER_WAY = Document("bulk", "BulkUnderWay", cost=7)
@@ -146,6 +148,7 @@ DOCUMENTS: tuple[Document, ...] = (
     *CHANGED.values(),
     *ALL.values(),
     NEWEST,
+    SIGHT,
     *TALLY.values(),
     *COUNT.values(),
     BULK_START,

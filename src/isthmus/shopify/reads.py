@@ -1,6 +1,6 @@
 """Read records from a shop as they are now: many by id, those that changed, all there are.
 
-A record that the answer gives as null is gone: that, and nothing else, is evidence for a tombstone.
+A reading by id has three answers (model/reading.py). A null counts as absent only where we could have seen the record.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,10 +13,11 @@ from msgspec import Struct
 from isthmus.kit import ids
 from isthmus.model.checkout import Checkout
 from isthmus.model.customer import Customer
-from isthmus.model.failure import RejectedError
+from isthmus.model.failure import Failure, RejectedError
 from isthmus.model.metafield import Metafield
 from isthmus.model.order import Order
 from isthmus.model.product import Product
+from isthmus.model.reading import ABSENT, OUT_OF_SIGHT, Absent, Blindness, CannotSee, Found, ReadResult
 from isthmus.shopify import documents, trouble
 from isthmus.shopify.client import Shopify
 from isthmus.shopify.documents import Document
@@ -25,6 +26,7 @@ from isthmus.shopify.parse.body import utc
 from isthmus.shopify.parse.lines import Keys
 from isthmus.shopify.parse.pieces_node import number
 from isthmus.shopify.parse.tally_node import Tally
+from isthmus.shopify.topics import HISTORY_SCOPE
 
 T = TypeVar("T")
 
@@ -73,13 +75,13 @@ class Reads:
         self._keys = keys
         self._batches: dict[str, int] = {}
 
-    def orders(self, numbers: Sequence[int]) -> dict[int, Order | None]:
-        """Orders by number; None for one that is gone."""
+    def orders(self, numbers: Sequence[int]) -> dict[int, ReadResult[Order]]:
+        """Orders by number. A null is absent only where the app sees all orders; see `reading.dated` for the rest."""
         return self._records("Order", documents.ORDERS, numbers, self._whole_order, order_node.parse)
 
-    def customers(self, numbers: Sequence[int]) -> dict[int, Customer | None]:
-        """Customers by number, with tags, consent, counts and custom fields, all in one call for 250 of them; None for
-        one that is gone, a merge's loser too."""
+    def customers(self, numbers: Sequence[int]) -> dict[int, ReadResult[Customer]]:
+        """Customers by number, with tags, consent, counts and custom fields, all in one call for 250 of them. The loser
+        of a merge is absent."""
         keys = self._keys.get("customer", ())
         if not keys:
             return self._records("Customer", documents.CUSTOMERS, numbers, _as_it_is, customer_node.parse)
@@ -89,8 +91,8 @@ class Reads:
             _asked(keys),
         )  # fmt: skip
 
-    def products(self, numbers: Sequence[int]) -> dict[int, Product | None]:
-        """Products by number, with every variant, and custom fields of both; None for one that is gone."""
+    def products(self, numbers: Sequence[int]) -> dict[int, ReadResult[Product]]:
+        """Products by number, with every variant, and custom fields of both."""
         own, theirs = self._keys.get("product", ()), self._keys.get("variant", ())
         if not own and not theirs:
             return self._records("Product", documents.PRODUCTS, numbers, self._whole_product, product_node.parse)
@@ -101,17 +103,17 @@ class Reads:
             "Product", document, numbers, self._whole_product, lambda node: product_node.parse(node, own, theirs), asked
         )
 
-    def metafields(self, owner: str, numbers: Sequence[int]) -> dict[int, tuple[Metafield, ...] | None]:
-        """The custom fields of records of one kind ("customer", "product", "variant"), and nothing else of them; None
-        for one that is gone. A reading of eight points for 250 records: what a poll can afford of everybody."""
+    def metafields(self, owner: str, numbers: Sequence[int]) -> dict[int, ReadResult[tuple[Metafield, ...]]]:
+        """The custom fields of records of one kind ("customer", "product", "variant"), and nothing else of them. A
+        reading of eight points for 250 records: what a poll can afford of everybody."""
         keys = self._keys.get(owner, ())
         document = documents.METAFIELDS.with_fields(len(keys))
         return self._records(
             _OWNERS[owner], document, numbers, _as_it_is, lambda node: metafield_node.parse(node, keys), _asked(keys)
         )
 
-    def orders_of_returns(self, numbers: Sequence[int]) -> dict[int, int | None]:
-        """The order of each return; None for a return that is gone."""
+    def orders_of_returns(self, numbers: Sequence[int]) -> dict[int, ReadResult[int]]:
+        """The order of each return."""
         return self._records(
             "Return", documents.ORDERS_OF_RETURNS, numbers, _as_it_is, lambda node: number(node["order"]["id"])
         )
@@ -192,14 +194,14 @@ class Reads:
         whole: Callable[[dict[str, Any]], None],
         parse: Callable[[dict[str, Any]], T],
         asked: Mapping[str, Any] = MappingProxyType({}),
-    ) -> dict[int, T | None]:
-        found: dict[int, T | None] = {}
+    ) -> dict[int, ReadResult[T]]:
+        found: dict[int, ReadResult[T]] = {}
         left = list(dict.fromkeys(numbers))
         while left:
             batch = left[: self._batches.get(document.operation, document.batch)]
             try:
                 variables = {"ids": [ids.gid(kind, one) for one in batch], **asked}
-                nodes = self._shop.graphql(document, variables)["nodes"]
+                nodes = self._shop.nodes(document, variables)
             except RejectedError as failure:
                 if not trouble.is_too_expensive(failure) or len(batch) == 1:
                     raise
@@ -209,11 +211,41 @@ class Reads:
                 raise trouble.of_nonsense()
             for one, node in zip(batch, nodes, strict=True):
                 # A gid of another kind answers an object without the fields we asked of ours: never a null.
-                if node is not None:
+                if isinstance(node, Failure):
+                    found[one] = CannotSee(Blindness.ERROR, node)
+                elif node is None:
+                    found[one] = ABSENT
+                else:
                     whole(node)
-                found[one] = None if node is None else _read(f"{kind} {one}", parse, node)
+                    found[one] = Found(_read(f"{kind} {one}", parse, node))
             left = left[len(batch) :]
-        return found
+        return found if kind not in _WITHIN_HORIZON else found | self._confirmed(kind, found)
+
+    def sees_all_orders(self) -> bool:
+        """Whether the app sees orders of any age, as of now. One small call."""
+        return self._sight([])[1]
+
+    def _confirmed(self, kind: str, found: Mapping[int, ReadResult[T]]) -> dict[int, ReadResult[T]]:
+        """The nulls among orders or returns once more, with what the app may see in the same answer."""
+        nulls = [one for one, result in found.items() if isinstance(result, Absent)]
+        confirmed: dict[int, ReadResult[T]] = {}
+        for first in range(0, len(nulls), documents.SIGHT.batch):
+            some = nulls[first : first + documents.SIGHT.batch]
+            nodes, sees_all = self._sight([ids.gid(kind, one) for one in some])
+            for one, node in zip(some, nodes, strict=True):
+                if isinstance(node, Failure):
+                    confirmed[one] = CannotSee(Blindness.ERROR, node)
+                elif node is not None:
+                    confirmed[one] = CannotSee(Blindness.CHANGED)
+                else:
+                    confirmed[one] = ABSENT if sees_all else OUT_OF_SIGHT
+        return confirmed
+
+    def _sight(self, gids: Sequence[str]) -> tuple[list[dict[str, Any] | Failure | None], bool]:
+        """Whether these records are there, and whether the app sees orders of any age."""
+        data = self._shop.partial(documents.SIGHT, {"ids": list(gids)}, "nodes")
+        installed = data["currentAppInstallation"] or {"accessScopes": ()}
+        return data["nodes"], HISTORY_SCOPE in {scope["handle"] for scope in installed["accessScopes"]}
 
     def _whole_order(self, node: dict[str, Any]) -> None:
         if "lineItems" not in node:
@@ -261,6 +293,9 @@ class Reads:
         info = page["pageInfo"]
         return Page(listed, info["endCursor"] if info["hasNextPage"] else None)
 
+
+_WITHIN_HORIZON = ("Order", "Return")
+"""What an app without the scope for all orders sees for 60 days only."""
 
 _OWNERS = {"customer": "Customer", "product": "Product", "variant": "ProductVariant"}
 

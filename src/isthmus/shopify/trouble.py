@@ -70,6 +70,23 @@ def of_errors(errors: list[Any]) -> Failure:
     return failures[0]
 
 
+def by_place(errors: list[Any], field: str) -> dict[int, Failure] | None:
+    """The failures of single elements of a list, by their place in it; None where an error is about anything more.
+
+    What an app may not see is denied for every element alike, and stops the call as ever.
+    """
+    found: dict[int, Failure] = {}
+    for error in errors:
+        path = error.get("path") if isinstance(error, dict) else None
+        if not isinstance(path, list) or len(path) < 2 or path[0] != field or type(path[1]) is not int:
+            return None
+        failure = _of_error(error)
+        if isinstance(failure, BlockedError) or code_of(error) in ("THROTTLED", "MAX_COST_EXCEEDED"):
+            return None
+        found.setdefault(path[1], failure)
+    return found
+
+
 def is_throttled(errors: list[Any]) -> bool:
     return any(code_of(error) == "THROTTLED" for error in errors)
 

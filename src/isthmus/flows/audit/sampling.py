@@ -16,6 +16,7 @@ from isthmus.model.customer import Customer
 from isthmus.model.failure import RejectedError
 from isthmus.model.lane import Lane
 from isthmus.model.order import Order
+from isthmus.model.reading import record_of
 from isthmus.model.worth import Takings, Worth
 from isthmus.model.write import Write
 
@@ -76,15 +77,12 @@ class Sample:
 
     def mapped(self, reader: Reader, rules: Rules) -> Iterator[Mapped]:
         """Each as it would be sent. Raises what the reader raises."""
-        for customer in reader.customers(self._customers.numbers).values():
-            if customer is not None:
-                yield _one("customers", rules, customer.id, partial(_contact, customer, rules))
-        for sold in reader.orders(self._orders.numbers).values():
-            if sold is not None:
-                yield _one("orders", rules, sold.id, partial(_order, sold, rules))
-        for thing in reader.products(self._products.numbers).values():
-            if thing is not None:
-                yield _one("products", rules, thing.id, partial(product, thing, rules, Lane.BACKFILL))
+        for customer in filter(None, map(record_of, reader.customers(self._customers.numbers).values())):
+            yield _one("customers", rules, customer.id, partial(_contact, customer, rules))
+        for sold in filter(None, map(record_of, reader.orders(self._orders.numbers).values())):
+            yield _one("orders", rules, sold.id, partial(_order, sold, rules))
+        for thing in filter(None, map(record_of, reader.products(self._products.numbers).values())):
+            yield _one("products", rules, thing.id, partial(product, thing, rules, Lane.BACKFILL))
 
 
 def _contact(one: Customer, rules: Rules) -> list[Write]:

@@ -29,6 +29,7 @@ from isthmus.model.customer import Consent, Customer
 from isthmus.model.event import Hint
 from isthmus.model.failure import BlockedError, Failure
 from isthmus.model.lane import Lane
+from isthmus.model.reading import CannotSee, ReadResult, record_of
 from isthmus.shopify.consent import Answer, Outcome, Wish
 
 AT_ONCE = 20
@@ -209,7 +210,7 @@ def _look(db: Database, road: Road) -> int:
         if shop is None:
             continue  # its rows are forgotten when they are due again
         try:
-            found = shop.reader.customers(sorted({row.customer_id for row in rows}))
+            read = shop.reader.customers(sorted({row.customer_id for row in rows}))
         except Failure:
             with db.transaction() as tx:
                 writes.settle(
@@ -217,19 +218,24 @@ def _look(db: Database, road: Road) -> int:
                 )
             continue
         with db.transaction() as tx:
-            _seen(tx, road, store, rows, found, claim)
+            _seen(tx, road, store, rows, read, claim)
     return len(written)
 
 
 def _seen(
-    tx: Tx, road: Road, store: str, rows: Sequence[Claimed], found: Mapping[int, Customer | None], claim: UUID
+    tx: Tx, road: Road, store: str, rows: Sequence[Claimed], read: Mapping[int, ReadResult[Customer]], claim: UUID
 ) -> None:
     now = road.clock.now()
     hints = []
-    people = [customer for customer in found.values() if customer is not None]
+    people = list(filter(None, map(record_of, read.values())))
     known = standing.of_people(tx, road, people)
     for row in rows:
-        customer = found.get(row.customer_id)
+        if isinstance(read.get(row.customer_id), CannotSee):
+            writes.settle(
+                tx, road.connection, [row], claim, "written", now=now, due_at=now + LOOK_AFTER, is_attempt=False
+            )
+            continue
+        customer = record_of(read.get(row.customer_id))
         want = _wanted(customer, row.channel, store, known) if customer is not None else None
         # The reading itself goes the way of every reading, so that what we know follows.
         hints.append(Hint("poll/customer", f"customer:{row.customer_id}", Lane.REALTIME, now))

@@ -11,7 +11,7 @@ from isthmus.db.pool import Tx
 from isthmus.drift import sql as drift
 from isthmus.drift.attribute import Facts, Look, Record
 from isthmus.drift.sql import KINDS, Seen, Standing
-from isthmus.flows import process
+from isthmus.flows import process, sight
 from isthmus.flows.reconcile import there
 from isthmus.flows.reconcile.held import Held
 from isthmus.flows.road import Shop
@@ -19,6 +19,7 @@ from isthmus.flows.told import Reading
 from isthmus.model.event import Event
 from isthmus.model.failure import Failure, RejectedError
 from isthmus.model.lane import Lane
+from isthmus.model.reading import Absent, CannotSee, ReadResult
 from isthmus.ometria.answers import decode
 from isthmus.records import sql as records
 from isthmus.records.sql import Canonical, Kept
@@ -124,7 +125,7 @@ def look_again_there(held: Held, known: Known) -> None:
 
 
 def look_again_at_store(held: Held, known: Sequence[Known]) -> None:
-    """Read these records in their stores, many at a time: null is gone, unreadable is the storefront's fault."""
+    """Read these records in their stores, many at a time; what is unreadable is the storefront's fault."""
     now = held.now()
     readings, about = [], {}
     for n, one in enumerate(known, start=1):
@@ -143,17 +144,25 @@ def look_again_at_store(held: Held, known: Sequence[Known]) -> None:
     for reading in readings:
         one = about[reading.event.id]
         if reading.key in found:
-            one.facts = msgspec.structs.replace(one.facts, **_as_read(one, found[reading.key]))
+            one.facts = msgspec.structs.replace(one.facts, **_as_read(one, _dated(one, found[reading.key], now)))
         elif isinstance(failure := why.get(reading.event.id), RejectedError):
             one.facts = msgspec.structs.replace(one.facts, blamed=failure.code)
         else:
             one.facts = msgspec.structs.replace(one.facts, store_look=Look.UNSEEN, store_path=None)
 
 
-def _as_read(known: Known, record: Canonical | None) -> dict[str, Any]:
+def _dated(known: Known, result: ReadResult[Canonical], now: datetime) -> ReadResult[Canonical]:
+    """What a reading says in the light of the dates that we have of the record."""
+    return sight.dated(result, known.kept.record if known.kept else None, now)
+
+
+def _as_read(known: Known, result: ReadResult[Canonical]) -> dict[str, Any]:
     """What a reading of its own says of a record, beside what we have of it."""
-    if record is None:
+    if isinstance(result, Absent):
         return {"store_look": Look.ABSENT, "store_path": None}
+    if isinstance(result, CannotSee):
+        return {"store_look": Look.UNSEEN, "store_path": None}
+    record = result.record
     kept = known.kept
     if kept is None or kept.record is None:
         return {"store_look": Look.THERE, "store_path": ""}

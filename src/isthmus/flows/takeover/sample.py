@@ -15,6 +15,7 @@ from isthmus.identity.foreign.match import Ours, Theirs, Verdict, match, match_p
 from isthmus.kit.clock import Clock, SystemClock
 from isthmus.kit.email import normalise
 from isthmus.model.failure import RejectedError, TransientError
+from isthmus.model.reading import record_of
 from isthmus.ometria.client import PAGE, Ometria
 from isthmus.shopify.reads import NAMES
 
@@ -156,7 +157,7 @@ def _ours(shops: Sequence[Shop], numbers: Sequence[str], hash_key: bytes) -> Ite
                     read = shop.reader.orders(number)
                 except RejectedError:
                     continue
-                yield from (of_order(shop, one, hash_key) for one in read.values() if one is not None)
+                yield from (of_order(shop, one, hash_key) for one in filter(None, map(record_of, read.values())))
 
 
 def _orders(theirs: Sequence[Theirs], ours: Sequence[Ours]) -> Iterator[Group]:
@@ -191,9 +192,8 @@ def _goods(shops: Sequence[Shop], items: Sequence[Mapping[str, Any]]) -> Iterato
                 read = shop.reader.products(numbers[first : first + NAMES])
             except RejectedError:
                 continue
-            for product in read.values():
-                if product is not None:
-                    known |= dict.fromkeys((product.id, *(v.id for v in product.variants)), shop.rules.namespace)
+            for product in filter(None, map(record_of, read.values())):
+                known |= dict.fromkeys((product.id, *(v.id for v in product.variants)), shop.rules.namespace)
     groups: dict[Verdict, list[Theirs]] = {}
     for one in theirs:
         if one.number is None or one.number not in known:
@@ -226,7 +226,8 @@ def _collections(shops: Sequence[Shop], account: Account, ours: str) -> Iterator
         for shop in shops:
             wanted = sorted(numbers)
             for first in range(0, len(wanted), PAGE):
-                for number, customer in shop.reader.customers(wanted[first : first + PAGE]).items():
+                for number, read in shop.reader.customers(wanted[first : first + PAGE]).items():
+                    customer = record_of(read)
                     if customer is None or normalise(customer.email) != normalise(_text(numbers[number], "email")):
                         continue
                     n += 1

@@ -5,7 +5,7 @@ BIN := .venv/bin
 # A machine that forbids it compiles every module again in every process, a second each time; we start many.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test test-long check lock bench conformance clean
+.PHONY: help setup demo test test-long mutants check lock bench conformance clean
 .DEFAULT_GOAL := help
 
 help: ## show what can be made
@@ -40,6 +40,10 @@ test: setup ## the whole suite; prints the time on the clock and the processor t
 test-long: setup ## the whole suite with long random histories
 	@$(BIN)/python -m tests.conformance.fetch --if-missing
 	@$(TIMED) env ISTHMUS_TEST_LONG=1 PYTEST_TIMEOUT=4500 $(BIN)/python -m pytest -n 2 --dist worksteal
+
+mutants: setup ## change the deciders in thousands of small ways and list each change that no test notices
+	@rm -rf mutants
+	@$(BIN)/mutmut run && $(BIN)/mutmut results
 
 check: setup ## style, types, the dependency rule
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

@@ -22,6 +22,7 @@ from bench import (
     mapping,
     pace,
     road,
+    sim_reads,
 )
 from msgspec import Struct
 
@@ -145,6 +146,10 @@ def _consent(given: argparse.Namespace) -> list[Figure]:
     return [Figure(name, value, most.get(name), name in most) for name, value in told.items()]
 
 
+def _sim_reads(_: argparse.Namespace) -> list[Figure]:
+    return [Figure(name, value, {"fifty_orders_ms": 100}.get(name), True) for name, value in sim_reads.run().items()]
+
+
 ALL: dict[str, Callable[[argparse.Namespace], list[Figure]]] = {
     "mapping": _mapping,
     "ingest": _ingest,
@@ -158,6 +163,7 @@ ALL: dict[str, Callable[[argparse.Namespace], list[Figure]]] = {
     "duplicates": _duplicates,
     "enrichment": _enrichment,
     "consent": _consent,
+    "sim_reads": _sim_reads,
 }
 
 

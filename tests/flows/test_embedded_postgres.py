@@ -141,11 +141,9 @@ def test_what_was_committed_survives_a_killed_server(server: Embedded) -> None:
         connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
     killed = postmaster(url)
     os.kill(killed, signal.SIGKILL)
-    began = time.monotonic()
     assert server.start() == url
     assert ask(url, "SELECT answer FROM kept") == 42
     assert postmaster(url) != killed
-    assert time.monotonic() - began < 5  # 0.2 s on an idle machine
 
 
 def test_a_killed_server_comes_back_although_its_backends_are_busy(server: Embedded) -> None:

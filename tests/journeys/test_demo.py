@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ from machine import until
 from isthmus.db.cluster import is_alive
 
 DEMO = (sys.executable, "-m", "isthmus", "demo")
-FIRST_SIGN_WITHIN = 30.0
 """Seconds until the shops are loading; five on a machine that has nothing else to do."""
 
 
@@ -70,12 +68,10 @@ def test_a_short_demonstration_ends_with_no_difference(folder: Path) -> None:
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_nothing_outlives_a_demonstration_however_it_ends(folder: Path, how: signal.Signals) -> None:
-    began = time.monotonic()
     demo = subprocess.Popen([*DEMO], env=environment(folder), stderr=subprocess.PIPE, text=True)
     assert demo.stderr is not None
     with demo.stderr as said:
         assert any("loading" in line for line in said)
-        assert time.monotonic() - began < FIRST_SIGN_WITHIN
         demo.send_signal(how)
         demo.wait(30)
     assert demo.returncode == (-signal.SIGKILL if how is signal.SIGKILL else 0)

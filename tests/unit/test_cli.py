@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psycopg
@@ -36,14 +35,10 @@ def run(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*ISTHMUS, *words], cwd=cwd, env=plain, capture_output=True, text=True, check=False)
 
 
-def test_help_is_quick_and_names_every_group(tmp_path: Path) -> None:
-    began = time.monotonic()
+def test_help_names_every_group(tmp_path: Path) -> None:
     told = run("--help", cwd=tmp_path)
-    took = time.monotonic() - began
     assert told.returncode == 0
     assert {"status", "cases", "replay", "migrate"} <= set(told.stdout.split())
-    # 0.15 s on an idle machine; an import of the database or of pydantic alone would take it past this.
-    assert took < 3.0
 
 
 def test_help_imports_nothing_that_only_commands_need() -> None:

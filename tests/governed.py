@@ -7,6 +7,7 @@ from isthmus.db.pool import Database
 from isthmus.flows.govern import Watched, govern
 from isthmus.governance.rules import Held
 from isthmus.governance.verdict import Verdict
+from isthmus.model.reading import first_visible
 from isthmus.shopify.access import Expected
 from isthmus.shopify.client import Credentials, Shopify
 from plays import Play
@@ -21,6 +22,7 @@ class Governed(Play):
         super().__init__(db)
         self.secrets = [Held("ometria.api_key", print="1")]
         self.pinned = "2026-10"
+        self.is_horizon_accepted = False
 
     def watched(self) -> Mapping[str, Watched]:
         found = {}
@@ -29,7 +31,11 @@ class Governed(Play):
                 f"https://shopify.example/{at['domain']}", self.pinned,
                 Credentials(at["client_id"], at["client_secret"]), self.clock, transport=self.transport,
             )  # fmt: skip
-            found[at["name"]] = Watched(shop, Expected(at["domain"], at["currency"], URI))
+            expected = Expected(
+                at["domain"], at["currency"], URI, is_horizon_accepted=self.is_horizon_accepted,
+                first_visible=first_visible(self.now).date(),
+            )  # fmt: skip
+            found[at["name"]] = Watched(shop, expected)
         return found
 
     def look(self) -> list[Verdict]:

@@ -165,3 +165,22 @@ def test_what_cannot_be_looked_at_closes_nothing(play: Governed) -> None:
     assert answers(verdicts, store="uk", answer=Answer.NOT_FOUND) == []
     assert answers(verdicts, store="uk", answer=Answer.FOUND) == []
     assert len(play.cases("storefront.setting_changed")) == 1
+
+
+def test_a_lost_scope_for_all_orders_is_a_case_that_names_the_first_day_in_sight(play: Governed) -> None:
+    play.sims.faults.set({"shopify.dropped_scopes": "read_all_orders"})
+    play.look()
+    (one, two) = play.cases("storefront.scope_missing")
+    day = (play.now - timedelta(days=60)).date()
+    assert all(f"sees orders from {day} on only" in case["detail"] for case in (one, two))
+    play.sims.faults.set({"shopify.dropped_scopes": ""})
+    play.look()
+    assert play.cases("storefront.scope_missing") == []
+
+
+def test_a_horizon_that_the_connection_accepts_is_told_and_is_no_case(play: Governed) -> None:
+    play.is_horizon_accepted = True
+    play.sims.faults.set({"shopify.dropped_scopes": "read_all_orders"})
+    (one, _) = answers(play.look(), code="storefront.scope_missing", answer=Answer.NOT_FOUND)
+    assert 'as orders.horizon = "60d" accepts' in one.detail
+    assert play.cases("storefront.scope_missing") == []

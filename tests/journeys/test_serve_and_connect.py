@@ -75,7 +75,7 @@ def test_from_two_files_to_both_sides_equal_and_a_clean_stop(fresh: Machine) -> 
     until(lambda: not fresh.processes(), 10, "nothing is left of it")
 
 
-def test_wrong_use_is_exit_code_2_and_an_absent_neighbour_3(fresh: Machine) -> None:
+def test_wrong_use_and_a_horizon_not_decided_are_exit_code_2_and_an_absent_neighbour_3(fresh: Machine) -> None:
     unknown = fresh.run("status", "acne")
     assert unknown.returncode == 2
     assert len(unknown.stderr.strip().splitlines()) == 1
@@ -87,6 +87,19 @@ def test_wrong_use_is_exit_code_2_and_an_absent_neighbour_3(fresh: Machine) -> N
     fresh.environment = {**kept, "ISTHMUS_WEB_PROT": "80"}
     assert fresh.run("migrate").returncode == 2
     fresh.environment = kept
+    fresh.post("faults", {"shopify.dropped_scopes": "read_all_orders"})
+    blind = fresh.run("connect", f"{NAME}.toml")
+    assert blind.returncode == 2
+    (line,) = blind.stderr.strip().splitlines()
+    assert "orders.horizon" in line
+    assert "read_all_orders" in line
+    assert 'orders.horizon = "60d"' in line
+    path = fresh.home / f"{NAME}.toml"
+    path.write_text(f'{path.read_text()}\n[orders]\nhorizon = "60d"\n')
+    accepted = fresh.run("connect", f"{NAME}.toml", "--dry-run")
+    assert accepted.returncode == 0, accepted.stderr
+    assert "sees orders from 20" in accepted.stdout
+    fresh.post("faults", {"shopify.dropped_scopes": ""})
     fresh.sims["ometria"] = "http://127.0.0.1:9"
     fresh.write_connection(subscriptions="api")
     assert fresh.run("connect", f"{NAME}.toml").returncode == 3

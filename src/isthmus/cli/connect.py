@@ -53,6 +53,7 @@ def connect(
                 "stored": checked.is_good and not dry_run,
                 "new": is_new,
                 "subscriptions_changed": n_changed,
+                "orders_visible_since": {store: seen.visible_since for store, seen in checked.stores.items()},
                 "takeover": found.connection.takeover,
                 "other_writers": msgspec.to_builtins(checked.sampled),
                 "findings": [
@@ -77,7 +78,10 @@ def _tell(checked: "Checked", name: str, mode: str, n_changed: int, *, dry_run: 
     from isthmus.cli import show
 
     for store, seen in checked.stores.items():
-        show.lines(f"{store}: {seen.name} ({seen.domain}), {seen.currency}, {seen.timezone}, {len(seen.scopes)} scopes")
+        show.lines(
+            f"{store}: {seen.name} ({seen.domain}), {seen.currency}, {seen.timezone}, {len(seen.scopes)} scopes, "
+            f"sees orders {f'from {seen.visible_since} on' if seen.visible_since else 'of any age'}"
+        )
     for where, finding in checked.findings:
         show.lines(
             f"{'must be mended' if finding.is_blocking else 'notice'}: {where}: {finding.code}: {finding.detail}"

@@ -79,7 +79,7 @@ def reconcile(
         show.document({"connection": name, **msgspec.to_builtins(done), "files": [str(path) for path in files]})
     else:
         _show(done, files)
-    if done.n_findings:
+    if done.n_findings or any(one.n and not one.is_accepted for one in done.out_of_sight):
         raise typer.Exit(1)
 
 
@@ -92,6 +92,10 @@ def _show(done: "Reconciled", files: list[Path]) -> None:
     for blind in done.blind:
         where = f"{blind.side} {blind.store}".strip()
         show.lines(f"could not look: {where}, {blind.kind}s: {blind.why}")
+    for unseen in done.out_of_sight:
+        why = "as orders.horizon accepts" if unseen.is_accepted else "the scope read_all_orders is missing"
+        since = f"the app sees orders from {unseen.visible_since:%Y-%m-%d} on"
+        show.lines(f"{unseen.store}: {show.count(unseen.n, 'order')} out of sight, not judged: {since}, {why}")
     if not done.n_findings:
         show.lines(f"All sides agree; {n_read:,} records were read (run {done.run}).")
     else:

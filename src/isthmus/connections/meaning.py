@@ -62,6 +62,10 @@ class Lanes(Section):
         default=parse("30m"), description="a checkout untouched for this long, without an order, is abandoned"
     )
     moment_max_age: Pause = Field(default=parse("24h"), description="older moments are recorded and never fired")
+    sight_grace: Pause = Field(
+        default=parse("60s"),
+        description="a record that Shopify answers as null within this time of a body of it is asked for again",
+    )
     realtime_share: Share = Field(
         default=0.7, description="share of the push slots the realtime lane owns; idle ones are lent"
     )
@@ -106,6 +110,11 @@ class Orders(Section):
     """How orders are told."""
 
     valid_when: Literal["placed", "paid"] = Field(default="placed", description="from when an order counts as revenue")
+    horizon: Literal["all", "60d"] = Field(
+        default="all",
+        description="how far back orders are to be seen; all needs the scope read_all_orders, and going live without "
+        "that scope needs 60d, by which orders older than 60 days stay as they were last known",
+    )
     cancelled_but_kept: bool = Field(
         default=False, description="a cancelled order of which money was kept still counts as revenue"
     )

@@ -11,10 +11,13 @@ from msgspec import Struct
 
 
 class Look(StrEnum):
-    """there: read and there · absent: looked for and not found · unseen: nobody looked, or could not."""
+    """there: read and there · absent: looked for and not found · unlisted: not in a complete listing, which alone
+    proves nothing · unseen: nobody looked, or could not.
+    """
 
     THERE = "there"
     ABSENT = "absent"
+    UNLISTED = "unlisted"
     UNSEEN = "unseen"
 
 
@@ -125,7 +128,8 @@ def cause(code: str) -> str:
 
 def _is_seen(facts: Facts) -> bool:
     """Whether every side was looked at, so that agreement is more than silence."""
-    has_store = facts.store_look is Look.THERE or (facts.store_look is Look.ABSENT and facts.record is not Record.KNOWN)
+    is_not_there = facts.store_look in (Look.ABSENT, Look.UNLISTED)
+    has_store = facts.store_look is Look.THERE or (is_not_there and facts.record is not Record.KNOWN)
     if facts.state is None:
         return facts.platform_look is Look.ABSENT and facts.record is not Record.KNOWN
     if facts.state == "excluded" or not facts.is_ours:

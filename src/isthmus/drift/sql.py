@@ -89,22 +89,37 @@ def suspect_the_unequal(tx: Tx, connection: str, run: int) -> None:
 
 
 def suspect_the_unlisted(
-    tx: Tx, connection: str, run: int, kind: str, store: str, namespace: str, before: datetime
-) -> None:
-    """Records known since before the run began that their store did not list."""
+    tx: Tx, connection: str, run: int, kind: str, store: str, namespace: str, before: datetime,
+    placed_after: datetime | None = None,
+) -> None:  # fmt: skip
+    """Records known since before the run began that their store did not list; orders placed after that day only."""
     tx.execute(
         """INSERT INTO suspect (connection, run, kind, id)
            SELECT %(connection)s, %(run)s, %(kind)s, %(namespace)s || r.id FROM record r
            WHERE r.connection = %(connection)s AND r.kind = %(theirs)s AND r.store = %(store)s
              AND r.body IS NOT NULL AND r.changed_at < %(before)s
+             AND (%(placed_after)s::timestamptz IS NULL OR r.placed_at > %(placed_after)s)
              AND NOT EXISTS (SELECT FROM seen s WHERE s.connection = %(connection)s AND s.run = %(run)s
                              AND s.side = 'store' AND s.kind = %(kind)s AND s.id = %(namespace)s || r.id)
            ON CONFLICT DO NOTHING""",
         {
             "connection": connection, "run": run, "kind": KINDS[kind], "theirs": kind, "store": store,
-            "namespace": namespace, "before": before,
+            "namespace": namespace, "before": before, "placed_after": placed_after,
         },
     )  # fmt: skip
+
+
+def n_out_of_sight(tx: Tx, connection: str, run: int, store: str, namespace: str, placed_by: datetime) -> int:
+    """How many orders that we know, placed by that day, their store did not list."""
+    n: int = tx.fetch_value(
+        """SELECT count(*) FROM record r
+           WHERE r.connection = %(connection)s AND r.kind = 'order' AND r.store = %(store)s AND r.body IS NOT NULL
+             AND r.placed_at <= %(placed_by)s
+             AND NOT EXISTS (SELECT FROM seen s WHERE s.connection = %(connection)s AND s.run = %(run)s
+                             AND s.side = 'store' AND s.kind = 'order' AND s.id = %(namespace)s || r.id)""",
+        {"connection": connection, "run": run, "store": store, "namespace": namespace, "placed_by": placed_by},
+    )
+    return n
 
 
 def suspect_the_absent(

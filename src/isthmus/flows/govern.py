@@ -18,7 +18,7 @@ from isthmus.governance.verdict import Answer, Verdict, blind, judged
 from isthmus.model.failure import Failure
 from isthmus.runs import sql as runs
 from isthmus.shopify import access, standing
-from isthmus.shopify.access import Access, Expected
+from isthmus.shopify.access import Access, Expected, Finding
 from isthmus.shopify.client import Shopify
 from isthmus.shopify.standing import Standing
 
@@ -129,9 +129,17 @@ def _of_access(store: str, expected: Expected, seen: Access | Failure) -> list[V
     return [
         blind(code, "without web.public_url nobody knows where webhooks should arrive", store)
         if code == SUBSCRIPTIONS and expected.uri is None
-        else judged(code, [finding.detail for finding in seen.findings if finding.code == code], store)
+        else _found(code, [finding for finding in seen.findings if finding.code == code], store)
         for code in OF_ACCESS
     ]
+
+
+def _found(code: str, findings: Sequence[Finding], store: str) -> Verdict:
+    """A difference that the connection file accepts is told, and is no case."""
+    verdict = judged(code, [one.detail for one in findings if not one.is_accepted], store)
+    if verdict.answer is Answer.NOT_FOUND and findings:
+        return msgspec.structs.replace(verdict, detail="; ".join(one.detail for one in findings))
+    return verdict
 
 
 def _of_token(store: str, watched: Watched, seen: Access | Failure) -> Verdict:

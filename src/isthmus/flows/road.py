@@ -89,6 +89,8 @@ class Pace(Struct, frozen=True):
     hint_patience: timedelta = timedelta(seconds=10)
     """How long a hint waits for the record's own body before the record is read."""
     contact_head_start: timedelta = timedelta(seconds=3)
+    sight_grace: timedelta = timedelta(minutes=1)
+    """A null this soon after a body of the same record is asked again."""
     drift_grace: timedelta = timedelta(minutes=2)
     """How old a difference must be before it is drift."""
 
@@ -108,6 +110,8 @@ class Road(Struct, frozen=True):
     """Whether people of whom it is sure that they are one are merged without being asked about."""
     phones_identify: bool = False
     """Whether the account takes a phone number for an identifier, which one person alone can hold."""
+    orders_horizon: str = "all"
+    """Whether the connection is meant to see `all` orders, or those of the last `60d` only."""
     pace: Pace = Pace()
     policy: Policy = Policy()
 

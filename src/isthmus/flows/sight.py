@@ -5,7 +5,9 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from isthmus.db.pool import Database
+from isthmus.cases import sql as cases
+from isthmus.cases.sql import Touch
+from isthmus.db.pool import Database, Tx
 from isthmus.flows.road import Road
 from isthmus.flows.told import Reading, Told
 from isthmus.model import reading
@@ -14,12 +16,24 @@ from isthmus.model.order import Order
 from isthmus.model.reading import Blindness, CannotSee, Found, ReadResult
 from isthmus.records import sql as records
 from isthmus.records.sql import Canonical, Key
+from isthmus.shopify.topics import HISTORY_SCOPE
+
+SCOPE_MISSING = "storefront.scope_missing"
 
 WHY = {
     Blindness.HORIZON: "out of sight: the app sees orders of the last 60 days only",
     Blindness.CHANGED: "not seen: the shop answered both that it is there and that it is not",
     Blindness.ERROR: "not seen: the shop answered with an error",
 }
+
+
+class OutOfSight(Struct, frozen=True):
+    """Orders of a store that we know and the app cannot see. `is_accepted` where `orders.horizon` says so."""
+
+    store: str
+    n: int
+    visible_since: datetime
+    is_accepted: bool
 
 
 class Seen(Struct):
@@ -53,6 +67,16 @@ def look(
             word = Told(one.event, one.key, record, is_reading=True, is_absent=is_absent, said_at=asked_at)
             seen.told.append(word)
     return seen
+
+
+def out_of_sight(tx: Tx, road: Road, store: str, n: int, now: datetime) -> OutOfSight:
+    """Note how many orders of a store the app cannot see; a case where nobody has accepted that."""
+    is_accepted = road.orders_horizon != "all"
+    since = reading.first_visible(now)
+    if not is_accepted:
+        detail = f"{HISTORY_SCOPE}: the app sees orders from {since:%Y-%m-%d} on; {n:,} known orders are out of sight"
+        cases.touch(tx, road.connection, [Touch(SCOPE_MISSING, "", store, detail)], now)
+    return OutOfSight(store, n, since, is_accepted)
 
 
 def dated(result: ReadResult[Canonical], known: Canonical | None, now: datetime) -> ReadResult[Canonical]:

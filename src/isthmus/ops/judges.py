@@ -197,7 +197,7 @@ def ground(codes: Collection[str]) -> Judge:
         unseen = [verdict for verdict in own if verdict.answer is Answer.COULD_NOT_LOOK]
         if unseen or not own:
             return blind(_said(unseen) or "nothing was looked at", facts.looked_at)
-        return ok("as it should be", facts.looked_at)
+        return ok(_said([verdict for verdict in own if verdict.detail]) or "as it should be", facts.looked_at)
 
     return judge
 

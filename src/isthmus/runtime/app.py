@@ -177,6 +177,7 @@ class App:
             is_live=config.is_live,
             phones_identify=config.identity.by_phone,
             merges_by_rule=config.identity.merge == "sure",
+            orders_horizon=config.orders.horizon,
             pace=Pace(
                 push_per_second=float(config.ometria.push_per_second),
                 read_per_second=float(config.ometria.read_per_second),
@@ -191,6 +192,7 @@ class App:
                 consent_audit_every=config.consent.audit_every,
                 metafields_every=config.lanes.metafields_every,
                 checkout_quiet=config.lanes.checkout_quiet,
+                sight_grace=config.lanes.sight_grace,
                 drift_grace=config.reconcile.grace_period,
             ),
             policy=Policy(config.consent.authority, config.consent.scope, config.consent.merge),

@@ -20,13 +20,12 @@ from isthmus.kit.clock import SystemClock
 from isthmus.model.finding import Audit
 from isthmus.ometria.limits import PUSHES_PER_SECOND
 from isthmus.runtime import neighbours
+from isthmus.runtime.expected import expected
 from isthmus.runtime.rules import rules
 from isthmus.runtime.settings import Settings
 from isthmus.shopify import exports
-from isthmus.shopify.access import Expected
 from isthmus.shopify.bulk import Bulk
 from isthmus.shopify.reads import Reads
-from isthmus.web.server import SHOPIFY_HOOK
 
 PATIENCE = 60.0
 """Seconds that a call may wait for points: nobody waits for an audit."""
@@ -67,14 +66,8 @@ def of_connection(
         stores = []
         for n, store in enumerate(config.stores):
             shop = stack.enter_context(neighbours.shopify(config, n, clock, patience=PATIENCE))
-            expected = Expected(
-                domain=store.domain,
-                currency=store.currency,
-                uri=f"{public.rstrip('/')}{SHOPIFY_HOOK}" if public else None,
-                is_subscribed_by_app=store.subscriptions == "app",
-            )
-            own = rules(passing, store, UNKEYED)
-            stores.append(Store(store.name, shop, Bulk(shop), Reads(shop, own.keys), own, expected))
+            own, told = rules(passing, store, UNKEYED), expected(config, store, public, clock.now())
+            stores.append(Store(store.name, shop, Bulk(shop), Reads(shop, own.keys), own, told))
         platform = stack.enter_context(neighbours.ometria(config))
         per_second = float(config.ometria.read_per_second) * share
         what = live.Connected(config.name, stores, platform, per_second, config.ometria.collection, budget)

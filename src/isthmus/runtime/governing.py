@@ -12,8 +12,7 @@ from isthmus.governance.rules import Held
 from isthmus.governance.verdict import Verdict
 from isthmus.model.failure import Failure
 from isthmus.runtime.app import App
-from isthmus.shopify.access import Expected
-from isthmus.web.server import SHOPIFY_HOOK
+from isthmus.runtime.expected import expected
 
 PATIENCE = 10.0
 """Seconds that each reading may wait for points: nobody waits for the answer."""
@@ -32,13 +31,9 @@ def govern(app: App, name: str) -> list[Verdict]:
                 shop = open_clients.enter_context(app.shopify(connected, n, patience=PATIENCE))
             except Failure:
                 continue  # the missing secret is a verdict of its own
-            expected = Expected(
-                domain=store.domain,
-                currency=store.currency,
-                uri=f"{public.rstrip('/')}{SHOPIFY_HOOK}" if public else None,
-                is_subscribed_by_app=store.subscriptions == "app",
+            stores[store.name] = Watched(
+                shop, expected(config, store, public, app.clock.now()), store.access_token is not None
             )
-            stores[store.name] = Watched(shop, expected, store.access_token is not None)
         return governing.govern(app.db, name, app.clock.now(), stores, held, float(config.ometria.push_per_second))
 
 

@@ -21,13 +21,14 @@ from isthmus.flows.takeover import carry_out, words
 from isthmus.flows.takeover.sample import Account
 from isthmus.flows.takeover.words import Standing
 from isthmus.identity.foreign import sql as foreign
+from isthmus.kit.explain import ConfigError
 from isthmus.runs import sql as runs
 from isthmus.runtime import schema
 from isthmus.runtime.app import App
+from isthmus.runtime.expected import expected
 from isthmus.runtime.rules import rules
-from isthmus.shopify.access import Expected
 from isthmus.shopify.reads import Reads
-from isthmus.web.server import SHOPIFY_HOOK
+from isthmus.shopify.topics import HISTORY_SCOPE
 
 
 def connect(app: App, config: ConnectionConfig, *, dry_run: bool) -> tuple[Checked, int, bool]:
@@ -43,12 +44,7 @@ def connect(app: App, config: ConnectionConfig, *, dry_run: bool) -> tuple[Check
         stores = {
             store.name: (
                 stack.enter_context(app.shopify(passing, n, patience=10.0)),
-                Expected(
-                    domain=store.domain,
-                    currency=store.currency,
-                    uri=f"{public.rstrip('/')}{SHOPIFY_HOOK}" if public else None,
-                    is_subscribed_by_app=store.subscriptions == "app",
-                ),
+                expected(config, store, public, app.clock.now()),
             )
             for n, store in enumerate(config.stores)
         }
@@ -57,11 +53,25 @@ def connect(app: App, config: ConnectionConfig, *, dry_run: bool) -> tuple[Check
         shops = [Shop(store.name, rules(passing, store, b""), Reads(stores[store.name][0])) for store in config.stores]
         account = Account(platform, float(config.ometria.read_per_second), app.clock)
         checked = checking.check(stores, platform)
+        _must_see_all(config, checked)
         checked = checking.look_for_others(checked, shops, account, config.ometria.collection, at)
         if dry_run or not checked.is_good:
             return checked, 0, False
         is_new = _store(app, config, checked, at)
         return checked, checking.subscribe(stores, checked), is_new
+
+
+def _must_see_all(config: ConnectionConfig, checked: Checked) -> None:
+    """Going live with the orders of the last 60 days alone is for the connection file to decide."""
+    if not config.is_live or config.orders.horizon != "all":
+        return
+    for name, seen in checked.stores.items():
+        if not seen.sees_all_orders:
+            raise ConfigError(
+                f"orders.horizon: the app of store {name} lacks the scope {HISTORY_SCOPE} and sees orders from "
+                f'{seen.visible_since} on only; have the scope granted, or accept this with orders.horizon = "60d"',
+                "orders.horizon",
+            )
 
 
 def _store(app: App, config: ConnectionConfig, checked: Checked, at: Standing) -> bool:

@@ -1,5 +1,6 @@
 """What `connect` looks at: what the shop is, what it lets us do, and whether its webhooks find us."""
 
+from datetime import date
 from typing import Any
 
 from msgspec import Struct
@@ -12,20 +13,27 @@ from isthmus.shopify.webhooks import Plan, Subscription, plan
 
 
 class Expected(Struct, frozen=True):
-    """What the connection file says of a store. `uri` is where its webhooks should arrive; None when not public yet."""
+    """What the connection file says of a store. `uri` is where its webhooks should arrive; None when not public yet.
+    `first_visible` is the day from which an app without the scope for all orders sees them.
+    """
 
     domain: str
     currency: str
     uri: str | None = None
     is_subscribed_by_app: bool = True
+    is_horizon_accepted: bool = False
+    first_visible: date | None = None
 
 
 class Finding(Struct, frozen=True):
-    """Something that is not as it should be. A blocking one would make the road do wrong or nothing at all."""
+    """Something that is not as it should be. A blocking one would make the road do wrong or nothing at all; one that
+    `is_accepted` is as the connection file says.
+    """
 
     code: str
     detail: str
     is_blocking: bool = True
+    is_accepted: bool = False
 
 
 class Access(Struct, frozen=True):
@@ -39,6 +47,12 @@ class Access(Struct, frozen=True):
     scopes: tuple[str, ...]
     findings: tuple[Finding, ...]
     plan: Plan | None = None
+    visible_since: date | None = None
+    """From which day on the app sees orders; None where it sees orders of any age, or where nobody asked."""
+
+    @property
+    def sees_all_orders(self) -> bool:
+        return HISTORY_SCOPE in self.scopes
 
 
 def look(shop: Shopify, expected: Expected) -> Access:
@@ -59,11 +73,12 @@ def look(shop: Shopify, expected: Expected) -> Access:
         scopes=scopes,
         findings=(
             *_of_shop(found, expected),
-            *_of_scopes(scopes),
+            *_of_scopes(scopes, expected),
             *_of_version(shop, data["publicApiVersions"]),
             *_of_subscriptions(listed, expected, todo),
         ),
         plan=todo,
+        visible_since=None if lacking(scopes)[1] else expected.first_visible,
     )
 
 
@@ -135,12 +150,15 @@ def _of_shop(found: dict[str, Any], expected: Expected) -> list[Finding]:
     return findings
 
 
-def _of_scopes(scopes: tuple[str, ...]) -> list[Finding]:
+def _of_scopes(scopes: tuple[str, ...], expected: Expected) -> list[Finding]:
     missing, sees_history = lacking(scopes)
     findings = [Finding("storefront.scope_missing", ", ".join(missing))] if missing else []
     if not sees_history:
-        detail = f"{HISTORY_SCOPE}: without it orders older than 60 days are not there"
-        findings.append(Finding("storefront.scope_missing", detail, is_blocking=False))
+        since = f" from {expected.first_visible} on" if expected.first_visible else " of the last 60 days"
+        detail = f"{HISTORY_SCOPE}: without it the app sees orders{since} only"
+        is_accepted = expected.is_horizon_accepted
+        detail += ', as orders.horizon = "60d" accepts' if is_accepted else ""
+        findings.append(Finding("storefront.scope_missing", detail, is_blocking=False, is_accepted=is_accepted))
     if not may_write(scopes):
         detail = f"{CONSENT_SCOPE}: without it opt-outs made in Ometria are not written to the shop"
         findings.append(Finding("storefront.scope_missing", detail, is_blocking=False))

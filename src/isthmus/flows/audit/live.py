@@ -18,6 +18,7 @@ from isthmus.kit.clock import Clock
 from isthmus.model.census import Denied, Facts, Foreign, Profile, Source
 from isthmus.model.failure import Failure
 from isthmus.model.finding import Answer, Audit, Fact, Unseen
+from isthmus.model.reading import WINDOW
 from isthmus.ometria.client import PAGE, Ometria
 from isthmus.shopify import census
 from isthmus.shopify.versions import last_day
@@ -168,6 +169,8 @@ def _told(known: Mapping[str, Facts], setting: Setting) -> Iterator[Fact]:
         yield Fact("Currency", f"{facts.currency}; customers may pay in {', '.join(facts.presentment)}", name)
         yield Fact("API version", f"{facts.api_version}{days}; served: {facts.served_version or 'not said'}", name)
         yield Fact("Scopes", ", ".join(facts.scopes), name)
+        since = f"from {setting.today - WINDOW} on" if not facts.sees_history else "of any age"
+        yield Fact("Orders in sight", since, name)
         yield Fact("Webhooks", f"owned by {owner}", name)
         if facts.definitions is None:
             yield Fact("Custom fields", "could not be listed", name)

@@ -1,7 +1,7 @@
 """End the cases of earlier runs where all sides agree again. Only agreement that was looked at may close one."""
 
 from isthmus.cases import sql as cases
-from isthmus.drift.attribute import Look, Standing, attribute
+from isthmus.drift.attribute import Look, Record, Standing, attribute
 from isthmus.drift.found import sql as findings
 from isthmus.drift.found.sql import OpenCase
 from isthmus.drift.sql import KINDS
@@ -80,4 +80,4 @@ def _is_over(held: Held, case: OpenCase, groups: dict[tuple[str, str, str], int]
 
 
 def _is_doubtful(known: Known) -> bool:
-    return known.facts.store_look is Look.ABSENT and known.facts.record.value == "known"
+    return known.facts.store_look is Look.UNLISTED and known.facts.record is Record.KNOWN

@@ -9,7 +9,7 @@ from isthmus.cases import sql as cases
 from isthmus.cases.sql import Touch
 from isthmus.db.pool import Tx
 from isthmus.drift import sql as drift
-from isthmus.drift.attribute import Look, Repair, Standing, Verdict, attribute, cause
+from isthmus.drift.attribute import Look, Record, Repair, Standing, Verdict, attribute, cause
 from isthmus.drift.found import sql as findings
 from isthmus.drift.found.sql import OWN, Finding
 from isthmus.drift.sql import KINDS
@@ -82,14 +82,24 @@ def judge(held: Held, known: Known) -> Verdict | Standing:
 
 
 def _judged(held: Held, known: Sequence[Known]) -> list[tuple[Known, Verdict | Standing]]:
-    gone = [one for one in known if _code(attribute(one.facts)) == "integration.missed_deletion"]
+    gone = [one for one in known if _may_be_gone(one)]
     missed = [one for one in known if _code(attribute(one.facts)) == "integration.missed_change"]
     some = missed[: max(0, READS - held.n_reads)]
     held.n_reads += len(some)
     look_again_at_store(held, [*gone, *some])
+    for one in gone:
+        if one.is_out_of_sight and (seen := held.out_of_sight.get(one.store)) is not None:
+            held.out_of_sight[one.store] = msgspec.structs.replace(seen, n=seen.n + 1)
     # Others may have mapped it since, and no record shows that.
     ours.look_again(held, [one for one in known if _code(attribute(one.facts)) == "integration.stale_mapping"])
     return [(one, judge(held, one)) for one in known]
+
+
+def _may_be_gone(known: Known) -> bool:
+    """Whether only a reading of its own can say if the store still has it."""
+    facts = known.facts
+    is_settled = not facts.is_told and not facts.is_young and facts.is_ours
+    return is_settled and facts.store_look is Look.UNLISTED and facts.record is Record.KNOWN
 
 
 def _rests_on_the_platform(known: Known, verdict: Verdict) -> bool:

@@ -19,7 +19,7 @@ from isthmus.flows.told import Reading
 from isthmus.model.event import Event
 from isthmus.model.failure import Failure, RejectedError
 from isthmus.model.lane import Lane
-from isthmus.model.reading import Absent, CannotSee, ReadResult
+from isthmus.model.reading import Absent, Blindness, CannotSee, ReadResult
 from isthmus.ometria.answers import decode
 from isthmus.records import sql as records
 from isthmus.records.sql import Canonical, Kept
@@ -46,6 +46,8 @@ class Known(Struct, kw_only=True):
     mapped: Seen | None = None
     there: Seen | None = None
     cases: tuple[str, ...] = ()
+    is_out_of_sight: bool = False
+    """A reading of its own answered null, and the app may be unable to see it."""
 
     @property
     def subject(self) -> str:
@@ -144,7 +146,9 @@ def look_again_at_store(held: Held, known: Sequence[Known]) -> None:
     for reading in readings:
         one = about[reading.event.id]
         if reading.key in found:
-            one.facts = msgspec.structs.replace(one.facts, **_as_read(one, _dated(one, found[reading.key], now)))
+            result = _dated(one, found[reading.key], now)
+            one.is_out_of_sight = isinstance(result, CannotSee) and result.reason is Blindness.HORIZON
+            one.facts = msgspec.structs.replace(one.facts, **_as_read(one, result))
         elif isinstance(failure := why.get(reading.event.id), RejectedError):
             one.facts = msgspec.structs.replace(one.facts, blamed=failure.code)
         else:
@@ -219,7 +223,7 @@ def _store(held: Held, known: Known) -> dict[str, Any]:
         is_sure = held.asked.is_full and store in held.stores and not held.is_blind("store", kind, store)
         # What we learned after the listing began may well stand on a page that was read before.
         is_sure = is_sure and (known.kept is None or known.kept.changed_at < held.run.started_at)
-        return {"store_look": Look.ABSENT if is_sure and not known.is_variant else Look.UNSEEN, "store_path": None}
+        return {"store_look": Look.UNLISTED if is_sure and not known.is_variant else Look.UNSEEN, "store_path": None}
     path, kept = known.listed.path, known.kept
     if (
         path is not None

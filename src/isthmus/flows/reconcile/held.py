@@ -11,6 +11,7 @@ from msgspec import Struct
 from isthmus.db.pool import Database, Tx
 from isthmus.drift.sql import KINDS
 from isthmus.flows.road import Road
+from isthmus.flows.sight import OutOfSight
 from isthmus.model.failure import Failure, TransientError
 from isthmus.runs.journal import sql as journal
 from isthmus.runs.journal.sql import Run
@@ -70,6 +71,8 @@ class Held(Struct):
     tell: Callable[[Step], None]
     goes_on: Callable[[], bool]
     blind: list[Blind] = msgspec.field(default_factory=list)
+    out_of_sight: dict[str, OutOfSight] = msgspec.field(default_factory=dict)
+    """By store, where the app sees only the orders of the last 60 days."""
     n_read: dict[str, int] = msgspec.field(default_factory=dict)
     n_reads: int = 0
     n_looks: int = 0
@@ -96,9 +99,11 @@ class Held(Struct):
 
     def move(self, tx: Tx, step: str, cursor: str | None, n: int, total: int | None = None) -> None:
         """Note how far the run is, within the transaction that got it there."""
-        result = {"blind": msgspec.to_builtins(self.blind), "read": self.n_read} | {
-            name: getattr(self, name) for name in COUNTED
-        }
+        result = {
+            "blind": msgspec.to_builtins(self.blind),
+            "out_of_sight": msgspec.to_builtins(self.out_of_sight),
+            "read": self.n_read,
+        } | {name: getattr(self, name) for name in COUNTED}
         is_ours = journal.move(
             tx, self.road.connection, self.id, self.claim, self.now(), step=step, cursor=cursor, n=n, total=total,
             result=result,

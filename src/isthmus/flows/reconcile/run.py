@@ -18,6 +18,7 @@ from isthmus.flows.reconcile.close import close
 from isthmus.flows.reconcile.held import COUNTED, Asked, Blind, Held, LostError, Step, known_kinds, without
 from isthmus.flows.reconcile.suspects import suspect
 from isthmus.flows.road import Road
+from isthmus.flows.sight import OutOfSight
 from isthmus.kit.ids import claim_id
 from isthmus.model.failure import Failure
 from isthmus.runs.journal import sql as journal
@@ -42,6 +43,8 @@ class Reconciled(Struct, frozen=True):
     n_closed: int = 0
     n_read: dict[str, int] = {}
     blind: tuple[Blind, ...] = ()
+    out_of_sight: tuple[OutOfSight, ...] = ()
+    """Known orders that the app cannot see, by store: nothing is concluded of them."""
 
 
 def reconcile(
@@ -66,7 +69,9 @@ def reconcile(
     before: dict[str, Any] = run.result or {}
     held = Held(
         db, road, run, claim, asked, tell, goes_on,
-        blind=msgspec.convert(before.get("blind", []), list[Blind]), n_read=dict(before.get("read", {})),
+        blind=msgspec.convert(before.get("blind", []), list[Blind]),
+        out_of_sight=msgspec.convert(before.get("out_of_sight", {}), dict[str, OutOfSight]),
+        n_read=dict(before.get("read", {})),
     )  # fmt: skip
     for name in COUNTED:
         setattr(held, name, int(before.get(name, 0)))
@@ -152,13 +157,14 @@ def _end(held: Held) -> Reconciled:
             "n_closed": held.n_closed,
             "read": held.n_read,
             "blind": msgspec.to_builtins(held.blind),
+            "out_of_sight": msgspec.to_builtins(held.out_of_sight),
         }
         journal.end(tx, connection, held.id, held.claim, held.now(), result)
         whole = journal.latest(tx, connection, WHAT, is_full=True)
     _forget(held, [whole.id] if whole is not None else [])
     return Reconciled(
         held.id, is_done=True, n_findings=sum(by_code.values()), sums=tuple(sums), n_closed=held.n_closed,
-        n_read=dict(held.n_read), blind=tuple(held.blind),
+        n_read=dict(held.n_read), blind=tuple(held.blind), out_of_sight=tuple(held.out_of_sight.values()),
     )  # fmt: skip
 
 

@@ -1,10 +1,15 @@
 """Gather every record on which the sides may not agree, by what each of them listed."""
 
+from datetime import datetime
+
 from isthmus.drift import sql as drift
 from isthmus.drift.sql import KINDS
+from isthmus.flows import sight
 from isthmus.flows.reconcile.held import Held
 from isthmus.flows.takeover.adopt import WITHHELD
 from isthmus.mapping.order import BEFORE_US
+from isthmus.model.failure import Failure
+from isthmus.model.reading import SURE_WITHIN
 
 THEIRS = (BEFORE_US, WITHHELD)
 """Why an order of ours is another writer's."""
@@ -23,8 +28,14 @@ def suspect(held: Held, step: str) -> None:
     for kind in held.asked.kinds:
         for store in held.stores:
             if held.asked.is_full and not held.is_blind("store", kind, store):
+                horizon = _horizon(held, store) if kind == "order" else None
                 with held.db.transaction() as tx:
-                    drift.suspect_the_unlisted(tx, connection, run, kind, store, namespaces[store], held.run.started_at)
+                    drift.suspect_the_unlisted(
+                        tx, connection, run, kind, store, namespaces[store], held.run.started_at, horizon
+                    )
+                    if horizon is not None:
+                        n = drift.n_out_of_sight(tx, connection, run, store, namespaces[store], horizon)
+                        held.out_of_sight[store] = sight.out_of_sight(tx, held.road, store, n, held.now())
                     held.move(tx, step, None, 0)
         if not held.is_blind("platform", kind):
             limit = None if held.asked.is_full else ABSENT_LOOKS
@@ -35,3 +46,15 @@ def suspect(held: Held, step: str) -> None:
     with held.db.transaction() as tx:
         total = drift.n_suspects(tx, connection, run)
     held.tell_step(step, total, total, is_done=True)
+
+
+def _horizon(held: Held, store: str) -> datetime | None:
+    """The day until which orders may be out of the app's sight; None where it sees all of them.
+
+    A store that does not answer may hide orders: then nothing is concluded of old ones.
+    """
+    try:
+        sees_all = held.patiently(held.road.shops[store].reader.sees_all_orders)
+    except Failure:
+        sees_all = False
+    return None if sees_all else held.now() - SURE_WITHIN

@@ -1,0 +1,113 @@
+"""What the app cannot see changes nothing: old orders without read_all_orders, nulls of a moment, nulls with errors."""
+
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from isthmus.db.pool import Database
+from isthmus.flows.process import process
+from plays import Play
+from sims.shopify.deeds import placing
+from sims.shopify.state import Order
+
+
+@pytest.fixture
+def play(database: Database) -> Play:
+    return Play(database)
+
+
+def lose_scope(play: Play) -> None:
+    play.sims.faults.set({"shopify.dropped_scopes": "read_all_orders"})
+
+
+def grow_old(play: Play, days: float) -> None:
+    play.pass_time(days * 86400)
+    play.come_to_rest()
+
+
+def status(play: Play, placed: Order) -> object:
+    order = play.order(placed)
+    return order["status"], order["is_valid"], order["grand_total"]
+
+
+# Orders that leave the app's sight ------------------------------------------------------------------------------------
+
+
+def test_a_reconciliation_leaves_orders_alone_that_the_app_cannot_see(play: Play) -> None:
+    placed = play.orders(play.person())
+    play.come_to_rest()
+    before, mark = status(play, placed), play.mark()
+    lose_scope(play)
+    grow_old(play, 61)
+    done = play.reconcile()
+    play.come_to_rest()
+    assert status(play, placed) == before
+    assert not play.pushed("order", since=mark)
+    assert done.n_findings == 0
+    (unseen,) = [one for one in done.out_of_sight if one.store == "uk"]
+    assert (unseen.n, unseen.is_accepted) == (1, False)
+    (case,) = [one for one in play.cases("storefront.scope_missing") if one["store"] == "uk"]
+    assert f"orders from {play.now - timedelta(days=60):%Y-%m-%d} on" in case["detail"]
+
+
+def test_an_order_that_is_deleted_in_sight_is_withdrawn_without_the_scope_too(play: Play) -> None:
+    placed = play.orders(play.person())
+    play.come_to_rest()
+    lose_scope(play)
+    with play.world.lock:
+        placing.erase(play.uk, placed)
+    play.pass_time(600)
+    play.reconcile()
+    play.come_to_rest()
+    assert status(play, placed)[:2] == ("cancelled", False)  # type: ignore[index]
+
+
+def test_an_import_of_today_that_says_it_is_old_is_not_taken_for_deleted(play: Play) -> None:
+    """Which of its two dates the 60 days count from is not documented: both must be young."""
+    placed = play.orders(play.person())
+    with play.world.lock:
+        placed.processed_at = play.now - timedelta(days=400)
+    play.poll()
+    play.come_to_rest()
+    before = status(play, placed)
+    lose_scope(play)
+    with play.world.lock:
+        del play.uk.orders[placed.id]  # out of sight by whichever date counts
+        play.uk.version += 1
+    play.tell("orders/edited", {"order_edit": {"order_id": placed.id}}, webhook_id="edited")
+    play.pass_time(700)
+    play.reconcile()
+    play.come_to_rest()
+    assert status(play, placed) == before
+
+
+def test_a_reading_of_an_order_out_of_sight_ends_its_event_and_says_why(play: Play) -> None:
+    placed = play.orders(play.person())
+    play.come_to_rest()
+    lose_scope(play)
+    grow_old(play, 61)
+    before = status(play, placed)
+    play.tell("orders/edited", {"order_edit": {"order_id": placed.id}}, webhook_id="edited")
+    play.pass_time(20)
+    while process(play.db, play.road).n_claimed:
+        pass
+    (event,) = play.rows("SELECT state, reason FROM event WHERE topic = 'orders/edited'")
+    assert event["state"] == "skipped"
+    assert "out of sight" in event["reason"]
+    play.come_to_rest()
+    assert status(play, placed) == before
+
+
+# What people are shown ------------------------------------------------------------------------------------------------
+
+
+def test_a_horizon_that_the_connection_accepts_is_counted_and_is_no_case(play: Play) -> None:
+    play.orders(play.person())
+    play.come_to_rest()
+    play.road = msgspec.structs.replace(play.road, orders_horizon="60d")
+    lose_scope(play)
+    grow_old(play, 61)
+    (unseen,) = [one for one in play.reconcile().out_of_sight if one.store == "uk"]
+    assert (unseen.n, unseen.is_accepted, unseen.visible_since) == (1, True, play.now - timedelta(days=60))
+    assert not play.cases("storefront.scope_missing")

@@ -48,7 +48,7 @@ class Statement(Struct, frozen=True, gc=False):
 class Standing(Struct, frozen=True):
     """Where an address stands: the stance, the rule that decided, and the statement that did, if any.
 
-    `n_outs` counts the opt-outs that were weighed: more of them later may change the stance.
+    `n_outs` counts the opt-outs that are known, of every store: more of them later may change the stance.
     """
 
     stance: Stance
@@ -99,8 +99,9 @@ def decide(statements: Sequence[Statement], policy: Policy, store: str) -> Stand
     The order counts only for one speaker's own words, which were weighed by their versions when they were heard.
     """
     mine = statements if policy.scope == "connection" else [s for s in statements if s.store in ("", store)]
+    n_outs = sum(s.state in OUT for s in statements)
     if not mine:
-        return NOTHING
+        return Standing(NOTHING.stance, NOTHING.rule, n_outs=n_outs)
     outs = [s for s in mine if s.state in OUT]
     opt_ins = [s for s in _standing_words(mine) if s.state == IN]
     entitled = [s for s in opt_ins if policy.lets_lift(s.side)]
@@ -109,7 +110,7 @@ def decide(statements: Sequence[Statement], policy: Policy, store: str) -> Stand
     )
     rule = next(rule for rule in TABLE if rule.when(weighed))
     by = {Stance.IN: weighed.proven or weighed.opt_in, Stance.OUT: weighed.out, Stance.UNSAID: None}[rule.stance]
-    return Standing(rule.stance, rule.name, by, len(outs))
+    return Standing(rule.stance, rule.name, by, n_outs)
 
 
 def _standing_words(statements: Iterable[Statement]) -> list[Statement]:

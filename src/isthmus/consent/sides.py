@@ -46,6 +46,8 @@ class Facts(Struct, frozen=True, kw_only=True):
     is_explained: bool = False
     is_asked: bool = False
     """They were asked by text message whether they mean their opt-in, and have yet to answer."""
+    is_retired: bool = False
+    """A contact of somebody who is gone, and had the address, keeps it opted out: no statement of anybody's."""
     may_opt_in: bool = False
     """The platform's own opt-ins count as proven (consent.authority = "platform")."""
 
@@ -66,6 +68,7 @@ TABLE: tuple[Rule, ...] = (
     # It says what it should, or is silent where it should not write.
     Rule(Meaning.CALM, lambda f: f.now is f.stance),
     Rule(Meaning.CALM, lambda f: f.now is Stance.UNSAID and f.stance is Stance.OUT),
+    Rule(Meaning.CALM, lambda f: f.now is Stance.OUT and f.is_retired and f.stance is not Stance.IN),
     # Out, where we know of no opt-out that would be why.
     Rule(Meaning.WAIT, lambda f: f.now is Stance.OUT and _is_new(f) and f.sent_out),
     Rule(Meaning.OPT_OUT, lambda f: f.now is Stance.OUT and _is_new(f) and not f.is_explained),
@@ -87,7 +90,7 @@ TABLE: tuple[Rule, ...] = (
     Rule(Meaning.BLOCKED, lambda f: f.has_contact),
     Rule(Meaning.CALM, lambda _: True),
 )
-"""First match wins. Every row after the first two is about two sides that do not say the same."""
+"""First match wins. Every row after the first three is about two sides that do not say the same."""
 
 
 def read(facts: Facts) -> Meaning:

@@ -164,6 +164,11 @@ def _fold(road: Road, work: Work, key: Key, kept: Kept | None, said: list[Told],
             change.is_remap = True
             taken.append(word)
             _end(work, word, State.APPLIED, None, subject)
+        elif word.is_redaction:
+            # Its case is the event's end. Until the erasure nobody writes to them.
+            is_news = _redact(work, key[1], word, change, now)
+            is_changed |= is_news
+            taken += [word] if is_news else []
         elif word.claim is not None:
             verdict = _hear_claim(work, word, change, now)
             is_changed |= verdict is Verdict.NEWER
@@ -243,6 +248,17 @@ def _hear_claim(work: Work, word: Told, change: Change, now: datetime) -> Verdic
     change.encoded = None
     change.after = said
     return Verdict.NEWER
+
+
+def _redact(work: Work, store: str, word: Told, change: Change, now: datetime) -> bool:
+    """A customer's erasure was asked for: they speak for nobody any more, and a reading tells whether they are gone."""
+    _tell(work, store, Hint("poll/customer", f"customer:{word.key[2]}", Lane.REALTIME, now))
+    customer = change.after
+    if not isinstance(customer, Customer) or customer.is_redacted:
+        return False
+    work.heard += statements.gone(store, customer, word.event.id or None)
+    change.after, change.encoded = replace(customer, redacted_at=word.event.received_at), None
+    return True
 
 
 def _ask_for_the_rest(work: Work, word: Told, before: Canonical | None, record: Canonical, now: datetime) -> None:

@@ -219,6 +219,7 @@ def _contacts(
                     email_consent=word.said(customer.email_consent, email),
                     sms_consent=word.said(customer.sms_consent, sms),
                     was_opted_in=row is not None and row.was_opted_in,
+                    was_opted_in_sms=row is not None and row.was_opted_in_sms,
                     must_force=row is not None and row.must_force,
                     was_forced=row is not None and row.was_forced,
                 )

@@ -9,6 +9,7 @@ from isthmus.consent import word
 from isthmus.flows.change import Change
 from isthmus.flows.consent.standing import Standings
 from isthmus.flows.holding import Helds
+from isthmus.flows.retire import Retired
 from isthmus.flows.road import Road, Shop
 from isthmus.identity.conflict import Held as Elsewhere
 from isthmus.identity.match import Account, People
@@ -39,8 +40,8 @@ class Known(Struct, frozen=True):
     elsewhere: Mapping[Account, tuple[Elsewhere, ...]]
     """The identifiers that are somebody else's on the platform."""
     helds: Helds
-    merged: Set[str]
-    """Contacts of customers who are gone, that the platform has in one profile with somebody who is not."""
+    retired: Mapping[str, Retired]
+    """Contacts of customers who are gone, or have no address any more."""
 
 
 def account_of(change: Change) -> Account:
@@ -62,24 +63,30 @@ def contacts(shop: Shop, change: Change, known: Known) -> list[Write]:
     customer = change.last
     if not isinstance(customer, Customer) or not customer.is_read:
         return []
-    second = _gone_second(shop, change, customer, known) if change.is_gone else _second(shop, change, customer, known)
-    first = _gone(shop, change, customer, known) if change.is_gone else _contact(shop, change, customer, known)
+    ended = known.retired.get(f"{shop.rules.namespace}{customer.id}")
+    if ended is not None:
+        first, second = _retired(shop, change, ended, known), _retired_second(shop, ended, known)
+    else:
+        first, second = _contact(shop, change, customer, known), _second(shop, change, customer, known)
     return [first] if second is None else [first, second]
 
 
-def behind(change: Change, write: Write, standings: Standings) -> Behind:
+def behind(change: Change, write: Write, standings: Standings, retired: Mapping[str, Retired]) -> Behind:
     """The addresses behind a contact, and the opt-outs of those that its body knows of."""
     customer = change.last
+    if write.is_retired and write.id in retired:
+        customer = retired[write.id].customer
     if not isinstance(customer, Customer) or write.body is None:
         return NOBODY
     store, address, phone = change.key[1], normalise(customer.email), customer.phone
     n_outs = standings.of(Channel.EMAIL, address, store).n_outs if write.opts_in and write.kind is Kind.CONTACT else 0
     if write.opts_in_sms:
         n_outs += standings.of(Channel.SMS, phone, store).n_outs
+    name = standings.name(Channel.EMAIL, address)[1] if address and write.kind is Kind.CONTACT else None
+    if name is None and phone and write.is_retired:
+        name = standings.name(Channel.SMS, phone)[1]
     return Behind(
-        standings.name(Channel.EMAIL, address)[1] if address and write.kind is Kind.CONTACT else None,
-        standings.name(Channel.SMS, phone)[1] if phone and write.opts_in_sms else None,
-        n_outs,
+        name, standings.name(Channel.SMS, phone)[1] if phone and write.opts_in_sms else None, n_outs, write.is_retired
     )
 
 
@@ -99,7 +106,8 @@ def _contact(shop: Shop, change: Change, customer: Customer, known: Known) -> Wr
         return contact.contact(
             customer, person, shop.rules, lane, worth=worth, hold=on_hold,
             email_consent=word.said(customer.email_consent, email), sms_consent=word.said(customer.sms_consent, sms),
-            was_opted_in=spoken.was_opted_in, must_force=must_force, was_forced=spoken.was_forced,
+            was_opted_in=spoken.was_opted_in, was_opted_in_sms=spoken.was_opted_in_sms,
+            must_force=must_force, was_forced=spoken.was_forced,
             elsewhere=elsewhere, held=held,
         )  # fmt: skip
 
@@ -116,15 +124,17 @@ def _contact(shop: Shop, change: Change, customer: Customer, known: Known) -> Wr
     return write
 
 
-def _gone(shop: Shop, change: Change, customer: Customer, known: Known) -> Write:
-    own = f"{shop.rules.namespace}{customer.id}"
+def _retired(shop: Shop, change: Change, ended: Retired, known: Known) -> Write:
+    own = f"{shop.rules.namespace}{ended.customer.id}"
     spoken = known.spoken.get(own, UNSPOKEN)
     # Under its own id: it must not speak for the person whom it was merged with.
-    return contact.retired(
-        customer, own, shop.rules, change.lane, was_opted_in=spoken.was_opted_in,
-        has_heir=_has_heir(own, customer, known), was_forced=spoken.was_forced,
-        held=known.helds.get((Kind.CONTACT, own), UNHELD),
+    write = contact.retired(
+        ended.customer, own, shop.rules, change.lane, was_opted_in=spoken.was_opted_in, has_heir=ended.has_heir,
+        has_heir_of_phone=ended.has_heir_of_phone, was_opted_in_sms=spoken.was_opted_in_sms,
+        was_forced=spoken.was_forced, held=known.helds.get((Kind.CONTACT, own), UNHELD),
     )  # fmt: skip
+    # Whatever brought it: nobody is written to because of somebody who is gone.
+    return replace(write, lane=Lane.REALTIME) if spoken.opts_in or spoken.was_opted_in_sms else write
 
 
 def _second(shop: Shop, change: Change, customer: Customer, known: Known) -> Write | None:
@@ -136,20 +146,11 @@ def _second(shop: Shop, change: Change, customer: Customer, known: Known) -> Wri
     )  # fmt: skip
 
 
-def _gone_second(shop: Shop, change: Change, customer: Customer, known: Known) -> Write | None:
-    if not known.spoken.get(texting.texting_id(customer.id, shop.rules), UNSPOKEN).is_there:
+def _retired_second(shop: Shop, ended: Retired, known: Known) -> Write | None:
+    if not known.spoken.get(texting.texting_id(ended.customer.id, shop.rules), UNSPOKEN).is_there:
         return None
-    has_heir = _has_heir(f"{shop.rules.namespace}{customer.id}", customer, known)
-    return texting.retired(customer, shop.rules, change.lane, has_heir=has_heir)
-
-
-def _has_heir(own: str, customer: Customer, known: Known) -> bool:
-    """Whether somebody else has the address of a customer who is gone, whom an opt-in that ends must not silence."""
-    if (email := normalise(customer.email)) and known.who.by_email.get(email):
-        return True
-    said = customer.email_consent
-    # Over there one profile with somebody who is still here.
-    return own in known.merged and not (said is not None and said.state in OUT)
+    has_heir = ended.has_heir or ended.has_heir_of_phone
+    return texting.retired(ended.customer, shop.rules, Lane.REALTIME, has_heir=has_heir)
 
 
 def _elsewhere(key: Account, known: Known) -> frozenset[str]:

@@ -7,10 +7,11 @@ from msgspec import Struct
 
 from isthmus.cases import sql as cases
 from isthmus.db.pool import Tx
-from isthmus.flows import contacts, hold, holding, identifiers, revalue, trouble
+from isthmus.flows import contacts, hold, holding, identifiers, retire, revalue, trouble
 from isthmus.flows.change import Change
 from isthmus.flows.consent import write_back
 from isthmus.flows.consent.standing import Standings
+from isthmus.flows.retire import Retired
 from isthmus.flows.road import Road, Shop
 from isthmus.flows.takeover import adopt
 from isthmus.identity import resolve
@@ -64,22 +65,24 @@ def desire(
     moved = Moved(revalue.customers_of(owners, who), revalue.customers_of(hold.keep(tx, road, changes, now), who))
     buyers = _buyers(customers, who)
     worths, holds = _worths(tx, road, buyers), hold.of_buyers(tx, road, buyers)
-    elsewhere = identifiers.of_changes(tx, road, customers, who)
     has_importer = bool(customers) and words.has_importer(tx, road.connection)
     merged = merges.heirs(
         tx, road.connection, [contacts.contact_id(road, change) for change in customers if change.is_gone]
     )
+    retired = retire.of_changes(tx, road, customers, who, merged)
+    elsewhere = identifiers.of_changes(tx, road, customers, who, retired.keys())
     known = contacts.Known(
-        was, who, standings, spoken, worths, has_importer, holds, moved.hold, elsewhere, helds, merged
+        was, who, standings, spoken, worths, has_importer, holds, moved.hold, elsewhere, helds, retired
     )
     for change in customers:
-        _map(road, change, mapped, lambda shop, change: contacts.contacts(shop, change, known), standings)
+        _map(road, change, mapped, lambda shop, change: contacts.contacts(shop, change, known), (standings, retired))
     identifiers.tell(tx, road, [contacts.account_of(change) for change in customers], elsewhere, now)
     write_back.wish(tx, road, customers, standings, now)
     outbox.desire(
         tx, road.connection, mapped.wanted, now=now, coalesce=road.pace.coalesce,
         contact_head_start=road.pace.contact_head_start, packer=road.packer,
     )  # fmt: skip
+    retire.withdraw(tx, road, customers, now)
     holding.keep(tx, road, mapped.wanted)
     cases.touch(tx, road.connection, [*mapped.refused, *holding.mistyped(road, changes)], now)
     _forget_baskets(tx, road, changes)
@@ -105,7 +108,7 @@ class _Mapped(Struct):
 
 def _map(
     road: Road, change: Change, mapped: _Mapped, writes: Callable[[Shop, Change], list[Write]],
-    standings: Standings | None = None,
+    behind: tuple[Standings, Mapping[str, Retired]] | None = None,
 ) -> None:  # fmt: skip
     shop = road.shops[change.key[1]]
     try:
@@ -116,9 +119,7 @@ def _map(
         made = [_unsayable(road, change, failure, subject)]
         mapped.refused.append(trouble.sign(failure, subject, shop.name))
     mapped.wanted += [
-        Wanted(
-            shop.name, write, change.since, NOBODY if standings is None else contacts.behind(change, write, standings)
-        )
+        Wanted(shop.name, write, change.since, NOBODY if behind is None else contacts.behind(change, write, *behind))
         for write in made
     ]
 

@@ -4,7 +4,7 @@ Nothing is asked of the platform here: its profiles are polled (flows/consent/pr
 brought.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import datetime, timedelta
 
 from isthmus.cases import sql as cases
@@ -23,6 +23,7 @@ from isthmus.kit.phone import e164
 from isthmus.model.customer import Customer
 from isthmus.model.event import Hint
 from isthmus.model.lane import Lane
+from isthmus.outbox.spoken import sql as spoken
 from isthmus.records import sql as records
 from isthmus.runs import sql as runs
 
@@ -31,8 +32,13 @@ MARK = "held"
 EVERY = timedelta(minutes=1)
 
 
-def foretell(tx: Tx, road: Road, customers: Mapping[Account, Customer], who: People) -> dict[Account, tuple[Held, ...]]:
-    """Of these customers, what of their contacts the platform is known to hold for somebody else."""
+def foretell(
+    tx: Tx, road: Road, customers: Mapping[Account, Customer], who: People, retired: Set[str] = frozenset()
+) -> dict[Account, tuple[Held, ...]]:
+    """Of these customers, what of their contacts the platform is known to hold for somebody else.
+
+    `retired` are contacts that speak for nobody from now on.
+    """
     if not customers:
         return {}
     whole = who.whole()
@@ -60,6 +66,17 @@ def foretell(tx: Tx, road: Road, customers: Mapping[Account, Customer], who: Peo
         for value in (profile.email, profile.phone, profile.customer_id):
             if value is not None:
                 by.setdefault(value, []).append(profile)
+    others -= retired
+    found = _found(asked, by, others)
+    # Whoever has no address any more is not the one whom an address is held for.
+    if found and (left := spoken.are_retired(tx, road.connection, sorted(others))):
+        return _found(asked, by, others - left)
+    return found
+
+
+def _found(
+    asked: Mapping[Account, Asked], by: Mapping[str, Sequence[Holder]], others: Set[str]
+) -> dict[Account, tuple[Held, ...]]:
     found = {}
     for account, one in asked.items():
         values = [value for value in (one.email, one.phone, *one.ids) if value is not None]
@@ -69,7 +86,9 @@ def foretell(tx: Tx, road: Road, customers: Mapping[Account, Customer], who: Peo
     return found
 
 
-def of_changes(tx: Tx, road: Road, changes: Sequence[Change], who: People) -> dict[Account, tuple[Held, ...]]:
+def of_changes(
+    tx: Tx, road: Road, changes: Sequence[Change], who: People, retired: Set[str]
+) -> dict[Account, tuple[Held, ...]]:
     """The same of what a unit of work is about to map."""
     return foretell(
         tx, road,
@@ -78,7 +97,7 @@ def of_changes(tx: Tx, road: Road, changes: Sequence[Change], who: People) -> di
             for change in changes
             if isinstance(change.after, Customer) and change.after.is_read
         },
-        who,
+        who, retired,
     )  # fmt: skip
 
 

@@ -27,6 +27,9 @@ REMAP = "isthmus/remap"
 """Map this record again from what we know, since a rule or a person changed."""
 
 
+REDACT = "customers/redact"
+"""The shop asks for a customer's erasure."""
+
 PLATFORM_HOOK = "ometria/hook"
 """A call from an automation's webhook node; it arrives durable like everything else."""
 
@@ -43,6 +46,8 @@ class Told(Struct, frozen=True):
     is_absent: bool = False
     is_patch: bool = False
     is_remap: bool = False
+    is_redaction: bool = False
+    """The shop asks for this customer's erasure."""
     claim: Claim | None = None
     said_at: datetime | None = None
     """When the store said so: a webhook's trigger, or when a reading began. None where nobody knows."""
@@ -91,6 +96,8 @@ def _one(event: Event, road: Road, heard: Heard) -> None:
     topic = topics.TOPICS.get(event.topic)
     if topic is not None and topic.action is Action.CASE:
         heard.matters.append(event)  # also of a store that is no longer ours: privacy outlives the contract
+        if event.topic == REDACT and event.store in road.shops:
+            heard.told += _redaction(event)
         return
     shop = road.shops.get(event.store)
     if shop is None:
@@ -135,6 +142,15 @@ def _one(event: Event, road: Road, heard: Heard) -> None:
                 key, is_patch = key_of(shop.name, record), topic.action is Action.PATCH
                 box = box_webhook.parse(event.topic, event.body or b"")
                 heard.told.append(Told(event, key, record, is_patch=is_patch, said_at=event.triggered_at, box=box))
+
+
+def _redaction(event: Event) -> list[Told]:
+    """The word that a customer is to be erased; nothing where the body names none."""
+    try:
+        named = topics.subject(event.topic, event.body or b"")
+    except RejectedError:
+        return []
+    return [] if named is None else [Told(event, ("customer", event.store, named[1]), is_redaction=True)]
 
 
 def _hint(event: Event, shop: Shop, heard: Heard) -> None:

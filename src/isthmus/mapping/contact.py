@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
 
 from isthmus.kit.email import normalise
 from isthmus.mapping import custom, fields
@@ -40,6 +41,7 @@ def contact(
     email_consent: Consent | None,
     sms_consent: Consent | None,
     was_opted_in: bool,
+    was_opted_in_sms: bool = False,
     must_force: bool = False,
     was_forced: bool = False,
     elsewhere: frozenset[str] = frozenset(),
@@ -49,14 +51,15 @@ def contact(
 
     `person` is the surviving id of the person, `worth` what all their orders come to, `hold` why they are to be left
     alone now; the two consents are those that stand. `was_opted_in` says whether this contact was ever sent as opted in
-    by email, `must_force` that its opt-out has no effect unforced, `was_forced` that it was ever sent forced.
+    by email, `was_opted_in_sms` by text message, `must_force` that its opt-out has no effect unforced, `was_forced`
+    that it was ever sent forced.
     `elsewhere` names the identifiers (email, phone) that are somebody else's on the platform: they are not said, nor is
     an opt-in for them. `held` is what the platform holds in properties that are not ours alone. Someone without a
     usable email or phone is excluded. RejectedError `storefront.consent_unknown_state` for a consent state that the
     table does not know.
     """
     email_says = permission(email_consent, was_opted_in=was_opted_in, live_since=rules.live_since)
-    sms_says = permission(sms_consent, was_opted_in=False, live_since=rules.live_since)
+    sms_says = permission(sms_consent, was_opted_in=was_opted_in_sms, live_since=rules.live_since)
     if "email" in elsewhere and email_says.stance is Stance.IN:
         email_says = Permission(Stance.UNSAID)
     is_forced = _is_forced(email_says.stance, rules, must_force=must_force, was_forced=was_forced)
@@ -68,23 +71,29 @@ def contact(
 
 def retired(
     customer: Customer, person: str, rules: Rules, lane: Lane, *, was_opted_in: bool, has_heir: bool,
-    was_forced: bool = False, held: Held = UNHELD,
+    has_heir_of_phone: bool = False, was_opted_in_sms: bool = False, was_forced: bool = False, held: Held = UNHELD,
 ) -> Write:  # fmt: skip
-    """The contact of a customer who is gone from the shop, from the last that was known of them.
+    """The contact of a customer who is gone from the shop, or has no address there any more, with the address that it
+    was sent with.
 
     Nobody may be written to because of a customer who is gone: an opt-in ends, an opt-out stays. But one opted-out
     contact silences its whole person (https://support.ometria.com/hc/en-gb/articles/9881943263389): where another
-    customer has the address now (`has_heir`, as after a merge), this contact only stops saying anything. Orders count
-    for whoever has them now, so this contact's metrics and hold are those of nobody.
+    customer has the address now (`has_heir`, as after a merge; `has_heir_of_phone` for the number alone), this contact
+    only stops saying anything. Orders count for whoever has them now, so this contact's metrics and hold are those of
+    nobody.
     """
     if has_heir:
         email = sms = Permission(Stance.UNSAID)
     else:
         email = ended(customer.email_consent, was_opted_in=was_opted_in)
-        sms = ended(customer.sms_consent, was_opted_in=False)
+        sms = ended(customer.sms_consent, was_opted_in=was_opted_in_sms)
+        if has_heir_of_phone:
+            sms = Permission(Stance.UNSAID)
     # A contact that was forced once heeds nothing else.
     is_forced = was_forced and email.stance is not Stance.UNSAID and rules.force != "never"
-    return _write(customer, person, rules, lane, email, sms, NOTHING, None, held, is_forced=is_forced)
+    return replace(
+        _write(customer, person, rules, lane, email, sms, NOTHING, None, held, is_forced=is_forced), is_retired=True
+    )
 
 
 def _write(

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
+from isthmus.model.consent import IN
 from isthmus.model.metafield import Metafield
 
 
@@ -49,3 +50,15 @@ class Customer(Struct, frozen=True, gc=False, omit_defaults=True):
     is_read: bool = False
     metafields: tuple[Metafield, ...] | None = None
     """The custom fields that were asked for; one that is not among them was never read."""
+    redacted_at: datetime | None = None
+    """When the shop asked for this person's erasure."""
+
+    @property
+    def is_redacted(self) -> bool:
+        """Whether their erasure was asked for, and they have not subscribed again since."""
+        if self.redacted_at is None:
+            return False
+        return not any(
+            said is not None and said.state == IN and said.updated_at is not None and said.updated_at > self.redacted_at
+            for said in (self.email_consent, self.sms_consent)
+        )

@@ -34,6 +34,7 @@ class Write(Struct, frozen=True, gc=False):
     lets go first. `subject` is the store record behind it, `order:123`, by which a person finds it again.
     `n_cut` counts values that were left out because the platform's limits have no room for them.
     `ours` is what is ours, from now on, of the properties that others may write too, None while that is as it was.
+    `is_retired` marks the contact of a customer who is gone or has no address any more.
     `sale` is an order's money as its body says it, or would, were the order not another writer's.
     """
 
@@ -52,3 +53,4 @@ class Write(Struct, frozen=True, gc=False):
     n_cut: int = 0
     sale: Sale | None = None
     ours: Mapping[str, object] | None = None
+    is_retired: bool = False

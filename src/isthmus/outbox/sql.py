@@ -299,6 +299,7 @@ WITH company AS (
 UPDATE outbox o SET
     state = 'leased', claim = %(claim)s, leased_until = %(until)s, sent = o.desired, is_known = false,
     was_opted_in = o.was_opted_in OR o.opts_in, was_forced = o.was_forced OR o.forces,
+    was_opted_in_sms = o.was_opted_in_sms OR o.sms_address IS NOT NULL,
     opted_in_at = CASE WHEN o.opts_in THEN %(now)s ELSE o.opted_in_at END,
     opted_out_at = CASE WHEN o.opts_out THEN %(now)s ELSE o.opted_out_at END,
     attempts = least(o.attempts + 1, 30000), accepted_at = NULL

@@ -49,7 +49,9 @@ def checkout(told: Checkout, known: Checkout | None) -> Checkout:
 
 
 def customer(told: Customer, known: Customer | None, keys: Keys) -> Customer:
-    """A customer with the custom fields that this reading did not ask for."""
+    """A customer with the custom fields that this reading did not ask for, and a request for their erasure."""
+    if known is not None and known.redacted_at is not None:
+        told = msgspec.structs.replace(told, redacted_at=known.redacted_at)
     if known is None or known.metafields is None:
         return told
     metafields = fields(known.metafields, told.metafields, keys.get("customer", ()))

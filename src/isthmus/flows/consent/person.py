@@ -35,13 +35,20 @@ class Person(Struct, frozen=True):
     texting: tuple[Contact, ...]
     """The second contacts, where the account has double opt-in by text message."""
     standings: Standings
+    retired: tuple[Contact, ...] = ()
+    """Contacts of customers who are gone or have no address any more, that were sent with this person's address."""
 
     def speaking(self, channel: Channel) -> tuple[Contact, ...]:
         """The contacts that say what is allowed on a channel."""
         return self.contacts if channel is Channel.EMAIL else (*self.contacts, *self.texting)
 
     def is_moving(self, channel: Channel) -> bool:
-        return any(one.is_moving for one in self.speaking(channel))
+        return any(one.is_moving for one in (*self.speaking(channel), *self.retired))
+
+    @property
+    def is_retired(self) -> bool:
+        """Whether a contact of somebody who is gone says no to this address, or said so until now."""
+        return any(one.opts_out or one.is_moving for one in self.retired)
 
     @property
     def is_asked(self) -> bool:
@@ -84,6 +91,8 @@ def people_of(tx: Tx, road: Road, found: Sequence[Profile]) -> list[Person]:
         road,
         [(Channel.EMAIL, email) for email in emails] + [(Channel.SMS, one.phone) for one in found if one.phone],
     )
+    names = [standings.name(Channel.EMAIL, email)[1] for email in emails]
+    retired = spoken.retired(tx, road.connection, names)
     return [
         Person(
             one,
@@ -92,6 +101,7 @@ def people_of(tx: Tx, road: Road, found: Sequence[Profile]) -> list[Person]:
             tuple(row for link in mine if (row := rows.get(link.contact)) is not None),
             tuple(row for link in mine if (row := texting.get(_texting(road, link))) is not None),
             standings,
+            tuple(retired.get(standings.name(Channel.EMAIL, one.email)[1], ())) if one.email else (),
         )
         for one in found
         for mine in [links.get(one.email or "", [])]
@@ -121,6 +131,7 @@ def meanings(road: Road, person: Person) -> list[tuple[Channel, str, Meaning]]:
             sent_in=person.sent_since(Channel.EMAIL, lambda one: one.opted_in_at),
             sent_out=person.sent_since(Channel.EMAIL, lambda one: one.opted_out_at),
             is_explained=any(since is None or s.heard_at >= since or s.since >= since for s in outs),
+            is_retired=person.is_retired,
             may_opt_in=road.policy.authority == "platform",
         )
         told.append((Channel.EMAIL, now.email, sides.read(facts)))
@@ -139,6 +150,7 @@ def meanings(road: Road, person: Person) -> list[tuple[Channel, str, Meaning]]:
             sent_out=person.sent_since(Channel.SMS, lambda one: one.settled_at),
             is_explained=bool(person.said_out(Channel.SMS, now.phone)),
             is_asked=person.is_asked,
+            is_retired=person.is_retired,
             may_opt_in=road.policy.authority == "platform",
         )
         told.append((Channel.SMS, now.phone, sides.read(facts)))

@@ -22,6 +22,9 @@ RESTRAINED = """
         -- another contact of the person is being opted out
         OR EXISTS (SELECT FROM outbox x WHERE x.connection = o.connection AND x.kind = 'contact' AND x.opts_out
                      AND x.state IN ('due', 'leased', 'accepted') AND x.address = o.address AND x.id <> o.id)
+        -- the opt-out of somebody who is gone, and had the address before, is being withdrawn
+        OR EXISTS (SELECT FROM outbox x WHERE x.connection = o.connection AND x.kind = 'contact' AND x.is_retired
+                     AND x.state IN ('due', 'leased', 'accepted') AND x.address = o.address AND x.id <> o.id)
         -- this one was, and nobody knows yet that it arrived
         OR (o.opted_out_at > %(unsettled)s AND o.opted_out_at > coalesce(o.settled_at, '-infinity'))
         -- a shop is being told of an opt-out

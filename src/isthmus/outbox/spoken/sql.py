@@ -17,6 +17,8 @@ class Behind(Struct, frozen=True):
     address: bytes | None = None
     sms_address: bytes | None = None
     n_outs: int = 0
+    is_retired: bool = False
+    """Whether its customer is gone from the shop, or has no address there any more."""
 
 
 NOBODY = Behind()
@@ -33,6 +35,7 @@ class Spoken(Struct, frozen=True):
     was_forced: bool = False
     must_force: bool = False
     is_there: bool = False
+    was_opted_in_sms: bool = False
 
 
 UNSPOKEN = Spoken()
@@ -55,6 +58,8 @@ class Contact(Struct, frozen=True):
     opted_out_at: datetime | None
     is_asking: bool
     """Whether it only asks by text message."""
+    was_opted_in_sms: bool = False
+    is_retired: bool = False
 
     @property
     def is_moving(self) -> bool:
@@ -68,14 +73,20 @@ def lock_contacts(tx: Tx, connection: str, ids: Sequence[str]) -> dict[str, Spok
     """
     rows = tx.fetch_all(
         """SELECT id, opts_in, opts_out, was_opted_in, was_forced, must_force OR (opts_out AND forces) AS must_force,
-                  sent IS NOT NULL OR state <> 'excluded' AS is_there
+                  sent IS NOT NULL OR state <> 'excluded' AS is_there, was_opted_in_sms
            FROM outbox
            WHERE connection = %s AND kind = ANY(%s) AND id = ANY(%s) ORDER BY kind, id FOR UPDATE""",
         (connection, list(PERMITTING), list(ids)),
     )
     return {
         row["id"]: Spoken(
-            row["opts_in"], row["opts_out"], row["was_opted_in"], row["was_forced"], row["must_force"], row["is_there"]
+            row["opts_in"],
+            row["opts_out"],
+            row["was_opted_in"],
+            row["was_forced"],
+            row["must_force"],
+            row["is_there"],
+            row["was_opted_in_sms"],
         )
         for row in rows
     }
@@ -87,13 +98,16 @@ def remember_behind(tx: Tx, connection: str, contacts: Mapping[str, Behind]) -> 
         return
     tx.execute(
         """WITH behind AS (
-               SELECT o.id, b.address, b.sms_address, b.n_outs FROM outbox o
-               JOIN unnest(%(ids)s::text[], %(addresses)s::bytea[], %(sms)s::bytea[], %(n_outs)s::integer[])
-                 AS b (id, address, sms_address, n_outs) ON o.id = b.id
+               SELECT o.id, b.address, b.sms_address, b.n_outs, b.is_retired FROM outbox o
+               JOIN unnest(%(ids)s::text[], %(addresses)s::bytea[], %(sms)s::bytea[], %(n_outs)s::integer[],
+                           %(retired)s::boolean[])
+                 AS b (id, address, sms_address, n_outs, is_retired) ON o.id = b.id
                WHERE o.connection = %(connection)s AND o.kind = ANY(%(kinds)s)
-                 AND (o.address, o.sms_address, o.n_outs) IS DISTINCT FROM (b.address, b.sms_address, b.n_outs)
+                 AND (o.address, o.sms_address, o.n_outs, o.is_retired)
+                     IS DISTINCT FROM (b.address, b.sms_address, b.n_outs, b.is_retired)
                ORDER BY o.kind, o.id FOR UPDATE OF o)
-           UPDATE outbox o SET address = b.address, sms_address = b.sms_address, n_outs = b.n_outs
+           UPDATE outbox o SET address = b.address, sms_address = b.sms_address, n_outs = b.n_outs,
+               is_retired = b.is_retired
            FROM behind b WHERE o.connection = %(connection)s AND o.kind = ANY(%(kinds)s) AND o.id = b.id""",
         {
             "connection": connection,
@@ -102,6 +116,7 @@ def remember_behind(tx: Tx, connection: str, contacts: Mapping[str, Behind]) -> 
             "addresses": [one.address for one in contacts.values()],
             "sms": [one.sms_address for one in contacts.values()],
             "n_outs": [one.n_outs for one in contacts.values()],
+            "retired": [one.is_retired for one in contacts.values()],
         },
     )
 
@@ -111,11 +126,40 @@ def contacts(tx: Tx, connection: str, ids: Sequence[str], kind: Kind = Kind.CONT
     rows = tx.fetch_as(
         Contact,
         """SELECT id, store, state, lane, opts_in, opts_out, was_opted_in, was_forced, must_force, settled_at,
-                  opted_in_at, opted_out_at, kind = 'sms' AND sms_address IS NOT NULL AND NOT opts_in AS is_asking
+                  opted_in_at, opted_out_at, kind = 'sms' AND sms_address IS NOT NULL AND NOT opts_in AS is_asking,
+                  was_opted_in_sms, is_retired
            FROM outbox WHERE connection = %s AND kind = %s AND id = ANY(%s) AND state <> 'excluded'""",
         (connection, kind, list(ids)),
     )
     return {row.id: row for row in rows}
+
+
+def retired(tx: Tx, connection: str, addresses: Sequence[bytes]) -> dict[bytes, list[Contact]]:
+    """The contacts of customers who are gone or have no address any more, by the address that each was sent with."""
+    found: dict[bytes, list[Contact]] = {}
+    if not addresses:
+        return found
+    rows = tx.fetch_all(
+        """SELECT o.address, o.id, o.store, o.state, o.lane, o.opts_in, o.opts_out, o.was_opted_in, o.was_forced,
+                  o.must_force, o.settled_at, o.opted_in_at, o.opted_out_at
+           FROM unnest(%s::bytea[]) AS a (address)
+           JOIN outbox o ON o.connection = %s AND o.is_retired AND o.address = a.address
+           WHERE o.kind = 'contact' AND o.state <> 'excluded'""",
+        (list(addresses), connection),
+    )
+    for row in rows:
+        address = bytes(row.pop("address"))
+        found.setdefault(address, []).append(Contact(**row, is_asking=False, is_retired=True))
+    return found
+
+
+def are_retired(tx: Tx, connection: str, ids: Sequence[str]) -> set[str]:
+    """Of these contacts those that are retired."""
+    rows = tx.fetch_all(
+        "SELECT id FROM outbox WHERE connection = %s AND kind = 'contact' AND id = ANY(%s) AND is_retired",
+        (connection, list(ids)),
+    )
+    return {row["id"] for row in rows}
 
 
 def force(tx: Tx, connection: str, ids: Sequence[str]) -> int:

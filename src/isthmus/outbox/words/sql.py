@@ -15,13 +15,16 @@ class Words(Struct, frozen=True):
     id: str
     state: str
     body: bytes | None
+    subject: str | None = None
+    was_sent: bool = False
 
 
 def of_contacts(tx: Tx, connection: str, ids: Sequence[str]) -> dict[str, Words]:
     """The rows of these contacts that there are."""
     found = tx.fetch_as(
         Words,
-        "SELECT id, state, body FROM outbox WHERE connection = %s AND kind = 'contact' AND id = ANY(%s)",
+        """SELECT id, state, body, subject, sent IS NOT NULL AS was_sent FROM outbox
+           WHERE connection = %s AND kind = 'contact' AND id = ANY(%s)""",
         (connection, list(ids)),
     )
     return {row.id: row for row in found}

@@ -1,0 +1,167 @@
+"""Retire contacts: of customers who are gone, whose address was emptied, or whose erasure was asked for.
+
+Such a contact goes out once more with the address that it was sent with and opts out, unless somebody else has that
+address: one opted-out contact silences its whole person. That opt-out is nobody's statement. It stands in no ledger, no
+shop is told of it, and it is withdrawn as soon as somebody else has the address.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+import msgspec
+from msgspec import UNSET, Struct
+
+from isthmus.consent import sql as ledger
+from isthmus.db.pool import Tx
+from isthmus.flows.change import Change
+from isthmus.flows.road import Road, Shop
+from isthmus.identity import sql as identity
+from isthmus.identity.match import Account, People
+from isthmus.kit.email import normalise
+from isthmus.mapping import fields
+from isthmus.model.consent import OUT, Channel
+from isthmus.model.customer import Customer
+from isthmus.model.lane import Lane
+from isthmus.model.write import Kind, Write
+from isthmus.ometria import wire
+from isthmus.outbox import sql as outbox
+from isthmus.outbox.spoken import sql as spoken
+from isthmus.outbox.spoken.sql import Behind
+from isthmus.outbox.sql import Wanted
+from isthmus.outbox.words import sql as words
+from isthmus.records import sql as records
+
+
+class Retired(Struct, frozen=True):
+    """A customer as their contact was last sent, and whether somebody else has their address, or only their number."""
+
+    customer: Customer
+    has_heir: bool = False
+    has_heir_of_phone: bool = False
+
+
+def of_changes(
+    tx: Tx, road: Road, changes: Sequence[Change], who: People, merged: frozenset[str] | set[str]
+) -> dict[str, Retired]:
+    """Of these customers, by contact, those whose contact is to be retired. `merged` are contacts that the platform has
+    in one profile with somebody who is not gone."""
+    found: dict[str, Retired] = {}
+    for account, own, change, customer in _ended(road, changes):
+        shop = road.shops[account[0]]
+        last = customer if _is_reachable(shop, customer) else _as_sent(tx, road, own, customer)
+        if last is None:
+            continue
+        email = normalise(last.email)
+        phone = fields.phone(last.phone, last.country_code)
+        if change.is_gone:
+            has_heir = email is not None and email in who.by_email
+            said = customer.email_consent
+            # Over there one profile with somebody who is still here.
+            has_heir |= own in merged and not (said is not None and said.state in OUT)
+        else:
+            has_heir = False
+        if not has_heir and email is not None:
+            # A unit of work that gives somebody this address waits until this one is done.
+            identity.lock(tx, road.connection, [f"email:{email}"])
+            has_heir = bool({link.account for link in identity.of_emails(tx, road.connection, [email])} - {account})
+        has_number = not has_heir and phone is not None and _has_other(tx, road, account, phone)
+        is_only_number = email is None and has_number
+        found[own] = Retired(last, has_heir or is_only_number, has_number)
+    return found
+
+
+def withdraw(tx: Tx, road: Road, changes: Sequence[Change], now: datetime) -> int:
+    """Somebody has an address now that a retired contact was sent with: it says nothing more; how many contacts."""
+    names: dict[bytes, str] = {}
+    mine: set[str] = set()
+    for change in changes:
+        after = change.after
+        if change.key[0] != "customer":
+            continue
+        mine.add(_contact(road, change))
+        if not isinstance(after, Customer) or after.is_redacted:
+            continue
+        before = change.before if isinstance(change.before, Customer) else None
+        email, phone = normalise(after.email), after.phone
+        if email is not None and (before is None or normalise(before.email) != email or before.is_redacted):
+            names[ledger.address(road.hash_key, Channel.EMAIL, email)] = email
+        elif email is None and phone and (before is None or before.phone != phone):
+            names[ledger.address(road.hash_key, Channel.SMS, phone)] = phone
+    if not names:
+        return 0
+    told = spoken.retired(tx, road.connection, sorted(names))
+    address_of = {one.id: (address, one) for address, some in told.items() for one in some if one.id not in mine}
+    rows = words.of_contacts(tx, road.connection, sorted(address_of))
+    wanted = []
+    for own, row in sorted(rows.items()):
+        address, one = address_of[own]
+        if row.body is None or one.store not in road.shops:
+            continue
+        silent = _silent(road.packer.unpack(row.body))
+        write = Write(Kind.CONTACT, own, silent, Lane.REALTIME, subject=row.subject, is_retired=True)
+        wanted.append(Wanted(one.store, write, now, Behind(address, is_retired=True)))
+    return outbox.desire(
+        tx, road.connection, wanted, now=now, coalesce=road.pace.coalesce,
+        contact_head_start=road.pace.contact_head_start, packer=road.packer,
+    )  # fmt: skip
+
+
+def _silent(body: bytes) -> bytes:
+    """A contact's body without anything about what was allowed."""
+    said = msgspec.json.decode(body, type=wire.Contact)
+    return wire.encode(
+        msgspec.structs.replace(
+            said,
+            marketing_optin="NOT_SPECIFIED",
+            timestamp_subscribed=UNSET,
+            timestamp_unsubscribed=UNSET,
+            force_optin=UNSET,
+            channels=UNSET,
+        )
+    )
+
+
+def _ended(road: Road, changes: Iterable[Change]) -> Iterable[tuple[Account, str, Change, Customer]]:
+    for change in changes:
+        last = change.last
+        if not isinstance(last, Customer) or not last.is_read:
+            continue
+        if change.is_gone or last.is_redacted or not _is_reachable(road.shops[change.key[1]], last):
+            yield (change.key[1], last.id), _contact(road, change), change, last
+
+
+def _is_reachable(shop: Shop, customer: Customer) -> bool:
+    """Whether there is an address that a contact of theirs can be sent with."""
+    if normalise(customer.email) is not None:
+        return True
+    return shop.rules.phone_only and fields.phone(customer.phone, customer.country_code) is not None
+
+
+def _as_sent(tx: Tx, road: Road, own: str, customer: Customer) -> Customer | None:
+    """The customer with the address that their contact was last to be sent with; None where it never went out."""
+    row = words.of_contacts(tx, road.connection, [own]).get(own)
+    if row is None or row.body is None or not row.was_sent:
+        return None
+    said: Mapping[str, object] = msgspec.json.decode(road.packer.unpack(row.body))
+    email, phone = said.get("email"), said.get("phone_number")
+    email = email if isinstance(email, str) and email else None
+    phone = phone if isinstance(phone, str) and phone else None
+    if email is None and phone is None:
+        return None
+    return msgspec.structs.replace(customer, email=email, phone=phone)
+
+
+def _has_other(tx: Tx, road: Road, account: Account, phone: str) -> bool:
+    """Whether another living customer has this number."""
+    named = (Channel.SMS, ledger.address(road.hash_key, Channel.SMS, phone))
+    others = {one for one in ledger.speakers(tx, road.connection, [named]) if one != account and one[0] in road.shops}
+    keys = [("customer", store, str(number)) for store, number in sorted(others)]
+    kept = records.load(tx, road.connection, keys, road.packer)
+    return any(
+        isinstance(one.record, Customer) and fields.phone(one.record.phone, one.record.country_code) == phone
+        for one in kept.values()
+    )
+
+
+def _contact(road: Road, change: Change) -> str:
+    return f"{road.shops[change.key[1]].rules.namespace}{change.key[2]}"

@@ -148,12 +148,16 @@ def test_records_are_counted(shops, kind):
     assert reads(shops).count(kind) == len(records)
 
 
-def test_checkouts_left_behind_have_a_token(shops):
+def test_checkouts_left_behind_are_known_by_their_cart_and_never_by_their_own_token(shops):
     store = shops.stores[0]
-    found = {one.token: one for one in reads(shops).checkouts(AT - timedelta(days=3650))}
+    found = list(reads(shops).checkouts(AT - timedelta(days=3650)))
+    by_url = {one.abandoned_checkout_url: one for one in store.checkouts.values()}
     assert found
-    for token, checkout in found.items():
-        there = store.checkouts[token]
+    assert len({one.token for one in found}) == len(found)
+    for checkout in found:
+        there = by_url[checkout.url]
+        assert checkout.token != there.token
+        assert checkout.cart_token in (there.cart_token, None)
         assert (checkout.customer_id, checkout.updated_at) == (there.customer_id, there.updated_at)
         assert checkout.total > ZERO
         assert [line.variant_id for line in checkout.lines] == [line.variant_id for line in there.lines]

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from isthmus.model.checkout import Checkout
 from isthmus.model.customer import Customer
 from isthmus.model.order import Order
 from isthmus.shopify import parse
@@ -47,5 +48,9 @@ def test_a_webhook_body_gives_the_same_record_as_far_as_it_can_tell(case):
         read = msgspec.structs.replace(read, returns=None)
     elif isinstance(read, Customer):
         read = msgspec.structs.replace(read, **dict.fromkeys(ONLY_IN_NODES), is_read=False)
+    elif isinstance(read, Checkout):
+        read = msgspec.structs.replace(
+            read, token=told.token, is_listed=False
+        )  # a reading knows the cart's token alone
     assert told == read
     assert msgspec.json.encode(told) == msgspec.json.encode(read)

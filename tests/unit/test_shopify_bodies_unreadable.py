@@ -165,14 +165,16 @@ def test_a_patch_keeps_what_only_a_reading_tells():
     ("url", "token"),
     [
         ("https://a.example/55/checkouts/ac/abc/recover?key=1", "abc"),
-        ("https://a.example/55/checkouts/abc/recover?key=1", "abc"),
-        ("https://a.example/checkouts/cn/abc", "abc"),
+        ("https://a.example/checkouts/cn/Z2NwLXVz/en-gb/recover?key=1", None),
+        ("https://a.example/checkouts/cn/Z2NwLXVz%3D/recover/", "Z2NwLXVz="),
+        ("https://a.example/55/checkouts/abc/recover?key=1", None),
+        ("https://a.example/checkouts/cn/abc", None),
         ("https://a.example/cart/c/abc", None),
         ("https://a.example/checkouts/", None),
     ],
 )
-def test_a_checkout_node_hides_its_token_in_its_address(url, token):
-    assert checkout_node.token_of(url) == token
+def test_a_checkout_node_has_the_carts_token_in_its_address(url, token):
+    assert checkout_node.cart_token_of(url) == token
 
 
 def test_a_node_with_an_id_that_is_no_number_is_refused():

@@ -1,8 +1,16 @@
-"""Notice baskets left behind: checkouts with an address, untouched for a while, whose owner ordered nothing since."""
+"""Notice baskets left behind: with an address and something in them, untouched for a while, and nothing ordered since.
 
-from datetime import timedelta
+One basket is told of by many bodies: webhooks of its checkouts, and readings that know the cart's token alone. It fires
+once, for all of them together.
+"""
 
-from isthmus.db.pool import Database
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from isthmus.db.pool import Database, Tx
 from isthmus.flows.road import Road
 from isthmus.identity import sql as identity
 from isthmus.identity.match import people
@@ -11,39 +19,84 @@ from isthmus.mapping import moment
 from isthmus.model.checkout import Checkout
 from isthmus.outbox import sql as outbox
 from isthmus.outbox.sql import Wanted
-from isthmus.records import sql as records
+from isthmus.records.baskets import sql as baskets
+from isthmus.records.baskets.sql import Basket, Place
 
 AT_ONCE = 200
 
+SILENT_FOR = timedelta(hours=24)
+"""A basket that only readings told of fires where webhooks of checkouts have been silent for this long: otherwise its
+webhook was missed or names it otherwise, and it may have fired already."""
+
+
+class _Left(Struct, frozen=True):
+    """A basket as all its bodies together tell it."""
+
+    basket: Basket
+    checkout: Checkout
+    email: str
+
 
 def abandon(db: Database, road: Road) -> int:
-    """Write the moment of every checkout that has become quiet; how many were looked at."""
+    """Write the event of every basket that has become quiet; how many were written."""
     now = road.clock.now()
+    n, after = 0, None
+    while True:
+        with db.transaction() as tx:
+            found, after = _page(tx, road, now, after)
+            n += _write(tx, road, found, now)
+        if after is None:
+            return n
+
+
+def _page(tx: Tx, road: Road, now: datetime, after: Place | None) -> tuple[list[_Left], Place | None]:
     quiet = now - road.pace.checkout_quiet
     oldest = quiet - max((shop.rules.moment_max_age for shop in road.shops.values()), default=timedelta())
-    with db.transaction() as tx:
-        found = records.quiet_checkouts(tx, road.connection, oldest, quiet, AT_ONCE, road.packer)
-        open_ = [
-            kept
-            for kept in found
-            if kept.store in road.shops and isinstance(kept.record, Checkout) and kept.record.completed_at is None
-        ]
-        emails = sorted(
-            {e for kept in open_ if isinstance(kept.record, Checkout) and (e := normalise(kept.record.email))}
+    found, end = baskets.quiet(tx, road.connection, oldest, quiet, AT_ONCE, road.packer, after)
+    left = [one for basket in found if (one := _left(basket, quiet)) is not None and basket.store in road.shops]
+    hears = {
+        store: baskets.hears(tx, road.connection, store, now - SILENT_FOR)
+        for store in sorted({one.basket.store for one in left if one.checkout.is_listed})
+    }
+    return [one for one in left if not (one.checkout.is_listed and hears[one.basket.store])], end
+
+
+def _left(basket: Basket, quiet: datetime) -> _Left | None:
+    """The basket as one; None where it is not left: touched since, completed, empty, or nobody can be written to."""
+    bodies = sorted(basket.checkouts, key=lambda one: (one.updated_at, not one.is_listed))
+    last = bodies[-1]
+    email = next((e for one in reversed(bodies) if (e := normalise(one.email))), None)
+    if email is None or not last.lines or last.updated_at > quiet or any(one.completed_at for one in bodies):
+        return None
+    whole = replace(
+        last,
+        token=basket.name,
+        email=email,
+        created_at=min(one.created_at for one in bodies),
+        customer_id=next((one.customer_id for one in reversed(bodies) if one.customer_id is not None), None),
+        is_listed=all(one.is_listed for one in bodies),
+    )
+    return _Left(basket, whole, email)
+
+
+def _write(tx: Tx, road: Road, left: Sequence[_Left], now: datetime) -> int:
+    if not left:
+        return 0
+    emails = sorted({one.email for one in left})
+    # An order of the same person takes the same lock, so it is either seen here or finds the event to call back.
+    identity.lock(tx, road.connection, [f"email:{email}" for email in emails])
+    bought = baskets.bought(tx, road.connection, [(one.basket, [one.email]) for one in left])
+    who = people(identity.whole(tx, road.connection, identity.of_emails(tx, road.connection, emails)))
+    wanted = [
+        Wanted(
+            one.basket.store,
+            moment.of_checkout(one.checkout, who.by_email.get(one.email), road.shops[one.basket.store].rules, now),
+            now,
         )
-        # An order of the same person takes the same lock, so it is either seen here or finds the moment to call back.
-        identity.lock(tx, road.connection, [f"email:{email}" for email in emails])
-        bought = records.bought(tx, road.connection, open_)
-        who = people(identity.whole(tx, road.connection, identity.of_emails(tx, road.connection, emails)))
-        wanted = []
-        for kept in open_:
-            assert isinstance(kept.record, Checkout)  # noqa: S101 - only checkouts were asked for
-            if kept.id in bought or not (email := normalise(kept.record.email)):
-                continue
-            rules = road.shops[kept.store].rules
-            wanted.append(Wanted(kept.store, moment.of_checkout(kept.record, who.by_email.get(email), rules, now), now))
-        outbox.desire(
-            tx, road.connection, wanted, now=now, coalesce=timedelta(), contact_head_start=timedelta(),
-            packer=road.packer,
-        )  # fmt: skip
+        for one in left
+        if (one.basket.store, one.basket.name) not in bought
+    ]
+    outbox.desire(
+        tx, road.connection, wanted, now=now, coalesce=timedelta(), contact_head_start=timedelta(), packer=road.packer
+    )
     return len(wanted)

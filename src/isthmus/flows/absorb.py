@@ -32,10 +32,11 @@ from isthmus.model.order import Order
 from isthmus.model.product import Product
 from isthmus.records import remember
 from isthmus.records import sql as records
+from isthmus.records.baskets import sql as baskets
 from isthmus.records.remember import Keys
 from isthmus.records.sql import Canonical, Keep, Kept, Key
 from isthmus.records.weigh import Known, Verdict, weigh
-from isthmus.shopify.parse import customer_webhook
+from isthmus.shopify.parse import checkout_node, customer_webhook
 
 WITH_FIELDS = ("customer", "product")
 """Kinds of records that custom fields are read of; a variant's come with its product."""
@@ -74,6 +75,8 @@ def absorb(
     kept = [Keep(c.key[1], c.after, c.said_at, c.encoded) for c in changed if c.after is not None]
     records.save(tx, road.connection, kept, now, road.packer)
     records.confirm(tx, road.connection, work.confirmed)
+    told = [(c.key[1], c.after) for c in changed if isinstance(c.after, Checkout)]
+    baskets.join(tx, road.connection, told, now, checkout_node.HIDDEN)
     gone = [c for c in changed if c.is_gone]
     records.bury(tx, road.connection, [(c.key, c.said_at) for c in gone], now)
     _follow_the_orders(tx, road, work, gone, now)
@@ -128,12 +131,17 @@ def _tell_the_others(road: Road, work: Work, standings: Standings, now: datetime
 
 
 def _lock_records(tx: Tx, road: Road, words: Iterable[Told]) -> None:
-    """Take the records, and the customers that orders belong to, since an order is mapped to its customer's person."""
+    """Take the records, the customers that orders belong to, since an order is mapped to its customer's person, and
+    whatever tells that two checkouts are one basket."""
     names = set()
     for word in words:
         names.add(":".join(word.key))
         if isinstance(word.record, Order) and word.record.customer_id is not None:
             names.add(f"customer:{word.key[1]}:{word.record.customer_id}")
+        if isinstance(word.record, Checkout):
+            names.update(f"checkout:{word.key[1]}:{name}" for name in word.record.names)
+            if word.record.customer_id is not None:
+                names.add(f"basket:{word.key[1]}:{word.record.customer_id}")
     identity.lock(tx, road.connection, sorted(names))
 
 

@@ -32,7 +32,7 @@ from isthmus.model.write import Kind, Write
 from isthmus.outbox import sql as outbox
 from isthmus.outbox.spoken import sql as words
 from isthmus.outbox.spoken.sql import NOBODY
-from isthmus.outbox.sql import Wanted
+from isthmus.outbox.sql import Bought, Wanted
 from isthmus.records.sql import Key
 
 
@@ -203,8 +203,9 @@ def _forget_baskets(tx: Tx, road: Road, changes: Sequence[Change]) -> None:
         outbox.withhold_baskets(
             tx,
             road.connection,
-            tokens=[o.checkout_token for _, o in placed if o.checkout_token],
-            emails=sorted({e for _, o in placed if (e := normalise(o.email))}),
-            customers=[(store, o.customer_id) for store, o in placed if o.customer_id is not None],
+            [
+                Bought(store, o.processed_at, o.checkout_token, o.cart_token, normalise(o.email), o.customer_id)
+                for store, o in placed
+            ],
             reason="an order was placed since",
         )

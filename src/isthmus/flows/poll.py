@@ -13,6 +13,7 @@ from isthmus.model.event import Hint
 from isthmus.model.failure import Failure
 from isthmus.model.lane import Lane
 from isthmus.records import sql as records
+from isthmus.records.baskets import sql as baskets
 from isthmus.records.sql import Version
 from isthmus.runs import sql as runs
 from isthmus.runs import window
@@ -97,11 +98,11 @@ def poll_checkouts(db: Database, road: Road, store: str) -> int:
             cases.touch(tx, road.connection, [_sign(failure, name, store)], now)
         return 0
     with db.transaction() as tx:
-        known = records.versions(tx, road.connection, "checkout", store, [one.token for one in listed])
+        known = baskets.newest(tx, road.connection, store, {name for one in listed for name in one.names})
         hints = [
             Hint("poll/checkout", f"checkout:{one.token}", Lane.REALTIME, now, records.encode(one)[0])
             for one in listed
-            if one.token not in known or known[one.token].updated_at < one.updated_at
+            if all(name not in known or known[name] < one.updated_at for name in one.names)
         ]
         n = inbox.tell(tx, road.connection, store, hints, now)
         runs.advance(tx, road.connection, store, name, now, n)

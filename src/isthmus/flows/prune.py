@@ -10,6 +10,7 @@ from isthmus.drift.found import sql as findings
 from isthmus.inbox.days import sql as days
 from isthmus.notices import sql as notices
 from isthmus.outbox import sql as outbox
+from isthmus.records.baskets import sql as baskets
 from isthmus.runs import sql as runs
 
 AT_ONCE = 20_000
@@ -56,6 +57,12 @@ def prune(db: Database, now: datetime, retention: Retention) -> int:
     while True:
         with db.transaction() as tx:
             gone = findings.prune(tx, now - retention.events, AT_ONCE)
+        n += gone
+        if gone < AT_ONCE:
+            break
+    while True:
+        with db.transaction() as tx:
+            gone = baskets.prune(tx, now - retention.events, AT_ONCE)
         n += gone
         if gone < AT_ONCE:
             break

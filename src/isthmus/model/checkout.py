@@ -16,7 +16,11 @@ class CheckoutLine(Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Checkout(Struct, frozen=True, gc=False, omit_defaults=True):
-    """Known by its token: checkout bodies have had no id since API version 2026-04."""
+    """Known by its token: checkout bodies have had no id since API version 2026-04.
+
+    A reading has no token of the checkout; it is then known by the cart's, or by the number of the reading's record.
+    `is_listed` says that only readings told of it.
+    """
 
     token: str
     created_at: datetime
@@ -32,3 +36,10 @@ class Checkout(Struct, frozen=True, gc=False, omit_defaults=True):
     locale: str | None = None
     url: str | None = None
     lines: tuple[CheckoutLine, ...] = ()
+    cart_token: str | None = None
+    is_listed: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every token that names its basket."""
+        return (self.token,) if self.cart_token in (None, self.token) else (self.token, self.cart_token)

@@ -126,6 +126,7 @@ class Order(Struct, frozen=True, gc=False, omit_defaults=True):
     tags: tuple[str, ...] = ()
     source_name: str | None = None
     checkout_token: str | None = None
+    cart_token: str | None = None
     discount_codes: tuple[str, ...] = ()
     gateways: tuple[str, ...] = ()
     shipping_method: str | None = None

@@ -178,26 +178,49 @@ def hurry(tx: Tx, connection: str, kind: Kind, ids: Sequence[str], lane: Lane) -
     )
 
 
-def withhold_baskets(
-    tx: Tx, connection: str, *, tokens: Sequence[str], emails: Sequence[str], customers: Sequence[tuple[str, int]],
-    reason: str,
-) -> int:  # fmt: skip
-    """Exclude basket moments that were never claimed for a push and whose basket, or owner, has ordered meanwhile."""
+class Bought(Struct, frozen=True):
+    """An order: when it was placed, what it came from, and whose it is."""
+
+    store: str
+    placed_at: datetime
+    checkout_token: str | None
+    cart_token: str | None
+    email: str | None
+    customer_id: int | None
+
+
+def withhold_baskets(tx: Tx, connection: str, orders: Sequence[Bought], *, reason: str) -> int:
+    """Exclude basket moments that were never claimed for a push and whose basket, or owner, has ordered since it was
+    begun."""
     return tx.execute(
-        """WITH bought AS (
-               SELECT o.connection, o.kind, o.id FROM outbox o
+        """WITH waiting AS (
+               SELECT o.id, o.store, r.token, r.cart_token, r.email, r.customer_id, r.placed_at AS began
+               FROM outbox o
+               LEFT JOIN basket_name n ON n.connection = o.connection AND n.store = o.store
+                                      AND o.subject = 'checkout:' || n.name
+               LEFT JOIN basket_name m ON m.connection = n.connection AND m.store = n.store AND m.basket = n.basket
                JOIN record r ON r.connection = o.connection AND r.kind = 'checkout' AND r.store = o.store
-                            AND o.subject = 'checkout:' || r.id
+                            AND r.id = coalesce(m.name, substr(o.subject, length('checkout:') + 1))
                WHERE o.connection = %(connection)s AND o.kind = 'moment' AND o.state = 'due' AND o.sent IS NULL
-                 AND o.subject LIKE 'checkout:%%'
-                 AND (r.token = ANY(%(tokens)s) OR r.email = ANY(%(emails)s) OR (r.store, r.customer_id) IN (
-                     SELECT * FROM unnest(%(stores)s::text[], %(customers)s::bigint[])))
+                 AND o.subject LIKE 'checkout:%%'),
+           bought AS (
+               SELECT DISTINCT w.id FROM waiting w
+               JOIN unnest(%(stores)s::text[], %(placed)s::timestamptz[], %(tokens)s::text[], %(carts)s::text[],
+                           %(emails)s::text[], %(customers)s::bigint[]) AS p (store, at, token, cart, email, customer)
+                 ON (p.store = w.store AND (w.token = p.token OR w.cart_token = p.cart))
+                 OR ((w.began IS NULL OR p.at >= w.began)
+                     AND (w.email = p.email OR (w.store, w.customer_id) = (p.store, p.customer)))),
+           taken AS (
+               SELECT o.connection, o.kind, o.id FROM outbox o JOIN bought b ON b.id = o.id
+               WHERE o.connection = %(connection)s AND o.kind = 'moment' AND o.state = 'due' AND o.sent IS NULL
                ORDER BY o.id FOR UPDATE OF o)
            UPDATE outbox o SET state = 'excluded', excluded = %(reason)s, body = NULL, desired = NULL
-           FROM bought b WHERE o.connection = b.connection AND o.kind = b.kind AND o.id = b.id""",
+           FROM taken b WHERE o.connection = b.connection AND o.kind = b.kind AND o.id = b.id""",
         {
-            "connection": connection, "tokens": list(tokens), "emails": list(emails), "reason": reason,
-            "stores": [c[0] for c in customers], "customers": [c[1] for c in customers],
+            "connection": connection, "reason": reason,
+            "stores": [o.store for o in orders], "placed": [o.placed_at for o in orders],
+            "tokens": [o.checkout_token for o in orders], "carts": [o.cart_token for o in orders],
+            "emails": [o.email for o in orders], "customers": [o.customer_id for o in orders],
         },
     )  # fmt: skip
 

@@ -45,6 +45,8 @@ def checkout(told: Checkout, known: Checkout | None) -> Checkout:
         email=told.email or known.email,
         phone=told.phone or known.phone,
         customer_id=told.customer_id or known.customer_id,
+        cart_token=told.cart_token or known.cart_token,
+        is_listed=told.is_listed and known.is_listed,
     )
 
 

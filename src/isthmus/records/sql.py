@@ -70,7 +70,7 @@ def load(tx: Tx, connection: str, keys: Iterable[Key], packer: Packer) -> dict[K
     if not wanted:
         return {}
     rows = tx.fetch_all(
-        f"""SELECT {_COLUMNS} FROM record r
+        f"""SELECT {COLUMNS} FROM record r
             JOIN unnest(%(kinds)s::text[], %(stores)s::text[], %(ids)s::text[]) AS w (kind, store, id)
               ON r.kind = w.kind AND r.store = w.store AND r.id = w.id
             WHERE r.connection = %(connection)s""",  # noqa: S608 - a constant column list
@@ -81,7 +81,7 @@ def load(tx: Tx, connection: str, keys: Iterable[Key], packer: Packer) -> dict[K
             "ids": [k[2] for k in wanted],
         },
     )
-    return {(row["kind"], row["store"], row["id"]): _kept(row, packer) for row in rows}
+    return {(row["kind"], row["store"], row["id"]): kept(row, packer) for row in rows}
 
 
 def of_people(
@@ -89,10 +89,10 @@ def of_people(
 ) -> list[Kept]:
     """Every living customer and order that answers to one of these addresses or belongs to one of these customers."""
     rows = tx.fetch_all(
-        f"""SELECT {_COLUMNS} FROM record r WHERE r.connection = %(connection)s AND r.kind IN ('customer', 'order')
+        f"""SELECT {COLUMNS} FROM record r WHERE r.connection = %(connection)s AND r.kind IN ('customer', 'order')
               AND r.email = ANY(%(emails)s) AND r.body IS NOT NULL
             UNION
-            SELECT {_COLUMNS} FROM record r
+            SELECT {COLUMNS} FROM record r
             JOIN unnest(%(stores)s::text[], %(ids)s::bigint[]) AS c (store, id)
               ON r.store = c.store AND r.customer_id = c.id
             WHERE r.connection = %(connection)s AND r.kind IN ('customer', 'order') AND r.body IS NOT NULL""",  # noqa: S608
@@ -103,7 +103,7 @@ def of_people(
             "ids": [c[1] for c in customers],
         },
     )
-    return [_kept(row, packer) for row in rows]
+    return [kept(row, packer) for row in rows]
 
 
 class Version(Struct, frozen=True):
@@ -130,17 +130,18 @@ def save(tx: Tx, connection: str, records: Sequence[Keep], now: datetime, packer
     columns = list(zip(*rows, strict=True))
     tx.execute(
         """INSERT INTO record (connection, kind, store, id, updated_at, body, hash, email, customer_id, token,
-                               placed_at, said_at, changed_at)
-           SELECT %(connection)s, kind, store, id, updated_at, body, hash, email, customer_id, token, placed_at,
-                  said_at, %(now)s
+                               cart_token, placed_at, said_at, changed_at)
+           SELECT %(connection)s, kind, store, id, updated_at, body, hash, email, customer_id, token, cart_token,
+                  placed_at, said_at, %(now)s
            FROM unnest(%(kind)s::text[], %(store)s::text[], %(id)s::text[], %(updated_at)s::timestamptz[],
                        %(body)s::bytea[], %(hash)s::bytea[], %(email)s::text[], %(customer_id)s::bigint[],
-                       %(token)s::text[], %(placed_at)s::timestamptz[], %(said_at)s::timestamptz[])
-             AS r (kind, store, id, updated_at, body, hash, email, customer_id, token, placed_at, said_at)
+                       %(token)s::text[], %(cart_token)s::text[], %(placed_at)s::timestamptz[],
+                       %(said_at)s::timestamptz[])
+             AS r (kind, store, id, updated_at, body, hash, email, customer_id, token, cart_token, placed_at, said_at)
            ON CONFLICT (connection, kind, store, id) DO UPDATE SET
                updated_at = excluded.updated_at, body = excluded.body, hash = excluded.hash, email = excluded.email,
-               customer_id = excluded.customer_id, token = excluded.token, placed_at = excluded.placed_at,
-               said_at = excluded.said_at, changed_at = excluded.changed_at,
+               customer_id = excluded.customer_id, token = excluded.token, cart_token = excluded.cart_token,
+               placed_at = excluded.placed_at, said_at = excluded.said_at, changed_at = excluded.changed_at,
                deleted_at = NULL""",
         {
             "connection": connection,
@@ -163,7 +164,8 @@ def bury(tx: Tx, connection: str, gone: Sequence[tuple[Key, datetime | None]], n
         """INSERT INTO record (connection, kind, store, id, updated_at, changed_at, deleted_at, said_at)
            VALUES (%(connection)s, %(kind)s, %(store)s, %(id)s, %(now)s, %(now)s, %(now)s, %(said_at)s)
            ON CONFLICT (connection, kind, store, id) DO UPDATE SET body = NULL, hash = NULL, email = NULL,
-               customer_id = NULL, token = NULL, changed_at = %(now)s, deleted_at = %(now)s, updated_at = %(now)s,
+               customer_id = NULL, token = NULL, cart_token = NULL, changed_at = %(now)s, deleted_at = %(now)s,
+               updated_at = %(now)s,
                said_at = %(said_at)s""",
         [
             {"connection": connection, "kind": kind, "store": store, "id": name, "now": now, "said_at": said_at}
@@ -225,54 +227,17 @@ def names(
     return [row["id"] for row in rows]
 
 
-def quiet_checkouts(
-    tx: Tx, connection: str, since: datetime, until: datetime, limit: int, packer: Packer
-) -> list[Kept]:
-    """Checkouts last touched in this window whose moment is not written yet, oldest first."""
-    rows = tx.fetch_all(
-        f"""SELECT {_COLUMNS} FROM record r WHERE r.connection = %(connection)s AND r.kind = 'checkout'
-              AND r.deleted_at IS NULL AND r.updated_at > %(since)s AND r.updated_at <= %(until)s
-              AND NOT EXISTS (SELECT FROM outbox o WHERE o.connection = r.connection AND o.store = r.store
-                              AND o.kind = 'moment' AND o.subject = 'checkout:' || r.id)
-            ORDER BY r.updated_at LIMIT %(limit)s""",  # noqa: S608
-        {"connection": connection, "since": since, "until": until, "limit": limit},
-    )
-    return [_kept(row, packer) for row in rows]
-
-
-def bought(tx: Tx, connection: str, checkouts: Sequence[Kept]) -> set[str]:
-    """Which of these checkouts became an order, by token, or whose owner ordered anything since, by address or id."""
-    rows = tx.fetch_all(
-        """SELECT c.token FROM unnest(%(tokens)s::text[], %(stores)s::text[], %(emails)s::text[],
-                                      %(customers)s::bigint[], %(began)s::timestamptz[])
-             AS c (token, store, email, customer_id, began)
-           WHERE EXISTS (SELECT FROM record o WHERE o.connection = %(connection)s AND o.kind = 'order'
-                           AND o.store = c.store AND o.token = c.token)
-              OR EXISTS (SELECT FROM record o WHERE o.connection = %(connection)s AND o.kind = 'order'
-                           AND o.email = c.email AND o.placed_at >= c.began)
-              OR EXISTS (SELECT FROM record o WHERE o.connection = %(connection)s AND o.kind = 'order'
-                           AND o.store = c.store AND o.customer_id = c.customer_id AND o.placed_at >= c.began)""",
-        {
-            "connection": connection,
-            "tokens": [c.id for c in checkouts],
-            "stores": [c.store for c in checkouts],
-            "emails": [normalise(c.record.email) for c in checkouts if isinstance(c.record, Checkout)],
-            "customers": [c.record.customer_id for c in checkouts if isinstance(c.record, Checkout)],
-            "began": [c.record.created_at for c in checkouts if isinstance(c.record, Checkout)],
-        },
-    )
-    return {row["token"] for row in rows}
-
-
 # -- below: shared by the above ---------------------------------------------------------------------------------------
 
-_COLUMNS = "r.kind, r.store, r.id, r.updated_at, r.body, r.hash, r.changed_at, r.said_at"
+COLUMNS = "r.kind, r.store, r.id, r.updated_at, r.body, r.hash, r.changed_at, r.said_at"
 _SAVED = (
-    "kind", "store", "id", "updated_at", "body", "hash", "email", "customer_id", "token", "placed_at", "said_at"
+    "kind", "store", "id", "updated_at", "body", "hash", "email", "customer_id", "token", "cart_token", "placed_at",
+    "said_at",
 )  # fmt: skip
 
 
-def _kept(row: Row, packer: Packer) -> Kept:
+def kept(row: Row, packer: Packer) -> Kept:
+    """A row of `COLUMNS` as what it holds."""
     body, kind = row["body"], str(row["kind"])
     record = None if body is None else _decoders[kind].decode(packer.unpack(body))
     return Kept(
@@ -285,13 +250,17 @@ def _row(keep: Keep, packer: Packer) -> tuple[object, ...]:
     kind, _, name = key_of(store, record)
     body, digest = keep.encoded or encode(record)
     email = None if isinstance(record, Product) else normalise(record.email)
-    token = None
+    token = cart_token = placed_at = None
     customer_id = None
     if isinstance(record, Order):
-        token, customer_id = record.checkout_token, record.customer_id
+        token, cart_token, customer_id = record.checkout_token, record.cart_token, record.customer_id
+        placed_at = record.processed_at
     elif isinstance(record, Checkout):
-        token, customer_id = record.token, record.customer_id
+        token, cart_token, customer_id = record.token, record.cart_token, record.customer_id
+        placed_at = record.created_at
     elif isinstance(record, Customer):
         customer_id = record.id
-    placed_at = record.processed_at if isinstance(record, Order) else None
-    return (kind, store, name, record.updated_at, packer.pack(body), digest, email, customer_id, token, placed_at)
+    packed = packer.pack(body)
+    return (
+        kind, store, name, record.updated_at, packed, digest, email, customer_id, token, cart_token, placed_at
+    )  # fmt: skip

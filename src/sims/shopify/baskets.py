@@ -51,3 +51,4 @@ class Checkout:
     locale: str = "en"
     source_name: str = "web"
     abandoned_checkout_url: str = ""
+    no_address: str = "list"  # how a body says that none was typed: list, absent, object, nulls, null

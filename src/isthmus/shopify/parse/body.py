@@ -1,5 +1,6 @@
 """How a foreign body is read: typed, or refused without repeating what it said."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
@@ -8,6 +9,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from isthmus.model.failure import RejectedError
+from isthmus.shopify.parse import lenient
 
 UNREADABLE = "storefront.unreadable_body"
 
@@ -24,10 +26,6 @@ Token = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:-]{1,255}$")]
 Count = Annotated[int, Meta(ge=-(10**9), le=10**9)]
 """Units of something: no shop has a thousand million of anything, and products of more would not be exact."""
 
-_BACKSLASH = b"\\"
-_WRITTEN_NUL = b"\\u0000"
-_NUL = "\0"
-
 
 class Hint(Struct, frozen=True, gc=False):
     """A body that names its record and cannot tell all of it: the record has to be read. `why` is a fixed phrase."""
@@ -41,56 +39,64 @@ T = TypeVar("T")
 
 
 def reader(shape: type[T]) -> Callable[[bytes], T]:
-    """A function from raw bytes to `shape`; RejectedError with the path of the fault and nothing of the content."""
+    """A function from raw bytes to `shape`, lenient as parse/lenient.py says; RejectedError with the path of the fault
+    and nothing of the content."""
     decode = msgspec.json.Decoder(shape).decode
+    straighten = lenient.Straightener(shape, lists=True)
 
     def read(body: bytes) -> T:
         try:
             value = decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise RejectedError(UNREADABLE, path_of(error)) from None
-        if _BACKSLASH in body and _WRITTEN_NUL in body:  # a single byte is found twenty times as fast
-            refuse_nul(msgspec.to_builtins(value))
-        return value
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return again(body)
+        return again(body) if lenient.is_marked(body) else value
+
+    def again(body: bytes) -> T:
+        try:
+            loaded = lenient.load(body)
+        except (ValueError, RecursionError):
+            raise RejectedError(UNREADABLE, "not JSON") from None
+        return _convert(straighten(loaded), shape)
 
     return read
 
 
 def converter(shape: type[T]) -> Callable[[Any], T]:
-    """A function from a decoded JSON value to `shape`; fails like `reader`."""
+    """A function from a decoded JSON value to `shape`; as lenient, and fails like `reader`.
+
+    What a reading answers null for a list it could not see, so that is no empty list.
+    """
+    straighten = lenient.Straightener(shape, lists=False)
 
     def convert(value: Any) -> T:
-        refuse_nul(value)
+        value = value if lenient.is_clean(value) else lenient.cleaned(value)
         try:
             return msgspec.convert(value, shape)
-        except msgspec.ValidationError as error:
-            raise RejectedError(UNREADABLE, path_of(error)) from None
+        except msgspec.ValidationError:
+            return _convert(straighten(value), shape)
 
     return convert
 
 
+def _convert(value: Any, shape: type[T]) -> T:
+    try:
+        return msgspec.convert(value, shape)
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise RejectedError(UNREADABLE, path_of(error)) from None
+
+
 def path_of(error: Exception) -> str:
-    """Where in the body it went wrong: `$.line_items[…].price_set`, or that it is no JSON at all."""
+    """Where in the body it went wrong: `$.line_items[…].price_set`, or that it is no JSON at all; a key that is missing
+    is named."""
     if not isinstance(error, msgspec.ValidationError):
         return "not JSON"
-    _, found, path = str(error).rpartition(" - at `")
-    return path.rstrip("`") if found else "$"
+    said, found, path = str(error).rpartition(" - at `")
+    where = path.rstrip("`") if found else "$"
+    missing = _MISSING.match(said or str(error))
+    return f"{where}.{missing[1]} is missing" if missing else where
 
 
-def refuse_nul(value: Any) -> None:
-    """Refuse a text with the character NUL, which no text of the database may hold; where nobody reads it, it may be.
-
-    https://www.postgresql.org/docs/current/datatype-character.html
-    """
-    match value:
-        case str() if _NUL in value:
-            raise RejectedError(UNREADABLE, "a text with the character NUL")
-        case dict():
-            for inner in value.values():
-                refuse_nul(inner)
-        case list() | tuple():
-            for inner in value:
-                refuse_nul(inner)
+_MISSING = re.compile("Object missing required field `(.+?)`")
 
 
 def utc(at: datetime) -> datetime:

@@ -1,10 +1,13 @@
 """An AbandonedCheckout node of `queries/checkouts.graphql`: it has no token, email or phone of its own.
 
+The address by which its customer comes back carries the cart's token, which the webhook carries too.
+
 https://shopify.dev/docs/api/admin-graphql/2026-10/objects/AbandonedCheckout
 """
 
+import re
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from msgspec import Struct
 
@@ -62,22 +65,25 @@ class _Checkout(Struct, gc=False, rename="camel"):
 
 _convert = converter(_Checkout)
 
+HIDDEN = "abandoned-"
+"""Begins the name of a checkout whose address has no cart token."""
 
-def parse(node: dict[str, Any]) -> Checkout | None:
-    """Read one node; None when its address hides the token, without which it cannot be told from the webhook's.
+_TOKEN = re.compile(r"[A-Za-z0-9_.:-]{1,255}", re.ASCII)
+
+
+def parse(node: dict[str, Any]) -> Checkout:
+    """Read one node, known by the cart's token, or by its own number where the address has none.
 
     Email and phone are the customer's: a checkout without a customer has none here.
     Raises RejectedError `storefront.unreadable_body` with the path of what is wrong.
     """
     raw = _convert(node)
-    token = token_of(raw.abandoned_checkout_url)
-    if token is None:
-        return None
+    cart_token = cart_token_of(raw.abandoned_checkout_url)
     total, customer = raw.total_price_set.presentment_money, raw.customer
     email = customer.default_email_address if customer is not None else None
     phone = customer.default_phone_number if customer is not None else None
     return Checkout(
-        token=token,
+        token=cart_token if cart_token and _TOKEN.fullmatch(cart_token) else f"{HIDDEN}{number(raw.id)}",
         created_at=utc(raw.created_at),
         updated_at=utc(raw.updated_at),
         currency=total.currency_code,
@@ -91,18 +97,18 @@ def parse(node: dict[str, Any]) -> Checkout | None:
         locale=customer.locale or None if customer is not None else None,
         url=raw.abandoned_checkout_url,
         lines=tuple([_line(line) for line in raw.line_items.nodes]),
+        cart_token=cart_token,
+        is_listed=True,
     )
 
 
-def token_of(url: str) -> str | None:
-    """The token in `https://shop.example/123/checkouts/ac/<token>/recover?key=…`: the part before `recover`."""
-    parts = [part for part in urlsplit(url).path.split("/") if part]
-    if "checkouts" not in parts:
-        return None
-    behind = parts[parts.index("checkouts") + 1 :]
-    if "recover" in behind:
-        behind = behind[: behind.index("recover")]
-    return behind[-1] if behind else None
+def cart_token_of(url: str) -> str | None:
+    """The cart's token in `https://shop.example/123/checkouts/ac/<token>/recover?key=…` or below `cn`; other shapes of
+    the address have none."""
+    match urlsplit(url).path.strip("/").split("/")[-4:]:
+        case ["checkouts", "ac" | "cn", token, "recover"]:
+            return unquote(token).partition("?")[0] or None
+    return None
 
 
 def _line(line: _Line) -> CheckoutLine:

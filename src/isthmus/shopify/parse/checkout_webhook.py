@@ -32,6 +32,7 @@ class _Checkout(Struct, gc=False):
     updated_at: When
     currency: str
     total_price: str
+    cart_token: str | None = None
     presentment_currency: str | None = None
     completed_at: When | None = None
     email: str | None = None
@@ -71,6 +72,7 @@ def parse(body: bytes) -> Checkout:
         locale=raw.customer_locale or None,
         url=raw.abandoned_checkout_url or None,
         lines=tuple([_line(line, currency) for line in raw.line_items]),
+        cart_token=(raw.cart_token or "").partition("?")[0] or None,
     )
 
 

@@ -156,6 +156,7 @@ class _Order(Struct, gc=False, rename="camel"):
     tags: list[str]
     source_name: str | None
     checkout_token: str | None
+    cart_token: str | None
     discount_codes: list[str]
     payment_gateway_names: list[str]
     shipping_lines: Nodes[_Shipping]
@@ -221,6 +222,7 @@ def _told(raw: _Order) -> Order:
         tags=tag_set(raw.tags),
         source_name=raw.source_name or None,
         checkout_token=raw.checkout_token or None,
+        cart_token=raw.cart_token or None,
         discount_codes=tuple(raw.discount_codes),
         gateways=tuple(raw.payment_gateway_names),
         shipping_method=raw.shipping_lines.nodes[0].title if raw.shipping_lines.nodes else None,

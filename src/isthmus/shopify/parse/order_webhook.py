@@ -122,6 +122,7 @@ class _Order(Struct, gc=False):
     tags: str | None = None
     source_name: str | None = None
     checkout_token: str | None = None
+    cart_token: str | None = None
     discount_codes: list[_Code] = []
     payment_gateway_names: list[str] = []
     shipping_lines: list[_Shipping] = []
@@ -152,7 +153,7 @@ def parse(body: bytes) -> Order | Hint:
     customer = raw.customer
     # The order's own name: the customer's may change later without the order telling.
     named = raw.billing_address or raw.shipping_address
-    # By position, in the record's own order: as keywords these 43 cost a sixth of the whole reading.
+    # By position, in the record's own order: as keywords these 44 cost a sixth of the whole reading.
     return Order(
         raw.id,
         raw.name,
@@ -188,6 +189,7 @@ def parse(body: bytes) -> Order | Hint:
         tag_set(raw.tags),
         raw.source_name or None,
         raw.checkout_token or None,
+        raw.cart_token or None,
         tuple([code.code for code in raw.discount_codes]),
         tuple(raw.payment_gateway_names),
         raw.shipping_lines[0].title if raw.shipping_lines else None,

@@ -83,7 +83,8 @@ def total(bags: Sequence[Bag], scale: Scale) -> Amount:
 
 
 def address(place: Place | None) -> Address | None:
-    if place is None:
+    """Where it is; None where nothing of it is told."""
+    if place is None or not (place.city or place.province or place.zip or place.country_code_v2):
         return None
     return Address(place.city or None, place.province or None, place.zip or None, place.country_code_v2 or None)
 

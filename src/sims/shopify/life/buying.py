@@ -18,7 +18,7 @@ def somebody_starts_a_checkout(made: World, store: Store, rng: random.Random, at
     basket = _basket(store, rng, at, recent(store.customers, rng))
     if basket is None:
         return []
-    basket.checkout_token, basket.cart_token = chance.token(rng), chance.token(rng)
+    basket.checkout_token, basket.cart_token = chance.token(rng), chance.cart(rng)
     checkout = chance.checkout(made, store, rng, basket)
     if rng.random() < 0.6:
         chance.identify(checkout, basket)

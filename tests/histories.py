@@ -33,7 +33,7 @@ from isthmus.outbox import sql as outbox
 from isthmus.records import sql as records
 from isthmus.shopify.client import Credentials, Shopify
 from isthmus.shopify.reads import Reads
-from scenes import HASH_KEY, InProcess, Town
+from scenes import HASH_KEY, Town
 from sims.neighbourhood import Sizes
 from sims.shopify import life
 from sims.shopify.delivery import Delivery
@@ -46,6 +46,10 @@ SHOP_TROUBLE = {
     "502": {"shopify.error": 0.3},
     "no answer": {"shopify.timeout": 0.3, "shopify.timeout_after": 0.2},
     "internal error": {"shopify.internal_error": 0.3},
+    "unexplained errors": {"shopify.p_unexplained": 0.3},
+    "slow": {"shopify.p_late": 0.3, "shopify.late_by": 12.5},
+    "a byte at a time": {"shopify.p_drip": 0.2},
+    "nested without end": {"shopify.p_deep_json": 0.2},
     "search lag": {"shopify.search_lag": 20.0},
     "older body on retry": {"shopify.p_older_body": 0.7},
     "another id on retry": {"shopify.webhook_id_changes": True},
@@ -55,6 +59,9 @@ SHOP_TROUBLE = {
 PLATFORM_TROUBLE = {
     "429": {"ometria.p429": 0.4},
     "502": {"ometria.p502": 0.4},
+    "late": {"ometria.p_late": 0.3, "ometria.late_by": 8.0},
+    "nested without end": {"ometria.p_deep_json": 0.2},
+    "small bodies only": {"ometria.largest_body": 20_000},
     "no answer after accept": {"ometria.p_timeout_after_accept": 0.5},
     "no answer before accept": {"ometria.p_drop_before_accept": 0.5},
     "rejects at once": {"ometria.reject_sync": 0.2},
@@ -176,7 +183,7 @@ class History:
         self.sims.ometria.turn({"event_idempotency": is_idempotent})
         self.acknowledged: set[tuple[str, str, str]] = set()
         self.stalled: list[Stalled] = []
-        self.watch = Watch(self.town.clock, InProcess(self.sims.ometria.handle))
+        self.watch = Watch(self.town.clock, self.town.platform_transport)
         self.road = msgspec.structs.replace(self.road, platform=self._platform(self.watch))
         self.town.road = self.road
         self.gone: set[tuple[str, str, str]] = set()
@@ -302,7 +309,7 @@ class History:
 
     def stall_pushing(self) -> None:
         """A worker stands still with the platform's answer to a push, before it writes it down."""
-        gate = Gate(InProcess(self.sims.ometria.handle), "/push")
+        gate = Gate(self.town.platform_transport, "/push")
         road = msgspec.structs.replace(self.road, platform=self._platform(self.watch.around(gate)))
         self.stalled.append(Stalled(gate, lambda: deliver(self.db, road, self._open(tuple(Lane)))))
 

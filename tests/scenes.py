@@ -47,13 +47,18 @@ from sims.wire import TIMEOUT_STATUS, Request, Response
 AT = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 KEY = "sim-ometria-key"
 HASH_KEY = b"a key for tests only"
+PUSH_WITHIN = 5.5
+"""Seconds that the platform's client waits for an answer."""
 
 
 class InProcess(httpx2.BaseTransport):
     """Hands every request to a simulated neighbour, without a socket between."""
 
-    def __init__(self, handle: Callable[[Request], Response]) -> None:
-        self._handle = handle
+    def __init__(
+        self, handle: Callable[[Request], Response], patience: float = 20.0, wait: Callable[[float], object] = float
+    ) -> None:
+        """`patience` is how long a caller waits for an answer, `wait` lets that time pass."""
+        self._handle, self._patience, self._wait = handle, patience, wait
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         answer = self._handle(
@@ -61,6 +66,10 @@ class InProcess(httpx2.BaseTransport):
         )
         if answer.status == TIMEOUT_STATUS:
             raise httpx2.ReadTimeout("no answer", request=request)
+        if answer.late:
+            self._wait(min(answer.late, self._patience))
+        if answer.drip or answer.late > self._patience:
+            raise httpx2.ReadTimeout("no answer in time", request=request)
         if answer.stream is not None:
             return httpx2.Response(answer.status, headers=dict(answer.headers), stream=_Pieces(answer))
         return httpx2.Response(answer.status, headers=dict(answer.headers), content=answer.body)
@@ -92,7 +101,8 @@ class Town:
         self.live_since = self.clock.now() - timedelta(minutes=1)
         self.sims.ometria.turn({"data_rps": 1e6, "push_rps": 1e6})
         self.key = self.sims.ometria.settings.api_key
-        self.transport = InProcess(self.sims.shopify.handle)
+        self.transport = InProcess(self.sims.shopify.handle, wait=self.clock.wait)
+        self.platform_transport = InProcess(self.sims.ometria.handle, PUSH_WITHIN, self.clock.wait)
         shops = {}
         for at in self.sims.stores():
             rules = Rules(
@@ -118,7 +128,7 @@ class Town:
         self.road = Road(
             connection="acme",
             shops=shops,
-            platform=Ometria("https://api.ometria.example/v2", self.key, transport=InProcess(self.sims.ometria.handle)),
+            platform=Ometria("https://api.ometria.example/v2", self.key, transport=self.platform_transport),
             collection="shopify",
             clock=self.clock,
             hash_key=HASH_KEY,

@@ -97,6 +97,11 @@ class _Shell:
         if answer.status == TIMEOUT_STATUS:
             await asyncio.sleep(float(answer.headers[TIMEOUT_HEADER]))
             answer = Response(504)
+        if answer.late:
+            await asyncio.sleep(answer.late)
+        if answer.drip:
+            await _drip(answer, receive, send)
+            return
         if answer.stream is not None:
             await self._stream(answer, answer.stream, send)
             return
@@ -112,6 +117,29 @@ class _Shell:
             await send({"type": "http.response.body", "body": piece, "more_body": True})
         if left <= 0:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _drip(answer: Response, receive: Receive, send: Send) -> None:
+    """Send a body a byte at a time for as long as somebody is there to take it."""
+    body = answer.body or b"".join(answer.stream or ())
+    headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in answer.headers.items()]
+    headers = [one for one in headers if one[0] != b"content-length"]
+    headers.append((b"content-length", str(len(body)).encode()))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    gone = asyncio.create_task(_gone(receive))
+    for place in range(len(body)):
+        if gone.done():
+            return
+        await send({"type": "http.response.body", "body": body[place : place + 1], "more_body": True})
+        await asyncio.sleep(1 / answer.drip)
+    gone.cancel()
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _gone(receive: Receive) -> None:
+    """Wait until the caller has hung up."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _turn(town: Neighbourhood, stop: threading.Event) -> None:

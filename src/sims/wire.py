@@ -39,13 +39,16 @@ class Request:
 class Response:
     """One HTTP response; header names are kept as the neighbour spells them.
 
-    A long body is a `stream` instead; one that ends before its Content-Length is a connection that broke off.
+    A long body is a `stream` instead; one that ends before its Content-Length is a connection that broke off. It is
+    sent `late` seconds after it was made, its body at `drip` bytes a second unless that is 0.
     """
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     stream: Iterator[bytes] | None = None
+    late: float = 0.0
+    drip: float = 0.0
 
     def json(self) -> Any:
         """Return the decoded body; raises `msgspec.DecodeError` when it is not JSON."""

@@ -181,6 +181,8 @@ def test_a_shop_that_throttles_is_waited_out(shops):
         ({"shopify.error": 1.0}, TransientError, "storefront.unavailable"),
         ({"shopify.internal_error": 1.0}, TransientError, "storefront.unavailable"),
         ({"shopify.timeout": 1.0}, TransientError, "storefront.unavailable"),
+        ({"shopify.p_deep_json": 1.0}, TransientError, "storefront.unavailable"),
+        ({"shopify.p_unexplained": 1.0}, TransientError, "storefront.unexplained"),
         ({"shopify.shop_status": 402}, BlockedError, "storefront.shop_closed"),
         ({"shopify.shop_status": 423}, BlockedError, "storefront.shop_closed"),
         ({"shopify.dropped_scopes": "read_orders"}, BlockedError, "storefront.access_denied"),

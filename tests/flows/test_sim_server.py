@@ -70,6 +70,15 @@ def test_a_hanging_answer_holds_nobody_else_up(ometria: httpx2.Client) -> None:
     assert ometria.get("/_sim/report").json()["injected"] == {"ometria.p_timeout_after_accept": 3}
 
 
+def test_a_body_comes_a_byte_at_a_time_and_holds_nobody_else_up(ometria: httpx2.Client) -> None:
+    ometria.post("/_sim/faults", json={"ometria.p_drip": 1.0})
+    with ometria.stream("GET", "/v2/orders") as slow:
+        pieces = slow.iter_raw(chunk_size=1)
+        assert len(next(pieces)) == 1
+        ometria.post("/_sim/faults", json={"ometria.p_drip": 0.0})
+        assert ometria.get("/v2/orders").status_code == 200
+
+
 def test_a_shop_grants_a_token_and_answers_graphql(ready: dict[str, Any]) -> None:
     for store in ready["stores"]:
         form = {"grant_type": "client_credentials"} | {key: store[key] for key in ("client_id", "client_secret")}

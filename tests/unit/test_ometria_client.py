@@ -14,6 +14,7 @@ import msgspec
 import pytest
 
 from isthmus.model.failure import BlockedError, Failure, RejectedError, TransientError
+from isthmus.ometria import trouble
 from isthmus.ometria.client import Ometria
 from sims.clock import SimClock
 from sims.faults import Faults
@@ -190,9 +191,15 @@ ANSWERS: list[tuple[int, dict[str, str], type[Failure], str, bool]] = [
     (401, {}, BlockedError, "platform.key_refused", False),
     (403, {}, BlockedError, "platform.key_refused", False),
     (404, {}, BlockedError, "platform.not_the_api", False),
+    (405, {}, BlockedError, "platform.not_the_api", False),
     (408, {}, TransientError, "platform.unavailable", True),
-    (413, {}, RejectedError, "platform.refused_batch", False),
+    (409, {}, TransientError, "platform.unavailable", False),
+    (410, {}, BlockedError, "platform.not_the_api", False),
+    (413, {}, RejectedError, "platform.too_large", False),
+    (415, {}, RejectedError, "platform.refused_batch", False),
+    (418, {}, RejectedError, "platform.refused_batch", False),
     (422, {}, RejectedError, "platform.refused_batch", False),
+    (425, {}, TransientError, "platform.unavailable", False),
     (429, {}, TransientError, "platform.rate_limited", False),
     (429, {"X-QueueSize-Remaining": "50"}, TransientError, "platform.rate_limited", False),
     (429, {"X-QueueSize-Remaining": "0"}, TransientError, "platform.backlog", False),
@@ -200,7 +207,67 @@ ANSWERS: list[tuple[int, dict[str, str], type[Failure], str, bool]] = [
     (502, {}, TransientError, "platform.unavailable", True),
     (503, {}, TransientError, "platform.unavailable", False),
     (504, {}, TransientError, "platform.unavailable", True),
+    (599, {}, TransientError, "platform.unavailable", True),
 ]
+
+
+def test_every_row_of_the_table_is_tried_here() -> None:
+    assert set(trouble.STATUSES) <= {status for status, *_ in ANSWERS}
+
+
+READS: list[tuple[int, type[Failure], str]] = [
+    (301, BlockedError, "platform.not_the_api"),
+    (400, RejectedError, "platform.refused_read"),
+    (401, BlockedError, "platform.key_refused"),
+    (403, BlockedError, "platform.key_refused"),
+    (405, BlockedError, "platform.not_the_api"),
+    (408, TransientError, "platform.unavailable"),
+    (409, TransientError, "platform.unavailable"),
+    (410, BlockedError, "platform.not_the_api"),
+    (413, RejectedError, "platform.refused_read"),
+    (415, RejectedError, "platform.refused_read"),
+    (422, RejectedError, "platform.refused_read"),
+    (425, TransientError, "platform.unavailable"),
+    (429, TransientError, "platform.rate_limited"),
+    (500, TransientError, "platform.unavailable"),
+    (502, TransientError, "platform.unavailable"),
+    (503, TransientError, "platform.unavailable"),
+    (504, TransientError, "platform.unavailable"),
+]
+
+
+@pytest.mark.parametrize(("status", "kind", "code"), READS)
+def test_every_answer_to_a_read_is_one_failure(status: int, kind: type[Failure], code: str) -> None:
+    with pytest.raises(Failure) as raised:
+        answering(status).errors()
+    assert (type(raised.value), raised.value.code) == (kind, code)
+    assert getattr(raised.value, "may_have_arrived", False) is False
+
+
+@pytest.mark.parametrize("status", [404, 405, 410])
+def test_an_account_that_cannot_be_asked_for_a_merge_is_not_shut_for_it(status: int) -> None:
+    with pytest.raises(RejectedError, match=r"platform\.merge_refused"):
+        answering(status).merge("a", ["b"])
+
+
+DEEP = b"[" * 100_000 + b"]" * 100_000
+
+
+@pytest.mark.parametrize("body", [DEEP, b'{"request_id":' + DEEP + b"}", b'["\xff"]'])
+def test_an_answer_nested_without_end_is_no_answer(body: bytes) -> None:
+    with pytest.raises(TransientError, match=r"platform\.unavailable"):
+        answering(200, body).errors()
+    with pytest.raises(TransientError) as raised:
+        answering(200, body).push([contact(1)])
+    assert raised.value.may_have_arrived
+    with pytest.raises(RejectedError, match=r"platform\.refused_batch"):
+        answering(400, body).push([contact(1)])
+
+
+def test_a_failure_names_the_request_that_support_can_find() -> None:
+    with pytest.raises(TransientError) as raised:
+        answering(502, headers={"X-Request-ID": "8f1d-42"}).push([contact(1)])
+    assert raised.value.detail == "push answered 502 (request 8f1d-42)"
 
 
 @pytest.mark.parametrize(("status", "headers", "kind", "code", "may_have_arrived"), ANSWERS)
@@ -339,6 +406,7 @@ def dribbling() -> Iterator[str]:
 
 
 def test_a_call_ends_in_time_although_bytes_keep_coming(dribbling: str) -> None:
+    # The server never ends by itself: that this returns at all is what is tested.
     with Ometria(dribbling, "key", within=0.4) as client, pytest.raises(TransientError) as raised:
         client.push([contact(1)])
     assert raised.value.may_have_arrived

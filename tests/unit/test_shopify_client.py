@@ -7,8 +7,8 @@ import httpx2
 import pytest
 
 from isthmus.kit.clock import FrozenClock
-from isthmus.model.failure import BlockedError, RejectedError, TransientError
-from isthmus.shopify import documents
+from isthmus.model.failure import BlockedError, Failure, RejectedError, TransientError
+from isthmus.shopify import documents, trouble
 from isthmus.shopify.client import Credentials, Shopify
 
 AT = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
@@ -111,26 +111,76 @@ def test_refused_credentials_block_the_connection_without_telling_them():
     assert SECRET not in repr(Credentials("id", SECRET))
 
 
+NEVER, PASSING, SHUT = RejectedError, TransientError, BlockedError
+STATUSES = [
+    (301, SHUT, "storefront.moved"),
+    (400, NEVER, "integration.query_refused"),
+    (401, SHUT, "storefront.token_refused"),
+    (402, SHUT, "storefront.shop_closed"),
+    (403, SHUT, "storefront.access_denied"),
+    (404, SHUT, "storefront.shop_closed"),
+    (406, NEVER, "integration.query_refused"),
+    (408, PASSING, "storefront.unavailable"),
+    (413, NEVER, "integration.query_too_expensive"),
+    (414, NEVER, "integration.query_refused"),
+    (415, NEVER, "integration.query_refused"),
+    (418, PASSING, "storefront.unexplained"),
+    (422, NEVER, "integration.query_refused"),
+    (423, SHUT, "storefront.shop_closed"),
+    (425, PASSING, "storefront.unavailable"),
+    (429, PASSING, "storefront.throttled"),
+    (430, PASSING, "storefront.throttled"),
+    (500, PASSING, "storefront.unavailable"),
+    (501, NEVER, "integration.query_refused"),
+    (502, PASSING, "storefront.unavailable"),
+    (503, PASSING, "storefront.unavailable"),
+    (504, PASSING, "storefront.unavailable"),
+    (530, PASSING, "storefront.unavailable"),
+    (540, PASSING, "storefront.unavailable"),
+    (599, PASSING, "storefront.unavailable"),
+]
+ERRORS = [
+    ("SHOP_INACTIVE", SHUT, "storefront.shop_closed"),
+    ("INTERNAL_SERVER_ERROR", PASSING, "storefront.unavailable"),
+    ("TIMEOUT", PASSING, "storefront.unavailable"),
+    ("MAX_COST_EXCEEDED", NEVER, "integration.query_too_expensive"),
+    ("MAX_INPUT_SIZE_EXCEEDED", NEVER, "integration.query_too_expensive"),
+    ("INVALID_VARIABLE", NEVER, "integration.query_refused"),
+    ("argumentLiteralsIncompatible", NEVER, "integration.query_refused"),
+    ("argumentNotAccepted", NEVER, "integration.query_refused"),
+    ("cannotSpreadFragment", NEVER, "integration.query_refused"),
+    ("missingRequiredArguments", NEVER, "integration.query_refused"),
+    ("missingRequiredInputObjectAttribute", NEVER, "integration.query_refused"),
+    ("selectionMismatch", NEVER, "integration.query_refused"),
+    ("undefinedField", NEVER, "integration.query_refused"),
+    ("undefinedFragment", NEVER, "integration.query_refused"),
+    ("undefinedType", NEVER, "integration.query_refused"),
+    ("variableMismatch", NEVER, "integration.query_refused"),
+    ("variableNotDefined", NEVER, "integration.query_refused"),
+    ("variableNotUsed", NEVER, "integration.query_refused"),
+    ("variableRequiresValidType", NEVER, "integration.query_refused"),
+    ("SOMETHING_NEW", PASSING, "storefront.unexplained"),
+]
+DEEP = b"[" * 100_000 + b"]" * 100_000
+
+
+def test_every_row_of_both_tables_is_tried_here():
+    assert set(trouble.STATUSES) <= {status for status, *_ in STATUSES}
+    # Both are handled where the client meets them, and have tests of their own.
+    assert set(trouble.ERRORS) - {code for code, *_ in ERRORS} == {"ACCESS_DENIED", "THROTTLED"}
+
+
 @pytest.mark.parametrize(
     ("answer", "failure", "code"),
     [
-        (httpx2.Response(401), BlockedError, "storefront.token_refused"),
-        (httpx2.Response(402), BlockedError, "storefront.shop_closed"),
-        (httpx2.Response(403), BlockedError, "storefront.access_denied"),
-        (httpx2.Response(404), BlockedError, "storefront.shop_closed"),
-        (httpx2.Response(423), BlockedError, "storefront.shop_closed"),
-        (
-            httpx2.Response(301, headers={"location": "https://new.myshopify.com/admin"}),
-            BlockedError,
-            "storefront.moved",
-        ),
-        (httpx2.Response(400), RejectedError, "integration.query_refused"),
-        (httpx2.Response(429), TransientError, "storefront.throttled"),
-        (httpx2.Response(500), TransientError, "storefront.unavailable"),
-        (httpx2.Response(503), TransientError, "storefront.unavailable"),
+        *((httpx2.Response(status, headers={"location": "https://x.example/"}), *row) for status, *row in STATUSES),
+        *((bad(code), *row) for code, *row in ERRORS),
         (httpx2.Response(200, content=b"<html>"), TransientError, "storefront.unavailable"),
         (httpx2.Response(200, content=b"[]"), TransientError, "storefront.unavailable"),
         (httpx2.Response(200, json={}), TransientError, "storefront.unavailable"),
+        (httpx2.Response(200, content=DEEP), TransientError, "storefront.unavailable"),
+        (httpx2.Response(200, content=b'{"data":{"a":' + DEEP + b"}}"), TransientError, "storefront.unavailable"),
+        (httpx2.Response(200, content=b'{"data":"\xff"}'), TransientError, "storefront.unavailable"),
         (httpx2.ConnectError("no"), TransientError, "storefront.unavailable"),
         (httpx2.ReadTimeout("late"), TransientError, "storefront.unavailable"),
         (bad("ACCESS_DENIED", requiredAccess="`read_orders`"), BlockedError, "storefront.access_denied"),
@@ -139,10 +189,13 @@ def test_refused_credentials_block_the_connection_without_telling_them():
             BlockedError,
             "storefront.protected_data_missing",
         ),
-        (bad("INTERNAL_SERVER_ERROR"), TransientError, "storefront.unavailable"),
-        (bad("MAX_COST_EXCEEDED"), RejectedError, "integration.query_too_expensive"),
-        (bad("INVALID_VARIABLE"), RejectedError, "integration.query_refused"),
-        (httpx2.Response(200, json={"errors": "odd"}), RejectedError, "integration.query_refused"),
+        (httpx2.Response(200, json={"errors": "odd"}), TransientError, "storefront.unexplained"),
+        (httpx2.Response(200, json={"errors": [{"message": "odd"}]}), TransientError, "storefront.unexplained"),
+        (
+            httpx2.Response(200, json={"errors": [{"message": "odd", "extensions": None, "path": 1}]}),
+            TransientError,
+            "storefront.unexplained",
+        ),
     ],
 )
 def test_an_answer_becomes_one_failure(answer, failure, code):
@@ -157,6 +210,24 @@ def test_a_failure_repeats_nothing_of_the_answer():
     with pytest.raises(RejectedError) as raised:
         ask(client)
     assert raised.value.detail == "INVALID_VARIABLE at nodes.email"
+
+
+@pytest.mark.parametrize(
+    "answer", [bad("INVALID_VARIABLE"), httpx2.Response(502), httpx2.Response(200, content=b"<html>")]
+)
+def test_a_failure_names_the_request_that_support_can_find(answer):
+    answer.headers["X-Request-ID"] = "8f1d-42"
+    client, _ = shop(Wire(answer))
+    with pytest.raises(Failure) as raised:
+        ask(client)
+    assert raised.value.detail.endswith("(request 8f1d-42)")
+
+
+def test_a_request_id_that_is_none_is_not_repeated():
+    client, _ = shop(Wire(httpx2.Response(502, headers={"x-request-id": "ada@example.com"})))
+    with pytest.raises(TransientError) as raised:
+        ask(client)
+    assert raised.value.detail == "answered 502"
 
 
 def test_a_moved_shop_says_where_it_went():

@@ -157,7 +157,15 @@ _STOREFRONT = (
         cause=Cause.STOREFRONT,
         owner=Owner.OPERATOR,
         severity=Severity.HIGH,
-        remedy="Wait for Shopify to recover, then replay what was buried meanwhile.",
+        remedy="Wait for Shopify to recover: what waits is tried again every few minutes, by itself.",
+    ),
+    Row(
+        code="storefront.unexplained",
+        title="Shopify answers with errors that it does not explain",
+        cause=Cause.STOREFRONT,
+        owner=Owner.OPERATOR,
+        severity=Severity.HIGH,
+        remedy="Nothing is lost: it is tried again until it passes. Ask Shopify about the request that the case names.",
     ),
     Row(
         code="storefront.throttled",
@@ -506,6 +514,14 @@ _PLATFORM = (
         owner=Owner.OPERATOR,
         severity=Severity.NORMAL,
         remedy="Mend the field that the case names, in Shopify or in the mapping, then replay the record.",
+    ),
+    Row(
+        code="platform.too_large",
+        title="A record is too large for a server in front of Ometria",
+        cause=Cause.PLATFORM,
+        owner=Owner.OPERATOR,
+        severity=Severity.HIGH,
+        remedy="Raise the body limit of the proxy between isthmus and Ometria, then replay the record.",
     ),
     Row(
         code="platform.refused_batch",

@@ -33,6 +33,7 @@ SEARCH = "integration.search_ignored"
 TROUBLES = (
     "storefront.unavailable",
     "storefront.throttled",
+    "storefront.unexplained",
     "storefront.token_refused",
     "storefront.shop_closed",
 )
@@ -76,7 +77,7 @@ def poll(db: Database, road: Road, store: str, kind: str) -> int:
         runs.advance(tx, road.connection, store, name, wanted.seen_until, n)
         cases.resolve(tx, road.connection, SEARCH, now, "poll", subjects=[name], store=store)
         for code in TROUBLES:
-            cases.resolve(tx, road.connection, code, now, "poll", store=store)
+            cases.resolve(tx, road.connection, code, now, "poll", subjects=[""], store=store)
     return n
 
 

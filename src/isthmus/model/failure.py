@@ -23,6 +23,10 @@ class TransientError(Failure):
         self.may_have_arrived = may_have_arrived
 
 
+class SlowError(TransientError):
+    """An answer began and then came too slowly to be waited for."""
+
+
 class RejectedError(Failure):
     """This record can never go through as it is."""
 

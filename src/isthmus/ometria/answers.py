@@ -71,8 +71,11 @@ class Profile(Struct, frozen=True):
 
 
 def decode(body: bytes) -> Any:
-    """Plain values with Decimals for fractions; msgspec.DecodeError when it is not JSON."""
-    return _decoder.decode(body)
+    """Plain values with Decimals for fractions; msgspec.DecodeError when it is not JSON, or nested without end."""
+    try:
+        return _decoder.decode(body)
+    except (RecursionError, UnicodeDecodeError):
+        raise msgspec.DecodeError("not the JSON of any answer") from None
 
 
 def pushed(body: Any, sent: int, remaining: str | None, limit: str | None) -> Pushed:

@@ -12,11 +12,15 @@ import msgspec
 from isthmus.model.failure import BlockedError, RejectedError, TransientError
 from isthmus.ometria import answers, trouble
 from isthmus.ometria.answers import FeedEntry, Pushed, Unsubscribed
-from isthmus.ometria.punctual import PunctualTransport
 from isthmus.ometria.trouble import Call
+from isthmus.outbound.call import Answer, Outbound
+from isthmus.outbound.punctual import Limits
 
 WITHIN = 5.5
 """Seconds for a whole call: less than half of a lease (12 s), with room for what follows."""
+
+LARGEST = 64_000_000
+"""Bytes of an answer: 250 records of the largest kind take a quarter of this."""
 
 PAGE = 250
 """The most that one page of a listing holds."""
@@ -38,12 +42,12 @@ class Ometria:
     ) -> None:
         if not (api_key.isascii() and api_key.isprintable() and api_key.strip()):
             raise BlockedError("platform.key_refused", "the key is empty or has characters that no header can carry")
-        self._http = httpx2.Client(
+        self._http = Outbound(
+            Limits(within=within, largest=LARGEST, window=min(within, 5.0)),
+            _TIMEOUTS,
             base_url=base_url.rstrip("/"),
-            headers={"X-Ometria-Auth": api_key.strip(), "Accept": "application/json", "User-Agent": "isthmus"},
-            timeout=_TIMEOUTS,
-            transport=transport or PunctualTransport(within),
-            follow_redirects=False,
+            headers={"X-Ometria-Auth": api_key.strip(), "Accept": "application/json"},
+            transport=transport,
         )
 
     def __enter__(self) -> Self:
@@ -72,7 +76,7 @@ class Ometria:
                 headers.get(trouble.QUEUE_LIMIT),
             )
         except (msgspec.DecodeError, ValueError) as problem:
-            raise trouble.of_nonsense(Call.PUSH, "success without a readable answer") from problem
+            raise trouble.of_nonsense(Call.PUSH, "success without a readable answer", headers) from problem
 
     def errors(self) -> list[FeedEntry]:
         """The platform's 100 newest push errors, in its own order (https://docs.ometria.com/docs/list-errors)."""
@@ -185,7 +189,7 @@ class Ometria:
     def _read(self, path: str, asked: dict[str, str], *, absent_is_none: bool) -> Any:
         """The decoded answer; None for a 404 in the API's own words, since a page says nothing of the record."""
         response = self._call(Call.READ, "GET", path, params=asked)
-        if response.status_code == 404:
+        if response.status == 404:
             if absent_is_none and _is_json(response):
                 return None
             raise TransientError("platform.read_path_unknown", "read answered 404 for a path, not for a record")
@@ -193,26 +197,26 @@ class Ometria:
         try:
             return answers.decode(response.content)
         except msgspec.DecodeError as problem:
-            raise trouble.of_nonsense(Call.READ, "success without a readable answer") from problem
+            raise trouble.of_nonsense(Call.READ, "success without a readable answer", response.headers) from problem
 
-    def _call(self, call: Call, method: str, path: str, **request: Any) -> httpx2.Response:
+    def _call(self, call: Call, method: str, path: str, **request: Any) -> Answer:
         if "content" in request:
             request["headers"] = {"Content-Type": "application/json"}
         try:
-            return self._http.request(method, path, **request)
+            return self._http.call(method, path, **request)
         except httpx2.RequestError as error:
             # Its own words and its request hold the address asked for, which may name a person.
             raise trouble.of_silence(error, call) from None
         except httpx2.InvalidURL:
             raise RejectedError("platform.refused_read", "an id makes no valid address") from None
 
-    def _refuse(self, response: httpx2.Response, call: Call, sent: int = 0) -> None:
+    def _refuse(self, response: Answer, call: Call, sent: int = 0) -> None:
         if not response.is_success:
             said = answers.told(response.content)
-            raise trouble.of_answer(response.status_code, response.headers, call, said, sent)
+            raise trouble.of_answer(response.status, response.headers, call, said, sent)
 
 
-def _is_json(response: httpx2.Response) -> bool:
+def _is_json(response: Answer) -> bool:
     try:
         answers.decode(response.content)
     except msgspec.DecodeError:

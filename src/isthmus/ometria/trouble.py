@@ -6,11 +6,15 @@ an unknown key), a retailer's client that retries 502, 503 and 504.
 
 from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
 
 import httpx2
+from msgspec import Struct
 
 from isthmus.kit.backoff import asked_for
-from isthmus.model.failure import BlockedError, Failure, RejectedError, TransientError
+from isthmus.model.failure import Failure, TransientError
+from isthmus.outbound.call import with_request_id
+from isthmus.outbound.meaning import Meaning, never, passing, shut
 
 QUEUE_REMAINING = "x-queuesize-remaining"
 QUEUE_LIMIT = "x-queuesize-limit"
@@ -24,25 +28,64 @@ class Call(StrEnum):
     MERGE = "merge"
 
 
-_BLOCKED = {
-    401: "platform.key_refused",
-    403: "platform.key_refused",
-    # Nothing answers there as the Data API does; an account that is merely down says 5xx.
-    404: "platform.not_the_api",
-    405: "platform.not_the_api",
-    410: "platform.not_the_api",
-}
-_REFUSED = {
-    Call.PUSH: "platform.refused_batch",
-    Call.READ: "platform.refused_read",
-    Call.MERGE: "platform.merge_refused",
-}
+class Row(Struct, frozen=True):
+    """What one status means of each call."""
+
+    push: Meaning
+    read: Meaning
+    merge: Meaning
+
+    def of(self, call: Call) -> Meaning:
+        return {Call.PUSH: self.push, Call.READ: self.read, Call.MERGE: self.merge}[call]
+
+
+def _all(meaning: Meaning) -> Row:
+    return Row(meaning, meaning, meaning)
+
+
+_REFUSED = Row(never("platform.refused_batch"), never("platform.refused_read"), never("platform.merge_refused"))
+# Nothing answers there as the Data API does; an account that is merely down says 5xx. Of a merge such an answer says
+# only that this account cannot be asked for one.
+_ELSEWHERE = Row(shut("platform.not_the_api"), shut("platform.not_the_api"), never("platform.merge_refused"))
+_NOT_DONE = _all(passing("platform.unavailable"))
+_UNSURE = _all(passing("platform.unavailable", may_have_arrived=True))
+
+STATUSES: Mapping[int, Row] = MappingProxyType(
+    {
+        400: _REFUSED,
+        401: _all(shut("platform.key_refused")),
+        403: _all(shut("platform.key_refused")),
+        404: _ELSEWHERE,
+        405: _ELSEWHERE,
+        408: _UNSURE,
+        409: _NOT_DONE,
+        410: _ELSEWHERE,
+        413: Row(never("platform.too_large"), never("platform.refused_read"), never("platform.merge_refused")),
+        415: _REFUSED,
+        422: _REFUSED,
+        425: _NOT_DONE,
+        429: _all(passing("platform.rate_limited")),
+        500: _UNSURE,
+        502: _UNSURE,
+        503: _NOT_DONE,
+        504: _UNSURE,
+    }
+)
+"""Answers by status. 500, 502, 504 and unknown ones may come from behind the point of acceptance."""
+
+MOVED = _all(shut("platform.not_the_api"))
+OTHER_REFUSAL = _REFUSED
+"""Any other 4xx."""
+OTHER = _UNSURE
+"""Any other answer."""
+
+BACKLOG = passing("platform.backlog")
+"""A 429 of a queue without room for the batch."""
+
+TOO_LARGE = "platform.too_large"
+"""A push that something in front of the platform found too large: said of the batch, not yet of a record."""
+
 _WRITES = frozenset({Call.PUSH, Call.MERGE})
-# Answers that say that nothing was done. 500, 502, 504 and unknown ones may come from behind the point of acceptance.
-_NOT_DONE = {425, 429, 503}
-_TRANSIENT_4XX = {408, 425, 429}
-_NO_SUCH_PATH = {404, 405, 410}
-"""Of a merge they say only that this account cannot be asked for one."""
 
 # The request cannot have left, or not as a whole that anyone would act on.
 _BEFORE_SENDING = (
@@ -61,22 +104,16 @@ def of_answer(status: int, headers: Mapping[str, str], call: Call, said: str, se
     429 is `platform.backlog` when the platform's queue has no room for the `sent` records, else
     `platform.rate_limited`. Header names are looked up in lower case.
     """
-    detail = f"{call} answered {status}" + (f": {said}" if said else "")
+    detail = with_request_id(f"{call} answered {status}", headers) + (f": {said}" if said else "")
     if 300 <= status < 400:
-        return BlockedError("platform.not_the_api", detail)
-    if status in _BLOCKED and not (call is Call.MERGE and status in _NO_SUCH_PATH):
-        return BlockedError(_BLOCKED[status], detail)
+        return MOVED.of(call).of(detail)
+    row = STATUSES.get(status) or (OTHER_REFUSAL if 400 <= status < 500 else OTHER)
+    meaning = row.of(call)
     if status == 429:
         room = headers.get(QUEUE_REMAINING, "").strip()
-        is_full = room.isdigit() and int(room) < max(1, sent)
-        code = "platform.backlog" if is_full else "platform.rate_limited"
-        return TransientError(code, detail, retry_after=asked_for(headers))
-    if 400 <= status < 500 and status not in _TRANSIENT_4XX:
-        return RejectedError(_REFUSED[call], detail)
-    may_have_arrived = call in _WRITES and status not in _NOT_DONE
-    return TransientError(
-        "platform.unavailable", detail, retry_after=asked_for(headers), may_have_arrived=may_have_arrived
-    )
+        if room.isdigit() and int(room) < max(1, sent):
+            meaning = BACKLOG
+    return meaning.of(detail, asked_for(headers), is_write=call in _WRITES)
 
 
 def of_silence(error: httpx2.RequestError, call: Call) -> TransientError:
@@ -85,6 +122,7 @@ def of_silence(error: httpx2.RequestError, call: Call) -> TransientError:
     return TransientError("platform.unavailable", f"{call}: {type(error).__name__}", may_have_arrived=may_have_arrived)
 
 
-def of_nonsense(call: Call, what: str) -> TransientError:
+def of_nonsense(call: Call, what: str, headers: Mapping[str, str] = MappingProxyType({})) -> TransientError:
     """The failure of a call that was answered with success and something unreadable."""
-    return TransientError("platform.unavailable", f"{call}: {what}", may_have_arrived=call in _WRITES)
+    detail = with_request_id(f"{call}: {what}", headers)
+    return TransientError("platform.unavailable", detail, may_have_arrived=call in _WRITES)

@@ -11,10 +11,15 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import httpx2
 
 from isthmus.model.failure import TransientError
+from isthmus.outbound.call import Outbound, with_request_id
+from isthmus.outbound.punctual import Limits
 from isthmus.runtime.addresses import Address
 
 WITHIN = 10.0
 """Seconds that somebody has to take a message."""
+
+LARGEST = 1_000_000
+"""Bytes of an answer; nothing of it is used but its status."""
 
 CODE = "integration.notify_failed"
 SENDER = "isthmus@localhost"
@@ -29,14 +34,16 @@ def channel(address: Address, transport: httpx2.BaseTransport | None = None) -> 
 
 
 def _post(address: Address, message: Mapping[str, Any], transport: httpx2.BaseTransport | None) -> None:
+    client = Outbound(Limits(within=WITHIN, largest=LARGEST), httpx2.Timeout(WITHIN), transport=transport)
     try:
-        with httpx2.Client(timeout=WITHIN, transport=transport, follow_redirects=False) as client:
-            response = client.post(address.url, json=message, headers={"User-Agent": "isthmus"})
+        response = client.call("POST", address.url, json=message)
     except (httpx2.RequestError, httpx2.InvalidURL) as error:
         # Its own words may hold the address, and that is often a secret.
         raise TransientError(CODE, f"{address.scheme}: {type(error).__name__}") from None
+    finally:
+        client.close()
     if not response.is_success:
-        raise TransientError(CODE, f"{address.scheme}: answered {response.status_code}")
+        raise TransientError(CODE, with_request_id(f"{address.scheme}: answered {response.status}", response.headers))
 
 
 def _mail(address: Address, message: Mapping[str, Any]) -> None:

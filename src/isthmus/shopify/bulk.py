@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from isthmus.model.failure import Failure, RejectedError, TransientError
+from isthmus.model.failure import Failure, RejectedError, SlowError, TransientError
 from isthmus.shopify import documents
 from isthmus.shopify.client import Shopify
 from isthmus.shopify.parse.body import utc
@@ -22,7 +22,7 @@ from isthmus.shopify.topics import HISTORY_SCOPE
 BROKEN = "storefront.bulk_failed"
 
 TRIES = 6
-"""Downloads that may break one after the other without a single byte between before we give up for now."""
+"""Downloads that may break one after the other, each too slow or without a single byte, before we give up for now."""
 
 _WINDOW = 'query: "WINDOW"'
 _CREATED = {"customer": "customer_date"}
@@ -143,7 +143,7 @@ class Bulk:
         """The lines of a result, without their ends; a download that breaks goes on where it broke.
 
         Raises AddressEndedError when the address opens no more, TransientError `storefront.unavailable` after TRIES
-        downloads in a row that brought nothing.
+        downloads in a row that brought nothing, or next to nothing.
         """
         rest = b""
         for piece in self._pieces(url):
@@ -156,13 +156,16 @@ class Bulk:
     def _pieces(self, url: str) -> Iterator[bytes]:
         at, tries = 0, 0
         while True:
+            begun = at
             try:
                 for piece in self._shop.fetch(url, at):
-                    at, tries = at + len(piece), 0
+                    at += len(piece)
                     yield piece
                 return
-            except TransientError:
-                tries += 1
+            except TransientError as failure:
+                # A file that comes a byte at a time would never be whole: that it moves is no progress.
+                is_moving = at > begun and not isinstance(failure, SlowError)
+                tries = 1 if is_moving else tries + 1
                 if tries >= TRIES:
                     raise
                 self._shop.pause(timedelta(seconds=2**tries / 4))

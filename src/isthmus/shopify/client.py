@@ -11,6 +11,8 @@ import msgspec
 
 from isthmus.kit.clock import Clock
 from isthmus.model.failure import BlockedError, Failure, TransientError
+from isthmus.outbound.call import Answer, Outbound
+from isthmus.outbound.punctual import Limits
 from isthmus.shopify import trouble
 from isthmus.shopify.bucket import Bucket
 from isthmus.shopify.documents import Document
@@ -23,8 +25,17 @@ REFRESH_BEFORE = timedelta(minutes=5)
 
 SERVED_VERSION = "x-shopify-api-version"
 
-# Connecting is quick or not at all; half a megabyte of orders takes Shopify a few seconds. Less than a lease (12 s).
-_TIMEOUTS = httpx2.Timeout(8.0, connect=3.0, pool=2.0)
+MEGABYTE = 1_000_000
+
+LIMITS = Limits(within=20.0, largest=64 * MEGABYTE)
+"""Shopify may think for most of this and still be right; a body that has begun comes quickly. The lease on what waits
+for the answer is extended meanwhile."""
+
+FILE_LIMITS = Limits(within=20.0, largest=1_000_000 * MEGABYTE, window=10.0, is_download=True)
+"""The result of a bulk operation is as long as it is; it need only keep coming."""
+
+# Connecting is quick or not at all.
+_TIMEOUTS = httpx2.Timeout(LIMITS.within, connect=3.0, pool=2.0)
 
 
 class Credentials(msgspec.Struct, frozen=True):
@@ -59,6 +70,8 @@ class Shopify:
         patience: float = PATIENCE,
         on_version: Callable[[str], None] | None = None,
         transport: httpx2.BaseTransport | None = None,
+        limits: Limits = LIMITS,
+        file_limits: Limits = FILE_LIMITS,
     ) -> None:
         self.api_version = api_version
         self.served_version: str | None = None
@@ -73,12 +86,8 @@ class Shopify:
         self._token_ends: datetime | None = None
         self._url = f"{admin_url.rstrip('/')}/admin/api/{api_version}/graphql.json"
         self._grant_url = f"{admin_url.rstrip('/')}/admin/oauth/access_token"
-        self._http = httpx2.Client(
-            headers={"Accept": "application/json", "User-Agent": "isthmus"},
-            timeout=_TIMEOUTS,
-            transport=transport,
-            follow_redirects=False,
-        )
+        self._file_limits = file_limits
+        self._http = Outbound(limits, _TIMEOUTS, headers={"Accept": "application/json"}, transport=transport)
 
     def __enter__(self) -> Self:
         return self
@@ -120,10 +129,11 @@ class Shopify:
         waited = 0.0
         while True:
             waited += self._wait_for_points(document.cost, waited)
-            answer = self._post(content)
-            extensions = answer.get("extensions") or {}
-            cost = extensions.get("cost") or {}
-            self._bucket.told(cost.get("throttleStatus") or {}, self._clock.now())
+            response = self._post(content)
+            answer = _object(response)
+            extensions = _dict(answer.get("extensions"))
+            cost = _dict(extensions.get("cost"))
+            self._bucket.told(_dict(cost.get("throttleStatus")), self._clock.now())
             errors = answer.get("errors")
             failures: dict[int, Failure] = {}
             if errors:
@@ -132,7 +142,7 @@ class Shopify:
                     failures, errors = placed, []
             if errors:
                 if not trouble.is_throttled(errors):
-                    raise trouble.of_errors(errors)
+                    raise trouble.of_errors(errors, response.headers)
                 waited += self._wait_out(cost, document.cost, waited)
                 continue
             warning = trouble.search_warning(extensions)
@@ -140,26 +150,27 @@ class Shopify:
                 raise warning
             data = answer.get("data")
             if not isinstance(data, dict):
-                raise trouble.of_nonsense()
+                raise trouble.of_nonsense(response.headers)
             return data, failures
 
     def fetch(self, url: str, start: int = 0) -> Iterator[bytes]:
         """The bytes of a file that Shopify made for us, from `start` on; the address is all the permission it needs.
 
-        Raises TransientError when the connection breaks, and what `trouble` says of any other answer.
+        Raises TransientError when the connection breaks or brings next to nothing, and what `trouble` says of any
+        other answer.
         """
         # Compressed, a file could not be gone on with in the middle.
         headers = {"Accept": "*/*", "Accept-Encoding": "identity"}
         if start:
             headers["Range"] = f"bytes={start}-"
         try:
-            with self._http.stream("GET", url, headers=headers) as response:
-                if response.status_code == 416:
+            with self._http.download(url, self._file_limits, headers) as (answer, pieces):
+                if answer.status == 416:
                     return  # all of it is here already
-                if response.status_code not in (200, 206):
-                    raise trouble.of_answer(response.status_code, response.headers)
-                before = start if response.status_code == 200 else 0
-                for piece in response.iter_bytes():
+                if answer.status not in (200, 206):
+                    raise trouble.of_answer(answer.status, answer.headers)
+                before = start if answer.status == 200 else 0
+                for piece in pieces:
                     passed = min(before, len(piece))
                     before -= passed
                     if passed < len(piece):
@@ -199,24 +210,24 @@ class Shopify:
             )
         self._clock.wait(seconds)
 
-    def _post(self, content: bytes) -> dict[str, Any]:
+    def _post(self, content: bytes) -> Answer:
         token = self._present_token()
         response = self._send(self._url, content, token)
-        if response.status_code == 401 and self._credentials.access_token is None:
+        if response.status == 401 and self._credentials.access_token is None:
             # Revoked, or ended early: one new token, one more try.
             self._forget(token)
             response = self._send(self._url, content, self._present_token())
         self._note_version(response.headers.get(SERVED_VERSION))
-        if response.status_code != 200:
-            raise trouble.of_answer(response.status_code, response.headers)
-        return _object(response)
+        if response.status != 200:
+            raise trouble.of_answer(response.status, response.headers)
+        return response
 
-    def _send(self, url: str, content: bytes, token: str | None) -> httpx2.Response:
+    def _send(self, url: str, content: bytes, token: str | None) -> Answer:
         headers = {"Content-Type": "application/json"}
         if token is not None:
             headers["X-Shopify-Access-Token"] = token
         try:
-            return self._http.post(url, content=content, headers=headers)
+            return self._http.call("POST", url, content=content, headers=headers)
         except httpx2.RequestError as error:
             raise trouble.of_silence(error) from None
 
@@ -246,15 +257,15 @@ class Shopify:
             "grant_type": "client_credentials",
         }
         response = self._send(self._grant_url, msgspec.json.encode(asked), None)
-        if response.status_code == 400:
+        if response.status == 400:
             # The documented answer to credentials that are wrong or whose app is not installed.
             raise BlockedError("storefront.token_refused", "the client credentials were refused")
-        if response.status_code != 200:
-            raise trouble.of_answer(response.status_code, response.headers)
+        if response.status != 200:
+            raise trouble.of_answer(response.status, response.headers)
         granted = _object(response)
         token, lasts = granted.get("access_token"), granted.get("expires_in")
         if not isinstance(token, str) or not token:
-            raise trouble.of_nonsense()
+            raise trouble.of_nonsense(response.headers)
         self._token_ends = None
         if isinstance(lasts, (int, float)):
             self._token_ends = self._clock.now() + timedelta(seconds=lasts)
@@ -262,11 +273,15 @@ class Shopify:
         return token
 
 
-def _object(response: httpx2.Response) -> dict[str, Any]:
+def _object(response: Answer) -> dict[str, Any]:
     try:
         value = msgspec.json.decode(response.content)
-    except msgspec.DecodeError:
-        raise trouble.of_nonsense() from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise trouble.of_nonsense(response.headers) from None
     if not isinstance(value, dict):
-        raise trouble.of_nonsense()
+        raise trouble.of_nonsense(response.headers)
     return value
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -1,25 +1,87 @@
-"""What an answer of Shopify, or the lack of one, means for the road: one table for HTTP, one for GraphQL.
+"""What an answer of Shopify, or the lack of one, means: one table for HTTP, one for GraphQL.
 
-Sources: https://shopify.dev/docs/api/usage/response-codes and captured GraphQL errors.
+Sources: https://shopify.dev/docs/api/usage/response-codes and captured GraphQL errors. What neither table knows is
+taken to pass: it is tried again, and shown as a case while it lasts.
 """
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
 
 from isthmus.kit.backoff import asked_for
-from isthmus.model.failure import BlockedError, Failure, RejectedError, TransientError
+from isthmus.model.failure import BlockedError, Failure, RejectedError, SlowError, TransientError
+from isthmus.outbound.call import request_id, with_request_id
+from isthmus.outbound.meaning import Meaning, never, passing, shut
+from isthmus.outbound.punctual import SlowBodyError
 
-_BLOCKED = {
-    401: "storefront.token_refused",
-    402: "storefront.shop_closed",
-    403: "storefront.access_denied",
-    404: "storefront.shop_closed",
-    423: "storefront.shop_closed",
-}
-_LATER = {408: "storefront.unavailable", 429: "storefront.throttled", 430: "storefront.throttled"}
+UNEXPLAINED = "storefront.unexplained"
+
+STATUSES: Mapping[int, Meaning] = MappingProxyType(
+    {
+        400: never("integration.query_refused"),
+        401: shut("storefront.token_refused"),
+        402: shut("storefront.shop_closed"),
+        403: shut("storefront.access_denied"),
+        404: shut("storefront.shop_closed"),
+        406: never("integration.query_refused"),
+        408: passing("storefront.unavailable", may_have_arrived=True),
+        413: never("integration.query_too_expensive"),
+        414: never("integration.query_refused"),
+        415: never("integration.query_refused"),
+        422: never("integration.query_refused"),
+        423: shut("storefront.shop_closed"),
+        425: passing("storefront.unavailable"),
+        429: passing("storefront.throttled"),
+        430: passing("storefront.throttled"),
+        500: passing("storefront.unavailable", may_have_arrived=True),
+        501: never("integration.query_refused"),
+        502: passing("storefront.unavailable", may_have_arrived=True),
+        503: passing("storefront.unavailable"),
+        504: passing("storefront.unavailable", may_have_arrived=True),
+        530: passing("storefront.unavailable"),
+        540: passing("storefront.unavailable"),
+    }
+)
+"""Answers by status."""
+
+MOVED = shut("storefront.moved")
+REFUSED_SOMEHOW = passing(UNEXPLAINED)
+"""Any other 4xx: not one that Shopify documents, so most likely from something in front of it."""
+BROKEN_SOMEHOW = passing("storefront.unavailable", may_have_arrived=True)
+"""Any other answer."""
+
+ERRORS: Mapping[str, Meaning] = MappingProxyType(
+    {
+        "ACCESS_DENIED": shut("storefront.access_denied"),
+        "SHOP_INACTIVE": shut("storefront.shop_closed"),
+        "THROTTLED": passing("storefront.throttled"),
+        "INTERNAL_SERVER_ERROR": passing("storefront.unavailable", may_have_arrived=True),
+        "TIMEOUT": passing("storefront.unavailable", may_have_arrived=True),
+        "MAX_COST_EXCEEDED": never("integration.query_too_expensive"),
+        "MAX_INPUT_SIZE_EXCEEDED": never("integration.query_too_expensive"),
+        "INVALID_VARIABLE": never("integration.query_refused"),
+        "argumentLiteralsIncompatible": never("integration.query_refused"),
+        "argumentNotAccepted": never("integration.query_refused"),
+        "cannotSpreadFragment": never("integration.query_refused"),
+        "missingRequiredArguments": never("integration.query_refused"),
+        "missingRequiredInputObjectAttribute": never("integration.query_refused"),
+        "selectionMismatch": never("integration.query_refused"),
+        "undefinedField": never("integration.query_refused"),
+        "undefinedFragment": never("integration.query_refused"),
+        "undefinedType": never("integration.query_refused"),
+        "variableMismatch": never("integration.query_refused"),
+        "variableNotDefined": never("integration.query_refused"),
+        "variableNotUsed": never("integration.query_refused"),
+        "variableRequiresValidType": never("integration.query_refused"),
+    }
+)
+"""Errors of a GraphQL answer by `extensions.code`; the last ones say that the query itself is wrong."""
+
+UNKNOWN_ERROR = passing(UNEXPLAINED, may_have_arrived=True)
+"""Any other error, and one without a code."""
 
 # The request cannot have left.
 _BEFORE_SENDING = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
@@ -27,29 +89,24 @@ _BEFORE_SENDING = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeou
 
 def of_answer(status: int, headers: Mapping[str, str]) -> Failure:
     """The failure that an answer outside 2xx stands for; nothing of its body is repeated."""
-    detail = f"answered {status}"
+    detail = with_request_id(f"answered {status}", headers)
     if 300 <= status < 400:
-        return BlockedError("storefront.moved", f"{detail}, now at {_host(headers.get('location', ''))}")
-    if status in _BLOCKED:
-        return BlockedError(_BLOCKED[status], detail)
-    if status in _LATER:
-        return TransientError(_LATER[status], detail, retry_after=asked_for(headers))
-    if status >= 500:
-        return TransientError(
-            "storefront.unavailable", detail, retry_after=asked_for(headers), may_have_arrived=status != 503
-        )
-    return RejectedError("integration.query_refused", detail)
+        return MOVED.of(f"{detail}, now at {_host(headers.get('location', ''))}")
+    meaning = STATUSES.get(status) or (REFUSED_SOMEHOW if 400 <= status < 500 else BROKEN_SOMEHOW)
+    return meaning.of(detail, asked_for(headers))
 
 
 def of_silence(error: httpx2.RequestError) -> TransientError:
-    """The failure of a call without an answer; of the error only its kind is told."""
+    """The failure of a call without an answer; of the error only its kind is repeated."""
     may_have_arrived = not isinstance(error, _BEFORE_SENDING)
-    return TransientError("storefront.unavailable", type(error).__name__, may_have_arrived=may_have_arrived)
+    kind = SlowError if isinstance(error, SlowBodyError) else TransientError
+    return kind("storefront.unavailable", type(error).__name__, may_have_arrived=may_have_arrived)
 
 
-def of_nonsense() -> TransientError:
-    """The failure of an answer that is no GraphQL answer: a proxy's page, half a body."""
-    return TransientError("storefront.unavailable", "success without a readable answer", may_have_arrived=True)
+def of_nonsense(headers: Mapping[str, str] = MappingProxyType({})) -> TransientError:
+    """The failure of an answer that is no GraphQL answer: a proxy's page, half a body, values nested without end."""
+    detail = with_request_id("success without a readable answer", headers)
+    return TransientError("storefront.unavailable", detail, may_have_arrived=True)
 
 
 def of_vanishing() -> TransientError:
@@ -57,12 +114,14 @@ def of_vanishing() -> TransientError:
     return TransientError("storefront.unavailable", "a record went away while it was read")
 
 
-def of_errors(errors: list[Any]) -> Failure:
-    """The failure that `errors` of a GraphQL answer stand for: the one that closes most of the road, first of equals.
+def of_errors(errors: list[Any], headers: Mapping[str, str] = MappingProxyType({})) -> Failure:
+    """The failure that `errors` of a GraphQL answer stand for: the one that stops most of the work, first of equals.
 
     Partial data is never used: a field that is null because we may not see it looks like a record that is gone.
     """
-    failures = [_of_error(error if isinstance(error, dict) else {}) for error in errors]
+    call = request_id(headers)
+    each = errors if isinstance(errors, list) else [errors]
+    failures = [_of_error(error if isinstance(error, dict) else {}, call) for error in each]
     for weight in (BlockedError, RejectedError):
         for failure in failures:
             if isinstance(failure, weight):
@@ -80,15 +139,15 @@ def by_place(errors: list[Any], field: str) -> dict[int, Failure] | None:
         path = error.get("path") if isinstance(error, dict) else None
         if not isinstance(path, list) or len(path) < 2 or path[0] != field or type(path[1]) is not int:
             return None
-        failure = _of_error(error)
+        failure = _of_error(error, "")
         if isinstance(failure, BlockedError) or code_of(error) in ("THROTTLED", "MAX_COST_EXCEEDED"):
             return None
         found.setdefault(path[1], failure)
     return found
 
 
-def is_throttled(errors: list[Any]) -> bool:
-    return any(code_of(error) == "THROTTLED" for error in errors)
+def is_throttled(errors: Any) -> bool:
+    return isinstance(errors, list) and any(code_of(error) == "THROTTLED" for error in errors)
 
 
 def is_too_expensive(failure: Failure) -> bool:
@@ -114,24 +173,22 @@ def search_warning(extensions: Mapping[str, Any]) -> RejectedError | None:
     return None
 
 
-def _of_error(error: dict[str, Any]) -> Failure:
+def _of_error(error: dict[str, Any], call: str) -> Failure:
     code = code_of(error)
-    path = ".".join(str(step) for step in error.get("path") or () if isinstance(step, str))
-    where = f"{code or 'no code'} at {path or 'the query'}"
+    steps = error.get("path")
+    path = ".".join(str(step) for step in steps if isinstance(step, str)) if isinstance(steps, list) else ""
+    shown = code if code in ERRORS else "an unknown code" if code else "no code"
+    where = f"{shown} at {path or 'the query'}"
+    if call:
+        where += f" (request {call})"
     if code == "ACCESS_DENIED":
-        # Two causes share the code; the second is told by the text alone
+        # Two causes share the code; only the text tells them apart
         # (https://shopify.dev/docs/apps/launch/protected-customer-data).
         if "not approved" in str(error.get("message", "")):
             return BlockedError("storefront.protected_data_missing", where)
         needed = error["extensions"].get("requiredAccess")
         return BlockedError("storefront.access_denied", f"{where}: {needed}" if needed else where)
-    if code == "THROTTLED":
-        return TransientError("storefront.throttled", where)
-    if code in ("INTERNAL_SERVER_ERROR", "TIMEOUT"):
-        return TransientError("storefront.unavailable", where, may_have_arrived=True)
-    if code in ("MAX_COST_EXCEEDED", "MAX_INPUT_SIZE_EXCEEDED"):
-        return RejectedError("integration.query_too_expensive", where)
-    return RejectedError("integration.query_refused", where)
+    return ERRORS.get(code, UNKNOWN_ERROR).of(where)
 
 
 def _host(location: str) -> str:

@@ -16,6 +16,7 @@ from urllib.parse import unquote
 
 import msgspec
 
+from sims import manners
 from sims.clock import SimClock
 from sims.faults import Faults
 from sims.ometria import apply, merging, push, reads, tamper, unsubscribes, views
@@ -51,6 +52,7 @@ KNOBS: dict[str, Any] = {
     "ometria.reject_sync": 0.0,  # chance that a record counts as `rejected` at once
     "ometria.error_feed_noise": 0.0,  # another writer's errors per second
     "ometria.down": False,
+    "ometria.largest_body": 0,  # something in front answers 413 to more bytes than this; 0 is no limit
     "ometria.p_unsubscribe": 0.0,  # chance per thing that happens in a shop that somebody unsubscribes here
     "ometria.p_unlisted": 0.0,  # the same for an opt-out on a form, in no list of unsubscribes
     "ometria.p_resubscribe": 0.0,  # the same for somebody who unsubscribed here and thinks again
@@ -90,7 +92,7 @@ class Ometria:
         self.statements = statements if statements is not None else Statements()
         self._clock, self._faults, self._tape = clock, faults, tape
         self._lock = threading.RLock()
-        faults.declare(KNOBS)
+        faults.declare({**KNOBS, **manners.knobs("ometria")})
         self.reset(self.settings.seed)
 
     def reset(self, seed: int) -> None:
@@ -246,7 +248,7 @@ class Ometria:
         with self._lock:
             self.tick()
             now = self._clock.now()
-            response = self._answer(request, now)
+            response = manners.carried(self._faults, "ometria", self._answer(request, now))
             self._tape.record(
                 now,
                 "ometria",
@@ -264,6 +266,12 @@ class Ometria:
         if faults.get("ometria.down"):
             faults.count("ometria.down")
             return problem(503, "Service unavailable")
+        largest = faults.get("ometria.largest_body")
+        if largest and len(request.body) > largest:
+            faults.count("ometria.largest_body")
+            return Response(
+                413, {"Content-Type": "text/html"}, b"<html><body>413 Request Entity Too Large</body></html>"
+            )
         if request.headers.get("x-ometria-auth") != self.settings.api_key:
             return forbidden()
         if faults.strikes("ometria.p502"):

@@ -10,11 +10,13 @@ import random
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import msgspec
 
+from sims import manners
 from sims.clock import SimClock
 from sims.faults import Faults
 from sims.shopify import access, auth, versions
@@ -50,6 +52,8 @@ KNOBS: dict[str, Any] = {
     "shopify.timeout_after": 0.0,
     "shopify.internal_error": 0.0,
     "shopify.timeout_for": 30.0,
+    "shopify.p_unexplained": 0.0,
+    "shopify.p_drip_download": 0.0,
     "shopify.p_change_of_mind": 0.0,
 }
 """Faults of this side and their off values.
@@ -58,7 +62,9 @@ shop_status: answer everything with 402 (frozen), 404 (gone), 423 (locked) or an
 taken away, comma-separated; without write_… its read_… stays · extra_scopes: more than
 the app asks for (write_customer_merge) · search_lag: seconds that search trails behind ·
 throttle, error (502), timeout (not done), timeout_after (done, but never answered), internal_error (a GraphQL error):
-probabilities per call · timeout_for: seconds a caller is left hanging · plan: the plan by whose points every store is
+probabilities per call · p_unexplained: chance of errors without a code · p_drip_download: chance that the file of a
+bulk operation comes at drip_rate bytes a second · timeout_for: seconds a caller is left hanging ·
+plan: the plan by whose points every store is
 served, its own when empty · unlimited: points do not run out, for a checker of a large shop · p_change_of_mind:
 chance per thing that happens that somebody also subscribes or unsubscribes here.
 """
@@ -99,7 +105,9 @@ class Shopify:
         self.points: dict[str, Counter[str]] = defaultdict(Counter)
         self.bulk = Bulk(world, faults, self.library.schema, self._emit)
         self._sortings: dict[tuple[str, str, str], Sorting] = {}
-        faults.declare({**KNOBS, **WHIMS, **MERGES, "shopify.insecure_callbacks": insecure_callbacks})
+        faults.declare(
+            {**KNOBS, **manners.knobs("shopify"), **WHIMS, **MERGES, "shopify.insecure_callbacks": insecure_callbacks}
+        )
 
     def handle(self, request: Request) -> Response:
         """Answer one request."""
@@ -110,9 +118,12 @@ class Shopify:
         summary: dict[str, Any] = {}
         if path.startswith(OUTPUTS):
             response = self.bulk.fetch(request)
+            if self.faults.strikes("shopify.p_drip_download"):
+                response = replace(response, drip=float(self.faults.get("shopify.drip_rate")))
         else:
             with self.world.lock:
                 response, summary = self._answer(store, path, request)
+            response = manners.carried(self.faults, "shopify", response)
         shop = store.shop.domain
         body = b"" if path == TOKEN_PATH else request.body  # a secret stands in it
         self.tape.record(
@@ -192,6 +203,10 @@ class Shopify:
             return json_response(unread, 400, headers), {}
         if self.faults.strikes("shopify.internal_error"):
             return json_response(_internal_error(), 200, headers), {"fault": "internal_error"}
+        if self.faults.strikes("shopify.p_unexplained"):
+            return json_response({"errors": [{"message": "Something went wrong"}]}, 200, headers), {
+                "fault": "unexplained"
+            }
         sight = self._sight(store, version, request)
         is_throttled = self.faults.strikes("shopify.throttle") or self.bulk.throttles_start(str(call))
         told = answer(self.library, call, sight, self._bucket(store.shop), is_throttled=is_throttled)

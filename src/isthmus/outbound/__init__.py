@@ -1,0 +1,1 @@
+"""Calls out of this program: one policy for both APIs and for notifications."""

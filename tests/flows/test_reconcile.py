@@ -15,8 +15,10 @@ from isthmus.drift import sql as drift
 from isthmus.drift.found.sql import Finding
 from isthmus.flows.reconcile import conclude, when
 from isthmus.flows.reconcile.held import Asked, Step
+from isthmus.flows.reconcile.news import News, since_last
 from isthmus.flows.reconcile.run import reconcile
 from isthmus.flows.reconcile.worth import text
+from isthmus.model.basis import Reason, outcome, sentence
 from isthmus.model.lane import Lane
 from isthmus.outbox.pace import sql as pace
 from plays import Play
@@ -73,11 +75,85 @@ def test_what_is_on_its_way_is_no_finding(play: Play) -> None:
     assert look(play) == []
 
 
-def test_what_is_younger_than_the_grace_period_waits(play: Play) -> None:
+def test_what_is_younger_than_the_grace_period_is_looked_at_again_before_the_run_ends(play: Play) -> None:
     play.orders(play.ada, is_told=False)
-    assert look(play, repair=False) == []
+    began = play.now
+    done = play.reconcile(repair=False)
+    assert "integration.missed_change" in {found.code for found in play.findings(done.run)}
+    assert play.now >= began + play.road.pace.drift_grace
+    assert done.basis is not None
+    assert done.basis.n_in_flight == 0
+
+
+def test_a_shift_lets_a_run_rest_until_the_grace_period_is_over(play: Play) -> None:
+    play.orders(play.ada, is_told=False)
+    asked = Asked(repair=False)
+    first = reconcile(play.db, play.road, asked, is_patient=False)
+    assert first is not None
+    assert not first.is_done
+    assert play.findings(first.run) == []
+    assert reconcile(play.db, play.road, asked, is_patient=False) is None  # it rests
+    play.pass_time(130)
+    then = reconcile(play.db, play.road, asked, is_patient=False)
+    assert then is not None
+    assert then.is_done
+    assert then.run == first.run
+    assert "integration.missed_change" in {found.code for found in play.findings(then.run)}
+
+
+# What a verdict rests on ---------------------------------------------------------------------------------------------
+
+
+def test_a_run_says_of_how_many_records_it_agrees_and_as_of_when(play: Play) -> None:
+    began = play.now
+    done = play.reconcile()
+    assert done.basis is not None
+    (known,) = play.rows("SELECT count(*) AS n FROM outbox WHERE kind <> 'moment'")
+    assert (done.basis.n_compared, done.basis.n_differ, done.basis.not_judged) == (known["n"], 0, ())
+    assert sentence(done.basis) == f"Of {known['n']} records compared, all agree"
+    assert outcome(done.basis, strict=True).is_green
+    assert [one.side for one in done.basis.as_of] == ["int", "uk", "Ometria"]
+    assert all(one.read_from is not None and one.read_from >= began for one in done.basis.as_of)
+    assert all(one.read_to is not None and one.read_to <= play.now for one in done.basis.as_of)
+
+
+def test_a_run_before_any_backfill_judges_nothing(database: Database) -> None:
+    done = Town(database).reconcile()
+    assert done.basis is not None
+    assert done.n_findings == 0
+    assert sentence(done.basis).startswith("Nothing was compared; not judged: history not loaded (int customers)")
+    assert outcome(done.basis).exit_code == 1
+
+
+def test_an_unsubscription_that_no_webhook_told_has_the_grace_period_and_no_more(play: Play) -> None:
+    """Enrichment may wait for a quarter of an hour; what somebody said about being written to may not."""
+    slowly(play)
+    play.says(play.ada, "UNSUBSCRIBED", is_told=False)
+    done = play.reconcile(repair=False)
+    assert [(one.kind, one.code) for one in play.findings(done.run)] == [("contact", "integration.missed_change")]
+    assert done.basis is not None
+    assert outcome(done.basis).exit_code == 1
+    assert "1 differs" in sentence(done.basis)
+
+
+def test_what_is_waiting_longer_than_the_grace_period_is_named_and_never_agrees(play: Play) -> None:
+    play.orders(play.ada)
+    play.hear()  # desired, and not pushed yet
     play.pass_time(600)
-    assert "integration.missed_change" in {found.code for found in look(play, repair=False)}
+    done = play.reconcile()
+    assert done.n_findings == 0
+    assert done.basis is not None
+    assert {one.reason for one in done.basis.not_judged} == {Reason.WAITING}
+    assert outcome(done.basis).exit_code == 1
+
+
+def test_a_side_that_cannot_be_read_is_named_and_nothing_of_it_agrees(play: Play) -> None:
+    play.sims.faults.set({"ometria.down": True})
+    done = play.reconcile()
+    assert done.basis is not None
+    assert done.basis.n_compared == 0
+    assert Reason.COULD_NOT_LOOK in {one.reason for one in done.basis.not_judged}
+    assert outcome(done.basis).exit_code == 1
 
 
 # What no delivery told -----------------------------------------------------------------------------------------------
@@ -585,3 +661,28 @@ def test_idle_readings_are_lent_unless_somebody_is_opting_out(database: Database
         at = now + timedelta(seconds=0.25)
         assert pace.share(tx, "acme", "read", 4, 0.5, at, is_lending=False) is None
         assert pace.share(tx, "acme", "read", 4, 0.5, at, is_lending=True) == at
+
+
+# What is new ---------------------------------------------------------------------------------------------------------
+
+
+def test_only_what_the_run_before_did_not_find_is_new(play: Play) -> None:
+    play.orders(play.ada, is_told=False)
+    play.pass_time(600)
+    first = play.reconcile(repair=False)
+    assert since_last(play.db, "acme", first.run) == News(first.n_findings, None)
+    again = play.reconcile(repair=False)
+    assert since_last(play.db, "acme", again.run) == News(0, first.run)
+    play.orders(play.ada, is_told=False)
+    play.pass_time(600)
+    third = play.reconcile(repair=False)
+    assert third.n_findings > first.n_findings
+    assert since_last(play.db, "acme", third.run) == News(third.n_findings - first.n_findings, again.run)
+
+
+def test_a_run_over_fewer_kinds_is_no_measure_of_what_is_new(play: Play) -> None:
+    play.orders(play.ada, is_told=False)
+    play.pass_time(600)
+    play.reconcile(repair=False, kinds=("product",))
+    whole = play.reconcile(repair=False)
+    assert since_last(play.db, "acme", whole.run) == News(whole.n_findings, None)

@@ -8,6 +8,7 @@ import typer
 from isthmus.cli.opening import Config, Json, Name, must_be_known, opened
 
 if TYPE_CHECKING:
+    from isthmus.flows.reconcile.news import News
     from isthmus.flows.reconcile.run import Reconciled
 
 
@@ -18,13 +19,18 @@ def register(app: typer.Typer) -> None:
 RECONCILE = """Compare the store, isthmus and the platform, name the layer at fault, and put right what may be.
 
 Everything, or with --since what changed on any side. Repairs travel behind everything else and set off nothing; a
-worker (isthmus serve) carries them out. Interrupted, the same command goes on where it was. Exit 0 when all sides
-agree, 1 when anything was found.
+worker (isthmus serve) carries them out. Interrupted, the same command goes on where it was. What is in flight is looked
+at again after reconcile.grace_period, before the command ends.
+
+Exit 0 when all that was compared agrees; 1 when anything differs, when something was not judged for another reason than
+excluded, an accepted horizon or in flight, or when more than 1 % is in flight. --since-last exits 1 only for what the
+run before did not find.
 
 \b
 isthmus reconcile acme                           everything
 isthmus reconcile acme --since 2h --kind orders  what changed lately
 isthmus reconcile acme --no-repair --out report  look only, and write the report
+isthmus reconcile acme --since-last              exit 1 only for new differences
 """
 
 
@@ -39,6 +45,12 @@ def reconcile(
     store: Annotated[str | None, typer.Option(metavar="STORE", help="Only this store.")] = None,
     repair: Annotated[bool, typer.Option("--repair/--no-repair", help="Put right what may be put right.")] = True,
     again: Annotated[bool, typer.Option("--again", help="Begin anew instead of going on with what stopped.")] = False,
+    since_last: Annotated[
+        bool, typer.Option("--since-last", help="Exit 1 only for differences that the last such run did not find.")
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit 1 for every record that was not judged, also if excluded.")
+    ] = False,
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Write page and sheets here.")] = None,
     json: Json = False,
     config: Config = None,
@@ -46,8 +58,10 @@ def reconcile(
     import msgspec
 
     from isthmus.cli import asked, progress, show
+    from isthmus.flows.reconcile import news
     from isthmus.flows.reconcile.held import Asked
     from isthmus.kit.explain import ConfigError
+    from isthmus.model.basis import document
     from isthmus.ops.report.gather import report
     from isthmus.ops.report.save import save
     from isthmus.runtime.reconciling import Reconciler
@@ -73,32 +87,46 @@ def reconcile(
             done = Reconciler(app).run(name, wanted, tell=tell, anew=again)
         if done is None:
             raise ConfigError(f"NAME: a reconciliation of {name} is under way in another process; try again later")
+        new = news.since_last(app.db, name, done.run) if since_last and done.is_done else None
         told = report(app.db, name, done.run) if out is not None else None
         files = save(told, out) if told is not None and out is not None else []
     if json:
-        show.document({"connection": name, **msgspec.to_builtins(done), "files": [str(path) for path in files]})
+        basis = document(done.basis, strict=strict) if done.basis else None
+        told_of = {"n_new": None if new is None else new.n, "files": [str(path) for path in files]}
+        show.document({"connection": name, **msgspec.to_builtins(done), "basis": basis, **told_of})
     else:
-        _show(done, files)
-    if done.n_findings or any(one.n and not one.is_accepted for one in done.out_of_sight):
-        raise typer.Exit(1)
+        _show(done, files, new)
+    raise typer.Exit(_exit_code(done, new, strict=strict))
 
 
-def _show(done: "Reconciled", files: list[Path]) -> None:
+def _exit_code(done: "Reconciled", new: "News | None", *, strict: bool) -> int:
+    """With `new` differences that were known before are no reason for 1; what was not judged still is."""
+    import msgspec
+
+    from isthmus.model.basis import outcome
+
+    if done.basis is None:
+        return 1  # stopped: nothing is known yet
+    if new is None:
+        return outcome(done.basis, strict=strict).exit_code
+    return outcome(msgspec.structs.replace(done.basis, n_differ=new.n), strict=strict).exit_code
+
+
+def _show(done: "Reconciled", files: list[Path], new: "News | None") -> None:
     from isthmus.cases import catalogue
     from isthmus.cli import show
     from isthmus.flows.reconcile import worth
+    from isthmus.model.basis import outcome, sentence, times
 
     n_read = sum(n for step, n in done.n_read.items() if step.startswith(("store ", "platform ")))
-    for blind in done.blind:
-        where = f"{blind.side} {blind.store}".strip()
-        show.lines(f"could not look: {where}, {blind.kind}s: {blind.why}")
+    if done.basis is None:
+        show.lines(f"Run {done.run} was stopped; the same command goes on where it was.")
+        return
     for unseen in done.out_of_sight:
         why = "as orders.horizon accepts" if unseen.is_accepted else "the scope read_all_orders is missing"
         since = f"the app sees orders from {unseen.visible_since:%Y-%m-%d} on"
         show.lines(f"{unseen.store}: {show.count(unseen.n, 'order')} out of sight, not judged: {since}, {why}")
-    if not done.n_findings:
-        show.lines(f"All sides agree; {n_read:,} records were read (run {done.run}).")
-    else:
+    if done.n_findings:
         columns = ("found", "what", "layer", "repairs begun", "revenue off by")
         made = show.table(*columns, title=f"Run {done.run}", right=("found", "repairs begun", "revenue off by"))
         for one in done.sums:
@@ -106,6 +134,12 @@ def _show(done: "Reconciled", files: list[Path]) -> None:
             title = catalogue.row(one.code).title
             show.row(made, (f"{one.n:,}", f"{one.code}: {title}", one.cause, f"{one.n_repaired or 0:,}", off))
         show.lines(made)
+    show.lines(f"{sentence(done.basis)}. {n_read:,} records were read (run {done.run}).", f"{times(done.basis)}.")
+    if (why := outcome(done.basis).why) and not done.n_findings:
+        show.lines(f"Not clean: {why}.")
+    if new is not None:
+        since = f"since run {new.before}" if new.before else "no run to compare with: all count as new"
+        show.lines(f"{new.n:,} of {done.n_findings:,} differences are new ({since}).")
     if done.n_closed:
         show.lines(f"{show.count(done.n_closed, 'case')} of earlier runs closed: their records agree again.")
     for path in files:

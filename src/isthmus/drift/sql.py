@@ -170,14 +170,20 @@ def suspects(tx: Tx, connection: str, run: int, after: tuple[str, str], limit: i
     """The next suspects (kind, id) behind `after`, in their order."""
     rows = tx.fetch_all(
         """SELECT kind, id FROM suspect WHERE connection = %s AND run = %s AND (kind, id) > (%s, %s)
-           ORDER BY kind, id LIMIT %s""",
+             AND result IS DISTINCT FROM 'out of sight' ORDER BY kind, id LIMIT %s""",
         (connection, run, *after, limit),
     )
     return [(row["kind"], row["id"]) for row in rows]
 
 
 def n_suspects(tx: Tx, connection: str, run: int) -> int:
-    return int(tx.fetch_value("SELECT count(*) FROM suspect WHERE connection = %s AND run = %s", (connection, run)))
+    return int(
+        tx.fetch_value(
+            """SELECT count(*) FROM suspect
+               WHERE connection = %s AND run = %s AND result IS DISTINCT FROM 'out of sight'""",
+            (connection, run),
+        )
+    )
 
 
 # What is known of a suspect -------------------------------------------------------------------------------------------
@@ -196,6 +202,7 @@ class Standing(Struct, frozen=True):
     desired: bytes | None
     settled_at: datetime | None
     since: datetime
+    lane: int
     is_adopted: bool
     body: bytes | None
 
@@ -205,7 +212,7 @@ def standings(tx: Tx, connection: str, keys: Sequence[tuple[str, str]]) -> dict[
     rows = tx.fetch_as(
         Standing,
         """SELECT o.kind, o.id, o.store, o.subject, o.state, o.excluded, o.case_code, o.desired, o.settled_at, o.since,
-                  a.theirs IS NOT NULL AS is_adopted, o.body
+                  o.lane, a.theirs IS NOT NULL AS is_adopted, o.body
            FROM outbox o JOIN unnest(%s::text[], %s::text[]) AS k (kind, id) ON o.kind = k.kind AND o.id = k.id
            LEFT JOIN adopted a ON a.connection = o.connection AND a.kind = o.kind AND a.theirs = o.id
            WHERE o.connection = %s""",
@@ -218,7 +225,7 @@ def writes_of(tx: Tx, connection: str, store: str, subjects: Sequence[str]) -> d
     """The outbox's rows of a store's records (order:123), as this transaction sees them; no moments."""
     rows = tx.fetch_as(
         Standing,
-        """SELECT kind, id, store, subject, state, excluded, case_code, desired, settled_at, since,
+        """SELECT kind, id, store, subject, state, excluded, case_code, desired, settled_at, since, lane,
                   false AS is_adopted, body
            FROM outbox WHERE connection = %s AND store = %s AND subject = ANY(%s) AND kind <> 'moment'""",
         (connection, store, list(subjects)),
@@ -235,15 +242,15 @@ def n_writes(tx: Tx, connection: str, kind: str) -> int:
     )
 
 
-def told(tx: Tx, connection: str, subjects: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Of these (store, subject) those about which an event waits."""
+def told(tx: Tx, connection: str, subjects: Sequence[tuple[str, str]]) -> dict[tuple[str, str], datetime]:
+    """Of these (store, subject) those about which an event waits, and since when the oldest does."""
     rows = tx.fetch_all(
-        """SELECT DISTINCT e.store, e.subject FROM event e
+        """SELECT e.store, e.subject, min(e.received_at) AS at FROM event e
            JOIN unnest(%s::text[], %s::text[]) AS k (store, subject) ON e.subject = k.subject AND e.store = k.store
-           WHERE e.connection = %s AND e.state = 'waiting'""",
+           WHERE e.connection = %s AND e.state = 'waiting' GROUP BY 1, 2""",
         ([store for store, _ in subjects], [subject for _, subject in subjects], connection),
     )
-    return {(row["store"], row["subject"]) for row in rows}
+    return {(row["store"], row["subject"]): row["at"] for row in rows}
 
 
 def open_cases(tx: Tx, connection: str, subjects: Sequence[str]) -> dict[tuple[str, str], list[str]]:

@@ -37,15 +37,17 @@ class Reconciler:
         asked = self._asked(name)
         if asked is None:
             return False
-        done = self.run(name, asked, goes_on=goes_on)
+        done = self.run(name, asked, goes_on=goes_on, is_patient=False)
         return done is not None and not done.is_done
 
     def run(
         self, name: str, asked: Asked, *, tell: Callable[[Step], None] = lambda _: None,
-        goes_on: Callable[[], bool] = lambda: True, anew: bool = False,
+        goes_on: Callable[[], bool] = lambda: True, anew: bool = False, is_patient: bool = True,
     ) -> Reconciled | None:  # fmt: skip
         """One run, or what is left of it; None while another process holds one of this connection."""
-        return reconcile(self._app.db, self.road(name), asked, tell=tell, goes_on=goes_on, anew=anew)
+        return reconcile(
+            self._app.db, self.road(name), asked, tell=tell, goes_on=goes_on, anew=anew, is_patient=is_patient
+        )
 
     def road(self, name: str) -> Road:
         """The road of a connection, with readers of its stores that leave the live ones room."""

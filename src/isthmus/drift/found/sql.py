@@ -110,6 +110,19 @@ def n_found(tx: Tx, connection: str, run: int) -> dict[tuple[str, str, str], int
     return {(row["code"], row["store"], row["kind"]): row["n"] for row in rows}
 
 
+def n_new(tx: Tx, connection: str, run: int, before: int | None) -> int:
+    """How many records a run found something of that the run `before` did not find the same of; all without one."""
+    return int(
+        tx.fetch_value(
+            """SELECT coalesce(sum(greatest(f.n - coalesce(b.n, 0), 0)), 0) FROM finding f
+               LEFT JOIN finding b ON b.connection = f.connection AND b.run = %s AND b.kind = f.kind AND b.id = f.id
+                 AND b.code = f.code
+               WHERE f.connection = %s AND f.run = %s""",
+            (before, connection, run),
+        )
+    )
+
+
 class OpenCase(Struct, frozen=True):
     """An open case of a run's own, about one record or (subject orders, contacts, products) about the rest of many."""
 

@@ -12,8 +12,9 @@ from isthmus.drift import sql as drift
 from isthmus.drift.attribute import Look, Record, Repair, Standing, Verdict, attribute, cause
 from isthmus.drift.found import sql as findings
 from isthmus.drift.found.sql import OWN, Finding
+from isthmus.drift.judged import sql as results
 from isthmus.drift.sql import KINDS
-from isthmus.flows.reconcile import ours, worth
+from isthmus.flows.reconcile import basis, ours, worth
 from isthmus.flows.reconcile.facts import OF_STORE, Known, gather, look_again_at_store, look_again_there
 from isthmus.flows.reconcile.held import Held
 from isthmus.flows.told import REMAP
@@ -53,7 +54,7 @@ def conclude(held: Held, step: str, cursor: str | None, n: int) -> int:
         n += len(keys)
         is_done = len(keys) < AT_ONCE
         with held.db.transaction() as tx:
-            _write_down(tx, held, judged)
+            write_down(tx, held, judged)
             if is_done:
                 _strangers(tx, held)
             held.move(tx, step, msgspec.json.encode(after).decode(), n, total)
@@ -66,6 +67,10 @@ def conclude(held: Held, step: str, cursor: str | None, n: int) -> int:
 def judge(held: Held, known: Known) -> Verdict | Standing:
     """What is wrong with one record, once a reading of its own has confirmed what the platform's listing said."""
     verdict = attribute(known.facts)
+    if verdict is Standing.UNSEEN and _is_unseen_there(held, known) and held.n_looks < LOOKS:
+        held.n_looks += 1
+        look_again_there(held, known)
+        return attribute(known.facts)
     if not isinstance(verdict, Verdict) or not _rests_on_the_platform(known, verdict):
         return verdict
     if held.n_looks >= LOOKS and not held.n_refuted:
@@ -84,7 +89,8 @@ def judge(held: Held, known: Known) -> Verdict | Standing:
 def _judged(held: Held, known: Sequence[Known]) -> list[tuple[Known, Verdict | Standing]]:
     gone = [one for one in known if _may_be_gone(one)]
     missed = [one for one in known if _code(attribute(one.facts)) == "integration.missed_change"]
-    some = missed[: max(0, READS - held.n_reads)]
+    unseen = [one for one in known if _is_unseen_at_store(one)]
+    some = [*missed, *unseen][: max(0, READS - held.n_reads)]
     held.n_reads += len(some)
     look_again_at_store(held, [*gone, *some])
     for one in gone:
@@ -109,6 +115,18 @@ def _rests_on_the_platform(known: Known, verdict: Verdict) -> bool:
     return is_of_platform or is_resent
 
 
+def _is_unseen_at_store(known: Known) -> bool:
+    """Whether its store may say of it what its listing did not."""
+    is_blank = known.facts.store_look is Look.UNSEEN and known.number is not None and known.kept is not None
+    return is_blank and attribute(known.facts) is Standing.UNSEEN
+
+
+def _is_unseen_there(held: Held, known: Known) -> bool:
+    """Whether the platform may say of it what its listing did not."""
+    is_blank = known.facts.platform_look is Look.UNSEEN and known.facts.state == "applied"
+    return is_blank and not held.is_blind("platform", OF_STORE[known.key[0]])
+
+
 def _code(verdict: Verdict | Standing) -> str | None:
     return verdict.code if isinstance(verdict, Verdict) else None
 
@@ -116,9 +134,10 @@ def _code(verdict: Verdict | Standing) -> str | None:
 # -- write down -------------------------------------------------------------------------------------------------------
 
 
-def _write_down(tx: Tx, held: Held, judged: Sequence[tuple[Known, Verdict | Standing]]) -> None:
+def write_down(tx: Tx, held: Held, judged: Sequence[tuple[Known, Verdict | Standing]]) -> None:
     """Findings, cases and repairs of a page, in the transaction that moves the run past it."""
     connection, now = held.road.connection, held.now()
+    results.judge(tx, connection, held.id, basis.results(held, judged))
     bad = [(known, verdict) for known, verdict in judged if isinstance(verdict, Verdict)]
     n_found = findings.n_found(tx, connection, held.id)
     findings.found(tx, connection, held.id, [_finding(held, known, verdict) for known, verdict in bad], now)

@@ -14,12 +14,14 @@ from isthmus.drift.sql import KINDS, Seen, Standing
 from isthmus.flows import process, sight
 from isthmus.flows.reconcile import there
 from isthmus.flows.reconcile.held import Held
+from isthmus.flows.reconcile.stores import CONSENT
 from isthmus.flows.road import Shop
 from isthmus.flows.told import Reading
+from isthmus.model.customer import Customer
 from isthmus.model.event import Event
 from isthmus.model.failure import Failure, RejectedError
 from isthmus.model.lane import Lane
-from isthmus.model.reading import Absent, Blindness, CannotSee, ReadResult
+from isthmus.model.reading import Absent, Blindness, CannotSee, Found, ReadResult
 from isthmus.ometria.answers import decode
 from isthmus.records import sql as records
 from isthmus.records.sql import Canonical, Kept
@@ -48,6 +50,8 @@ class Known(Struct, kw_only=True):
     cases: tuple[str, ...] = ()
     is_out_of_sight: bool = False
     """A reading of its own answered null, and the app may be unable to see it."""
+    told_at: datetime | None = None
+    """Since when the oldest event about it waits."""
 
     @property
     def subject(self) -> str:
@@ -94,7 +98,8 @@ def gather(tx: Tx, held: Held, keys: Sequence[Key]) -> list[Known]:
             there=seen_there.get(key),
             cases=tuple(cases.get(subjects.get(key, ("", "")), ())) + tuple(cases.get(("", f"{key[0]}:{key[1]}"), ())),
         )
-        known.facts = _facts(held, known, is_told=subjects.get(key) in told, twin=twins.get(key[1]))
+        known.told_at = told.get(subjects.get(key, ("", "")))
+        known.facts = _facts(held, known, is_told=known.told_at is not None, twin=twins.get(key[1]))
         found.append(known)
     return found
 
@@ -149,6 +154,8 @@ def look_again_at_store(held: Held, known: Sequence[Known]) -> None:
             result = _dated(one, found[reading.key], now)
             one.is_out_of_sight = isinstance(result, CannotSee) and result.reason is Blindness.HORIZON
             one.facts = msgspec.structs.replace(one.facts, **_as_read(one, result))
+            if isinstance(result, Found) and _is_new(held, one, result.record):
+                one.facts = msgspec.structs.replace(one.facts, is_young=True)
         elif isinstance(failure := why.get(reading.event.id), RejectedError):
             one.facts = msgspec.structs.replace(one.facts, blamed=failure.code)
         else:
@@ -163,17 +170,32 @@ def _dated(known: Known, result: ReadResult[Canonical], now: datetime) -> ReadRe
 def _as_read(known: Known, result: ReadResult[Canonical]) -> dict[str, Any]:
     """What a reading of its own says of a record, beside what we have of it."""
     if isinstance(result, Absent):
-        return {"store_look": Look.ABSENT, "store_path": None}
+        return {"store_look": Look.UNSEEN if known.is_variant else Look.ABSENT, "store_path": None}
     if isinstance(result, CannotSee):
         return {"store_look": Look.UNSEEN, "store_path": None}
     record = result.record
     kept = known.kept
+    if known.is_variant and (kept is None or record.updated_at > kept.updated_at):
+        return {"store_look": Look.UNSEEN, "store_path": None}  # its product is what changed
     if kept is None or kept.record is None:
         return {"store_look": Look.THERE, "store_path": ""}
     if record.updated_at == kept.updated_at:
         return {"store_look": Look.THERE, "store_path": known.facts.store_path}
     path = "updated_at" if record.updated_at > kept.updated_at else None
     return {"store_look": Look.THERE, "store_path": path}
+
+
+def _is_new(held: Held, known: Known, record: Canonical) -> bool:
+    """Whether what a reading of its own shows may still be on its way to us: at the pace of the kind of change."""
+    pace, kept = held.road.pace, known.kept
+    if kept is not None and record.updated_at <= kept.updated_at:
+        return False
+    ours = kept.record if kept is not None else None
+    is_hurried = known.key[0] == "order"
+    if isinstance(record, Customer) and isinstance(ours, Customer):
+        is_hurried |= (record.email_consent, record.sms_consent) != (ours.email_consent, ours.sms_consent)
+    grace = pace.drift_grace if is_hurried else pace.drift_grace + pace.enrichment_every
+    return record.updated_at > held.now() - grace
 
 
 # -- below: one record's facts -----------------------------------------------------------------------------------------
@@ -266,12 +288,13 @@ def _is_young(held: Held, known: Known, facts: Facts) -> bool:
     """Whether what differs is younger than the grace period, on the side where it does.
 
     A store's word on people and products travels at the pace of enrichment, and a delivery that waits for its hour
-    names no record yet: what is younger than that pace may be on its way.
+    names no record yet: what is younger than that pace may be on its way. Consent never waits for it.
     """
     pace, now = held.road.pace, held.now()
     grace, times = pace.drift_grace, list[datetime | None]()
     if facts.store_path is not None and known.listed is not None and (at := known.listed.version) is not None:
-        times.append(at if known.key[0] == "order" else at + pace.enrichment_every)
+        is_hurried = known.key[0] == "order" or facts.store_path == CONSENT
+        times.append(at if is_hurried else at + pace.enrichment_every)
     if facts.platform_look is Look.ABSENT or facts.platform_path is not None or facts.state is None:
         times += [known.standing.settled_at if known.standing else None, known.there.version if known.there else None]
     return any(at is not None and at > now - grace for at in times)

@@ -24,6 +24,9 @@ COUNTED = ("n_reads", "n_looks", "n_refuted", "n_closed")
 WAITS = tuple(timedelta(seconds=s) for s in (1, 3, 10, 30))
 """A neighbour that does not answer is asked again after these; then its side is left out, and said to be."""
 
+UNLOADED = "its history is not loaded yet"
+"""Why a store is not looked at before its backfill."""
+
 
 class Asked(Struct, frozen=True, kw_only=True):
     """What a reconciliation looks at: records changed since then on any side, or everything; whether it repairs."""
@@ -60,6 +63,14 @@ class LostError(RuntimeError):
     """The run went to another process, since this one gave no sign of life."""
 
 
+class RestError(Exception):
+    """The run has nothing to do until a time: whoever comes after that goes on."""
+
+    def __init__(self, until: datetime) -> None:
+        super().__init__(until)
+        self.until = until
+
+
 class Held(Struct):
     """A run in our hands. `goes_on` is asked between pages: a worker that must end stops there."""
 
@@ -78,6 +89,10 @@ class Held(Struct):
     n_looks: int = 0
     n_refuted: int = 0
     n_closed: int = 0
+    read_at: dict[str, list[str]] = msgspec.field(default_factory=dict)
+    """From when to when each side was read, by its name."""
+    is_patient: bool = True
+    """Whether this call waits for the grace period of what is in flight; else the run rests until then."""
     is_unanswered: bool = False
     """The platform did not answer for one record, however patiently asked: it is not asked for more in this call."""
 
@@ -97,12 +112,18 @@ class Held(Struct):
         """Whether a side could not be looked at for this kind (of a store)."""
         return any(b.side == side and b.kind == kind and b.store in ("", store) for b in self.blind)
 
+    def note_read(self, side: str, at: datetime) -> None:
+        """Note that a side was read at this time, from now back to when it was first."""
+        first, _ = self.read_at.get(side, (at.isoformat(), ""))
+        self.read_at[side] = [min(first, at.isoformat()), self.now().isoformat()]
+
     def move(self, tx: Tx, step: str, cursor: str | None, n: int, total: int | None = None) -> None:
         """Note how far the run is, within the transaction that got it there."""
         result = {
             "blind": msgspec.to_builtins(self.blind),
             "out_of_sight": msgspec.to_builtins(self.out_of_sight),
             "read": self.n_read,
+            "read_at": self.read_at,
         } | {name: getattr(self, name) for name in COUNTED}
         is_ours = journal.move(
             tx, self.road.connection, self.id, self.claim, self.now(), step=step, cursor=cursor, n=n, total=total,

@@ -13,13 +13,14 @@ from isthmus.db.pool import Database, is_away
 from isthmus.drift import sql as drift
 from isthmus.drift.found import sql as findings
 from isthmus.flows import trouble
-from isthmus.flows.reconcile import conclude, ours, stores, there
+from isthmus.flows.reconcile import again, basis, conclude, ours, stores, there
 from isthmus.flows.reconcile.close import close
-from isthmus.flows.reconcile.held import COUNTED, Asked, Blind, Held, LostError, Step, known_kinds, without
+from isthmus.flows.reconcile.held import COUNTED, Asked, Blind, Held, LostError, RestError, Step, known_kinds, without
 from isthmus.flows.reconcile.suspects import suspect
 from isthmus.flows.road import Road
 from isthmus.flows.sight import OutOfSight
 from isthmus.kit.ids import claim_id
+from isthmus.model.basis import Basis
 from isthmus.model.failure import Failure
 from isthmus.runs.journal import sql as journal
 
@@ -45,6 +46,8 @@ class Reconciled(Struct, frozen=True):
     blind: tuple[Blind, ...] = ()
     out_of_sight: tuple[OutOfSight, ...] = ()
     """Known orders that the app cannot see, by store: nothing is concluded of them."""
+    basis: Basis | None = None
+    """What its verdict rests on; None for a run that was stopped."""
 
 
 def reconcile(
@@ -55,8 +58,12 @@ def reconcile(
     tell: Callable[[Step], None] = lambda _: None,
     goes_on: Callable[[], bool] = lambda: True,
     anew: bool = False,
+    is_patient: bool = True,
 ) -> Reconciled | None:
     """Begin or go on with a run, and walk it to its end; None while another process holds one of this connection.
+
+    What is in flight is looked at again after the grace period; a call that is not patient ends before that and leaves
+    the run to whoever comes then.
 
     A neighbour that does not answer is left out, and nothing is concluded of what it would have said.
     """
@@ -72,6 +79,7 @@ def reconcile(
         blind=msgspec.convert(before.get("blind", []), list[Blind]),
         out_of_sight=msgspec.convert(before.get("out_of_sight", {}), dict[str, OutOfSight]),
         n_read=dict(before.get("read", {})),
+        read_at=dict(before.get("read_at", {})), is_patient=is_patient,
     )  # fmt: skip
     for name in COUNTED:
         setattr(held, name, int(before.get(name, 0)))
@@ -79,6 +87,10 @@ def reconcile(
         return _walk(held)
     except LostError:
         return None
+    except RestError as error:
+        with db.transaction() as tx:
+            journal.let_go(tx, road.connection, run.id, claim, road.clock.now(), rest_until=error.until)
+        return Reconciled(run.id, is_done=False)
     except BaseException as error:
         # Whatever nobody foresaw would come again at once: the next try waits a little.
         rest = REST if isinstance(error, Exception) and not is_away(error) else None
@@ -127,6 +139,7 @@ def _steps(held: Held) -> list[tuple[str, Look, tuple[str, str, str] | None]]:
             steps.append((f"platform {kind}s", partial(_of_platform, kind), ("platform", kind, "")))
     steps.append(("suspects", lambda held, step, cursor, n: suspect(held, step), None))  # noqa: ARG005 - at one go
     steps.append(("conclusions", conclude.conclude, None))
+    steps.append(("in flight", again.look, None))
     steps.append(("open cases", close, None))
     return steps
 
@@ -150,7 +163,9 @@ def _end(held: Held) -> Reconciled:
         by_code: dict[str, int] = {}
         for one in sums:
             by_code[one.code] = by_code.get(one.code, 0) + one.n
+        rests_on = basis.of_run(tx, held, sum(by_code.values()))
         result = {
+            "basis": msgspec.to_builtins(rests_on),
             "is_full": held.asked.is_full,
             "findings": by_code,
             "n_findings": sum(by_code.values()),
@@ -165,6 +180,7 @@ def _end(held: Held) -> Reconciled:
     return Reconciled(
         held.id, is_done=True, n_findings=sum(by_code.values()), sums=tuple(sums), n_closed=held.n_closed,
         n_read=dict(held.n_read), blind=tuple(held.blind), out_of_sight=tuple(held.out_of_sight.values()),
+        basis=rests_on,
     )  # fmt: skip
 
 

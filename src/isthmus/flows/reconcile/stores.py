@@ -7,7 +7,7 @@ from typing import Any
 from isthmus.drift import sql as drift
 from isthmus.drift.sql import KINDS, Seen
 from isthmus.flows.reconcile import worth
-from isthmus.flows.reconcile.held import Blind, Held
+from isthmus.flows.reconcile.held import UNLOADED, Blind, Held
 from isthmus.flows.road import Shop
 from isthmus.mapping import order as orders
 from isthmus.model.customer import Customer
@@ -19,6 +19,9 @@ from isthmus.runs import sql as runs
 from isthmus.runs.sql import Loaded
 from isthmus.shopify.parse.tally_node import Tally
 
+CONSENT = "email_consent"
+"""The path of a difference about consent."""
+
 
 def look(held: Held, step: str, store: str, kind: str, cursor: str | None, n: int) -> int:
     """All of one kind that a store lists, or what changed there in the window; how many those are."""
@@ -26,7 +29,7 @@ def look(held: Held, step: str, store: str, kind: str, cursor: str | None, n: in
     with held.db.transaction() as tx:
         history = runs.loaded(tx, road.connection, store, kind)
     if not history.is_loaded:
-        held.blind.append(Blind("store", store, kind, "its history is not loaded yet"))
+        held.blind.append(Blind("store", store, kind, UNLOADED))
         return n
     total = held.patiently(lambda: shop.reader.count(kind)) if held.asked.is_full else None
     while held.goes_on():
@@ -42,6 +45,7 @@ def look(held: Held, step: str, store: str, kind: str, cursor: str | None, n: in
             ]
             drift.saw(tx, road.connection, held.id, "store", rows)
             n += len(page.listed)
+            held.note_read(store, at)
             held.move(tx, step, page.cursor, n, total)
         held.tell_step(step, n, total, is_done=page.cursor is None)
         if page.cursor is None:
@@ -54,6 +58,10 @@ def differs(tally: Tally, kept: Kept | None) -> str | None:
     """Where a store's listing tells of something that we missed; "" for a record that we do not have."""
     if kept is None or kept.record is None:
         return ""
+    is_current = isinstance(kept.record, Customer) and tally.updated_at >= kept.updated_at
+    # Named first whatever else changed: a statement about consent has no more than the grace period.
+    if is_current and isinstance(kept.record, Customer) and _of_consent(tally, kept.record):
+        return CONSENT
     if tally.updated_at != kept.updated_at:
         return "updated_at" if tally.updated_at > kept.updated_at else None
     match kept.record:
@@ -120,16 +128,20 @@ def _of_order(tally: Tally, order: Order) -> str | None:
 
 
 def _of_customer(tally: Tally, customer: Customer) -> str | None:
+    if not customer.is_read:
+        return None
+    return "email" if tally.has_email != (customer.email is not None) else None
+
+
+def _of_consent(tally: Tally, customer: Customer) -> str | None:
     """Consent is only missed when the shop's is the later one: a statement of ours may be newer than the reading."""
     if not customer.is_read:
         return None
-    if tally.has_email != (customer.email is not None):
-        return "email"
     consent = customer.email_consent
     if tally.consent is None or (consent is not None and consent.state == tally.consent):
         return None
     ours_at = consent.updated_at if consent else None
-    return "email_consent" if ours_at is None or _is_later(tally.consent_at, ours_at) else None
+    return CONSENT if ours_at is None or _is_later(tally.consent_at, ours_at) else None
 
 
 def _is_later(theirs: datetime | None, ours: datetime) -> bool:

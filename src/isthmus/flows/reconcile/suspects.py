@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from isthmus.drift import sql as drift
+from isthmus.drift.judged import sql as judged
 from isthmus.drift.sql import KINDS
 from isthmus.flows import sight
 from isthmus.flows.reconcile.held import Held
@@ -17,6 +18,9 @@ THEIRS = (BEFORE_US, WITHHELD)
 ABSENT_LOOKS = 200
 """Records looked for one by one in a run over a window, whose listing shows no absence."""
 
+MOVING_LOOKS = 1_000
+"""Records on their way that are judged one by one; more of them are counted as what they are."""
+
 
 def suspect(held: Held, step: str) -> None:
     """Write the suspects of a run down; doing it twice changes nothing."""
@@ -24,7 +28,10 @@ def suspect(held: Held, step: str) -> None:
     namespaces = {name: shop.rules.namespace for name, shop in held.road.shops.items()}
     with held.db.transaction() as tx:
         drift.suspect_the_unequal(tx, connection, run)
+        kinds = [KINDS[kind] for kind in held.asked.kinds]
+        judged.suspect_the_moving(tx, connection, run, kinds, held.stores, held.asked.since, MOVING_LOOKS)
         held.move(tx, step, None, 0)
+    horizons: dict[str, datetime] = {}
     for kind in held.asked.kinds:
         for store in held.stores:
             if held.asked.is_full and not held.is_blind("store", kind, store):
@@ -34,6 +41,7 @@ def suspect(held: Held, step: str) -> None:
                         tx, connection, run, kind, store, namespaces[store], held.run.started_at, horizon
                     )
                     if horizon is not None:
+                        horizons[store] = horizon
                         n = drift.n_out_of_sight(tx, connection, run, store, namespaces[store], horizon)
                         held.out_of_sight[store] = sight.out_of_sight(tx, held.road, store, n, held.now())
                     held.move(tx, step, None, 0)
@@ -43,6 +51,13 @@ def suspect(held: Held, step: str) -> None:
                 drift.suspect_the_absent(tx, connection, run, KINDS[kind], held.stores, held.asked.since, limit)
                 drift.suspect_the_odd(tx, connection, run, KINDS[kind], namespaces, THEIRS)
                 held.move(tx, step, None, 0)
+    with held.db.transaction() as tx:
+        for store, horizon in horizons.items():
+            judged.note_out_of_sight(tx, connection, run, store, namespaces[store], horizon)
+        for kind in held.asked.kinds:
+            if not held.is_blind("platform", kind):
+                judged.suspect_the_half_seen(tx, connection, run, KINDS[kind], held.stores, ABSENT_LOOKS)
+        held.move(tx, step, None, 0)
     with held.db.transaction() as tx:
         total = drift.n_suspects(tx, connection, run)
     held.tell_step(step, total, total, is_done=True)

@@ -16,6 +16,8 @@ from isthmus.ometria.answers import decode, moment
 from isthmus.outbox import plan
 
 OPTED_IN = "EXPLICITLY_OPTEDIN"
+PLATFORM = "Ometria"
+"""How the platform is called among the sides that were read."""
 CHANGED = ("dt_object_updated", "dt_object_observed", "dt_observed", "timestamp_update")
 """Where the platform says when a record last changed, the surest first; an order says nothing of it."""
 
@@ -43,6 +45,7 @@ def look(held: Held, step: str, kind: str, cursor: str | None, n: int) -> int:
             holding.see(tx, held.road, Kind(KINDS[kind]), found, at, held.now())
             offset += len(page) if is_last else len(page) - OVERLAP
             n += len(page) if is_last else len(page) - OVERLAP
+            held.note_read(PLATFORM, at)
             held.move(tx, step, str(offset), n, total)
         held.tell_step(step, n, total, is_done=is_last)
         if is_last:

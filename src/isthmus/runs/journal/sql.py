@@ -122,6 +122,24 @@ def latest(tx: Tx, connection: str, what: str, *, state: str = "done", is_full: 
     )
 
 
+def before(tx: Tx, connection: str, what: str, run: int, asked: Mapping[str, Any]) -> Run | None:
+    """The newest run before this one that looked at no fewer kinds and stores, with a window only if this has one."""
+    return _first(
+        tx,
+        connection,
+        """what = %(what)s AND state = 'done' AND id < %(run)s
+           AND (asked->>'since' IS NULL OR %(has_window)s)
+           AND asked->'kinds' @> %(kinds)s
+           AND (jsonb_array_length(asked->'stores') = 0
+                OR (jsonb_array_length(%(stores)s) > 0 AND asked->'stores' @> %(stores)s))""",
+        what=what,
+        run=run,
+        has_window=asked.get("since") is not None,
+        kinds=Jsonb(list(asked.get("kinds") or ())),
+        stores=Jsonb(list(asked.get("stores") or ())),
+    )
+
+
 def _first(tx: Tx, connection: str, where: str, **values: object) -> Run | None:
     found = tx.fetch_as(
         Run,

@@ -1,0 +1,84 @@
+"""Look once more at what was in flight, when the grace period is over: after that it agrees, differs, or is late."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from isthmus.drift.attribute import Look, Standing, Verdict, attribute
+from isthmus.drift.judged import sql as judged
+from isthmus.flows.reconcile import basis, conclude, ours
+from isthmus.flows.reconcile.facts import Known, gather, look_again_at_store, look_again_there
+from isthmus.flows.reconcile.held import Held, RestError
+
+AT_ONCE = 50
+MOST = 400
+"""Records that one run looks at again, each with a reading of both sides; the rest is counted as in flight."""
+
+STEP_SECONDS = 5.0
+"""A wait is cut into pieces, after each of which the run shows that it is alive."""
+
+
+def look(held: Held, step: str, cursor: str | None, n: int) -> int:
+    """Wait for the grace period of what is in flight, and judge it; how many records."""
+    place: dict[str, Any] = msgspec.json.decode(cursor) if cursor else {}
+    if not place:
+        if not _some(held, ("", "")):
+            held.tell_step(step, 0, 0, is_done=True)
+            return 0
+        due = basis.again_at(held.now(), held.road.pace.drift_grace)
+        place = {"due": due.isoformat(), "after": ["", ""]}
+        _move(held, step, place, n)
+    if not _wait(held, step, place, n):
+        return n
+    while held.goes_on():
+        keys = _some(held, tuple(place["after"]))[: max(0, MOST - n)]
+        with held.db.transaction() as tx:
+            known = gather(tx, held, keys)
+        found = _judged(held, known)
+        place["after"] = list(keys[-1]) if keys else place["after"]
+        n += len(keys)
+        is_done = len(keys) < AT_ONCE or n >= MOST
+        with held.db.transaction() as tx:
+            conclude.write_down(tx, held, found)
+            held.move(tx, step, msgspec.json.encode(place).decode(), n)
+        held.tell_step(step, n, None, is_done=is_done)
+        if is_done:
+            return n
+    return n
+
+
+def _some(held: Held, after: tuple[str, ...]) -> list[tuple[str, str]]:
+    with held.db.transaction() as tx:
+        kind, own = after
+        return judged.unsettled(tx, held.road.connection, held.id, basis.AGAIN, (kind, own), AT_ONCE)
+
+
+def _wait(held: Held, step: str, place: dict[str, Any], n: int) -> bool:
+    """Whether the grace period is over. A call that is not patient lets the run rest until then."""
+    due = datetime.fromisoformat(place["due"])
+    while (left := (due - held.now()).total_seconds()) > 0:
+        if not held.is_patient:
+            raise RestError(due)
+        if not held.goes_on():
+            return False
+        held.road.clock.wait(min(left, STEP_SECONDS))
+        _move(held, step, place, n)
+    return True
+
+
+def _move(held: Held, step: str, place: dict[str, Any], n: int) -> None:
+    with held.db.transaction() as tx:
+        held.move(tx, step, msgspec.json.encode(place).decode(), n)
+
+
+def _judged(held: Held, known: list[Known]) -> list[tuple[Known, Verdict | Standing]]:
+    """What both sides say of each by a reading of its own, since the listings are older than what happened."""
+    look_again_at_store(held, known)
+    ours.look_again(held, known)
+    found: list[tuple[Known, Verdict | Standing]] = []
+    for one in known:
+        if one.facts.state == "applied" or one.facts.platform_look is not Look.UNSEEN:
+            look_again_there(held, one)
+        found.append((one, attribute(one.facts)))
+    return found

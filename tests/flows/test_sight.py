@@ -7,6 +7,7 @@ import pytest
 
 from isthmus.db.pool import Database
 from isthmus.flows.process import process
+from isthmus.model.basis import NotJudged, Reason, outcome
 from plays import Play
 from sims.shopify.deeds import placing
 from sims.shopify.state import Order
@@ -47,6 +48,9 @@ def test_a_reconciliation_leaves_orders_alone_that_the_app_cannot_see(play: Play
     assert done.n_findings == 0
     (unseen,) = [one for one in done.out_of_sight if one.store == "uk"]
     assert (unseen.n, unseen.is_accepted) == (1, False)
+    assert done.basis is not None
+    assert [one for one in done.basis.not_judged if one.n] == [NotJudged(Reason.OUT_OF_SIGHT, 1, "uk orders")]
+    assert outcome(done.basis).exit_code == 1
     (case,) = [one for one in play.cases("storefront.scope_missing") if one["store"] == "uk"]
     assert f"orders from {play.now - timedelta(days=60):%Y-%m-%d} on" in case["detail"]
 
@@ -108,6 +112,11 @@ def test_a_horizon_that_the_connection_accepts_is_counted_and_is_no_case(play: P
     play.road = msgspec.structs.replace(play.road, orders_horizon="60d")
     lose_scope(play)
     grow_old(play, 61)
-    (unseen,) = [one for one in play.reconcile().out_of_sight if one.store == "uk"]
+    done = play.reconcile()
+    (unseen,) = [one for one in done.out_of_sight if one.store == "uk"]
     assert (unseen.n, unseen.is_accepted, unseen.visible_since) == (1, True, play.now - timedelta(days=60))
     assert not play.cases("storefront.scope_missing")
+    assert done.basis is not None
+    assert done.basis.not_judged == (NotJudged(Reason.HORIZON, 1, "uk orders"),)
+    assert outcome(done.basis).is_green
+    assert outcome(done.basis, strict=True).exit_code == 1

@@ -22,6 +22,7 @@ from isthmus.flows.process import process
 from isthmus.flows.reconcile.held import Asked
 from isthmus.flows.reconcile.run import Reconciled, reconcile
 from isthmus.flows.road import Pace, Reader, Road, Shop
+from isthmus.flows.safety import decide
 from isthmus.flows.settle import settle
 from isthmus.inbox import sql as inbox
 from isthmus.kit.clock import FrozenClock
@@ -199,6 +200,7 @@ class Town:
             pass
         abandon(self.db, self.road)
         release(self.db, self.road)
+        decide.step(self.db, self.road)
         while deliver(self.db, self.road).n_sent:
             pass
         settle(self.db, self.road)

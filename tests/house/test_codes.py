@@ -17,8 +17,8 @@ CODE = re.compile(r"(?:storefront|integration|platform|privacy|identity|internal
 CARRIERS = {"Failure", "TransientError", "RejectedError", "BlockedError", "Touch", "Finding"}
 COMMANDS = {
     "app-config", "audit", "backfill", "cases", "check", "connect", "connections", "consent", "demo", "duplicates",
-    "erase", "mapping", "merge", "migrate", "pause", "reconcile", "replay", "resume", "serve", "sims", "status",
-    "takeover", "trace", "web", "work",
+    "erase", "mapping", "merge", "migrate", "pause", "plans", "reconcile", "replay", "resume", "serve", "sims",
+    "status", "takeover", "trace", "undo", "web", "work",
 }  # fmt: skip
 
 

@@ -427,6 +427,14 @@ _INTEGRATION = (
         remedy="Decide whose the address is, and correct or merge the customers in Shopify; it closes by itself.",
     ),
     Row(
+        code="integration.plan_stopped",
+        title="More would change than may change without a person",
+        cause=Cause.INTEGRATION,
+        owner=Owner.OPERATOR,
+        severity=Severity.URGENT,
+        remedy="Look at the plan with `isthmus plans list`, then confirm it with `isthmus plans confirm` or refuse it.",
+    ),
+    Row(
         code="integration.notify_failed",
         title="Messages about the state of things do not arrive",
         cause=Cause.INTEGRATION,

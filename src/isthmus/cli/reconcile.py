@@ -142,5 +142,10 @@ def _show(done: "Reconciled", files: list[Path], new: "News | None") -> None:
         show.lines(f"{new.n:,} of {done.n_findings:,} differences are new ({since}).")
     if done.n_closed:
         show.lines(f"{show.count(done.n_closed, 'case')} of earlier runs closed: their records agree again.")
+    if done.is_stopped:
+        show.lines(
+            f"Repairs stopped: they would change more records than may change without a person. `isthmus plans list`"
+            f" shows plan {done.plan}; `isthmus plans confirm {done.plan}` or `isthmus plans refuse {done.plan}`."
+        )
     for path in files:
         show.lines(str(path))

@@ -32,6 +32,7 @@ from isthmus.connections.meaning import (
     OwnRules,
     Reconcile,
     Refunds,
+    Safety,
     ServiceHold,
 )
 from isthmus.connections.secrets import Reference
@@ -149,6 +150,7 @@ class ConnectionConfig(Section):
     stores: tuple[Store, ...]
     lanes: Lanes = Lanes()
     orders: Orders = Orders()
+    safety: Safety = Safety()
     refunds: Refunds = Refunds()
     contacts: Contacts = Contacts()
     service_hold: ServiceHold = ServiceHold()

@@ -128,6 +128,17 @@ class Orders(Section):
     statuses: Statuses = Field(default=Statuses(), description="what each order status is called")
 
 
+class Safety(Section):
+    """How much may change without a person, because something was inferred or a rule changed."""
+
+    max_share: Share = Field(
+        default=0.005,
+        description="share of the records of a kind sent for a store that may change within 24 hours and within 7 days"
+        " because they seem gone or are mapped by other rules; at least 5 always may, more wait as a plan"
+        " (`isthmus plans list`)",
+    )
+
+
 class Refunds(Section):
     """How refunds are told."""
 

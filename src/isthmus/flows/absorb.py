@@ -19,6 +19,7 @@ from isthmus.flows.consent import standing, statements
 from isthmus.flows.consent.standing import Standings
 from isthmus.flows.match import match
 from isthmus.flows.road import Road
+from isthmus.flows.safety.guard import Guarded, guard, note
 from isthmus.flows.told import READABLE, REMAP, Told
 from isthmus.identity import sql as identity
 from isthmus.identity.match import Account, Link
@@ -59,15 +60,20 @@ class Work(Struct):
 
 
 def absorb(
-    tx: Tx, road: Road, words: Sequence[Told], now: datetime, merged: Sequence[tuple[Link, Account]] = ()
-) -> list[Outcome]:
-    """Weigh, keep, match, map, desire: the events' ends. `merged` are accounts that turned out to be another's."""
+    tx: Tx, road: Road, words: Sequence[Told], now: datetime, merged: Sequence[tuple[Link, Account]] = (), *,
+    is_trial: bool = False,
+) -> list[Outcome]:  # fmt: skip
+    """Weigh, keep, match, map, desire: the events' ends. `merged` are accounts that turned out to be another's.
+
+    A trial is rolled back: what would come out of it is asked for, so nothing is held or counted.
+    """
     if not words and not merged:
         return []
     _lock_records(tx, road, words)
     known = records.load(tx, road.connection, {word.key for word in words}, road.packer)
-    work = Work([], [], {}, [], [], [])
-    for key, said in _by_key(words).items():
+    guarded = Guarded(words) if is_trial else guard(tx, road, words, known, now)
+    work = Work([*guarded.outcomes], [], {}, [], [], [])
+    for key, said in _by_key(guarded.words).items():
         _fold(road, work, key, known.get(key), said, now)
     changed = [change for change in work.changes if not change.is_remap]
 
@@ -87,6 +93,7 @@ def absorb(
     moved = desire.desire(tx, road, [*work.changes, *affected], before, who, standings, now)
     _ask_for_contacts(work, [*work.changes, *affected], moved.worth | revalue.regrouped(before, who), moved.hold, now)
     desire.hurry(tx, road, work.same)
+    note(tx, road, guarded, work.changes, now)
     for store, hints in work.hints.items():
         inbox.tell(tx, road.connection, store, hints, now)
     return work.outcomes

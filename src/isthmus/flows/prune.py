@@ -12,6 +12,7 @@ from isthmus.notices import sql as notices
 from isthmus.outbox import sql as outbox
 from isthmus.records.baskets import sql as baskets
 from isthmus.runs import sql as runs
+from isthmus.safety.changes import sql as changes
 
 AT_ONCE = 20_000
 
@@ -69,6 +70,12 @@ def prune(db: Database, now: datetime, retention: Retention) -> int:
     while True:
         with db.transaction() as tx:
             gone = notices.prune(tx, now - retention.notices, AT_ONCE)
+        n += gone
+        if gone < AT_ONCE:
+            break
+    while True:
+        with db.transaction() as tx:
+            gone = changes.prune(tx, now - retention.events, AT_ONCE)
         n += gone
         if gone < AT_ONCE:
             break

@@ -1,24 +1,34 @@
 """Map again what is known of a store, since the rules that map it were changed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from isthmus.db.pool import Database, Tx
 from isthmus.flows import enrich
 from isthmus.flows.poll import KINDS
 from isthmus.flows.road import Road
-from isthmus.flows.told import REMAP
-from isthmus.inbox import sql as inbox
+from isthmus.flows.safety import judge
+from isthmus.flows.trial import map_on_trial
+from isthmus.kit.ids import claim_id
 from isthmus.mapping.rules import Rules
-from isthmus.model.event import Hint
-from isthmus.model.lane import Lane
 from isthmus.records import sql as records
 from isthmus.runs import sql as runs
+from isthmus.runs.journal import sql as journal
 from isthmus.runs.rounds import sql as rounds
 from isthmus.runs.sql import Mark
+from isthmus.safety.changes import sql as changes
+from isthmus.safety.limits import PlanCause
+from isthmus.safety.plans import sql as plans
+from isthmus.safety.plans.sql import Item, Plan, Record
 
 AT_ONCE = 1_000
 """Records of one page."""
+
+TRIED_AT_ONCE = 200
+"""Records mapped on trial in one transaction, whose locks the road waits for."""
+
+WHAT = "remap"
+"""What its runs are called in the journal."""
 
 FELT_AFTER = timedelta(seconds=10)
 """By then every process maps by the new rules, so that nothing new is mapped by the old ones behind our back."""
@@ -46,6 +56,8 @@ _OF_RECORDS = [
 def ask(tx: Tx, connection: str, store: str, now: datetime) -> None:
     """Note that everything of this store must be mapped again, from the first record on."""
     names = [f"remap:{kind}" for kind in KINDS]
+    # What was planned by the rules before is not carried out.
+    plans.forget_planned(tx, connection, WHAT, store)
     runs.start_over(tx, connection, store, names)
     runs.begin(tx, connection, store, names, now)
     # A custom field that is mapped anew was never read of anybody.
@@ -65,9 +77,10 @@ def is_asked_of(marks: Mapping[tuple[str, str], Mark], store: str, kind: str) ->
 
 
 def remap(db: Database, road: Road) -> int:
-    """Put one page on the backfill lane, where nothing is a moment or a welcome; how many pages were done.
+    """Map one page on trial and plan what would be sent otherwise; how many pages were done.
 
-    What a record would be sent as is compared as always: where the new rules say the same, nothing is sent.
+    Nothing is changed before everything was looked at: the last page's transaction judges the whole plan, which is
+    carried out on the backfill lane, where nothing is a moment or a welcome, or stops (SEMANTICS 1, blast radius).
     """
     now = road.clock.now()
     with db.transaction() as tx:
@@ -76,11 +89,62 @@ def remap(db: Database, road: Road) -> int:
             return 0
         kind = mark.name.removeprefix("remap:")
         page = records.names(tx, road.connection, kind, mark.store, mark.cursor or "", AT_ONCE)
-        hints = [Hint(REMAP, f"{kind}:{name}", Lane.BACKFILL, now) for name in page]
-        inbox.tell(tx, road.connection, mark.store, hints, now)
+    unlike = _unlike(db, road, mark.store, kind, page) if page and mark.store in road.shops else []
+    with db.transaction() as tx:
+        now_at = runs.marks(tx, road.connection).get((mark.store, mark.name))
+        if now_at is None or (now_at.cursor, now_at.done_at, now_at.at) != (mark.cursor, None, mark.at):
+            return 1  # another process did this page, or it was asked for anew
+        plan = _gathering(tx, road, now)
+        plans.add(tx, road.connection, plan.id, _items(tx, road, mark.store, kind, unlike))
         cursor = page[-1] if len(page) == AT_ONCE else None
         runs.turn_page(tx, road.connection, mark.store, mark.name, cursor, len(page), now)
+        if not any(m.name.startswith("remap:") and m.done_at is None for m in runs.marks(tx, road.connection).values()):
+            _conclude(tx, road, plan, now)
     return 1
+
+
+def _unlike(db: Database, road: Road, store: str, kind: str, names: Sequence[str]) -> list[str]:
+    """Of these records those that would be sent otherwise."""
+    found: set[str] = set()
+    for first in range(0, len(names), TRIED_AT_ONCE):
+        trial, _ = map_on_trial(db, road, store, kind, names[first : first + TRIED_AT_ONCE], lambda _: None)
+        found |= {subject for key in trial.unlike() if (subject := trial.after[key].subject)}
+    return sorted(found)
+
+
+def _items(tx: Tx, road: Road, store: str, kind: str, subjects: Sequence[str]) -> list[Item]:
+    """What would be sent otherwise, as records of a plan; a change of what was never sent reaches nobody."""
+    sent = changes.were_sent(tx, road.connection, [(store, one) for one in subjects])
+    nets = changes.nets(tx, road.connection, [(store, one) for one in subjects])
+    return [
+        Item(
+            store=store, subject=one, kind=kind, repair="map", code="integration.stale_mapping",
+            cause=PlanCause.RULES if (store, one) in sent else "", net_mills=nets.get((store, one), 0),
+        )
+        for one in subjects
+    ]  # fmt: skip
+
+
+def _gathering(tx: Tx, road: Road, now: datetime) -> Plan:
+    found = plans.open_plans(tx, road.connection, WHAT, ["gathering"])
+    return found[0] if found else plans.begin(tx, road.connection, WHAT, now)
+
+
+def _conclude(tx: Tx, road: Road, plan: Plan, now: datetime) -> None:
+    """Judge the whole plan, as a run of the journal by whose number it is undone."""
+    claim = claim_id()
+    run = journal.take(tx, road.connection, WHAT, {"plan": plan.id}, claim, now, anew=True)
+    assert run is not None  # noqa: S101 - these runs are begun and ended in one transaction
+    plans.set_run(tx, road.connection, plan.id, run.id)
+    emptied = plans.drop_held(tx, road.connection, _all(tx, road, plan), but=plan.id)
+    judge.close_empty(tx, road, emptied, now, "mapped by new rules")
+    is_done = judge.judge(tx, road, plan, now)
+    journal.end(tx, road.connection, run.id, claim, now, {"plan": plan.id, "is_stopped": not is_done})
+
+
+def _all(tx: Tx, road: Road, plan: Plan) -> list[Record]:
+    items = plans.items(tx, road.connection, plan.id, ["planned"], limit=10_000_000)
+    return [(one.store, one.subject) for one in items]
 
 
 def _next(marks: Mapping[tuple[str, str], Mark], now: datetime) -> Mark | None:

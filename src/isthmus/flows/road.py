@@ -112,6 +112,8 @@ class Road(Struct, frozen=True):
     """Whether the account takes a phone number for an identifier, which one person alone can hold."""
     orders_horizon: str = "all"
     """Whether the connection is meant to see `all` orders, or those of the last `60d` only."""
+    max_share: float = 0.005
+    """Share of the records of a kind that inferred and rule changes may touch without a person (SEMANTICS 1)."""
     pace: Pace = Pace()
     policy: Policy = Policy()
 

@@ -40,3 +40,9 @@ def unit(currency: str) -> Decimal:
 
 def quantize(amount: Decimal, currency: str) -> Decimal:
     return amount.quantize(_PLACES.get(currency, _CENT), ROUND_HALF_UP)
+
+
+def from_mills(mills: int) -> str:
+    """Thousandths as a decimal text: 12.50, or with three places where they are needed."""
+    value = Decimal(mills).scaleb(-3)
+    return str(value if mills % 10 else value.quantize(_CENT))

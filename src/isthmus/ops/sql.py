@@ -47,6 +47,11 @@ WITH blocking AS MATERIALIZED (
       ON o.connection = %(connection)s AND o.kind = split_part(b.subject, ':', 1)
      AND o.id = substr(b.subject, strpos(b.subject, ':') + 1)
     UNION
+    -- What a plan holds waits for a person, or for the plan to be judged.
+    SELECT o.kind, o.id FROM plan_item i JOIN outbox o
+      ON o.connection = %(connection)s AND o.store = i.store AND o.subject = i.subject AND o.kind <> 'moment'
+    WHERE i.connection = %(connection)s AND i.state = 'held'
+    UNION
     SELECT o.kind, o.id FROM blocking b JOIN outbox o
       ON o.connection = %(connection)s AND o.store = b.store AND o.subject = b.subject AND o.kind <> 'moment'
 ), written AS (

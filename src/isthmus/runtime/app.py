@@ -178,6 +178,7 @@ class App:
             phones_identify=config.identity.by_phone,
             merges_by_rule=config.identity.merge == "sure",
             orders_horizon=config.orders.horizon,
+            max_share=float(config.safety.max_share),
             pace=Pace(
                 push_per_second=float(config.ometria.push_per_second),
                 read_per_second=float(config.ometria.read_per_second),

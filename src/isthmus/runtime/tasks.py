@@ -35,6 +35,7 @@ from isthmus.flows.process import process
 from isthmus.flows.prune import Retention, prune
 from isthmus.flows.remap import remap
 from isthmus.flows.road import Road
+from isthmus.flows.safety import decide
 from isthmus.flows.settle import settle
 from isthmus.model.lane import Lane
 from isthmus.runtime import governing, telling, watching
@@ -160,6 +161,10 @@ class Worker:
         @engine.task(name="remap")
         def _remap(connection: str) -> None:
             self._shift("remap", connection, lambda _: remap(self._app.db, self._road(connection)))
+
+        @engine.task(name="plans")
+        def _plans(connection: str) -> None:
+            self._look_after("plans", connection, lambda: decide.step(self._app.db, self._road(connection)))
 
         @engine.task(name="duplicates")
         def _duplicates(connection: str) -> None:

@@ -18,6 +18,7 @@ from isthmus.flows.consent import profiles, unsubscribes
 from isthmus.flows.poll import KINDS
 from isthmus.flows.remap import is_asked
 from isthmus.flows.road import Road
+from isthmus.flows.safety import decide
 from isthmus.identity.merges import sql as merges
 from isthmus.inbox import sql as inbox
 from isthmus.metrics import sql as sales
@@ -120,6 +121,10 @@ class Timetable:
                 self._ring("release", name)
             if Lane.ENRICHMENT in lanes and enrich.due(road, at, now):
                 self._ring("enrich", name)
+            with self._app.db.transaction() as tx:
+                has_plans = decide.is_due(tx, road, now)
+            if has_plans:
+                self._ring("plans", name)
             if is_asked(marks, now):
                 self._ring("remap", name)
             if self._auditor.is_due(name):

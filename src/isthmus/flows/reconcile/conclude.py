@@ -14,13 +14,9 @@ from isthmus.drift.found import sql as findings
 from isthmus.drift.found.sql import OWN, Finding
 from isthmus.drift.judged import sql as results
 from isthmus.drift.sql import KINDS
-from isthmus.flows.reconcile import basis, ours, worth
+from isthmus.flows.reconcile import basis, ours, repairs, worth
 from isthmus.flows.reconcile.facts import OF_STORE, Known, gather, look_again_at_store, look_again_there
 from isthmus.flows.reconcile.held import Held
-from isthmus.flows.told import REMAP
-from isthmus.inbox import sql as inbox
-from isthmus.model.event import Hint
-from isthmus.model.lane import Lane
 from isthmus.model.order import Order
 from isthmus.model.write import Kind
 from isthmus.ometria.answers import decode
@@ -181,22 +177,17 @@ def _write(known: Known) -> tuple[Kind, str, bytes]:
 
 
 def _repair(tx: Tx, held: Held, bad: Sequence[tuple[Known, Verdict]]) -> None:
-    """Put the records back on the road, on its repair lane: nothing there is a moment or new to anybody."""
+    """Send again what the platform lost, and plan the other repairs: the whole run is judged before any of them."""
     road, now = held.road, held.now()
     if road.is_live:
         again = [_write(known) for known, verdict in bad if Repair.SEND in verdict.repair]
         proof.doubt(tx, road.connection, again, now)
-    hints: dict[str, list[Hint]] = {}
+    planned = []
     for known, verdict in bad:
-        if known.store not in road.shops or known.number is None:
-            continue
-        kind = OF_STORE[known.key[0]]
-        if Repair.READ in verdict.repair:
-            hints.setdefault(known.store, []).append(Hint(f"repair/{kind}", known.subject, Lane.REPAIR, now))
-        if Repair.MAP in verdict.repair:
-            hints.setdefault(known.store, []).append(Hint(REMAP, known.subject, Lane.REPAIR, now))
-    for store, some in hints.items():
-        inbox.tell(tx, road.connection, store, some, now)
+        repair = [str(one) for one in verdict.repair if one is not Repair.SEND]
+        if known.store in road.shops and known.number is not None and repair:
+            planned.append((known.store, known.subject, OF_STORE[known.key[0]], verdict.code, "+".join(repair)))
+    repairs.plan(tx, road, held.id, planned, now)
 
 
 def _finding(held: Held, known: Known, verdict: Verdict) -> Finding:

@@ -93,6 +93,10 @@ class Held(Struct):
     """From when to when each side was read, by its name."""
     is_patient: bool = True
     """Whether this call waits for the grace period of what is in flight; else the run rests until then."""
+    plan: int | None = None
+    """The plan of this run's repairs, once it was judged."""
+    is_stopped: bool = False
+    """Whether that plan waits for a person."""
     is_unanswered: bool = False
     """The platform did not answer for one record, however patiently asked: it is not asked for more in this call."""
 

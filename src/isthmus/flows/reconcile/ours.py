@@ -6,16 +6,14 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from isthmus.db.pool import Tx, is_passing
+from isthmus.db.pool import Tx
 from isthmus.drift import mask
 from isthmus.drift import sql as drift
 from isthmus.drift.sql import Seen, Standing
-from isthmus.flows import absorb, remap, revalue
+from isthmus.flows import remap, revalue
 from isthmus.flows.reconcile.facts import OF_STORE, Key, Known
 from isthmus.flows.reconcile.held import Blind, Held
-from isthmus.flows.told import REMAP, Told
-from isthmus.model.event import Event
-from isthmus.model.lane import Lane
+from isthmus.flows.trial import is_same, map_on_trial
 from isthmus.ometria.answers import decode
 from isthmus.outbox import plan
 from isthmus.records import sql as records
@@ -23,10 +21,6 @@ from isthmus.runs import sql as runs
 
 AT_ONCE = 200
 """Records mapped in one transaction, whose locks the road waits for."""
-
-
-class _Enough(Exception):  # noqa: N818 - ends what was only tried
-    """Rolls the mapping back."""
 
 
 def look(held: Held, step: str, store: str, kind: str, cursor: str | None, n: int) -> int:
@@ -101,34 +95,17 @@ def _unlike(held: Held, store: str, kind: str, names: Sequence[str]) -> list[See
     return [
         _seen(held, store, again.after[key], again.before.get(key))
         for key in again.unlike()
-        if _is_same(once.before.get(key), again.before.get(key))
+        if is_same(once.before.get(key), again.before.get(key))
     ]
 
 
 def _tried(held: Held, store: str, kind: str, names: Sequence[str]) -> _Trial:
     """Map these records as the road would, in a transaction that is rolled back."""
-    road, now = held.road, held.now()
     subjects = [f"{kind}:{name}" for name in names]
-    events = [
-        Event(-n, store, REMAP, Lane.BACKFILL, subject, None, now, None, attempts=1, webhook_id=None, action_id=None)
-        for n, subject in enumerate(subjects, start=1)
-    ]
-    words = [Told(event, (kind, store, name), is_remap=True) for event, name in zip(events, names, strict=True)]
-    trial = _Trial({}, {}, frozenset())
-    for tries_left in (2, 1, 0):
-        try:
-            with held.db.transaction() as tx:
-                before = drift.writes_of(tx, road.connection, store, subjects)
-                absorb.absorb(tx, road, words, now)
-                after = drift.writes_of(tx, road.connection, store, subjects)
-                trial = _Trial(before, after, _waiting(tx, held, store, subjects))
-                raise _Enough
-        except _Enough:
-            break
-        except Exception as error:
-            if not (is_passing(error) and tries_left):
-                raise  # else the live road was quicker to some lock
-    return trial
+    trial, waiting = map_on_trial(
+        held.db, held.road, store, kind, names, lambda tx: _waiting(tx, held, store, subjects)
+    )  # fmt: skip
+    return _Trial(trial.before, trial.after, waiting)
 
 
 def _waiting(tx: Tx, held: Held, store: str, subjects: Sequence[str]) -> set[str]:
@@ -140,12 +117,8 @@ def _waiting(tx: Tx, held: Held, store: str, subjects: Sequence[str]) -> set[str
     return told | {customers[number] for _, number in untold}
 
 
-def _is_same(one: Standing | None, other: Standing | None) -> bool:
-    return (one and (one.desired, one.excluded)) == (other and (other.desired, other.excluded))
-
-
 def _is_other(mapped: Standing, desired: Standing | None) -> bool:
-    return not _is_same(mapped, desired)
+    return not is_same(mapped, desired)
 
 
 def _seen(held: Held, store: str, mapped: Standing, desired: Standing | None) -> Seen:

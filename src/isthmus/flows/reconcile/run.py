@@ -13,7 +13,7 @@ from isthmus.db.pool import Database, is_away
 from isthmus.drift import sql as drift
 from isthmus.drift.found import sql as findings
 from isthmus.flows import trouble
-from isthmus.flows.reconcile import again, basis, conclude, ours, stores, there
+from isthmus.flows.reconcile import again, basis, conclude, ours, repairs, stores, there
 from isthmus.flows.reconcile.close import close
 from isthmus.flows.reconcile.held import COUNTED, Asked, Blind, Held, LostError, RestError, Step, known_kinds, without
 from isthmus.flows.reconcile.suspects import suspect
@@ -48,6 +48,9 @@ class Reconciled(Struct, frozen=True):
     """Known orders that the app cannot see, by store: nothing is concluded of them."""
     basis: Basis | None = None
     """What its verdict rests on; None for a run that was stopped."""
+    plan: int | None = None
+    is_stopped: bool = False
+    """Whether its repairs wait for a person as that plan."""
 
 
 def reconcile(
@@ -140,6 +143,7 @@ def _steps(held: Held) -> list[tuple[str, Look, tuple[str, str, str] | None]]:
     steps.append(("suspects", lambda held, step, cursor, n: suspect(held, step), None))  # noqa: ARG005 - at one go
     steps.append(("conclusions", conclude.conclude, None))
     steps.append(("in flight", again.look, None))
+    steps.append(("repairs", repairs.carry_out, None))
     steps.append(("open cases", close, None))
     return steps
 
@@ -173,6 +177,8 @@ def _end(held: Held) -> Reconciled:
             "read": held.n_read,
             "blind": msgspec.to_builtins(held.blind),
             "out_of_sight": msgspec.to_builtins(held.out_of_sight),
+            "plan": held.plan,
+            "is_stopped": held.is_stopped,
         }
         journal.end(tx, connection, held.id, held.claim, held.now(), result)
         whole = journal.latest(tx, connection, WHAT, is_full=True)
@@ -180,7 +186,7 @@ def _end(held: Held) -> Reconciled:
     return Reconciled(
         held.id, is_done=True, n_findings=sum(by_code.values()), sums=tuple(sums), n_closed=held.n_closed,
         n_read=dict(held.n_read), blind=tuple(held.blind), out_of_sight=tuple(held.out_of_sight.values()),
-        basis=rests_on,
+        basis=rests_on, plan=held.plan, is_stopped=held.is_stopped,
     )  # fmt: skip
 
 

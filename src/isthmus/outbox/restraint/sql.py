@@ -31,6 +31,11 @@ RESTRAINED = """
         OR EXISTS (SELECT FROM consent_write w WHERE w.connection = o.connection
                      AND w.address IN (o.address, o.sms_address)
                      AND w.state = 'UNSUBSCRIBED' AND w.status IN ('due', 'leased'))
+        -- an opt-out was inferred of the person, and waits in a plan
+        OR EXISTS (SELECT FROM plan_item i WHERE i.connection = o.connection AND i.state = 'held'
+                     AND i.cause = 'absence' AND i.address = o.address)
+        OR EXISTS (SELECT FROM plan_item i WHERE i.connection = o.connection AND i.state = 'held'
+                     AND i.cause = 'absence' AND i.sms_address = o.sms_address)
     )
 """
 """Of an outbox row `o`, a contact's. `unsettled` is since when a push may still be unsettled."""

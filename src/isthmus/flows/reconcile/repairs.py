@@ -1,0 +1,83 @@
+"""What a run is going to repair: planned while it concludes, judged as a whole, then carried out or stopped."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from isthmus.db.pool import Tx
+from isthmus.flows.reconcile.held import Held
+from isthmus.flows.road import Road
+from isthmus.flows.safety import judge
+from isthmus.safety.changes import sql as changes
+from isthmus.safety.limits import PlanCause
+from isthmus.safety.plans import sql as plans
+from isthmus.safety.plans.sql import Item
+
+SOURCE = "reconcile"
+
+GUARDED = {
+    "integration.missed_deletion": PlanCause.ABSENCE,
+    "integration.stale_mapping": PlanCause.RULES,
+}
+"""Findings whose repair changes what nobody stated; of the others a reading states what is right."""
+
+SIDES = ("store", "ours", "platform")
+
+
+def plan(tx: Tx, road: Road, run: int, found: Sequence[tuple[str, str, str, str, str]], now: datetime) -> None:
+    """Plan repairs: (store, subject, kind, code, repair). Nothing of a record that is to stay as it is."""
+    records = [(store, subject) for store, subject, *_ in found]
+    if not records:
+        return
+    pinned = plans.pinned(tx, road.connection, records)
+    sent = changes.were_sent(tx, road.connection, records)
+    nets = changes.nets(tx, road.connection, records)
+    items = [
+        Item(
+            store=store, subject=subject, kind=kind, code=code, repair=repair,
+            cause=GUARDED.get(code, "") if (store, subject) in sent else "", net_mills=nets.get((store, subject), 0),
+        )
+        for store, subject, kind, code, repair in found
+        if (store, subject) not in pinned
+    ]  # fmt: skip
+    if not items:
+        return
+    own = plans.of_run(tx, road.connection, run)
+    if own is None:
+        plans.give_up(tx, road.connection, SOURCE, now)
+        own = plans.begin(tx, road.connection, SOURCE, now, run)
+    plans.add(tx, road.connection, own.id, items)
+
+
+def carry_out(held: Held, step: str, cursor: str | None, n: int) -> int:  # noqa: ARG001 - at one go
+    """Judge what this run planned as a whole, and carry it out unless it is over the limit; how many records."""
+    road, now = held.road, held.now()
+    with held.db.transaction() as tx:
+        own = plans.of_run(tx, road.connection, held.id)
+        if held.asked.repair:
+            emptied = plans.drop_covered(tx, road.connection, own.id if own else 0, _covered(held))
+            if own is not None:
+                records = [(one.store, one.subject) for one in _planned(tx, road, own.id)]
+                emptied += plans.drop_held(tx, road.connection, records, but=own.id)
+            judge.close_empty(tx, road, sorted(set(emptied)), now, f"run {held.id}")
+        if own is not None and own.state == "gathering":
+            held.is_stopped = not judge.judge(tx, road, own, now)
+            held.plan = own.id
+        held.move(tx, step, None, n)
+    held.tell_step(step, n, None, is_done=True)
+    return n
+
+
+def _planned(tx: Tx, road: Road, number: int) -> list[Item]:
+    return plans.items(tx, road.connection, number, ["planned"], limit=1_000_000)
+
+
+def _covered(held: Held) -> list[tuple[str, str]]:
+    """What this run has looked at completely, on every side."""
+    if not held.asked.is_full:
+        return []
+    return [
+        (store, kind)
+        for store in held.stores
+        for kind in held.asked.kinds
+        if not any(held.is_blind(side, kind, store) for side in SIDES)
+    ]

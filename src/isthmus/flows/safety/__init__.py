@@ -1,0 +1,1 @@
+"""Guard inferred and rule changes, carry out or stop plans, put back what a run changed."""

@@ -1,0 +1,112 @@
+"""What becomes of plans: judged when they have gathered, confirmed or refused by a person, expired when nobody did."""
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from isthmus.db.pool import Database, Tx
+from isthmus.flows.road import Road
+from isthmus.flows.safety import judge
+from isthmus.inbox import sql as inbox
+from isthmus.model.event import Hint
+from isthmus.model.lane import Lane
+from isthmus.safety.plans import sql as plans
+from isthmus.safety.plans.sql import Plan
+
+UNDECIDED = "undecided"
+"""Who decided a plan that nobody decided."""
+
+
+class Decided(Struct, frozen=True):
+    """What became of a plan: whether it was still to be decided, and of how many records."""
+
+    plan: Plan | None
+    n: int = 0
+    is_done: bool = False
+
+
+def step(db: Database, road: Road) -> int:
+    """Judge what has gathered for long enough, and let expire what nobody decided; how many plans that were."""
+    now = road.clock.now()
+    n = 0
+    with db.transaction() as tx:
+        for plan in plans.open_plans(tx, road.connection, "events", ["gathering"]):
+            if plan.started_at + road.pace.drift_grace <= now:
+                judge.judge(tx, road, plan, now)
+                n += 1
+        for source in ("events", "reconcile", "remap", "merges"):
+            for plan in plans.open_plans(tx, road.connection, source, ["stopped"]):
+                if plan.expires_at is not None and plan.expires_at <= now:
+                    _expire(tx, road, plan, now)
+                    n += 1
+    return n
+
+
+def is_due(tx: Tx, road: Road, now: datetime) -> bool:
+    """Whether there is a plan to judge or to let expire."""
+    return plans.is_due(tx, road.connection, now - road.pace.drift_grace, now)
+
+
+def listing(db: Database, connection: str | None, *, every: bool, limit: int) -> list[Plan]:
+    """Plans that a person can decide or, with `every`, all, the newest first."""
+    with db.transaction() as tx:
+        return plans.listing(tx, connection, every=every, limit=limit)
+
+
+def find(db: Database, number: int) -> Plan | None:
+    """One plan by its number."""
+    with db.transaction() as tx:
+        return plans.find(tx, number)
+
+
+def confirm(db: Database, road: Road, number: int, by: str) -> Decided:
+    """A person lets a stopped plan go: each of its records is read or mapped once more before it is changed.
+
+    What was confirmed counts towards no limit.
+    """
+    now = road.clock.now()
+    with db.transaction() as tx:
+        plan = plans.find(tx, number)
+        if plan is None or plan.connection != road.connection or plan.state != "stopped":
+            return Decided(plan)
+        if plan.expires_at is not None and plan.expires_at <= now:
+            _expire(tx, road, plan, now)
+            return Decided(plans.find(tx, number))
+        plans.judge(tx, road.connection, number, "confirmed", judge.groups(tx, road, number, now), now)
+        plans.decide(tx, road.connection, number, "confirmed", now, by)
+        n = judge.release(tx, road, plan, now, ["held"])
+        judge.close_cases(tx, road.connection, [number], now, by)
+        return Decided(plans.find(tx, number), n, is_done=True)
+
+
+def refuse(db: Database, number: int, now: datetime, by: str) -> Decided:
+    """A person keeps things as they are: no run changes these records, until their shop states something new."""
+    with db.transaction() as tx:
+        plan = plans.find(tx, number)
+        if plan is None or plan.state not in ("stopped", "expired"):
+            return Decided(plan)
+        n, after = 0, ("", "")
+        while items := plans.items(tx, plan.connection, number, ["held"], after):
+            records = [(one.store, one.subject) for one in items]
+            if plan.source != "merges":
+                plans.pin(tx, plan.connection, records, "refused", by, now)
+            n, after = n + len(items), records[-1]
+        plans.turn(tx, plan.connection, number, ["held"], "dropped")
+        plans.decide(tx, plan.connection, number, "refused", now, by)
+        judge.close_cases(tx, plan.connection, [number], now, by)
+        return Decided(plans.find(tx, number), n, is_done=True)
+
+
+def _expire(tx: Tx, road: Road, plan: Plan, now: datetime) -> None:
+    """What was inferred event by event is read again, and judged again; a run's records wait for the next run."""
+    plans.decide(tx, road.connection, plan.id, "expired", now, UNDECIDED)
+    if plan.source != "events":
+        return
+    after = ("", "")
+    while items := plans.items(tx, road.connection, plan.id, ["held"], after):
+        for store in sorted({one.store for one in items} & set(road.shops)):
+            hints = [Hint(f"poll/{x.kind}", x.subject, Lane.REPAIR, now) for x in items if x.store == store]
+            inbox.tell(tx, road.connection, store, hints, now)
+        after = (items[-1].store, items[-1].subject)
+    plans.turn(tx, road.connection, plan.id, ["held"], "dropped")
+    judge.close_cases(tx, road.connection, [plan.id], now, "expired; its records are read again")

@@ -1,0 +1,225 @@
+"""Event by event: what a batch infers is counted before it is carried out, and stops at the limit.
+
+Only readings that found nothing and repairs of our own cost anything here: what a body or a reading states passes
+without a question to the database.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from itertools import groupby
+
+from msgspec import Struct
+
+from isthmus.db.pool import Tx
+from isthmus.flows.change import Change
+from isthmus.flows.road import Road
+from isthmus.flows.safety import judge
+from isthmus.flows.told import Told
+from isthmus.model.event import Outcome, State
+from isthmus.model.lane import Lane
+from isthmus.records.sql import Kept, Key
+from isthmus.safety.changes import sql as changes
+from isthmus.safety.changes.sql import Before, ChangedWrite, RecordChange
+from isthmus.safety.limits import STATED_BY, PlanCause, first_that_fit
+from isthmus.safety.plans import sql as plans
+from isthmus.safety.plans.sql import Item, Plan, Record, Released
+
+REPAIR = "repair/"
+
+
+class Watched(Struct, frozen=True):
+    """A record whose change is to be journaled, as it was before: `released` by a plan, or within the limit."""
+
+    key: Key
+    kept: Kept | None
+    released: Released | None
+    net_mills: int = 0
+
+
+class Guarded(Struct, frozen=True):
+    """A batch without what must wait: its words, the ends of the others, and what is to be journaled."""
+
+    words: Sequence[Told]
+    outcomes: Sequence[Outcome] = ()
+    watched: Sequence[Watched] = ()
+    writes: Sequence[Before] = ()
+
+
+def guard(tx: Tx, road: Road, words: Sequence[Told], known: Mapping[Key, Kept], now: datetime) -> Guarded:
+    """Take out of a batch what is inferred and over the limit, and what is to stay as it is."""
+    absent = {
+        w.key for w in words if _is_absence(w) and (one := known.get(w.key)) is not None and not one.known.is_gone
+    }
+    ours = {w.key for w in words if w.is_remap or w.event.topic.startswith(REPAIR)}
+    if not absent and not ours:
+        return Guarded(words)
+    records = sorted({record_of(key) for key in absent | ours})
+    released = plans.released(tx, road.connection, records)
+    pinned = plans.pinned(tx, road.connection, records)
+    stated = {w.key for w in words if w.event.topic in STATED_BY}
+    held: dict[Key, str] = {}
+    watched = [
+        Watched(key, known.get(key), released[record_of(key)])
+        for key in sorted(absent | ours)
+        if record_of(key) in released
+    ]
+    if told := [record_of(key) for key in sorted(absent & stated)]:
+        judge.close_empty(tx, road, plans.drop_held(tx, road.connection, told), now, "the shop stated it")
+    inferred = sorted(key for key in absent - stated if record_of(key) not in released)
+    for key in inferred:
+        if record_of(key) in pinned:
+            held[key] = "kept as it is"
+    for (_, _), some in groupby([key for key in inferred if key not in held], key=lambda key: key[:2]):
+        passed, waits = _judge(tx, road, list(some), now)
+        held |= waits
+        watched += [Watched(key, known.get(key), None, net) for key, net in passed.items()]
+    before = changes.writes_of(tx, road.connection, [record_of(one.key) for one in watched if one.released])
+    kept: list[Told] = []
+    outcomes: list[Outcome] = []
+    for word in words:
+        why = held.get(word.key) if _is_absence(word) else None
+        if word.is_remap and word.event.lane is not Lane.REALTIME:
+            record = record_of(word.key)
+            why = "kept as it is" if record in pinned and record not in released else why
+        if why is None:
+            kept.append(word)
+        else:
+            outcomes.append(Outcome(word.event.id, State.SKIPPED, why, f"{word.key[0]}:{word.key[2]}"))
+    return Guarded(kept, outcomes, watched, before)
+
+
+def note(tx: Tx, road: Road, guarded: Guarded, made: Sequence[Change], now: datetime) -> None:
+    """Journal what was inferred, and what a plan let go, with what it was before."""
+    if not guarded.watched:
+        return
+    changed = {change.key: change for change in made}
+    told = [record_of(one.key) for one in guarded.watched if one.released]
+    after = {(w.kind, w.id): w for w in changes.writes_of(tx, road.connection, told)}
+    before = {(w.kind, w.id): w for w in guarded.writes}
+    entries: list[RecordChange] = []
+    writes: list[list[ChangedWrite]] = []
+    for one in guarded.watched:
+        record, change = record_of(one.key), changed.get(one.key)
+        moved = [
+            _changed(key, before.get(key), after.get(key))
+            for key in sorted(before.keys() | after.keys())
+            if _record(after.get(key) or before[key]) == record and _differs(before.get(key), after.get(key))
+        ]
+        if change is None or (change.is_remap and not moved):
+            continue
+        entries.append(_entry(road, one, change, now))
+        writes.append(moved)
+    numbers = changes.note(tx, road.connection, entries)
+    changes.note_writes(
+        tx,
+        road.connection,
+        [
+            ChangedWrite(
+                change=number, kind=w.kind, id=w.id, body=w.body, desired=w.desired, excluded=w.excluded,
+                is_new=w.is_new, after=w.after,
+            )
+            for number, some in zip(numbers, writes, strict=True)
+            for w in some
+        ],
+    )  # fmt: skip
+    if told:
+        plans.done(tx, road.connection, told)
+
+
+def record_of(key: Key) -> Record:
+    """A record as plans name it."""
+    return key[1], f"{key[0]}:{key[2]}"
+
+
+# -- below: judge ------------------------------------------------------------------------------------------------------
+
+
+def _is_absence(word: Told) -> bool:
+    return word.record is None and not word.is_remap and word.claim is None
+
+
+def _judge(tx: Tx, road: Road, keys: Sequence[Key], now: datetime) -> tuple[dict[Key, int], dict[Key, str]]:
+    """Of records of one kind and store that seem gone: which may go, with the net they hold, and why others wait."""
+    kind, store = keys[0][:2]
+    records = [record_of(key) for key in keys]
+    sent = changes.were_sent(tx, road.connection, records)
+    mine = [key for key in keys if record_of(key) in sent]
+    if not mine:
+        return {}, {}
+    changes.lock(tx, road.connection)
+    stopped = judge.stopped_for(tx, road, store, kind, PlanCause.ABSENCE)
+    opted_in = changes.opted_in(tx, road.connection, records) if kind == "customer" else set()
+    nets = changes.nets(tx, road.connection, records)
+    group = judge.group(tx, road, store, kind, PlanCause.ABSENCE, now)
+    singly = [key for key in mine if record_of(key) not in opted_in]
+    n = 0 if stopped else first_that_fit(group, [nets.get(record_of(key), 0) for key in singly], road.max_share)
+    passed = {key: nets.get(record_of(key), 0) for key in singly[:n]}
+    over = singly[n:]
+    waits: dict[Key, str] = {}
+    if over or (stopped and opted_in):
+        plan = stopped or plans.begin(tx, road.connection, "events", now)
+        waits |= _hold(
+            tx, road, plan, over if stopped is None else [*over, *(k for k in mine if k not in singly)], nets
+        )
+        judge.stop(tx, road, plan, now)
+    if opted_in and not stopped:
+        # An opt-out is inferred of nobody event by event: these are judged together.
+        gathering = plans.open_plans(tx, road.connection, "events", ["gathering"])
+        plan = gathering[0] if gathering else plans.begin(tx, road.connection, "events", now)
+        waits |= _hold(tx, road, plan, [key for key in mine if key not in singly], nets)
+    return passed, waits
+
+
+def _hold(tx: Tx, road: Road, plan: Plan, keys: Sequence[Key], nets: Mapping[Record, int]) -> dict[Key, str]:
+    items = [
+        Item(
+            store=key[1], subject=f"{key[0]}:{key[2]}", kind=key[0], repair="read", cause=PlanCause.ABSENCE,
+            code="integration.missed_deletion", net_mills=nets.get(record_of(key), 0), state="held",
+        )
+        for key in keys
+    ]  # fmt: skip
+    plans.add(tx, road.connection, plan.id, items)
+    return dict.fromkeys(keys, f"seems gone; waits in plan {plan.id}")
+
+
+# -- below: journal ----------------------------------------------------------------------------------------------------
+
+
+def _entry(road: Road, one: Watched, change: Change, now: datetime) -> RecordChange:
+    record, kept, released = record_of(one.key), one.kept, one.released
+    body = change.before if released is not None else None
+    return RecordChange(
+        store=record[0],
+        subject=record[1],
+        kind=one.key[0],
+        cause=released.cause or "stated" if released else PlanCause.ABSENCE,
+        at=now,
+        run=released.run if released else None,
+        net_mills=released.net_mills if released else one.net_mills,
+        is_counted=released.is_counted if released else True,
+        body=road.packer.pack(judge.encode(body)) if body is not None else None,
+        hash=kept.hash if kept else None,
+        was_gone=kept is not None and kept.known.is_gone,
+        after_hash=None if change.is_gone else judge.hash_of(change, kept),
+    )
+
+
+def _record(write: Before) -> Record:
+    return write.store, write.subject
+
+
+def _differs(before: Before | None, after: Before | None) -> bool:
+    return before is None or after is None or (before.desired, before.excluded) != (after.desired, after.excluded)
+
+
+def _changed(key: tuple[str, str], before: Before | None, after: Before | None) -> ChangedWrite:
+    return ChangedWrite(
+        change=0,
+        kind=key[0],
+        id=key[1],
+        body=before.body if before else None,
+        desired=before.desired if before else None,
+        excluded=before.excluded if before else None,
+        is_new=before is None,
+        after=after.desired if after else None,
+    )

@@ -1,0 +1,1 @@
+"""Blast radius: how much may change because we infer it or because our own rules changed."""

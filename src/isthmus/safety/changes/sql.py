@@ -1,0 +1,224 @@
+"""The journal of inferred, rule and run changes: counted over time, and read again to put a run back."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+
+from isthmus.db.pool import Tx
+from isthmus.safety.limits import NET_DAYS, WINDOWS, Recent
+from isthmus.safety.plans.sql import Record
+
+
+class Before(Struct, frozen=True):
+    """One platform record as it was desired before a change."""
+
+    kind: str
+    id: str
+    store: str
+    subject: str
+    body: bytes | None
+    desired: bytes | None
+    excluded: str | None
+
+
+class RecordChange(Struct, frozen=True, kw_only=True):
+    """One change of a record of ours: why, by which run, and what it was before (None: gone, or not known)."""
+
+    store: str
+    subject: str
+    kind: str
+    cause: str
+    at: datetime
+    run: int | None = None
+    net_mills: int = 0
+    is_counted: bool = True
+    body: bytes | None = None
+    hash: bytes | None = None
+    was_gone: bool = False
+    after_hash: bytes | None = None
+    id: int = 0
+
+
+class ChangedWrite(Struct, frozen=True, kw_only=True):
+    """One platform record of a change: what was desired before, and the hash of what was desired after."""
+
+    change: int
+    kind: str
+    id: str
+    body: bytes | None
+    desired: bytes | None
+    excluded: str | None
+    is_new: bool
+    after: bytes | None
+
+
+# Count ---------------------------------------------------------------------------------------------------------------
+
+
+def lock(tx: Tx, connection: str) -> None:
+    """Judge one at a time per connection, so that two processes do not each use what is left of a limit."""
+    tx.execute("SELECT pg_advisory_xact_lock(hashtext('isthmus blast radius'), hashtext(%s))", (connection,))
+
+
+def recent(tx: Tx, connection: str, store: str, kind: str, cause: str, now: datetime) -> tuple[Recent, Recent]:
+    """What changed by this cause within the last 24 hours and 7 days."""
+    found = []
+    for span in WINDOWS:
+        row = tx.fetch_one(
+            """SELECT count(DISTINCT subject) AS n, coalesce(sum(net_mills), 0)::bigint AS net FROM record_change
+               WHERE connection = %s AND store = %s AND kind = %s AND cause = %s AND is_counted AND at > %s""",
+            (connection, store, kind, cause, now - span),
+        )
+        assert row is not None  # noqa: S101 - an aggregate has a row
+        found.append(Recent(row["n"], row["net"]))
+    return found[0], found[1]
+
+
+def n_sent(tx: Tx, connection: str, store: str, kind: str) -> int:
+    """How many records of this kind of a store were ever sent; a product counts once, with all its variants."""
+    return int(
+        tx.fetch_value(
+            """SELECT count(DISTINCT subject) FROM outbox
+               WHERE connection = %s AND kind = %s AND store = %s AND sent IS NOT NULL""",
+            (connection, "contact" if kind == "customer" else kind, store),
+        )
+        or 0
+    )
+
+
+def were_sent(tx: Tx, connection: str, records: Sequence[Record]) -> set[Record]:
+    """Which of these records were ever sent: only their changes reach anybody."""
+    rows = tx.fetch_all(
+        """SELECT DISTINCT o.store, o.subject FROM outbox o
+           JOIN unnest(%s::text[], %s::text[]) AS r (store, subject) ON o.store = r.store AND o.subject = r.subject
+           WHERE o.connection = %s AND o.kind <> 'moment' AND o.sent IS NOT NULL""",
+        ([store for store, _ in records], [subject for _, subject in records], connection),
+    )
+    return {(row["store"], row["subject"]) for row in rows}
+
+
+def opted_in(tx: Tx, connection: str, records: Sequence[Record]) -> set[Record]:
+    """Of these customers those who are sent as opted in on any channel."""
+    rows = tx.fetch_all(
+        """SELECT DISTINCT o.store, o.subject FROM outbox o
+           JOIN unnest(%s::text[], %s::text[]) AS r (store, subject) ON o.store = r.store AND o.subject = r.subject
+           WHERE o.connection = %s AND o.kind IN ('contact', 'sms') AND (o.opts_in OR o.sms_address IS NOT NULL)""",
+        ([store for store, _ in records], [subject for _, subject in records], connection),
+    )
+    return {(row["store"], row["subject"]) for row in rows}
+
+
+def nets(tx: Tx, connection: str, records: Sequence[Record]) -> dict[Record, int]:
+    """What the valid orders among these hold, in thousandths."""
+    orders = [(store, int(subject[6:])) for store, subject in records if subject.startswith("order:")]
+    rows = tx.fetch_all(
+        """SELECT s.store, s.id, s.net_mills FROM sale s
+           JOIN unnest(%s::text[], %s::bigint[]) AS r (store, id) ON s.store = r.store AND s.id = r.id
+           WHERE s.connection = %s AND s.is_valid""",
+        ([store for store, _ in orders], [number for _, number in orders], connection),
+    )
+    return {(row["store"], f"order:{row['id']}"): row["net_mills"] for row in rows}
+
+
+def net_of_store(tx: Tx, connection: str, store: str, now: datetime) -> tuple[int, str | None]:
+    """A store's net of the last 90 days in thousandths, and its currency."""
+    row = tx.fetch_one(
+        """SELECT coalesce(sum(net_mills), 0)::bigint AS net, max(currency) AS currency FROM sale
+           WHERE connection = %s AND store = %s AND is_valid AND placed_at > %s""",
+        (connection, store, now - NET_DAYS),
+    )
+    return (row["net"], row["currency"]) if row else (0, None)
+
+
+# Journal -------------------------------------------------------------------------------------------------------------
+
+
+def writes_of(tx: Tx, connection: str, records: Sequence[Record]) -> list[Before]:
+    """What the platform is to say of these records now; of a moment nothing."""
+    return tx.fetch_as(
+        Before,
+        """SELECT o.kind, o.id, o.store, o.subject, o.body, o.desired, o.excluded FROM outbox o
+           JOIN unnest(%s::text[], %s::text[]) AS r (store, subject) ON o.store = r.store AND o.subject = r.subject
+           WHERE o.connection = %s AND o.kind <> 'moment' ORDER BY o.kind, o.id""",
+        ([store for store, _ in records], [subject for _, subject in records], connection),
+    )
+
+
+def note(tx: Tx, connection: str, changes: Sequence[RecordChange]) -> list[int]:
+    """Write changes down; their numbers, in their order."""
+    return [
+        tx.fetch_value(
+            """INSERT INTO record_change (connection, run, store, subject, kind, cause, at, net_mills, is_counted, body,
+                                          hash, was_gone, after_hash)
+               VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING id""",
+            (connection, one.run, one.store, one.subject, one.kind, one.cause, one.at, one.net_mills, one.is_counted,
+             one.body, one.hash, one.was_gone, one.after_hash),
+        )
+        for one in changes
+    ]  # fmt: skip
+
+
+def note_writes(tx: Tx, connection: str, writes: Sequence[ChangedWrite]) -> None:
+    """What the platform was to say before these changes."""
+    tx.execute_many(
+        """INSERT INTO record_change_write (connection, change, kind, id, body, desired, excluded, is_new, after)
+           VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)""",
+        [(connection, w.change, w.kind, w.id, w.body, w.desired, w.excluded, w.is_new, w.after) for w in writes],
+    )
+
+
+def of_run(tx: Tx, connection: str, run: int, after: int, limit: int) -> list[RecordChange]:
+    """What a run changed and nobody has put back, those behind `after`, the newest change of a record last."""
+    return tx.fetch_as(
+        RecordChange,
+        """SELECT id, run, store, subject, kind, cause, at, net_mills, is_counted, body, hash, was_gone, after_hash
+           FROM record_change WHERE connection = %s AND run = %s AND undone_at IS NULL AND id > %s
+           ORDER BY id LIMIT %s""",
+        (connection, run, after, limit),
+    )
+
+
+def writes(tx: Tx, connection: str, changes: Sequence[int]) -> list[ChangedWrite]:
+    """The platform records of these changes."""
+    return tx.fetch_as(
+        ChangedWrite,
+        """SELECT change, kind, id, body, desired, excluded, is_new, after FROM record_change_write
+           WHERE connection = %s AND change = ANY(%s) ORDER BY change, kind, id""",
+        (connection, list(changes)),
+    )
+
+
+def undone(tx: Tx, connection: str, changes: Sequence[int], now: datetime) -> None:
+    """These changes were put back; they count towards no limit any more."""
+    tx.execute(
+        "UPDATE record_change SET undone_at = %s, is_counted = false WHERE connection = %s AND id = ANY(%s)",
+        (now, connection, list(changes)),
+    )
+
+
+def prune(tx: Tx, before: datetime, limit: int) -> int:
+    """Forget changes and plans from before a time; how many rows, fewer than `limit` when none are left."""
+    n: int = tx.fetch_value(
+        """WITH old AS (
+               DELETE FROM record_change WHERE ctid = ANY(ARRAY(
+                   SELECT ctid FROM record_change WHERE at < %s LIMIT %s)) RETURNING connection, id),
+           written AS (
+               DELETE FROM record_change_write w USING old WHERE w.connection = old.connection AND w.change = old.id)
+           SELECT count(*) FROM old""",
+        (before, limit),
+    )
+    if n < limit:
+        tx.execute(
+            """WITH old AS (DELETE FROM plan WHERE started_at < %s AND state NOT IN ('gathering', 'stopped', 'expired')
+                            RETURNING connection, id)
+               DELETE FROM plan_item i USING old WHERE i.connection = old.connection AND i.plan = old.id""",
+            (before,),
+        )
+    return n
+
+
+def runs(tx: Tx, run: int) -> list[dict[str, Any]]:
+    """Which connections have a run of this number, what it was and how it stands."""
+    return tx.fetch_all("SELECT connection, id, what, state, started_at FROM run WHERE id = %s", (run,))

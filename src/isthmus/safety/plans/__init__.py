@@ -1,0 +1,1 @@
+"""Plans: what is to be changed, and who let it go."""

@@ -1,0 +1,67 @@
+"""How much may change by inference or by our own rules before a person must look."""
+
+import pytest
+from msgspec.structs import replace
+
+from isthmus.safety.final import FINAL
+from isthmus.safety.limits import Group, PlanCause, Recent, first_that_fit, limit, reason_to_stop
+
+SHARE = 0.005
+
+
+def group(**changed: object) -> Group:
+    known = {"store": "uk", "kind": "customer", "cause": PlanCause.ABSENCE, "n": 1, "n_sent": 100}
+    return Group(**(known | changed))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("n_sent", "most"), [(0, 5), (100, 5), (1_000, 5), (1_199, 5), (1_200, 6), (1_400, 7), (40_000, 200)]
+)
+def test_the_limit_is_five_or_the_share_of_what_was_sent(n_sent: int, most: int) -> None:
+    assert limit(n_sent, SHARE) == most
+    assert reason_to_stop(group(n=most, n_sent=n_sent), SHARE) is None
+    assert reason_to_stop(group(n=most + 1, n_sent=n_sent), SHARE) is not None
+
+
+def test_what_changed_lately_counts_in_each_window() -> None:
+    assert reason_to_stop(group(n=2, recent=(Recent(3), Recent(3))), SHARE) is None
+    day = reason_to_stop(group(n=3, recent=(Recent(3), Recent(3))), SHARE)
+    assert day is not None
+    assert "24 hours" in day
+    week = reason_to_stop(group(n=1, recent=(Recent(0), Recent(5))), SHARE)
+    assert week is not None
+    assert "7 days" in week
+
+
+def test_nothing_to_change_never_stops() -> None:
+    assert reason_to_stop(group(n=0, recent=(Recent(99), Recent(99))), SHARE) is None
+
+
+def test_more_than_three_orders_over_one_percent_of_the_net_stop() -> None:
+    orders = group(kind="order", n=4, n_sent=10_000, net_mills=10_001, net_90d_mills=1_000_000)
+    why = reason_to_stop(orders, SHARE)
+    assert why is not None
+    assert "1%" in why
+    assert reason_to_stop(replace(orders, net_mills=10_000), SHARE) is None
+    assert reason_to_stop(replace(orders, n=3), SHARE) is None
+    assert reason_to_stop(replace(orders, kind="product"), SHARE) is None
+
+
+def test_orders_that_changed_before_count_with_their_money() -> None:
+    orders = group(kind="order", n=1, n_sent=10_000, net_mills=2_000, net_90d_mills=1_000_000)
+    assert reason_to_stop(replace(orders, recent=(Recent(3, 9_000), Recent(3, 9_000))), SHARE) is not None
+    assert reason_to_stop(replace(orders, recent=(Recent(2, 9_000), Recent(2, 9_000))), SHARE) is None
+
+
+def test_event_by_event_the_first_pass_and_the_rest_stop() -> None:
+    assert first_that_fit(group(), [0] * 20, SHARE) == 5
+    assert first_that_fit(group(recent=(Recent(4), Recent(4))), [0] * 20, SHARE) == 1
+    assert first_that_fit(group(recent=(Recent(5), Recent(5))), [0], SHARE) == 0
+    orders = group(kind="order", n_sent=10_000, net_90d_mills=1_000_000)
+    assert first_that_fit(orders, [4_000] * 20, SHARE) == 3
+    assert first_that_fit(orders, [1_000] * 20, SHARE) == 10
+
+
+def test_only_merges_and_custom_events_are_final() -> None:
+    assert set(FINAL) == {"merge", "custom_event"}
+    assert all(FINAL.values())

@@ -8,9 +8,11 @@ import msgspec
 import pytest
 
 from isthmus.db.pool import Database
+from isthmus.flows.safety import decide
 from isthmus.inbox import sql as inbox
 from isthmus.model.event import Hint
 from isthmus.model.lane import Lane
+from isthmus.model.reading import ABSENT
 from scenes import Town
 from sims.neighbourhood import Sizes
 
@@ -41,7 +43,7 @@ class WrongNulls:
         return msgspec.structs.replace(page, listed=tuple(one for one in page.listed if one.id not in self.gone[kind]))
 
     def _without(self, kind: str, found: Mapping[int, Any]) -> Mapping[int, Any]:
-        return {number: None if number in self.gone[kind] else one for number, one in found.items()}
+        return {number: ABSENT if number in self.gone[kind] else one for number, one in found.items()}
 
 
 def rows(town: Town, query: str, *params: object) -> list[dict[str, Any]]:
@@ -89,6 +91,19 @@ def truth(town: Town) -> dict[str, Any]:
             "products": {row.id: row.record for row in account.products},
         }
     )
+
+
+def obey(town: Town, **changed: Any) -> None:
+    """Change the rules of every store."""
+    for name, shop in list(town.road.shops.items()):
+        rules = msgspec.structs.replace(shop.rules, **changed)
+        town.road.shops[name] = msgspec.structs.replace(shop, rules=rules)  # type: ignore[index]
+
+
+def confirm_all(town: Town) -> None:
+    """A person lets every stopped plan go."""
+    for plan in rows(town, "SELECT id FROM plan WHERE state = 'stopped'"):
+        assert decide.confirm(town.db, town.road, plan["id"], "ada").is_done
 
 
 def n_pushed(town: Town) -> int:

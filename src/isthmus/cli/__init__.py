@@ -7,8 +7,8 @@ from importlib import import_module
 import typer
 
 GROUPS = (
-    "demo", "roles", "connect", "backfill", "takeover", "audit", "reconcile", "plans", "status", "check", "cases",
-    "trace", "replay", "consent", "duplicates", "mapping", "connections", "setup",
+    "demo", "roles", "connect", "backfill", "takeover", "audit", "reconcile", "plans", "undo", "status", "check",
+    "cases", "trace", "replay", "consent", "duplicates", "mapping", "connections", "setup",
 )  # fmt: skip
 """The files of this folder that bring commands, in the order that --help shows them."""
 

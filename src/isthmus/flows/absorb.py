@@ -61,17 +61,17 @@ class Work(Struct):
 
 def absorb(
     tx: Tx, road: Road, words: Sequence[Told], now: datetime, merged: Sequence[tuple[Link, Account]] = (), *,
-    is_trial: bool = False,
+    is_guarded: bool = True,
 ) -> list[Outcome]:  # fmt: skip
     """Weigh, keep, match, map, desire: the events' ends. `merged` are accounts that turned out to be another's.
 
-    A trial is rolled back: what would come out of it is asked for, so nothing is held or counted.
+    Unguarded, nothing is held or counted: for what is only tried and rolled back, and for what a person undoes.
     """
     if not words and not merged:
         return []
     _lock_records(tx, road, words)
     known = records.load(tx, road.connection, {word.key for word in words}, road.packer)
-    guarded = Guarded(words) if is_trial else guard(tx, road, words, known, now)
+    guarded = guard(tx, road, words, known, now) if is_guarded else Guarded(words)
     work = Work([*guarded.outcomes], [], {}, [], [], [])
     for key, said in _by_key(guarded.words).items():
         _fold(road, work, key, known.get(key), said, now)

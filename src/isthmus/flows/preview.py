@@ -153,7 +153,7 @@ def _page(db: Database, then: Road, shop: Shop, kind: str, names: Sequence[str],
                 counts.mistyped[row] = counts.mistyped.get(row, 0) + 1
     words = list(_words(told, shop.name, asked_at, then))
     with db.rehearsal() as tx:
-        absorb.absorb(tx, then, words, asked_at, is_trial=True)
+        absorb.absorb(tx, then, words, asked_at, is_guarded=False)
         written = versions.written_here(tx, then.connection)
     with db.transaction() as tx:
         before = versions.of(tx, then.connection, [(one.kind, one.id) for one in written])

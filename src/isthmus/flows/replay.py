@@ -22,6 +22,7 @@ from isthmus.model.event import Event, Hint, State
 from isthmus.model.lane import Lane
 from isthmus.model.write import Kind
 from isthmus.outbox import sql as outbox
+from isthmus.safety.plans import sql as plans
 
 FAILED = (State.BURIED, State.PARKED)
 
@@ -177,5 +178,8 @@ def _put_back(tx: Tx, connection: str, work: Work, lane: Lane, now: datetime) ->
         # What was refused may have been mapped by a rule that was mended since.
         if row.subject is not None and row.kind != Kind.MOMENT:
             by_store.setdefault(row.store, []).append(_again(row.subject, lane, now, is_read=False))
+    for store, hints in by_store.items():
+        # A person asks for these: what keeps them as they are is over.
+        plans.unpin(tx, connection, [(store, hint.subject) for hint in hints])
     n_records = sum(inbox.tell(tx, connection, store, hints, now) for store, hints in sorted(by_store.items()))
     return Replayed(n_events, n_records, len(retried), work.n_lost)

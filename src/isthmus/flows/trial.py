@@ -56,7 +56,7 @@ def map_on_trial(
         try:
             with db.transaction() as tx:
                 before = drift.writes_of(tx, road.connection, store, subjects)
-                absorb.absorb(tx, road, words, now, is_trial=True)
+                absorb.absorb(tx, road, words, now, is_guarded=False)
                 after = drift.writes_of(tx, road.connection, store, subjects)
                 found.append((Trial(before, after), look(tx)))
                 raise _Enough

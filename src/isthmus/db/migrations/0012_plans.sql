@@ -24,7 +24,6 @@ CREATE TABLE plan (
     counts      jsonb NOT NULL DEFAULT '[]',    -- per store, kind and cause, as they were judged
     PRIMARY KEY (connection, id)
 );
-CREATE UNIQUE INDEX plan_by_id ON plan (id);
 CREATE INDEX plan_open ON plan (connection, source) WHERE state IN ('gathering', 'stopped', 'expired');
 
 -- The records of a plan, as their store names them. A cause of '' is what a reading stated: it is never held.
@@ -69,6 +68,7 @@ CREATE TABLE record_change (
     hash          bytea,
     was_gone      boolean NOT NULL DEFAULT false,
     after_hash    bytea,                    -- our record after, null where it is gone
+    sale          bytea,                    -- orders: what it was worth before, as JSON
     undone_at     timestamptz,
     PRIMARY KEY (connection, id)
 );

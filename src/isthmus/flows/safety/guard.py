@@ -20,7 +20,7 @@ from isthmus.model.lane import Lane
 from isthmus.records.sql import Kept, Key
 from isthmus.safety.changes import sql as changes
 from isthmus.safety.changes.sql import Before, ChangedWrite, RecordChange
-from isthmus.safety.limits import STATED_BY, PlanCause, first_that_fit
+from isthmus.safety.limits import EXPIRES_AFTER, STATED_BY, PlanCause, first_that_fit
 from isthmus.safety.plans import sql as plans
 from isthmus.safety.plans.sql import Item, Plan, Record, Released
 
@@ -43,18 +43,17 @@ class Guarded(Struct, frozen=True):
     outcomes: Sequence[Outcome] = ()
     watched: Sequence[Watched] = ()
     writes: Sequence[Before] = ()
+    sales: Mapping[Record, bytes] = {}
 
 
 def guard(tx: Tx, road: Road, words: Sequence[Told], known: Mapping[Key, Kept], now: datetime) -> Guarded:
     """Take out of a batch what is inferred and over the limit, and what is to stay as it is."""
-    absent = {
-        w.key for w in words if _is_absence(w) and (one := known.get(w.key)) is not None and not one.known.is_gone
-    }
+    absent = {w.key for w in words if w.is_absent and (one := known.get(w.key)) is not None and not one.known.is_gone}
     ours = {w.key for w in words if w.is_remap or w.event.topic.startswith(REPAIR)}
     if not absent and not ours:
         return Guarded(words)
     records = sorted({record_of(key) for key in absent | ours})
-    released = plans.released(tx, road.connection, records)
+    released = plans.released(tx, road.connection, records, now - EXPIRES_AFTER)
     pinned = plans.pinned(tx, road.connection, records)
     stated = {w.key for w in words if w.event.topic in STATED_BY}
     held: dict[Key, str] = {}
@@ -73,11 +72,13 @@ def guard(tx: Tx, road: Road, words: Sequence[Told], known: Mapping[Key, Kept], 
         passed, waits = _judge(tx, road, list(some), now)
         held |= waits
         watched += [Watched(key, known.get(key), None, net) for key, net in passed.items()]
-    before = changes.writes_of(tx, road.connection, [record_of(one.key) for one in watched if one.released])
+    let_go = [record_of(one.key) for one in watched if one.released]
+    before = changes.writes_of(tx, road.connection, let_go)
+    sales = changes.sales_of(tx, road.connection, let_go)
     kept: list[Told] = []
     outcomes: list[Outcome] = []
     for word in words:
-        why = held.get(word.key) if _is_absence(word) else None
+        why = held.get(word.key) if word.is_absent else None
         if word.is_remap and word.event.lane is not Lane.REALTIME:
             record = record_of(word.key)
             why = "kept as it is" if record in pinned and record not in released else why
@@ -85,7 +86,7 @@ def guard(tx: Tx, road: Road, words: Sequence[Told], known: Mapping[Key, Kept], 
             kept.append(word)
         else:
             outcomes.append(Outcome(word.event.id, State.SKIPPED, why, f"{word.key[0]}:{word.key[2]}"))
-    return Guarded(kept, outcomes, watched, before)
+    return Guarded(kept, outcomes, watched, before, sales)
 
 
 def note(tx: Tx, road: Road, guarded: Guarded, made: Sequence[Change], now: datetime) -> None:
@@ -107,7 +108,7 @@ def note(tx: Tx, road: Road, guarded: Guarded, made: Sequence[Change], now: date
         ]
         if change is None or (change.is_remap and not moved):
             continue
-        entries.append(_entry(road, one, change, now))
+        entries.append(_entry(road, one, change, guarded.sales.get(record), now))
         writes.append(moved)
     numbers = changes.note(tx, road.connection, entries)
     changes.note_writes(
@@ -132,10 +133,6 @@ def record_of(key: Key) -> Record:
 
 
 # -- below: judge ------------------------------------------------------------------------------------------------------
-
-
-def _is_absence(word: Told) -> bool:
-    return word.record is None and not word.is_remap and word.claim is None
 
 
 def _judge(tx: Tx, road: Road, keys: Sequence[Key], now: datetime) -> tuple[dict[Key, int], dict[Key, str]]:
@@ -185,7 +182,7 @@ def _hold(tx: Tx, road: Road, plan: Plan, keys: Sequence[Key], nets: Mapping[Rec
 # -- below: journal ----------------------------------------------------------------------------------------------------
 
 
-def _entry(road: Road, one: Watched, change: Change, now: datetime) -> RecordChange:
+def _entry(road: Road, one: Watched, change: Change, sale: bytes | None, now: datetime) -> RecordChange:
     record, kept, released = record_of(one.key), one.kept, one.released
     body = change.before if released is not None else None
     return RecordChange(
@@ -200,6 +197,7 @@ def _entry(road: Road, one: Watched, change: Change, now: datetime) -> RecordCha
         body=road.packer.pack(judge.encode(body)) if body is not None else None,
         hash=kept.hash if kept else None,
         was_gone=kept is not None and kept.known.is_gone,
+        sale=sale,
         after_hash=None if change.is_gone else judge.hash_of(change, kept),
     )
 

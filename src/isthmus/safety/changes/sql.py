@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from isthmus.db.pool import Tx
+from isthmus.model.lane import Lane
 from isthmus.safety.limits import NET_DAYS, WINDOWS, Recent
 from isthmus.safety.plans.sql import Record
 
@@ -38,6 +39,8 @@ class RecordChange(Struct, frozen=True, kw_only=True):
     hash: bytes | None = None
     was_gone: bool = False
     after_hash: bytes | None = None
+    sale: bytes | None = None
+    """Of an order: what it was worth before."""
     id: int = 0
 
 
@@ -151,10 +154,10 @@ def note(tx: Tx, connection: str, changes: Sequence[RecordChange]) -> list[int]:
     return [
         tx.fetch_value(
             """INSERT INTO record_change (connection, run, store, subject, kind, cause, at, net_mills, is_counted, body,
-                                          hash, was_gone, after_hash)
-               VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING id""",
+                                          hash, was_gone, after_hash, sale)
+               VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING id""",
             (connection, one.run, one.store, one.subject, one.kind, one.cause, one.at, one.net_mills, one.is_counted,
-             one.body, one.hash, one.was_gone, one.after_hash),
+             one.body, one.hash, one.was_gone, one.after_hash, one.sale),
         )
         for one in changes
     ]  # fmt: skip
@@ -169,14 +172,101 @@ def note_writes(tx: Tx, connection: str, writes: Sequence[ChangedWrite]) -> None
     )
 
 
-def of_run(tx: Tx, connection: str, run: int, after: int, limit: int) -> list[RecordChange]:
-    """What a run changed and nobody has put back, those behind `after`, the newest change of a record last."""
+def of_run(tx: Tx, connection: str, run: int, after: Record, limit: int) -> list[RecordChange]:
+    """What a run changed and nobody has put back, of up to `limit` records behind `after`; a record's oldest first."""
     return tx.fetch_as(
         RecordChange,
-        """SELECT id, run, store, subject, kind, cause, at, net_mills, is_counted, body, hash, was_gone, after_hash
-           FROM record_change WHERE connection = %s AND run = %s AND undone_at IS NULL AND id > %s
-           ORDER BY id LIMIT %s""",
-        (connection, run, after, limit),
+        """WITH page AS (
+               SELECT DISTINCT store, subject FROM record_change
+               WHERE connection = %(connection)s AND run = %(run)s AND undone_at IS NULL
+                 AND (store, subject) > (%(store)s, %(subject)s)
+               ORDER BY store, subject LIMIT %(limit)s)
+           SELECT c.id, c.run, c.store, c.subject, c.kind, c.cause, c.at, c.net_mills, c.is_counted, c.body, c.hash,
+                  c.was_gone, c.after_hash, c.sale
+           FROM page p JOIN record_change c ON c.connection = %(connection)s AND c.run = %(run)s
+                AND c.undone_at IS NULL AND c.store = p.store AND c.subject = p.subject
+           ORDER BY c.store, c.subject, c.id""",
+        {
+            "connection": connection, "run": run, "store": after[0], "subject": after[1], "limit": limit,
+        },
+    )  # fmt: skip
+
+
+class PutBack(Struct, frozen=True):
+    """One platform record as it was desired before."""
+
+    kind: str
+    id: str
+    body: bytes | None
+    desired: bytes | None
+    excluded: str | None
+
+
+def put_back(tx: Tx, connection: str, writes: Sequence[PutBack], now: datetime) -> int:
+    """Desire of these platform records what was desired before, on the repair lane; how many changed."""
+    return tx.execute(
+        """WITH back AS (
+               SELECT o.connection, o.kind, o.id, b.body, b.desired, b.excluded FROM outbox o
+               JOIN unnest(%(kinds)s::text[], %(ids)s::text[], %(bodies)s::bytea[], %(desired)s::bytea[],
+                           %(excluded)s::text[]) AS b (kind, id, body, desired, excluded)
+                 ON o.kind = b.kind AND o.id = b.id
+               WHERE o.connection = %(connection)s AND o.kind <> 'moment'
+                 AND (o.desired, o.excluded) IS DISTINCT FROM (b.desired, b.excluded)
+               ORDER BY o.kind, o.id FOR UPDATE OF o)
+           UPDATE outbox o SET
+               body = b.body, desired = b.desired, excluded = b.excluded, case_code = NULL, batch_max = 100, doubts = 0,
+               lane = CASE WHEN o.state = 'due' THEN least(o.lane, %(lane)s) ELSE %(lane)s END,
+               since = CASE WHEN o.state IN ('due', 'leased') THEN o.since ELSE %(now)s END,
+               due_at = CASE WHEN o.state = 'due' THEN least(o.due_at, %(now)s) ELSE %(now)s END,
+               claim = CASE WHEN b.desired IS NOT NULL THEN o.claim END,
+               leased_until = CASE WHEN b.desired IS NOT NULL THEN o.leased_until END,
+               state = CASE
+                   WHEN b.excluded IS NOT NULL THEN 'excluded'
+                   WHEN o.state = 'leased' THEN 'leased'
+                   WHEN o.state = 'accepted' AND b.desired = o.sent THEN 'accepted'
+                   WHEN o.is_known AND b.desired = o.settled THEN 'applied'
+                   ELSE 'due' END
+           FROM back b WHERE o.connection = b.connection AND o.kind = b.kind AND o.id = b.id""",
+        {
+            "connection": connection, "now": now, "lane": Lane.REPAIR.rank,
+            "kinds": [w.kind for w in writes], "ids": [w.id for w in writes], "bodies": [w.body for w in writes],
+            "desired": [w.desired for w in writes], "excluded": [w.excluded for w in writes],
+        },
+    )  # fmt: skip
+
+
+def sales_of(tx: Tx, connection: str, records: Sequence[Record]) -> dict[Record, bytes]:
+    """What these orders are worth now, each as one JSON text."""
+    orders = [(store, int(subject[6:])) for store, subject in records if subject.startswith("order:")]
+    if not orders:
+        return {}
+    rows = tx.fetch_all(
+        """SELECT s.store, s.id, convert_to(to_jsonb(s)::text, 'UTF8') AS sale FROM sale s
+           JOIN unnest(%s::text[], %s::bigint[]) AS r (store, id) ON s.store = r.store AND s.id = r.id
+           WHERE s.connection = %s""",
+        ([store for store, _ in orders], [number for _, number in orders], connection),
+    )
+    return {(row["store"], f"order:{row['id']}"): row["sale"] for row in rows}
+
+
+def put_back_sales(tx: Tx, connection: str, sales: Sequence[bytes]) -> None:
+    """These orders are worth again what they were."""
+    if not sales:
+        return
+    tx.execute(
+        """WITH back AS (
+               SELECT (jsonb_populate_record(NULL::sale, convert_from(x, 'UTF8')::jsonb)).*
+               FROM unnest(%(sales)s::bytea[]) AS s (x)),
+           gone AS (
+               DELETE FROM sale USING back WHERE sale.connection = %(connection)s AND sale.store = back.store
+                 AND sale.id = back.id)
+           SELECT 1""",
+        {"connection": connection, "sales": list(sales)},
+    )
+    tx.execute(
+        """INSERT INTO sale SELECT (jsonb_populate_record(NULL::sale, convert_from(x, 'UTF8')::jsonb)).*
+           FROM unnest(%(sales)s::bytea[]) AS s (x)""",
+        {"sales": list(sales)},
     )
 
 

@@ -247,8 +247,8 @@ def turn(
     )  # fmt: skip
 
 
-def released(tx: Tx, connection: str, records: Sequence[Record]) -> dict[Record, Released]:
-    """Which of these records may be changed, since a plan with them was let go."""
+def released(tx: Tx, connection: str, records: Sequence[Record], since: datetime) -> dict[Record, Released]:
+    """Which of these records may be changed, since a plan with them was let go, no longer ago than that."""
     rows = tx.fetch_all(
         """SELECT DISTINCT ON (i.store, i.subject) i.store, i.subject, i.plan, p.run, i.cause, i.net_mills,
                   p.state = 'carried_out' AND i.cause <> '' AS is_counted
@@ -256,8 +256,9 @@ def released(tx: Tx, connection: str, records: Sequence[Record]) -> dict[Record,
            JOIN plan_item i ON i.connection = %(connection)s AND i.store = r.store AND i.subject = r.subject
                            AND i.state = 'released'
            JOIN plan p ON p.connection = i.connection AND p.id = i.plan
+                      AND coalesce(p.decided_at, p.judged_at) > %(since)s
            ORDER BY i.store, i.subject, i.plan DESC""",
-        _records(connection, records),
+        {**_records(connection, records), "since": since},
     )
     return {
         (row["store"], row["subject"]): Released(

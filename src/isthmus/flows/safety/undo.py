@@ -1,0 +1,232 @@
+"""Put back what a run changed: our records, and what the platform is to say of them.
+
+Consent is never put back as it was said: what a contact allows comes from the ledger as it stands now. What the shop
+stated since is left as it is. A record that was put back is not changed again by any run, until its shop states
+something new of it or a person asks for it (docs/decisions/0016).
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from isthmus.db.pool import Database, Tx
+from isthmus.flows import absorb, revalue
+from isthmus.flows.road import Road
+from isthmus.flows.told import REMAP, Told
+from isthmus.identity import sql as identity
+from isthmus.kit.ids import content_hash
+from isthmus.metrics.sql import Owner
+from isthmus.model.event import Event
+from isthmus.model.lane import Lane
+from isthmus.model.order import Order
+from isthmus.records import sql as records
+from isthmus.records.sql import Keep, Kept, Key
+from isthmus.safety.changes import sql as changes
+from isthmus.safety.changes.sql import Before, ChangedWrite, PutBack, RecordChange
+from isthmus.safety.final import FINAL
+from isthmus.safety.plans import sql as plans
+from isthmus.safety.plans.sql import Record
+
+AT_ONCE = 50
+"""Records put back in one transaction."""
+
+PERMISSION = (
+    "marketing_optin", "timestamp_subscribed", "timestamp_unsubscribed", "@force_optin", "channels"
+)  # fmt: skip
+"""Fields of a contact that say what somebody allowed: they follow the ledger, never a journal."""
+
+
+class Undone(Struct, frozen=True, kw_only=True):
+    """How far an undo went, or would go: records put back, withdrawn since there was nothing before, and left."""
+
+    connection: str
+    run: int
+    what: str
+    n_changed: int = 0
+    n_put_back: int = 0
+    n_withdrawn: int = 0
+    """Records that were not there before: Ometria deletes nothing, so they are sent as cancelled, inactive, gone."""
+    n_changed_since: int = 0
+    """Records of which the shop, or a later change, has said something else since: left as they are."""
+    n_dropped: int = 0
+    """Records that the run was still going to change, and now is not."""
+    final: dict[str, int] = {}
+    left: tuple[str, ...] = ()
+    """Some of those that were left."""
+    is_dry_run: bool = False
+
+
+def find(db: Database, run: int) -> list[dict[str, Any]]:
+    """The runs of this number."""
+    with db.transaction() as tx:
+        return changes.runs(tx, run)
+
+
+def undo(db: Database, road: Road, run: int, what: str, by: str, *, is_dry_run: bool = False) -> Undone:
+    """Put back what a run changed, page by page; interrupted, the same call goes on where it was."""
+    done = Undone(connection=road.connection, run=run, what=what, is_dry_run=is_dry_run)
+    with db.transaction() as tx:
+        n_dropped = _stop(tx, road, run, by, is_dry_run=is_dry_run)
+    done = msgspec.structs.replace(done, n_dropped=n_dropped)
+    after: Record = ("", "")
+    while True:
+        with db.transaction() as tx:
+            page = changes.of_run(tx, road.connection, run, after, AT_ONCE)
+            if not page:
+                return done
+            done = _page(tx, road, page, done, by)
+            after = (page[-1].store, page[-1].subject)
+
+
+def _stop(tx: Tx, road: Road, run: int, by: str, *, is_dry_run: bool) -> int:
+    """Nothing more of the run's plan is carried out; of how many records."""
+    plan = plans.of_run(tx, road.connection, run)
+    if plan is None:
+        return 0
+    n, after = 0, ("", "")
+    while items := plans.items(tx, road.connection, plan.id, ["planned", "held", "released"], after):
+        named = [(one.store, one.subject) for one in items]
+        if not is_dry_run:
+            plans.pin(tx, road.connection, named, "undone", by, road.clock.now())
+        n, after = n + len(items), named[-1]
+    if not is_dry_run:
+        plans.turn(tx, road.connection, plan.id, ["planned", "held", "released"], "dropped")
+    return n
+
+
+class _Restored(Struct):
+    """One record of a run: its first and its last change, and what it is now."""
+
+    key: Key
+    first: RecordChange
+    last: RecordChange
+    numbers: list[int]
+    kept: Kept | None
+
+    @property
+    def record(self) -> Record:
+        return self.key[1], f"{self.key[0]}:{self.key[2]}"
+
+    @property
+    def is_as_left(self) -> bool:
+        """Whether it still is what the run made of it."""
+        return (self.kept.hash if self.kept else None) == self.last.after_hash
+
+    @property
+    def is_new(self) -> bool:
+        """Whether there was no such record before."""
+        return self.first.hash is None and not self.first.was_gone
+
+
+def _page(tx: Tx, road: Road, page: Sequence[RecordChange], done: Undone, by: str) -> Undone:
+    now = road.clock.now()
+    identity.lock(tx, road.connection, sorted({f"{c.kind}:{c.store}:{c.subject.partition(':')[2]}" for c in page}))
+    known = records.load(tx, road.connection, {_key(c) for c in page}, road.packer)
+    found = [_restored(list(some), known) for _, some in groupby(page, key=lambda c: (c.store, c.subject))]
+    final = {name: n for name in FINAL if (n := sum(one.first.cause == name for one in found))}
+    told = changes.writes(tx, road.connection, [number for one in found for number in one.numbers])
+    now_said = {(w.kind, w.id): w for w in changes.writes_of(tx, road.connection, [one.record for one in found])}
+    mine = [one for one in found if one.first.cause not in FINAL and one.key[1] in road.shops]
+    ours = [one for one in mine if one.is_as_left and _is_said(one, told, now_said)]
+    left = [one for one in found if one not in ours and one.first.cause not in FINAL]
+    if not done.is_dry_run:
+        _put_back(tx, road, ours, told, now)
+        plans.pin(tx, road.connection, [one.record for one in ours], "undone", by, now)
+        changes.undone(tx, road.connection, [number for one in ours for number in one.numbers], now)
+    n_new = sum(one.is_new for one in ours)
+    return msgspec.structs.replace(
+        done,
+        n_changed=done.n_changed + len(found),
+        n_put_back=done.n_put_back + len(ours) - n_new,
+        n_withdrawn=done.n_withdrawn + n_new,
+        n_changed_since=done.n_changed_since + len(left),
+        final={name: done.final.get(name, 0) + final.get(name, 0) for name in {*done.final, *final}},
+        left=(*done.left, *(one.record[1] for one in left))[:10],
+    )
+
+
+def _restored(some: Sequence[RecordChange], known: Mapping[Key, Kept]) -> _Restored:
+    key = _key(some[0])
+    return _Restored(key, some[0], some[-1], [one.id for one in some], known.get(key))
+
+
+def _key(change: RecordChange) -> Key:
+    return change.kind, change.store, change.subject.partition(":")[2]
+
+
+def _is_said(one: _Restored, told: Sequence[ChangedWrite], now_said: Mapping[tuple[str, str], Before]) -> bool:
+    """Whether the platform is still to say what the run made of the record."""
+    last = {(w.kind, w.id): w for w in told if w.change in one.numbers}
+    return all(key not in now_said or now_said[key].desired == write.after for key, write in last.items())
+
+
+# Put back -------------------------------------------------------------------------------------------------------------
+
+
+def _put_back(tx: Tx, road: Road, ours: Sequence[_Restored], told: Sequence[ChangedWrite], now: datetime) -> None:
+    """Our records first, then everything that follows from them, then what the platform was to say before."""
+    if not ours:
+        return
+    older = [
+        Keep(one.key[1], records.decode(one.key[0], road.packer.unpack(one.first.body)), now)
+        for one in ours
+        if one.first.body is not None and not _is_tombstone(one)
+    ]
+    records.save(tx, road.connection, older, now, road.packer)
+    words = [_word(road, one, number, now) for number, one in enumerate(ours, start=1)]
+    absorb.absorb(tx, road, words, now, is_guarded=False)
+    first: dict[tuple[str, str], ChangedWrite] = {}
+    for write in sorted(told, key=lambda w: w.change, reverse=True):
+        if any(write.change in one.numbers for one in ours if not one.is_new):
+            first[write.kind, write.id] = write
+    said = {(w.kind, w.id): w for w in changes.writes_of(tx, road.connection, [one.record for one in ours])}
+    back = [_as_before(road, write, said.get(key)) for key, write in sorted(first.items()) if not write.is_new]
+    changes.put_back(tx, road.connection, back, now)
+    sold = [one for one in ours if one.key[0] == "order" and one.first.sale is not None]
+    changes.put_back_sales(tx, road.connection, [one.first.sale for one in sold if one.first.sale is not None])
+    revalue.ask(tx, road, [_owner(one, road) for one in sold], Lane.ENRICHMENT, now)
+
+
+def _is_tombstone(one: _Restored) -> bool:
+    """Whether it is gone because of the run: then it comes back as by a reading."""
+    return one.kept is not None and one.kept.known.is_gone
+
+
+def _word(road: Road, one: _Restored, number: int, now: datetime) -> Told:
+    event = Event(
+        -number, one.key[1], REMAP, Lane.REPAIR, one.record[1], None, now, None, attempts=1, webhook_id=None,
+        action_id=None,
+    )  # fmt: skip
+    if one.first.body is None:
+        return Told(event, one.key, is_reading=True, is_absent=True, said_at=now)
+    if _is_tombstone(one):
+        record = records.decode(one.key[0], road.packer.unpack(one.first.body))
+        return Told(event, one.key, record, is_reading=True, said_at=now)
+    return Told(event, one.key, is_remap=True)
+
+
+def _as_before(road: Road, write: ChangedWrite, said: Before | None) -> PutBack:
+    """A platform record as it was desired before; of a contact with what is allowed now."""
+    if write.body is None:
+        return PutBack(write.kind, write.id, None, None, write.excluded)
+    if write.kind not in ("contact", "sms") or said is None or said.body is None:
+        return PutBack(write.kind, write.id, write.body, write.desired, None)
+    before: dict[str, Any] = msgspec.json.decode(road.packer.unpack(write.body))
+    present: dict[str, Any] = msgspec.json.decode(road.packer.unpack(said.body))
+    if all(before.get(name) == present.get(name) for name in PERMISSION):
+        return PutBack(write.kind, write.id, write.body, write.desired, None)
+    body = {name: value for name, value in before.items() if name not in PERMISSION}
+    body |= {name: present[name] for name in PERMISSION if name in present}
+    encoded = msgspec.json.encode(body)
+    return PutBack(write.kind, write.id, road.packer.pack(encoded), content_hash(encoded), None)
+
+
+def _owner(one: _Restored, road: Road) -> Owner:
+    assert one.first.body is not None  # noqa: S101 - it had a sale, so it was known
+    record = records.decode("order", road.packer.unpack(one.first.body))
+    assert isinstance(record, Order)  # noqa: S101 - by its kind
+    return Owner(one.key[1], record.customer_id, None if record.customer_id is not None else record.email)

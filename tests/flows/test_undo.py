@@ -1,0 +1,139 @@
+"""What a run changed can be put back: on the platform, and in our own records."""
+
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from test_blast_radius import confirm_all, n_unlike, obey, rows, truth, wave
+
+from isthmus.db.pool import Database
+from isthmus.flows.safety.undo import Undone, undo
+from scenes import Town
+from sims.neighbourhood import Sizes
+
+
+def ours(town: Town) -> dict[str, Any]:
+    """Our own records, what is desired of them, and what orders are worth."""
+    return deepcopy(
+        {
+            "record": {
+                (r["kind"], r["store"], r["id"]): (r["hash"], r["deleted_at"])
+                for r in rows(town, "SELECT kind, store, id, hash, deleted_at FROM record WHERE kind <> 'checkout'")
+            },
+            "desired": {
+                (r["kind"], r["id"]): (r["desired"], r["excluded"])
+                for r in rows(town, "SELECT kind, id, desired, excluded FROM outbox WHERE kind <> 'moment'")
+            },
+            "sale": rows(town, "SELECT * FROM sale ORDER BY store, id"),
+        }
+    )
+
+
+def but_for_times_of_consent(said: dict[str, Any]) -> dict[str, Any]:
+    """Who was opted out and in again keeps the platform's own times of that: SEMANTICS 5 lets us send none."""
+    for one in said["contacts"].values():
+        one.pop("timestamp_subscribed", None)
+        one.pop("timestamp_unsubscribed", None)
+    return said
+
+
+def put_back(town: Town, run: int, **more: Any) -> Undone:
+    return undo(town.db, town.road, run, "reconcile", "ada", **more)
+
+
+def test_undo_puts_back_200_records_that_a_run_repaired_by_a_wrong_rule(database: Database) -> None:
+    town = Town(database, sizes=Sizes(customers=60, orders=240, products=8))
+    town.load()
+    town.come_to_rest()
+    town.pass_time(600)
+    before, own = truth(town), ours(town)
+    obey(town, statuses=dict.fromkeys(town.road.shops["uk"].rules.statuses, "wrong"))
+    done = town.reconcile()
+    assert done.is_stopped
+    confirm_all(town)
+    town.come_to_rest()
+    repaired = n_unlike(before, truth(town), "orders")
+    assert repaired >= 200
+
+    told = put_back(town, done.run, is_dry_run=True)
+    assert (told.n_put_back, told.n_changed_since, told.final) == (repaired, 0, {})
+    town.come_to_rest()
+    assert n_unlike(before, truth(town), "orders") == repaired  # a dry run changes nothing
+
+    told = put_back(town, done.run)
+    assert (told.n_put_back, told.n_changed_since, told.n_withdrawn, told.final) == (repaired, 0, 0, {})
+    town.come_to_rest()
+    assert truth(town) == before  # what the platform has
+    for row in rows(town, "SELECT id FROM outbox WHERE kind = 'order' AND state = 'applied' ORDER BY id"):
+        there = town.road.platform.order(row["id"])  # and what it answers when it is read back
+        assert there is not None
+        assert there["status"] == before["orders"][row["id"]]["status"]
+    assert ours(town) == own
+    assert put_back(town, done.run).n_changed == 0  # there is nothing left to put back
+
+    # The next run, by the same rule, changes none of them again by itself.
+    town.pass_time(600)
+    again = town.reconcile()
+    town.come_to_rest()
+    assert again.plan is None
+    assert truth(town) == before
+    assert again.n_findings >= repaired  # and does not call them equal
+
+
+def test_undo_brings_back_what_a_run_took_for_deleted(town: Town) -> None:
+    blind = wave(town)
+    before, own = truth(town), ours(town)
+    done = town.reconcile()
+    confirm_all(town)
+    town.come_to_rest()
+    after = truth(town)
+    assert n_unlike(before, after, "orders") == len(blind.gone["order"])
+    out = [own for own, one in after["contacts"].items() if one["marketing_optin"] == "EXPLICITLY_OPTEDOUT"]
+    assert len(out) > len([1 for one in before["contacts"].values() if one["marketing_optin"] == "EXPLICITLY_OPTEDOUT"])
+
+    told = put_back(town, done.run)
+    assert told.n_put_back == len(blind.gone["order"]) + len(blind.gone["customer"])
+    assert told.n_changed_since == 0
+    town.come_to_rest()
+    now = ours(town)
+    assert now["record"] == own["record"]
+    assert now["sale"] == own["sale"]
+    assert now["desired"] == own["desired"]
+    assert but_for_times_of_consent(truth(town)) == but_for_times_of_consent(before)
+
+    # The store still answers null, and the next run leaves them alone.
+    town.pass_time(600)
+    again = town.reconcile()
+    town.come_to_rest()
+    assert again.plan is None
+    assert but_for_times_of_consent(truth(town)) == but_for_times_of_consent(before)
+
+
+def test_undo_leaves_what_the_shop_has_stated_since(town: Town) -> None:
+    wave(town)
+    done = town.reconcile()
+    confirm_all(town)
+    town.come_to_rest()
+    (order, other) = rows(town, "SELECT id FROM record WHERE kind = 'order' AND body IS NULL ORDER BY id LIMIT 2")
+    blind: Any = town.road.shops["uk"].reader
+    blind.gone["order"].discard(int(order["id"]))
+    told_first = truth(town)["orders"][f"uk:{other['id']}"]
+    assert told_first["status"] == "cancelled"
+    with town.sims.world.lock:
+        shop = town.sims.store("uk")
+        placed = shop.orders[int(order["id"])]
+        placed.updated_at = town.clock.now()
+    town.poll()
+    town.come_to_rest()
+    told = put_back(town, done.run)
+    assert told.n_changed_since == 1
+    assert told.left == (f"order:{order['id']}",)
+
+
+@pytest.fixture
+def town(database: Database) -> Town:
+    town = Town(database, sizes=Sizes(customers=140, orders=160, products=8))
+    town.load()
+    town.come_to_rest()
+    town.pass_time(600)
+    return town

@@ -240,7 +240,7 @@ def _merge(known: Canonical | None, word: Told, keys: Keys) -> tuple[Canonical, 
     record = word.record
     assert record is not None  # noqa: S101 - the caller has sorted out what is absent
     if isinstance(record, Order):
-        return remember.order(record, known if isinstance(known, Order) else None), []
+        return remember.order(record, known if isinstance(known, Order) else None, word.untold), []
     if isinstance(record, Checkout):
         return remember.checkout(record, known if isinstance(known, Checkout) else None), []
     if isinstance(record, Customer):
@@ -282,6 +282,8 @@ def _ask_for_the_rest(work: Work, word: Told, before: Canonical | None, record: 
     An order's leaves out its returns. Later ones are told of by topics of their own; those of an order that was sent
     before we first heard of it are not.
     """
+    if word.untold and isinstance(before, Order) and any(getattr(before, name) for name in word.untold):
+        _tell(work, word.key[1], Hint("poll/order", f"order:{word.key[2]}", word.event.lane, now))
     if isinstance(record, Order) and before is None and record.returns is None and record.fulfilments:
         _tell(work, word.key[1], Hint("poll/order", f"order:{record.id}", Lane.ENRICHMENT, now))
     if not word.is_patch or not isinstance(record, Customer):

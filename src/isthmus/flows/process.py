@@ -103,6 +103,7 @@ def _work(db: Database, road: Road, claim: UUID, events: Sequence[Event]) -> Pro
     asked_at = road.clock.now()
     found, failed = read(road, readings)
     heard.failures += failed
+    heard.failures = _for_want_of_a_body(readings, found, heard.failures)
     failing = {event.id for event, _ in heard.failures}
     seen = sight.look(db, road, readings, found, asked_at)
     heard.outcomes += seen.outcomes
@@ -126,6 +127,23 @@ def _work(db: Database, road: Road, claim: UUID, events: Sequence[Event]) -> Pro
         outcomes += _fail(tx, road, claim, heard.failures)
         inbox.settle(tx, road.connection, claim, _one_each(outcomes), now)
     return Processed(len(events), len(readings), len(heard.failures))
+
+
+def _for_want_of_a_body(
+    readings: Sequence[Reading], found: Mapping[Key, ReadResult[Canonical]], failed: Sequence[tuple[Event, Exception]]
+) -> list[tuple[Event, Exception]]:
+    """Where the record is read because its body could not be, and cannot be either, it is the body's fault that counts:
+    it says which key was missing."""
+    whys = {one.event.id: one.why for one in readings if one.why is not None}
+    if not whys:
+        return list(failed)
+    blind: list[tuple[Event, Exception]] = [
+        (one.event, one.why) for one in readings if one.why is not None and isinstance(found.get(one.key), CannotSee)
+    ]
+    return [
+        (event, whys.get(event.id, failure) if isinstance(failure, RejectedError) else failure)
+        for event, failure in failed
+    ] + blind
 
 
 def _unanswered(db: Database, road: Road, heard: told.Heard) -> list[Reading]:
@@ -262,10 +280,7 @@ def _ring(tx: Tx, road: Road, events: Sequence[Event]) -> None:
 
 def _subject(event: Event) -> str:
     """Whom a matter is about. Where its body does not tell, it is no less a duty: the event itself then."""
-    try:
-        named = topics.subject(event.topic, event.body or b"")
-    except RejectedError:
-        named = None
+    named = told.named_by(event)
     return f"{named[0]}:{named[1]}" if named else f"event:{event.id}"
 
 
@@ -283,7 +298,8 @@ def _fail(tx: Tx, road: Road, claim: UUID, failures: Sequence[tuple[Event, Excep
     outcomes, seen = [], []
     for event, failure in failures:
         verdict = judge(failure, event.attempts)
-        subject = event.subject or f"event:{event.id}"
+        named = None if event.subject else told.named_by(event)
+        subject = event.subject or (f"{named[0]}:{named[1]}" if named else f"event:{event.id}")
         match verdict.act:
             case Act.DEFER:
                 wait = verdict.wait or timedelta(seconds=1)
@@ -296,7 +312,7 @@ def _fail(tx: Tx, road: Road, claim: UUID, failures: Sequence[tuple[Event, Excep
                 outcomes.append(Outcome(event.id, State.PARKED, verdict.code))
                 seen.append(Touch(verdict.code, event.topic, event.store))
             case Act.BURY:
-                outcomes.append(Outcome(event.id, State.BURIED, verdict.code))
+                outcomes.append(Outcome(event.id, State.BURIED, verdict.code, subject if named else None))
                 seen.append(Touch(verdict.code, subject, event.store, verdict.detail))
     cases.touch(tx, road.connection, seen, now)
     return outcomes

@@ -20,6 +20,8 @@ from isthmus.shopify.topics import Action
 OURS = ("poll/", "load/", "repair/")
 """Our own on-ramps: read this record."""
 
+UNREADABLE = "storefront.unreadable_body"
+
 READABLE = ("order", "customer", "product", "return")
 """What can be read by its id. A return is read as the order it belongs to."""
 
@@ -51,6 +53,8 @@ class Told(Struct, frozen=True):
     claim: Claim | None = None
     said_at: datetime | None = None
     """When the store said so: a webhook's trigger, or when a reading began. None where nobody knows."""
+    untold: tuple[str, ...] = ()
+    """Lists of the record that the body leaves out."""
     box: Claim | None = None
     """What was ticked at the checkout: evidence beside the body, which changes nothing."""
 
@@ -60,6 +64,8 @@ class Reading(Struct, frozen=True):
 
     event: Event
     key: Key
+    why: RejectedError | None = None
+    """What was wrong with the event's own body, where that is why the record is read."""
 
 
 class Heard(Struct):
@@ -121,35 +127,68 @@ def _one(event: Event, road: Road, heard: Heard) -> None:
         case Action.IGNORE:
             heard.outcomes.append(Outcome(event.id, State.SKIPPED, topic.why))
         case Action.READ:
-            if event.topic == "customers/merge":
-                merge = merge_webhook.parse(event.body or b"")
+            if event.topic == "customers/merge" and (merge := _merge(event)) is not None:
                 heard.merges.append((event, merge))
                 if merge.is_failed:
                     heard.outcomes.append(Outcome(event.id, State.SKIPPED, "the shop could not merge them"))
                     return
             _hint(event, shop, heard)
-        case Action.CLAIM:
-            claim = parse.claim(event.topic, event.body or b"")
-            if isinstance(claim, parse.Hint):
-                heard.readings.append(Reading(event, ("customer", shop.name, str(claim.id))))
-            else:
-                heard.told.append(Told(event, ("customer", shop.name, str(claim.customer_id)), claim=claim))
-        case Action.APPLY | Action.PATCH:
-            record = parse.webhook(topic.kind.value, event.body or b"")
-            if isinstance(record, parse.Hint):
-                heard.readings.append(Reading(event, (topic.kind.value, shop.name, str(record.id))))
-            else:
-                key, is_patch = key_of(shop.name, record), topic.action is Action.PATCH
-                box = box_webhook.parse(event.topic, event.body or b"")
-                heard.told.append(Told(event, key, record, is_patch=is_patch, said_at=event.triggered_at, box=box))
+        case Action.CLAIM | Action.APPLY | Action.PATCH:
+            try:
+                _body(event, topic, shop, heard)
+            except RejectedError as failure:
+                _refetch(event, shop, heard, failure)
+
+
+def _body(event: Event, topic: topics.Topic, shop: Shop, heard: Heard) -> None:
+    """What the body says of its record, or of a customer's consent."""
+    body = event.body or b""
+    if topic.action is Action.CLAIM:
+        claim = parse.claim(event.topic, body)
+        if isinstance(claim, parse.Hint):
+            heard.readings.append(Reading(event, ("customer", shop.name, str(claim.id))))
+        else:
+            heard.told.append(Told(event, ("customer", shop.name, str(claim.customer_id)), claim=claim))
+        return
+    found = parse.webhook(topic.kind.value, body)
+    if isinstance(found, parse.Hint):
+        heard.readings.append(Reading(event, (topic.kind.value, shop.name, str(found.id))))
+        return
+    record, untold = (found.record, found.untold) if isinstance(found, parse.Partial) else (found, ())
+    key, is_patch = key_of(shop.name, record), topic.action is Action.PATCH
+    box = box_webhook.parse(event.topic, body)
+    heard.told.append(Told(event, key, record, is_patch=is_patch, said_at=event.triggered_at, box=box, untold=untold))
+
+
+def _refetch(event: Event, shop: Shop, heard: Heard, failure: RejectedError) -> None:
+    """A body that names its record and cannot be read otherwise asks for a reading; what names none is a failure."""
+    named = named_by(event)
+    if failure.code != UNREADABLE or named is None or named[0] not in READABLE:
+        raise failure
+    heard.readings.append(Reading(event, (named[0], shop.name, named[1]), failure))
+
+
+def named_by(event: Event) -> tuple[str, str] | None:
+    """The record that a delivery's body names, however little else of it can be read."""
+    try:
+        return topics.subject(event.topic, event.body or b"")
+    except RejectedError:
+        return None
+
+
+def _merge(event: Event) -> merge_webhook.Merge | None:
+    """What a merge's body says; None where nothing but its names can be read."""
+    try:
+        return merge_webhook.parse(event.body or b"")
+    except RejectedError:
+        if named_by(event) is None:
+            raise
+        return None
 
 
 def _redaction(event: Event) -> list[Told]:
     """The word that a customer is to be erased; nothing where the body names none."""
-    try:
-        named = topics.subject(event.topic, event.body or b"")
-    except RejectedError:
-        return []
+    named = named_by(event)
     return [] if named is None else [Told(event, ("customer", event.store, named[1]), is_redaction=True)]
 
 

@@ -14,14 +14,17 @@ Keys = Mapping[str, Sequence[str]]
 """The custom fields that are mapped, by the kind of record that has them."""
 
 
-def order(told: Order, known: Order | None) -> Order:
-    """An order with what only we remember: its returns, where this shape cannot tell, and where its lines came from.
+def order(told: Order, known: Order | None, untold: Sequence[str] = ()) -> Order:
+    """An order with what only we remember: its returns, where this shape cannot tell, where its lines came from,
+    and what its body left out (`untold`).
 
     Shopify empties a line's product and variant when the product is deleted, and says so in no update of the order.
     What was sold stays sold: the line keeps the ids it was sold under.
     """
     if known is None:
         return told
+    if untold:
+        told = msgspec.structs.replace(told, **{name: getattr(known, name) for name in untold})
     if told.returns is None and known.returns is not None:
         told = msgspec.structs.replace(told, returns=known.returns)
     if all(line.product_id is not None for line in told.lines):

@@ -9,6 +9,7 @@ from msgspec import Struct
 from isthmus.kit import ids
 from isthmus.model.failure import RejectedError
 from isthmus.model.lane import Lane
+from isthmus.shopify.parse import lenient
 
 
 class Kind(StrEnum):
@@ -288,7 +289,31 @@ def _read(body: bytes) -> _Names:
     try:
         return _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _names(body)
+
+
+def _names(body: bytes) -> _Names:
+    """The names in a body of which other parts are crooked: each that is a number or a text, for itself."""
+    try:
+        loaded = lenient.load(body)
+    except (ValueError, RecursionError):
         raise RejectedError("storefront.unreadable_body", "names no record that can be read") from None
+    if not isinstance(loaded, dict):
+        raise RejectedError("storefront.unreadable_body", "names no record that can be read")
+    found: dict[str, object] = {}
+    for name in _Names.__struct_fields__:
+        value = loaded.get(name)
+        if _is_name(value):
+            found[name] = value
+        elif isinstance(value, dict) and name in ("order", "order_edit", "customer"):
+            found[name] = _Within(*[inner if _is_name(inner := value.get(key)) else None for key in ("id", "order_id")])
+    if not found and loaded.keys() & set(_Names.__struct_fields__):
+        raise RejectedError("storefront.unreadable_body", "names no record that can be read")
+    return _Names(**found)  # type: ignore[arg-type]
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, (int, str)) and not isinstance(value, bool)
 
 
 def _first(paths: tuple[str, ...], names: _Names) -> tuple[str, str] | None:

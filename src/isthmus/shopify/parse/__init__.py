@@ -21,13 +21,13 @@ from isthmus.shopify.parse import (
     order_webhook,
     product_webhook,
 )
-from isthmus.shopify.parse.body import Hint, Id, reader
+from isthmus.shopify.parse.body import Hint, Id, Partial, reader
 
-__all__ = ["Hint", "Record", "claim", "own_id", "webhook"]
+__all__ = ["Hint", "Partial", "Record", "claim", "own_id", "webhook"]
 
 Record = Order | Customer | Product | Checkout
 
-_BY_KIND: dict[str, Callable[[bytes], Record | Hint]] = {
+_BY_KIND: dict[str, Callable[[bytes], Record | Hint | Partial]] = {
     "order": order_webhook.parse,
     "customer": customer_webhook.parse,
     "product": product_webhook.parse,
@@ -35,8 +35,9 @@ _BY_KIND: dict[str, Callable[[bytes], Record | Hint]] = {
 }
 
 
-def webhook(kind: str, body: bytes) -> Record | Hint:
-    """The record in a webhook body of a topic of this kind; a Hint where the body cannot tell all of it.
+def webhook(kind: str, body: bytes) -> Record | Hint | Partial:
+    """The record in a webhook body of a topic of this kind; a Hint where the body cannot tell all of it,
+    and a Partial where it leaves lists out that we may know.
 
     Raises RejectedError `storefront.unreadable_body` with the path of what is wrong.
     """

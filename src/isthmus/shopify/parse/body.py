@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from isthmus.model.failure import RejectedError
+from isthmus.model.order import Order
 from isthmus.shopify.parse import lenient
 
 UNREADABLE = "storefront.unreadable_body"
@@ -33,6 +34,14 @@ class Hint(Struct, frozen=True, gc=False):
     id: int
     updated_at: datetime | None
     why: str
+
+
+class Partial(Struct, frozen=True, gc=False):
+    """A record whose body has null in the place of a list: an empty one where we know of none. Where we know some, they
+    are kept and the record is read. `untold` names the lists as the record has them."""
+
+    record: Order
+    untold: tuple[str, ...]
 
 
 T = TypeVar("T")

@@ -2,8 +2,9 @@
 
 A text with NUL, a lone surrogate or U+FFFD loses these characters; an email, a phone number or a token that holds one
 is no longer what somebody typed, and is left out. A byte order mark is dropped. `[]`, `{}` and an object of nulls in
-the place of an object are none, and null in the place of a list is an empty one. Nearly every body is plain and is read
-without any of this: it costs a look for single bytes, and the rest only where the plain reading fails.
+the place of an object are none, and null in the place of a list that may be left out is an empty one. Nearly every body
+is plain and is read without any of this: it costs a look for single bytes, and the rest only where the plain reading
+fails.
 """
 
 import json
@@ -37,7 +38,7 @@ def is_marked(body: bytes) -> bool:
 def load(body: bytes) -> Any:
     """A body as plain values, its texts cleaned; ValueError or RecursionError for what is no JSON."""
     text = body.removeprefix(_BOM).decode("utf-8", "replace")
-    return cleaned(json.loads(text, strict=False, parse_float=str, parse_constant=_refuse))
+    return cleaned(json.loads(text, strict=False, parse_constant=_refuse))
 
 
 def is_clean(value: Any) -> bool:
@@ -86,13 +87,16 @@ class Straightener:
             case inspect.StructType(fields=fields) if isinstance(value, dict):
                 made = dict(value)
                 for field in fields:
-                    if field.encode_name in made:
+                    if field.encode_name not in made:
+                        continue
+                    if self._lists and not field.required and made[field.encode_name] is None:
+                        if isinstance(field.type, inspect.ListType):
+                            made[field.encode_name] = []
+                    else:
                         made[field.encode_name] = self._straight(made[field.encode_name], field.type)
                 return made
-            case inspect.ListType(item_type=item):
-                if value is None and self._lists:
-                    return []
-                return [self._straight(one, item) for one in value] if isinstance(value, list) else value
+            case inspect.ListType(item_type=item) if isinstance(value, list):
+                return [self._straight(one, item) for one in value]
         return value
 
 

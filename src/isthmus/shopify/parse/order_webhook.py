@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from isthmus.kit.money import ZERO
 from isthmus.model.order import NOTHING, Amount, Fulfilment, Line, Order, Refund, RefundLine
-from isthmus.shopify.parse.body import Count, Hint, Id, When, maybe_utc, reader, utc
+from isthmus.shopify.parse.body import Count, Hint, Id, Partial, When, maybe_utc, reader, utc
 from isthmus.shopify.parse.money import Scale, exact
 from isthmus.shopify.parse.pieces_webhook import Bag, Place, address, amount, tag_set, total
 
@@ -74,8 +74,8 @@ class _Transaction(Struct, gc=False):
 class _Refund(Struct, gc=False):
     id: Id
     created_at: When
-    refund_line_items: list[_RefundLine] = []
-    refund_shipping_lines: list[_RefundShipping] = []
+    refund_line_items: list[_RefundLine] | None = []
+    refund_shipping_lines: list[_RefundShipping] | None = []
     transactions: list[_Transaction] | None = None
 
 
@@ -128,14 +128,14 @@ class _Order(Struct, gc=False):
     shipping_lines: list[_Shipping] = []
     billing_address: Place | None = None
     shipping_address: Place | None = None
-    refunds: list[_Refund] = []
-    fulfillments: list[_Fulfilment] = []
+    refunds: list[_Refund] | None = []
+    fulfillments: list[_Fulfilment] | None = []
 
 
 _read = reader(_Order)
 
 
-def parse(body: bytes) -> Order | Hint:
+def parse(body: bytes) -> Order | Hint | Partial:
     """Read one order body; a Hint where it cannot tell what money went back.
 
     That is so when a refund comes without its transactions, or when it moved money in another currency than the
@@ -150,6 +150,14 @@ def parse(body: bytes) -> Order | Hint:
         if why is not None:
             return Hint(raw.id, utc(raw.updated_at), why)
         refunds = tuple([_refund(refund, raw, scale) for refund in raw.refunds])
+    order = _order(raw, scale, refunds)
+    if raw.refunds is None or raw.fulfillments is None:
+        lists = {"refunds": raw.refunds, "fulfilments": raw.fulfillments}
+        return Partial(order, tuple([name for name, told in lists.items() if told is None]))
+    return order
+
+
+def _order(raw: _Order, scale: Scale, refunds: tuple[Refund, ...]) -> Order:
     customer = raw.customer
     # The order's own name: the customer's may change later without the order telling.
     named = raw.billing_address or raw.shipping_address
@@ -196,7 +204,7 @@ def parse(body: bytes) -> Order | Hint:
         address(raw.billing_address),
         address(raw.shipping_address),
         refunds,
-        tuple([_fulfilment(fulfilment) for fulfilment in raw.fulfillments]),
+        tuple([_fulfilment(fulfilment) for fulfilment in raw.fulfillments or ()]),
     )
 
 
@@ -218,9 +226,11 @@ def _line(line: _Line, scale: Scale) -> Line:
 
 
 def _untold(raw: _Order) -> str | None:
-    for refund in raw.refunds:
+    for refund in raw.refunds or ():
         if refund.transactions is None:
             return "a refund without its transactions"
+        if refund.refund_line_items is None or refund.refund_shipping_lines is None:
+            return "a refund without its lines"
         for moved in _returned(refund.transactions):
             if moved.currency not in (None, raw.currency) or raw.presentment_currency != raw.currency:
                 return "a refund in another currency than the shop's"
@@ -233,9 +243,11 @@ def _returned(transactions: Sequence[_Transaction]) -> list[_Transaction]:
 
 def _refund(refund: _Refund, raw: _Order, scale: Scale) -> Refund:
     returned = sum((exact(moved.amount, raw.currency) for moved in _returned(refund.transactions or ())), ZERO)
-    shipping = [given.subtotal_amount_set for given in refund.refund_shipping_lines]
+    shipping = [given.subtotal_amount_set for given in refund.refund_shipping_lines or ()]
     if not raw.taxes_included:
-        shipping += [given.tax_amount_set for given in refund.refund_shipping_lines if given.tax_amount_set is not None]
+        shipping += [
+            given.tax_amount_set for given in refund.refund_shipping_lines or () if given.tax_amount_set is not None
+        ]
     return Refund(
         id=refund.id,
         created_at=utc(refund.created_at),
@@ -249,7 +261,7 @@ def _refund(refund: _Refund, raw: _Order, scale: Scale) -> Refund:
                     amount(line.subtotal_set, scale),
                     amount(line.total_tax_set, scale),
                 )
-                for line in refund.refund_line_items
+                for line in refund.refund_line_items or ()
             ]
         ),
     )

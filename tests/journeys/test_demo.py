@@ -4,6 +4,7 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -12,7 +13,7 @@ from typing import Any
 
 import psutil
 import pytest
-from machine import until
+from machine import free_port, until
 
 from isthmus.db.cluster import is_alive
 
@@ -46,23 +47,45 @@ def theirs(folder: Path) -> list[psutil.Process]:
     return found
 
 
-def test_a_short_demonstration_ends_with_no_difference(folder: Path) -> None:
+def test_a_short_demonstration_ends_with_no_difference_and_ignores_the_installation_around_it(
+    folder: Path, tmp_path: Path
+) -> None:
     seed = random.SystemRandom().randrange(10_000)
     print(f"seed {seed}")
+    port = free_port()
+    installation = {
+        "ISTHMUS_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/real",
+        "ISTHMUS_DATABASE_DATA_DIR": str(tmp_path / "real"),
+        "isthmus_web_port": "1",
+        "ISTHMUS_CLOCK_FOLLOW": "http://127.0.0.1:1",
+    }
+    (tmp_path / "isthmus.toml").write_text('[database]\nurl = "postgresql://nobody@127.0.0.1:1/real"\n')
     done = subprocess.run(
-        [*DEMO, "--seconds", "16", "--seed", str(seed), "--json"],
-        env=environment(folder), capture_output=True, text=True, timeout=240,
+        [*DEMO, "--seconds", "16", "--seed", str(seed), "--port", str(port), "--json"],
+        env=environment(folder) | installation, cwd=tmp_path, capture_output=True, text=True, timeout=240,
     )  # fmt: skip
     assert done.stdout, done.stderr
     told: dict[str, Any] = json.loads(done.stdout)
     assert told["differences"] == []
     assert told["agrees"] is True, told
+    assert [connection["name"] for connection in told["status"]["connections"]] == ["demo"]
+    assert f"the desk is on http://127.0.0.1:{port}" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["isthmus.toml"]
     assert done.returncode == 0
     assert sum(told["injected"].values()) > 10
     assert told["injected"]["shopify.p_duplicate"]
     assert told["processes_killed"] == 1
     assert all(told["compared"].values())
     assert theirs(folder) == []
+    assert list(folder.iterdir()) == []
+
+
+def test_a_port_that_is_taken_is_one_line_that_names_the_option(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = subprocess.run([*DEMO, "--port", str(port)], env=environment(folder), capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr == f"isthmus: --port: {port} is in use; choose another, or leave it out to use any free port\n"
     assert list(folder.iterdir()) == []
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from isthmus.kit.explain import ConfigError
+from isthmus.runtime import demo
 from isthmus.runtime.settings import Settings, load
 
 
@@ -115,3 +116,9 @@ def test_an_address_with_a_password_may_come_from_the_environment(monkeypatch: p
     settings = load(written(""))
     assert settings.database.address() == "postgresql://u:hush@h/db"
     assert "hush" not in repr(settings)
+
+
+def test_the_demo_forgets_every_setting_of_an_installation_and_nothing_else() -> None:
+    environ = {"ISTHMUS_DATABASE_URL": "x", "isthmus_web_port": "1", "Isthmus_Future_Key": "2", "PATH": "/bin"}
+    demo.forget_installation(environ)
+    assert environ == {"PATH": "/bin"}

@@ -19,7 +19,8 @@ def register(app: typer.Typer) -> None:
 DEMO = """Show it all on this machine: two simulated neighbours, a load, live traffic with faults, and the desk.
 
 Runs until Ctrl-C, or for --seconds of live traffic and the time to settle. Then both sides are compared record by
-record. Exit 0 only if they agree.
+record. Exit 0 only if they agree. It runs in a folder of its own, reads no ISTHMUS_* variable, and touches no
+installation.
 
 \b
 isthmus demo
@@ -32,6 +33,10 @@ def demo(
         float | None, typer.Option(metavar="N", min=1, help="Stop after N seconds of live traffic and compare.")
     ] = None,
     seed: Annotated[int, typer.Option(metavar="N", help="Which merchant, and which misfortunes.")] = 1,
+    port: Annotated[
+        int | None,
+        typer.Option(metavar="P", min=1, max=65535, help="Port of webhooks and desk; 8080, or a free one, without it."),
+    ] = None,
     json: Json = False,
 ) -> None:
     from isthmus.cli import demo_view, demo_words, show
@@ -45,7 +50,7 @@ def demo(
     view = demo_view.quiet() if json else demo_view.on_terminal()
     report = None
     try:
-        with view as watching, stage.staged(watching, seed=seed) as running:
+        with view as watching, stage.staged(watching, seed=seed, port=port) as running:
             report = running.run(seconds)
     except KeyboardInterrupt:
         if seconds is not None:

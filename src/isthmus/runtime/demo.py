@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from isthmus.flows.backfill.progress import Progress
 from isthmus.flows.compare import Comparison, compare
 from isthmus.flows.consent import audit as consent
 from isthmus.flows.consent import profiles, unsubscribes
+from isthmus.kit.explain import ConfigError
 from isthmus.model.accord import Accord
 from isthmus.model.write import Kind
 from isthmus.ops import numbers
@@ -30,10 +31,11 @@ from isthmus.ops.numbers import Status
 from isthmus.runs import sql as runs
 from isthmus.runtime import joining, loading, roles, schema
 from isthmus.runtime.app import App
-from isthmus.runtime.settings import load
+from isthmus.runtime.settings import PREFIX, load
 from isthmus.shopify.topics import SUBSCRIBED
 
-NAME = "acme"
+NAME = "demo"
+PORT = 8080
 SIZES = {"customers": 200, "orders": 400, "products": 60}
 LIFE = 4.0
 """Things that happen in the shops per second; each fires several webhooks."""
@@ -251,7 +253,12 @@ class Sims:
 
 @contextlib.contextmanager
 def staged(view: View, *, seed: int, port: int | None = None) -> Iterator[Demo]:
-    """Everything set up: neighbours, database, connection, roles. Leaves nothing behind but what it printed."""
+    """Everything set up: neighbours, database, connection, roles. Leaves nothing behind but what it printed.
+
+    Alone in the world: no setting of an installation on this machine applies to it or to the processes it starts.
+    """
+    forget_installation(os.environ)
+    port = _free_port(port)
     home = Path(tempfile.mkdtemp(prefix="isthmus-demo-"))
     home.chmod(0o711)  # root's database server runs as another user, who must get in
     try:
@@ -259,7 +266,6 @@ def staged(view: View, *, seed: int, port: int | None = None) -> Iterator[Demo]:
         with Sims.started(seed) as sims:
             environment = _environment(sims)
             os.environ.update(environment)
-            port = _free(port or 8080)
             settings = load(_write_settings(home, port))
             view.say("starting PostgreSQL")
             with App.opened(settings, role="demo", pool_size=3) as app:
@@ -291,14 +297,20 @@ def _connect(app: App, home: Path, sims: Sims, port: int) -> None:
         raise RuntimeError(f"the demonstration could not connect: {checked.findings} {checked.failures}")
 
 
-def _free(port: int) -> int:
-    """This port if nobody listens there, else one the system has free."""
-    for candidate in (port, 0):
+def forget_installation(environ: MutableMapping[str, str]) -> None:
+    """Remove every setting of an installation, however its name is spelt: settings ignore upper and lower case."""
+    for name in [name for name in environ if name.upper().startswith(PREFIX)]:
+        del environ[name]
+
+
+def _free_port(wanted: int | None) -> int:
+    """The wanted port, which must be free; without one PORT if it is free, else any that is."""
+    for candidate in (PORT, 0) if wanted is None else (wanted,):
         with contextlib.suppress(OSError), socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", candidate))
             return int(probe.getsockname()[1])
-    return port
+    raise ConfigError(f"--port: {wanted} is in use; choose another, or leave it out to use any free port")
 
 
 def _environment(sims: Sims) -> dict[str, str]:

@@ -7,6 +7,7 @@ import pytest
 from isthmus.db.pool import Database
 from isthmus.flows.poll import KINDS, poll, poll_checkouts
 from isthmus.flows.watch import Watched, watch
+from isthmus.model.failure import RejectedError
 from isthmus.ops.numbers import status
 from isthmus.ops.trace import About, trace
 from isthmus.runs import sql as runs
@@ -337,6 +338,22 @@ def test_a_topic_that_is_refused_keeps_no_other_from_being_repaired(own: Gaps) -
     own.go_on(3)
     assert len(own.listed()) == SUBSCRIBED
     assert own.cases("integration.subscription_refused") == []
+
+
+def test_two_processes_that_subscribe_at_once_both_succeed_and_nothing_is_doubled(own: Gaps) -> None:
+    own.go_on(1)
+    own.lose("orders/create", "orders/paid")
+    client = own.road.shops["uk"].client
+    assert client is not None
+    extra = next(one for one in own.listed() if one.topic == "SHOP_UPDATE")
+    plan = webhooks.Plan(("orders/create", "orders/paid"), (extra.id,), (extra.id,))
+    access.subscribe(client, plan, URI)
+    access.subscribe(client, plan, URI)  # planned before the other was done
+    assert len([one for one in own.listed() if one.uri == URI]) == SUBSCRIBED - 1
+    own.sims.faults.set({"shopify.dropped_scopes": "read_returns"})
+    own.lose("returns/request")
+    with pytest.raises(RejectedError, match="returns/request"):
+        access.subscribe(client, webhooks.Plan(("returns/request",), ()), URI)
 
 
 def test_webhooks_of_another_version_are_a_case_that_no_subscription_mends(own: Gaps) -> None:

@@ -125,13 +125,27 @@ def subscribe(shop: Shopify, todo: Plan, uri: str) -> None:
     Raises RejectedError `integration.subscription_refused` with Shopify's own words, which name no person.
     """
     for gid in todo.first:
-        _must(gid, shop.graphql(documents.UNSUBSCRIBE, {"id": gid})["webhookSubscriptionDelete"])
+        _delete(shop, gid)
     for topic in todo.create:
         made = shop.graphql(documents.SUBSCRIBE, {"topic": enum_name(topic), "uri": uri})
-        _must(topic, made["webhookSubscriptionCreate"])
+        try:
+            _must(topic, made["webhookSubscriptionCreate"])
+        except RejectedError:
+            # Another process of ours may have been quicker since the plan was made; then the address is taken by us.
+            if not any((one.topic, one.uri) == (enum_name(topic), uri) and one.is_whole for one in subscriptions(shop)):
+                raise
     for gid in todo.delete:
         if gid not in todo.first:
-            _must(gid, shop.graphql(documents.UNSUBSCRIBE, {"id": gid})["webhookSubscriptionDelete"])
+            _delete(shop, gid)
+
+
+def _delete(shop: Shopify, gid: str) -> None:
+    deleted = shop.graphql(documents.UNSUBSCRIBE, {"id": gid})
+    try:
+        _must(gid, deleted["webhookSubscriptionDelete"])
+    except RejectedError:
+        if any(one.id == gid for one in subscriptions(shop)):
+            raise
 
 
 def _must(what: str, payload: dict[str, Any] | None) -> None:

@@ -18,7 +18,7 @@ import psutil
 import psycopg
 import pytest
 
-from isthmus.db import account, binaries
+from isthmus.db import account, binaries, place
 from isthmus.db.embedded import Embedded
 from isthmus.db.pool import Database
 
@@ -301,3 +301,26 @@ def test_programs_are_copied_once_and_never_over_running_ones(folder: Path) -> N
     assert account.lent().can_run(copy.bin / "initdb") or os.geteuid() != 0
     assert found.copy_into(folder) == copy
     assert copy.bin.stat().st_ctime_ns == made_at
+
+
+def test_what_statements_were_given_is_never_logged(folder: Path) -> None:
+    """People's addresses travel as parameters; slow statements and errors are logged without them."""
+    server = Embedded(folder / "data", {"log_min_duration_statement": "0"})
+    person = "jon.doe@example.com"
+    try:
+        with Database(server.start(), pool_size=1) as db:
+            with db.transaction() as tx:
+                tx.execute("CREATE TABLE person (email text PRIMARY KEY, n integer)")
+            for _ in range(3):  # also as a prepared statement
+                with contextlib.suppress(psycopg.Error), db.transaction() as tx:
+                    tx.execute("INSERT INTO person (email) VALUES (%s)", (person,))
+            with contextlib.suppress(psycopg.Error), db.transaction() as tx:
+                tx.execute("SELECT %s::text::integer FROM person", (person,))
+        [log] = (place.settle((folder / "data").resolve()).home / "log").glob("*.log")
+        text = log.read_text()
+        assert "INSERT INTO person" in text
+        assert "duplicate key" in text
+        # The one text that quotes a value is PostgreSQL's own message about what cannot be read as a number.
+        assert [line for line in text.splitlines() if person in line and "invalid input syntax" not in line] == []
+    finally:
+        server.erase()

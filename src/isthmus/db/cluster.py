@@ -42,6 +42,10 @@ SETTINGS = {
     "log_line_prefix": "'%m [%p] %a '",
     "log_min_duration_statement": "2s",
     "log_checkpoints": "off",
+    # What a statement was given are people's addresses: never logged, nor the details of an error, which quote them.
+    "log_parameter_max_length": "0",
+    "log_parameter_max_length_on_error": "0",
+    "log_error_verbosity": "terse",
 }
 
 

@@ -7,8 +7,22 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from isthmus.db.migrate import LOCK, MigrationsDiffer, SchemaTooNew, available, current, migrate, wanted
+from isthmus.db.migrate import (
+    LOCK,
+    WAITS,
+    MigrationBlocked,
+    MigrationsDiffer,
+    SchemaTooNew,
+    SchemaTooOld,
+    available,
+    current,
+    migrate,
+    schema,
+    wanted,
+)
 from isthmus.db.pool import Database
+from isthmus.runtime import engine
+from scenes import AT
 
 FIRST = "CREATE TABLE shelf (book text); INSERT INTO shelf VALUES ('100% wool');"
 SECOND = "ALTER TABLE shelf ADD COLUMN read_on date;"
@@ -51,7 +65,7 @@ def test_a_later_version_continues_where_the_earlier_one_stopped(empty: Database
 def test_processes_that_migrate_at_once_apply_each_file_once(empty: Database, folder: Path) -> None:
     with ThreadPoolExecutor(4) as threads:
         applied = list(threads.map(lambda _: migrate(empty, folder), range(4)))
-    assert sorted(map(len, applied)) == [0, 0, 0, 2]
+    assert sorted(name for names in applied for name in names) == ["0001_first_shelf", "0002_reading"]
 
 
 def test_a_migration_waits_for_the_one_that_is_under_way(empty: Database, folder: Path) -> None:
@@ -88,11 +102,13 @@ def test_other_line_endings_are_not_an_edit(empty: Database, folder: Path) -> No
     assert migrate(empty, folder) == []
 
 
-def test_a_failing_migration_leaves_the_database_as_it_was(empty: Database, folder: Path) -> None:
-    (folder / "0002_reading.sql").write_text("ALTER TABLE shelve ADD COLUMN typo text;")
+def test_a_failing_migration_leaves_the_database_as_the_one_before_made_it(empty: Database, folder: Path) -> None:
+    (folder / "0002_reading.sql").write_text("ALTER TABLE shelf ADD COLUMN half text; ALTER TABLE shelve ADD x text;")
     with pytest.raises(psycopg.errors.UndefinedTable):
         migrate(empty, folder)
-    assert current(empty) == 0
+    assert current(empty) == 1
+    with empty.transaction() as tx:
+        assert tx.fetch_one("SELECT * FROM shelf") == {"book": "100% wool"}
 
 
 @pytest.mark.parametrize("name", ["0004_gap.sql", "0002_twin.sql"])
@@ -105,3 +121,124 @@ def test_numbers_with_a_gap_or_a_twin_are_refused(folder: Path, name: str) -> No
 def test_the_shipped_migrations_bring_an_empty_database_to_the_wanted_version(empty: Database) -> None:
     assert len(migrate(empty)) == wanted() > 0
     assert current(empty) == wanted()
+
+
+# -- two versions of the program side by side ----------------------------------------------------------------------
+
+EXPAND = "-- kind: expand\n-- compatible from: 0002\n\nALTER TABLE shelf ADD COLUMN title text;"
+CONTRACT = "-- kind: contract\n-- compatible from: 0003\n\nALTER TABLE shelf DROP COLUMN book;"
+
+
+@pytest.fixture
+def upgraded(empty: Database, folder: Path) -> Path:
+    """A database that a newer program expanded: two files the older one knows, and one it does not."""
+    (folder / "0003_title.sql").write_text(EXPAND)
+    migrate(empty, folder)
+    return folder
+
+
+def test_a_file_says_whether_it_expands_or_contracts_and_from_which_program_it_is_compatible(upgraded: Path) -> None:
+    (upgraded / "0004_no_book.sql").write_text(CONTRACT)
+    files = available(upgraded)
+    assert [(file.kind, file.compatible_from) for file in files] == [
+        (None, 1), (None, 2), ("expand", 2), ("contract", 3)
+    ]  # fmt: skip
+
+
+def test_a_program_works_with_a_newer_schema_that_only_expanded(empty: Database, upgraded: Path) -> None:
+    assert schema(empty).version == 3
+    schema(empty).check(2)
+    (upgraded / "0003_title.sql").unlink()
+    assert migrate(empty, upgraded) == []
+    assert current(empty) == 3
+
+
+def test_a_program_refuses_a_schema_that_contracted_since_and_one_that_is_older(
+    empty: Database, upgraded: Path
+) -> None:
+    (upgraded / "0004_no_book.sql").write_text(CONTRACT)
+    migrate(empty, upgraded)
+    with pytest.raises(SchemaTooNew, match="at schema 4, this isthmus knows 2"):
+        schema(empty).check(2)
+    schema(empty).check(3)
+    schema(empty).check(4)
+    with pytest.raises(SchemaTooOld, match="at schema 4, this isthmus needs 5; run `isthmus migrate`"):
+        schema(empty).check(5)
+
+
+def test_a_list_of_migrations_from_before_compatibility_was_declared_is_brought_along(
+    empty: Database, folder: Path
+) -> None:
+    migrate(empty, folder)
+    with empty.transaction() as tx:
+        tx.execute("ALTER TABLE schema_version DROP COLUMN compatible_from")
+    assert (schema(empty).version, schema(empty).compatible_from) == (2, 2)
+    (folder / "0003_title.sql").write_text(EXPAND)
+    assert migrate(empty, folder) == ["0003_title"]
+    assert (schema(empty).version, schema(empty).compatible_from) == (3, 2)
+
+
+# -- a migration behind a long reader ------------------------------------------------------------------------------
+
+
+def test_a_migration_behind_a_long_reader_lets_others_pass_and_is_tried_again(empty: Database, folder: Path) -> None:
+    (folder / "0002_reading.sql").rename(folder / "later")
+    migrate(empty, folder)
+    (folder / "later").rename(folder / "0002_reading.sql")
+    waited: list[float] = []
+    with psycopg.connect(empty.dsn) as reader, psycopg.connect(empty.dsn, autocommit=True) as other:
+        reader.execute("SELECT * FROM shelf")
+
+        def wait(seconds: float) -> None:
+            waited.append(seconds)
+            other.execute("SET statement_timeout = '1s'; SELECT * FROM shelf")  # nobody queues in front of it
+            if len(waited) == 2:
+                reader.rollback()
+
+        assert migrate(empty, folder, wait) == ["0002_reading"]
+    assert waited == [0.2, 0.5]
+
+
+def test_a_reader_that_never_ends_is_said_in_one_line_and_nothing_is_kept(
+    empty: Database, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("isthmus.db.migrate.LOCK_WITHIN", "10ms")
+    (folder / "0002_reading.sql").rename(folder / "later")
+    migrate(empty, folder)
+    (folder / "later").rename(folder / "0002_reading.sql")
+    waited: list[float] = []
+    with psycopg.connect(empty.dsn) as reader:
+        reader.execute("SELECT * FROM shelf")
+        with pytest.raises(MigrationBlocked, match="in use by a long transaction"):
+            migrate(empty, folder, waited.append)
+    assert waited == list(WAITS)
+    assert current(empty) == 1
+
+
+# -- the job engine's own tables -----------------------------------------------------------------------------------
+
+
+def test_the_job_engines_own_migrations_are_run_each_once(empty: Database, tmp_path: Path) -> None:
+    migrate(empty)
+    assert engine.missing(empty) == list(engine.shipped())
+    assert engine.migrate(empty, AT) == ["the job engine's own tables"]
+    assert engine.migrate(empty, AT) == []
+    assert engine.missing(empty) == []
+    newer = tmp_path / "newer"
+    newer.mkdir()
+    (newer / "03.99.00_01_pre_note.sql").write_text("ALTER TABLE procrastinate_jobs ADD COLUMN note text;")
+    (newer / "README.md").write_text("not a migration")
+    files = engine.shipped() | engine.listed(newer)
+    assert engine.migrate(empty, AT, files) == ["the job engine's 03.99.00_01_pre_note"]
+    assert engine.migrate(empty, AT, files) == []
+
+
+def test_tables_of_an_engine_from_before_its_migrations_were_recorded_lack_what_came_since(empty: Database) -> None:
+    migrate(empty)
+    engine.migrate(empty, AT)
+    with empty.transaction() as tx:
+        tx.execute("DELETE FROM engine_migration")
+    assert engine.migrate(empty, AT) == [
+        f"the job engine's {name.removesuffix('.sql')}" for name in engine.shipped() if name > engine.UNRECORDED_UP_TO
+    ]
+    assert engine.missing(empty) == []

@@ -7,6 +7,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from isthmus.db import session
 from isthmus.db.pool import Database, TransactionError, is_away
 
 
@@ -104,6 +105,66 @@ def test_connections_that_died_in_the_pool_are_replaced_unnoticed(database: Data
             "WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
     assert count(database) == 0
+
+
+def test_a_session_that_was_opened_while_the_database_was_read_only_is_not_used_again(database: Database) -> None:
+    name = psycopg.conninfo.conninfo_to_dict(database.dsn)["dbname"]
+    with psycopg.connect(make_conninfo(database.dsn, dbname="postgres"), autocommit=True) as outside:
+        outside.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+        with Database(database.dsn, pool_size=1) as db:
+            for _ in range(2):
+                with pytest.raises(psycopg.errors.ReadOnlySqlTransaction), db.transaction() as tx:
+                    tx.execute("INSERT INTO note VALUES (1)")
+            assert count(db) == 0
+            outside.execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
+            with db.transaction() as tx:
+                tx.execute("INSERT INTO note VALUES (1)")
+            assert count(db) == 1
+
+
+def test_a_statement_planned_before_a_migration_costs_its_session_and_not_the_next_attempt(db_url: str) -> None:
+    with Database(db_url, pool_size=1) as db, psycopg.connect(db_url, autocommit=True) as migrating:
+        for _ in range(3):
+            assert count(db) == 0
+            with db.transaction() as tx:
+                tx.fetch_all("SELECT * FROM note")
+        migrating.execute("ALTER TABLE note ADD COLUMN more text")
+        with pytest.raises(psycopg.errors.FeatureNotSupported), db.transaction() as tx:
+            tx.fetch_all("SELECT * FROM note")
+        with db.transaction() as tx:
+            assert tx.fetch_all("SELECT * FROM note") == []
+
+
+@pytest.mark.parametrize(
+    ("error", "is_spoilt"),
+    [
+        (psycopg.errors.UniqueViolation(), False),
+        (psycopg.errors.InvalidTextRepresentation(), False),
+        (psycopg.errors.DeadlockDetected(), False),
+        (psycopg.errors.LockNotAvailable(), False),
+        (psycopg.errors.QueryCanceled(), False),
+        (psycopg.errors.UndefinedColumn(), False),
+        (psycopg.errors.ReadOnlySqlTransaction(), True),
+        (psycopg.errors.IdleInTransactionSessionTimeout(), True),
+        (psycopg.errors.FeatureNotSupported(), True),
+        (psycopg.errors.DiskFull(), True),
+        (psycopg.errors.AdminShutdown(), True),
+        (psycopg.OperationalError(), True),
+        (ValueError(), False),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else str(value),
+)
+def test_only_errors_about_data_leave_a_session_as_good_as_before(error: Exception, is_spoilt: bool) -> None:
+    assert session.spoils(error) is is_spoilt
+
+
+def test_of_several_hosts_the_primary_is_looked_for_and_a_dead_one_is_noticed() -> None:
+    told = psycopg.conninfo.conninfo_to_dict(session.address("postgresql://isthmus@one,two/isthmus"))
+    assert told["target_session_attrs"] == "read-write"
+    assert told["tcp_user_timeout"] == "10000"
+    told = psycopg.conninfo.conninfo_to_dict(session.address("postgresql://isthmus@one/isthmus?connect_timeout=30"))
+    assert "target_session_attrs" not in told
+    assert told["connect_timeout"] == "30"
 
 
 def test_a_connection_that_dies_in_use_is_told_apart_from_a_refusal(database: Database) -> None:

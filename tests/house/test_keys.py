@@ -5,7 +5,11 @@ import re
 from house_tree import ROOT
 
 MIGRATIONS = ROOT / "src" / "isthmus" / "db" / "migrations"
-WITHOUT = {"installation": "one row, of no connection"}
+WITHOUT = {
+    "installation": "one row, of no connection",
+    "readiness": "a row for each role of the installation",
+    "engine_migration": "the job engine's own tables belong to no connection",
+}
 """Tables that hold no connection's rows, and why."""
 
 

@@ -21,7 +21,8 @@ OPENS = {
     "isthmus/runtime/app.py": "what every role must know before there is a flow: connections, doors, the hash key",
     "isthmus/runtime/joining.py": "storing a connection goes with resolved secrets, which stop at the runtime",
     "isthmus/runtime/demo.py": "the demo looks at its own connection",
-    "isthmus/runtime/tasks.py": "a step that failed is a case; the engine's own tables",
+    "isthmus/runtime/tasks.py": "a step that failed is a case",
+    "isthmus/runtime/engine.py": "each of the job engine's migrations is a unit of work of its own",
     "isthmus/runtime/timetable.py": "the sweep and what comes round look for what is due",
 }
 """Who may open a transaction beside the flows, and why."""

@@ -19,7 +19,8 @@ ELSEWHERE = {
     "isthmus/db/migrate.py": "keeps the list of migrations that were applied",
     "isthmus/db/cluster.py": "asks a server that starts whether it answers",
     "isthmus/flows/ingest.py": "hands the inbox's statement to the door's own line",
-    "isthmus/runtime/tasks.py": "the one file that knows the engine also installs its tables",
+    "isthmus/db/readiness.py": "runs the one statement of /ready on the door's own line",
+    "isthmus/runtime/engine.py": "installs the job engine's tables and keeps the list of its migrations",
 }
 """Who else may, and why."""
 

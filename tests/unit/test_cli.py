@@ -10,6 +10,7 @@ import pytest
 
 from isthmus import cli
 from isthmus.cli.asked import number, since
+from isthmus.db.migrate import MigrationBlocked, SchemaTooNew, SchemaTooOld
 from isthmus.kit.explain import ConfigError
 from isthmus.model.failure import BlockedError, RejectedError, TransientError
 from isthmus.runtime.exits import AWAY, LOOK, WRONG, said
@@ -72,6 +73,31 @@ def test_a_mistake_in_the_settings_is_one_line_that_names_the_key(tmp_path: Path
 
 
 @pytest.mark.parametrize(
+    "words",
+    [
+        ["status"], ["cases"], ["check", "daily", "acme"], ["reconcile", "acme"], ["backfill", "acme"],
+        ["trace", "acme", "--order", "1"], ["pause", "acme"], ["web"], ["work"],
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_a_command_that_needs_an_installation_says_that_there_is_none_and_makes_none(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in [name for name in os.environ if name.startswith("ISTHMUS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        cli.main(words)
+    assert ended.value.code == WRONG
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.count("\n") == 1
+    assert f"no installation here: there is no database in {tmp_path / '.isthmus'}" in told.err
+    assert "--config" in told.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
     ("error", "code"),
     [
         (ConfigError("x: is wrong"), WRONG),
@@ -80,6 +106,9 @@ def test_a_mistake_in_the_settings_is_one_line_that_names_the_key(tmp_path: Path
         (TransientError("platform.unavailable"), AWAY),
         (RejectedError("platform.refused"), LOOK),
         (psycopg.OperationalError("connection refused"), AWAY),
+        (SchemaTooNew("the database is at schema 9, this isthmus knows 8"), WRONG),
+        (SchemaTooOld("the database is at schema 7, this isthmus needs 8"), WRONG),
+        (MigrationBlocked("a table is in use"), AWAY),
         (psycopg.errors.UndefinedTable("relation does not exist"), WRONG),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else str(value),

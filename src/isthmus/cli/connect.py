@@ -41,7 +41,7 @@ def connect(
     from isthmus.runtime import joining, schema
 
     found = files.read(file)
-    with opened(config) as app:
+    with opened(config, makes=True, is_dry_run=dry_run) as app:
         if not dry_run:
             schema.migrate(app)
         checked, n_changed, is_new = joining.connect(app, found, dry_run=dry_run)

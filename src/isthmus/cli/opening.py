@@ -21,15 +21,35 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="The connection.")]
 
 
 @contextlib.contextmanager
-def opened(config: Path | None, *, role: str = "cli", pool_size: int | None = 2) -> Iterator["App"]:
-    """The application that the settings describe; logs go to standard error."""
+def opened(
+    config: Path | None,
+    *,
+    role: str = "cli",
+    pool_size: int | None = 2,
+    makes: bool = False,
+    is_dry_run: bool = False,
+) -> Iterator["App"]:
+    """The application that the settings describe; logs go to standard error.
+
+    There must be an installation, at a schema that this program works with; only a command that `makes` one may do
+    without, and brings it to this version itself. A dry run of it uses an empty one that is gone afterwards.
+    """
     from isthmus.kit.log import configure
+    from isthmus.runtime import schema
     from isthmus.runtime.app import App
     from isthmus.runtime.settings import load
 
     settings = load(config)
     configure(settings.log.level, settings.log.format)
-    with _asked_to_end(), App.opened(settings, role=role, pool_size=pool_size) as app:
+    with contextlib.ExitStack() as stack:
+        if not makes:
+            schema.must_be_installed(settings)
+        elif is_dry_run and not schema.is_installed(settings):
+            settings = settings.model_copy(update={"database": stack.enter_context(schema.passing(settings.database))})
+        stack.enter_context(_asked_to_end())
+        app = stack.enter_context(App.opened(settings, role=role, pool_size=pool_size))
+        if not makes:
+            schema.check(app)
         yield app
 
 

@@ -31,7 +31,7 @@ def serve(config: Config = None) -> None:
     """
     from isthmus.runtime import roles, schema
 
-    with _asked_to_end(), opened(config) as app:
+    with _asked_to_end(), opened(config, makes=True) as app:
         schema.migrate(app)
         roles.Group(roles.roles(config, app.settings.workers.processes)).run()
 

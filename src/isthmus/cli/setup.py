@@ -15,11 +15,11 @@ def register(app: typer.Typer) -> None:
 
 
 def migrate(json: Json = False, config: Config = None) -> None:
-    """Bring the database to this version. Run by one process at a time; all or nothing."""
+    """Bring the database to this version. One process at a time, each migration whole or not at all."""
     from isthmus.cli import show
     from isthmus.runtime import schema
 
-    with opened(config) as app:
+    with opened(config, makes=True) as app:
         applied, now_at = schema.migrate(app)
     if json:
         show.document({"applied": applied, "version": now_at})

@@ -16,6 +16,8 @@ from psycopg.rows import class_row, dict_row
 from psycopg.types.array import ListBinaryDumper
 from psycopg_pool import ConnectionPool
 
+from isthmus.db import session
+
 Row: TypeAlias = dict[str, Any]
 Params: TypeAlias = Sequence[Any] | Mapping[str, Any]
 Record = TypeVar("Record")
@@ -99,7 +101,7 @@ class Database:
         wait_for: float = WAIT_FOR,
     ) -> None:
         """`statement_timeout` and `wait_for` in seconds; a statement_timeout of 0 is none."""
-        self.dsn = dsn
+        self.dsn = dsn = session.address(dsn)
         self._wait_for = wait_for
         self._in_use = threading.local()
         options = {
@@ -119,6 +121,7 @@ class Database:
             name=application_name,
             open=True,
             configure=_configure,
+            reset=session.renew,
             kwargs={
                 "autocommit": True,  # BEGIN and COMMIT are ours alone, below
                 "row_factory": dict_row,
@@ -145,9 +148,11 @@ class Database:
             if connection.info.transaction_status is TransactionStatus.INERROR:
                 raise TransactionError("a statement of this transaction failed and its error was swallowed")
             connection.commit()
-        except BaseException:
+        except BaseException as error:
             with contextlib.suppress(psycopg.OperationalError):
                 connection.rollback()
+            if session.spoils(error):
+                connection.close()
             raise
         finally:
             self._in_use.now = False

@@ -25,7 +25,7 @@ def said(error: BaseException) -> Said | None:
     from isthmus.db.account import NoAccount
     from isthmus.db.binaries import BinariesNotFound
     from isthmus.db.cluster import ServerFailed
-    from isthmus.db.migrate import MigrationsDiffer, SchemaTooNew
+    from isthmus.db.migrate import MigrationBlocked, MigrationsDiffer, SchemaTooNew, SchemaTooOld
     from isthmus.db.place import PlaceError
     from isthmus.db.pool import is_away
     from isthmus.kit.explain import ConfigError
@@ -36,12 +36,14 @@ def said(error: BaseException) -> Said | None:
             return Said(WRONG, str(error))
         case BlockedError(code="integration.secret_missing"):
             return Said(WRONG, error.detail)
-        case SchemaTooNew() | MigrationsDiffer():
+        case SchemaTooNew() | SchemaTooOld() | MigrationsDiffer():
             return Said(WRONG, str(error))
         case psycopg.errors.UndefinedTable() | psycopg.errors.UndefinedColumn():
             return Said(WRONG, "the database is not at this version; run `isthmus migrate`")
         case BinariesNotFound() | NoAccount() | PlaceError() | ServerFailed():
             return Said(AWAY, _first_line(error))
+        case MigrationBlocked():
+            return Said(AWAY, str(error))
         case PoolTimeout():
             return Said(AWAY, "the database could not be reached; check database.url and that the server runs")
         case psycopg.OperationalError() if is_away(error):

@@ -21,7 +21,8 @@ from procrastinate import PsycopgConnector, SyncPsycopgConnector
 from isthmus.cases import sql as cases
 from isthmus.cases.sql import Touch
 from isthmus.cases.triage import judge
-from isthmus.db.pool import Database, is_away, is_passing
+from isthmus.db import session
+from isthmus.db.pool import is_away, is_passing
 from isthmus.flows import duplicates, enrich, identifiers
 from isthmus.flows.abandon import abandon
 from isthmus.flows.consent import audit as consent_audit
@@ -57,7 +58,9 @@ SIDE_BY_SIDE = {"process": 2, "push": 3, "settle": 1}
 
 
 def _connector(dsn: str) -> SyncPsycopgConnector:
-    return SyncPsycopgConnector(conninfo=dsn, min_size=1, max_size=2, kwargs={"application_name": "isthmus bells"})
+    return SyncPsycopgConnector(
+        conninfo=dsn, min_size=1, max_size=2, kwargs={"application_name": "isthmus bells"}, reset=session.renew
+    )
 
 
 class Bells:
@@ -101,7 +104,11 @@ class Worker:
 
     def run(self, threads: int) -> None:
         """Work until told to stop (SIGINT or SIGTERM); what is under way is finished first."""
-        engine = Engine(connector=PsycopgConnector(conninfo=self._app.db.dsn, min_size=1, max_size=threads + 3))
+        engine = Engine(
+            connector=PsycopgConnector(
+                conninfo=self._app.db.dsn, min_size=1, max_size=threads + 3, reset=session.renew_async
+            )
+        )
         self._register(engine)
         sweep = threading.Thread(target=self._sweep, name="sweep", daemon=True)
 
@@ -328,18 +335,3 @@ class Worker:
             if has_place:
                 with self._lock:
                     self._busy[key] -= 1
-
-
-def is_installed(db: Database) -> bool:
-    with db.transaction() as tx:
-        return tx.fetch_value("SELECT to_regclass('procrastinate_jobs')") is not None
-
-
-def install(db: Database) -> bool:
-    """Put the engine's own tables into the database, once; whether they were missing."""
-    with db.transaction() as tx:
-        tx.execute("SELECT pg_advisory_xact_lock(hashtext('isthmus engine'))")
-        if tx.fetch_value("SELECT to_regclass('procrastinate_jobs')") is not None:
-            return False
-        tx.connection.execute(procrastinate.schema.SchemaManager.get_schema())
-        return True

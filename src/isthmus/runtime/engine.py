@@ -1,0 +1,74 @@
+"""The job engine's own tables: installed once, then brought along by the migrations that its package ships."""
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+import procrastinate
+
+from isthmus.db import migrate as migrations
+from isthmus.db.pool import Database, Tx
+
+UNRECORDED_UP_TO = "03.04.00_50_post_add_retry_failed_job_procedure.sql"
+"""What every database had that was made before applied migrations were recorded (procrastinate 3.10)."""
+
+
+def shipped() -> dict[str, Traversable]:
+    """The migrations of the installed engine, by name, in order."""
+    return listed(Path(procrastinate.schema.SchemaManager.get_migrations_path()))
+
+
+def listed(folder: Traversable) -> dict[str, Traversable]:
+    files = [file for file in folder.iterdir() if file.name.endswith(".sql")]
+    return {file.name: file for file in sorted(files, key=lambda one: one.name)}
+
+
+def migrate(
+    db: Database,
+    now: datetime,
+    files: dict[str, Traversable] | None = None,
+    wait: Callable[[float], None] = time.sleep,
+) -> list[str]:
+    """Install the tables or apply what is missing, one transaction each; what was done."""
+    wanted = shipped() if files is None else files
+    done: list[str] = []
+    while (name := migrations.patiently(lambda: _next(db, now, wanted), wait)) is not None:
+        done.append(name)
+    return done
+
+
+def missing(db: Database) -> list[str]:
+    """The engine's migrations that the database lacks."""
+    with db.transaction() as tx:
+        if tx.fetch_value("SELECT to_regclass('engine_migration')") is None:
+            return list(shipped())
+        applied = _applied(tx)
+    return [name for name in shipped() if name not in applied]
+
+
+def _next(db: Database, now: datetime, files: dict[str, Traversable]) -> str | None:
+    with db.transaction() as tx:
+        migrations.begin(tx)
+        if tx.fetch_value("SELECT to_regclass('procrastinate_jobs')") is None:
+            tx.connection.execute(procrastinate.schema.SchemaManager.get_schema(), prepare=False)
+            _record(tx, list(files), now)
+            return "the job engine's own tables"
+        applied = _applied(tx)
+        if not applied:
+            applied = {name for name in files if name <= UNRECORDED_UP_TO}
+            _record(tx, sorted(applied), now)
+        name = next((name for name in files if name not in applied), None)
+        if name is not None:
+            tx.connection.execute(files[name].read_bytes(), prepare=False)
+            _record(tx, [name], now)
+        return None if name is None else f"the job engine's {name.removesuffix('.sql')}"
+
+
+def _applied(tx: Tx) -> set[str]:
+    return {row["name"] for row in tx.fetch_all("SELECT name FROM engine_migration")}
+
+
+def _record(tx: Tx, names: list[str], now: datetime) -> None:
+    tx.execute("INSERT INTO engine_migration (name, applied_at) SELECT unnest(%s::text[]), %s", (names, now))

@@ -15,7 +15,6 @@ from statistics import median
 from urllib.request import urlopen
 
 import psutil
-import uvicorn
 from prometheus_client import CollectorRegistry
 
 from isthmus.db.embedded import Embedded
@@ -28,6 +27,7 @@ from isthmus.kit.pack import Packer
 from isthmus.model.event import Delivery
 from isthmus.web.hooks.commit import GroupCommit
 from isthmus.web.hooks.verify import Door, Doors
+from isthmus.web.listener import listener
 from isthmus.web.server import Server
 
 SHOP, SECRET = "acme-uk.myshopify.com", "shpss_bench"
@@ -104,6 +104,10 @@ def _web(url: str | None) -> Iterator[tuple[int, psutil.Process]]:
         web.wait()
 
 
+async def _is_ready() -> bool:
+    return True
+
+
 def serve(port: int, url: str | None) -> None:
     """The web process: what `isthmus web` runs, reduced to the door."""
     doors = Doors([Door("acme", "uk", SHOP, SECRET)])
@@ -119,20 +123,11 @@ def serve(port: int, url: str | None) -> None:
         doors=lambda: doors,
         keep=keep,
         ring=lambda *_: None,
-        is_ready=lambda: True,
+        is_ready=_is_ready,
         registry=CollectorRegistry(),
         close=line.close,
     )
-    uvicorn.run(
-        app,
-        port=port,
-        loop="uvloop",
-        http="httptools",
-        access_log=False,
-        log_level="warning",
-        lifespan="on",
-        proxy_headers=False,
-    )
+    listener(app, port=port).run()
 
 
 async def _nothing(self: GroupCommit, deliveries: Sequence[Delivery]) -> None:

@@ -27,10 +27,14 @@ async def _keep(deliveries: Sequence[Delivery]) -> list[bool]:
     return [True] * len(deliveries)
 
 
+async def _is_ready() -> bool:
+    return True
+
+
 def _door() -> Server:
     doors = Doors([Door("acme", "uk", SHOP, NEW, OLD)], [("acme", "shpss_ancient")])
     return Server(
-        doors=lambda: doors, keep=_keep, ring=lambda *_: None, is_ready=lambda: True, registry=CollectorRegistry()
+        doors=lambda: doors, keep=_keep, ring=lambda *_: None, is_ready=_is_ready, registry=CollectorRegistry()
     )
 
 

@@ -1,5 +1,6 @@
 """The door, through a real server on a real database: every answer it gives, and what it promises by 200."""
 
+import asyncio
 import base64
 import contextlib
 import hmac
@@ -20,20 +21,21 @@ from pathlib import Path
 import httpx2
 import psycopg
 import pytest
-import uvicorn
 from prometheus_client import CollectorRegistry
 
 from isthmus.db.embedded import Embedded
 from isthmus.db.line import Line
-from isthmus.db.migrate import migrate
+from isthmus.db.migrate import migrate, wanted
 from isthmus.db.pool import Database
+from isthmus.db.readiness import prove
 from isthmus.db.sql import tallies
 from isthmus.flows.ingest import ingest
 from isthmus.kit.pack import Packer
 from isthmus.model.event import Delivery
 from isthmus.model.lane import Lane
-from isthmus.web.hooks.receive import LARGEST
+from isthmus.web.hooks.bodies import LARGEST
 from isthmus.web.hooks.verify import Door, Doors
+from isthmus.web.listener import listener
 from isthmus.web.server import Server
 
 SHOP = "acme-uk.myshopify.com"
@@ -97,8 +99,12 @@ def signed(
     }
 
 
+async def _is_ready() -> bool:
+    return True
+
+
 @contextlib.contextmanager
-def serving(dsn: str, doors: Doors) -> Iterator[Web]:
+def serving(dsn: str, doors: Doors, *, max_connections: int | None = None) -> Iterator[Web]:
     """The door on a port of its own, in a thread with its own event loop."""
     line, packer, registry = Line(dsn), Packer(), CollectorRegistry()
     web = Web("", dsn, registry)
@@ -109,10 +115,10 @@ def serving(dsn: str, doors: Doors) -> Iterator[Web]:
     def ring(connection: str, lane: Lane) -> None:
         web.bells.append((connection, lane))
 
-    app = Server(doors=lambda: doors, keep=keep, ring=ring, is_ready=lambda: True, registry=registry, close=line.close)
+    app = Server(doors=lambda: doors, keep=keep, ring=ring, is_ready=_is_ready, registry=registry, close=line.close)
     with socket.create_server(("127.0.0.1", 0)) as door:
         web.url = f"http://127.0.0.1:{door.getsockname()[1]}"
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="on"))
+        server = listener(app, max_connections=max_connections)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [door]})
         thread.start()
         try:
@@ -301,11 +307,17 @@ def test_an_oversized_body_without_a_length_is_refused_once_it_passes_the_limit(
     assert web.told() == 200
 
 
-def heard(web: Web, *parts: bytes, endless: Iterator[bytes] | None = None) -> int:
+def head(secret: str = NEW, shop: str = SHOP) -> bytes:
+    """The header of a delivery, without its end and without a length."""
+    headers = signed(BODY, secret, topic="orders/create", shop=shop, webhook_id=str(uuid.uuid4()))
+    return b"".join(f"{name}: {value}\r\n".encode() for name, value in headers.items())
+
+
+def heard(web: Web, *parts: bytes, endless: Iterator[bytes] | None = None, signature: bytes | None = None) -> int:
     """Send a delivery's head and then these parts until the door answers; the status."""
     host, _, port = web.url.removeprefix("http://").partition(":")
     with socket.create_connection((host, int(port)), timeout=10) as call:
-        call.sendall(b"POST /hooks/shopify HTTP/1.1\r\nHost: x\r\n")
+        call.sendall(b"POST /hooks/shopify HTTP/1.1\r\nHost: x\r\n" + (head() if signature is None else signature))
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             for part in endless or parts:
                 call.sendall(part)
@@ -355,6 +367,121 @@ def test_the_process_tells_that_it_is_up_and_what_it_answered(web: Web) -> None:
     assert 'hooks_requests_total{answer="kept"} 1.0' in httpx2.get(f"{web.url}/metrics").text
 
 
+# -- limits of time and memory --------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def opened(web: Web, said: bytes) -> Iterator[socket.socket]:
+    """A connection on which so much was sent, and no more."""
+    host, _, port = web.url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=10) as call:
+        call.sendall(said)
+        yield call
+
+
+def is_closed(call: socket.socket) -> bool:
+    """Whether the server has let go of a connection, possibly after an answer."""
+    try:
+        call.setblocking(False)
+        while call.recv(4096):
+            pass
+    except BlockingIOError:
+        return False
+    except ConnectionResetError:
+        return True
+    return True
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"",
+        b"POST /hooks/sho",
+        b"POST /hooks/shopify HTTP/1.1\r\nHost: x\r\nX-Half: ",
+        b"GET /live HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n",
+        b"GET /live HTTP/1.1\r\nHost: x\r\n\r\n\r\n",
+        b"POST /hooks/shopify HTTP/1.1\r\nHost: x\r\n" + b"@HEAD@" + b"Content-Length: 5\r\n\r\n",
+        b"POST /hooks/shopify HTTP/1.1\r\nHost: x\r\n" + b"@HEAD@" + b"Content-Length: 5\r\n\r\n{",
+    ],
+    ids=["silent", "half a line", "half a header", "no body for health", "newlines", "no first byte", "half a body"],
+)
+def test_a_connection_that_owes_us_its_request_is_closed(
+    web: Web, said: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HEAD_WITHIN", "FIRST_BYTE_WITHIN", "BODY_WITHIN"):
+        monkeypatch.setattr(f"isthmus.web.listener.{name}", 0.2)
+    monkeypatch.setattr("isthmus.web.hooks.bodies.BODY_WITHIN", 0.2)
+    with opened(web, said.replace(b"@HEAD@", head())) as call:
+        assert eventually(lambda: is_closed(call), 8.0)
+    assert web.told() == 200
+
+
+def test_a_body_that_begins_and_does_not_end_is_answered_408(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("isthmus.web.hooks.bodies.BODY_WITHIN", 0.1)
+    assert heard(web, b"Content-Length: 5\r\n\r\n{") == 408
+    assert web.answered("too_slow") == 1
+
+
+def test_a_header_without_end_is_cut_off(web: Web) -> None:
+    with opened(web, b"GET /live HTTP/1.1\r\nX-Long: ") as call, contextlib.suppress(OSError):
+        for _ in range(40):
+            call.sendall(b"x" * 4096)
+    with opened(web, b"") as call:
+        call.close()
+    assert web.told() == 200
+
+
+def test_silent_connections_beyond_the_limit_keep_nobody_out(db_url: str) -> None:
+    doors = Doors([Door("acme", "uk", SHOP, NEW)])
+    waiting = b"POST /hooks/shopify HTTP/1.1\r\nHost: x\r\n" + head() + b"Content-Length: 5\r\n\r\n"
+    with serving(db_url, doors, max_connections=20) as web, contextlib.ExitStack() as silent:
+        calls = [silent.enter_context(opened(web, (b"", b"GET /li", waiting)[n % 3])) for n in range(60)]
+        assert web.told() == 200
+        assert httpx2.get(f"{web.url}/live").status_code == 200
+        assert httpx2.get(f"{web.url}/ready").status_code == 200
+        assert eventually(lambda: sum(map(is_closed, calls)) >= 40)
+
+
+def test_health_is_answered_when_there_are_too_many_calls(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("isthmus.web.server.MOST_CALLS", 0)
+    assert web.told() == 503
+    assert httpx2.get(f"{web.url}/metrics").status_code == 503
+    assert httpx2.get(f"{web.url}/live").status_code == 200
+    assert httpx2.get(f"{web.url}/ready").status_code == 200
+
+
+def test_a_caller_who_cannot_be_a_shop_of_ours_is_refused_before_the_body_is_read(web: Web) -> None:
+    length = b"Content-Length: %d\r\n\r\n" % LARGEST  # of which not a byte comes
+    assert heard(web, length, signature=b"") == 400
+    assert heard(web, length, signature=head(shop="nobody.myshopify.com")) == 404
+    assert heard(web, length, signature=head().replace(b"Hmac-Sha256: ", b"Hmac-Sha256: x")) == 401
+
+
+def test_bodies_that_are_too_large_together_cost_the_largest_and_never_a_usual_one(
+    web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("isthmus.web.hooks.bodies.MOST_AT_ONCE", 2 * 2**20)
+    length = b"Content-Length: %d\r\n\r\n" % LARGEST
+    said = b"POST /hooks/shopify HTTP/1.1\r\nHost: x\r\n" + head() + length
+    with serving(web.dsn, Doors([Door("acme", "uk", SHOP, NEW)])) as small, contextlib.ExitStack() as large:
+        calls = [large.enter_context(opened(small, said + b"x" * 2**20)) for _ in range(4)]
+        assert eventually(lambda: small.answered("overloaded") >= 2)
+        assert small.told() == 200
+        assert small.told(b"x" * 300_000) == 200
+        assert sum(not is_closed(call) for call in calls) <= 2
+
+
+@pytest.mark.parametrize(
+    "at",
+    ["9999-12-31T23:59:59-01:00", "0001-01-01T00:00:00+01:00", "1970-01-01T00:00:00Z", "x" * 5000, "2026-02-30T00:00Z"],
+    ids=lambda at: at[:12],
+)
+def test_an_absurd_time_of_the_trigger_is_as_good_as_none(web: Web, at: str) -> None:
+    assert web.told(secret="shpss_somebody", **{"X-Shopify-Triggered-At": at}) == 401
+    assert web.told(**{"X-Shopify-Triggered-At": at}) == 200
+    assert [event["triggered_at"] for event in web.events()] == [None]
+
+
 # -- the database goes away ----------------------------------------------------------------------------------------
 
 
@@ -397,6 +524,50 @@ def test_f31_a_delivery_that_arrives_during_a_blink_of_the_database_is_only_slow
             answer = caller.submit(web.told, webhook_id="during")
             time.sleep(0.3)
         assert answer.result() == 200
+
+
+def test_f31_after_a_spell_in_which_the_database_was_read_only_deliveries_are_kept_again(web: Web) -> None:
+    name = psycopg.conninfo.conninfo_to_dict(web.dsn)["dbname"]
+    assert web.told(webhook_id="before") == 200
+    with psycopg.connect(psycopg.conninfo.make_conninfo(web.dsn, dbname="postgres"), autocommit=True) as outside:
+        outside.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+        outside.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", (name,))
+        assert [web.told(webhook_id="during"), web.told(webhook_id="during")] == [503, 503]
+        outside.execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
+        assert web.told(webhook_id="during") == 200
+    assert [event["webhook_id"] for event in web.events()] == ["before", "during"]
+
+
+def test_ready_is_a_write_that_just_succeeded_and_a_schema_this_program_works_with(db_url: str) -> None:
+    def why(known: int) -> str | None:
+        async def ask() -> str | None:
+            async with Line(db_url) as line:
+                return await prove(line, "web", datetime.now(UTC), known, ENGINE)
+
+        return asyncio.run(ask())
+
+    ENGINE: list[str] = []  # noqa: N806
+    assert why(wanted()) is None
+    with psycopg.connect(db_url, autocommit=True) as other:
+        assert other.execute("SELECT role FROM readiness").fetchall() == [("web",)]
+        ENGINE.append("99_post_unknown.sql")
+        assert why(wanted()) == "the job engine lacks its tables; run `isthmus migrate`"
+        ENGINE.clear()
+        assert "run `isthmus migrate`" in str(why(wanted() + 1))
+        newer = wanted() + 1
+        other.execute("INSERT INTO schema_version VALUES (%s, 'new', '', now(), %s)", (newer, wanted()))
+        assert why(wanted()) is None
+        other.execute("UPDATE schema_version SET compatible_from = %s WHERE version = %s", (newer, newer))
+        assert (
+            why(wanted())
+            == f"the database is at schema {newer}, this isthmus knows {wanted()}; install a newer isthmus"
+        )
+        other.execute("DELETE FROM schema_version WHERE version = %s", (newer,))
+        name = psycopg.conninfo.conninfo_to_dict(db_url)["dbname"]
+        other.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+        assert why(wanted()) == "the database does not take a write: ReadOnlySqlTransaction"
+        other.execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
+        assert why(wanted()) is None
 
 
 def test_f31_a_database_that_hangs_is_answered_for_in_two_seconds(web: Web) -> None:

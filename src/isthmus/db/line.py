@@ -11,7 +11,8 @@ import psycopg
 from psycopg.abc import QueryNoTemplate
 from psycopg.rows import TupleRow
 
-from isthmus.db.pool import Params, is_away
+from isthmus.db import session
+from isthmus.db.pool import Params
 
 # A killed embedded server is back well within this; pauses between attempts grow from a thirtieth of a second.
 PATIENCE = 1.5
@@ -19,11 +20,12 @@ _PAUSES = (0.03, 0.06, 0.12, 0.25)
 
 
 class Line:
-    """Opened when first needed and again after it broke. One statement at a time."""
+    """Opened when first needed and again after it broke. One statement at a time; a second caller waits."""
 
     def __init__(self, dsn: str, *, application_name: str = "isthmus", statement_timeout: float = 5.0) -> None:
         """`statement_timeout` in seconds."""
-        self._dsn = dsn
+        self._dsn = session.address(dsn)
+        self._turn = asyncio.Lock()
         self._kwargs: dict[str, Any] = {
             "autocommit": True,
             "prepare_threshold": 0,
@@ -35,8 +37,13 @@ class Line:
     async def fetch_all(self, query: QueryNoTemplate, params: Params) -> list[TupleRow]:
         """Run a statement that may be run twice: one whose outcome the loss of the connection hides is sent again.
 
-        When this returns the statement is durable. Raises psycopg.OperationalError when the database stays away.
+        When this returns the statement is durable. Raises psycopg.Error when the database stays away, or
+        read-only, or refuses the statement.
         """
+        async with self._turn:
+            return await self._fetch_all(query, params)
+
+    async def _fetch_all(self, query: QueryNoTemplate, params: Params) -> list[TupleRow]:
         until = time.monotonic() + PATIENCE
         for attempt in range(1000):
             try:
@@ -45,9 +52,10 @@ class Line:
                 cursor = await self._connection.execute(query, params)
                 return await cursor.fetchall()
             except psycopg.Error as error:
-                if is_away(error):
+                is_spoilt = session.spoils(error)
+                if is_spoilt:
                     await self.close()
-                if not is_away(error) or time.monotonic() > until:
+                if not is_spoilt or time.monotonic() > until:
                     raise
                 await asyncio.sleep(_PAUSES[min(attempt, len(_PAUSES) - 1)])
             except asyncio.CancelledError:

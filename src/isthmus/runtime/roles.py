@@ -1,7 +1,7 @@
 """The roles a process may play: the door, a worker, or the keeper of a group of both."""
 
+import asyncio
 import contextlib
-import logging
 import os
 import signal
 import subprocess
@@ -13,10 +13,11 @@ from pathlib import Path
 from types import FrameType
 
 import structlog
-import uvicorn
 from prometheus_client import CollectorRegistry
 
 from isthmus.db.line import Line
+from isthmus.db.migrate import SchemaTooNew
+from isthmus.db.readiness import prove
 from isthmus.flows.ingest import ingest
 from isthmus.flows.rotate import note_previous
 from isthmus.kit.pack import Packer
@@ -24,16 +25,23 @@ from isthmus.model.event import Delivery
 from isthmus.model.lane import Lane
 from isthmus.ops import metrics
 from isthmus.ops.numbers import status
-from isthmus.runtime import schema
+from isthmus.runtime import engine, schema
 from isthmus.runtime.app import App
 from isthmus.runtime.tasks import Bells, Worker
 from isthmus.web.desk.app import desk
+from isthmus.web.listener import listener
 from isthmus.web.server import Server
 
 log = structlog.get_logger(__name__)
 
 DOORS_EVERY = 2.0
 """Seconds until the door has heard of a new connection or a rotated secret."""
+
+READY_WITHIN = 3.0
+"""Seconds that the proof of a write may take; those who ask /ready seldom wait longer than five."""
+
+SCHEMA_EVERY = 5.0
+"""Seconds between two looks whether the schema is still one this program works with."""
 
 ROTATION_EVERY = 60.0
 """Seconds between two notes of deliveries that only a previous secret opened."""
@@ -52,6 +60,20 @@ def web(app: App) -> None:
     async def keep(deliveries: Sequence[Delivery]) -> list[bool]:
         return await ingest(line, deliveries, app.clock.now(), packer)
 
+    engine_needs = list(engine.shipped())
+    last_reason: list[str | None] = [None]
+
+    async def is_ready() -> bool:
+        try:
+            async with asyncio.timeout(READY_WITHIN):
+                why = await prove(line, "web", app.clock.now(), schema.wanted(), engine_needs)
+        except TimeoutError:
+            why = "the database does not answer"
+        if why != last_reason[0]:
+            log.warning("not ready" if why else "ready again", reason=why)
+        last_reason[0] = why
+        return why is None
+
     registry = CollectorRegistry()
     metrics.register(lambda: status(app.db, app.clock.now()), registry)
     held = [app.doors()]
@@ -61,21 +83,12 @@ def web(app: App) -> None:
             doors=lambda: held[0],
             keep=keep,
             ring=ringer.ring,
-            is_ready=lambda: app.db.ping() and schema.is_current(app),
+            is_ready=is_ready,
             registry=registry,
             desk=desk(lambda: status(app.db, app.clock.now())),
+            close=line.close,
         )
-        config = uvicorn.Config(
-            server,
-            host=settings.web.host,
-            port=settings.web.port,
-            access_log=False,
-            log_level=logging.WARNING,
-            timeout_graceful_shutdown=5,
-            server_header=False,
-            proxy_headers=False,  # nothing here depends on who says to be calling
-            limit_concurrency=5_000,
-        )
+        made = listener(server, host=settings.web.host, port=settings.web.port)
         log.info("web is up", host=settings.web.host, port=settings.web.port)
 
         def write_down() -> None:
@@ -86,13 +99,31 @@ def web(app: App) -> None:
                 server.rotation.give_back(counts)
                 raise
 
-        with _every(ROTATION_EVERY, write_down, "rotation"), contextlib.suppress(KeyboardInterrupt):
-            uvicorn.Server(config).run()  # it passes on the signal that it has already obeyed
+        with (
+            _ends_when_outdated(app),
+            _every(ROTATION_EVERY, write_down, "rotation"),
+            contextlib.suppress(KeyboardInterrupt),
+        ):
+            made.run()  # it passes on the signal that it has already obeyed
 
 
 def work(app: App, lanes: Sequence[Lane] = tuple(Lane)) -> None:
     """Work until told to stop."""
-    Worker(app, lanes=tuple(lanes)).run(app.settings.workers.threads)
+    with _ends_when_outdated(app):
+        Worker(app, lanes=tuple(lanes)).run(app.settings.workers.threads)
+
+
+def _ends_when_outdated(app: App) -> contextlib.AbstractContextManager[None]:
+    """A migration that contracts the schema ends programs that do not know it, before they do wrong."""
+
+    def look() -> None:
+        try:
+            schema.check(app)
+        except SchemaTooNew as error:
+            log.error("this program is too old for the database and ends", detail=str(error))
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    return _every(SCHEMA_EVERY, look, "schema")
 
 
 def end_with_parent() -> None:

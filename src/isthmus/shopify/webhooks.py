@@ -13,6 +13,8 @@ from isthmus.shopify.topics import enum_name
 SIGNATURE_BYTES = 32
 """HMAC-SHA256."""
 
+_YEARS = range(2000, 2101)
+
 
 class Delivery(Struct, frozen=True, gc=False):
     """The headers of one delivery. `webhook_id` names this delivery, `event_id` the merchant's action behind it."""
@@ -64,6 +66,11 @@ def verify(body: bytes, signature: str, secrets: Sequence[str]) -> int | None:
         if secret and hmac.compare_digest(sign(body, secret), claimed) and found is None:
             found = index
     return found
+
+
+def is_signature(text: str) -> bool:
+    """Whether this may be a signature at all; what is none can be refused before the body is read."""
+    return _unbase64(text) is not None
 
 
 def sign(body: bytes, secret: str) -> bytes:
@@ -193,8 +200,9 @@ def _unbase64(text: str) -> bytes | None:
 
 
 def _when(text: str | None) -> datetime | None:
+    """A time that a delivery can have: anybody may write this header, so what cannot be is as good as absent."""
     try:
         at = datetime.fromisoformat(text) if text else None
     except ValueError:
         return None
-    return at.astimezone(UTC) if at is not None and at.tzinfo is not None else None
+    return at.astimezone(UTC) if at is not None and at.tzinfo is not None and at.year in _YEARS else None

@@ -1,5 +1,6 @@
 """Everything isthmus answers over HTTP: the hooks, how it is doing, and the desk."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -11,13 +12,19 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from isthmus.web.hooks.answer import Answers
+from isthmus.web.hooks.answer import Answer, Answers
+from isthmus.web.hooks.bodies import Bodies
 from isthmus.web.hooks.commit import GroupCommit, Keep, Ring
 from isthmus.web.hooks.receive import OmetriaHook, ShopifyHook
 from isthmus.web.hooks.rotation import Rotation
 from isthmus.web.hooks.verify import Doors
 
 SHOPIFY_HOOK = "/hooks/shopify"
+HEALTH = ("/live", "/ready")
+MOST_CALLS = 3_000
+"""Requests under way at once; more are answered 503, except those that ask for health."""
+READY_FOR = 1.0
+"""Seconds that an answer of /ready holds, so that nobody can make the database write by asking."""
 
 
 class Server:
@@ -29,23 +36,27 @@ class Server:
         doors: Callable[[], Doors],
         keep: Keep,
         ring: Ring,
-        is_ready: Callable[[], bool],
+        is_ready: Callable[[], Awaitable[bool]],
         registry: CollectorRegistry,
         desk: ASGIApp | None = None,
         close: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """`doors` answers who may call as of now. `is_ready` may block; `doors` and `ring` may not. `close` runs
-        when everything received is answered."""
+        """`doors` answers who may call as of now. `doors` and `ring` may not block. `close` runs when
+        everything received is answered."""
         commit = GroupCommit(keep, ring)
         answers = Answers(registry)
         self.rotation = Rotation()
-        self._shopify = ShopifyHook(doors, commit, answers, self.rotation)
+        bodies = Bodies()
+        self._answers = answers
+        self._n_calls = 0
+        self._shopify = ShopifyHook(doors, commit, answers, self.rotation, bodies)
+        readiness = _Readiness(is_ready)
 
         async def live(_: Request) -> Response:
             return PlainTextResponse("live\n")
 
         async def ready(_: Request) -> Response:
-            is_so = await run_in_threadpool(is_ready)
+            is_so = await readiness.ask()
             return PlainTextResponse("ready\n" if is_so else "not ready\n", 200 if is_so else 503)
 
         async def metrics(_: Request) -> Response:
@@ -59,7 +70,7 @@ class Server:
                 await close()
 
         routes: list[BaseRoute] = [
-            Route("/hooks/ometria/{connection}", OmetriaHook(doors, commit, answers)),
+            Route("/hooks/ometria/{connection}", OmetriaHook(doors, commit, answers, bodies)),
             Route("/live", live),
             Route("/ready", ready),
             Route("/metrics", metrics),
@@ -69,8 +80,39 @@ class Server:
         self._rest = Starlette(routes=routes, lifespan=lifespan)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # The one path that is called thousands of times a second goes past the router and its middleware.
-        if scope["type"] == "http" and scope["path"] == SHOPIFY_HOOK:
-            await self._shopify(scope, receive, send)
-        else:
+        if scope["type"] != "http" or scope["path"] in HEALTH:
             await self._rest(scope, receive, send)
+            return
+        if self._n_calls >= MOST_CALLS:
+            await self._answers.give(Answer.OVERLOADED, send)
+            return
+        self._n_calls += 1
+        try:
+            # The one path that is called thousands of times a second goes past the router and its middleware.
+            if scope["path"] == SHOPIFY_HOOK:
+                await self._shopify(scope, receive, send)
+            else:
+                await self._rest(scope, receive, send)
+        finally:
+            self._n_calls -= 1
+
+
+class _Readiness:
+    """Asks once however many want to know, and remembers the answer for a moment."""
+
+    def __init__(self, is_ready: Callable[[], Awaitable[bool]]) -> None:
+        self._is_ready = is_ready
+        self._asking: asyncio.Task[bool] | None = None
+        self._good_until = 0.0
+
+    async def ask(self) -> bool:
+        loop = asyncio.get_running_loop()
+        if self._asking is None or (self._asking.done() and loop.time() >= self._good_until):
+            self._asking = loop.create_task(self._look())
+        return await asyncio.shield(self._asking)
+
+    async def _look(self) -> bool:
+        try:
+            return await self._is_ready()
+        finally:
+            self._good_until = asyncio.get_running_loop().time() + READY_FOR

@@ -22,11 +22,20 @@ class Answer(Enum):
     TOO_SLOW = ("too_slow", HTTPStatus.REQUEST_TIMEOUT)
     TOO_LARGE = ("too_large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     ENCODED = ("encoded", HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+    OVERLOADED = ("overloaded", HTTPStatus.SERVICE_UNAVAILABLE)
     NOT_KEPT = ("not_kept", HTTPStatus.SERVICE_UNAVAILABLE)
 
     def __init__(self, label: str, status: HTTPStatus) -> None:
         self.label = label
         self.status = status
+
+
+class Refused(Exception):  # noqa: N818 - an answer, not a mishap
+    """The call is answered otherwise than kept."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.label)
+        self.answer = answer
 
 
 class Answers:
@@ -55,11 +64,11 @@ class Answers:
 def _messages(answer: Answer) -> tuple[dict[str, object], dict[str, object]]:
     text = b"" if answer is Answer.KEPT else b"%s\n" % answer.label.replace("_", " ").encode()
     headers = [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(text))]
-    if answer is Answer.NOT_KEPT:
+    if answer in (Answer.NOT_KEPT, Answer.OVERLOADED):
         headers.append((b"retry-after", RETRY_AFTER))
     if answer is Answer.WRONG_METHOD:
         headers.append((b"allow", b"POST"))
-    if answer in (Answer.TOO_LARGE, Answer.TOO_SLOW):
+    if answer in (Answer.TOO_LARGE, Answer.TOO_SLOW, Answer.OVERLOADED):
         headers.append((b"connection", b"close"))  # there is more of it on the way, and it will not be read
     start = {"type": "http.response.start", "status": int(answer.status), "headers": headers}
     return start, {"type": "http.response.body", "body": text}

@@ -1,44 +1,41 @@
 """Receive a call at the door: read it within limits, verify it, keep it, answer it. Nothing of it is ever logged."""
 
-import asyncio
 import uuid
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from isthmus.model.event import Delivery
 from isthmus.model.lane import Lane
 from isthmus.shopify import webhooks
 from isthmus.shopify.topics import COMPLIANCE, TOPICS
-from isthmus.web.hooks.answer import Answer, Answers
+from isthmus.web.hooks.answer import Answer, Answers, Refused
+from isthmus.web.hooks.bodies import Bodies
 from isthmus.web.hooks.commit import GroupCommit, NotKept
 from isthmus.web.hooks.rotation import Rotation
 from isthmus.web.hooks.verify import Doors, Match
 
-LARGEST = 8 * 2**20
 LONGEST_NAME = 255
-BODY_WITHIN = 10.0
-"""Seconds for the whole body; Shopify gives the whole call five."""
 
 OMETRIA_TOPIC = "ometria/hook"
 
 LANES = {name: topic.lane for name, topic in TOPICS.items()}
 
 
-class Refused(Exception):  # noqa: N818 - an answer, not a mishap
-    """The call is answered otherwise than kept."""
-
-    def __init__(self, answer: Answer) -> None:
-        super().__init__(answer.label)
-        self.answer = answer
-
-
 class ShopifyHook:
     """`POST /hooks/shopify` as a bare ASGI application, since every delivery of every store passes here."""
 
-    def __init__(self, doors: Callable[[], Doors], commit: GroupCommit, answers: Answers, rotation: Rotation) -> None:
+    def __init__(
+        self,
+        doors: Callable[[], Doors],
+        commit: GroupCommit,
+        answers: Answers,
+        rotation: Rotation,
+        bodies: Bodies,
+    ) -> None:
         self._doors = doors
+        self._bodies = bodies
         self._commit = commit
         self._answers = answers
         self._rotation = rotation
@@ -46,8 +43,10 @@ class ShopifyHook:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             headers = _post(scope)
-            body = await _body(headers, receive)
-            await self._commit.add(self._verified(headers, body))
+            told = webhooks.delivery(headers)
+            self._check(told)
+            body = await self._bodies.read(headers, receive)
+            await self._commit.add(self._verified(told, body))
         except Refused as refused:
             await self._answers.give(refused.answer, send)
         except NotKept:
@@ -55,15 +54,22 @@ class ShopifyHook:
         else:
             await self._answers.give(Answer.KEPT, send)
 
-    def _verified(self, headers: dict[str, str], body: bytes) -> list[Delivery]:
-        told = webhooks.delivery(headers)
+    def _check(self, told: webhooks.Delivery) -> None:
+        """What can be known before the body is read: only a caller who may be a shop of ours gets memory for one."""
         topic, shop = told.topic, told.shop
         if not (_is_name(topic) and _is_name(shop) and (told.webhook_id is None or _is_name(told.webhook_id))):
             raise Refused(Answer.NONSENSE)
+        if topic not in COMPLIANCE and not self._doors().knows(shop):
+            raise Refused(Answer.UNKNOWN_SHOP)
+        if not webhooks.is_signature(told.signature):
+            raise Refused(Answer.UNSIGNED)
+
+    def _verified(self, told: webhooks.Delivery, body: bytes) -> list[Delivery]:
+        topic, shop = told.topic, told.shop
         doors = self._doors()
         if topic in COMPLIANCE:
             matches = doors.open_for_compliance(shop, body, told.signature)
-        elif doors.knows(shop):
+        elif doors.knows(shop):  # it may have gone while the body came
             matches = doors.open(shop, body, told.signature)
         else:
             raise Refused(Answer.UNKNOWN_SHOP)
@@ -100,8 +106,9 @@ class OmetriaHook:
     Ometria gives its calls no id, so each is an event of its own: what says the same twice does no harm.
     """
 
-    def __init__(self, doors: Callable[[], Doors], commit: GroupCommit, answers: Answers) -> None:
+    def __init__(self, doors: Callable[[], Doors], commit: GroupCommit, answers: Answers, bodies: Bodies) -> None:
         self._doors = doors
+        self._bodies = bodies
         self._commit = commit
         self._answers = answers
 
@@ -116,7 +123,7 @@ class OmetriaHook:
                 topic=OMETRIA_TOPIC,
                 lane=Lane.REALTIME,
                 webhook_id=str(uuid.uuid4()),
-                body=await _body(headers, receive),
+                body=await self._bodies.read(headers, receive),
             )
             await self._commit.add([delivery])
         except Refused as refused:
@@ -139,43 +146,6 @@ def _post(scope: Scope) -> dict[str, str]:
     if scope["method"] != "POST":
         raise Refused(Answer.WRONG_METHOD)
     return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-
-
-async def _body(headers: dict[str, str], receive: Receive) -> bytes:
-    """The raw body, of which never more than LARGEST is read, whether its length was announced or not."""
-    announced = headers.get("content-length", "0")
-    if announced.isdecimal() and int(announced) > LARGEST:
-        raise Refused(Answer.TOO_LARGE)
-    # The signature is over the bytes as they come, and Shopify sends them plain.
-    if headers.get("content-encoding", "identity") != "identity":
-        raise Refused(Answer.ENCODED)
-    message = await receive()
-    if not message.get("more_body"):
-        return _chunk(message, 0)
-    try:
-        async with asyncio.timeout(BODY_WITHIN):
-            return await _rest(message, receive)
-    except TimeoutError as error:
-        raise Refused(Answer.TOO_SLOW) from error
-
-
-async def _rest(message: Message, receive: Receive) -> bytes:
-    chunks = [_chunk(message, 0)]
-    size = len(chunks[0])
-    while message.get("more_body"):
-        message = await receive()
-        chunks.append(_chunk(message, size))
-        size += len(chunks[-1])
-    return b"".join(chunks)
-
-
-def _chunk(message: Message, before: int) -> bytes:
-    if message["type"] == "http.disconnect":
-        raise Refused(Answer.NONSENSE)  # nobody is there to hear it, but it is counted
-    chunk: bytes = message.get("body", b"")
-    if before + len(chunk) > LARGEST:
-        raise Refused(Answer.TOO_LARGE)
-    return chunk
 
 
 def _is_name(text: str) -> bool:

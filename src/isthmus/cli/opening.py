@@ -49,7 +49,7 @@ def opened(
         stack.enter_context(_asked_to_end())
         app = stack.enter_context(App.opened(settings, role=role, pool_size=pool_size))
         if not makes:
-            schema.check(app)
+            schema.check(app, with_engine=role != "cli")
         yield app
 
 

@@ -1,3 +1,6 @@
+-- kind: expand
+-- compatible from: 0011
+
 -- A retired contact belongs to a customer who is gone from the shop, or has no address there any more: the opt-out that
 -- it carries is nobody's statement, and is withdrawn when somebody else has the address.
 ALTER TABLE outbox
@@ -14,4 +17,6 @@ WHERE o.kind = 'contact' AND o.sent IS NOT NULL AND o.subject LIKE 'customer:%'
               WHERE c.connection = o.connection AND c.store = o.store AND c.channel = 'sms' AND c.state = 'SUBSCRIBED'
                 AND c.customer_id = split_part(o.subject, ':', 2)::bigint);
 
+-- Only what is being written waits for it, as long as one look through the table takes.
+-- squawk-ignore require-concurrent-index-creation
 CREATE INDEX outbox_retired ON outbox (connection, address) WHERE is_retired;

@@ -1,3 +1,6 @@
+-- kind: expand
+-- compatible from: 0014
+
 -- What is inferred or changed by our own rules is planned, counted and judged before it is carried out; what a run
 -- changed is journaled, so that it can be put back.
 

@@ -1,5 +1,5 @@
 -- kind: expand
--- compatible from: 0011
+-- compatible from: 0015
 
 -- One row for each role that proves to whoever asks /ready that a write just succeeded.
 CREATE TABLE readiness (

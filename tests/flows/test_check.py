@@ -15,10 +15,13 @@ from isthmus.db.pool import Database
 from isthmus.flows.attest import attest
 from isthmus.flows.govern import govern
 from isthmus.flows.prune import Retention, prune
+from isthmus.governance import sql as governance
 from isthmus.governance.rules import Held
+from isthmus.model.accord import Accord, Differs, Sort
+from isthmus.model.basis import AsOf, Basis, NotJudged, Reason
 from isthmus.ops.checklist import DAILY, MONTHLY, NOTED, Line, evaluate
 from isthmus.ops.judges import Result
-from isthmus.ops.standing.facts import Setup, gather
+from isthmus.ops.standing.facts import AUDIT_OF_CONSENT, Setup, gather
 
 SETUP = Setup(
     versions={"uk": "2026-10", "int": "2026-10"},
@@ -33,12 +36,13 @@ def play(database: Database) -> Governed:
     return Governed(database)
 
 
-def reconciled(play: Governed, **result: Any) -> None:
+def reconciled(play: Governed, *left: NotJudged, differ: int = 0) -> None:
+    basis = Basis(at=play.now, n_compared=60, n_differ=differ, not_judged=left, as_of=(AsOf("uk", read_to=play.now),))
     with play.db.transaction() as tx:
         tx.execute(
             """INSERT INTO run (connection, what, asked, state, started_at, moved_at, ended_at, result)
                VALUES ('acme', 'reconcile', '{}', 'done', %(now)s, %(now)s, %(now)s, %(result)s)""",
-            {"now": play.now, "result": msgspec.json.encode({"n_findings": 0, **result}).decode()},
+            {"now": play.now, "result": msgspec.json.encode({"n_findings": basis.n_differ, "basis": basis}).decode()},
         )
 
 
@@ -70,8 +74,11 @@ def test_a_good_day_needs_nobody(play: Governed) -> None:
     well(play)
     found = lines(play)
     assert {line.key: line.said for line in found.values() if line.result is Result.LOOK} == {}
+    assert {line.key: line.said for line in found.values() if line.result is Result.COULD_NOT_LOOK} == {}
     # Too few pushes for a judgement of limits, and a store without customers.
-    assert {key for key, line in found.items() if line.result is Result.COULD_NOT_LOOK} == {"limits", "people"}
+    assert found["limits"].said.startswith("pushes ")
+    assert found["people"].said == "int: the shop has no customers"
+    assert found["reconciled"].said == f"run 1: Of 60 compared, all agree; uk read {play.now:%H:%M:%S}"
 
 
 def test_a_new_connection_says_what_nobody_has_looked_at(play: Governed) -> None:
@@ -79,7 +86,8 @@ def test_a_new_connection_says_what_nobody_has_looked_at(play: Governed) -> None
     assert found["versions"].result is Result.COULD_NOT_LOOK
     assert found["versions"].said == "nobody has looked since yesterday"
     assert found["reconciled"].said == "never done"
-    assert found["pruned"].result is Result.COULD_NOT_LOOK
+    assert found["pruned"].result is Result.OK
+    assert found["pruned"].said == "everything within its retention; its first night is still to come"
 
 
 def test_what_is_shut_or_late_comes_first(play: Governed) -> None:
@@ -118,11 +126,53 @@ def test_what_stands_still_is_seen(play: Governed) -> None:
 
 def test_a_reconciliation_that_found_something_or_could_not_see_is_told_apart(play: Governed) -> None:
     well(play)
-    reconciled(play, n_findings=3)
-    assert lines(play)["reconciled"].said == "run 2 found 3 differences"
-    reconciled(play, blind=[{"side": "platform", "store": "", "kind": "order", "why": "ConnectError"}])
+    reconciled(play, differ=3)
+    found = lines(play)["reconciled"]
+    assert found.result is Result.LOOK
+    assert found.said.startswith("run 2: Of 60 compared, 3 differ; ")
+    reconciled(play, NotJudged(Reason.COULD_NOT_LOOK, None, "Ometria orders: ConnectError"))
     blind = lines(play)["reconciled"]
-    assert (blind.result, blind.said) == (Result.COULD_NOT_LOOK, "run 3 could not see platform: ConnectError")
+    assert blind.result is Result.COULD_NOT_LOOK
+    assert "not judged: could not look (Ometria orders: ConnectError)" in blind.said
+
+
+def test_a_reconciliation_that_left_something_unjudged_is_not_ok(play: Governed) -> None:
+    """Excluded records and a few in flight are let be, and are printed."""
+    well(play)
+    reconciled(play, NotJudged(Reason.EXCLUDED, 4))
+    assert lines(play)["reconciled"].result is Result.OK
+    assert "4 not judged: 4 excluded" in lines(play)["reconciled"].said
+    for left in (NotJudged(Reason.WAITING, 1), NotJudged(Reason.OUT_OF_SIGHT, 1), NotJudged(Reason.IN_FLIGHT, 2)):
+        reconciled(play, left)
+        assert lines(play)["reconciled"].result is Result.COULD_NOT_LOOK
+
+
+def test_a_run_of_an_earlier_version_proves_nothing(play: Governed) -> None:
+    well(play)
+    with play.db.transaction() as tx:
+        tx.execute("UPDATE run SET result = result - 'basis'")
+    assert lines(play)["reconciled"].result is Result.COULD_NOT_LOOK
+
+
+def test_the_last_audit_of_consent_is_judged(play: Governed) -> None:
+    well(play)
+    accord = Accord("acme", play.now, 3, 1, 2, 0, ())
+    kept(play, accord)
+    line = lines(play, MONTHLY)["consent_audit"]
+    assert (line.result, line.said) == (Result.OK, f"the audit of {play.now:%Y-%m-%d}: of 3 people compared, all agree")
+    kept(play, msgspec.structs.replace(accord, is_whole=False))
+    assert lines(play, MONTHLY)["consent_audit"].result is Result.COULD_NOT_LOOK
+    differs = Differs(Sort.AGAINST, "uk", 1, "email", "", None, "", None, "", "", "", None)
+    kept(play, msgspec.structs.replace(accord, differs=(differs,)))
+    assert lines(play, MONTHLY)["consent_audit"].result is Result.LOOK
+    kept(play, accord)
+    play.pass_time(timedelta(days=40).total_seconds())
+    assert lines(play, MONTHLY)["consent_audit"].result is Result.LOOK
+
+
+def kept(play: Governed, accord: Accord) -> None:
+    with play.db.transaction() as tx:
+        governance.save(tx, "acme", "", AUDIT_OF_CONSENT, msgspec.to_builtins(accord), play.now)
 
 
 def test_a_disk_that_fills_and_messages_that_wait_are_seen(play: Governed) -> None:
@@ -136,6 +186,18 @@ def test_a_disk_that_fills_and_messages_that_wait_are_seen(play: Governed) -> No
     assert looks(lines(play, disk=(10**9, 100 * 10**9))) == ["disk", "told"]
     assert lines(play, disk=None)["disk"].result is Result.COULD_NOT_LOOK
     assert lines(play, is_told=False)["told"].result is Result.COULD_NOT_LOOK
+
+
+def test_what_this_machine_cannot_look_at_a_person_may_sign_off_for_a_while(play: Governed) -> None:
+    well(play)
+    for item in ("disk", "told"):
+        attest(play.db, "acme", item, play.now, "ada", "watched elsewhere")
+    found = lines(play, disk=None, is_told=False)
+    assert {found[item].result for item in ("disk", "told")} == {Result.OK}
+    assert found["disk"].said == f"ada, {play.now:%Y-%m-%d}: watched elsewhere"
+    play.pass_time(timedelta(days=100).total_seconds())
+    found = lines(play, disk=None, is_told=False)
+    assert {found[item].result for item in ("disk", "told")} == {Result.COULD_NOT_LOOK}
 
 
 def test_missed_webhooks_are_a_line_of_their_own(play: Governed) -> None:
@@ -163,12 +225,14 @@ def test_a_change_of_the_shop_is_a_line_with_its_owner(play: Governed) -> None:
 def test_the_monthly_list_wants_what_only_people_can_say(play: Governed) -> None:
     well(play)
     first = lines(play, MONTHLY)
-    assert set(looks(first)) == set(NOTED)
-    assert first["consent_audit"].said == "the comparison of consent is not built yet"
+    signed = {item.key for item in MONTHLY if item.is_noted}
+    assert set(looks(first)) == {*signed, "consent_audit"}
+    assert first["consent_audit"].said == "never done; `isthmus consent audit acme`"
+    assert first["restore_test"].said == "a person must say so: `isthmus check sign-off acme restore_test`"
     for item in NOTED:
         attest(play.db, "acme", item, play.now, "ada", "done well")
     found = lines(play, MONTHLY)
-    assert looks(found) == []
+    assert looks(found) == ["consent_audit"]
     assert found["restore_test"].said == f"ada, {play.now:%Y-%m-%d}: done well"
     play.pass_time(timedelta(days=100).total_seconds())
     assert "restore_test" in looks(lines(play, MONTHLY))

@@ -85,8 +85,8 @@ def test_scopes_say_what_is_gone_and_what_is_new() -> None:
 @pytest.mark.parametrize(
     ("pushes", "limited", "answer"),
     [
-        (None, None, Answer.COULD_NOT_LOOK),
-        (10, 0, Answer.COULD_NOT_LOOK),
+        (None, None, Answer.NOTHING_TO_JUDGE),
+        (10, 0, Answer.NOTHING_TO_JUDGE),
         (10_000, 200, Answer.NOT_FOUND),
         (10_000, 201, Answer.FOUND),
         (3, 3, Answer.FOUND),
@@ -97,7 +97,7 @@ def test_limits_are_judged_by_a_days_answers(pushes: int | None, limited: int | 
 
 
 def test_nobody_with_an_address_is_found_only_among_enough() -> None:
-    assert rules.customer_data("uk", 0, 0).answer is Answer.COULD_NOT_LOOK
+    assert rules.customer_data("uk", 0, 0).answer is Answer.NOTHING_TO_JUDGE
     assert rules.customer_data("uk", 3, 0).answer is Answer.COULD_NOT_LOOK
     assert rules.customer_data("uk", 10, 0).answer is Answer.FOUND
     assert rules.customer_data("uk", 10, 1).answer is Answer.NOT_FOUND

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 HELP = """The operating checklist, evaluated, with who owns what.
 
-Exit code 1 when something needs a person, 3 when a store could not be reached.
+Exit code 1 when something needs a person or a line could not look, 3 when a store could not be reached.
 
 \b
 isthmus check daily acme
 isthmus check monthly acme --json
-isthmus check done acme restore_test --note "into staging, 12 min"
+isthmus check sign-off acme restore_test --note "into staging, 12 min"
 isthmus check notify
 """
 
@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help=HELP, rich_markup_mode=None, no_args_is_help=True)
     group.command("daily")(daily)
     group.command("monthly")(monthly)
-    group.command("done")(done)
+    group.command("sign-off")(sign_off)
     group.command("notify")(notify)
     app.add_typer(group, name="check")
 
@@ -37,20 +37,21 @@ def daily(name: Name, json: Json = False, config: Config = None) -> None:
 
 
 def monthly(name: Name, json: Json = False, config: Config = None) -> None:
-    """What must hold every month, with what only a person can say (`isthmus check done`)."""
+    """What must hold every month, with what only a person can say (`isthmus check sign-off`)."""
     _check("monthly", name, json=json, config=config)
 
 
 def _check(which: str, name: str, *, json: bool, config: Config) -> None:
     from isthmus.cli import show
     from isthmus.ops.judges import Result
-    from isthmus.runtime import checking, exits
+    from isthmus.runtime import checking
 
     with opened(config) as app:
         must_be_known(app, name)
         now = app.clock.now()
         told = checking.check(app, name, which)
     n_look = sum(line.result is Result.LOOK for line in told.lines)
+    n_blind = sum(line.result is Result.COULD_NOT_LOOK for line in told.lines)
     if json:
         show.document(
             {
@@ -58,17 +59,27 @@ def _check(which: str, name: str, *, json: bool, config: Config) -> None:
                 "which": which,
                 "at": now,
                 "n_look": n_look,
-                "n_could_not_look": sum(line.result is Result.COULD_NOT_LOOK for line in told.lines),
+                "n_could_not_look": n_blind,
+                "is_green": not (n_look or n_blind or told.unreached),
                 "unreached": told.unreached,
                 "items": told.lines,
             }
         )
     else:
-        _print(told, n_look)
-    raise typer.Exit(exits.LOOK if n_look else exits.AWAY if told.unreached else exits.CLEAN)
+        _print(told, n_look, n_blind)
+    raise typer.Exit(_exit_code(n_look, n_blind, told.unreached))
 
 
-def _print(told: "Checklist", n_look: int) -> None:
+def _exit_code(n_look: int, n_blind: int, unreached: list[str]) -> int:
+    """A line that could not look is never clean; where all of those are for want of a store, that is what is said."""
+    from isthmus.runtime import exits
+
+    if n_look:
+        return exits.LOOK
+    return exits.AWAY if unreached else exits.LOOK if n_blind else exits.CLEAN
+
+
+def _print(told: "Checklist", n_look: int, n_blind: int) -> None:
     from isthmus.cli import show
     from isthmus.ops.judges import Result
 
@@ -79,11 +90,19 @@ def _print(told: "Checklist", n_look: int) -> None:
         steps = "" if line.result is Result.OK else line.guide.removeprefix("docs/")
         values = (line.result, line.what, line.said, since, line.owner, steps)
         show.row(table, values, styles[line.result])
-    closing = f"{show.count(n_look, 'line needs', 'lines need')} a person." if n_look else "Nothing needs a person."
-    show.lines(table, closing)
+    closing = []
+    if n_look:
+        closing.append(f"{show.count(n_look, 'line needs', 'lines need')} a person.")
+    if n_blind:
+        closing.append(f"{show.count(n_blind, 'line')} could not look, so nothing is known of {_them(n_blind)}.")
+    show.lines(table, " ".join(closing) or f"All {len(told.lines)} lines were looked at, and nothing needs a person.")
 
 
-def done(
+def _them(n: int) -> str:
+    return "it" if n == 1 else "them"
+
+
+def sign_off(
     name: Name,
     item: Annotated[str, typer.Argument(metavar="ITEM", help="What was done, such as restore_test.")],
     note: Annotated[str, typer.Option("--note", help="What somebody should know of it later.")] = "",

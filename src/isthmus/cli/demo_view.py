@@ -82,11 +82,11 @@ class _Terminal(View):
         self._draw()
 
     def _bar(self, phase: str, status: Status, sims: Mapping[str, Any]) -> RenderableType:
-        """How far the load is, then how far both sides agree."""
+        """How far the load is, then how much of what should be there is applied."""
         connection = status.connections[0]
         if phase != "loading":
-            agreement = connection.agreement or 0.0
-            return _bar("agreement", agreement, f"{agreement:.1%}")
+            applied = connection.share_applied or 0.0
+            return _bar("applied", applied, f"{applied:.1%}")
         kinds = connection.accounting
         there = sum(_on_platform(sims, kind) + n.excluded for kind, n in kinds.items())
         of = max(sum(n.known for n in kinds.values()), sum(step.total or step.n for step in self._loads.values()))

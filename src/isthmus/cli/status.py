@@ -17,7 +17,11 @@ def register(app: typer.Typer) -> None:
 HELP = """How every connection stands, or one.
 
 Every known record is in exactly one class: applied (Ometria says what it should), excluded (on purpose not sent),
-waiting, or case (a person must act). Exit code 1 while a case is open.
+waiting, or case (a person must act). What may be said of how both sides agree rests on the last reconciliation: what
+changed since then is not compared yet, and is counted.
+
+Exit code 1 while a case is open, when the last comparison found differences or could not look at a side; with --strict
+also for every record that is not compared.
 
 \b
 isthmus status
@@ -27,6 +31,7 @@ isthmus status acme --json
 
 def status(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="One connection; all without it.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 1 unless everything was compared and agrees.")] = False,
     long: Annotated[bool, typer.Option("--long", help="Also why records are excluded, and the switches.")] = False,
     json: Json = False,
     config: Config = None,
@@ -45,22 +50,34 @@ def status(
     else:
         for connection in told.connections:
             _print(connection, is_long=long)
-    raise typer.Exit(1 if told.n_cases else 0)
+    raise typer.Exit(1 if told.n_cases or any(_needs_a_look(c, strict=strict) for c in told.connections) else 0)
+
+
+def _needs_a_look(c: "Connection", *, strict: bool) -> bool:
+    """Without `strict` what is merely not compared yet is printed, and is no reason for 1."""
+    from isthmus.model.basis import outcome
+
+    if strict:
+        return not outcome(c.basis, strict=True).is_green
+    return c.basis.n_differ > 0 or c.basis.is_uncounted
 
 
 def _print(c: "Connection", *, is_long: bool) -> None:
     from rich.text import Text
 
     from isthmus.cli import show
+    from isthmus.model.basis import sentence, times
 
-    agreement = "nothing to compare yet" if c.agreement is None else f"{c.agreement:.2%} agree".replace(".00%", "%")
+    share = c.share_applied
+    applied = "nothing to send yet" if share is None else f"{share:.2%} applied".replace(".00%", "%")
     switches = [c.background.mode]
     if c.paused:
         switches.append("paused")
     if c.background.blocked_code:
         switches.append(f"shut by {c.background.blocked_code}")
     switches += [f"{lane} paused" for lane in c.background.paused_lanes]
-    show.lines(Text.assemble((c.name, "bold"), f"  {', '.join(switches)}  –  {agreement}"), "")
+    show.lines(Text.assemble((c.name, "bold"), f"  {', '.join(switches)}  –  {applied}"))
+    show.lines(f"{sentence(c.basis)}.", *([f"{times(c.basis)}."] if c.basis.as_of else []), "")
 
     records = show.table("records", "known", "applied", "excluded", "waiting", "case", right=_NUMBERS)
     for kind, n in c.accounting.items():

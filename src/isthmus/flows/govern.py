@@ -14,7 +14,7 @@ from isthmus.governance import calendar, rules
 from isthmus.governance import sql as governance
 from isthmus.governance.rules import Age, Held, Remembered
 from isthmus.governance.sql import Snapshot
-from isthmus.governance.verdict import Answer, Verdict, blind, judged
+from isthmus.governance.verdict import Answer, Verdict, blind, idle, judged
 from isthmus.model.failure import Failure
 from isthmus.runs import sql as runs
 from isthmus.shopify import access, standing
@@ -148,7 +148,7 @@ def _of_token(store: str, watched: Watched, seen: Access | Failure) -> Verdict:
     if isinstance(seen, Failure):
         return judged(code, [str(seen)], store) if seen.code == code else blind(code, str(seen), store)
     if watched.has_fixed_token:
-        return blind(code, "a fixed access token does not tell when it ends", store)
+        return idle(code, "it answered; a fixed access token has no end that could be read", store)
     return judged(code, (), store)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from isthmus.governance import calendar
-from isthmus.governance.verdict import Answer, Verdict, blind, judged
+from isthmus.governance.verdict import Answer, Verdict, blind, idle, judged
 
 MEANS = {
     "currencyCode": "amounts of new orders are in another currency",
@@ -140,9 +140,9 @@ def limits(per_second: float, n_pushes: int | None, n_limited: int | None) -> Ve
     """Whether Ometria takes as many pushes as the connection believes it does, by the last day's answers."""
     code = "platform.limit_differs"
     if n_pushes is None or n_limited is None:
-        return blind(code, "nobody has counted pushes yet")
+        return idle(code, "pushes were counted for the first time: the next look judges them")
     if n_pushes < LEAST_PUSHES and not n_limited:
-        return blind(code, f"pushes since the last count are too few to tell: {n_pushes}")
+        return idle(code, f"pushes since the last count are too few to tell: {n_pushes}")
     is_off = n_limited > TURNED_AWAY * max(n_pushes, LEAST_PUSHES)
     detail = f"{n_limited} of {n_pushes} pushes since the last count were turned away at {per_second:g} per second"
     return judged(code, [detail] if is_off else ())
@@ -152,7 +152,7 @@ def customer_data(store: str, n_seen: int, n_with_email: int) -> Verdict:
     """Whether customers' addresses are given to us. A shop of nobody but phone-only customers looks the same."""
     code = "storefront.protected_data_missing"
     if n_seen == 0:
-        return blind(code, "the shop has no customers to look at", store)
+        return idle(code, "the shop has no customers", store)
     if n_with_email == 0 and n_seen < SEEN_ENOUGH:
         return blind(code, f"none of {n_seen} customers has an address, which may well be so", store)
     return judged(code, [f"none of the newest {n_seen} customers has an address"] if n_with_email == 0 else (), store)

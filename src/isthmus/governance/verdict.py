@@ -8,10 +8,13 @@ from msgspec import Struct
 
 
 class Answer(StrEnum):
-    """found: there is a difference · not found: looked, and all is well · could not look: nobody knows."""
+    """found: there is a difference · not found: looked, and all is well · nothing to judge: looked, and there is
+    nothing of its kind · could not look: nobody knows.
+    """
 
     FOUND = "found"
     NOT_FOUND = "not found"
+    NOTHING_TO_JUDGE = "nothing to judge"
     COULD_NOT_LOOK = "could not look"
 
 
@@ -34,6 +37,11 @@ def judged(code: str, details: Iterable[str], store: str = "", subject: str = ""
     told = "; ".join(details)
     answer = Answer.FOUND if told else Answer.NOT_FOUND
     return Verdict(code=code, answer=answer, store=store, subject=subject, detail=told)
+
+
+def idle(code: str, why: str, store: str = "", subject: str = "") -> Verdict:
+    """Looked, and there is nothing of its kind to judge: no reason to worry, and none to close a case."""
+    return Verdict(code=code, answer=Answer.NOTHING_TO_JUDGE, store=store, subject=subject, detail=why)
 
 
 def blind(code: str, why: str, store: str = "", subject: str = "") -> Verdict:

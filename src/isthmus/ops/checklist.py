@@ -25,7 +25,7 @@ class Item(Struct, frozen=True, kw_only=True):
     guide: str
     judge: Judge
     is_noted: bool = False
-    """Whether only a person can say that it was done."""
+    """Whether a person says that it was done, always or where the program cannot look."""
 
 
 class Line(Struct, frozen=True, kw_only=True):
@@ -90,7 +90,8 @@ DAILY = (
     ),
     Item(
         key="reconciled", what="Both sides were compared, and agree",
-        how="the last reconciliation is at most a day old and found nothing",
+        how="the last reconciliation is at most a day old, all that it compared agrees, and nothing was not judged but"
+        " what is excluded, before an accepted horizon or in flight",
         owner=Owner.OPERATOR, guide="docs/runbooks/platform.differs.md", judge=judges.reconciled("reconcile", NIGHTLY),
     ),
     Item(
@@ -153,12 +154,14 @@ DAILY = (
         owner=Owner.OPERATOR, guide=f"{_RUN}#retention", judge=judges.pruned,
     ),
     Item(
-        key="disk", what="The disk has room", how="at least a tenth of it is free",
-        owner=Owner.OPERATOR, guide=f"{_RUN}#the-database", judge=judges.disk,
+        key="disk", what="The disk has room",
+        how="at least a tenth of it is free; of a database on another machine a person says so every month",
+        owner=Owner.OPERATOR, guide=f"{_RUN}#the-database", judge=judges.disk, is_noted=True,
     ),
     Item(
-        key="told", what="Somebody is told", how="no message waits for more than five minutes",
-        owner=Owner.OPERATOR, guide="docs/howto/be-told.md", judge=judges.told,
+        key="told", what="Somebody is told",
+        how="no message waits for more than five minutes; without notify.url a person says every quarter who is told",
+        owner=Owner.OPERATOR, guide="docs/howto/be-told.md", judge=judges.told, is_noted=True,
     ),
 )  # fmt: skip
 """What is looked at every day."""
@@ -166,17 +169,17 @@ DAILY = (
 MONTHLY = (
     Item(
         key="whole", what="Everything was compared, and agrees",
-        how="the last reconciliation without a window is at most a month old and found nothing",
+        how="the last reconciliation without a window is at most a month old, and is as good as the daily one",
         owner=Owner.OPERATOR, guide="docs/runbooks/platform.differs.md", judge=judges.reconciled("whole", 31 * DAY),
     ),
     Item(
-        key="audit", what="The audit was read", how="its report was made, or noted, within a month",
+        key="audit", what="The audit was read", how="a person says within a month that they read its report",
         owner=Owner.STORE, guide=_CONNECT, judge=judges.audited, is_noted=True,
     ),
     Item(
-        key="consent_audit", what="Consent agrees on both sides", how="not built yet",
-        owner=Owner.PRIVACY, guide="docs/runbooks/storefront.consent_unknown_state.md",
-        judge=judges.not_built("the comparison of consent is not built yet"),
+        key="consent_audit", what="Consent agrees on both sides",
+        how="the last consent audit is at most a month old, read both sides to the end, and left nobody unexplained",
+        owner=Owner.PRIVACY, guide="docs/howto/consent.md", judge=judges.consent,
     ),
     Item(
         key="consent_boxes", what="The checkout asks for consent as agreed",
@@ -217,4 +220,4 @@ MONTHLY = (
 
 LISTS = {"daily": DAILY, "monthly": MONTHLY}
 NOTED = {item.key: item for items in LISTS.values() for item in items if item.is_noted}
-"""What only a person can say, by its key."""
+"""What a person can sign off, by its key."""

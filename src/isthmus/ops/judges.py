@@ -9,8 +9,10 @@ from msgspec import Struct
 from isthmus.cases.catalogue import Owner, Severity, row
 from isthmus.governance import calendar
 from isthmus.governance.verdict import Answer, Verdict
+from isthmus.model.basis import outcome, sentence, times
 from isthmus.model.lane import Lane
 from isthmus.ops.notify import promises
+from isthmus.ops.standing import compared
 from isthmus.ops.standing.facts import Facts
 from isthmus.ops.standing.sql import Ended, Group
 
@@ -157,27 +159,41 @@ def reconciled(name: str, within: timedelta) -> Judge:
 
 
 def _of_run(run: Ended) -> Judged:
-    result = run.result or {}
-    if result.get("n_findings"):
-        return look(f"run {run.id} found {result['n_findings']:,} differences", Severity.NORMAL, run.ended_at)
-    if run.unseen:
-        return blind(f"run {run.id} could not see {run.unseen}", run.ended_at)
-    return ok(f"run {run.id} found nothing", run.ended_at)
+    result, basis = run.result or {}, compared.of_run(run)
+    if basis is None:
+        if result.get("n_findings"):
+            return look(f"run {run.id} found {result['n_findings']:,} differences", Severity.NORMAL, run.ended_at)
+        return blind(f"run {run.id} did not say what it rests on: it is of an earlier version", run.ended_at)
+    said = f"run {run.id}: {sentence(basis)}; {times(basis)}"
+    if basis.n_differ:
+        return look(said, Severity.NORMAL, run.ended_at)
+    return ok(said, run.ended_at) if outcome(basis).is_green else blind(said, run.ended_at)
+
+
+def consent(facts: Facts) -> Judged:
+    """The last audit of consent is not long ago, compared everybody on both sides, and found nothing unexplained."""
+    done = facts.accord
+    if done is None:
+        return look(f"never done; `isthmus consent audit {facts.connection}`", Severity.NORMAL)
+    if facts.now - done.at > 31 * DAY:
+        return look(f"the last one is {spell(facts.now - done.at)} old", Severity.NORMAL, done.at)
+    n = len(done.unexplained)
+    if n:
+        return look(f"the audit of {done.at:%Y-%m-%d}: the sides differ on {n:,} people", Severity.HIGH, done.at)
+    if not done.is_whole:
+        return blind(f"the audit of {done.at:%Y-%m-%d} could not read Ometria to the end", done.at)
+    return ok(f"the audit of {done.at:%Y-%m-%d}: of {done.n_people:,} people compared, all agree", done.at)
 
 
 def audited(facts: Facts) -> Judged:
+    """A person read the last report. That one was made says nothing about anybody having read it."""
     run, note = facts.runs.get("audit"), facts.notes.get("audit")
-    at = max((one for one in (run and run.ended_at, note and note.at) if one), default=None)
-    if at is None:
-        return look("no report was noted", Severity.NORMAL)
-    age = facts.now - at
-    said = f"the last report is {spell(age)} old"
-    return ok(said, at) if age <= 31 * DAY else look(said, Severity.NORMAL, at)
-
-
-def not_built(what: str) -> Judge:
-    """A line that only a later version can judge, and that must not be forgotten until then."""
-    return lambda _: blind(what)
+    made = run.ended_at if run else None
+    how = f"`isthmus check sign-off {facts.connection} audit` once it is read"
+    if note is None or facts.now - note.at > 31 * DAY:
+        there = f"the last report is {spell(facts.now - made)} old" if made else "no report was made"
+        return look(f"{there}; {how}", Severity.NORMAL, note.at if note else made)
+    return ok(f"{note.by}, {note.at:%Y-%m-%d}", note.at)
 
 
 # The ground ----------------------------------------------------------------------------------------------------------
@@ -239,8 +255,6 @@ def secrets(facts: Facts) -> Judged:
 
 def pruned(facts: Facts) -> Judged:
     at = facts.marks.get(("", "prune"))
-    if at is None:
-        return blind("it has not been night yet")
     over = [
         name
         for name, keep in facts.setup.retention.items()
@@ -248,6 +262,11 @@ def pruned(facts: Facts) -> Judged:
     ]
     if over:
         return look(f"older than agreed: {', '.join(sorted(over))}", Severity.HIGH, at)
+    if at is None:
+        since = facts.switches["connected_at"]
+        if facts.now - since <= NIGHTLY:
+            return ok("everything within its retention; its first night is still to come", since)
+        return look("it never ran", Severity.NORMAL, since)
     if facts.now - at > NIGHTLY:
         return look(f"the last one is {spell(facts.now - at)} old", Severity.NORMAL, at)
     return ok("everything within its retention", at)
@@ -256,7 +275,7 @@ def pruned(facts: Facts) -> Judged:
 def disk(facts: Facts) -> Judged:
     used = f"the database takes {facts.size / 1e9:.2f} GB"
     if facts.setup.disk is None:
-        return blind(f"{used}; its disk is another machine's")
+        return _signed(facts, "disk", 31 * DAY, f"{used}; its disk is another machine's")
     free, whole = facts.setup.disk
     said = f"{used}; {free / 1e9:.0f} GB of {whole / 1e9:.0f} GB are free"
     return look(said, Severity.HIGH) if free < (1 - FULL) * whole else ok(said)
@@ -264,7 +283,9 @@ def disk(facts: Facts) -> Judged:
 
 def told(facts: Facts) -> Judged:
     if not facts.setup.is_told:
-        return blind("notify.url is not set: nobody is told; alarm on the numbers")
+        return _signed(
+            facts, "told", 92 * DAY, "notify.url is not set: nobody is told, unless an alarm rests on /metrics"
+        )
     n, since = facts.untold
     if n and since is not None and facts.now - since > timedelta(minutes=5):
         return look(f"{n:,} messages wait", Severity.HIGH, since)
@@ -280,12 +301,21 @@ def noted(item: str, within: timedelta) -> Judge:
     def judge(facts: Facts) -> Judged:
         note = facts.notes.get(item)
         if note is None:
-            return look(f"never noted; `isthmus check done {facts.connection} {item}`", Severity.LOW)
+            how = f"`isthmus check sign-off {facts.connection} {item}`"
+            return look(f"a person must say so: {how}", Severity.LOW)
         beside = f": {note.text}" if note.text else ""
         said = f"{note.by}, {note.at:%Y-%m-%d}{beside}"
         return ok(said, note.at) if facts.now - note.at <= within else look(f"long ago: {said}", Severity.LOW, note.at)
 
     return judge
+
+
+def _signed(facts: Facts, item: str, within: timedelta, why: str) -> Judged:
+    """What this machine cannot look at and a person may have: they say so for a while."""
+    note = facts.notes.get(item)
+    if note is not None and facts.now - note.at <= within:
+        return ok(f"{note.by}, {note.at:%Y-%m-%d}{f': {note.text}' if note.text else ''}", note.at)
+    return blind(f"{why}; a person may say so: `isthmus check sign-off {facts.connection} {item}`")
 
 
 def _said(verdicts: Sequence[Verdict]) -> str:

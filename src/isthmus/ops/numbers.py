@@ -9,10 +9,12 @@ from msgspec import Struct, field
 from isthmus.cases import sql as cases
 from isthmus.cases.sql import Group
 from isthmus.db.pool import Database, Row, Tx
+from isthmus.model.basis import Basis, document
 from isthmus.model.event import State
 from isthmus.model.lane import Lane
 from isthmus.model.write import Kind
 from isthmus.ops import sql
+from isthmus.ops.standing import compared
 
 KINDS = {
     "orders": (Kind.ORDER,), "customers": (Kind.CONTACT, Kind.SMS), "products": (Kind.PRODUCT,),
@@ -110,6 +112,7 @@ class Background(Struct):
     groups: list[Group]
     cut: list[Cut]
     rounds: list[Round]
+    basis: Basis
 
 
 class Connection(Struct):
@@ -125,8 +128,16 @@ class Connection(Struct):
     background: Background
 
     @property
-    def agreement(self) -> float | None:
-        """The share of what should be on the platform that is known to be there; None when there is nothing."""
+    def basis(self) -> Basis:
+        """What may be said of how both sides agree."""
+        return self.background.basis
+
+    @property
+    def share_applied(self) -> float | None:
+        """The share of what should be on the platform that it is known to have taken; None when there is nothing.
+
+        That is no comparison: what the shop has since changed and nobody heard of is not in it.
+        """
         wanted = sum(c.known - c.excluded for c in self.accounting.values())
         return sum(c.applied for c in self.accounting.values()) / wanted if wanted else None
 
@@ -158,8 +169,9 @@ def status(db: Database, now: datetime, name: str | None = None) -> Status:
 def as_json(told: Status, *, is_long: bool = False) -> dict[str, Any]:
     """The public form: names and shapes that programs rely on. The long form says more beside them."""
     found: dict[str, Any] = msgspec.to_builtins(told)
-    for connection in found["connections"]:
+    for connection, one in zip(found["connections"], told.connections, strict=True):
         background = connection.pop("background")
+        background["basis"] = document(one.background.basis)
         if is_long:
             connection |= background
     return {"connections": found["connections"]}
@@ -188,6 +200,7 @@ def _connection(tx: Tx, row: Row, now: datetime) -> Connection:
             groups=cases.grouped(tx, name),
             cut=[Cut(_plural(r["kind"]), r["n"], r["n_values"]) for r in sql.cut(tx, name)],
             rounds=[Round(**r) for r in sql.rounds(tx, name)],
+            basis=compared.of_connection(tx, name, now),
         ),
     )
 

@@ -9,11 +9,14 @@ from msgspec import Struct
 
 from isthmus.db.pool import Database, Row
 from isthmus.governance.verdict import Verdict
+from isthmus.model.accord import Accord
 from isthmus.ops import sql as looks
 from isthmus.ops.standing import sql
 from isthmus.ops.standing.sql import Ended, Group
 
 DAY = timedelta(days=1)
+AUDIT_OF_CONSENT = "audit:consent"
+"""Where the last audit of consent is kept."""
 
 
 class Setup(Struct, frozen=True, kw_only=True):
@@ -55,6 +58,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     size: int
     untold: tuple[int, datetime | None]
     notes: dict[str, Note]
+    accord: Accord | None = None
 
 
 def gather(db: Database, connection: str, now: datetime, setup: Setup) -> Facts:
@@ -92,7 +96,12 @@ def gather(db: Database, connection: str, now: datetime, setup: Setup) -> Facts:
                 for (_, name), row in seen.items()
                 if name.startswith("done:")
             },
+            accord=_accord(seen.get(("", AUDIT_OF_CONSENT))),
         )
+
+
+def _accord(row: Row | None) -> Accord | None:
+    return None if row is None else msgspec.convert(row["body"], Accord)
 
 
 def _ages(row: Row | None) -> dict[str, datetime]:

@@ -57,7 +57,7 @@ def groups(tx: Tx, connection: str) -> list[Group]:
 def switches(tx: Tx, connection: str) -> Row | None:
     """Whether the connection, or which lanes of it, are shut, and since when; None where there is none of it."""
     return tx.fetch_one(
-        """SELECT c.mode, c.blocked_code, c.blocked_at, c.paused_at, c.live_since,
+        """SELECT c.mode, c.connected_at, c.blocked_code, c.blocked_at, c.paused_at, c.live_since,
                   array(SELECT p.lane FROM lane_pause p WHERE p.connection = c.connection ORDER BY p.lane)
                       AS paused_lanes
            FROM connection c WHERE c.connection = %s""",
@@ -102,6 +102,40 @@ def last_run(tx: Tx, connection: str, what: str, *, is_full: bool | None = None)
         {"connection": connection, "what": what, "is_full": is_full},
     )
     return rows[0] if rows else None
+
+
+def runs_since_the_whole(tx: Tx, connection: str) -> list[Ended]:
+    """Reconciliations that are done, from the last one without a window on, oldest first; none without such a one."""
+    return tx.fetch_as(
+        Ended,
+        """SELECT id, what, asked, state, started_at, ended_at, result FROM run
+           WHERE connection = %(connection)s AND what = 'reconcile' AND state = 'done' AND ended_at IS NOT NULL
+             AND id >= (SELECT max(id) FROM run
+                        WHERE connection = %(connection)s AND what = 'reconcile' AND state = 'done'
+                          AND asked->>'since' IS NULL AND coalesce(jsonb_array_length(asked->'stores'), 0) = 0
+                          AND jsonb_array_length(asked->'kinds') = 3)
+           ORDER BY id""",
+        {"connection": connection},
+    )
+
+
+def classes(tx: Tx, connection: str, at: datetime | None, moved_after: datetime, slow: int) -> dict[str, int]:
+    """How many platform records are applied, changed after `at` (all of them without it), in flight, waiting, buried,
+    excluded. In flight is what was desired after `moved_after`; of the lane with the rank `slow`, all that waits.
+    """
+    row = tx.fetch_one(
+        """SELECT count(*) FILTER (WHERE state = 'applied') AS applied,
+                  count(*) FILTER (WHERE state = 'applied' AND (%(at)s::timestamptz IS NULL OR settled_at > %(at)s))
+                      AS changed,
+                  count(*) FILTER (WHERE is_moving AND (since >= %(moved_after)s OR lane = %(slow)s)) AS in_flight,
+                  count(*) FILTER (WHERE is_moving AND NOT (since >= %(moved_after)s OR lane = %(slow)s)) AS waiting,
+                  count(*) FILTER (WHERE state = 'buried') AS buried,
+                  count(*) FILTER (WHERE state = 'excluded') AS excluded
+           FROM (SELECT state, settled_at, since, lane, state IN ('due', 'leased', 'accepted', 'held') AS is_moving
+                 FROM outbox WHERE connection = %(connection)s AND kind IN ('contact', 'order', 'product')) AS o""",
+        {"connection": connection, "at": at, "moved_after": moved_after, "slow": slow},
+    )
+    return dict(row or {})
 
 
 def loads_done(tx: Tx, connection: str, since: datetime) -> list[Row]:

@@ -14,6 +14,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from isthmus.cases.catalogue import CATALOGUE, row
+from isthmus.model.basis import sentence, times
 from isthmus.ops.numbers import Status
 from isthmus.ops.thrift import Thrifty
 from isthmus.web.desk import runbooks, view
@@ -40,6 +41,7 @@ def desk(status: Callable[[], Status]) -> ASGIApp:
         lstrip_blocks=True,
     )  # fmt: skip
     pages.filters |= view.FILTERS
+    pages.globals |= {"sentence": sentence, "times": times}
     pages.globals |= {"bar": view.bar, "ago": view.ago, "parts": view.PARTS, "width": view.WIDTH, "row": row}
     style = (files("isthmus.web.desk") / "static" / "desk.css").read_bytes()
 

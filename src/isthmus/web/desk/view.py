@@ -1,11 +1,12 @@
 """How the numbers are put to people: counts, shares and spans in words, and bars as shapes."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from math import floor
 
 from msgspec import Struct
 
+from isthmus.model.basis import Basis, outcome
 from isthmus.ops.numbers import Classes, Connection
 
 PARTS = ("applied", "waiting", "case", "excluded")
@@ -13,6 +14,9 @@ PARTS = ("applied", "waiting", "case", "excluded")
 
 WIDTH = 1000.0
 """Of a bar, in units of its own."""
+
+RECENT = timedelta(hours=26)
+"""How old a comparison may be for a green headline: the nightly one and two hours of grace."""
 
 _SEEN = 6.0
 """The narrowest a part may be drawn: one case among a million must not vanish."""
@@ -88,7 +92,11 @@ def verdict(c: Connection) -> str:
         return f"{stuck}; {number(waiting)} on their way." if waiting else f"{stuck}; nothing else waits."
     if waiting:
         return f"{number(waiting)} on their way, nothing is stuck."
-    return "Both sides agree." if c.agreement is not None else "Nothing is known yet."
+    if c.share_applied is None:
+        return "Nothing is known yet."
+    if c.basis.n_differ:
+        return "The last comparison found differences."
+    return "Nothing waits, and no case is open."
 
 
 def mood(c: Connection) -> str:
@@ -97,7 +105,14 @@ def mood(c: Connection) -> str:
         return "trouble"
     if c.paused or c.background.mode == "shadow":
         return "asleep"
-    return "moving" if c.is_waiting else "good"
+    is_good = not c.is_waiting and c.basis.n_compared > 0 and outcome(c.basis).is_green
+    return "good" if is_good and _is_recent(c.basis) else "moving"
+
+
+def _is_recent(basis: Basis) -> bool:
+    """Whether every side was read for a comparison within a day: an older one says little about now."""
+    times = [one.read_to for one in basis.as_of]
+    return bool(times) and all(at is not None and basis.at - at <= RECENT for at in times)
 
 
 FILTERS: Mapping[str, Callable[..., str]] = {

@@ -1,0 +1,75 @@
+"""What a verdict about a whole connection rests on at this moment: its last comparison, and what happened since."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+import msgspec
+
+from isthmus.db.pool import Tx
+from isthmus.model.basis import Basis, NotJudged, Reason, counted
+from isthmus.model.lane import Lane
+from isthmus.ops.standing import sql
+from isthmus.ops.standing.sql import Ended
+
+KINDS = {"product", "customer", "order"}
+GRACE = timedelta(minutes=2)
+
+CARRIED = (Reason.OUT_OF_SIGHT, Reason.HORIZON, Reason.COULD_NOT_LOOK, Reason.NOT_LOADED, Reason.NEVER_LISTED)
+"""Reasons of the last comparison that still hold; of what was on its way then the present state says more."""
+
+
+def of_connection(tx: Tx, connection: str, now: datetime, grace: timedelta = GRACE) -> Basis:
+    """What is known to agree now: compared by the last whole run or those after it, and not changed since."""
+    runs = chain(sql.runs_since_the_whole(tx, connection))
+    at = runs[-1].started_at if runs else None
+    n = sql.classes(tx, connection, at, now - grace, Lane.ENRICHMENT.rank)
+    last = of_run(runs[-1]) if runs else None
+    carried = tuple(one for run in runs for one in _carried(run)) if runs else ()
+    n_carried = sum(one.n or 0 for one in carried)
+    n_differ = last.n_differ if last is not None else 0
+    left = [
+        NotJudged(Reason.IN_FLIGHT, n["in_flight"]),
+        NotJudged(Reason.WAITING, n["waiting"]),
+        NotJudged(Reason.CASE, n["buried"]),
+        NotJudged(Reason.EXCLUDED, n["excluded"]),
+        NotJudged(Reason.NOT_COMPARED, n["changed"]),
+        *carried,
+    ]
+    return Basis(
+        at=now,
+        unit="records",
+        n_compared=max(n["applied"] - n["changed"] - n_carried, n_differ),
+        n_differ=n_differ,
+        not_judged=counted(left),
+        as_of=last.as_of if last is not None else (),
+    )
+
+
+def of_run(run: Ended) -> Basis | None:
+    """What a run's verdict rests on; None for one that did not say."""
+    kept = (run.result or {}).get("basis")
+    return msgspec.convert(kept, Basis) if kept else None
+
+
+def chain(runs: Iterable[Ended]) -> list[Ended]:
+    """The last run over everything, and those after it that each reach back to the beginning of the one before."""
+    found: list[Ended] = []
+    for run in runs:
+        asked = run.asked
+        if of_run(run) is None or asked.get("stores") or set(asked.get("kinds") or ()) != KINDS:
+            continue
+        since = asked.get("since")
+        if since is None:
+            found = [run]
+        elif found and datetime.fromisoformat(since) <= found[-1].started_at:
+            found.append(run)
+    return found
+
+
+def _carried(run: Ended) -> Iterable[NotJudged]:
+    """Of a whole run what it could not judge and nothing since has; of a later one the sides it could not look at."""
+    basis = of_run(run)
+    if basis is None:
+        return ()
+    is_whole = run.asked.get("since") is None
+    return [one for one in basis.not_judged if one.reason in CARRIED and (is_whole or one.n is None)]

@@ -1,0 +1,121 @@
+"""What the status and the page say of how both sides agree: only what was compared, as of when, and what was not."""
+
+import msgspec
+import pytest
+from starlette.testclient import TestClient
+
+from isthmus.db.pool import Database
+from isthmus.model.basis import Basis, NotJudged, Reason, outcome, sentence
+from isthmus.ops import numbers
+from isthmus.web.desk import view
+from isthmus.web.desk.app import desk
+from plays import Play
+
+
+@pytest.fixture
+def play(database: Database) -> Play:
+    play = Play(database)
+    play.ada = play.person("ada@example.com", "SUBSCRIBED")  # type: ignore[attr-defined]
+    play.orders(play.ada)  # type: ignore[attr-defined]
+    play.come_to_rest()
+    play.pass_time(600)
+    return play
+
+
+def connection(play: Play) -> numbers.Connection:
+    (one,) = numbers.status(play.db, play.now).connections
+    return one
+
+
+def basis(play: Play) -> Basis:
+    return connection(play).basis
+
+
+def page(play: Play) -> str:
+    return TestClient(desk(lambda: numbers.status(play.db, play.now))).get("/").text
+
+
+def test_nothing_agrees_before_anything_was_compared(play: Play) -> None:
+    found = basis(play)
+    n = sum(one.applied for one in connection(play).accounting.values())
+    assert (found.n_compared, found.not_judged) == (0, (NotJudged(Reason.NOT_COMPARED, n),))
+    assert not outcome(found).is_green
+    assert view.mood(connection(play)) != "good"
+    assert "agree" not in page(play).replace("agreement", "")
+
+
+def test_what_was_compared_agrees_as_of_the_comparison(play: Play) -> None:
+    done = play.reconcile()
+    play.pass_time(3600)
+    found = basis(play)
+    assert found.n_compared == done.basis.n_compared  # type: ignore[union-attr]
+    assert found.not_judged == ()
+    assert view.mood(connection(play)) == "good"
+    read = next(one for one in found.as_of if one.side == "uk")
+    shown = page(play)
+    assert f"Of {found.n_compared} records compared, all agree." in shown
+    assert f"uk heard {read.heard_at:%H:%M:%S}, read {read.read_from:%H:%M:%S}" in shown
+
+
+def test_what_changed_since_the_comparison_is_not_compared(play: Play) -> None:
+    whole = play.reconcile()
+    play.pass_time(600)
+    play.orders(play.ada)  # type: ignore[attr-defined]
+    play.come_to_rest()
+    play.pass_time(600)
+    found = basis(play)
+    assert {one.reason for one in found.not_judged} == {Reason.NOT_COMPARED}
+    assert found.n_not_judged > 0
+    assert not outcome(found).is_green
+    play.reconcile(since=whole.basis.at.replace(hour=0))  # type: ignore[union-attr]
+    assert basis(play).not_judged == ()
+
+
+def test_a_comparison_that_leaves_a_gap_behind_it_says_nothing_of_what_changed_in_it(play: Play) -> None:
+    play.reconcile()
+    play.pass_time(600)
+    play.orders(play.ada)  # type: ignore[attr-defined]
+    play.come_to_rest()
+    play.pass_time(600)
+    play.reconcile(since=play.now)
+    assert Reason.NOT_COMPARED in {one.reason for one in basis(play).not_judged}
+
+
+def test_a_comparison_of_one_kind_is_none_of_the_whole(play: Play) -> None:
+    play.reconcile(kinds=("order",))
+    assert basis(play).n_compared == 0
+
+
+def test_unsubscriptions_that_no_webhook_told_are_never_called_agreed_after_a_comparison(play: Play) -> None:
+    play.reconcile()
+    play.says(play.ada, "UNSUBSCRIBED", is_told=False)  # type: ignore[attr-defined]
+    done = play.reconcile(repair=False)
+    assert done.basis is not None
+    assert done.basis.n_differ == 1
+    assert "differs" in sentence(basis(play))
+    assert view.mood(connection(play)) != "good"
+
+
+def test_an_old_comparison_is_not_green(play: Play) -> None:
+    play.reconcile()
+    play.pass_time(27 * 3600)
+    assert view.mood(connection(play)) != "good"
+
+
+def test_a_side_that_could_not_be_read_is_named_on_the_page(play: Play) -> None:
+    play.sims.faults.set({"ometria.down": True})
+    play.reconcile()
+    play.sims.faults.set({"ometria.down": False})
+    found = basis(play)
+    assert found.n_compared == 0
+    assert found.is_uncounted
+    assert "could not look (Ometria orders: platform.unavailable" in page(play)
+
+
+def test_the_long_document_says_what_its_verdict_rests_on(play: Play) -> None:
+    play.reconcile()
+    (told,) = numbers.as_json(numbers.status(play.db, play.now), is_long=True)["connections"]
+    assert told["basis"]["is_green"] is True
+    assert msgspec.json.encode(told["basis"]["as_of"])
+    (told,) = numbers.as_json(numbers.status(play.db, play.now))["connections"]
+    assert "basis" not in told

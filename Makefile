@@ -30,16 +30,13 @@ setup: .venv/.ready ## make .venv with isthmus in .venv/bin
 demo: setup ## both neighbours, a load, live traffic with faults, the desk on http://127.0.0.1:8080
 	@$(BIN)/isthmus demo
 
-# Processor time counts everything that the tests started and waited for, their database server included.
-TIMED := TIMEFORMAT='%R s on the clock, %U s + %S s of processor time (user + system)'; time
-
 test: setup ## the whole suite; prints the time on the clock and the processor time it took
 	@$(BIN)/python -m tests.conformance.fetch --if-missing
-	@$(TIMED) $(BIN)/python -m pytest -n 2 --dist worksteal
+	@$(BIN)/python -m tests.timed $(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-long: setup ## the whole suite with long random histories
 	@$(BIN)/python -m tests.conformance.fetch --if-missing
-	@$(TIMED) env ISTHMUS_TEST_LONG=1 PYTEST_TIMEOUT=4500 $(BIN)/python -m pytest -n 2 --dist worksteal
+	@ISTHMUS_TEST_LONG=1 PYTEST_TIMEOUT=4500 $(BIN)/python -m tests.timed $(BIN)/python -m pytest -n 2 --dist worksteal
 
 mutants: setup ## change the deciders in thousands of small ways and list each change that no test notices
 	@rm -rf mutants

@@ -6,10 +6,10 @@ of it is answered with HTTP 200, errors too.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from graphql import (
@@ -46,22 +46,14 @@ class Text:
 
 
 class Library:
-    """The texts read lately, compiled."""
+    """The texts read lately, compiled. All shops of a process share them: a text means the same in each."""
 
     def __init__(self) -> None:
         self.schema = schema.load()
-        self._texts: OrderedDict[str, Text] = OrderedDict()
 
     def read(self, query: str) -> Text:
         """Return a text read and validated."""
-        known = self._texts.get(query)
-        if known is None:
-            known = self._texts[query] = self._read(query)
-            if len(self._texts) > KEPT:
-                self._texts.popitem(last=False)
-        else:
-            self._texts.move_to_end(query)
-        return known
+        return _read(query)
 
     def plan(self, text: Text, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> Plan:
         """Return the compiled operation of a valid text."""
@@ -73,12 +65,14 @@ class Library:
             plan = text.plans[key] = Plan(self.schema, view_of, text.document, operation, chosen)
         return plan
 
-    def _read(self, query: str) -> Text:
-        try:
-            document = parse(query)
-        except GraphQLSyntaxError as error:
-            return Text(None, [refusals.of_syntax(error)])
-        return Text(document, refusals.of_validation(self.schema, document))
+
+@lru_cache(maxsize=KEPT)
+def _read(query: str) -> Text:
+    try:
+        document = parse(query)
+    except GraphQLSyntaxError as error:
+        return Text(None, [refusals.of_syntax(error)])
+    return Text(document, refusals.of_validation(schema.load(), document))
 
 
 @dataclass(slots=True)

@@ -10,9 +10,10 @@ import pytest
 from isthmus.db.pool import Database
 from isthmus.flows.safety import decide
 from isthmus.inbox import sql as inbox
-from isthmus.model.event import Hint
+from isthmus.model.event import Delivery, Hint
 from isthmus.model.lane import Lane
 from isthmus.model.reading import ABSENT
+from isthmus.ops import numbers
 from scenes import Town
 from sims.neighbourhood import Sizes
 
@@ -156,3 +157,172 @@ def test_event_by_event_a_wave_stops_at_the_limit_and_infers_no_opt_out(town: To
     assert n_unlike(before, after, "contacts") <= 5
     stopped = rows(town, "SELECT counts FROM plan WHERE state = 'stopped'")
     assert {one["kind"] for row in stopped for one in row["counts"]} == {"order", "customer"}
+
+
+def plan_items(town: Town, state: str) -> set[str]:
+    return {row["subject"] for row in rows(town, "SELECT subject FROM plan_item WHERE state = %s", state)}
+
+
+def test_a_few_people_who_seem_gone_are_judged_together_and_no_opt_in_of_theirs_goes_out_meanwhile(town: Town) -> None:
+    blind = wave(town)
+    before = truth(town)
+    opted_in = [
+        number
+        for number in sorted(blind.gone["customer"])
+        if before["contacts"][f"uk:{number}"]["marketing_optin"] == "EXPLICITLY_OPTEDIN"
+    ][:2]
+    assert len(opted_in) == 2
+    hint(town, "customer", opted_in)
+    town.work()
+    assert plan_items(town, "held") == {f"customer:{number}" for number in opted_in}
+    with town.db.transaction() as tx:  # something brings their opt-in on its way once more
+        ids = [f"uk:{number}" for number in opted_in]
+        tx.execute(
+            """UPDATE outbox SET state = 'due', is_known = false, due_at = %s
+               WHERE kind = 'contact' AND id = ANY(%s)""",
+            (town.clock.now(), ids),
+        )
+    n = n_pushed(town)
+    town.work()
+    assert n_pushed(town) == n
+    town.pass_time(town.road.pace.drift_grace.total_seconds())
+    town.come_to_rest()
+    assert plan_items(town, "held") == set()
+    for number in opted_in:
+        assert truth(town)["contacts"][f"uk:{number}"]["marketing_optin"] == "EXPLICITLY_OPTEDOUT"
+    assert rows(town, "SELECT id FROM cases WHERE code = %s", CODE) == []  # within the limit: nobody is asked
+
+
+def test_what_a_delete_delivery_states_passes_whatever_the_number(town: Town) -> None:
+    blind = wave(town)
+    gone = sorted(blind.gone["order"])
+    assert len(gone) > 5
+    with town.db.transaction() as tx:
+        told = [
+            Delivery(
+                "acme", "uk", "orders/delete", Lane.REALTIME, f"gone-{number}", msgspec.json.encode({"id": number})
+            )
+            for number in gone
+        ]
+        inbox.keep(tx, told, town.clock.now())
+    town.come_to_rest()
+    there = truth(town)["orders"]
+    assert {there[f"uk:{number}"]["status"] for number in gone if f"uk:{number}" in there} == {"cancelled"}
+    assert rows(town, "SELECT id FROM plan") == []
+
+
+def test_records_of_a_stopped_plan_are_cases_until_it_is_decided(town: Town) -> None:
+    blind = wave(town)
+    town.reconcile()
+    town.come_to_rest()
+    held = len(plan_items(town, "held"))
+    assert held == len(blind.gone["order"]) + len(blind.gone["customer"])
+    (told,) = numbers_of_status(town)
+    assert told["orders"].case + told["customers"].case >= held
+    for classes in told.values():
+        assert classes.known == classes.applied + classes.excluded + classes.waiting + classes.case
+    (case,) = rows(town, "SELECT severity, detail FROM cases WHERE code = %s AND state = 'open'", CODE)
+    assert case["severity"] == "urgent"
+    assert "by absence" in case["detail"]
+    assert "net" in case["detail"]
+    assert "such as order:" in case["detail"]
+
+
+def test_a_confirmed_plan_reads_again_and_spares_what_is_there(town: Town) -> None:
+    blind = wave(town)
+    before = truth(town)
+    town.reconcile()
+    town.come_to_rest()
+    back = sorted(blind.gone["order"])[:4]
+    blind.gone["order"] -= set(back)  # the shop answers rightly again
+    confirm_all(town)
+    town.come_to_rest()
+    after = truth(town)
+    assert all(after["orders"][f"uk:{number}"] == before["orders"][f"uk:{number}"] for number in back)
+    assert n_unlike(before, after, "orders") == len(blind.gone["order"])
+    assert rows(town, "SELECT id FROM cases WHERE code = %s AND state = 'open'", CODE) == []
+    assert rows(town, "SELECT id FROM record_change WHERE is_counted") == []  # a person has seen the count
+
+
+def test_a_refused_plan_is_not_made_again_by_the_next_run(town: Town) -> None:
+    wave(town)
+    before = truth(town)
+    town.reconcile()
+    (plan,) = rows(town, "SELECT id FROM plan WHERE state = 'stopped'")
+    assert decide.refuse(town.db, plan["id"], town.clock.now(), "ada").is_done
+    town.pass_time(600)
+    again = town.reconcile()
+    town.come_to_rest()
+    assert again.plan is None
+    assert again.n_findings > 5  # still found, and still cases
+    assert truth(town) == before
+
+
+def test_a_plan_expires_and_the_next_run_judges_its_records_again(town: Town) -> None:
+    blind = wave(town)
+    before = truth(town)
+    first = town.reconcile()
+    town.pass_time(25 * 3600)
+    town.come_to_rest()
+    (plan,) = rows(town, "SELECT id, state FROM plan WHERE run = %s", first.run)
+    assert plan["state"] == "expired"
+    assert not decide.confirm(town.db, town.road, plan["id"], "ada").is_done
+    assert truth(town) == before
+    second = town.reconcile()
+    assert second.is_stopped
+    states = {row["run"]: row["state"] for row in rows(town, "SELECT run, state FROM plan")}
+    assert states == {first.run: "superseded", second.run: "stopped"}
+    assert len(rows(town, "SELECT id FROM cases WHERE code = %s AND state = 'open'", CODE)) == 1
+    blind.gone["order"].clear()
+    blind.gone["customer"].clear()
+    town.reconcile()
+    assert rows(town, "SELECT id FROM cases WHERE code = %s AND state = 'open'", CODE) == []
+
+
+def test_a_stopped_wave_of_events_is_read_again_when_its_plan_expires(town: Town) -> None:
+    blind = wave(town)
+    hint(town, "order", sorted(blind.gone["order"]))
+    town.work()
+    held = plan_items(town, "held")
+    assert held
+    blind.gone["order"].clear()
+    town.pass_time(25 * 3600)
+    town.come_to_rest()
+    assert plan_items(town, "held") == set()
+    assert rows(town, "SELECT id FROM cases WHERE code = %s AND state = 'open'", CODE) == []
+
+
+def numbers_of_status(town: Town) -> list[dict[str, Any]]:
+    return [one.accounting for one in numbers.status(town.db, town.clock.now()).connections]
+
+
+def test_an_erasure_wave_opts_out_at_once_and_goes_no_further(town: Town) -> None:
+    before = truth(town)
+    people = [
+        number for number in numbers_of(town, "customer")
+        if before["contacts"].get(f"uk:{number}", {}).get("marketing_optin") == "EXPLICITLY_OPTEDIN"
+    ][:12]  # fmt: skip
+    assert len(people) > 5
+    domain = town.road.shops["uk"].rules.domain
+    with town.db.transaction() as tx:
+        told = [
+            Delivery(
+                "acme", "uk", "customers/redact", Lane.REALTIME, f"redact-{number}",
+                msgspec.json.encode({
+                    "shop_id": 1, "shop_domain": domain, "orders_to_redact": [],
+                    "customer": {"id": number, "email": before["contacts"][f"uk:{number}"]["email"], "phone": None},
+                }),
+            )
+            for number in people
+        ]  # fmt: skip
+        inbox.keep(tx, told, town.clock.now())
+    town.come_to_rest()
+    after = truth(town)
+    said = [after["contacts"][f"uk:{number}"]["marketing_optin"] for number in people]
+    assert "EXPLICITLY_OPTEDIN" not in said  # not specified where another customer has the address (SEMANTICS 5)
+    assert said.count("EXPLICITLY_OPTEDOUT") > 5
+    assert after["orders"] == before["orders"]
+    assert after["products"] == before["products"]
+    gone = rows(town, "SELECT id FROM record WHERE kind = 'customer' AND body IS NULL")
+    assert gone == []  # erasing itself waits for its own journey
+    assert len(rows(town, "SELECT id FROM cases WHERE code = 'privacy.redact_customer' AND state = 'open'")) == 12

@@ -13,6 +13,8 @@ from isthmus.flows.consent import profiles
 from isthmus.flows.merges import queue
 from isthmus.flows.merges.ask import LOOK_AFTER, step
 from isthmus.flows.merges.queue import Weighed
+from isthmus.flows.safety import decide
+from isthmus.flows.safety.undo import undo
 from isthmus.identity.merges.decide import Refusal
 from isthmus.model.write import Kind
 from plays import Play
@@ -433,3 +435,39 @@ def test_one_profile_of_two_people_whose_contacts_are_there_is_no_merge(play: Pl
     assert profile(play, "ada@example.com")["id"] == profile(play, "tom@example.com")["id"]
     profiles.hear(play.db, play.road)
     assert book(play) == []
+
+
+def test_more_merges_by_rule_than_may_be_made_without_a_person_wait_as_one_plan(play: Play) -> None:
+    for n in range(6):
+        ada(play, f"ada{n}.king{n}@example.com", first_name=f"Ada{n}", last_name=f"King{n}")
+        ada(play, f"ada{n}.king{n}+shop@example.com", first_name=f"Ada{n}", last_name=f"King{n}")
+    play.come_to_rest()
+    found = looked(play, by_rule=True)
+    assert sum(one.may_be_merged and one.verdict == "sure" for one in found) == 6
+    assert play.rows("SELECT id FROM merge") == []
+    (plan,) = play.rows("SELECT id, run, state FROM plan WHERE source = 'merges'")
+    assert plan["state"] == "stopped"
+    assert len(play.cases("integration.plan_stopped")) == 1
+    looked(play, by_rule=True)  # a day later: one plan, one case
+    (plan,) = play.rows("SELECT id, run FROM plan WHERE source = 'merges' AND state = 'stopped'")
+    assert len(play.cases("integration.plan_stopped")) == 1
+
+    assert decide.confirm(play.db, play.road, plan["id"], "grace").is_done
+    assert [row["wanted_by"] for row in play.rows("SELECT wanted_by FROM merge")] == ["grace"] * 6
+    assert play.cases("integration.plan_stopped") == []
+    told = undo(play.db, play.road, plan["run"], "merges", "grace", is_dry_run=True)
+    assert (told.n_put_back, told.final) == (0, {"merge": 6})
+
+
+def test_refused_merges_by_rule_are_not_proposed_again(play: Play) -> None:
+    for n in range(6):
+        ada(play, f"ada{n}.king{n}@example.com", first_name=f"Ada{n}", last_name=f"King{n}")
+        ada(play, f"ada{n}.king{n}+shop@example.com", first_name=f"Ada{n}", last_name=f"King{n}")
+    play.come_to_rest()
+    looked(play, by_rule=True)
+    (plan,) = play.rows("SELECT id FROM plan WHERE state = 'stopped'")
+    assert decide.refuse(play.db, plan["id"], play.now, "grace").is_done
+    looked(play, by_rule=True)
+    assert play.rows("SELECT id FROM plan WHERE state = 'stopped'") == []
+    assert play.rows("SELECT id FROM merge") == []
+    assert play.cases("integration.plan_stopped") == []

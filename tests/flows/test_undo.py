@@ -1,15 +1,22 @@
 """What a run changed can be put back: on the platform, and in our own records."""
 
+import json
 from copy import deepcopy
 from typing import Any
 
 import pytest
 from test_blast_radius import confirm_all, n_unlike, obey, rows, truth, wave
+from test_commands import CONFIG, Run, run
 
+from isthmus.connections import file as files
+from isthmus.connections import sql as connections
 from isthmus.db.pool import Database
 from isthmus.flows.safety.undo import Undone, undo
+from isthmus.runtime.app import App
 from scenes import Town
 from sims.neighbourhood import Sizes
+
+assert run  # a fixture
 
 
 def ours(town: Town) -> dict[str, Any]:
@@ -137,3 +144,45 @@ def town(database: Database) -> Town:
     town.come_to_rest()
     town.pass_time(600)
     return town
+
+
+# On the command line --------------------------------------------------------------------------------------------------
+
+
+def test_plans_and_undo_on_the_command_line(run: Run, town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    wave(town)
+    with town.db.transaction() as tx:
+        connections.save(tx, files.parsed(CONFIG, "acme.toml"), town.clock.now())
+    monkeypatch.setattr(App, "road", lambda app, name: town.road)
+    done = town.reconcile()
+
+    code, out, _ = run("plans", "list", "acme", "--json")
+    (plan,) = json.loads(out)["plans"]
+    assert code == 1
+    assert (plan["state"], plan["run"], plan["source"]) == ("stopped", done.run, "reconcile")
+    assert {(one["kind"], one["cause"]) for one in plan["changes"]} == {("order", "absence"), ("customer", "absence")}
+    orders = next(one for one in plan["changes"] if one["kind"] == "order")
+    assert orders["records"] > 5
+    assert orders["examples"]
+    assert float(orders["net"]) > 0
+    number = str(plan["id"])
+
+    code, out, _ = run("plans", "confirm", number, "--dry-run")
+    assert (code, "would be confirmed" in out) == (0, True)
+    code, out, _ = run("plans", "confirm", number, "--by", "ada", "--json")
+    assert (code, json.loads(out)["plan"]["decided_by"]) == (0, "ada")
+    code, _, err = run("plans", "refuse", number)
+    assert (code, "confirmed" in err) == (2, True)
+    assert run("plans", "confirm", "999999")[0] == 2
+    code, out, _ = run("plans", "list", "acme")
+    assert (code, "No plan waits." in out) == (0, True)
+    town.come_to_rest()
+
+    code, out, _ = run("undo", str(done.run), "--dry-run", "--json")
+    first = json.loads(out)
+    assert (code, first["is_dry_run"], first["n_changed_since"], first["final"]) == (0, True, 0, {})
+    code, out, _ = run("undo", str(done.run))
+    assert code == 0
+    assert f"{first['n_put_back']} put back" in out
+    code, _, err = run("undo", "999999")
+    assert (code, "there is no run" in err) == (2, True)

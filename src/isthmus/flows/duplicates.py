@@ -8,7 +8,7 @@ from msgspec import Struct
 from isthmus.cases import sql as cases
 from isthmus.cases.sql import Touch
 from isthmus.db.pool import Database, Tx
-from isthmus.flows.merges import queue
+from isthmus.flows.merges.by_rule import queue_by_rule
 from isthmus.flows.merges.queue import Weighed
 from isthmus.flows.merges.sides import sides
 from isthmus.flows.road import Road
@@ -110,11 +110,8 @@ def _of_people(pairs: Sequence[Pair], links: Sequence[Link]) -> list[Candidate]:
 
 def _queue(db: Database, road: Road) -> int:
     """Queue everything that is sure and may be merged, by rule."""
-    n = 0
-    for one in weighed(db, road):
-        if one.verdict == Verdict.SURE and one.may_be_merged:
-            n += queue.queue(db, road, one, "rule") is not None
-    return n
+    sure = [one for one in weighed(db, road) if one.verdict == Verdict.SURE and one.may_be_merged]
+    return queue_by_rule(db, road, sure)
 
 
 def _flag(tx: Tx, road: Road, code: str, pairs: Sequence[Pair], now: datetime) -> None:

@@ -5,6 +5,8 @@ from datetime import datetime
 from msgspec import Struct
 
 from isthmus.db.pool import Database, Tx
+from isthmus.flows import duplicates
+from isthmus.flows.merges import by_rule
 from isthmus.flows.road import Road
 from isthmus.flows.safety import judge
 from isthmus.inbox import sql as inbox
@@ -12,6 +14,8 @@ from isthmus.model.event import Hint
 from isthmus.model.lane import Lane
 from isthmus.safety.plans import sql as plans
 from isthmus.safety.plans.sql import Plan
+
+MOST_MERGES = 100_000
 
 UNDECIDED = "undecided"
 """Who decided a plan that nobody decided."""
@@ -72,11 +76,16 @@ def confirm(db: Database, road: Road, number: int, by: str) -> Decided:
         if plan.expires_at is not None and plan.expires_at <= now:
             _expire(tx, road, plan, now)
             return Decided(plans.find(tx, number))
+        chosen = by_rule.numbers(plans.items(tx, road.connection, number, ["held"], limit=MOST_MERGES))
         plans.judge(tx, road.connection, number, "confirmed", judge.groups(tx, road, number, now), now)
         plans.decide(tx, road.connection, number, "confirmed", now, by)
         n = judge.release(tx, road, plan, now, ["held"])
         judge.close_cases(tx, road.connection, [number], now, by)
-        return Decided(plans.find(tx, number), n, is_done=True)
+        decided = Decided(plans.find(tx, number), n, is_done=True)
+    if chosen:
+        wanted = [one for one in duplicates.weighed(db, road, chosen) if one.may_be_merged]
+        by_rule.queue_all(db, road, wanted, by, plan.run, is_counted=False)
+    return decided
 
 
 def refuse(db: Database, number: int, now: datetime, by: str) -> Decided:

@@ -26,6 +26,8 @@ from isthmus.safety.plans.sql import Item, Plan, Record, Released
 
 REPAIR = "repair/"
 
+KEPT = "kept as it is: undone or refused, and its shop has stated nothing new"
+
 
 class Watched(Struct, frozen=True):
     """A record whose change is to be journaled, as it was before: `released` by a plan, or within the limit."""
@@ -53,26 +55,24 @@ def guard(tx: Tx, road: Road, words: Sequence[Told], known: Mapping[Key, Kept], 
     if not absent and not ours:
         return Guarded(words)
     records = sorted({record_of(key) for key in absent | ours})
-    released = plans.released(tx, road.connection, records, now - EXPIRES_AFTER)
-    pinned = plans.pinned(tx, road.connection, records)
+    standing = plans.look_up(tx, road.connection, records, now - EXPIRES_AFTER)
+    released = {record: one.released for record, one in standing.items() if one.released is not None}
+    pinned = {record for record, one in standing.items() if one.is_pinned and one.released is None}
     stated = {w.key for w in words if w.event.topic in STATED_BY}
-    held: dict[Key, str] = {}
-    watched = [
-        Watched(key, known.get(key), released[record_of(key)])
+    watched = {
+        key: Watched(key, known.get(key), released[record_of(key)])
         for key in sorted(absent | ours)
         if record_of(key) in released
-    ]
+    }
     if told := [record_of(key) for key in sorted(absent & stated)]:
         judge.close_empty(tx, road, plans.drop_held(tx, road.connection, told), now, "the shop stated it")
-    inferred = sorted(key for key in absent - stated if record_of(key) not in released)
-    for key in inferred:
-        if record_of(key) in pinned:
-            held[key] = "kept as it is"
-    for (_, _), some in groupby([key for key in inferred if key not in held], key=lambda key: key[:2]):
+    inferred = sorted(key for key in absent - stated if not _may_go(released.get(record_of(key))))
+    held = {key: KEPT for key in inferred if record_of(key) in pinned}
+    for _, some in groupby([key for key in inferred if key not in held], key=lambda key: key[:2]):
         passed, waits = _judge(tx, road, list(some), now)
         held |= waits
-        watched += [Watched(key, known.get(key), None, net) for key, net in passed.items()]
-    let_go = [record_of(one.key) for one in watched if one.released]
+        watched |= {key: Watched(key, known.get(key), None, net) for key, net in passed.items()}
+    let_go = [record_of(one.key) for one in watched.values() if one.released]
     before = changes.writes_of(tx, road.connection, let_go)
     sales = changes.sales_of(tx, road.connection, let_go)
     kept: list[Told] = []
@@ -80,13 +80,12 @@ def guard(tx: Tx, road: Road, words: Sequence[Told], known: Mapping[Key, Kept], 
     for word in words:
         why = held.get(word.key) if word.is_absent else None
         if word.is_remap and word.event.lane is not Lane.REALTIME:
-            record = record_of(word.key)
-            why = "kept as it is" if record in pinned and record not in released else why
+            why = KEPT if record_of(word.key) in pinned else why
         if why is None:
             kept.append(word)
         else:
             outcomes.append(Outcome(word.event.id, State.SKIPPED, why, f"{word.key[0]}:{word.key[2]}"))
-    return Guarded(kept, outcomes, watched, before, sales)
+    return Guarded(kept, outcomes, list(watched.values()), before, sales)
 
 
 def note(tx: Tx, road: Road, guarded: Guarded, made: Sequence[Change], now: datetime) -> None:
@@ -133,6 +132,11 @@ def record_of(key: Key) -> Record:
 
 
 # -- below: judge ------------------------------------------------------------------------------------------------------
+
+
+def _may_go(released: Released | None) -> bool:
+    """Whether a person, or the judgement of a whole plan, has let this absence go."""
+    return released is not None and released.cause == PlanCause.ABSENCE
 
 
 def _judge(tx: Tx, road: Road, keys: Sequence[Key], now: datetime) -> tuple[dict[Key, int], dict[Key, str]]:

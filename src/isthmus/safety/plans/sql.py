@@ -247,22 +247,41 @@ def turn(
     )  # fmt: skip
 
 
-def released(tx: Tx, connection: str, records: Sequence[Record], since: datetime) -> dict[Record, Released]:
-    """Which of these records may be changed, since a plan with them was let go, no longer ago than that."""
+class RecordStanding(Struct, frozen=True):
+    """What plans say of a record: whether it may be changed, and whether it stays as it is."""
+
+    released: Released | None
+    is_pinned: bool
+
+
+def look_up(tx: Tx, connection: str, records: Sequence[Record], since: datetime) -> dict[Record, RecordStanding]:
+    """Of these records those that a plan let go since then, and those that stay as they are; in one round trip."""
     rows = tx.fetch_all(
-        """SELECT DISTINCT ON (i.store, i.subject) i.store, i.subject, i.plan, p.run, i.cause, i.net_mills,
-                  p.state = 'carried_out' AND i.cause <> '' AS is_counted
-           FROM unnest(%(stores)s::text[], %(subjects)s::text[]) AS r (store, subject)
-           JOIN plan_item i ON i.connection = %(connection)s AND i.store = r.store AND i.subject = r.subject
-                           AND i.state = 'released'
-           JOIN plan p ON p.connection = i.connection AND p.id = i.plan
-                      AND coalesce(p.decided_at, p.judged_at) > %(since)s
-           ORDER BY i.store, i.subject, i.plan DESC""",
+        """SELECT x.store, x.subject, i.plan, i.run, i.cause, i.net_mills, i.is_counted, k.is_pinned
+           FROM unnest(%(stores)s::text[], %(subjects)s::text[]) AS x (store, subject)
+           LEFT JOIN LATERAL (
+               SELECT i.plan, p.run, i.cause, i.net_mills,
+                      p.state = 'carried_out' AND i.cause <> '' AS is_counted
+               FROM plan_item i JOIN plan p ON p.connection = i.connection AND p.id = i.plan
+               WHERE i.connection = %(connection)s AND i.store = x.store AND i.subject = x.subject
+                 AND i.state = 'released' AND i.cause <> 'merge'
+                 AND coalesce(p.decided_at, p.judged_at) > %(since)s
+               ORDER BY i.plan DESC LIMIT 1) AS i ON true
+           LEFT JOIN LATERAL (
+               SELECT true AS is_pinned FROM pinned_record p
+               LEFT JOIN record r ON r.connection = p.connection AND r.store = p.store
+                                 AND r.kind = split_part(p.subject, ':', 1) AND r.id = split_part(p.subject, ':', 2)
+               WHERE p.connection = %(connection)s AND p.store = x.store AND p.subject = x.subject
+                 AND r.hash IS NOT DISTINCT FROM p.hash LIMIT 1) AS k ON true
+           WHERE i.plan IS NOT NULL OR k.is_pinned""",
         {**_records(connection, records), "since": since},
     )
     return {
-        (row["store"], row["subject"]): Released(
-            row["plan"], row["run"], row["cause"], row["net_mills"], row["is_counted"]
+        (row["store"], row["subject"]): RecordStanding(
+            None
+            if row["plan"] is None
+            else Released(row["plan"], row["run"], row["cause"], row["net_mills"], row["is_counted"]),
+            bool(row["is_pinned"]),
         )
         for row in rows
     }
@@ -313,6 +332,16 @@ def drop_covered(tx: Tx, connection: str, plan: int, covered: Sequence[tuple[str
         },
     )  # fmt: skip
     return [row["plan"] for row in rows]
+
+
+def refused_repairs(tx: Tx, connection: str, source: str) -> set[str]:
+    """What a person has refused in plans of this source."""
+    rows = tx.fetch_all(
+        """SELECT DISTINCT i.repair FROM plan p JOIN plan_item i ON i.connection = p.connection AND i.plan = p.id
+           WHERE p.connection = %s AND p.source = %s AND p.state = 'refused'""",
+        (connection, source),
+    )
+    return {row["repair"] for row in rows}
 
 
 def counted(tx: Tx, connection: str, plan: int) -> list[tuple[str, str, str, int, int, list[str]]]:

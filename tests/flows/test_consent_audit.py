@@ -2,15 +2,21 @@
 
 import csv
 import io
+from typing import Any
 
+import msgspec
 import pytest
 
 from isthmus.db.pool import Database
 from isthmus.flows.consent import audit as flow
+from isthmus.flows.reconcile.held import Step
 from isthmus.model.accord import Accord, Sort
+from isthmus.model.basis import Reason, outcome
 from isthmus.ops import accord_page
 from sims.ometria import unsubscribes as centre
-from talking import Both, subscriber
+from sims.shopify.deeds import people
+from sims.shopify.state import Customer, EmailConsent
+from talking import OUT, Both, subscriber
 
 
 @pytest.fixture
@@ -24,8 +30,8 @@ def books(play: Both) -> list[object]:
     return [play.rows(f"SELECT * FROM {table} ORDER BY 1, 2, 3, 4") for table in tables]  # noqa: S608
 
 
-def audit(play: Both, **asked: bool) -> Accord:
-    return flow.audit(play.db, play.road, **asked)  # type: ignore[arg-type]
+def audit(play: Both, **asked: Any) -> Accord:
+    return flow.audit(play.db, play.road, **asked)
 
 
 def test_where_both_sides_agree_nothing_is_listed(play: Both) -> None:
@@ -35,7 +41,7 @@ def test_where_both_sides_agree_nothing_is_listed(play: Both) -> None:
     play.rest()
     done = audit(play)
     assert (done.n_people, done.n_both, done.n_neither, done.differs) == (3, 1, 2, ())
-    assert accord_page.verdict(done) == "Both sides agree on all 3 people they both know."
+    assert accord_page.verdict(done) == "Of 3 people compared, all agree."
 
 
 def test_each_difference_has_both_times_the_rule_and_its_case(play: Both) -> None:
@@ -96,3 +102,104 @@ def test_the_sheet_has_a_row_for_each_difference(play: Both) -> None:
     done = audit(play, repair=False)
     rows = list(csv.DictReader(io.StringIO(accord_page.sheet(done))))
     assert [(row["customer_id"], row["sort"]) for row in rows] == [(str(who.id), "silenced")]
+
+
+def away(play: Both, n: int = 3) -> list[Customer]:
+    """Subscribers who unsubscribe in the shop, of which no webhook tells."""
+    found = [subscriber(play, f"gone{i}@example.com") for i in range(n)]
+    for who in found:
+        play.says(who, "UNSUBSCRIBED", is_told=False)
+    return found
+
+
+def test_the_shop_is_read_and_not_remembered(play: Both) -> None:
+    """Webhooks are lost and nobody polls: the audit finds it all the same."""
+    subscriber(play, "stays@example.com")
+    gone = away(play)
+    play.pass_time(300)
+    done = audit(play, repair=False)
+    assert {one.customer_id for one in done.found} == {who.id for who in gone}
+    assert {(one.sort, one.shop, one.platform, one.is_missed) for one in done.found} == {
+        (Sort.AGAINST, "UNSUBSCRIBED", "opted in", True)
+    }
+    assert outcome(done.basis).exit_code == 1  # type: ignore[arg-type]
+    assert accord_page.verdict(done) == "Of 4 people compared, 3 differ; 3 of those who differ have no case."
+
+
+def test_what_the_shop_never_told_is_mended_and_still_found(play: Both) -> None:
+    gone = away(play)
+    play.pass_time(300)
+    assert len(audit(play).found) == len(gone)
+    play.rest()
+    assert {play.mailable(who.email or "") for who in gone} == {OUT}
+    assert audit(play).found == ()
+
+
+def test_what_is_younger_than_the_grace_is_looked_at_again_before_the_end(play: Both) -> None:
+    """A webhook that is only late is no difference; one that never comes is."""
+    late = subscriber(play, "late@example.com")
+    lost = subscriber(play, "lost@example.com")
+    events = people.email_consent(
+        play.world, play.uk, late, EmailConsent("UNSUBSCRIBED", "SINGLE_OPT_IN", play.now), play.now
+    )
+    play.says(lost, "UNSUBSCRIBED", is_told=False)
+    waited = []
+
+    def meanwhile(step: Step) -> None:
+        if step.name != "looking again":
+            return
+        if not waited:
+            waited.append(step.total)
+            with play.world.lock:
+                play.sims.deliveries.take(events)  # here it comes
+            play.sims.deliver(play.post)
+        play.work()
+
+    began = play.now
+    done = audit(play, tell=meanwhile)
+    assert waited == [2]
+    assert {one.customer_id for one in done.found} == {lost.id}
+    assert done.at - began > play.road.pace.drift_grace
+
+
+def test_a_shop_that_cannot_be_read_is_not_judged(play: Both) -> None:
+    subscriber(play)
+    play.sims.faults.set({"shopify.error": 1.0})
+    done = audit(play, repair=False)
+    assert done.unread
+    assert (done.n_people, done.n_both) == (0, 0)
+    end = outcome(done.basis)  # type: ignore[arg-type]
+    assert (end.is_green, end.exit_code) == (False, 1)
+    assert "could not look" in accord_page.verdict(done)
+
+
+def test_a_customer_whom_the_platform_lacks_and_the_shop_may_write_to_is_found(play: Both) -> None:
+    """No webhook told of them, so they never went out."""
+    who = play.person("new@example.com", "SUBSCRIBED", is_told=False)
+    play.pass_time(600)
+    done = audit(play)
+    assert [(one.sort, one.customer_id, one.platform) for one in done.found] == [(Sort.SILENCED, who.id, "not there")]
+    play.rest()
+    assert audit(play).found == ()
+
+
+def test_the_people_of_a_store_that_left_are_not_judged(play: Both) -> None:
+    other = play.person("ada@example.com", "SUBSCRIBED", store=play.sims.store("int"))
+    play.rest()
+    play.road = msgspec.structs.replace(play.road, shops={"uk": play.road.shops["uk"]})
+    done = audit(play)
+    assert other.id not in {one.customer_id for one in done.differs}
+    (left,) = [one for one in done.basis.not_judged if "int" in one.what]  # type: ignore[union-attr]
+    assert (left.reason, left.n or 0) >= (Reason.NOT_COMPARED, 1)
+    assert not outcome(done.basis).is_green  # type: ignore[arg-type]
+
+
+def test_what_is_heard_too_long_ago_and_not_sent_is_waiting(play: Both) -> None:
+    who = subscriber(play)
+    play.says(who, "UNSUBSCRIBED")
+    play.hear()
+    play.pass_time(300)  # nobody pushes
+    done = audit(play, repair=False)
+    assert [one.sort for one in done.differs] == [Sort.WAITING]
+    assert [(one.reason, one.n) for one in done.basis.not_judged] == [(Reason.WAITING, 1)]  # type: ignore[union-attr]
+    assert outcome(done.basis).exit_code == 1  # type: ignore[arg-type]

@@ -28,8 +28,11 @@ isthmus consent show acme --email ada@example.com
 
 AUDIT = """Hold both sides against each other: everybody whom one side may write to and the other may not.
 
-Reads every profile of the account. What comes to light is acted on as always, never towards an opt-in.
-Exit 0 where both sides agree; 1 where they differ; 3 when Ometria could not be read to the end.
+Reads both sides: every profile of the account, and every customer of each shop by one bulk operation. What comes to
+light is acted on as always, never towards an opt-in. What is younger than reconcile.grace_period is looked at again
+before the end. The answer says as of when each side was read, and who was not judged and why.
+Exit 0 where all who were compared agree and nobody was left out; 1 where they differ or somebody was not judged (in
+flight: more than 1 %); 3 when Ometria or a shop could not be read to its end.
 
 \b
 isthmus consent audit acme --out consent.html --csv consent.csv
@@ -94,6 +97,7 @@ def audit(
     from isthmus.cli.asked import must_have_a_folder
     from isthmus.flows.consent import audit as flow
     from isthmus.kit.explain import ConfigError
+    from isthmus.model.basis import outcome
     from isthmus.ops import accord_page
 
     must_have_a_folder(out, sheet)
@@ -115,9 +119,9 @@ def audit(
         say.document(accord_page.document(done))
     else:
         _show(done, out)
-    if not done.is_whole:
+    if not done.is_whole or done.unread:
         raise typer.Exit(3)
-    if done.differs:
+    if done.basis is None or not outcome(done.basis).is_green:
         raise typer.Exit(1)
 
 
@@ -127,13 +131,14 @@ def _show(done: "Accord", out: Path | None) -> None:
     from isthmus.ops import accord_page
 
     say.lines(accord_page.verdict(done))
+    say.lines(accord_page.as_of(done))
     table = say.table("people", "what")
     say.row(table, (done.n_both, "mailable on both sides"))
     say.row(table, (done.n_neither, "on neither"))
     for sort in Sort:
         if n := sum(one.sort is sort for one in done.differs):
             say.row(table, (n, accord_page.TOLD[sort][0]))
-    say.row(table, (done.n_unseen, "customers whom Ometria does not know"))
+    say.row(table, (done.n_unseen, "customers whom Ometria does not know, and who may not be written to"))
     say.lines(table)
     if out is not None:
         say.lines(f"The page is {out}.")

@@ -14,12 +14,21 @@ def differ(word: Consent | None, standing: Standing, platform: Stance, *, is_mov
     may_here = standing.stance is Stance.IN
     may_there = platform is Stance.IN
     is_behind = word is not None and word.state == IN and standing.stance is Stance.OUT
-    if may_here == may_there and not is_behind:
+    is_lacking = (
+        standing.by is not None
+        and standing.by.side == "platform"
+        and may_here
+        and word is not None
+        and word.state != IN
+    )
+    if may_here == may_there and not is_behind and not is_lacking:
         return None
     if is_moving:
         return Sort.WAITING
     if is_behind and not may_there:
         return Sort.BEHIND
+    if may_here and may_there:
+        return Sort.LACKING
     if may_there:
         is_refused = standing.stance is Stance.OUT or (word is not None and word.state in OUT)
         return Sort.AGAINST if is_refused else Sort.UNPROVEN

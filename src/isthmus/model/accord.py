@@ -5,6 +5,8 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from isthmus.model.basis import Basis
+
 
 class Sort(StrEnum):
     """In what way the sides differ about one person, the gravest first."""
@@ -13,6 +15,7 @@ class Sort(StrEnum):
     UNPROVEN = "unproven"
     SILENCED = "silenced"
     BEHIND = "the shop is behind"
+    LACKING = "the shop lacks their yes"
     WAITING = "under way"
 
 
@@ -20,7 +23,8 @@ class Differs(Struct, frozen=True):
     """One customer of one store on whom the sides do not agree, without a name or an address.
 
     `shop` and `platform` are what each says, with the shop's time; `stance`, `rule`, `source` and `since` what the
-    ledger decided, and by which statement. `case` is the code of the open case about it.
+    ledger decided, and by which statement. `case` is the code of the open case about it. `is_missed` says that the shop
+    says something that it never told us.
     """
 
     sort: Sort
@@ -36,12 +40,15 @@ class Differs(Struct, frozen=True):
     source: str
     since: datetime | None
     case: str = ""
+    is_missed: bool = False
 
 
 class Accord(Struct, frozen=True):
     """One audit. Counts are of customers per channel that both sides know; `n_unseen` those the platform does not.
 
-    `digest` is the hash of everything else here: two prints with the same digest say the same.
+    `digest` is the hash of everything else here: two prints with the same digest say the same. `basis` says as of when
+    each side was heard and who was not judged; audits from before it was kept have none. Those under way are among
+    `differs`, and among those who were not judged.
     """
 
     name: str
@@ -54,8 +61,16 @@ class Accord(Struct, frozen=True):
     is_whole: bool = True
     digest: str = ""
     signed_by: str = ""
+    basis: Basis | None = None
+    unread: tuple[str, ...] = ()
+    """Shops that could not be read, each with the reason."""
 
     @property
     def unexplained(self) -> tuple[Differs, ...]:
         """Those that no open case explains and nothing under way will mend."""
         return tuple(one for one in self.differs if not one.case and one.sort is not Sort.WAITING)
+
+    @property
+    def found(self) -> tuple[Differs, ...]:
+        """Those on whom the sides differ, without what is only under way."""
+        return tuple(one for one in self.differs if one.sort is not Sort.WAITING)

@@ -62,3 +62,14 @@ class Customer(Struct, frozen=True, gc=False, omit_defaults=True):
             said is not None and said.state == IN and said.updated_at is not None and said.updated_at > self.redacted_at
             for said in (self.email_consent, self.sms_consent)
         )
+
+
+class Here(Struct, frozen=True, gc=False):
+    """One customer's addresses, and what the shop says now of writing to them."""
+
+    id: int
+    updated_at: datetime
+    email: str | None
+    phone: str | None
+    email_consent: Consent | None
+    sms_consent: Consent | None

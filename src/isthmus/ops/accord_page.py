@@ -7,7 +7,9 @@ from typing import Any
 import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from isthmus.model import basis as rests_on
 from isthmus.model.accord import Accord, Sort
+from isthmus.model.basis import sentence, times
 
 TOLD: dict[Sort, tuple[str, str]] = {
     Sort.AGAINST: (
@@ -26,13 +28,17 @@ TOLD: dict[Sort, tuple[str, str]] = {
         "They said no, and the shop still has a yes",
         "Ometria writes to them no more; the shop's own mails might. It is being written back, or a case says why not.",
     ),
+    Sort.LACKING: (
+        "They said yes to Ometria, and the shop has no yes",
+        "The shop's own mails do not reach them. It is being written to the shop, or a case says why not.",
+    ),
     Sort.WAITING: ("Under way", "Something about them is being sent or settled; look again in a minute."),
 }
 """What each sort of difference is called, and what it means."""
 
 COLUMNS = (
     "sort", "store", "customer_id", "channel", "shop", "shop_at", "platform", "platform_seen_at", "stance", "rule",
-    "source", "since", "case",
+    "source", "since", "case", "is_missed",
 )  # fmt: skip
 
 SHOWN = 200
@@ -47,21 +53,33 @@ def page(done: Accord) -> str:
     )  # fmt: skip
     groups = [(sort, *TOLD[sort], [one for one in done.differs if one.sort is sort]) for sort in Sort]
     return pages.get_template("accord.html").render(
-        done=done, groups=[group for group in groups if group[3]], verdict=verdict(done), shown=SHOWN
+        done=done,
+        groups=[group for group in groups if group[3]],
+        verdict=verdict(done),
+        as_of=as_of(done),
+        not_judged=done.basis.not_judged if done.basis else (),
+        shown=SHOWN,
     )
 
 
 def verdict(done: Accord) -> str:
     """The answer in a sentence."""
-    n, n_left = len(done.differs), len(done.unexplained)
+    if done.basis is None:
+        return "This audit is from before the shops were read: it proves nothing. Make another."
+    said = sentence(done.basis)
+    n_left = len({(one.store, one.customer_id) for one in done.unexplained})
+    if done.found and n_left:
+        said += f"; {n_left:,} of those who differ {'has' if n_left == 1 else 'have'} no case"
+    elif done.found:
+        said += "; each difference has a case"
     if not done.is_whole:
-        return "Ometria could not be read to the end: this is no proof."
-    if not n:
-        return f"Both sides agree on all {done.n_people:,} people they both know."
-    said = f"The sides differ on {n:,} of {done.n_people:,} people they both know"
-    if n_left:
-        return f"{said}; {n_left:,} of these {'has' if n_left == 1 else 'have'} neither a case nor anything under way."
-    return f"{said}, each explained."
+        return f"Ometria could not be read to the end: this is no proof. {said}."
+    return f"{said}."
+
+
+def as_of(done: Accord) -> str:
+    """As of when each side was read."""
+    return f"Read: {times(done.basis)} (UTC)." if done.basis is not None else ""
 
 
 def sheet(done: Accord) -> str:
@@ -77,4 +95,5 @@ def sheet(done: Accord) -> str:
 def document(done: Accord) -> dict[str, Any]:
     """For --json."""
     told: dict[str, Any] = msgspec.to_builtins(done)
-    return {**told, "n_differs": len(done.differs), "n_unexplained": len(done.unexplained)}
+    end = {"says": verdict(done), "n_differs": len(done.differs), "n_unexplained": len(done.unexplained)}
+    return {**told, **end, "basis": rests_on.document(done.basis) if done.basis is not None else None}

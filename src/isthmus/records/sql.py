@@ -227,6 +227,17 @@ def names(
     return [row["id"] for row in rows]
 
 
+def others(tx: Tx, connection: str, kind: str, stores: Sequence[str]) -> list[tuple[str, int]]:
+    """The stores that are none of these, with how many living records of a kind we have of each."""
+    rows = tx.fetch_all(
+        """SELECT store, count(*) AS n FROM record
+           WHERE connection = %s AND kind = %s AND body IS NOT NULL AND NOT store = ANY(%s)
+           GROUP BY store ORDER BY store""",
+        (connection, kind, list(stores)),
+    )
+    return [(row["store"], int(row["n"])) for row in rows]
+
+
 # -- below: shared by the above ---------------------------------------------------------------------------------------
 
 COLUMNS = "r.kind, r.store, r.id, r.updated_at, r.body, r.hash, r.changed_at, r.said_at"

@@ -111,14 +111,14 @@ def is_open(tx: Tx, connection: str) -> bool:
     )
 
 
-def under_way(tx: Tx, connection: str, store: str, customers: Sequence[int]) -> set[tuple[int, Channel]]:
-    """Of these customers, by channel, those of whom something is being written, or was and is looked at next."""
+def under_way(tx: Tx, connection: str, store: str, customers: Sequence[int]) -> dict[tuple[int, Channel], datetime]:
+    """Of these customers, by channel, since when something is being written, or was and is looked at next."""
     rows = tx.fetch_all(
-        """SELECT customer_id, channel FROM consent_write
+        """SELECT customer_id, channel, since FROM consent_write
            WHERE connection = %s AND store = %s AND customer_id = ANY(%s) AND status <> 'refused'""",
         (connection, store, list(customers)),
     )
-    return {(row["customer_id"], Channel(row["channel"])) for row in rows}
+    return {(row["customer_id"], Channel(row["channel"])): row["since"] for row in rows}
 
 
 def claim(tx: Tx, connection: str, status: str, now: datetime, claim: UUID, limit: int) -> list[Claimed]:

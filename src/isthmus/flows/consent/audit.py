@@ -1,33 +1,39 @@
 """Hold both sides against each other, person by person: who may be written to there and has said no here, or the other
 way round.
 
-The platform is read anew, the shops as they were last heard. What comes to light on the way is acted on as always, and
-never towards an opt-in; `repair` switched off, it is only written down what the platform says.
+Both sides are read: the platform's profiles page by page, each shop by one bulk operation. What comes to light on the
+way is acted on as always, and never towards an opt-in; `repair` switched off, it is only written down what the platform
+says. Whatever differs and is younger than the grace period is looked at again, person by person, before the end.
 """
 
 import hashlib
-from collections.abc import Callable
-from datetime import datetime
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import TypeVar
 
 import msgspec
 
-from isthmus.consent.accord import differ
 from isthmus.consent.writes import sql as writes
 from isthmus.db.pool import Database, Tx
-from isthmus.drift import sql as drift
-from isthmus.flows.consent import conclude, person, profiles, standing, statements, unsubscribes
+from isthmus.flows.consent import pairing, profiles, shops, unsubscribes
+from isthmus.flows.consent.pairing import Asked, Judged
+from isthmus.flows.consent.profiles import Swept
 from isthmus.flows.reconcile.held import Step
 from isthmus.flows.road import Road
 from isthmus.governance import sql as governance
+from isthmus.identity import sql as identity
 from isthmus.identity.profiles import sql as seen
-from isthmus.identity.profiles.sql import Profile
-from isthmus.kit.email import normalise
-from isthmus.mapping.texting import texting_id
+from isthmus.inbox import sql as inbox
 from isthmus.model.accord import Accord, Differs, Sort
-from isthmus.model.consent import Channel, Stance
-from isthmus.model.customer import Customer
-from isthmus.model.write import Kind
-from isthmus.outbox.spoken import sql as spoken
+from isthmus.model.basis import AsOf, Basis, NotJudged, Reason, counted
+from isthmus.model.consent import Stance
+from isthmus.model.customer import Here
+from isthmus.model.event import Hint
+from isthmus.model.failure import Failure
+from isthmus.model.lane import Lane
+from isthmus.model.reading import record_of
 from isthmus.records import sql as records
 from isthmus.runs import sql as runs
 
@@ -36,46 +42,27 @@ MARK = "audit:consent"
 KEPT = 2_000
 """Differences that are remembered with the last audit."""
 
-CODES = (
-    conclude.BLOCKED, conclude.UNPROVEN, conclude.REFUSED, "storefront.consent_refused",
-    "storefront.consent_unknown_state", "storefront.scope_missing",
-)  # fmt: skip
-"""Cases that explain a difference."""
+MOST_AGAIN = 1_000
+"""People who are looked at once more, one by one, at the end of an audit."""
 
+WAIT_FOR = 5.0
+"""Seconds of one wait for the grace period to end."""
+
+UNIT = "people"
+AGAIN_AT_ONCE = 250
 
 Tell = Callable[[Step], None]
+_T = TypeVar("_T")
 
 
 def audit(db: Database, road: Road, *, repair: bool = True, signed_by: str = "", tell: Tell = lambda _: None) -> Accord:
-    """Read every profile, compare everybody, and remember the result with its date."""
-    began = road.clock.now()
-    if repair:
-        unsubscribes.hear(db, road)
-    is_whole = profiles.sweep(db, road, repair=repair, tell=lambda n: tell(Step("profiles", n, None, is_done=False)))
-    now = road.clock.now()
-    found: list[Differs] = []
-    counts = {"people": 0, "both": 0, "neither": 0, "unseen": 0}
-    for store in sorted(road.shops):
-        after = ""
-        while True:
-            with db.transaction() as tx:
-                names = records.names(tx, road.connection, "customer", store, after, AT_ONCE)
-                found += _page(tx, road, store, names, counts, began)
-            tell(Step(f"{store} customers", counts["people"], None, is_done=len(names) < AT_ONCE))
-            if len(names) < AT_ONCE:
-                break
-            after = names[-1]
-    order = list(Sort)
-    found.sort(key=lambda one: (order.index(one.sort), one.store, one.customer_id))
-    done = Accord(
-        road.connection, now, counts["people"], counts["both"], counts["neither"], counts["unseen"], tuple(found),
-        is_whole,
-    )  # fmt: skip
+    """Read both sides, compare everybody, and remember the result with its date."""
+    done = _Audit(db, road, repair=repair, tell=tell).run()
     done = msgspec.structs.replace(done, digest=digest(done), signed_by=signed_by)
     with db.transaction() as tx:
         kept = msgspec.structs.replace(done, differs=done.differs[:KEPT])
-        governance.save(tx, road.connection, "", MARK, msgspec.to_builtins(kept), now)
-        runs.advance(tx, road.connection, "", MARK, now, len(found))
+        governance.save(tx, road.connection, "", MARK, msgspec.to_builtins(kept), done.at)
+        runs.advance(tx, road.connection, "", MARK, done.at, len(done.differs))
     return done
 
 
@@ -98,58 +85,208 @@ def last(db: Database, connection: str) -> Accord | None:
     return None if kept is None else msgspec.convert(kept.body, Accord)
 
 
-def _page(tx: Tx, road: Road, store: str, names: list[str], counts: dict[str, int], began: datetime) -> list[Differs]:
-    kept = records.load(tx, road.connection, [("customer", store, name) for name in names], road.packer)
-    people = [one.record for one in kept.values() if isinstance(one.record, Customer) and one.record.is_read]
-    stand = standing.of_people(tx, road, people)
-    emails = sorted({e for one in people if (e := normalise(one.email))})
-    there: dict[str, list[Profile]] = {}
-    for profile in seen.of_emails(tx, road.connection, emails):
-        there.setdefault(profile.email or "", []).append(profile)
-    names_of = {one.id: f"{road.shops[store].rules.namespace}{one.id}" for one in people}
-    rows = spoken.contacts(tx, road.connection, list(names_of.values()))
-    seconds = {one.id: texting_id(one.id, road.shops[store].rules) for one in people}
-    texting = spoken.contacts(tx, road.connection, list(seconds.values()), Kind.SMS)
-    writing = writes.under_way(tx, road.connection, store, [one.id for one in people])
-    cases = drift.open_cases(tx, road.connection, [f"customer:{one.id}" for one in people])
-    found = []
-    for one in people:
-        email = normalise(one.email)
-        mine = there.get(email or "", [])
-        if email is None or not mine:
-            counts["unseen"] += 1
-            continue
-        counts["people"] += 1
-        row, second = rows.get(names_of[one.id]), texting.get(seconds[one.id])
-        for channel in Channel:
-            plain, word = statements.of(channel, one)
-            if plain is None or (channel is Channel.SMS and all(p.sms_now is None for p in mine)):
-                continue
-            where = stand.of(channel, plain, store)
-            says = _says(channel, mine)
-            is_news = where.by is not None and where.by.heard_at >= began  # this very audit brought it to light
-            is_moving = is_news or (row is not None and row.is_moving) or (one.id, channel) in writing
-            if channel is Channel.SMS and second is not None:
-                is_moving |= second.is_moving or second.is_asking
-            sort = differ(word, where, says, is_moving=is_moving)
-            if sort is None:
-                counts["both" if where.stance is Stance.IN else "neither"] += channel is Channel.EMAIL
-                continue
-            found.append(
-                Differs(
-                    sort, store, one.id, channel.value, word.state if word else "–", word.updated_at if word else None,
-                    says.value, max(p.seen_at for p in mine), where.stance.value, where.rule,
-                    where.by.source if where.by else "", where.by.since if where.by else None,
-                    next((code for code in cases.get((store, f"customer:{one.id}"), ()) if code in CODES), ""),
-                )
-            )  # fmt: skip
-    return found
+class _Audit:
+    """One audit: what it has read, and what it has found so far."""
+
+    def __init__(self, db: Database, road: Road, *, repair: bool, tell: Tell) -> None:
+        self._db, self._road, self._repair, self._tell = db, road, repair, tell
+        self._began = road.clock.now()
+        self._counts = {"people": 0, "both": 0, "neither": 0, "unseen": 0}
+        self._found: list[Differs] = []
+        self._not_judged: list[NotJudged] = []
+        self._again: list[Judged] = []
+        self._as_of: list[AsOf] = []
+        self._unread: list[str] = []
+
+    def run(self) -> Accord:
+        road = self._road
+        if self._repair:
+            unsubscribes.hear(self._db, road)
+        swept = profiles.sweep(self._db, road, repair=self._repair, tell=self._tell_profiles)
+        self._as_of.append(AsOf("Ometria", read_from=swept.began, read_to=swept.ended))
+        if not swept.is_whole:
+            self._not_judged.append(NotJudged(Reason.COULD_NOT_LOOK, None, "Ometria could not be read to its end"))
+        for store in sorted(road.shops):
+            self._store(store, swept)
+        self._of_those_who_left()
+        self._retired(swept)
+        self._look_again()
+        return self._result(swept)
+
+    def _tell_profiles(self, n: int) -> None:
+        self._tell(Step("profiles", n, None, is_done=False))
+
+    # One shop --------------------------------------------------------------------------------------------------------
+
+    def _store(self, store: str, swept: Swept) -> None:
+        """Everybody whom a shop lists now, and those of ours whom it does not list."""
+        listed = array("q")
+        read_at: datetime | None = None
+        try:
+            reading = shops.Reading(self._road.shops[store], self._road.clock)
+            read_at = reading.began
+            for here in _batched(reading, AT_ONCE):
+                self._judge(store, read_at, swept, here)
+                listed.extend(one.id for one in here)
+                self._tell(Step(f"{store} customers", len(listed), None))
+        except Failure as failure:
+            self._unread.append(f"{store}: {failure.code}")
+            read_at = None
+        self._as_of.append(AsOf(store, read_from=read_at, read_to=self._road.clock.now() if read_at else None))
+        self._tell(Step(f"{store} customers", len(listed), None, is_done=True))
+        self._unlisted(store, set(listed), is_read=read_at is not None)
+
+    def _judge(self, store: str, read_at: datetime, swept: Swept, here: Sequence[Here]) -> None:
+        asked = Asked(store, read_at, self._began, swept.listed if swept.is_whole else None, self._repair, self._began)
+        with self._db.transaction() as tx:
+            found = pairing.judge(tx, self._road, asked, here)
+            if self._repair:
+                # What the shop never told is read as if it had been.
+                self._hint(tx, store, [one.who[1] for one in found if one.is_missed])
+        for one in found:
+            if one.is_young:
+                self._again.append(one)
+            else:
+                self._count(one)
+
+    def _count(self, one: Judged) -> None:
+        if one.reason is not None:
+            self._not_judged.append(NotJudged(one.reason, 1, one.who[0]))
+        elif not one.is_known_there and not one.differs:
+            self._counts["unseen"] += 1
+        else:
+            self._counts["people"] += 1
+            if not one.differs:
+                self._counts["both" if one.stance is Stance.IN else "neither"] += 1
+        is_open = one.reason in (Reason.YOUNG, Reason.NOT_COMPARED)
+        self._found += [msgspec.structs.replace(d, sort=Sort.WAITING) if is_open else d for d in one.differs]
+
+    def _unlisted(self, store: str, listed: set[int], *, is_read: bool) -> None:
+        """Customers of ours whom the shop's list lacks: not being in a list proves nothing, so each is read."""
+        missing: list[int] = []
+        for names in self._pages(store):
+            missing += [int(name) for name in names if int(name) not in listed]
+        if not missing:
+            return
+        if not is_read:
+            why = next((one for one in self._unread if one.startswith(f"{store}: ")), store)
+            self._not_judged.append(NotJudged(Reason.COULD_NOT_LOOK, len(missing), why))
+            return
+        self._not_judged.append(NotJudged(Reason.NOT_COMPARED, len(missing), f"{store}: not in the shop's list"))
+        if self._repair:
+            with self._db.transaction() as tx:
+                self._hint(tx, store, missing)
+
+    def _of_those_who_left(self) -> None:
+        """People of stores that are not in the connection file any more: nobody tells us what they say there."""
+        with self._db.transaction() as tx:
+            left = records.others(tx, self._road.connection, "customer", sorted(self._road.shops))
+        self._not_judged += [
+            NotJudged(Reason.NOT_COMPARED, n, f"{store} is not in the connection file any more") for store, n in left
+        ]
+
+    def _retired(self, swept: Swept) -> None:
+        """Nobody may be written to because of a customer who is gone or has no address any more."""
+        after: str | None = ""
+        while after is not None:
+            with self._db.transaction() as tx:
+                page, after = pairing.of_retired(tx, self._road, after, AT_ONCE)
+                emails = sorted({one.email for _, mine in page for one in mine if one.email})
+                living = {link.email for link in identity.of_emails(tx, self._road.connection, emails)}
+            for (store, number), mine in page:
+                said = [one for one in mine if one.email not in living and one.id in swept.listed]
+                if any(one.email_now == "EXPLICITLY_OPTEDIN" for one in said):
+                    self._found.append(
+                        Differs(
+                            Sort.UNPROVEN, store, number, "email", "no address", None, Stance.IN.value,
+                            max(one.seen_at for one in said), Stance.OUT.value, "retired", "", None,
+                        )
+                    )  # fmt: skip
+                    self._counts["people"] += 1
+
+    def _pages(self, store: str) -> Iterator[list[str]]:
+        after = ""
+        while True:
+            with self._db.transaction() as tx:
+                names = records.names(tx, self._road.connection, "customer", store, after, AT_ONCE)
+            yield names
+            if len(names) < AT_ONCE:
+                return
+            after = names[-1]
+
+    def _hint(self, tx: Tx, store: str, numbers: Iterable[int]) -> None:
+        now = self._road.clock.now()
+        hints = [Hint("poll/customer", f"customer:{number}", Lane.REALTIME, now) for number in sorted(numbers)]
+        inbox.tell(tx, self._road.connection, store, hints, now)
+
+    # Once more -------------------------------------------------------------------------------------------------------
+
+    def _look_again(self) -> None:
+        """Whoever differed, and may only have been on the way, is read again on both sides once the grace is over."""
+        again, rest = self._again[:MOST_AGAIN], self._again[MOST_AGAIN:]
+        for one in rest:
+            self._count(one)
+        if not again:
+            return
+        until = self._road.clock.now() + self._road.pace.drift_grace + timedelta(seconds=1)
+        while (left := (until - self._road.clock.now()).total_seconds()) > 0:
+            self._tell(Step("looking again", 0, len(again)))
+            self._road.clock.wait(min(WAIT_FOR, left))
+        by_store: dict[str, list[Judged]] = {}
+        for one in again:
+            by_store.setdefault(one.who[0], []).append(one)
+        for store, some in sorted(by_store.items()):
+            for first in _batched(some, AGAIN_AT_ONCE):
+                self._read_again(store, first)
+        self._tell(Step("looking again", len(again), len(again), is_done=True))
+
+    def _read_again(self, store: str, some: Sequence[Judged]) -> None:
+        road = self._road
+        read_at = road.clock.now()
+        before = {one.who[1]: one for one in some}
+        try:
+            found = {number: record_of(one) for number, one in road.shops[store].reader.customers(list(before)).items()}
+            here = [
+                Here(one.id, one.updated_at, one.email, one.phone, one.email_consent, one.sms_consent)
+                for one in found.values()
+                if one is not None
+            ]
+            profiles.look_up(self._db, road, [one.email for one in here if one.email], repair=self._repair)
+        except Failure:
+            for one in some:
+                self._count(one)
+            return
+        asked = Asked(store, read_at, read_at, None, self._repair, self._began)
+        with self._db.transaction() as tx:
+            now = pairing.judge(tx, road, asked, here)
+        for one in now:
+            first = before.pop(one.who[1])
+            if first.is_missed and not one.differs and not one.is_told:
+                # Only because we read it: the shop never told us.
+                self._count(msgspec.structs.replace(first, reason=None))
+            else:
+                self._count(one)
+        for one in before.values():
+            self._count(msgspec.structs.replace(one, reason=Reason.NOT_COMPARED))
+
+    # The end ---------------------------------------------------------------------------------------------------------
+
+    def _result(self, swept: Swept) -> Accord:
+        order = list(Sort)
+        found = sorted(self._found, key=lambda one: (order.index(one.sort), one.store, one.customer_id, one.channel))
+        now = self._road.clock.now()
+        n_differ = len({(one.store, one.customer_id) for one in found if one.sort is not Sort.WAITING})
+        basis = Basis(
+            at=now, n_compared=self._counts["people"], n_differ=n_differ,
+            not_judged=counted(self._not_judged), as_of=tuple(self._as_of), unit=UNIT,
+        )  # fmt: skip
+        return Accord(
+            self._road.connection, now, self._counts["people"], self._counts["both"], self._counts["neither"],
+            self._counts["unseen"], tuple(found), swept.is_whole, basis=basis, unread=tuple(self._unread),
+        )  # fmt: skip
 
 
-def _says(channel: Channel, mine: list[Profile]) -> Stance:
-    """What the platform's people with this address come to: a yes counts, since it is what mails."""
-    if channel is Channel.EMAIL:
-        said = {person.stance(one.email_now) for one in mine}
-    else:
-        said = {{True: Stance.IN, False: Stance.OUT, None: Stance.UNSAID}[one.sms_now] for one in mine}
-    return next(one for one in (Stance.IN, Stance.OUT, Stance.UNSAID) if one in said)
+def _batched(all_: Iterable[_T], n: int) -> Iterator[tuple[_T, ...]]:
+    some = iter(all_)
+    while batch := tuple(islice(some, n)):
+        yield batch

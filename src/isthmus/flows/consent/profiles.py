@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from msgspec import Struct
+
 from isthmus.db.pool import Database
 from isthmus.flows import readings
 from isthmus.flows.consent.conclude import conclude
@@ -79,9 +81,20 @@ def hear(db: Database, road: Road, goes_on: Callable[[], bool] = lambda: True) -
     return n
 
 
-def sweep(db: Database, road: Road, *, repair: bool, tell: Callable[[int], None] = lambda _: None) -> bool:
-    """Read everybody there is; whether that came to its end. Without `repair` nothing is concluded from it."""
+class Swept(Struct, frozen=True):
+    """One reading of everybody there is: whether it came to its end, from when to when, and whom it listed."""
+
+    is_whole: bool
+    began: datetime
+    ended: datetime
+    listed: frozenset[str]
+
+
+def sweep(db: Database, road: Road, *, repair: bool, tell: Callable[[int], None] = lambda _: None) -> Swept:
+    """Read everybody there is. Without `repair` nothing is concluded from it."""
     offset = n = 0
+    began = road.clock.now()
+    listed: set[str] = set()
     while True:
         readings.wait_for_the_next(db, road)
         at = road.clock.now()
@@ -90,8 +103,9 @@ def sweep(db: Database, road: Road, *, repair: bool, tell: Callable[[int], None]
         except Failure as failure:
             with db.transaction() as tx:
                 readings.failed(tx, road, failure)
-            return False
+            return Swept(False, began, at, frozenset(listed))
         found = _found(page, at)
+        listed |= {one.id for one in found}
         with db.transaction() as tx:
             readings.went_through(tx, road)
             if not repair:
@@ -101,8 +115,20 @@ def sweep(db: Database, road: Road, *, repair: bool, tell: Callable[[int], None]
         n += len(found) if offset == 0 else max(0, len(found) - readings.OVERLAP)
         tell(n)
         if len(page) < PAGE:
-            return True
+            return Swept(True, began, at, frozenset(listed))
         offset += len(page) - readings.OVERLAP
+
+
+def look_up(db: Database, road: Road, emails: Sequence[str], *, repair: bool) -> None:
+    """Read the people of these addresses, one by one. Raises what the reading raises."""
+    for email in sorted(set(emails)):
+        readings.wait_for_the_next(db, road)
+        found = _found(road.platform.profiles(email=email), road.clock.now())
+        if repair:
+            conclude(db, road, found)
+        else:
+            with db.transaction() as tx:
+                profiles.note(tx, road.connection, found)
 
 
 def look_again(db: Database, road: Road) -> int:

@@ -59,6 +59,8 @@ class Contact(Struct, frozen=True):
     is_asking: bool
     """Whether it only asks by text message."""
     was_opted_in_sms: bool = False
+    since: datetime | None = None
+    """When the oldest change that is not sent was received."""
     is_retired: bool = False
 
     @property
@@ -127,7 +129,7 @@ def contacts(tx: Tx, connection: str, ids: Sequence[str], kind: Kind = Kind.CONT
         Contact,
         """SELECT id, store, state, lane, opts_in, opts_out, was_opted_in, was_forced, must_force, settled_at,
                   opted_in_at, opted_out_at, kind = 'sms' AND sms_address IS NOT NULL AND NOT opts_in AS is_asking,
-                  was_opted_in_sms, is_retired
+                  was_opted_in_sms, is_retired, since
            FROM outbox WHERE connection = %s AND kind = %s AND id = ANY(%s) AND state <> 'excluded'""",
         (connection, kind, list(ids)),
     )
@@ -141,7 +143,7 @@ def retired(tx: Tx, connection: str, addresses: Sequence[bytes]) -> dict[bytes, 
         return found
     rows = tx.fetch_all(
         """SELECT o.address, o.id, o.store, o.state, o.lane, o.opts_in, o.opts_out, o.was_opted_in, o.was_forced,
-                  o.must_force, o.settled_at, o.opted_in_at, o.opted_out_at
+                  o.must_force, o.settled_at, o.opted_in_at, o.opted_out_at, o.since
            FROM unnest(%s::bytea[]) AS a (address)
            JOIN outbox o ON o.connection = %s AND o.is_retired AND o.address = a.address
            WHERE o.kind = 'contact' AND o.state <> 'excluded'""",
@@ -151,6 +153,27 @@ def retired(tx: Tx, connection: str, addresses: Sequence[bytes]) -> dict[bytes, 
         address = bytes(row.pop("address"))
         found.setdefault(address, []).append(Contact(**row, is_asking=False, is_retired=True))
     return found
+
+
+class Ended(Struct, frozen=True):
+    """A retired contact, with its body (packed)."""
+
+    id: str
+    store: str
+    subject: str | None
+    opts_out: bool
+    body: bytes | None
+
+
+def all_retired(tx: Tx, connection: str, after: str, limit: int) -> list[Ended]:
+    """Retired contacts in the order of their ids, those behind `after`."""
+    return tx.fetch_as(
+        Ended,
+        """SELECT id, store, subject, opts_out, body FROM outbox
+           WHERE connection = %s AND is_retired AND kind = 'contact' AND id > %s AND state <> 'excluded'
+           ORDER BY id LIMIT %s""",
+        (connection, after, limit),
+    )
 
 
 def are_retired(tx: Tx, connection: str, ids: Sequence[str]) -> set[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from isthmus.model.customer import Consent, Customer
+from isthmus.model.customer import Consent, Customer, Here
 from isthmus.shopify.parse import metafield
 from isthmus.shopify.parse.body import When, converter, maybe_utc, reader, utc
 from isthmus.shopify.parse.money import exact
@@ -66,7 +66,15 @@ class _Customer(Struct, gc=False, rename="camel"):
     metafields: Nodes[metafield.Node] | None = None
 
 
+class _Consents(Struct, gc=False, rename="camel"):
+    id: str
+    updated_at: When
+    default_email_address: _Email | None
+    default_phone_number: _Phone | None
+
+
 _convert = converter(_Customer)
+_read_consents = reader(_Consents)
 _read = reader(_Customer)
 
 
@@ -81,6 +89,20 @@ def parse(node: dict[str, Any], keys: Sequence[str] = ()) -> Customer:
 def parse_json(body: bytes, keys: Sequence[str] = ()) -> Customer:
     """Read one customer node written as JSON; fails like `parse`."""
     return _told(_read(body), keys)
+
+
+def consents_json(body: bytes) -> Here:
+    """Read what one line of `queries/bulk_consents.graphql` says; fails like `parse`."""
+    raw = _read_consents(body)
+    email, phone = raw.default_email_address, raw.default_phone_number
+    return Here(
+        number(raw.id),
+        utc(raw.updated_at),
+        email.email_address or None if email is not None else None,
+        phone.phone_number or None if phone is not None else None,
+        _email_consent(email),
+        _sms_consent(phone),
+    )
 
 
 def _told(raw: _Customer, keys: Sequence[str]) -> Customer:

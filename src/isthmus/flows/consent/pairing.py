@@ -1,0 +1,269 @@
+"""Hold what a shop says now of some customers against what the platform says of them, channel by channel."""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+
+import msgspec
+from msgspec import Struct
+
+from isthmus.consent import word as words
+from isthmus.consent.accord import differ
+from isthmus.consent.decide import Standing, Statement, decide
+from isthmus.consent.writes import sql as writes
+from isthmus.db.pool import Tx
+from isthmus.drift import sql as drift
+from isthmus.flows.consent import conclude, person, standing, statements
+from isthmus.flows.consent.standing import Standings
+from isthmus.flows.road import Road
+from isthmus.identity.profiles import sql as profiles
+from isthmus.identity.profiles.sql import Profile
+from isthmus.kit.email import normalise
+from isthmus.mapping import fields
+from isthmus.mapping.texting import texting_id
+from isthmus.model.accord import Differs, Sort
+from isthmus.model.basis import NotJudged, Reason
+from isthmus.model.consent import Channel, Stance
+from isthmus.model.customer import Consent, Customer, Here
+from isthmus.model.write import Kind
+from isthmus.outbox.spoken import sql as spoken
+from isthmus.outbox.spoken.sql import Contact
+from isthmus.outbox.words import sql as rows_of
+from isthmus.records import sql as records
+
+CODES = (
+    conclude.BLOCKED, conclude.UNPROVEN, conclude.REFUSED, "storefront.consent_refused",
+    "storefront.consent_unknown_state", "storefront.scope_missing",
+)  # fmt: skip
+"""Cases that explain a difference."""
+
+Name = tuple[str, int]
+"""A store and the number of a customer there."""
+
+
+class Judged(Struct, frozen=True):
+    """One customer: how the sides differ, if they do; why nobody can tell, if so; and whether the shop says something
+    that we have not heard.
+
+    `is_young` says that whatever differs is younger than the grace period. `stance` is the shop's side by email.
+    """
+
+    who: Name
+    stance: Stance
+    is_known_there: bool
+    differs: tuple[Differs, ...] = ()
+    reason: Reason | None = None
+    is_young: bool = False
+    is_missed: bool = False
+    is_told: bool = False
+    """Whether the shop told of something by webhook since the audit began."""
+
+
+class Asked(Struct, frozen=True):
+    """What the judging of some customers rests on: when their shop was read, when the audit began, and which profiles
+    the platform listed; None where all that we know of are as they are now."""
+
+    store: str
+    read_at: datetime
+    began: datetime
+    listed: Collection[str] | None
+    repair: bool
+    told_since: datetime
+
+
+class _Side(Struct, frozen=True):
+    """One channel of one customer."""
+
+    channel: Channel
+    word: Consent | None
+    where: Standing
+    platform: Stance
+    is_missed: bool
+    moving_since: datetime | None
+    settled_at: datetime | None
+
+
+def judge(tx: Tx, road: Road, asked: Asked, here: Sequence[Here]) -> list[Judged]:
+    """Each of these customers as the shop says now."""
+    store = asked.store
+    rules = road.shops[store].rules
+    kept = records.load(tx, road.connection, [("customer", store, str(one.id)) for one in here], road.packer)
+    known = {
+        int(key[2]): one.record for key, one in kept.items() if isinstance(one.record, Customer) and one.record.is_read
+    }
+    stand = standing.of_addresses(tx, road, sorted(_addresses(here)))
+    emails = sorted({e for one in here if (e := normalise(one.email))})
+    there: dict[str, list[Profile]] = {}
+    for profile in profiles.of_emails(tx, road.connection, emails):
+        if asked.listed is None or profile.id in asked.listed:
+            there.setdefault(profile.email or "", []).append(profile)
+    names = {one.id: f"{rules.namespace}{one.id}" for one in here}
+    contacts = spoken.contacts(tx, road.connection, list(names.values()))
+    words_of = rows_of.of_contacts(tx, road.connection, list(names.values()))
+    seconds = {one.id: texting_id(one.id, rules) for one in here}
+    texting = spoken.contacts(tx, road.connection, list(seconds.values()), Kind.SMS)
+    writing = writes.under_way(tx, road.connection, store, [one.id for one in here])
+    cases = drift.open_cases(tx, road.connection, [f"customer:{one.id}" for one in here])
+    found = []
+    for one in here:
+        mine = there.get(normalise(one.email) or "", [])
+        row, second = contacts.get(names[one.id]), texting.get(seconds[one.id])
+        state = words_of[names[one.id]].state if names[one.id] in words_of else None
+        sides = [
+            side
+            for channel in Channel
+            if (side := _side(road, asked, stand, channel, one, known.get(one.id), mine, row, second, writing))
+            is not None
+        ]
+        code = next((c for c in cases.get((store, f"customer:{one.id}"), ()) if c in CODES), "")
+        judged = _judged(road, asked, one, mine, sides, state, code)
+        found.append(msgspec.structs.replace(judged, is_told=_is_told(asked, stand, one)))
+    return found
+
+
+def _judged(
+    road: Road, asked: Asked, one: Here, mine: Sequence[Profile], sides: Sequence[_Side], state: str | None, code: str
+) -> Judged:
+    who = (asked.store, one.id)
+    email = next((side for side in sides if side.channel is Channel.EMAIL), None)
+    stance = email.where.stance if email is not None else Stance.UNSAID
+    is_missed = any(side.is_missed for side in sides)
+    if not mine and (stance is not Stance.IN or not road.is_live):
+        return Judged(who, stance, is_known_there=False, is_missed=is_missed)
+    if not mine and state == "excluded":
+        return Judged(who, stance, is_known_there=False, reason=Reason.EXCLUDED, is_missed=is_missed)
+    if not mine and not asked.repair:
+        # Whom the platform has only now was noted nowhere.
+        return Judged(who, stance, is_known_there=False, reason=Reason.NOT_COMPARED, is_missed=is_missed)
+    differs, young, moving = [], [], []
+    now = road.clock.now()
+    for side in sides:
+        if side.channel is Channel.SMS and not mine:
+            continue
+        sort = differ(side.word, side.where, side.platform, is_moving=side.moving_since is not None)
+        if sort is None:
+            continue
+        since = side.moving_since
+        said_at = side.word.updated_at if side.word is not None and side.is_missed else None
+        is_young = any(at is not None and now - at < road.pace.drift_grace for at in (since, said_at, side.settled_at))
+        young.append(is_young)
+        moving.append(since is not None)
+        differs.append(_differs(asked.store, one, side, sort, mine, code))
+    reason = None
+    if differs:
+        if all(young):
+            reason = Reason.IN_FLIGHT if all(moving) else Reason.YOUNG
+        elif all(moving):
+            reason = Reason.WAITING
+    return Judged(
+        who, stance, bool(mine), tuple(differs), reason, is_young=bool(differs) and all(young), is_missed=is_missed
+    )
+
+
+def _side(
+    road: Road, asked: Asked, stand: Standings, channel: Channel, one: Here, known: Customer | None,
+    mine: Sequence[Profile], row: Contact | None, second: Contact | None,
+    writing: Mapping[tuple[int, Channel], datetime],
+) -> _Side | None:  # fmt: skip
+    """A channel with an address; None where nobody can be written to by it, or nothing was ever said of it."""
+    plain, told = _of(channel, one)
+    rules = road.shops[asked.store].rules
+    if plain is None:
+        return None
+    own, before = statements.of(channel, known) if known is not None else (None, None)
+    word, is_missed = told, False
+    if told is not None:
+        # The reading is the shop's present word, but for what was said and heard after it began.
+        word, is_missed = words.stands(before if own == plain else None, told, read_at=asked.read_at)
+    where = stand.of(channel, plain, asked.store)
+    if is_missed and word is not None:
+        where = _heard(road, asked, stand, channel, plain, one.id, word)
+    is_missed = is_missed and (before is None or before.state != (word.state if word else None) or own != plain)
+    platform = _says(channel, mine)
+    if channel is Channel.SMS and all(p.sms_now is None for p in mine):
+        is_sent = not rules.sms_double_optin and fields.phone(plain, known.country_code if known else None) is not None
+        if where.stance is not Stance.IN or not is_sent:
+            return None
+    moving = [
+        row.since if row is not None and row.is_moving else None,
+        writing.get((one.id, channel)),
+        # This very audit brought it to light.
+        where.by.heard_at if where.by is not None and where.by.heard_at >= asked.began and not is_missed else None,
+    ]
+    if channel is Channel.SMS and second is not None and (second.is_moving or second.is_asking):
+        moving.append(second.since)
+    since = [at for at in moving if at is not None]
+    settled_at = row.settled_at if row is not None else None
+    return _Side(channel, word, where, platform, is_missed, min(since, default=None), settled_at)
+
+
+def _is_told(asked: Asked, stand: Standings, one: Here) -> bool:
+    return any(
+        s.source == "shopify.webhook" and (s.store, s.customer_id) == (asked.store, one.id)
+        and s.heard_at >= asked.told_since
+        for channel in Channel
+        if (plain := _of(channel, one)[0])
+        for s in stand.said.get(stand.name(channel, plain), ())
+    )  # fmt: skip
+
+
+def _heard(
+    road: Road, asked: Asked, stand: Standings, channel: Channel, plain: str, customer_id: int, word: Consent
+) -> Standing:
+    """Where the address stands once we have heard what the shop says."""
+    made = Statement(
+        word.state, "shopify.reading", road.clock.now(), word.updated_at, asked.store, customer_id, word.level
+    )
+    return decide([*stand.said.get(stand.name(channel, plain), []), made], road.policy, asked.store)
+
+
+def _differs(store: str, one: Here, side: _Side, sort: Sort, mine: Sequence[Profile], code: str) -> Differs:
+    word, by = side.word, side.where.by
+    return Differs(
+        sort, store, one.id, side.channel.value, word.state if word else "–", word.updated_at if word else None,
+        side.platform.value if mine else "not there", max((p.seen_at for p in mine), default=None),
+        side.where.stance.value, side.where.rule, by.source if by else "", by.since if by else None, code,
+        is_missed=side.is_missed,
+    )  # fmt: skip
+
+
+def _says(channel: Channel, mine: Sequence[Profile]) -> Stance:
+    """What the platform's people with this address come to: a yes counts, since it is what mails."""
+    if channel is Channel.EMAIL:
+        said = {person.stance(one.email_now) for one in mine}
+    else:
+        said = {{True: Stance.IN, False: Stance.OUT, None: Stance.UNSAID}[one.sms_now] for one in mine}
+    return next((one for one in (Stance.IN, Stance.OUT, Stance.UNSAID) if one in said), Stance.UNSAID)
+
+
+def of_retired(tx: Tx, road: Road, after: str, limit: int) -> tuple[list[tuple[Name, list[Profile]]], str | None]:
+    """Contacts that were retired and opt out, with the platform's people of their address of whom no living customer
+    speaks; and where the next page begins."""
+    page = spoken.all_retired(tx, road.connection, after, limit)
+    found = []
+    for one in page:
+        if one.body is None or one.store not in road.shops or not one.opts_out:
+            continue
+        said = msgspec.json.decode(road.packer.unpack(one.body))
+        email = normalise(said.get("email")) if isinstance(said.get("email"), str) else None
+        if email is not None:
+            number = int((one.subject or ":0").partition(":")[2])
+            found.append(((one.store, number), profiles.of_emails(tx, road.connection, [email])))
+    return found, page[-1].id if len(page) == limit else None
+
+
+def not_judged(found: Sequence[Judged]) -> list[NotJudged]:
+    """The reasons why of some customers nobody can tell, counted."""
+    counts = Counter((one.reason, one.who[0]) for one in found if one.reason is not None)
+    return [NotJudged(reason, n, store) for (reason, store), n in counts.items() if reason is not None]
+
+
+def _of(channel: Channel, one: Here) -> tuple[str | None, Consent | None]:
+    if channel is Channel.EMAIL:
+        return normalise(one.email), one.email_consent
+    return one.phone, one.sms_consent
+
+
+def _addresses(here: Sequence[Here]) -> set[tuple[Channel, str]]:
+    found = {(channel, plain) for one in here for channel in Channel if (plain := _of(channel, one)[0])}
+    return {(channel, plain) for channel, plain in found if plain}

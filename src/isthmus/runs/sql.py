@@ -99,6 +99,33 @@ def start_over(tx: Tx, connection: str, store: str, names: Sequence[str]) -> Non
     )
 
 
+def take(tx: Tx, connection: str, name: str, now: datetime, until: datetime) -> bool:
+    """Whether a look is ours until then: of all workers one looks at a time."""
+    return bool(
+        tx.execute(
+            """INSERT INTO watermark AS w (connection, store, name, at) VALUES (%s, '', %s, %s)
+               ON CONFLICT (connection, store, name) DO UPDATE SET at = excluded.at WHERE w.at IS NULL OR w.at <= %s""",
+            (connection, f"{name}:held", until, now),
+        )
+    )
+
+
+def hold_until(tx: Tx, connection: str, name: str, at: datetime) -> None:
+    """A look that we took is ours until then; from now on anybody's where that is now."""
+    tx.execute(
+        "UPDATE watermark SET at = %s WHERE connection = %s AND store = '' AND name = %s",
+        (at, connection, f"{name}:held"),
+    )
+
+
+def mark_of(tx: Tx, connection: str, name: str) -> datetime | None:
+    """When a look of the whole connection last began."""
+    row = tx.fetch_one(
+        "SELECT at FROM watermark WHERE connection = %s AND store = '' AND name = %s", (connection, name)
+    )
+    return row["at"] if row is not None else None
+
+
 def tidied(tx: Tx, at: datetime) -> None:
     """The nightly prune went through, for every connection there is."""
     tx.execute(

@@ -39,6 +39,9 @@ log = structlog.get_logger(__name__)
 
 SETTLE_EVERY = 2.0
 
+HALF_A_SWEEP = timedelta(seconds=0.5)
+"""Added to what is looked at once a sweep, so that its interval is on average the one that was asked for."""
+
 TELL_EVERY = timedelta(seconds=15)
 """How often somebody looks for changes of state: an alarm must be out within a minute."""
 
@@ -155,6 +158,9 @@ class Timetable:
             has_writes = road.is_live and outbox.due(tx, name, now, lanes)
             is_open = feed.awaits_settlement(tx, name)
             has_consent = road.is_live and writes.is_due(tx, name, now)
+            heard_at = runs.mark_of(tx, name, unsubscribes.MARK)
+        if window.is_due(heard_at, now + HALF_A_SWEEP, road.pace.unsubscribes_every):
+            self._ring("listen", name)
         if has_events:
             self._ring("process", name)
         if has_writes:
@@ -167,8 +173,6 @@ class Timetable:
     def _listen(self, name: str, road: Road, marks: Marks, now: datetime) -> None:
         """Ring for what the platform is asked about consent."""
         self._ring("attend", name)
-        if _is_due(marks, unsubscribes.MARK, road.pace.unsubscribes_every, now):
-            self._ring("listen", name)
         heard, audited = marks.get(("", profiles.MARK)), marks.get(("", consent_audit.MARK))
         since = audited or heard  # the first look at everybody comes first, and is no audit yet
         if road.is_live and since is not None and window.is_due(since.at, now, road.pace.consent_audit_every):

@@ -13,11 +13,14 @@ from msgspec import Struct
 from isthmus.db.pool import Database
 from isthmus.flows import readings
 from isthmus.flows.consent.conclude import conclude
+from isthmus.flows.consent.person import people_of
+from isthmus.flows.consent.theirs import LOOK_AFTER
 from isthmus.flows.consent.unsubscribes import seen
 from isthmus.flows.merges import noticed
 from isthmus.flows.road import Road
 from isthmus.identity.profiles import sql as profiles
 from isthmus.identity.profiles.sql import Profile
+from isthmus.model.consent import Channel
 from isthmus.model.failure import Failure
 from isthmus.ometria import answers
 from isthmus.ometria.client import PAGE
@@ -29,6 +32,9 @@ NOW = "listen:profiles:now"
 """The look that is under way: when it began, and the offset it got to."""
 
 OVERLAP = timedelta(minutes=2)
+LOOKING = timedelta(seconds=30)
+"""How long a profile is one worker's to look at."""
+
 LOOKS = 8
 """Profiles that are looked at one by one in one round: two seconds of a budget of four a second."""
 
@@ -44,8 +50,20 @@ def is_due(db: Database, road: Road) -> bool:
 def hear(db: Database, road: Road, goes_on: Callable[[], bool] = lambda: True) -> int:
     """What changed since the last look, page by page; how many profiles. A look that is stopped goes on later.
 
-    The first look reads everybody there is.
+    The first look reads everybody there is. One worker at a time looks.
     """
+    now = road.clock.now()
+    with db.transaction() as tx:
+        if not runs.take(tx, road.connection, MARK, now, now + LOOKING):
+            return 0
+    try:
+        return _hear(db, road, goes_on)
+    finally:
+        with db.transaction() as tx:
+            runs.hold_until(tx, road.connection, MARK, road.clock.now())
+
+
+def _hear(db: Database, road: Road, goes_on: Callable[[], bool]) -> int:
     with db.transaction() as tx:
         marks = runs.marks(tx, road.connection)
         begun = marks.get(("", NOW))
@@ -59,6 +77,8 @@ def hear(db: Database, road: Road, goes_on: Callable[[], bool] = lambda: True) -
     while goes_on():
         readings.wait_for_the_next(db, road)
         at = road.clock.now()
+        with db.transaction() as tx:
+            runs.hold_until(tx, road.connection, MARK, at + LOOKING)
         try:
             page = road.platform.profiles(offset=offset, since=since)
             noticed.look(db, road, page)  # before anything is concluded from what two people's profile says
@@ -132,11 +152,18 @@ def look_up(db: Database, road: Road, emails: Sequence[str], *, repair: bool) ->
 
 
 def look_again(db: Database, road: Road) -> int:
-    """Look at people of whom something was under way, one by one; how many."""
+    """Look at people of whom something was under way, one by one; how many.
+
+    Each is one worker's at a time. Of whom something still is under way on our side nothing is asked yet.
+    """
     now = road.clock.now()
     with db.transaction() as tx:
-        wanted = profiles.to_look_at(tx, road.connection, now, LOOKS)
+        wanted = profiles.take(tx, road.connection, now, now + LOOKING, LOOKS)
+        moving = {one.now.id for one in people_of(tx, road, wanted) if any(map(one.is_moving, Channel))}
+        profiles.postpone(tx, road.connection, sorted(moving), now + LOOK_AFTER)
     for one in wanted:
+        if one.id in moving:
+            continue
         readings.wait_for_the_next(db, road)
         at = road.clock.now()
         try:
@@ -149,7 +176,7 @@ def look_again(db: Database, road: Road) -> int:
                 profiles.forget(tx, road.connection, [one.id])
         else:
             conclude(db, road, _found([item], at))
-    return len(wanted)
+    return len(wanted) - len(moving)
 
 
 def _found(page: Sequence[dict[str, Any]], at: datetime) -> list[Profile]:

@@ -19,13 +19,14 @@ from isthmus.model.customer import Customer
 class Standings(Struct, frozen=True):
     """What was stated about some addresses, and so where each stands in each store.
 
-    `moved` are those whose standing was changed by what was just heard.
+    `moved` are those whose standing was changed by what was just heard, `heard` those of which it was news.
     """
 
     policy: Policy
     hash_key: bytes
     said: dict[Address, list[Statement]]
     moved: frozenset[Address] = frozenset()
+    heard: frozenset[Address] = frozenset()
 
     def of(self, channel: Channel, plain: str | None, store: str) -> Standing:
         """Where an address stands in a store; nothing said where there is no address."""
@@ -64,7 +65,7 @@ def hear(
         return Standings(road.policy, road.hash_key, said)
     stores = ["", *sorted(road.shops)]
     before = {named: [decide(said.get(named, []), road.policy, store) for store in stores] for named in wanted}
-    ruled = []
+    ruled, news = [], set()
     for h in heard:
         named = (h.claim.channel, ledger.address(road.hash_key, h.claim.channel, h.claim.address))
         mine = said.setdefault(named, [])
@@ -74,12 +75,13 @@ def hear(
         if any(_is_again(made, known, is_once=is_once) for known in mine):
             continue
         mine.append(made)
+        news.add(named)
         ruled.append(msgspec.structs.replace(h, rule=decide(mine, road.policy, h.store).rule))
     ledger.append(tx, road.connection, ruled, road.hash_key, now)
     moved = {
         named for named in wanted if [decide(said.get(named, []), road.policy, s) for s in stores] != before[named]
     }
-    return Standings(road.policy, road.hash_key, said, frozenset(moved))
+    return Standings(road.policy, road.hash_key, said, frozenset(moved), frozenset(news))
 
 
 def of_addresses(tx: Tx, road: Road, addresses: Iterable[tuple[Channel, str]]) -> Standings:

@@ -52,7 +52,9 @@ def take(tx: Tx, road: Road, said: Sequence[Said], now: datetime) -> list[Said]:
         moved |= {number for at, number in spoken if at == store}
         hints = [Hint(REMAP, f"customer:{number}", Lane.REALTIME, now) for number in sorted(moved)]
         inbox.tell(tx, road.connection, store, hints, now)
-    profiles.mark(tx, road.connection, sorted(emails), now + road.pace.settle_after + LOOK_AFTER)
+    # A list tells of everybody again and again: whoever was looked at since is not looked at once more.
+    fresh = sorted(email for email in emails if standings.name(Channel.EMAIL, email) in standings.heard)
+    profiles.mark(tx, road.connection, fresh, now + road.pace.settle_after + LOOK_AFTER)
     known = {link.email for link in links}
     return [
         one

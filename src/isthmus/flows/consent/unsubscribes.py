@@ -30,6 +30,9 @@ WIDE_OVERLAP = timedelta(days=2)
 WIDE_EVERY = timedelta(hours=1)
 """When something is listed after it happened is not documented: once an hour we look back much further."""
 
+HELD = timedelta(seconds=30)
+"""How long a look is one worker's."""
+
 SMS = "stopword"
 """How the types begin that were said by text message."""
 
@@ -39,8 +42,22 @@ UNNAMED = "consent.unnamed_opt_out"
 
 
 def hear(db: Database, road: Road) -> int:
-    """One look at the list; how many statements it held that were asked for. The first reads all there ever were."""
+    """One look at the list; how many statements it held that were asked for. The first reads all there ever were.
+
+    One worker at a time looks.
+    """
     now = road.clock.now()
+    with db.transaction() as tx:
+        if not runs.take(tx, road.connection, MARK, now, now + HELD):
+            return 0
+    try:
+        return _hear(db, road, now)
+    finally:
+        with db.transaction() as tx:
+            runs.hold_until(tx, road.connection, MARK, road.clock.now())
+
+
+def _hear(db: Database, road: Road, now: datetime) -> int:
     with db.transaction() as tx:
         marks = runs.marks(tx, road.connection)
     mark, wide = marks.get(("", MARK)), marks.get(("", WIDE))

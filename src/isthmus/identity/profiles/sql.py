@@ -88,14 +88,29 @@ def forget(tx: Tx, connection: str, ids: Sequence[str]) -> None:
     tx.execute("DELETE FROM profile WHERE connection = %s AND id = ANY(%s)", (connection, list(ids)))
 
 
-def to_look_at(tx: Tx, connection: str, now: datetime, limit: int) -> list[Profile]:
-    """Profiles whose time to be looked at again has come, the longest waiting first."""
-    return tx.fetch_as(
+def take(tx: Tx, connection: str, now: datetime, until: datetime, limit: int) -> list[Profile]:
+    """Profiles whose time to be looked at again has come, the longest waiting first: ours until then, and due again
+    for somebody else after that."""
+    rows = tx.fetch_as(
         Profile,
-        f"""SELECT {_COLUMNS} FROM profile WHERE connection = %s AND look_at <= %s
-            ORDER BY look_at LIMIT %s""",  # noqa: S608
-        (connection, now, limit),
+        f"""WITH due AS (
+               SELECT connection, id FROM profile WHERE connection = %s AND look_at <= %s
+               ORDER BY look_at LIMIT %s FOR UPDATE SKIP LOCKED)
+           UPDATE profile p SET look_at = %s FROM due d WHERE p.connection = d.connection AND p.id = d.id
+           RETURNING {_of("p")}""",  # noqa: S608
+        (connection, now, limit, until),
     )
+    return sorted(rows, key=lambda row: row.id)
+
+
+def postpone(tx: Tx, connection: str, ids: Sequence[str], at: datetime) -> None:
+    """Look at these at another time."""
+    if ids:
+        tx.execute(
+            """UPDATE profile SET look_at = %s WHERE (connection, id) IN (
+                   SELECT connection, id FROM profile WHERE connection = %s AND id = ANY(%s) ORDER BY id FOR UPDATE)""",
+            (at, connection, list(ids)),
+        )
 
 
 def is_open(tx: Tx, connection: str) -> bool:
@@ -163,6 +178,10 @@ def of_emails(tx: Tx, connection: str, emails: Sequence[str]) -> list[Profile]:
         Profile, f"SELECT {_COLUMNS} FROM profile WHERE connection = %s AND email = ANY(%s) ORDER BY id",  # noqa: S608
         (connection, list(emails)),
     )  # fmt: skip
+
+
+def _of(table: str) -> str:
+    return ", ".join(f"{table}.{column}" for column in _COLUMNS.split(", "))
 
 
 _COLUMNS = "id, email, phone, customer_id, email_optin, sms_optin, seen_at, email_now, sms_now, look_at"

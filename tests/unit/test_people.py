@@ -35,3 +35,15 @@ def test_the_answer_does_not_depend_on_the_order(told: list[tuple[int, str, int 
     links = list({n: link(n, f"{e}@x.co", ("uk", to) if to and to != n else None) for n, e, to in told}.values())
     answers = [people(some) for some in permutations(links)]
     assert all(answer == answers[0] for answer in answers)
+
+
+def test_without_a_merge_an_address_is_its_oldest_customers_and_without_an_address_everyone_is_alone() -> None:
+    who = people([link(4, "a@x.co"), link(2, "a@x.co"), link(3), link(5)])
+    assert {n: who.by_customer["uk", n] for n in (2, 3, 4, 5)} == {2: "uk:2", 3: "uk:3", 4: "uk:2", 5: "uk:5"}
+    assert who.by_email == {"a@x.co": "uk:2"}
+
+
+def test_those_of_whom_nobody_is_left_keep_the_id_they_had() -> None:
+    who = people([link(1, "a@x.co", ("uk", 3), is_gone=True), link(2, "b@x.co", ("uk", 7))])
+    assert who.by_customer == {("uk", 1): "uk:1", ("uk", 2): "uk:2"}
+    assert who.by_email == {"a@x.co": "uk:1", "b@x.co": "uk:2"}

@@ -83,6 +83,7 @@ class Play(Town):
         basket.test, basket.source_name, basket.shipping = False, "web", Decimal("3.95")
         basket.presentment_currency, basket.rate, basket.discount_code = None, None, None
         basket.discount_rate, basket.tax_rate, basket.taxes_included = ZERO, Decimal("0.2"), True
+        basket.delivery = None
         for name, value in changed.items():
             setattr(basket, name, value)
         placed, events = placing.place(self.world, at, basket)

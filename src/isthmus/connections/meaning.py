@@ -282,6 +282,9 @@ class Moments(Section):
         default="order_partially_shipped", description="part of an order is on its way"
     )
     order_delivered: EventName = Field(default="order_delivered", description="a parcel arrived")
+    order_ready_for_pickup: EventName = Field(
+        default=None, description="an order can be collected; off unless it is named here and Ometria knows it"
+    )
     fulfilment_trouble: EventName = Field(
         default="fulfilment_trouble", description="a parcel failed, is late or is on hold"
     )

@@ -13,18 +13,19 @@ from msgspec.structs import replace
 from isthmus.consent import sql as ledger
 from isthmus.consent.sql import Heard
 from isthmus.db.pool import Tx
-from isthmus.flows import desire, revalue
+from isthmus.flows import delivery, desire, revalue
 from isthmus.flows.change import Change
 from isthmus.flows.consent import standing, statements
 from isthmus.flows.consent.standing import Standings
 from isthmus.flows.match import match
 from isthmus.flows.road import Road
 from isthmus.flows.safety.guard import Guarded, guard, note
-from isthmus.flows.told import READABLE, REMAP, Told
+from isthmus.flows.told import DELIVERY, READABLE, REMAP, Told
 from isthmus.identity import sql as identity
 from isthmus.identity.match import Account, Link
 from isthmus.inbox import sql as inbox
 from isthmus.kit.ids import keyed_hash
+from isthmus.mapping import moment
 from isthmus.model.checkout import Checkout
 from isthmus.model.customer import Customer
 from isthmus.model.event import Hint, Outcome, State
@@ -184,6 +185,17 @@ def _fold(road: Road, work: Work, key: Key, kept: Kept | None, said: list[Told],
             is_news = _redact(work, key[1], word, change, now)
             is_changed |= is_news
             taken += [word] if is_news else []
+        elif word.deliveries is not None:
+            order = change.after
+            decided = delivery.told(order, word.deliveries) if isinstance(order, Order) else order
+            if isinstance(decided, Order) and decided != order and known is not None:
+                change.after, change.encoded, is_changed = decided, records.encode(decided), True
+                change.passed.append(decided)
+                known = Known(decided.updated_at, change.encoded[1], said_at=known.said_at)
+                taken.append(word)
+                _end(work, word, State.APPLIED, None, subject)
+            else:
+                _end(work, word, State.STALE, "nothing was to be decided", subject)
         elif word.claim is not None:
             verdict = _hear_claim(work, word, change, now)
             is_changed |= verdict is Verdict.NEWER
@@ -207,6 +219,9 @@ def _fold(road: Road, work: Work, key: Key, kept: Kept | None, said: list[Told],
             verdict = weigh(known, record.updated_at, digest, is_reading=word.is_reading, said_at=word.said_at)
             work.heard += heard if verdict is Verdict.NEWER else [replace(one, is_word=False) for one in heard]
             if verdict is Verdict.NEWER:
+                if asking := _ask_for_deliveries(road, work, word, change.after, record, now):
+                    record, encoded = asking, records.encode(asking)
+                    digest = encoded[1]
                 _ask_for_the_rest(work, word, change.after, record, now)
                 if isinstance(record, Customer) and isinstance(change.after, Customer):
                     work.heard += statements.moved(key[1], change.after, record, word.event.id or None)
@@ -295,6 +310,20 @@ def _ask_for_the_rest(work: Work, word: Told, before: Canonical | None, record: 
     _tell(
         work, word.key[1], Hint("poll/customer", f"customer:{record.id}", lane if is_urgent else Lane.ENRICHMENT, now)
     )
+
+
+def _ask_for_deliveries(
+    road: Road, work: Work, word: Told, before: Canonical | None, record: Canonical, now: datetime
+) -> Order | None:
+    """The order with what is undecided of its parcels, where an event hangs on how they travel; that is read next."""
+    if not isinstance(record, Order) or not record.fulfilments or word.event.lane is not Lane.REALTIME:
+        return None
+    rules = road.shops[word.key[1]].rules
+    asking = moment.undecided(record, before if isinstance(before, Order) else None, rules, now)
+    if asking is record:
+        return None
+    _tell(work, word.key[1], Hint(DELIVERY, f"order:{record.id}", Lane.REALTIME, now))
+    return asking
 
 
 def _ask_for_contacts(

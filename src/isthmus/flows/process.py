@@ -11,7 +11,7 @@ from isthmus.cases import sql as cases
 from isthmus.cases.sql import Touch
 from isthmus.cases.triage import Act, judge
 from isthmus.db.pool import Database, Tx, is_away, is_passing
-from isthmus.flows import absorb, revalue, sight, told, trouble
+from isthmus.flows import absorb, delivery, revalue, sight, told, trouble
 from isthmus.flows.consent import theirs
 from isthmus.flows.consent.theirs import Said
 from isthmus.flows.merges.told import follow
@@ -98,6 +98,7 @@ def _one_by_one(db: Database, road: Road, claim: UUID, events: Sequence[Event], 
 
 def _work(db: Database, road: Road, claim: UUID, events: Sequence[Event]) -> Processed:
     heard = told.hear(events, road)
+    delivery.look(road, heard)
     readings, failed = _of_returns(road, _unanswered(db, road, heard))
     heard.failures += failed
     asked_at = road.clock.now()

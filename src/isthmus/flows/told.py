@@ -1,6 +1,6 @@
 """What a batch of events says, in canonical words: which records, which statements, which must be read first."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from msgspec import Struct
@@ -32,6 +32,9 @@ REMAP = "isthmus/remap"
 REDACT = "customers/redact"
 """The shop asks for a customer's erasure."""
 
+DELIVERY = "poll/delivery"
+"""Read how the parcels of this order reach their buyer: an event hangs on it."""
+
 PLATFORM_HOOK = "ometria/hook"
 """A call from an automation's webhook node; it arrives durable like everything else."""
 
@@ -53,6 +56,8 @@ class Told(Struct, frozen=True):
     claim: Claim | None = None
     said_at: datetime | None = None
     """When the store said so: a webhook's trigger, or when a reading began. None where nobody knows."""
+    deliveries: Mapping[int, str | None] | None = None
+    """How parcels of an order reach their buyer, by their numbers, where the event is about that alone."""
     untold: tuple[str, ...] = ()
     """Lists of the record that the body leaves out."""
     box: Claim | None = None
@@ -82,11 +87,13 @@ class Heard(Struct):
     """What automations of the platform say of consent."""
     merges: list[tuple[Event, merge_webhook.Merge]]
     """Merges of customers that the shop made, or tried to."""
+    deliveries: list[Reading]
+    """Orders of which only the delivery of their parcels is to be read."""
 
 
 def hear(events: Iterable[Event], road: Road) -> Heard:
     """Parse a batch. What cannot be read is a failure of that event alone."""
-    heard = Heard([], [], [], [], [], [], [], [])
+    heard = Heard([], [], [], [], [], [], [], [], [])
     for event in events:
         try:
             _one(event, road, heard)
@@ -113,6 +120,8 @@ def _one(event: Event, road: Road, heard: Heard) -> None:
         kind, _, name = event.subject.partition(":")
         if event.topic == REMAP:
             heard.told.append(Told(event, (kind, shop.name, name), is_remap=True))
+        elif event.topic == DELIVERY:
+            heard.deliveries.append(Reading(event, (kind, shop.name, name)))
         elif event.body is not None:
             # A listing that had to read the record anyway brings it along, in our own words.
             heard.told.append(Told(event, (kind, shop.name, name), decode(kind, event.body)))

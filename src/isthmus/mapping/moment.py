@@ -6,10 +6,11 @@ showed already has not happened now.
 """
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from isthmus.kit.duration import spell
 from isthmus.kit.email import normalise
@@ -36,6 +37,16 @@ _RETURNS = {
 }
 """https://shopify.dev/docs/api/admin-graphql/latest/enums/ReturnStatus; a cancelled return is no moment."""
 
+TRAVELS = frozenset({"SHIPPING", "LOCAL", "PICKUP_POINT"})
+"""Delivery methods by which goods travel to somebody
+(https://shopify.dev/docs/api/admin-graphql/2026-10/enums/DeliveryMethodType)."""
+
+UNREADABLE = "UNREADABLE"
+"""In the place of a delivery method that Shopify did not tell."""
+
+IMPORTED_FOR = timedelta(hours=24)
+"""How long after an imported order was created what it tells may still be the import's."""
+
 _LINES = 20
 """Basket lines that are told; a reminder shows few, and they share 1,000 characters."""
 
@@ -47,6 +58,8 @@ class Moment(Struct, frozen=True):
     key: str
     at: datetime
     properties: wire.Properties
+    parcel: Fulfilment | None = None
+    """The parcel it is about, where it is an event only if that travels."""
 
 
 def of_order(
@@ -59,12 +72,54 @@ def of_order(
         return []
     subject = f"order:{order.id}"
     identity = _Identity(normalise(order.email), rules.customer_id(person, order.customer_id))
-    shown = {moment.key for moment in _moments(was, None, rules)} if was is not None else set()
+    shown = _shown(was, rules)
     return [
-        _write(moment, identity, rules, now, lane, subject)
+        _write(moment, identity, rules, now, lane, subject, order)
         for moment in _moments(order, was, rules)
-        if moment.key not in shown
+        if moment.key not in shown and (moment.parcel is None or travels(order, moment.parcel))
     ]
+
+
+def undecided(order: Order, was: Order | None, rules: Rules, now: datetime) -> Order:
+    """The order with, on each parcel, what happened to it now of which nobody can say yet whether it is an event:
+    only what travels is told, and how a parcel reaches its buyer has to be read."""
+    if order.is_test or all(travels(order, parcel) is not None for parcel in order.fulfilments):
+        return order
+    shown = _shown(was, rules)
+    pending: dict[int, tuple[str, ...]] = {}
+    for moment in _moments(order, was, rules):
+        parcel = moment.parcel
+        if parcel is None or moment.key in shown or travels(order, parcel) is not None:
+            continue
+        if rules.event_names.get(moment.name) and _untimely(moment, order, rules, now) is None:
+            pending[parcel.id] = (*pending.get(parcel.id, ()), moment.key)
+    if not pending:
+        return order
+    return replace(
+        order, fulfilments=tuple([replace(one, pending=pending.get(one.id, one.pending)) for one in order.fulfilments])
+    )
+
+
+def travels(order: Order, parcel: Fulfilment) -> bool | None:
+    """Whether a parcel is on its way to somebody; None while that has to be read.
+
+    Nothing that needs no shipping travels, and nothing does without both an address and a shipping line. Where Shopify
+    does not say how a parcel is delivered, having all of these decides.
+    """
+    has_way = order.shipping_address is not None and order.shipping_method is not None
+    if not parcel.requires_shipping or (order.shipping_address is None and order.shipping_method is None):
+        return False
+    if parcel.delivery is None:
+        return None
+    return has_way if parcel.delivery == UNREADABLE else parcel.delivery in TRAVELS
+
+
+def _shown(was: Order | None, rules: Rules) -> set[str]:
+    """What the state before showed already, whether it was an event or not, but for what is still to be decided."""
+    if was is None:
+        return set()
+    pending = {key for parcel in was.fulfilments for key in parcel.pending}
+    return {moment.key for moment in _moments(was, None, rules)} - pending
 
 
 def of_checkout(checkout: Checkout, person: str | None, rules: Rules, now: datetime) -> Write:
@@ -90,9 +145,11 @@ class _Identity(Struct, frozen=True):
     customer_id: str | None
 
 
-def _write(moment: Moment, who: _Identity, rules: Rules, now: datetime, lane: Lane, subject: str) -> Write:
+def _write(
+    moment: Moment, who: _Identity, rules: Rules, now: datetime, lane: Lane, subject: str, order: Order | None = None
+) -> Write:
     name = rules.event_names.get(moment.name) or None
-    reason = _reason(moment, who, rules, now, lane, name)
+    reason = _reason(moment, who, rules, now, lane, name, order)
     if reason is not None or name is None:
         return _excluded(moment, rules, lane, subject, reason or "switched off")
     fitted = fields.fit(moment.properties, "items")
@@ -111,19 +168,35 @@ def _excluded(moment: Moment, rules: Rules, lane: Lane, subject: str, reason: st
     return Write(Kind.MOMENT, f"{rules.namespace}{moment.key}", None, lane, excluded=reason, subject=subject)
 
 
-def _reason(moment: Moment, who: _Identity, rules: Rules, now: datetime, lane: Lane, name: str | None) -> str | None:
+def _reason(
+    moment: Moment, who: _Identity, rules: Rules, now: datetime, lane: Lane, name: str | None, order: Order | None
+) -> str | None:
     """Why a moment must not fire; nothing from history or repair ever does."""
     if lane is not Lane.REALTIME:
         return f"from {lane.value}"
     if name is None:
         return "switched off"
+    if (reason := _untimely(moment, order, rules, now)) is not None:
+        return reason
+    if who.email is None and who.customer_id is None:
+        return "nobody to tell"
+    return None
+
+
+def _untimely(moment: Moment, order: Order | None, rules: Rules, now: datetime) -> str | None:
+    """Why a moment says nothing about a person now."""
     if rules.live_since is None or moment.at < rules.live_since:
         return "before going live"
     if now - moment.at > rules.moment_max_age:
         return f"older than {spell(rules.moment_max_age)}"
-    if who.email is None and who.customer_id is None:
-        return "nobody to tell"
+    if order is not None and _is_imported(order, rules) and moment.at < order.created_at + IMPORTED_FOR:
+        return "told by the import of the order"
     return None
+
+
+def _is_imported(order: Order, rules: Rules) -> bool:
+    """Whether the order was placed long before it came to Shopify: what an import tells happened elsewhere, once."""
+    return order.created_at - order.processed_at > rules.moment_max_age
 
 
 def _moments(order: Order, was: Order | None, rules: Rules) -> Iterator[Moment]:
@@ -150,18 +223,21 @@ def _refunds(order: Order, about: wire.Properties) -> Iterator[Moment]:
 
 
 def _fulfilments(order: Order, about: wire.Properties) -> Iterator[Moment]:
-    """Parcels: the one that completed the order shipped it, the others a part of it."""
-    sent = [parcel for parcel in order.fulfilments if parcel.status == "success"]
+    """Parcels: the one after which nothing that is to be shipped is open shipped the order, the others a part of it."""
+    sent = [one for one in order.fulfilments if one.status == "success" and travels(order, one) is not False]
     for parcel in order.fulfilments:
         properties = {**about, **_tracking(parcel)}
         if parcel.status == "success":
-            is_last = order.fulfilment_status == "FULFILLED" and parcel is sent[-1]
+            is_last = bool(sent) and parcel is sent[-1] and not order.has_open_goods
             name = "order_shipped" if is_last else "order_partially_shipped"
-            yield Moment(name, f"fulfilment-{parcel.id}-shipped", parcel.created_at, properties)
+            yield Moment(name, f"fulfilment-{parcel.id}-shipped", parcel.created_at, properties, parcel)
         if parcel.status == "cancelled":
             continue
         if parcel.shipment == "delivered":
-            yield Moment("order_delivered", f"fulfilment-{parcel.id}-delivered", parcel.updated_at, properties)
+            yield Moment("order_delivered", f"fulfilment-{parcel.id}-delivered", parcel.updated_at, properties, parcel)
+        if parcel.shipment == "ready_for_pickup":
+            key = f"fulfilment-{parcel.id}-ready_for_pickup"
+            yield Moment("order_ready_for_pickup", key, parcel.updated_at, properties)
         for state in dict.fromkeys((parcel.status, parcel.shipment)):
             if state in TROUBLE:
                 properties = {**properties, "state": state}

@@ -19,6 +19,7 @@ MOMENTS = (
     "order_shipped",
     "order_partially_shipped",
     "order_delivered",
+    "order_ready_for_pickup",
     "fulfilment_trouble",
     "return_requested",
     "return_approved",
@@ -26,6 +27,9 @@ MOMENTS = (
     "return_closed",
 )
 """Every moment there is, each sent under its own name unless a store says otherwise."""
+
+OFF = frozenset({"order_ready_for_pickup"})
+"""Moments that are sent only where a store names them: Ometria must be told of each first."""
 
 
 METRICS = frozenset(
@@ -114,7 +118,9 @@ class Rules(Struct, frozen=True, kw_only=True):
     metafields: tuple[Entry, ...] = ()
     force: Literal["never", "when_refused", "opt_out", "both"] = "when_refused"
     sms_double_optin: bool = False
-    event_names: Mapping[str, str | None] = field(default_factory=lambda: dict(zip(MOMENTS, MOMENTS, strict=True)))
+    event_names: Mapping[str, str | None] = field(
+        default_factory=lambda: {name: name if name not in OFF else None for name in MOMENTS}
+    )
     moment_max_age: timedelta = timedelta(hours=24)
     live_since: datetime | None = None
     start_at: datetime | None = None

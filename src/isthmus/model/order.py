@@ -72,6 +72,12 @@ class Fulfilment(Struct, frozen=True, gc=False, omit_defaults=True):
     shipment: str | None = None
     tracking_company: str | None = None
     tracking_number: str | None = None
+    requires_shipping: bool = True
+    delivery: str | None = None
+    """How it reaches the buyer, in Shopify's words (SHIPPING, PICK_UP, …); None while nobody has asked, UNREADABLE
+    where Shopify did not say."""
+    pending: tuple[str, ...] = ()
+    """What happened to it of which no event is written before `delivery` is known: shipped, delivered."""
 
 
 class Return(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -89,7 +95,8 @@ class Return(Struct, frozen=True, gc=False, omit_defaults=True):
 class Order(Struct, frozen=True, gc=False, omit_defaults=True):
     """The whole order body. Statuses are Shopify's, upper case; `fulfilment_status` is UNFULFILLED, PARTIALLY_FULFILLED
     or FULFILLED. `outstanding` (shop currency) is the current total less what was received and kept, so the net payment
-    is `current_total.shop - outstanding`. `returns` is None when the shape that brought the order cannot tell.
+    is `current_total.shop - outstanding`. `returns` is None when the shape that brought the order cannot tell. A
+    fulfilment's `delivery` is read for itself, and only where an event hangs on it.
     """
 
     id: int
@@ -135,3 +142,5 @@ class Order(Struct, frozen=True, gc=False, omit_defaults=True):
     refunds: tuple[Refund, ...] = ()
     fulfilments: tuple[Fulfilment, ...] = ()
     returns: tuple[Return, ...] | None = None
+    has_open_goods: bool = False
+    """Whether, with a parcel sent, a line that requires shipping is still to be sent."""

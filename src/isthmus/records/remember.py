@@ -7,7 +7,7 @@ import msgspec
 from isthmus.model.checkout import Checkout
 from isthmus.model.customer import Customer
 from isthmus.model.metafield import Metafield, laid_over
-from isthmus.model.order import Order
+from isthmus.model.order import Fulfilment, Order
 from isthmus.model.product import Product
 
 Keys = Mapping[str, Sequence[str]]
@@ -27,6 +27,10 @@ def order(told: Order, known: Order | None, untold: Sequence[str] = ()) -> Order
         told = msgspec.structs.replace(told, **{name: getattr(known, name) for name in untold})
     if told.returns is None and known.returns is not None:
         told = msgspec.structs.replace(told, returns=known.returns)
+    if any(parcel.delivery or parcel.pending for parcel in known.fulfilments):
+        had = {parcel.id: parcel for parcel in known.fulfilments}
+        parcels = tuple([_parcel(one, had.get(one.id)) for one in told.fulfilments])
+        told = msgspec.structs.replace(told, fulfilments=parcels)
     if all(line.product_id is not None for line in told.lines):
         return told
     sold_as = {line.id: line for line in known.lines if line.product_id is not None}
@@ -37,6 +41,13 @@ def order(told: Order, known: Order | None, untold: Sequence[str] = ()) -> Order
         for line in told.lines
     )
     return msgspec.structs.replace(told, lines=lines)
+
+
+def _parcel(told: Fulfilment, known: Fulfilment | None) -> Fulfilment:
+    """A parcel with how it travels, which is read for itself."""
+    if known is None or told.delivery is not None:
+        return told
+    return msgspec.structs.replace(told, delivery=known.delivery, pending=known.pending)
 
 
 def checkout(told: Checkout, known: Checkout | None) -> Checkout:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from isthmus.shopify.topics import COMPLIANCE, CONSENT_SCOPE, HISTORY_SCOPE, SCOPES, SUBSCRIBED
+from isthmus.shopify.topics import COMPLIANCE, CONSENT_SCOPE, DELIVERY_SCOPES, HISTORY_SCOPE, SCOPES, SUBSCRIBED
 
 
 class App(Struct, frozen=True):
@@ -28,7 +28,7 @@ def render(app: App) -> str:
 
     Deploying it owns the subscriptions, so Shopify never deletes them for failed deliveries.
     """
-    scopes = sorted({*SCOPES, CONSENT_SCOPE, *((HISTORY_SCOPE,) if app.reads_all_orders else ())})
+    scopes = sorted({*SCOPES, *DELIVERY_SCOPES, CONSENT_SCOPE, *((HISTORY_SCOPE,) if app.reads_all_orders else ())})
     return f"""\
 # Written by `isthmus app-config`. Deploy with `shopify app deploy`.
 client_id = {_text(app.client_id)}

@@ -55,6 +55,7 @@ ORDER_RETURNS = Document("orders", "OrderReturns", cost=14)
 REFUND_LINES = Document("orders", "RefundLines", cost=25)
 REFUND_SHIPPING = Document("orders", "RefundShipping", cost=14)
 REFUND_TRANSACTIONS = Document("orders", "RefundTransactions", cost=14)
+DELIVERIES = Document("deliveries", "Deliveries", cost=10, batch=100)
 ORDERS_OF_RETURNS = Document("returns", "OrdersOfReturns", cost=2, batch=250)
 
 CUSTOMERS = Document("customers", "Customers", cost=4, batch=250)

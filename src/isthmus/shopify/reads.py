@@ -21,8 +21,17 @@ from isthmus.model.reading import ABSENT, OUT_OF_SIGHT, Absent, Blindness, Canno
 from isthmus.shopify import documents, trouble
 from isthmus.shopify.client import Shopify
 from isthmus.shopify.documents import Document
-from isthmus.shopify.parse import checkout_node, customer_node, metafield_node, order_node, product_node, tally_node
+from isthmus.shopify.parse import (
+    checkout_node,
+    customer_node,
+    delivery_node,
+    metafield_node,
+    order_node,
+    product_node,
+    tally_node,
+)
 from isthmus.shopify.parse.body import utc
+from isthmus.shopify.parse.delivery_node import Deliveries
 from isthmus.shopify.parse.lines import Keys
 from isthmus.shopify.parse.pieces_node import number
 from isthmus.shopify.parse.tally_node import Tally
@@ -117,6 +126,10 @@ class Reads:
         return self._records(
             "Return", documents.ORDERS_OF_RETURNS, numbers, _as_it_is, lambda node: number(node["order"]["id"])
         )
+
+    def deliveries(self, numbers: Sequence[int]) -> dict[int, ReadResult[Deliveries]]:
+        """How the parcels of these orders reach their buyers, by the number of the fulfilment."""
+        return self._records("Order", documents.DELIVERIES, numbers, _as_it_is, delivery_node.parse)
 
     def changed(self, kind: str, since: datetime, until: datetime | None = None) -> Iterator[Listed]:
         """Records of a kind ("order", "customer", "product") with `since` <= updated_at < `until`, oldest change first.

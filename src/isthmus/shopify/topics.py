@@ -227,6 +227,13 @@ SCOPES: tuple[str, ...] = tuple(
 CONSENT_SCOPE = "write_customers"
 """Without it an opt-out made in Ometria is not written to the shop; all readings go on."""
 
+DELIVERY_SCOPES = (
+    "read_assigned_fulfillment_orders",
+    "read_merchant_managed_fulfillment_orders",
+    "read_third_party_fulfillment_orders",
+)
+"""With these an app sees how parcels are delivered; without, an address and a shipping line decide."""
+
 HISTORY_SCOPE = "read_all_orders"
 """Without it Shopify shows only the last 60 days of orders: https://shopify.dev/docs/api/usage/access-scopes"""
 

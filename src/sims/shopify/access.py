@@ -41,6 +41,10 @@ _FULFILLMENTS = (
     "scope, `read_merchant_managed_fulfillment_orders` access scope, `read_third_party_fulfillment_orders` access "
     "scope or `read_marketplace_fulfillment_orders` access scope."
 )
+_FULFILLMENT_ORDERS = (
+    "`read_assigned_fulfillment_orders` access scope, `read_merchant_managed_fulfillment_orders` access scope, "
+    "`read_third_party_fulfillment_orders` access scope or `read_marketplace_fulfillment_orders` access scope."
+)
 _PRODUCTS = "`read_products` access scope."
 _RETURNS = "`read_returns` access scope or `read_marketplace_returns` access scope."
 _LOCATIONS = "`read_locations` access scope, `read_inventory` access scope or `read_markets_home` access scope."
@@ -51,6 +55,7 @@ TYPES = {
     "CustomerMergeable": "The user must have `read_customer_merge` permissions.",
     "Fulfillment": _FULFILLMENTS,
     "FulfillmentEvent": "`read_orders` access scope.",
+    "FulfillmentOrder": _FULFILLMENT_ORDERS,
     "InventoryItem": "`read_inventory` access scope or `read_products` access scope.",
     "LineItem": _ORDERS,
     "Location": _LOCATIONS,

@@ -198,6 +198,10 @@ def product(world: World, rng: random.Random, at: datetime, number: int) -> Prod
     )
 
 
+_DELIVERIES = {0: "PICK_UP", 1: "PICK_UP", 2: "LOCAL", 3: "PICKUP_POINT"}
+"""How some web orders reach their buyer, of 25 (ASSUMED); the others are shipped."""
+
+
 def basket(store: Store, rng: random.Random, at: datetime, buyer: Customer | None, shelf: list[Variant]) -> Basket:
     """Draw what somebody orders from a shelf of variants: an order of a customer, or a guest's."""
     shop = store.shop
@@ -235,6 +239,7 @@ def basket(store: Store, rng: random.Random, at: datetime, buyer: Customer | Non
         made.shipping = rng.choice((ZERO, Decimal("3.95"), Decimal("4.99"), Decimal("12.50")))
     if source == "web":
         made.checkout_token, made.cart_token = token(rng), cart(rng)
+        made.delivery = _DELIVERIES.get(int(made.checkout_token[-3:], 16) % 25)
     if rng.random() < 0.2:
         made.discount_code, discount = rng.choice(names.DISCOUNTS)
         made.discount_rate = Decimal(discount)

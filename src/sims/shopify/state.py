@@ -470,6 +470,7 @@ class Order:
     gateway: str = "shopify_payments"
     location_id: int | None = None
     metafields: list[Metafield] = field(default_factory=list)
+    delivery: str = "SHIPPING"  # DeliveryMethodType of what requires shipping
 
 
 # --- webhooks ---------------------------------------------------------------------------------------------------------

@@ -64,6 +64,8 @@ class _Line(Struct, gc=False, rename="camel"):
     variant_title: str | None
     sku: str | None
     vendor: str | None
+    requires_shipping: bool
+    unfulfilled_quantity: int
 
 
 class _Shipping(Struct, gc=False):
@@ -113,6 +115,7 @@ class _Fulfilment(Struct, gc=False, rename="camel"):
     created_at: When
     updated_at: When
     tracking_info: list[_Tracking]
+    requires_shipping: bool
 
 
 class _Return(Struct, gc=False, rename="camel"):
@@ -231,6 +234,8 @@ def _told(raw: _Order) -> Order:
         refunds=tuple([_refund(refund, raw.taxes_included, scale) for refund in raw.refunds]),
         fulfilments=fulfilments,
         returns=tuple([_return(one) for one in raw.returns.nodes]),
+        has_open_goods=bool(fulfilments)
+        and any(line.requires_shipping and line.unfulfilled_quantity > 0 for line in raw.line_items.nodes),
     )
 
 
@@ -295,6 +300,7 @@ def _fulfilment(fulfilment: _Fulfilment) -> Fulfilment:
         shipment=display.lower() if display in _SHIPMENT else None,
         tracking_company=(tracking.company or None) if tracking is not None else None,
         tracking_number=(tracking.number or None) if tracking is not None else None,
+        requires_shipping=fulfilment.requires_shipping,
     )
 
 

@@ -64,6 +64,8 @@ class Basket:
     note: str | None = None
     checkout_token: str | None = None
     cart_token: str | None = None
+    delivery: str | None = None  # DeliveryMethodType; by default RETAIL at a till that ships nothing, else SHIPPING
+    processed_at: datetime | None = None  # of an imported order: long before it came to the shop
 
 
 def place(world: World, store: Store, basket: Basket) -> tuple[Order, list[Event]]:
@@ -75,7 +77,7 @@ def place(world: World, store: Store, basket: Basket) -> tuple[Order, list[Event
         number=number,
         name=f"#{number}",
         created_at=basket.at,
-        processed_at=basket.at,
+        processed_at=basket.processed_at or basket.at,
         updated_at=basket.at,
         currency=store.shop.currency,
         presentment_currency=basket.presentment_currency or store.shop.currency,
@@ -86,7 +88,7 @@ def place(world: World, store: Store, basket: Basket) -> tuple[Order, list[Event
         shipping_lines=_shipping(world, basket),
         transactions=[],
         billing_address=basket.address,
-        shipping_address=basket.address if basket.shipping is not None else None,
+        shipping_address=basket.address if basket.shipping is not None and basket.delivery != "PICK_UP" else None,
         taxes_included=basket.taxes_included,
         source_name=basket.source_name,
         test=basket.test,
@@ -98,6 +100,7 @@ def place(world: World, store: Store, basket: Basket) -> tuple[Order, list[Event
         cart_token=basket.cart_token,
         gateway=basket.gateway,
         location_id=store.locations[0].id if basket.source_name == "pos" else None,
+        delivery=basket.delivery or _delivery(basket),
     )
     if basket.discount_code:
         taken = money.total([one.discount for one in order.lines] + [one.discount for one in order.shipping_lines])
@@ -112,6 +115,11 @@ def place(world: World, store: Store, basket: Basket) -> tuple[Order, list[Event
     if not world.building:
         events += _take_stock(world, store, basket)
     return order, events
+
+
+def _delivery(basket: Basket) -> str:
+    """At a till goods are handed over, unless it ships them."""
+    return "RETAIL" if basket.source_name == "pos" and basket.shipping is None else "SHIPPING"
 
 
 def erase(store: Store, order: Order) -> list[Event]:

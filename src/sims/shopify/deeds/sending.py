@@ -10,8 +10,10 @@ from sims.shopify.events import Event
 from sims.shopify.state import Fulfillment, FulfillmentEvent, Order, Store, World
 
 
-def send(world: World, store: Store, order: Order, units: Mapping[int, int], at: datetime) -> list[Event]:
-    """Send units (by line id) in one parcel."""
+def send(
+    world: World, store: Store, order: Order, units: Mapping[int, int], at: datetime, *, is_carried: bool = True
+) -> list[Event]:
+    """Send units (by line id) in one parcel, or hand them over without a carrier."""
     lines = [(number, quantity) for number, quantity in units.items() if quantity]
     for number, quantity in lines:
         line = next(one for one in order.lines if one.id == number)
@@ -28,9 +30,9 @@ def send(world: World, store: Store, order: Order, units: Mapping[int, int], at:
         status="SUCCESS",
         name=f"{order.name}-F{n}",
         lines=lines,
-        tracking_company="DHL Express",
-        tracking_number=number_text,
-        tracking_url=f"https://www.dhl.com/tracking?id={number_text}",
+        tracking_company="DHL Express" if is_carried else None,
+        tracking_number=number_text if is_carried else None,
+        tracking_url=f"https://www.dhl.com/tracking?id={number_text}" if is_carried else None,
     )
     order.fulfillments.append(made)
     _touch(world, store, order, at)
@@ -41,6 +43,17 @@ def send(world: World, store: Store, order: Order, units: Mapping[int, int], at:
         Event(shop, done, order.id),
         Event(shop, "orders/updated", order.id),
     ]
+
+
+def at_once(world: World, store: Store, order: Order, at: datetime) -> list[Event]:
+    """Fulfil what needs nobody to send it: everything at a till that hands it over, and gift cards that are emailed."""
+    if order.financial_status != "PAID":
+        return []
+    units = everything(order)
+    if order.delivery != "RETAIL":
+        sent_by_email = {one.id for one in order.lines if one.is_gift_card and not one.requires_shipping}
+        units = {number: quantity for number, quantity in units.items() if number in sent_by_email}
+    return send(world, store, order, units, at, is_carried=False) if units else []
 
 
 def everything(order: Order) -> dict[int, int]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import random
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sims.shopify import chance, money, world
 from sims.shopify.baskets import Checkout
-from sims.shopify.deeds import browsing, paying, people, placing
+from sims.shopify.deeds import browsing, paying, people, placing, sending
 from sims.shopify.events import Event
 from sims.shopify.life.draw import recent
-from sims.shopify.state import Customer, EmailConsent, Order, Store, World
+from sims.shopify.state import ZERO, Customer, EmailConsent, Order, Store, World
 
 
 def somebody_starts_a_checkout(made: World, store: Store, rng: random.Random, at: datetime) -> list[Event]:
@@ -66,6 +66,7 @@ def somebody_orders(made: World, store: Store, rng: random.Random, at: datetime)
     order, placed = placing.place(made, store, basket)
     events += placed
     events += _pay(made, store, order, rng, at)
+    events += sending.at_once(made, store, order, at)
     if checkout:
         events += browsing.complete(made, store, checkout, order, at)
     if buyer:
@@ -75,6 +76,20 @@ def somebody_orders(made: World, store: Store, rng: random.Random, at: datetime)
                 made, store, buyer, EmailConsent("SUBSCRIBED", "SINGLE_OPT_IN", at), at, way="checkout"
             )
     return events
+
+
+def an_old_order_is_imported(made: World, store: Store, rng: random.Random, at: datetime) -> list[Event]:
+    """Bring over an order from the shop before this one: placed years ago, created, paid and fulfilled now."""
+    basket = _basket(store, rng, at, recent(store.customers, rng))
+    if basket is None:
+        return []
+    basket.processed_at = at - timedelta(days=rng.randrange(400, 2000))
+    basket.source_name, basket.delivery = "580111", "SHIPPING"
+    basket.checkout_token = basket.cart_token = None
+    basket.shipping = basket.shipping or ZERO
+    order, events = placing.place(made, store, basket)
+    events += paying.pay(made, store, order, at)
+    return events + sending.send(made, store, order, sending.everything(order), at)
 
 
 def _basket(store: Store, rng: random.Random, at: datetime, buyer: Customer | None) -> placing.Basket | None:
@@ -118,4 +133,5 @@ HAPPENINGS = (
     (somebody_types_into_a_checkout, 6.0),
     (a_checkout_is_forgotten, 0.3),
     (somebody_orders, 22.0),
+    (an_old_order_is_imported, 0.2),
 )

@@ -8,7 +8,7 @@ from sims.shopify import money
 from sims.shopify.pages import Page, whole
 from sims.shopify.state import Fulfillment as Record
 from sims.shopify.state import FulfillmentEvent as EventRecord
-from sims.shopify.state import gid
+from sims.shopify.state import LineItem, gid
 from sims.shopify.views import lines, shop
 from sims.shopify.views.plain import always, dated, identified, maybe, numbered, own
 
@@ -32,7 +32,7 @@ class Fulfillment:
     created_at = dated("created_at")
     updated_at = dated("updated_at")
     estimated_delivery_at = always(None)
-    requires_shipping = always(True)
+    requires_shipping = property(lambda self: any(each.requires_shipping for each in self._goods()))
     total_quantity = property(lambda self: sum(quantity for _, quantity in self.record.lines))
     in_transit_at = property(lambda self: self._first("IN_TRANSIT"))
     delivered_at = property(lambda self: self._first("DELIVERED"))
@@ -62,6 +62,14 @@ class Fulfillment:
     def fulfillment_line_items(self, **asked: Any) -> Page:
         return whole(list(enumerate(self.record.lines, 1)), self._line, **asked)
 
+    def fulfillment_orders(self, **asked: Any) -> Page:
+        """One of each parcel, with the parcel's number (ASSUMED: the world keeps none)."""
+        return whole([self.record], lambda each: FulfillmentOrder(self, each), **asked)
+
+    def _goods(self) -> list[LineItem]:
+        numbers = {line for line, _ in self.record.lines}
+        return [each for each in self.order.record.lines if each.id in numbers]
+
     def _line(self, numbered_line: tuple[int, tuple[int, int]]) -> FulfillmentLineItem:
         at, (line, quantity) = numbered_line
         return FulfillmentLineItem(self.order, self.record.id + at, line, quantity)
@@ -69,6 +77,30 @@ class Fulfillment:
     def _first(self, status: str) -> str | None:
         times = [each.happened_at for each in self.record.events if each.status == status]
         return maybe(min(times)) if times else None
+
+
+class FulfillmentOrder:
+    """What was to be sent in one parcel, and how it reaches the buyer."""
+
+    __slots__ = ("of", "record")
+    type_name: ClassVar[str] = "FulfillmentOrder"
+
+    def __init__(self, of: Fulfillment, record: Record) -> None:
+        self.of, self.record = of, record
+
+    id = identified("FulfillmentOrder")
+    created_at = dated("created_at")
+    updated_at = dated("updated_at")
+
+    @property
+    def delivery_method(self) -> dict[str, Any]:
+        order = self.of.order.record
+        return {
+            "id": gid("DeliveryMethod", self.record.id),
+            "methodType": order.delivery if self.of.requires_shipping else "NONE",
+            "presentedName": order.shipping_lines[0].title if order.shipping_lines else None,
+            "serviceCode": order.shipping_lines[0].code if order.shipping_lines else None,
+        }
 
 
 class FulfillmentEvent:

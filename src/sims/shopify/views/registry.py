@@ -45,6 +45,7 @@ VIEWS: Mapping[str, type[query.View]] = {
         refunds.RefundShippingLine,
         refunds.OrderAdjustment,
         fulfilments.Fulfillment,
+        fulfilments.FulfillmentOrder,
         fulfilments.FulfillmentEvent,
         fulfilments.FulfillmentLineItem,
         return_views.Return,

@@ -239,7 +239,8 @@ def test_a_shop_as_expected_gives_no_finding(shops):
 def test_what_is_not_as_expected_is_found(shops, changes, knob, code, is_blocking):
     shops.faults.set(knob)
     found = access.look(shops.client(shops.stores[0]), expected(shops, **changes))
-    assert [(finding.code, finding.is_blocking) for finding in found.findings] == [(code, is_blocking)]
+    wrong = [finding for finding in found.findings if not finding.is_accepted]
+    assert [(finding.code, finding.is_blocking) for finding in wrong] == [(code, is_blocking)]
 
 
 def test_a_version_that_is_no_longer_served_is_found(shops):
@@ -256,9 +257,17 @@ def test_subscribing_is_done_once_and_seen_afterwards(shops):
     access.subscribe(client, todo, URI)
     again = access.look(client, wanted)
     assert again.plan == Plan((), ())
-    assert again.findings == ()
+    assert [finding.detail for finding in again.findings] == [access.COMPLIANCE]
     access.subscribe(client, Plan((), tuple(one.id for one in access.subscriptions(client))), URI)
     assert access.subscriptions(client) == []
+
+
+def test_privacy_topics_are_named_as_what_the_api_cannot_subscribe_to(shops):
+    """Accepted, so that it is no case; where the app's configuration subscribes there is nothing to say."""
+    found = access.look(shops.client(shops.stores[0]), expected(shops, is_subscribed_by_app=False)).findings
+    assert [(one.is_blocking, one.is_accepted) for one in found if one.detail == access.COMPLIANCE] == [(False, True)]
+    assert "shopify.app.toml" in access.COMPLIANCE
+    assert access.look(shops.client(shops.stores[0]), expected(shops)).findings == ()
 
 
 def test_an_address_that_shopify_refuses_is_said(shops):

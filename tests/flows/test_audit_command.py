@@ -64,13 +64,15 @@ def test_a_file_that_is_missing_is_told_as_not_looked_at(folder: Path, capsys: p
     assert "Ometria was not asked" in unseen["other_writers"]
 
 
-def test_a_clean_export_is_ready(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_one_small_file_is_not_enough_to_be_ready(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     (tmp_path / "customers_export.csv").write_text(
-        "Customer ID,First Name,Last Name,Email,Phone,Total Spent,Total "
-        "Orders,Tags\n'1,Ada,Byron,ada@x.com,,10.00,1,vip\n"
+        "Customer ID,First Name,Last Name,Email,Phone,Total Spent,Total Orders,Tags\n"
+        "'1,Ada,Byron,ada@x.com,,10.00,1,vip\n'2,Bob,Quill,bob@x.com,,5.00,1,vip\n"
     )
-    assert run("--from-export", str(tmp_path)) == 0
-    assert "Ready. Nothing was found;" in capsys.readouterr().out
+    page = tmp_path / "report.html"
+    assert run("--from-export", str(tmp_path), "--out", str(page)) == 1
+    assert "Not enough was looked at. Nothing was found; " in capsys.readouterr().out
+    assert "<strong>Not enough was looked at</strong>" in page.read_text()
 
 
 @pytest.mark.parametrize(

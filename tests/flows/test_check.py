@@ -243,3 +243,14 @@ def test_a_secret_that_nobody_ever_exchanged_grows_old(play: Governed) -> None:
     assert lines(play, MONTHLY)["rotation"].result is Result.OK
     play.pass_time(timedelta(days=400).total_seconds())
     assert "older than a year: ometria.api_key" in lines(play, MONTHLY)["rotation"].said
+
+
+def test_with_subscriptions_by_api_a_person_must_say_that_privacy_requests_arrive(play: Governed) -> None:
+    well(play)
+    assert lines(play)["compliance"].result is Result.OK
+    line = lines(play, by_api=("uk",))["compliance"]
+    assert line.result is Result.COULD_NOT_LOOK
+    assert "uk" in line.said
+    assert "shopify.app.toml" in line.said
+    attest(play.db, "acme", "compliance", play.now, "ada")
+    assert lines(play, by_api=("uk",))["compliance"].result is Result.OK

@@ -69,6 +69,15 @@ def test_the_report_ranks_tells_why_and_names_nobody(known: Database, run: Run, 
     assert "may be" in out
 
 
+def test_people_of_a_store_that_is_not_loaded_were_not_looked_at(known: Database, run: Run) -> None:  # noqa: F811
+    """Nobody to judge among nobody is no clean result."""
+    with known.transaction() as tx:
+        tx.execute("DELETE FROM record")
+    code, out, _ = run("duplicates", "acme")
+    assert code == 1
+    assert "not judged: uk customers: history not loaded" in out
+
+
 def test_a_merge_is_planned_queued_once_and_refused_where_it_would_flip(
     known: Database, run: Run  # noqa: F811
 ) -> None:  # fmt: skip

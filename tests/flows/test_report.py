@@ -8,11 +8,13 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from governed import Governed
 from isthmus.db.pool import Database, Tx
 from isthmus.governance import sql as governance
+from isthmus.model.basis import Basis, NotJudged, Reason
 from isthmus.ops.report import gather, sheets, sql
 from isthmus.ops.report.gather import Report
 from isthmus.ops.report.page import page
@@ -168,11 +170,31 @@ def test_a_run_over_a_window_holds_like_against_like(database: Database) -> None
         tx.execute(RUN, ('{"since": "2026-11-22T00:00:00Z"}', "done", AT, AT))
         _order(tx, 1, 1000, 1000, 1000)
         tx.execute(SALE, (2, "#2", AT, True, True, 99, 0, 99, 1))
+        _rests_on(tx, Basis(at=AT, n_compared=1, unit="records"))
     made = gather.report(database, "acme")
     assert made is not None
     assert made.totals[0].is_equal
     assert made.is_clean
     assert "to the penny" in page(made)
+
+
+def test_a_report_claims_no_agreement_of_what_was_not_judged(database: Database) -> None:
+    with database.transaction() as tx:
+        tx.execute(RUN, ('{"since": "2026-11-22T00:00:00Z"}', "done", AT, AT))
+        _order(tx, 1, 1000, 1000, 1000)
+    for basis in (None, Basis(at=AT, n_compared=1, not_judged=(NotJudged(Reason.COULD_NOT_LOOK, None, "uk"),))):
+        if basis is not None:
+            with database.transaction() as tx:
+                _rests_on(tx, basis)
+        made = gather.report(database, "acme")
+        assert made is not None
+        assert not made.is_clean
+        assert "say the same" not in page(made)
+        assert "Not enough was judged" in page(made)
+
+
+def _rests_on(tx: Tx, basis: Basis) -> None:
+    tx.execute("UPDATE run SET result = %s", (msgspec.json.encode({"basis": basis}).decode(),))
 
 
 def test_without_a_finished_run_there_is_no_report(database: Database) -> None:

@@ -8,9 +8,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from isthmus.cli import takeover as command
 from isthmus.db.pool import Database
 from isthmus.flows.reconcile.held import Step
 from isthmus.flows.takeover.carry_out import carry_out
+from isthmus.flows.takeover.forecast import forecast
+from isthmus.flows.takeover.listing import list_all
 from isthmus.flows.takeover.sample import PAGES, SOME, Account, Sampled, sample
 from scenes import HASH_KEY, Town
 from sims import native
@@ -102,6 +105,21 @@ def test_it_matters_not_whether_history_is_loaded_before_or_after(database: Data
     look_on(town)
     go_live(town)
     assert (account(town), n_records(town)) == (before, n_before)
+
+
+def test_an_account_that_was_never_listed_is_not_forecast(
+    database: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    town = imported(database)
+    told = forecast(database, town.road)
+    assert (told.is_listed, told.listed_at) == (False, None)
+    command._show("acme", None, told)
+    assert "never listed to its end, so nothing is known" in capsys.readouterr().out
+    assert command._document("acme", None, told)["months"] is None
+    list_all(database, town.road)
+    told = forecast(database, town.road)
+    assert told.is_listed
+    assert told.listed_at is not None
 
 
 def test_what_first_totals_hid_is_told_to_the_penny_before_it_changes(database: Database) -> None:

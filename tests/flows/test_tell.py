@@ -256,6 +256,10 @@ def test_the_digest_comes_once_a_day_and_says_who_must_do_what(database: Databas
     watched.look()
     (digest,) = watched.messages(timedelta(minutes=31))
     assert (digest["key"], digest["what"], digest["n"]) == ("digest:2026-11-23", "digest", 3)
+    assert (digest["n_new"], digest["new"]["platform.refused uk"]) == (3, 2)
+    assert digest["text"].splitlines()[0] == "acme: 3 open cases, 3 of them new since yesterday"
+    assert digest["says"].startswith("Nothing was compared")
+    assert digest["basis"]["is_green"] is False
     assert list(digest["owners"]) == ["privacy officer", "integration operator"]
     assert digest["owners"]["privacy officer"][0]["due_on"] == "2026-12-23"
     assert digest["last_reconciliation"]["n_findings"] == 2

@@ -20,7 +20,8 @@ def register(app: typer.Typer) -> None:
 
 AUDIT = """Look at both neighbours before launch, and say on one page what is to be mended. Changes nothing.
 
-Exit 0 ready; 1 something a person must look at; 3 a neighbour could not be reached.
+Exit 0 ready, and every check looked; 1 something a person must look at, or a check that could not look; 3 a neighbour
+could not be reached.
 
 \b
 isthmus audit acme --out report.html               a stored connection

@@ -19,7 +19,8 @@ def register(app: typer.Typer) -> None:
 DUPLICATES = """People who may be one under two addresses, best first, with reasons, and what merging them would do.
 
 Looks at everybody that isthmus knows and writes to neither neighbour. Names nobody: look the ids up in the Shopify
-admin. Exit 1 when there is somebody to judge.
+admin. Exit 1 when there is somebody to judge, or when people of a store are
+not loaded and so were not looked at.
 
 \b
 isthmus duplicates acme
@@ -45,6 +46,7 @@ def duplicates(
     config: Config = None,
 ) -> None:
     from isthmus.cli import show
+    from isthmus.model.basis import outcome
     from isthmus.runtime import merging
 
     with opened(config) as app:
@@ -61,7 +63,8 @@ def duplicates(
         _show(told)
         if out is not None:
             show.lines(f"The page is {out}.")
-    if told["candidates"]:
+    is_whole = looked is not None and looked.basis is not None and outcome(looked.basis).is_green
+    if told["candidates"] or not is_whole:
         raise typer.Exit(1)
 
 
@@ -163,6 +166,8 @@ def _show(told: dict[str, Any]) -> None:
         f"{show.count(looked['n_customers'], 'customer')} looked at: {show.count(len(found), 'candidate')}, "
         f"{show.count(looked['n_shared'], 'pair')} of different people who share an address, a number or a mailbox."
     )
+    for one in (looked["basis"] or {}).get("not_judged", ()):
+        show.lines(f"not judged: {one['what']}: {one['reason']}")
     if several := told["several_profiles"]:
         show.lines(
             f"{show.count(len(several), 'address', 'addresses')} with several profiles in Ometria; --json names them. "

@@ -55,11 +55,12 @@ def status(
 
 def _needs_a_look(c: "Connection", *, strict: bool) -> bool:
     """Without `strict` what is merely not compared yet is printed, and is no reason for 1."""
-    from isthmus.model.basis import outcome
+    from isthmus.model.basis import Reason, outcome
 
     if strict:
         return not outcome(c.basis, strict=True).is_green
-    return c.basis.n_differ > 0 or c.basis.is_uncounted
+    unseen = [one for one in c.basis.not_judged if one.n is None and one.reason is not Reason.NOT_COMPARED]
+    return c.basis.n_differ > 0 or bool(unseen)
 
 
 def _print(c: "Connection", *, is_long: bool) -> None:

@@ -18,7 +18,8 @@ TAKEOVER = """List what another writer has put into the account, match it with o
 
 Reads Ometria and writes to neither side: orders and revenue there now, and once all that waits is sent, month by month.
 What connection.takeover says is carried out on what we have: with "adopt_ids" records get the ids that they have there.
-Interrupted, the same command goes on where it was. Exit 1 when orders are held back and somebody must look.
+Interrupted, the same command goes on where it was. Exit 1 when orders are held back and somebody must look, or
+when the account was never listed to its end: then nothing is known of it.
 
 \b
 isthmus takeover acme             list, match and tell
@@ -44,7 +45,7 @@ def takeover(
         show.document(_document(name, decided, told))
     else:
         _show(name, decided, told)
-    if told.n_withheld:
+    if told.n_withheld or not told.is_listed:
         raise typer.Exit(1)
 
 
@@ -64,12 +65,14 @@ def _document(name: str, decided: str | None, told: "Forecast") -> dict[str, obj
     return {
         "connection": name,
         "takeover": decided,
+        "is_listed": told.is_listed,
+        "listed_at": told.listed_at,
         "orders_there": told.n_orders_there,
         "products_there": told.n_products_there,
         "before_start_at": told.n_before_us,
         "held_back": told.n_withheld,
-        "months": [said(one) for one in told.months],
-        "totals": [said(one) for one in told.totals()],
+        "months": [said(one) for one in told.months] if told.is_listed else None,
+        "totals": [said(one) for one in told.totals()] if told.is_listed else None,
     }
 
 
@@ -77,6 +80,12 @@ def _show(name: str, decided: str | None, told: "Forecast") -> None:
     from isthmus.cli import show
     from isthmus.flows.reconcile import worth
 
+    if not told.is_listed:
+        show.lines(
+            f"Ometria was never listed to its end, so nothing is known of what another writer has put there: run "
+            f"isthmus takeover {name} without --dry-run first; it reads Ometria and writes to neither side."
+        )
+        return
     columns = ("month", "", "orders now", "revenue now", "orders then", "revenue then", "adopted", "off by", "new")
     made = show.table(*columns, title=f"Ometria, before and after {name} is live", right=columns[2:])
     for one in (*told.months, *told.totals()):
@@ -87,7 +96,10 @@ def _show(name: str, decided: str | None, told: "Forecast") -> None:
         )  # fmt: skip
         show.row(made, cells)
     show.lines(made)
-    show.lines(f"takeover: {decided or 'not decided'}; {told.n_orders_there:,} orders there are not ours by id.")
+    listed = f" (as listed {show.at(told.listed_at)})" if told.listed_at else ""
+    show.lines(
+        f"takeover: {decided or 'not decided'}; {told.n_orders_there:,} orders there are not ours by id{listed}."
+    )
     for one in told.totals():
         if one.off_mills:
             show.lines(

@@ -8,6 +8,7 @@ from msgspec import Struct
 from isthmus.cases import sql as cases
 from isthmus.cases.sql import Touch
 from isthmus.db.pool import Database, Tx
+from isthmus.drift.judged import sql as judged
 from isthmus.flows.merges.by_rule import queue_by_rule
 from isthmus.flows.merges.queue import Weighed
 from isthmus.flows.merges.sides import sides
@@ -20,6 +21,7 @@ from isthmus.identity.duplicates.someone import Someone, someone
 from isthmus.identity.duplicates.sql import Candidate
 from isthmus.identity.match import Account, Link, people
 from isthmus.identity.merges import decide
+from isthmus.model.basis import AsOf, Basis, NotJudged, Reason
 from isthmus.records.owned import sql as owned
 from isthmus.runs import sql as runs
 
@@ -42,6 +44,8 @@ class Looked(Struct, frozen=True):
     n_shared: int
     n_queued: int
     n_crowds: int
+    basis: Basis | None = None
+    """What the look rests on: how many people it compared, and stores whose people are not loaded."""
 
 
 def look(db: Database, road: Road) -> Looked:
@@ -49,6 +53,10 @@ def look(db: Database, road: Road) -> Looked:
     with db.transaction() as tx:
         everybody = list(_everybody(tx, road))
         links = identity.everyone(tx, road.connection)
+        unloaded = [
+            name for name in sorted(road.shops) if not runs.loaded(tx, road.connection, name, "customer").is_loaded
+        ]
+        heard = judged.heard(tx, road.connection)
     found = find(everybody)
     candidates = _of_people(found.candidates, links)
     now = road.clock.now()
@@ -59,7 +67,14 @@ def look(db: Database, road: Road) -> Looked:
         runs.advance(tx, road.connection, "", MARK, now, 1)
     n_queued = _queue(db, road) if road.merges_by_rule else 0
     n_shared = len(found.shared_addresses) + len(found.shared)
-    return Looked(len(everybody), len(candidates), n_shared, n_queued, found.n_crowds)
+    basis = Basis(
+        at=now,
+        unit="people",
+        n_compared=len(everybody),
+        not_judged=tuple(NotJudged(Reason.NOT_LOADED, None, f"{name} customers") for name in unloaded),
+        as_of=tuple(AsOf(name, at) for name, at in sorted(heard.items()) if name in road.shops),
+    )
+    return Looked(len(everybody), len(candidates), n_shared, n_queued, found.n_crowds, basis)
 
 
 def weighed(db: Database, road: Road, numbers: Iterable[int] | None = None) -> list[Weighed]:

@@ -107,6 +107,7 @@ class Verdict(StrEnum):
 
     READY = "ready"
     CARE = "ready with care"
+    NOT_ENOUGH = "not enough was looked at"
     NOT_READY = "not ready"
 
 
@@ -154,6 +155,14 @@ class Audit(Struct, frozen=True, kw_only=True):
 
     @property
     def verdict(self) -> Verdict:
-        """Not ready with anything that stops; with care when something wants it. What was not seen is told beside."""
+        """Not ready with anything that stops; with care when something needs it. Ready only where every check looked;
+        where more than two in three could not, nothing is said of readiness at all.
+        """
         level = min((one.level.rank for one in self.found), default=Level.NOTE.rank)
-        return {Level.STOP.rank: Verdict.NOT_READY, Level.CARE.rank: Verdict.CARE}.get(level, Verdict.READY)
+        if level == Level.STOP.rank:
+            return Verdict.NOT_READY
+        if len(self.unseen) * 3 > len(self.answers) * 2:
+            return Verdict.NOT_ENOUGH
+        if level == Level.CARE.rank:
+            return Verdict.CARE
+        return Verdict.NOT_ENOUGH if self.unseen else Verdict.READY

@@ -17,6 +17,7 @@ from isthmus.model.finding import Audit, Example, Found, Level, Picture, Unseen,
 _SAID = {
     Verdict.READY: "Ready",
     Verdict.CARE: "Ready with care",
+    Verdict.NOT_ENOUGH: "Not enough was looked at",
     Verdict.NOT_READY: "Not ready",
 }
 _LEVELS = {Level.STOP: "Before launch", Level.CARE: "With care", Level.NOTE: "Good to know"}

@@ -112,6 +112,12 @@ DAILY = (
         judge=judges.ground(["integration.subscriptions_differ"]),
     ),
     Item(
+        key="compliance", what="Privacy requests reach us",
+        how='by the app\'s own configuration; with subscriptions = "api" a person says every year that shopify.app.toml'
+        " names the compliance topics, since no API tells",
+        owner=Owner.PRIVACY, guide=_CONNECT, judge=judges.compliance, is_noted=True,
+    ),
+    Item(
         key="versions", what="The API version lasts", how="the daily look found that it answers, and more than 90 days",
         owner=Owner.OPERATOR, guide="docs/runbooks/storefront.api_version_ends.md",
         judge=judges.ground(

@@ -237,6 +237,15 @@ def versions(least: int) -> Judge:
     return judge
 
 
+def compliance(facts: Facts) -> Judged:
+    """Privacy requests reach us by the app's own configuration, which no API tells."""
+    if not facts.setup.by_api:
+        return ok("the app's configuration subscribes to everything")
+    stores = ", ".join(facts.setup.by_api)
+    why = f'{stores}: subscriptions = "api" cannot hold compliance topics; the app\'s shopify.app.toml must name them'
+    return _signed(facts, "compliance", 366 * DAY, why)
+
+
 def secrets(facts: Facts) -> Judged:
     if not facts.secrets:
         return blind("nobody has looked yet")

@@ -4,15 +4,17 @@ from collections.abc import Mapping
 from datetime import datetime, time, timedelta
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from isthmus.cases.catalogue import Severity, row
 from isthmus.db.pool import Database, Row, Tx
+from isthmus.model.basis import document, sentence, times
 from isthmus.model.lane import Lane
 from isthmus.notices.change import Standing, State
 from isthmus.notices.message import written
 from isthmus.ops import sql as looks
-from isthmus.ops.standing import sql
+from isthmus.ops.standing import compared, sql
 from isthmus.ops.standing.sql import Ended, Group
 
 PROMISES = {Lane.REALTIME: timedelta(seconds=60), Lane.REPAIR: timedelta(minutes=15)}
@@ -141,7 +143,10 @@ def _run(run: Ended, watch: Watch) -> Standing:
         title += f" found {n:,} differences" if n != 1 else " found 1 difference"
     if "verdict" in result:
         title += f": {result['verdict']}"
-    if run.unseen:
+    basis = compared.of_run(run)
+    if basis is not None:
+        title += f". {sentence(basis)}"
+    elif run.unseen:
         title += f"; could not see {run.unseen}"
     body = {
         "what": "run",
@@ -150,6 +155,7 @@ def _run(run: Ended, watch: Watch) -> Standing:
         "title": title,
         "n": n if "n_findings" in result else None,
         "started_at": written(run.started_at),
+        "basis": msgspec.to_builtins(document(basis)) if basis is not None else None,
         "url": watch.url,
     }
     return Standing(f"run:{run.id}", state, body)
@@ -171,13 +177,19 @@ def digest(tx: Tx, connection: str, groups: list[Group], now: datetime, watch: W
     for group in sorted(groups, key=lambda one: (_SEVERITIES.index(Severity(one.severity)), one.first_at)):
         owners.setdefault(group.owner, []).append(_line(group, now))
     missed = sql.missed(tx, connection, now - DAY)
+    news = sql.new_cases(tx, connection, now - DAY)
+    basis = compared.of_connection(tx, connection, now)
     last = sql.last_run(tx, connection, "reconcile")
     shut = sql.switches(tx, connection) or {}
     body: dict[str, Any] = {
         "what": "digest",
         "title": f"{sum(group.n for group in groups):,} open cases",
         "n": sum(group.n for group in groups),
+        "n_new": sum(news.values()),
+        "new": {f"{code} {store}".strip(): n for (code, store), n in sorted(news.items())},
         "owners": owners,
+        "basis": msgspec.to_builtins(document(basis)),
+        "says": f"{sentence(basis)}{f'; {times(basis)}' if times(basis) else ''}",
         "mode": shut.get("mode"),
         "blocked": shut.get("blocked_code"),
         "paused": shut.get("paused_at") is not None,
@@ -208,7 +220,7 @@ def _line(group: Group, now: datetime) -> dict[str, Any]:
 
 def _page(connection: str, body: Mapping[str, Any]) -> str:
     """The digest as people read it in a mail."""
-    lines = [f"{connection}: {body['title']}"]
+    lines = [f"{connection}: {body['title']}, {body['n_new']:,} of them new since yesterday", f"{body['says']}."]
     if body["blocked"]:
         lines.append(f"Nothing goes through: {body['blocked']}")
     if body["paused"]:

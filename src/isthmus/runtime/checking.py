@@ -40,6 +40,7 @@ def _setup(app: App, name: str) -> Setup:
         disk = (usage.free, usage.total)
     return Setup(
         versions={store.name: store.api_version for store in config.stores},
+        by_api=tuple(store.name for store in config.stores if store.subscriptions == "api"),
         poll_every=config.lanes.poll_every,
         enrichment_every=config.lanes.enrichment_every,
         retention={"events": keep.events, "attempts": keep.attempts, "cases": keep.cases},

@@ -11,6 +11,12 @@ from isthmus.shopify.client import Shopify
 from isthmus.shopify.topics import CONSENT_SCOPE, HISTORY_SCOPE, SCOPES, SUBSCRIBED, enum_name
 from isthmus.shopify.webhooks import Plan, Subscription, plan
 
+COMPLIANCE = (
+    "privacy requests (customers/data_request, customers/redact, shop/redact) cannot be subscribed to by API: name them"
+    " as compliance_topics in the app's shopify.app.toml (isthmus app-config FILE prints it) and deploy it"
+)
+"""What subscriptions = "api" leaves to the app's own configuration."""
+
 
 class Expected(Struct, frozen=True):
     """What the connection file says of a store. `uri` is where its webhooks should arrive; None when not public yet.
@@ -196,7 +202,8 @@ def _of_subscriptions(listed: list[Subscription], expected: Expected, todo: Plan
     if todo is not None:
         detail = f"{len(todo.create)} topics to subscribe, {len(todo.delete)} subscriptions to delete"
         is_done = not todo.create and not todo.delete
-        return [] if is_done else [Finding("integration.subscriptions_differ", detail, is_blocking=False)]
+        findings = [] if is_done else [Finding("integration.subscriptions_differ", detail, is_blocking=False)]
+        return [*findings, Finding("integration.subscriptions_differ", COMPLIANCE, is_blocking=False, is_accepted=True)]
     doubled = sum(subscription.uri == expected.uri for subscription in listed)
     if not doubled:
         return []

@@ -8,11 +8,13 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from isthmus.cases.catalogue import row as catalogue
 from isthmus.db.pool import Database, Row, Tx
 from isthmus.kit import money
+from isthmus.model.basis import Basis, outcome
 from isthmus.ops.report import sql
 from isthmus.ops.sql import hold_still
 
@@ -119,13 +121,16 @@ class Report(Struct, frozen=True):
     n_on_the_way: int
     """Orders that differ and have no finding: changed while the run looked, or not settled yet. Whole runs only."""
 
+    basis: Basis | None = None
+    """What its verdict rests on; None for a run that has not ended."""
+
     @property
     def n_findings(self) -> int:
         return sum(count.n for count in self.counts)
 
     @property
     def is_clean(self) -> bool:
-        return not self.counts
+        return not self.counts and self.basis is not None and outcome(self.basis).is_green
 
 
 def report(db: Database, connection: str, run: int | None = None) -> Report | None:
@@ -164,7 +169,13 @@ def report(db: Database, connection: str, run: int | None = None) -> Report | No
                 sql.contacts(tx, connection, number, CONSENT),
             ),
             _on_the_way(tx, connection, number) if is_whole else 0,
+            _basis(found["result"]),
         )
+
+
+def _basis(result: Any) -> Basis | None:
+    kept = (result or {}).get("basis")
+    return msgspec.convert(kept, Basis) if kept else None
 
 
 def amount(mills: int, currency: str) -> Decimal:

@@ -5,6 +5,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from isthmus.model.basis import sentence, times
 from isthmus.ops.report.gather import SIDES, Day, Report
 
 SHOWN = 200
@@ -28,12 +29,15 @@ def page(told: Report) -> str:
 
 def verdict(told: Report) -> str:
     """One sentence for whoever has only one glance."""
+    basis = f" {sentence(told.basis)}; {times(told.basis)}." if told.basis is not None else ""
     if told.is_clean:
-        return "Shopify and Ometria say the same, to the penny."
+        return f"Shopify and Ometria say the same, to the penny.{basis}"
+    if not told.n_findings:
+        return f"Not enough was judged to say that the sides agree.{basis}"
     repaired = sum(count.n_repaired for count in told.counts)
     left = told.n_findings - repaired
     found = "1 difference" if told.n_findings == 1 else f"{told.n_findings:,} differences"
-    return f"{found}: {repaired:,} on the way to be right, {left:,} for a person to look at."
+    return f"{found}: {repaired:,} on the way to be right, {left:,} for a person to look at.{basis}"
 
 
 def chart(days: tuple[Day, ...]) -> list[dict[str, Any]]:

@@ -32,7 +32,8 @@ def of_connection(tx: Tx, connection: str, now: datetime, grace: timedelta = GRA
         NotJudged(Reason.WAITING, n["waiting"]),
         NotJudged(Reason.CASE, n["buried"]),
         NotJudged(Reason.EXCLUDED, n["excluded"]),
-        NotJudged(Reason.NOT_COMPARED, n["changed"]),
+        # Without any comparison nothing is known of what the shops have, however little we have.
+        NotJudged(Reason.NOT_COMPARED, n["changed"] if runs or n["changed"] else None),
         *carried,
     ]
     return Basis(

@@ -20,9 +20,12 @@ AUDIT_OF_CONSENT = "audit:consent"
 
 
 class Setup(Struct, frozen=True, kw_only=True):
-    """What the settings say, and the machine: the database does not know. `disk` is free and whole bytes."""
+    """What the settings say, and the machine: the database does not know. `disk` is free and whole bytes, `by_api` the
+    stores whose webhooks are subscribed to by API.
+    """
 
     versions: Mapping[str, str] = {}
+    by_api: tuple[str, ...] = ()
     poll_every: timedelta = timedelta(minutes=5)
     enrichment_every: timedelta = timedelta(minutes=15)
     retention: Mapping[str, timedelta] = {}

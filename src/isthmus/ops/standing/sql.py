@@ -54,6 +54,16 @@ def groups(tx: Tx, connection: str) -> list[Group]:
     )
 
 
+def new_cases(tx: Tx, connection: str, since: datetime) -> dict[tuple[str, str], int]:
+    """How many open cases were first seen since then, by code and store."""
+    rows = tx.fetch_all(
+        """SELECT code, store, count(*) AS n FROM cases
+           WHERE connection = %s AND state = 'open' AND first_at >= %s GROUP BY code, store""",
+        (connection, since),
+    )
+    return {(row["code"], row["store"]): row["n"] for row in rows}
+
+
 def switches(tx: Tx, connection: str) -> Row | None:
     """Whether the connection, or which lanes of it, are shut, and since when; None where there is none of it."""
     return tx.fetch_one(

@@ -12,6 +12,7 @@ from isthmus.connections import file as files
 from isthmus.connections import sql as connections
 from isthmus.db.pool import Database
 from isthmus.flows.safety.undo import Undone, undo
+from isthmus.outbox.plan import differs
 from isthmus.runtime.app import App
 from scenes import Town
 from sims.neighbourhood import Sizes
@@ -186,3 +187,30 @@ def test_plans_and_undo_on_the_command_line(run: Run, town: Town, monkeypatch: p
     assert f"{first['n_put_back']} put back" in out
     code, _, err = run("undo", "999999")
     assert (code, "there is no run" in err) == (2, True)
+
+
+def test_undo_puts_back_what_the_platform_had_before_it_was_sent_again(town: Town) -> None:
+    own = rows(town, "SELECT id FROM outbox WHERE kind = 'order' AND state = 'applied' ORDER BY id LIMIT 3")
+    account = town.sims.ometria.account
+    for row in own:
+        there = account.orders.get(row["id"])
+        assert there is not None
+        there.record["status"] = "pending"
+    before = truth(town)
+    done = town.reconcile()
+    town.come_to_rest()
+    after = truth(town)
+    assert n_unlike(before, after, "orders") == 3
+    told = put_back(town, done.run)
+    assert (told.n_put_back, told.n_changed_since) == (3, 0)
+    town.come_to_rest()
+    assert n_unequal(before["orders"], truth(town)["orders"]) == 0
+    town.pass_time(600)
+    town.reconcile()
+    town.come_to_rest()
+    assert n_unequal(before["orders"], truth(town)["orders"]) == 0
+
+
+def n_unequal(before: dict[str, Any], after: dict[str, Any]) -> int:
+    """Records that say something else, however numbers and times are written."""
+    return sum(bool(differs(before[own], after[own]) or differs(after[own], before[own])) for own in before)

@@ -180,8 +180,9 @@ def _repair(tx: Tx, held: Held, bad: Sequence[tuple[Known, Verdict]]) -> None:
     """Send again what the platform lost, and plan the other repairs: the whole run is judged before any of them."""
     road, now = held.road, held.now()
     if road.is_live:
-        again = [_write(known) for known, verdict in bad if Repair.SEND in verdict.repair]
-        proof.doubt(tx, road.connection, again, now)
+        lost = [known for known, verdict in bad if Repair.SEND in verdict.repair]
+        repairs.note_resent(tx, held, lost)
+        proof.doubt(tx, road.connection, [_write(known) for known in lost], now)
     planned = []
     for known, verdict in bad:
         repair = [str(one) for one in verdict.repair if one is not Repair.SEND]

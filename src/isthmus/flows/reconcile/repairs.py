@@ -4,10 +4,16 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from isthmus.db.pool import Tx
+from isthmus.flows.reconcile.facts import OF_STORE, Known
 from isthmus.flows.reconcile.held import Held
 from isthmus.flows.road import Road
 from isthmus.flows.safety import judge
+from isthmus.kit.ids import content_hash
+from isthmus.ometria.answers import decode
+from isthmus.records import sql as records
 from isthmus.safety.changes import sql as changes
+from isthmus.safety.changes.sql import ChangedWrite, RecordChange
+from isthmus.safety.earlier import encode, restricted
 from isthmus.safety.limits import PlanCause
 from isthmus.safety.plans import sql as plans
 from isthmus.safety.plans.sql import Item
@@ -19,6 +25,9 @@ GUARDED = {
     "integration.stale_mapping": PlanCause.RULES,
 }
 """Findings whose repair changes what nobody stated; of the others a reading states what is right."""
+
+RESENT = "resent"
+"""Why a write changed that was sent again: counted towards no limit, since it says what was said before."""
 
 SIDES = ("store", "ours", "platform")
 
@@ -46,6 +55,39 @@ def plan(tx: Tx, road: Road, run: int, found: Sequence[tuple[str, str, str, str,
         plans.give_up(tx, road.connection, SOURCE, now)
         own = plans.begin(tx, road.connection, SOURCE, now, run)
     plans.add(tx, road.connection, own.id, items)
+
+
+def note_resent(tx: Tx, held: Held, lost: Sequence[Known]) -> None:
+    """Journal what the platform said of records that are sent again, as far as each was read by itself.
+
+    Of one that the platform does not have there is nothing to put back: it was to be there already.
+    """
+    entries, writes = [], []
+    packer, connection = held.road.packer, held.road.connection
+    for one in lost:
+        standing, kept, item = one.standing, one.kept, one.item
+        if item is None or standing is None or standing.body is None or kept is None or kept.record is None:
+            continue
+        before = encode(restricted(decode(packer.unpack(standing.body)), item))
+        entries.append(
+            RecordChange(
+                store=one.store, subject=one.subject, kind=OF_STORE[one.key[0]], cause=RESENT, at=held.now(),
+                run=held.id, is_counted=False, body=packer.pack(records.encode(kept.record)[0]), hash=kept.hash,
+                after_hash=kept.hash,
+            )
+        )  # fmt: skip
+        writes.append((one.key, packer.pack(before), content_hash(before), standing.desired))
+    numbers = changes.note(tx, connection, entries)
+    changes.note_writes(
+        tx,
+        connection,
+        [
+            ChangedWrite(
+                change=number, kind=kind, id=own, body=body, desired=digest, excluded=None, is_new=False, after=after
+            )
+            for number, ((kind, own), body, digest, after) in zip(numbers, writes, strict=True)
+        ],
+    )
 
 
 def carry_out(held: Held, step: str, cursor: str | None, n: int) -> int:  # noqa: ARG001 - at one go

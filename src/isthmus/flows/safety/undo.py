@@ -23,10 +23,12 @@ from isthmus.metrics.sql import Owner
 from isthmus.model.event import Event
 from isthmus.model.lane import Lane
 from isthmus.model.order import Order
+from isthmus.ometria.answers import decode
 from isthmus.records import sql as records
 from isthmus.records.sql import Keep, Kept, Key
 from isthmus.safety.changes import sql as changes
 from isthmus.safety.changes.sql import Before, ChangedWrite, PutBack, RecordChange
+from isthmus.safety.earlier import encode
 from isthmus.safety.final import FINAL
 from isthmus.safety.plans import sql as plans
 from isthmus.safety.plans.sql import Record
@@ -215,13 +217,13 @@ def _as_before(road: Road, write: ChangedWrite, said: Before | None) -> PutBack:
         return PutBack(write.kind, write.id, None, None, write.excluded)
     if write.kind not in ("contact", "sms") or said is None or said.body is None:
         return PutBack(write.kind, write.id, write.body, write.desired, None)
-    before: dict[str, Any] = msgspec.json.decode(road.packer.unpack(write.body))
-    present: dict[str, Any] = msgspec.json.decode(road.packer.unpack(said.body))
+    before: dict[str, Any] = decode(road.packer.unpack(write.body))
+    present: dict[str, Any] = decode(road.packer.unpack(said.body))
     if all(before.get(name) == present.get(name) for name in PERMISSION):
         return PutBack(write.kind, write.id, write.body, write.desired, None)
     body = {name: value for name, value in before.items() if name not in PERMISSION}
     body |= {name: present[name] for name in PERMISSION if name in present}
-    encoded = msgspec.json.encode(body)
+    encoded = encode(body)
     return PutBack(write.kind, write.id, road.packer.pack(encoded), content_hash(encoded), None)
 
 

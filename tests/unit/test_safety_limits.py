@@ -1,8 +1,11 @@
 """How much may change by inference or by our own rules before a person must look."""
 
+from decimal import Decimal
+
 import pytest
 from msgspec.structs import replace
 
+from isthmus.safety.earlier import restricted
 from isthmus.safety.final import FINAL
 from isthmus.safety.limits import Group, PlanCause, Recent, first_that_fit, limit, reason_to_stop
 
@@ -65,3 +68,18 @@ def test_event_by_event_the_first_pass_and_the_rest_stop() -> None:
 def test_only_merges_and_custom_events_are_final() -> None:
     assert set(FINAL) == {"merge", "custom_event"}
     assert all(FINAL.values())
+
+
+def test_the_platforms_record_is_kept_in_the_fields_that_we_send() -> None:
+    ours = {
+        "@type": "order", "id": "uk:1", "status": "complete", "note": "x", "customer": {"email": "a@b.example"},
+        "lineitems": [{"sku": "a", "quantity": 1}, {"sku": "b", "total": 2}], "tax": 2.5,
+    }  # fmt: skip
+    theirs = {
+        "@type": "stored", "id": "uk:1", "status": "odd", "internal": 7, "tax": "3.10",
+        "customer": {"email": "c@d.example", "profile": 9}, "lineitems": [{"sku": "z", "quantity": 3, "seq": 1}],
+    }  # fmt: skip
+    assert restricted(ours, theirs) == {
+        "@type": "order", "id": "uk:1", "status": "odd", "note": None, "customer": {"email": "c@d.example"},
+        "lineitems": [{"sku": "z", "quantity": 3, "total": None}], "tax": Decimal("3.10"),
+    }  # fmt: skip

@@ -24,6 +24,7 @@ from bench import (
     road,
     sim_reads,
 )
+from bench.faults import table
 from msgspec import Struct
 
 
@@ -173,7 +174,7 @@ def machine() -> str:
 
 def main() -> None:
     options = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    options.add_argument("names", nargs="*", metavar="name", help=f"only these of {', '.join(ALL)}")
+    options.add_argument("names", nargs="*", metavar="name", help=f"only these of {', '.join(ALL)}; or faults alone")
     options.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     options.add_argument("--seconds", type=int, default=300, help="of realtime arrivals in pace")
     options.add_argument(
@@ -188,7 +189,10 @@ def main() -> None:
     options.add_argument("--rate", type=float, default=3.0, help="of things that happen in a second in history")
     options.add_argument("--lines", type=int, default=60_000, help="orders in load_lines")
     options.add_argument("--no-tap", action="store_true", help="leave tap-shopify out of load_lines")
+    options.add_argument("--only", action="append", default=[], metavar="NAME", help="only this fault, of faults")
     given = options.parse_args()
+    if given.names == ["faults"]:
+        sys.exit(table.main(given.only, as_json=given.json))
     if unknown := sorted(set(given.names) - set(ALL)):
         options.error(f"there is no {unknown[0]}; there are: {', '.join(ALL)}")
     told: dict[str, Any] = {"machine": machine(), "measured_on": f"{datetime.now(UTC):%Y-%m-%d}"}

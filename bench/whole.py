@@ -127,9 +127,9 @@ enrichment_every = "{enrichment_every}"
         """kill -9, as the system does when memory runs out."""
         process.send_signal(signal.SIGKILL)
 
-    def database(self) -> str:
-        """The address of the database."""
-        return Cluster(place.settle((self.home / ".isthmus").resolve()), {}).url()
+    def database(self, data_dir: Path | None = None) -> str:
+        """The address of the embedded database."""
+        return Cluster(place.settle((data_dir or self.home / ".isthmus").resolve()), {}).url()
 
     def tail(self) -> str:
         """The end of what the programs said."""

@@ -14,6 +14,7 @@ from isthmus import cli
 from isthmus.cases import sql as cases
 from isthmus.connections import file as files
 from isthmus.connections import sql as connections
+from isthmus.db.migrate import wanted
 from isthmus.db.pool import Database
 from isthmus.inbox import sql as inbox
 from isthmus.kit.pack import Packer
@@ -203,3 +204,35 @@ def test_a_database_that_is_not_there_ends_with_3(run: Run, monkeypatch: pytest.
     code, out, err = run("status")
     assert (code, out) == (3, "")
     assert "could not be reached" in err
+
+
+@pytest.mark.parametrize("word", ["status", "cases", "connections", "web", "work", "migrate"])
+def test_a_schema_that_a_newer_program_contracted_is_refused_by_commands_and_roles(
+    run: Run, db: Database, word: str
+) -> None:
+    newer = wanted() + 1
+    with db.transaction() as tx:
+        tx.execute("INSERT INTO schema_version VALUES (%s, 'newer', '', now(), %s)", (newer, newer))
+    code, out, err = run(word)
+    assert (code, out) == (2, "")
+    assert err.splitlines()[-1] == (
+        f"isthmus: the database is at schema {newer}, this isthmus knows {wanted()}; install a newer isthmus"
+    )
+
+
+def test_a_newer_schema_that_only_expanded_changes_nothing_for_an_older_program(run: Run, db: Database) -> None:
+    with db.transaction() as tx:
+        tx.execute("INSERT INTO schema_version VALUES (%s, 'newer', '', now(), %s)", (wanted() + 1, wanted()))
+    assert run("status", "--json")[0] == 1  # a case is open
+    assert run("migrate")[0] == 0
+
+
+@pytest.mark.parametrize("words", [["status"], ["work"]], ids=" ".join)
+def test_a_database_that_lacks_a_migration_is_named_with_the_command_that_brings_it(
+    run: Run, db: Database, words: list[str]
+) -> None:
+    with db.transaction() as tx:
+        tx.execute("DELETE FROM schema_version WHERE version = %s", (wanted(),))
+    code, out, err = run(*words)
+    assert (code, out) == (2, "")
+    assert f"at schema {wanted() - 1}, this isthmus needs {wanted()}; run `isthmus migrate`" in err

@@ -23,6 +23,7 @@ REASONS: dict[str, dict[str, str]] = {
     "isthmus/db/account.py": {"environment": "the embedded server inherits PATH and the like, and none of our secrets"},
     "isthmus/db/cluster.py": {"sleep": "until a server that starts answers", "stopwatch": "and how long that took"},
     "isthmus/db/embedded.py": {"sleep": "between looks at the server", "stopwatch": "how long it is given"},
+    "isthmus/db/heartbeat.py": {"stopwatch": "work lasts real seconds, whatever the steered clock says"},
     "isthmus/db/line.py": {"sleep": "until a killed server is back", "stopwatch": "for so long"},
     "isthmus/db/place.py": {"chance": "a name for a socket folder that nobody can guess"},
     "isthmus/db/pool.py": {"sleep": "until a killed server is back", "stopwatch": "for so long"},

@@ -2,11 +2,16 @@ from datetime import timedelta
 
 import pytest
 
-from isthmus.kit.backoff import LONGEST_ASKED, WAITS, asked_for, wait_for
+from isthmus.kit.backoff import LONGEST, WAITS, asked_for, wait_for
 
 
-def test_waits_follow_the_list_and_end() -> None:
-    assert [wait_for(n) for n in range(1, len(WAITS) + 2)] == [*WAITS, None]
+def test_waits_follow_the_list_and_then_repeat_its_last() -> None:
+    assert [wait_for(n) for n in range(1, len(WAITS) + 3)] == [*WAITS, WAITS[-1], WAITS[-1]]
+
+
+def test_no_wait_is_longer_than_five_minutes_whatever_is_asked_for() -> None:
+    asked = [None, timedelta(), timedelta(hours=9)]
+    assert max(wait_for(n, span) for n in range(100) for span in asked) == timedelta(minutes=5)
 
 
 def test_a_neighbour_may_ask_for_more_and_never_for_less() -> None:
@@ -19,7 +24,7 @@ def test_a_neighbour_may_ask_for_more_and_never_for_less() -> None:
     [
         ("7", timedelta(seconds=7)),
         ("2.5", timedelta(seconds=2.5)),
-        ("86400", LONGEST_ASKED),
+        ("86400", LONGEST),
         ("9" * 400, None),
         ("1e999", None),
         ("-5", None),

@@ -17,10 +17,10 @@ def test_a_neighbour_may_ask_for_a_longer_wait() -> None:
     assert verdict.wait == timedelta(seconds=90)
 
 
-def test_a_transient_failure_is_buried_when_its_attempts_are_used_up() -> None:
-    verdict = judge(TransientError("platform.unavailable"), attempt=len(WAITS) + 1)
-    assert (verdict.act, verdict.code, verdict.wait) == (Act.BURY, "platform.unavailable", None)
-    assert verdict.detail == f"gave up after {len(WAITS) + 1} attempts"
+def test_a_transient_failure_is_never_given_up_and_is_shown_once_it_lasts() -> None:
+    verdicts = [judge(TransientError("platform.unavailable"), attempt) for attempt in range(1, 1_000)]
+    assert {verdict.act for verdict in verdicts} == {Act.DEFER}
+    assert [verdict.is_lasting for verdict in verdicts[:6]] == [False, False, False, False, True, True]
 
 
 def test_a_rejected_record_is_buried_at_once() -> None:

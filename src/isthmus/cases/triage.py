@@ -21,19 +21,25 @@ class Act(StrEnum):
 
 
 class Verdict(Struct, frozen=True):
-    """What to do. `wait` is set when deferring; burying and blocking make a case of `code` and `detail`."""
+    """What to do. `wait` is set when deferring; burying and blocking make a case of `code` and `detail`, deferring
+    makes one for all that waits where it `is_lasting`."""
 
     act: Act
     code: str
     detail: str
     wait: timedelta | None = None
+    is_lasting: bool = False
+
+
+LASTS_AFTER = 5
+"""Attempts (three quarters of a minute) after which people see a failure that was to pass by itself."""
 
 
 def judge(error: BaseException, attempt: int) -> Verdict:
     """The verdict on a failure of the given attempt (1 = first).
 
-    A transient failure waits by the list of kit/backoff.py, and is buried once that is used up. Whatever is no
-    `Failure` is a bug: its place in the code is told, its message is not, since that may quote a person's data.
+    A transient failure waits by the list of kit/backoff.py for as long as it lasts. Whatever is no `Failure` is a bug:
+    its place in the code is told, its message is not, since that may quote a person's data.
     """
     match error:
         case BlockedError():
@@ -42,9 +48,7 @@ def judge(error: BaseException, attempt: int) -> Verdict:
             return Verdict(Act.BURY, error.code, error.detail)
         case TransientError():
             wait = wait_for(attempt, error.retry_after)
-            if wait is not None:
-                return Verdict(Act.DEFER, error.code, error.detail, wait)
-            return Verdict(Act.BURY, error.code, f"gave up after {attempt} attempts; {error.detail}".rstrip("; "))
+            return Verdict(Act.DEFER, error.code, error.detail, wait, is_lasting=attempt >= LASTS_AFTER)
         case Failure():
             return Verdict(Act.BURY, error.code, error.detail)
     return Verdict(Act.BURY, BUG, _place(error))

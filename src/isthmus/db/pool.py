@@ -17,6 +17,8 @@ from psycopg.types.array import ListBinaryDumper
 from psycopg_pool import ConnectionPool
 
 from isthmus.db import session
+from isthmus.db.heartbeat import Heartbeat
+from isthmus.db.sqlstates import Means, means
 
 Row: TypeAlias = dict[str, Any]
 Params: TypeAlias = Sequence[Any] | Mapping[str, Any]
@@ -28,9 +30,6 @@ PREPARE_AFTER = 1
 HANGS_AFTER = 15.0
 # How long a transaction waits for a connection: a killed embedded server is back well within it.
 WAIT_FOR = 10.0
-# The server is away (class 08, 57P0x) or full (53300): https://www.postgresql.org/docs/18/errcodes-appendix.html
-PASSING = ("40001", "40P01", "55P03", "57014")
-AWAY = ("57P01", "57P02", "57P03", "53300")
 
 
 class TransactionError(RuntimeError):
@@ -38,16 +37,19 @@ class TransactionError(RuntimeError):
 
 
 def is_away(error: BaseException) -> bool:
-    """Whether the database could not be reached, as opposed to: it was reached and said no."""
-    if not isinstance(error, psycopg.OperationalError):
-        return False
-    code = error.sqlstate
-    return code is None or code.startswith("08") or code in AWAY
+    """Whether the database cannot work now, as opposed to: it was reached and said no."""
+    return _means(error) is Means.AWAY
 
 
 def is_passing(error: BaseException) -> bool:
     """Whether the same transaction may well succeed when it is tried again: a deadlock, a lock or statement timeout."""
-    return isinstance(error, psycopg.Error) and error.sqlstate in PASSING
+    return _means(error) is Means.PASSING
+
+
+def _means(error: BaseException) -> Means:
+    if not isinstance(error, psycopg.Error):
+        return Means.OURS
+    return means(error.sqlstate, is_operational=isinstance(error, psycopg.OperationalError))
 
 
 class Tx:
@@ -104,6 +106,7 @@ class Database:
         self.dsn = dsn = session.address(dsn)
         self._wait_for = wait_for
         self._in_use = threading.local()
+        self.heartbeat = Heartbeat()
         options = {
             "TimeZone": "UTC",
             "synchronous_commit": "on",
@@ -149,7 +152,7 @@ class Database:
                 raise TransactionError("a statement of this transaction failed and its error was swallowed")
             connection.commit()
         except BaseException as error:
-            with contextlib.suppress(psycopg.OperationalError):
+            with contextlib.suppress(psycopg.Error):
                 connection.rollback()
             if session.spoils(error):
                 connection.close()
@@ -187,6 +190,7 @@ class Database:
         return at
 
     def close(self) -> None:
+        self.heartbeat.close()
         self._pool.close()
 
     def __enter__(self) -> Self:

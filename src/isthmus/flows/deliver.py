@@ -149,7 +149,7 @@ def _turned_away(db: Database, road: Road, batch: Sequence[Claimed], claim: UUID
     now = road.clock.now()
     with db.transaction() as tx:
         n = pace.failures(tx, road.connection, "push") + 1
-        wait = min(wait_for(min(n, 8), failure.retry_after) or LONGEST_WAIT, LONGEST_WAIT)
+        wait = min(wait_for(n, failure.retry_after), LONGEST_WAIT)
         outbox.give_back(tx, road.connection, batch, claim, now=now, due_at=now, outcome="deferred")
         pace.slow_down(tx, road.connection, "push", now + wait)
         if failure.code == "platform.rate_limited":

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from isthmus.cases import sql as cases
 from isthmus.cases.sql import Touch
 from isthmus.cases.triage import Act, judge
 from isthmus.db.pool import Database, Tx, is_away, is_passing
+from isthmus.db.sql import count
 from isthmus.flows import absorb, delivery, revalue, sight, told, trouble
 from isthmus.flows.consent import theirs
 from isthmus.flows.consent.theirs import Said
@@ -18,9 +20,10 @@ from isthmus.flows.merges.told import follow
 from isthmus.flows.road import Reader, Road
 from isthmus.flows.told import Reading
 from isthmus.inbox import sql as inbox
+from isthmus.kit.backoff import wait_for
 from isthmus.kit.ids import claim_id, gid
 from isthmus.model.event import Event, Outcome, State
-from isthmus.model.failure import Failure, RejectedError
+from isthmus.model.failure import Failure, RejectedError, TransientError
 from isthmus.model.lane import Lane
 from isthmus.model.reading import CannotSee, Found, ReadResult
 from isthmus.ometria.hook import Call
@@ -36,6 +39,9 @@ LEASE = timedelta(seconds=12)
 
 LOOK_AGAIN = timedelta(minutes=1)
 """How often a store that shut us out is tried again."""
+
+STUBBORN_AFTER = 20
+"""Attempts, more than an hour, after which a record that cannot be read is held against one that can."""
 
 UNKNOWN = "integration.unknown_topic"
 
@@ -69,10 +75,55 @@ def process(db: Database, road: Road, lanes: Sequence[Lane] = tuple(Lane), limit
     if not events:
         return Processed(revalue.after_load(db, road) if Lane.BACKFILL in lanes else 0)
     try:
+        with _held(db, road, claim, events):
+            return _patiently(db, road, claim, events)
+    except LeaseLostError as lost:
+        # Somebody else has them, or will: nothing of this transaction was kept, and the work is done again.
+        _give_back(db, road, claim, events, "its lease had ended")
+        with db.transaction() as tx:
+            count(tx, road.connection, {"event.lease_lost": lost.n})
+        return Processed(len(events))
+    except Exception as error:
+        if is_away(error) or is_passing(error):
+            with contextlib.suppress(Exception):  # while the database is away the leases end by themselves
+                _give_back(db, road, claim, events, "the database could not do it")
+        raise
+
+
+class LeaseLostError(Exception):
+    """Events that this claim was to settle are somebody else's by now."""
+
+    def __init__(self, n: int) -> None:
+        super().__init__(f"{n} leases had ended")
+        self.n = n
+
+
+def _held(db: Database, road: Road, claim: UUID, events: Sequence[Event]) -> contextlib.AbstractContextManager[None]:
+    """Extend the lease for as long as the work lasts: whoever waits for a slow answer is not dead."""
+    ids = [event.id for event in events]
+
+    def beat() -> None:
+        with db.transaction() as tx:
+            inbox.extend(tx, road.connection, claim, ids, road.clock.now() + LEASE)
+
+    return db.heartbeat.during(beat)
+
+
+def _give_back(db: Database, road: Road, claim: UUID, events: Sequence[Event], why: str) -> None:
+    """Let others have at once what this claim still holds; that it was not settled is not the events' fault."""
+    now = road.clock.now()
+    with db.transaction() as tx:
+        for attempts in sorted({event.attempts for event in events}):
+            ids = [event.id for event in events if event.attempts == attempts]
+            inbox.postpone(tx, road.connection, claim, ids, now + wait_for(attempts), why)
+
+
+def _patiently(db: Database, road: Road, claim: UUID, events: Sequence[Event]) -> Processed:
+    try:
         return _work(db, road, claim, events)
     except Exception as error:
-        if is_away(error):
-            raise  # the leases end by themselves
+        if is_away(error) or isinstance(error, LeaseLostError):
+            raise
         return _one_by_one(db, road, claim, events, error)
 
 
@@ -80,17 +131,17 @@ def _one_by_one(db: Database, road: Road, claim: UUID, events: Sequence[Event], 
     """A batch failed in a way nobody foresaw: each event alone, so that only the one at fault is buried, as our bug."""
     if len(events) == 1:
         if is_passing(error):
-            raise error  # a deadlock, a timeout: the lease ends, and somebody tries again
+            raise error  # a deadlock, a timeout: it is given back, and somebody tries again
         with db.transaction() as tx:
             outcomes = _fail(tx, road, claim, [(events[0], error)])
-            inbox.settle(tx, road.connection, claim, outcomes, road.clock.now())
+            _settle(tx, road, claim, outcomes)
         return Processed(1, 0, 1)
     done = []
     for event in events:
         try:
             done.append(_work(db, road, claim, [event]))
         except Exception as own:
-            if is_away(own):
+            if is_away(own) or isinstance(own, LeaseLostError):
                 raise
             done.append(_one_by_one(db, road, claim, [event], own))
     return Processed(len(events), sum(d.n_read for d in done), sum(d.n_failed for d in done))
@@ -98,21 +149,55 @@ def _one_by_one(db: Database, road: Road, claim: UUID, events: Sequence[Event], 
 
 def _work(db: Database, road: Road, claim: UUID, events: Sequence[Event]) -> Processed:
     heard = told.hear(events, road)
-    delivery.look(road, heard)
     readings, failed = _of_returns(road, _unanswered(db, road, heard))
     heard.failures += failed
+    if readings or heard.deliveries:
+        # What needs no reading does not wait for one.
+        heard, rest = _apart_from(heard, {r.event.id for r in [*readings, *heard.deliveries]})
+        _take(db, road, claim, events, rest)
+        delivery.look(road, heard)
     asked_at = road.clock.now()
     found, failed = read(road, readings)
-    heard.failures += failed
+    heard.failures += _stubborn(road, readings, failed)
     heard.failures = _for_want_of_a_body(readings, found, heard.failures)
     failing = {event.id for event, _ in heard.failures}
     seen = sight.look(db, road, readings, found, asked_at)
     heard.outcomes += seen.outcomes
     unread = {r.event.id for r in readings if r.key not in found} - failing
-    words = [word for word in heard.told if word.event.id not in failing]
-    words += [word for word in seen.told if word.event.id not in failing | unread]
+    heard.told += [word for word in seen.told if word.event.id not in unread]
+    _take(db, road, claim, events, heard, unread)
+    return Processed(len(events), len(readings), len(heard.failures))
 
+
+def _apart_from(heard: told.Heard, reading: set[int]) -> tuple[told.Heard, told.Heard]:
+    """What was heard of events that wait for a reading, or belong to a merge, and all the rest."""
+    held = reading | {event.id for event, _ in heard.merges}
+    waits, rest = told.nothing(), told.nothing()
+    waits.deliveries = heard.deliveries
+    for word in heard.told:
+        (waits if word.event.id in held else rest).told.append(word)
+    for outcome in heard.outcomes:
+        (waits if outcome.id in held else rest).outcomes.append(outcome)
+    for failure in heard.failures:
+        (waits if failure[0].id in held else rest).failures.append(failure)
+    for waiting in heard.waiting:
+        (waits if waiting[0].id in held else rest).waiting.append(waiting)
+    rest.matters, rest.calls, waits.merges = heard.matters, heard.calls, heard.merges
+    return waits, rest
+
+
+def _take(
+    db: Database,
+    road: Road,
+    claim: UUID,
+    events: Sequence[Event],
+    heard: told.Heard,
+    unread: AbstractSet[int] = frozenset(),
+) -> None:
+    """One unit of work: take in what was heard, and end or put off the events that said it."""
     now = road.clock.now()
+    failing = {event.id for event, _ in heard.failures}
+    words = [word for word in heard.told if word.event.id not in failing]
     with db.transaction() as tx:
         merged = follow(tx, road, [m for m in heard.merges if m[0].id not in failing | unread], now)
         outcomes = absorb.absorb(tx, road, words, now, merged)
@@ -126,8 +211,14 @@ def _work(db: Database, road: Road, claim: UUID, events: Sequence[Event]) -> Pro
             )
         inbox.postpone(tx, road.connection, claim, sorted(unread), now, "not read yet", is_attempt=False)
         outcomes += _fail(tx, road, claim, heard.failures)
-        inbox.settle(tx, road.connection, claim, _one_each(outcomes), now)
-    return Processed(len(events), len(readings), len(heard.failures))
+        _settle(tx, road, claim, _one_each(outcomes))
+
+
+def _settle(tx: Tx, road: Road, claim: UUID, outcomes: Sequence[Outcome]) -> None:
+    """End events; raises LeaseLostError, and with that keeps nothing, where somebody else has one of them by now."""
+    n = inbox.settle(tx, road.connection, claim, outcomes, road.clock.now())
+    if n < len(outcomes):
+        raise LeaseLostError(len(outcomes) - n)
 
 
 def _for_want_of_a_body(
@@ -209,6 +300,32 @@ def read(
             if any(not isinstance(failure, RejectedError) for failure in bad.values()):
                 break  # the store cannot be read now: no need to ask once for every record
     return found, failed
+
+
+def _stubborn(
+    road: Road, readings: Sequence[Reading], failed: Sequence[tuple[Event, Failure]]
+) -> list[tuple[Event, Failure]]:
+    """Failures as they are, but for one that never passes: where the store answers for another record of that kind at
+    the same moment, it is this record that cannot be read, and waiting longer helps nobody. One a batch is looked at.
+    """
+    keys = {reading.event.id: reading.key for reading in readings}
+    for place, (event, failure) in enumerate(failed):
+        if event.attempts < STUBBORN_AFTER or not isinstance(failure, TransientError) or event.id not in keys:
+            continue
+        kind, store, number = keys[event.id]
+        reader = road.shops[store].reader
+        try:
+            other = reader.newest().get(kind)
+            others = {} if other is None or str(other.id) == number else _ask(reader, kind, [other.id])[0]
+            mine = _ask(reader, kind, [int(number)])[0] if others else {}
+        except Failure:
+            break
+        if others and not mine:
+            detail = f"gave up after {event.attempts} attempts, while others were read; {failure.detail}"
+            rest = [one for n, one in enumerate(failed) if n != place]
+            return [*rest, (event, RejectedError(failure.code, detail))]
+        break
+    return list(failed)
 
 
 def _ask(
@@ -305,6 +422,8 @@ def _fail(tx: Tx, road: Road, claim: UUID, failures: Sequence[tuple[Event, Excep
             case Act.DEFER:
                 wait = verdict.wait or timedelta(seconds=1)
                 inbox.postpone(tx, road.connection, claim, [event.id], now + wait, verdict.code)
+                if verdict.is_lasting:
+                    seen.append(Touch(verdict.code, "", event.store, verdict.detail))
             case Act.BLOCK:
                 # The store cannot be read until somebody acts; what needs no reading goes on.
                 inbox.postpone(tx, road.connection, claim, [event.id], now + LOOK_AGAIN, verdict.code, is_attempt=False)

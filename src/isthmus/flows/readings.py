@@ -59,7 +59,7 @@ def failed(tx: Tx, road: Road, failure: Failure) -> None:
     if not isinstance(failure, TransientError):
         cases.touch(tx, road.connection, [trouble.sign(failure)], now)
         return
-    wait = wait_for(1, failure.retry_after) or LONGEST_WAIT
+    wait = wait_for(1, failure.retry_after)
     if pace.slow_down(tx, road.connection, "read", now + min(wait, LONGEST_WAIT)) >= OUTAGE_AFTER:
         cases.touch(tx, road.connection, [trouble.sign(failure, SUBJECT)], now)
 

@@ -20,7 +20,6 @@ Channel = Callable[[dict[str, Any]], None]
 """Takes one message, or raises a Failure that says nothing secret."""
 
 AT_ONCE = 500
-LONGEST_WAIT = timedelta(hours=1)
 GIVE_UP_AFTER = timedelta(days=7)
 """Older news than this is none; how things stand now is told anyway."""
 
@@ -68,8 +67,7 @@ def send(db: Database, connection: str, channels: Mapping[str, Channel], now: Ca
         notices.settle(tx, connection, done, at)
         for notice in due:
             if notice.id not in done:
-                wait = wait_for(notice.attempts) or LONGEST_WAIT
-                notices.put_off(tx, connection, notice.id, sorted(took[notice.id]), at + min(wait, LONGEST_WAIT))
+                notices.put_off(tx, connection, notice.id, sorted(took[notice.id]), at + wait_for(notice.attempts))
         if not failures:
             cases.resolve(tx, connection, CODE, at, "tell")
         elif max(notice.attempts for notice in due) >= TROUBLE_AFTER:

@@ -91,9 +91,14 @@ class Heard(Struct):
     """Orders of which only the delivery of their parcels is to be read."""
 
 
+def nothing() -> Heard:
+    """A batch that said nothing yet."""
+    return Heard([], [], [], [], [], [], [], [], [])
+
+
 def hear(events: Iterable[Event], road: Road) -> Heard:
     """Parse a batch. What cannot be read is a failure of that event alone."""
-    heard = Heard([], [], [], [], [], [], [], [], [])
+    heard = nothing()
     for event in events:
         try:
             _one(event, road, heard)

@@ -226,7 +226,7 @@ WITH due AS MATERIALIZED (
     FOR UPDATE SKIP LOCKED
 )
 UPDATE event
-SET claim = %(claim)s, leased_until = %(until)s, attempts = attempts + 1,
+SET claim = %(claim)s, leased_until = %(until)s, attempts = least(attempts + 1, 30000),
     unanswered = unanswered + 1
 FROM due WHERE event.connection = %(connection)s AND event.id = due.id
 RETURNING event.id, store, topic, lane, subject, received_at, triggered_at, attempts, webhook_id, action_id, due_at
@@ -322,6 +322,14 @@ def postpone(
         "UPDATE event SET due_at = %s, reason = %s, claim = NULL, leased_until = NULL, unanswered = 0,"
         " attempts = attempts - %s WHERE connection = %s AND id = ANY(%s) AND claim = %s",
         (due_at, reason, 0 if is_attempt else 1, connection, list(ids), claim),
+    )
+
+
+def extend(tx: Tx, connection: str, claim: UUID, ids: Sequence[int], until: datetime) -> int:
+    """Hold events that this claim still holds for longer; how many they were."""
+    return tx.execute(
+        "UPDATE event SET leased_until = %s WHERE connection = %s AND id = ANY(%s) AND claim = %s",
+        (until, connection, list(ids), claim),
     )
 
 

@@ -1,25 +1,23 @@
-"""How long to wait before the next attempt: an explicit list, so that anyone can read when we give up."""
+"""How long to wait before the next attempt: an explicit list, so that anyone can read it."""
 
 from collections.abc import Mapping
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 
-WAITS = tuple(timedelta(seconds=s) for s in (1, 3, 10, 30, 120, 600, 1800, 3600))
-"""After the last wait a transient failure is buried and becomes a case: about an hour and a half in all."""
+WAITS = tuple(timedelta(seconds=s) for s in (1, 3, 10, 30, 120, 300))
+"""What passes by itself is tried again for as long as it lasts; the last wait is the longest."""
 
-LONGEST_ASKED = timedelta(hours=1)
-"""A neighbour that asks for more is asked again after this long."""
+LONGEST = WAITS[-1]
+"""Also of a server that asks for more."""
 
 
-def wait_for(attempt: int, retry_after: timedelta | None = None) -> timedelta | None:
-    """The wait after the given attempt (1 = first); None when the attempts are used up.
+def wait_for(attempt: int, retry_after: timedelta | None = None) -> timedelta:
+    """The wait after the given attempt (1 = first).
 
-    A neighbour's own Retry-After is honoured when it asks for more than our list would.
+    A server's own Retry-After is honoured when it asks for more than the list would, up to the longest wait.
     """
-    if attempt > len(WAITS):
-        return None
-    listed = WAITS[attempt - 1]
-    return max(listed, retry_after) if retry_after is not None else listed
+    listed = WAITS[min(max(attempt, 1), len(WAITS)) - 1]
+    return listed if retry_after is None else min(max(listed, retry_after), LONGEST)
 
 
 def asked_for(headers: Mapping[str, str]) -> timedelta | None:
@@ -32,7 +30,7 @@ def asked_for(headers: Mapping[str, str]) -> timedelta | None:
         asked = timedelta(seconds=float(text)) if text[:1].isdigit() else _until(text, headers["date"])
     except (KeyError, ValueError, TypeError, OverflowError):
         return None
-    return min(max(asked, timedelta()), LONGEST_ASKED)
+    return min(max(asked, timedelta()), LONGEST)
 
 
 def _until(date: str, now: str) -> timedelta:

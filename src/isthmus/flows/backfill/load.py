@@ -31,6 +31,9 @@ FIRST_LOOK = 2.0
 LAST_LOOK = 15.0
 
 GLANCE = 2.0
+
+GIVE_UP_AFTER = 20
+"""Failures in a row, more than an hour apart in all, after which the command ends; it goes on where it was."""
 """Seconds between two looks into our own books, where the webhook of an operation that has ended is written down."""
 
 Bring = Callable[[Load, Sequence[Part], Callable[[int], None]], Iterator[Taken]]
@@ -94,10 +97,9 @@ class _Loading:
                 n_failed = 0
             except TransientError as failure:
                 n_failed += 1
-                wait = wait_for(n_failed, failure.retry_after)
-                if wait is None:
+                if n_failed >= GIVE_UP_AFTER:
                     raise
-                self._road.clock.wait(wait.total_seconds())
+                self._road.clock.wait(wait_for(n_failed, failure.retry_after).total_seconds())
             else:
                 if not has_moved:
                     self._road.clock.wait(GLANCE)

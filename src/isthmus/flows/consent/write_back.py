@@ -44,7 +44,7 @@ BELIEVE_AFTER = 3
 PATIENT_UNTIL = 4
 """The attempt from which on it waits no longer than before: somebody said no, and the shop still writes to them."""
 
-SHUT_FOR = timedelta(minutes=10)
+SHUT_FOR = timedelta(minutes=5)
 """How long a shop that does not let us write is left alone."""
 
 REFUSED = "storefront.consent_refused"
@@ -190,7 +190,7 @@ def _failed(db: Database, road: Road, store: str, rows: Sequence[Claimed], claim
     now = road.clock.now()
     n = max(row.attempts for row in rows) + 1
     is_shut = isinstance(failure, BlockedError)
-    wait = SHUT_FOR if is_shut else wait_for(min(n, PATIENT_UNTIL), failure.retry_after) or SHUT_FOR
+    wait = SHUT_FOR if is_shut else wait_for(min(n, PATIENT_UNTIL), failure.retry_after)
     with db.transaction() as tx:
         writes.settle(tx, road.connection, rows, claim, "due", now=now, due_at=now + wait)
         if is_shut or n >= BELIEVE_AFTER:

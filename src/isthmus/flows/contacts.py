@@ -1,6 +1,7 @@
 """What customers' contacts are to say, from everything that a unit of work knows of them."""
 
 from collections.abc import Mapping, Set
+from contextlib import suppress
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -17,6 +18,7 @@ from isthmus.kit.email import normalise
 from isthmus.mapping import contact, texting
 from isthmus.model.consent import OUT, Channel
 from isthmus.model.customer import Customer
+from isthmus.model.failure import RejectedError
 from isthmus.model.held import UNHELD
 from isthmus.model.hold import Hold
 from isthmus.model.lane import Lane
@@ -118,9 +120,10 @@ def _contact(shop: Shop, change: Change, customer: Customer, known: Known) -> Wr
         return replace(write, lane=Lane.REALTIME)  # whatever brought it
     if write.lane is Lane.REALTIME and not change.is_remap and isinstance(before, Customer) and before.is_read:
         # Every order comes with an update of its customer: metrics alone are in no hurry.
-        former = mapped(before, known.was.by_customer.get(key, own), Lane.ENRICHMENT)
-        if former.body == write.body:
-            return former
+        with suppress(RejectedError):  # what could not be sent before says nothing about what can be now
+            former = mapped(before, known.was.by_customer.get(key, own), Lane.ENRICHMENT)
+            if former.body == write.body:
+                return former
     return write
 
 

@@ -142,3 +142,22 @@ def _copy(server_url: str) -> Iterator[str]:
             if not connection.execute("SELECT FROM pg_stat_activity WHERE datname = %s", (name,)).rowcount:
                 break
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of a module that says IN_ORDER run as they stand, wherever chance has put the module."""
+    at: dict[object, list[int]] = {}
+    for n, item in enumerate(items):
+        module = getattr(item, "module", None)
+        if getattr(module, "IN_ORDER", False):
+            at.setdefault(module, []).append(n)
+    for places in at.values():
+        ordered = sorted((items[n] for n in places), key=_place_in_module)
+        for n, item in zip(places, ordered, strict=True):
+            items[n] = item
+
+
+def _place_in_module(item: pytest.Item) -> tuple[int, tuple[int, ...]]:
+    call = getattr(item, "callspec", None)
+    return item.location[1] or 0, tuple(call.indices.values()) if call is not None else ()

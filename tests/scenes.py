@@ -19,6 +19,7 @@ from isthmus.flows.deliver import deliver
 from isthmus.flows.hold import release
 from isthmus.flows.poll import KINDS, poll
 from isthmus.flows.process import process
+from isthmus.flows.recheck import recheck
 from isthmus.flows.reconcile.held import Asked
 from isthmus.flows.reconcile.run import Reconciled, reconcile
 from isthmus.flows.road import Pace, Reader, Road, Shop
@@ -215,6 +216,7 @@ class Town:
                     "SELECT count(*) FROM outbox WHERE state IN ('due', 'leased', 'accepted', 'held')"
                 )
             if not waiting and not moving and not self.sims.deliveries.pending:
+                recheck(self.db, self.road)
                 return
             self.pass_time(2)
         raise AssertionError(f"{waiting} events and {moving} writes are still under way")

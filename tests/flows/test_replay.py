@@ -154,21 +154,25 @@ def test_the_books_add_up_after_a_replay(town: Town) -> None:
     assert town.compare().differences == ()
 
 
-def test_replaying_a_case_sends_its_dead_letter_again_and_closes_it(town: Town) -> None:
+def test_replaying_a_case_sends_its_dead_letter_again_and_settlement_closes_it(town: Town) -> None:
     order = an_order(town)
     number = bury(town, order)
     case, back = replay_case(town.db, number, town.clock.now(), by="ada")
     assert case is not None
     assert back.n_writes == 1
     with town.db.transaction() as tx:
-        closed = cases.show(tx, number)
-    assert closed is not None
-    assert (closed.state, closed.closed_by) == ("resolved", "replay by ada")
+        replayed = cases.show(tx, number)
+    assert replayed is not None
+    assert (replayed.state, replayed.replayed_by) == ("open", "ada")
     (row,) = rows(town, "SELECT state, lane FROM outbox WHERE kind = 'order' AND id = %s", order["id"])
     assert row == {"state": "due", "lane": Lane.REPAIR.rank}
     town.come_to_rest()
     (row,) = rows(town, "SELECT state FROM outbox WHERE kind = 'order' AND id = %s", order["id"])
     assert row["state"] == "applied"
+    with town.db.transaction() as tx:
+        closed = cases.show(tx, number)
+    assert closed is not None
+    assert (closed.state, closed.closed_by) == ("resolved", "settle")
 
 
 def test_replaying_a_parked_topic_hears_its_events_again(town: Town) -> None:
@@ -186,10 +190,9 @@ def test_replaying_a_parked_topic_hears_its_events_again(town: Town) -> None:
     assert back.n_events == 1
     town.come_to_rest()
     assert [row["state"] for row in rows(town, "SELECT state FROM event WHERE id = 1")] == ["parked"]
-    # It failed again, so there is a new case.
-    opened = rows(town, "SELECT id FROM cases WHERE state = 'open' AND code = 'integration.unknown_topic'")
-    assert [row["id"] for row in opened] != [number]
-    assert len(opened) == 1
+    # It failed again, so the case is still open and counts it.
+    opened = rows(town, "SELECT id, n FROM cases WHERE state = 'open' AND code = 'integration.unknown_topic'")
+    assert opened == [{"id": number, "n": 2}]
 
 
 def test_a_duty_is_not_done_by_a_replay(town: Town) -> None:

@@ -13,6 +13,7 @@ OPENS = {
     "isthmus/db/migrate.py": "a migration is a unit of work of its own",
     "isthmus/ops/docket.py": "looks, and touches nothing",
     "isthmus/ops/evidence.py": "looks, in one snapshot, and touches nothing",
+    "isthmus/ops/named.py": "looks, and touches nothing",
     "isthmus/ops/notify.py": "looks, in one snapshot, and touches nothing",
     "isthmus/ops/numbers.py": "looks, in one snapshot, and touches nothing",
     "isthmus/ops/report/gather.py": "looks, in one snapshot, and touches nothing",

@@ -1,53 +1,12 @@
 """Everything that can go wrong, one row each: what it is, which layer is at fault, who acts, and what they do."""
 
 from collections.abc import Iterable, Mapping
-from enum import StrEnum
 from types import MappingProxyType
 
-from msgspec import Struct
+from isthmus.cases import storefront
+from isthmus.cases.row import Cause, Owner, Row, Severity
 
-
-class Cause(StrEnum):
-    """The layer at fault."""
-
-    STOREFRONT = "storefront"
-    INTEGRATION = "integration"
-    PLATFORM = "platform"
-
-
-class Owner(StrEnum):
-    """Who can end it."""
-
-    STORE = "store team"
-    OPERATOR = "integration operator"
-    PLATFORM = "platform team"
-    PRIVACY = "privacy officer"
-
-
-class Severity(StrEnum):
-    """How soon: urgent wakes somebody, high is today's work, normal this week's, low is good to know."""
-
-    URGENT = "urgent"
-    HIGH = "high"
-    NORMAL = "normal"
-    LOW = "low"
-
-
-class Row(Struct, frozen=True, kw_only=True):
-    """One kind of case. `due_days` is set where a law sets a date, counted from the first report."""
-
-    code: str
-    title: str
-    cause: Cause
-    owner: Owner
-    severity: Severity
-    remedy: str
-    due_days: int | None = None
-
-    @property
-    def runbook(self) -> str:
-        """Where the steps are, below the root of the project."""
-        return f"docs/runbooks/{self.code}.md"
+__all__ = ["CATALOGUE", "WARNINGS", "Cause", "Owner", "Row", "Severity", "row"]
 
 
 def row(code: str) -> Row:
@@ -62,193 +21,6 @@ def row(code: str) -> Row:
     )
 
 
-_STOREFRONT = (
-    Row(
-        code="storefront.unreadable_body",
-        title="A webhook body cannot be read",
-        cause=Cause.STOREFRONT,
-        owner=Owner.OPERATOR,
-        severity=Severity.NORMAL,
-        remedy="Let the next poll read the record, and report the topic if its shape has changed.",
-    ),
-    Row(
-        code="storefront.unreadable_record",
-        title="A record read from Shopify cannot be understood",
-        cause=Cause.STOREFRONT,
-        owner=Owner.OPERATOR,
-        severity=Severity.NORMAL,
-        remedy="Look at the record in the Shopify admin, mend the field that the case names, then replay it.",
-    ),
-    Row(
-        code="storefront.access_denied",
-        title="Shopify refuses a reading that the road needs",
-        cause=Cause.STOREFRONT,
-        owner=Owner.STORE,
-        severity=Severity.HIGH,
-        remedy="Release a version of the app with the scope that the case names and let the store accept it.",
-    ),
-    Row(
-        code="storefront.bulk_failed",
-        title="Shopify could not write a part of the history",
-        cause=Cause.STOREFRONT,
-        owner=Owner.OPERATOR,
-        severity=Severity.HIGH,
-        remedy="Run the backfill again when Shopify is well; report the span named here to Shopify if it stays.",
-    ),
-    Row(
-        code="storefront.merge_failed",
-        title="The shop could not merge two customers",
-        cause=Cause.STOREFRONT,
-        owner=Owner.STORE,
-        severity=Severity.LOW,
-        remedy="See in the Shopify admin what stands in the way of merging the two, or leave them as they are.",
-    ),
-    Row(
-        code="storefront.token_refused",
-        title="Shopify no longer accepts our credentials",
-        cause=Cause.STOREFRONT,
-        owner=Owner.STORE,
-        severity=Severity.URGENT,
-        remedy="Check that the app is installed, put the current client secret or token in place, and resume.",
-    ),
-    Row(
-        code="storefront.shop_closed",
-        title="The shop is closed, frozen or locked",
-        cause=Cause.STOREFRONT,
-        owner=Owner.STORE,
-        severity=Severity.URGENT,
-        remedy="Have the shop's owner settle its state with Shopify, then resume the connection.",
-    ),
-    Row(
-        code="storefront.protected_data_missing",
-        title="The app is not approved to see customer data",
-        cause=Cause.STOREFRONT,
-        owner=Owner.STORE,
-        severity=Severity.URGENT,
-        remedy="Request protected customer data access, level 2, in the app's settings and wait for approval.",
-    ),
-    Row(
-        code="storefront.scope_missing",
-        title="The app lacks a scope",
-        cause=Cause.STOREFRONT,
-        owner=Owner.STORE,
-        severity=Severity.HIGH,
-        remedy="Deploy the configuration that app-config prints and let the store accept the new scopes.",
-    ),
-    Row(
-        code="storefront.app_uninstalled",
-        title="The app was uninstalled from the shop",
-        cause=Cause.STOREFRONT,
-        owner=Owner.STORE,
-        severity=Severity.URGENT,
-        remedy="Ask the store whether it was meant; if not, install the app again, connect, and resume.",
-    ),
-    Row(
-        code="storefront.api_version",
-        title="Shopify answers with another API version",
-        cause=Cause.STOREFRONT,
-        owner=Owner.OPERATOR,
-        severity=Severity.HIGH,
-        remedy="Move the store's api_version, and the app's webhook version, to one that Shopify supports.",
-    ),
-    Row(
-        code="storefront.unavailable",
-        title="Shopify could not be reached for long",
-        cause=Cause.STOREFRONT,
-        owner=Owner.OPERATOR,
-        severity=Severity.HIGH,
-        remedy="Wait for Shopify to recover: what waits is tried again every few minutes, by itself.",
-    ),
-    Row(
-        code="storefront.unexplained",
-        title="Shopify answers with errors that it does not explain",
-        cause=Cause.STOREFRONT,
-        owner=Owner.OPERATOR,
-        severity=Severity.HIGH,
-        remedy="Nothing is lost: it is tried again until it passes. Ask Shopify about the request that the case names.",
-    ),
-    Row(
-        code="storefront.throttled",
-        title="Shopify throttles us for long",
-        cause=Cause.STOREFRONT,
-        owner=Owner.OPERATOR,
-        severity=Severity.NORMAL,
-        remedy="Find what else spends the app's query budget, or read less often, then replay what was buried.",
-    ),
-    Row(
-        code="storefront.consent_unknown_state",
-        title="A consent state that nobody has mapped",
-        cause=Cause.STOREFRONT,
-        owner=Owner.OPERATOR,
-        severity=Severity.HIGH,
-        remedy="Decide what the new state means, add it to the consent table in a release, then replay.",
-    ),
-    Row(
-        code="storefront.metafield_type",
-        title="A custom field is not of the type that the mapping file expects",
-        cause=Cause.STOREFRONT,
-        owner=Owner.STORE,
-        severity=Severity.NORMAL,
-        remedy="Give the field its type back, or say the new one in the mapping file and connect again.",
-    ),
-    Row(
-        code="storefront.moved",
-        title="The shop has another address",
-        cause=Cause.STOREFRONT,
-        owner=Owner.OPERATOR,
-        severity=Severity.URGENT,
-        remedy="Put the shop's permanent domain and its address into the connection, connect again, and resume.",
-    ),
-    Row(
-        code="storefront.api_version_ends",
-        title="The pinned API version ends within 90 days",
-        cause=Cause.STOREFRONT,
-        owner=Owner.OPERATOR,
-        severity=Severity.NORMAL,
-        remedy="Plan the move of api_version, and of the app's webhook version, to a newer one before its last day.",
-    ),
-    Row(
-        code="storefront.api_version_ends_soon",
-        title="The pinned API version ends within 30 days",
-        cause=Cause.STOREFRONT,
-        owner=Owner.OPERATOR,
-        severity=Severity.HIGH,
-        remedy="Move api_version, and the app's webhook version, to a newer one this week.",
-    ),
-    Row(
-        code="storefront.api_version_ends_now",
-        title="The pinned API version ends within a week",
-        cause=Cause.STOREFRONT,
-        owner=Owner.OPERATOR,
-        severity=Severity.URGENT,
-        remedy="Move api_version to a newer one today, since Shopify soon answers with another without saying so.",
-    ),
-    Row(
-        code="storefront.webhook_version",
-        title="The app's webhooks are of another API version",
-        cause=Cause.STOREFRONT,
-        owner=Owner.OPERATOR,
-        severity=Severity.NORMAL,
-        remedy="Deploy the configuration that app-config prints, which names the connection's version.",
-    ),
-    Row(
-        code="storefront.scopes_changed",
-        title="The app's scopes are not what they were",
-        cause=Cause.STOREFRONT,
-        owner=Owner.STORE,
-        severity=Severity.NORMAL,
-        remedy="Find out who changed them; if it was meant, resolve the case, and the new scopes count from then on.",
-    ),
-    Row(
-        code="storefront.setting_changed",
-        title="A setting of the shop changed what its data mean",
-        cause=Cause.STOREFRONT,
-        owner=Owner.OPERATOR,
-        severity=Severity.HIGH,
-        remedy="Ask the store whether it was meant and follow it up; resolving the case agrees to the new value.",
-    ),
-)
-
 _INTEGRATION = (
     Row(
         code="integration.unknown_topic",
@@ -256,7 +28,10 @@ _INTEGRATION = (
         cause=Cause.INTEGRATION,
         owner=Owner.OPERATOR,
         severity=Severity.LOW,
-        remedy="Remove the topic from the subscription, or ask for it to be supported; nothing was lost.",
+        remedy=(
+            "Deploy what `isthmus app-config FILE` prints, which subscribes to no unknown topic; the case closes "
+            "a day after the last delivery. After an update that knows the topic, replay the case."
+        ),
     ),
     Row(
         code="internal.bug",
@@ -264,7 +39,8 @@ _INTEGRATION = (
         cause=Cause.INTEGRATION,
         owner=Owner.OPERATOR,
         severity=Severity.HIGH,
-        remedy="Report the place that the case names, and replay after the fix.",
+        remedy="Report the place that the case names; after the update, `isthmus cases replay ID`.",
+        follows_record=True,
     ),
     Row(
         code="integration.poison_row",
@@ -272,7 +48,8 @@ _INTEGRATION = (
         cause=Cause.INTEGRATION,
         owner=Owner.OPERATOR,
         severity=Severity.HIGH,
-        remedy="Look at the worker's log for what killed it, mend that, then replay the row alone.",
+        remedy="Look at the worker's log for what killed it, correct that, then `isthmus cases replay ID`.",
+        follows_record=True,
     ),
     Row(
         code="integration.search_ignored",
@@ -280,7 +57,10 @@ _INTEGRATION = (
         cause=Cause.INTEGRATION,
         owner=Owner.OPERATOR,
         severity=Severity.HIGH,
-        remedy="Update isthmus, or move api_version to one whose filters it knows; polls stand still meanwhile.",
+        remedy=(
+            "Update isthmus, or set api_version to one whose filters it knows, then `isthmus cases replay ID`; "
+            "polls stand still meanwhile."
+        ),
     ),
     Row(
         code="integration.record_too_large",
@@ -288,7 +68,11 @@ _INTEGRATION = (
         cause=Cause.INTEGRATION,
         owner=Owner.OPERATOR,
         severity=Severity.NORMAL,
-        remedy="Trim what the mapping adds to the record (custom properties, tags), then replay it.",
+        remedy=(
+            "Shorten the record in Shopify, or what the mapping adds to it (custom properties, tags), then "
+            "`isthmus cases replay ID`."
+        ),
+        follows_record=True,
     ),
     Row(
         code="integration.secret_missing",
@@ -296,7 +80,10 @@ _INTEGRATION = (
         cause=Cause.INTEGRATION,
         owner=Owner.OPERATOR,
         severity=Severity.URGENT,
-        remedy="Give every process the variable or file that the case names, restart it, and resume.",
+        remedy=(
+            "Give every process the variable or file that the case names and restart it, then `isthmus resume "
+            "NAME` and `isthmus cases replay ID`."
+        ),
     ),
     Row(
         code="integration.previous_secret_in_use",
@@ -304,7 +91,10 @@ _INTEGRATION = (
         cause=Cause.INTEGRATION,
         owner=Owner.OPERATOR,
         severity=Severity.NORMAL,
-        remedy="Finish the rotation at Shopify before previous_client_secret is removed from the connection.",
+        remedy=(
+            "Finish the rotation at Shopify before previous_client_secret is removed; a day after the last such "
+            "delivery, `isthmus cases replay ID` finds it over."
+        ),
     ),
     Row(
         code="integration.webhook_silent",
@@ -312,7 +102,10 @@ _INTEGRATION = (
         cause=Cause.INTEGRATION,
         owner=Owner.OPERATOR,
         severity=Severity.HIGH,
-        remedy="Check the subscriptions and the public address, deploy the app's configuration again, then reconcile.",
+        remedy=(
+            "Check web.public_url, deploy what `isthmus app-config FILE` prints, change a test record of that "
+            "topic, then `isthmus cases replay ID`."
+        ),
     ),
     Row(
         code="integration.missed_webhook",
@@ -320,7 +113,11 @@ _INTEGRATION = (
         cause=Cause.INTEGRATION,
         owner=Owner.OPERATOR,
         severity=Severity.LOW,
-        remedy="Nothing to repair, since the poll brought it; if these pile up, look at the subscriptions.",
+        remedy=(
+            "Nothing to repair, since the poll brought it. An hour without another, `isthmus cases replay ID` "
+            "finds it over; if they pile up, check the subscriptions."
+        ),
+        is_warning=True,
     ),
     Row(
         code="integration.missed_change",
@@ -328,7 +125,11 @@ _INTEGRATION = (
         cause=Cause.INTEGRATION,
         owner=Owner.OPERATOR,
         severity=Severity.NORMAL,
-        remedy="Nothing, when the run read it again; many at once mean that webhooks and polls were both away.",
+        remedy=(
+            "Run `isthmus cases replay ID`, which reads the record again; many at once mean that webhooks and "
+            "polls were both away."
+        ),
+        follows_record=True,
     ),
     Row(
         code="integration.missed_deletion",
@@ -336,7 +137,11 @@ _INTEGRATION = (
         cause=Cause.INTEGRATION,
         owner=Owner.OPERATOR,
         severity=Severity.NORMAL,
-        remedy="Nothing, when the run read it again; see that the delete and merge topics are subscribed.",
+        remedy=(
+            "Run `isthmus cases replay ID`, which reads the record again; check that the delete and merge topics "
+            "are subscribed."
+        ),
+        follows_record=True,
     ),
     Row(
         code="integration.stale_mapping",
@@ -344,7 +149,11 @@ _INTEGRATION = (
         cause=Cause.INTEGRATION,
         owner=Owner.OPERATOR,
         severity=Severity.NORMAL,
-        remedy="Nothing, when the run mapped it again; if it comes back, report it with the field that the case names.",
+        remedy=(
+            "Run `isthmus cases replay ID`, which maps the record again; if it comes back, report it with the "
+            "field that the case names."
+        ),
+        follows_record=True,
     ),
     Row(
         code="integration.left_behind",
@@ -352,7 +161,10 @@ _INTEGRATION = (
         cause=Cause.INTEGRATION,
         owner=Owner.OPERATOR,
         severity=Severity.NORMAL,
-        remedy="Ask the platform team to delete it, since no record can be deleted over the API.",
+        remedy=(
+            "Ask the platform team to delete it, since no record can be deleted over the API; then `isthmus cases "
+            "replay ID` looks whether it is gone."
+        ),
     ),
     Row(
         code="integration.currency_differs",
@@ -360,7 +172,10 @@ _INTEGRATION = (
         cause=Cause.INTEGRATION,
         owner=Owner.OPERATOR,
         severity=Severity.HIGH,
-        remedy="Correct the store's currency in the connection, connect again, and replay its orders.",
+        remedy=(
+            "Correct the store's currency in the connection file, then `isthmus connect FILE` and `isthmus cases "
+            "replay ID`."
+        ),
     ),
     Row(
         code="integration.query_refused",
@@ -368,7 +183,8 @@ _INTEGRATION = (
         cause=Cause.INTEGRATION,
         owner=Owner.OPERATOR,
         severity=Severity.HIGH,
-        remedy="Update isthmus, or move api_version back to one that it knows; then replay what was buried.",
+        remedy="Update isthmus, or set api_version back to one that it knows; then `isthmus cases replay ID`.",
+        follows_record=True,
     ),
     Row(
         code="integration.query_too_expensive",
@@ -376,7 +192,11 @@ _INTEGRATION = (
         cause=Cause.INTEGRATION,
         owner=Owner.OPERATOR,
         severity=Severity.NORMAL,
-        remedy="Report the record, which is larger than a single query can read, and let it wait.",
+        remedy=(
+            "Report the record, which is larger than a single query can read; after the update, `isthmus cases "
+            "replay ID`."
+        ),
+        follows_record=True,
     ),
     Row(
         code="integration.subscription_refused",
@@ -384,7 +204,10 @@ _INTEGRATION = (
         cause=Cause.INTEGRATION,
         owner=Owner.OPERATOR,
         severity=Severity.HIGH,
-        remedy="Mend what Shopify's words name, usually a scope or web.public_url, and connect again.",
+        remedy=(
+            "Correct what Shopify's words name, usually a scope or web.public_url, then `isthmus connect FILE` "
+            "and `isthmus cases replay ID`."
+        ),
     ),
     Row(
         code="integration.subscriptions_differ",
@@ -392,7 +215,10 @@ _INTEGRATION = (
         cause=Cause.INTEGRATION,
         owner=Owner.OPERATOR,
         severity=Severity.NORMAL,
-        remedy="Nothing where isthmus owns them, since it makes them anew; else remove those made through the API.",
+        remedy=(
+            "Where isthmus owns them it makes them again: `isthmus cases replay ID` looks whether it has. "
+            "Otherwise remove those made through the API first."
+        ),
     ),
     Row(
         code="identity.shared_address",
@@ -400,7 +226,11 @@ _INTEGRATION = (
         cause=Cause.STOREFRONT,
         owner=Owner.STORE,
         severity=Severity.LOW,
-        remedy="Ask whose the address is and give the others their own in Shopify; until then they are one to Ometria.",
+        remedy=(
+            "Ask whose the address is and give the others their own in Shopify, then `isthmus cases replay ID`; "
+            "until then they are one person to Ometria."
+        ),
+        is_warning=True,
     ),
     Row(
         code="identity.shared_phone",
@@ -408,7 +238,10 @@ _INTEGRATION = (
         cause=Cause.STOREFRONT,
         owner=Owner.STORE,
         severity=Severity.LOW,
-        remedy="Nothing is merged; where the number is not theirs, correct it in Shopify.",
+        remedy=(
+            "Nothing is merged. Where the number is not theirs, correct it in Shopify, then `isthmus cases replay ID`."
+        ),
+        is_warning=True,
     ),
     Row(
         code="platform.merge_refused",
@@ -416,7 +249,11 @@ _INTEGRATION = (
         cause=Cause.PLATFORM,
         owner=Owner.PLATFORM,
         severity=Severity.NORMAL,
-        remedy="Ask Ometria whether merging is enabled for the account; the two stay as they are.",
+        remedy=(
+            "Ask Ometria whether merging is enabled for the account, then `isthmus cases replay ID` asks for the "
+            "merge again; until then the two stay as they are."
+        ),
+        is_warning=True,
     ),
     Row(
         code="identity.conflict",
@@ -424,7 +261,10 @@ _INTEGRATION = (
         cause=Cause.INTEGRATION,
         owner=Owner.OPERATOR,
         severity=Severity.NORMAL,
-        remedy="Decide whose the address is, and correct or merge the customers in Shopify; it closes by itself.",
+        remedy=(
+            "Decide whose the address is, and correct or merge the customers in Shopify; `isthmus cases replay "
+            "ID` reads the profiles again."
+        ),
     ),
     Row(
         code="integration.plan_stopped",
@@ -432,7 +272,10 @@ _INTEGRATION = (
         cause=Cause.INTEGRATION,
         owner=Owner.OPERATOR,
         severity=Severity.URGENT,
-        remedy="Look at the plan with `isthmus plans list`, then confirm it with `isthmus plans confirm` or refuse it.",
+        remedy=(
+            "Look at the plan with `isthmus plans list NAME`, open its examples in Shopify, then "
+            "`isthmus plans confirm ID` with the plan's number, or refuse it."
+        ),
     ),
     Row(
         code="integration.notify_failed",
@@ -440,7 +283,7 @@ _INTEGRATION = (
         cause=Cause.INTEGRATION,
         owner=Owner.OPERATOR,
         severity=Severity.HIGH,
-        remedy="Correct notify.url or what stands behind it, then try it with `isthmus check notify`.",
+        remedy="Correct notify.url or what stands behind it, then `isthmus check notify`.",
     ),
 )
 
@@ -481,7 +324,10 @@ _PLATFORM = (
         cause=Cause.PLATFORM,
         owner=Owner.PLATFORM,
         severity=Severity.URGENT,
-        remedy="Create a key in Ometria's settings, put it where the connection looks for it, and resume.",
+        remedy=(
+            "Create a key in Ometria's settings, put it where the connection looks for it, then `isthmus resume "
+            "NAME` and `isthmus cases replay ID`."
+        ),
     ),
     Row(
         code="platform.not_the_api",
@@ -489,7 +335,10 @@ _PLATFORM = (
         cause=Cause.PLATFORM,
         owner=Owner.OPERATOR,
         severity=Severity.URGENT,
-        remedy="Correct ometria.base_url in the connection, connect again, and resume.",
+        remedy=(
+            "Correct ometria.base_url in the connection file, then `isthmus connect FILE`, `isthmus resume NAME` "
+            "and `isthmus cases replay ID`."
+        ),
     ),
     Row(
         code="platform.rate_limited",
@@ -497,7 +346,10 @@ _PLATFORM = (
         cause=Cause.PLATFORM,
         owner=Owner.OPERATOR,
         severity=Severity.NORMAL,
-        remedy="Lower push_per_second or find who else uses the account's limit, then replay what was buried.",
+        remedy=(
+            "Lower push_per_second and `isthmus connect FILE`, or find who else uses the account's limit; the "
+            "case closes with the next push that is accepted."
+        ),
     ),
     Row(
         code="platform.backlog",
@@ -505,7 +357,10 @@ _PLATFORM = (
         cause=Cause.PLATFORM,
         owner=Owner.PLATFORM,
         severity=Severity.HIGH,
-        remedy="Pause the backfill lane until the queue has drained, and ask Ometria if it does not.",
+        remedy=(
+            "Run `isthmus pause NAME --lane backfill` until the queue has drained, then `isthmus resume NAME "
+            "--lane backfill`; ask Ometria if it does not drain."
+        ),
     ),
     Row(
         code="platform.unavailable",
@@ -513,7 +368,10 @@ _PLATFORM = (
         cause=Cause.PLATFORM,
         owner=Owner.PLATFORM,
         severity=Severity.HIGH,
-        remedy="Wait for Ometria to recover, then replay what was buried meanwhile.",
+        remedy=(
+            "Wait for Ometria to recover: the case closes with the next push. Then `isthmus replay NAME --since "
+            "2d` processes what failed meanwhile."
+        ),
     ),
     Row(
         code="platform.refused",
@@ -521,7 +379,7 @@ _PLATFORM = (
         cause=Cause.PLATFORM,
         owner=Owner.OPERATOR,
         severity=Severity.NORMAL,
-        remedy="Mend the field that the case names, in Shopify or in the mapping, then replay the record.",
+        remedy=("Correct the field that the case names, in Shopify or in the mapping, then `isthmus cases replay ID`."),
     ),
     Row(
         code="platform.too_large",
@@ -529,7 +387,7 @@ _PLATFORM = (
         cause=Cause.PLATFORM,
         owner=Owner.OPERATOR,
         severity=Severity.HIGH,
-        remedy="Raise the body limit of the proxy between isthmus and Ometria, then replay the record.",
+        remedy="Raise the body limit of the proxy between isthmus and Ometria, then `isthmus cases replay ID`.",
     ),
     Row(
         code="platform.refused_batch",
@@ -537,7 +395,7 @@ _PLATFORM = (
         cause=Cause.PLATFORM,
         owner=Owner.OPERATOR,
         severity=Severity.NORMAL,
-        remedy="Mend what the answer says is wrong with the record that was left alone, then replay it.",
+        remedy="Correct what the answer says is wrong with the record, then `isthmus cases replay ID`.",
     ),
     Row(
         code="platform.refused_read",
@@ -545,7 +403,10 @@ _PLATFORM = (
         cause=Cause.PLATFORM,
         owner=Owner.OPERATOR,
         severity=Severity.NORMAL,
-        remedy="Report the call that the case names; pushes go on, but nothing is verified by reading back.",
+        remedy=(
+            "Report the call that the case names; pushes go on, but nothing is verified by reading back. After "
+            "the update, `isthmus cases replay ID` tries the reading again."
+        ),
     ),
     Row(
         code="platform.read_path_unknown",
@@ -553,7 +414,10 @@ _PLATFORM = (
         cause=Cause.PLATFORM,
         owner=Owner.PLATFORM,
         severity=Severity.HIGH,
-        remedy="Ask Ometria for the right path; set read_back to 0 until then.",
+        remedy=(
+            "Ask Ometria for the right path, then `isthmus cases replay ID` tries the reading again; set "
+            "read_back to 0 until then."
+        ),
     ),
     Row(
         code="platform.not_applied",
@@ -561,7 +425,10 @@ _PLATFORM = (
         cause=Cause.PLATFORM,
         owner=Owner.PLATFORM,
         severity=Severity.HIGH,
-        remedy="Replay the record once; if it is gone again, give Ometria the request id that the case names.",
+        remedy=(
+            "Run `isthmus cases replay ID`, which sends the record again; if it is gone again, give Ometria the "
+            "request id that the case names."
+        ),
     ),
     Row(
         code="platform.differs",
@@ -569,7 +436,10 @@ _PLATFORM = (
         cause=Cause.PLATFORM,
         owner=Owner.PLATFORM,
         severity=Severity.NORMAL,
-        remedy="Look who else writes the field that the case names, settle who owns it, then replay.",
+        remedy=(
+            "Look who else writes the field that the case names and settle who owns it, then `isthmus cases "
+            "replay ID` sends ours again."
+        ),
     ),
     Row(
         code="platform.overwritten",
@@ -577,7 +447,10 @@ _PLATFORM = (
         cause=Cause.PLATFORM,
         owner=Owner.PLATFORM,
         severity=Severity.NORMAL,
-        remedy="Find out who writes it and settle who owns the field; ours goes again where that opts nobody in.",
+        remedy=(
+            "Find out who writes it and settle who owns the field, then `isthmus cases replay ID` sends ours "
+            "again where that opts nobody in."
+        ),
     ),
     Row(
         code="platform.duplicate_order",
@@ -585,7 +458,10 @@ _PLATFORM = (
         cause=Cause.PLATFORM,
         owner=Owner.PLATFORM,
         severity=Severity.HIGH,
-        remedy="Stop the other writer, or adopt its ids; have one of the two deleted, since its revenue counts twice.",
+        remedy=(
+            "Stop the other writer, or adopt its ids, and have one of the two deleted, since its revenue counts "
+            "twice; then `isthmus reconcile NAME`."
+        ),
     ),
     Row(
         code="platform.ambiguous_moment",
@@ -593,7 +469,7 @@ _PLATFORM = (
         cause=Cause.PLATFORM,
         owner=Owner.OPERATOR,
         severity=Severity.NORMAL,
-        remedy="Look for the event in Ometria; replay it only if it is not there.",
+        remedy="Look for the event in Ometria; only if it is not there, `isthmus cases replay ID` sends it again.",
     ),
     Row(
         code="platform.unanswered",
@@ -601,7 +477,7 @@ _PLATFORM = (
         cause=Cause.PLATFORM,
         owner=Owner.PLATFORM,
         severity=Severity.HIGH,
-        remedy="Give Ometria the record's id, and replay it when they have found what it hangs on.",
+        remedy="Give Ometria the record's id; when they have found what it hangs on, `isthmus cases replay ID`.",
     ),
     Row(
         code="platform.foreign_writer",
@@ -609,7 +485,10 @@ _PLATFORM = (
         cause=Cause.PLATFORM,
         owner=Owner.PLATFORM,
         severity=Severity.URGENT,
-        remedy="Decide how isthmus takes over from the native importer and say so in takeover before going live.",
+        remedy=(
+            "Decide how isthmus takes over and write it into connection.takeover, then `isthmus connect FILE`; "
+            "where the records were deleted instead, `isthmus reconcile NAME`."
+        ),
     ),
     Row(
         code="platform.takeover_conflict",
@@ -617,7 +496,7 @@ _PLATFORM = (
         cause=Cause.PLATFORM,
         owner=Owner.PLATFORM,
         severity=Severity.HIGH,
-        remedy="Compare the two orders, have theirs mended or deleted, and run isthmus takeover again.",
+        remedy="Compare the two orders, have theirs corrected or deleted, then `isthmus takeover NAME`.",
     ),
     Row(
         code="platform.limit_differs",
@@ -625,7 +504,10 @@ _PLATFORM = (
         cause=Cause.PLATFORM,
         owner=Owner.OPERATOR,
         severity=Severity.NORMAL,
-        remedy="Ask Ometria for the account's limit and set push_per_second to it, or find who else uses it up.",
+        remedy=(
+            "Ask Ometria for the account's limit, write it into push_per_second, then `isthmus connect FILE`; the "
+            "daily look (`isthmus check daily NAME`) closes it when a day passes within the limit."
+        ),
     ),
 )
 
@@ -636,7 +518,10 @@ _CONSENT = (
         cause=Cause.STOREFRONT,
         owner=Owner.STORE,
         severity=Severity.HIGH,
-        remedy="Unsubscribe the customer in the Shopify admin, and find the app that subscribes them again.",
+        remedy=(
+            "Unsubscribe the customer in the Shopify admin, and find the app that subscribes them again; then "
+            "`isthmus cases replay ID`."
+        ),
     ),
     Row(
         code="consent.blocked_by_listing",
@@ -644,7 +529,10 @@ _CONSENT = (
         cause=Cause.PLATFORM,
         owner=Owner.PLATFORM,
         severity=Severity.NORMAL,
-        remedy="Look at the contact that the case names; remove it, or leave the person opted out and say so.",
+        remedy=(
+            "Look at the contact that the case names: have it removed in Ometria, or unsubscribe the person in "
+            "the shop; then `isthmus cases replay ID`."
+        ),
     ),
     Row(
         code="consent.unproven_resubscribe",
@@ -652,7 +540,10 @@ _CONSENT = (
         cause=Cause.PLATFORM,
         owner=Owner.PLATFORM,
         severity=Severity.NORMAL,
-        remedy="Find where the opt-in came from; record it in the shop with its date, or opt the person out.",
+        remedy=(
+            "Find where the opt-in came from. Record it in the shop with its date, or opt the person out in "
+            "Ometria; then `isthmus cases replay ID`."
+        ),
     ),
     Row(
         code="consent.opt_out_refused",
@@ -660,7 +551,10 @@ _CONSENT = (
         cause=Cause.PLATFORM,
         owner=Owner.PLATFORM,
         severity=Severity.URGENT,
-        remedy="Opt the person out in Ometria by hand, then find the contact that overrules ours.",
+        remedy=(
+            "Opt the person out in Ometria by hand, find the contact that overrules ours, then `isthmus cases "
+            "replay ID`."
+        ),
     ),
     Row(
         code="consent.guest_opted_out",
@@ -668,7 +562,9 @@ _CONSENT = (
         cause=Cause.PLATFORM,
         owner=Owner.STORE,
         severity=Severity.LOW,
-        remedy="Nothing need be done: the opt-out is kept and holds when they become a customer.",
+        remedy=(
+            "Nothing need be done: the opt-out is kept. Once they are a customer, `isthmus cases replay ID` closes it."
+        ),
     ),
     Row(
         code="consent.unnamed_opt_out",
@@ -676,7 +572,10 @@ _CONSENT = (
         cause=Cause.PLATFORM,
         owner=Owner.PLATFORM,
         severity=Severity.HIGH,
-        remedy="Look the profile up in Ometria and unsubscribe the person in the shop by hand.",
+        remedy=(
+            "Look the profile up in Ometria and unsubscribe the person in the shop by hand, then `isthmus consent "
+            "audit NAME` and `isthmus cases replay ID`."
+        ),
     ),
     Row(
         code="consent.unreadable_call",
@@ -684,7 +583,11 @@ _CONSENT = (
         cause=Cause.PLATFORM,
         owner=Owner.PLATFORM,
         severity=Severity.HIGH,
-        remedy="Give the webhook node the body that docs/howto/consent.md shows, then replay the call.",
+        remedy=(
+            "Give the webhook node the body that docs/howto/consent.md shows and send its test call; then "
+            "`isthmus consent audit NAME` compares everybody, and `isthmus cases replay ID` closes it."
+        ),
+        follows_record=True,
     ),
 )
 
@@ -693,5 +596,8 @@ def _by_code(rows: Iterable[Row]) -> Mapping[str, Row]:
     return MappingProxyType({row.code: row for row in rows})
 
 
-CATALOGUE = _by_code((*_STOREFRONT, *_INTEGRATION, *_PRIVACY, *_PLATFORM, *_CONSENT))
+CATALOGUE = _by_code((*storefront.ROWS, *_INTEGRATION, *_PRIVACY, *_PLATFORM, *_CONSENT))
 """Every row by its code."""
+
+WARNINGS = tuple(sorted(code for code, kind in CATALOGUE.items() if kind.is_warning))
+"""Codes whose cases leave the records that they name in the class they are in."""

@@ -1,18 +1,42 @@
 """Cases in the database: opened or counted up by failures, closed by whoever found the matter mended."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from msgspec import Struct
+from psycopg.types.json import Jsonb
 
 from isthmus.cases.catalogue import Cause, Severity, row
 from isthmus.db.pool import Tx
+
+ENDED = {
+    "a later merge": "a later merge of the two went through",
+    "backfill": "a later load brought what was missing",
+    "connect": "the connection file was stored again, and it is no longer so",
+    "consent": "both sides were looked at, and they agree",
+    "deliver": "a push was accepted",
+    "duplicates": "the daily look for duplicates no longer finds it",
+    "enrich": "a round through the custom fields no longer meets it",
+    "govern": "the daily look found it as it should be",
+    "identity": "the profiles were read again, and nobody else holds the identifier",
+    "merge": "Ometria made the merge",
+    "poll": "a listing was answered",
+    "readings": "a reading was answered",
+    "reconcile": "a reconciliation looked at it, and all sides agree",
+    "settle": "the record was found applied at Ometria",
+    "takeover": "the takeover finds nothing in its way",
+    "tell": "a message was taken",
+    "watch": "the look at the webhooks found it as it should be",
+}
+"""By which way a case ended, for each check that closes some; a check may say it more exactly."""
 
 
 class Touch(Struct, frozen=True):
     """One sign of trouble. `subject` is order:123, a topic or "" for the whole connection; `detail` names no person.
 
-    `due_on` is set where something ends by itself on a day; a law's date is the catalogue's.
+    `due_on` is set where something ends by itself on a day; a law's date is the catalogue's. `difference` holds both
+    values where two sides differ, fit to be shown (drift/mask.py).
     """
 
     code: str
@@ -21,10 +45,13 @@ class Touch(Struct, frozen=True):
     detail: str = ""
     n: int = 1
     due_on: date | None = None
+    difference: Mapping[str, Any] | None = None
 
 
 class Case(Struct, frozen=True):
-    """One case as it stands. `closed_by` is a person's name, or the check that found the matter mended."""
+    """One case as it stands. `closed_by` is a person's name, or the check that found the matter over; `note` says how.
+    `replayed_at` is when a person last sent again what it is about.
+    """
 
     connection: str
     id: int
@@ -43,6 +70,10 @@ class Case(Struct, frozen=True):
     assigned: str | None
     closed_at: datetime | None
     closed_by: str | None
+    note: str | None = None
+    difference: Mapping[str, Any] | None = None
+    replayed_at: datetime | None = None
+    replayed_by: str | None = None
 
 
 class Group(Struct, frozen=True):
@@ -89,6 +120,7 @@ def touch(tx: Tx, connection: str, touches: Iterable[Touch], now: datetime) -> l
                 t.due_on if r.due_days is None else (now + timedelta(days=r.due_days)).date()
                 for t, r in zip(told, rows, strict=True)
             ],
+            "differences": [None if t.difference is None else Jsonb(t.difference) for t in told],
         },
     )
     return [found["id"] for found in opened if found["is_new"]]
@@ -99,8 +131,9 @@ _TOUCH = """
 WITH told AS (
     SELECT * FROM unnest(
         %(codes)s::text[], %(subjects)s::text[], %(stores)s::text[], %(details)s::text[], %(ns)s::bigint[],
-        %(causes)s::text[], %(owners)s::text[], %(severities)s::text[], %(due_on)s::date[]
-    ) AS t (code, subject, store, detail, n, cause, owner, severity, due_on)
+        %(causes)s::text[], %(owners)s::text[], %(severities)s::text[], %(due_on)s::date[],
+        %(differences)s::jsonb[]
+    ) AS t (code, subject, store, detail, n, cause, owner, severity, due_on, difference)
 ), hushed AS (
     UPDATE cases c SET n = c.n + t.n, last_at = greatest(c.last_at, %(now)s)
     FROM told t
@@ -109,9 +142,10 @@ WITH told AS (
     RETURNING c.code, c.store, c.subject
 )
 INSERT INTO cases AS c
-    (connection, code, subject, store, cause, owner, severity, detail, n, first_at, last_at, due_on)
+    (connection, code, subject, store, cause, owner, severity, detail, n, first_at, last_at, due_on,
+     difference)
 SELECT %(connection)s, t.code, t.subject, t.store, t.cause, t.owner, t.severity, t.detail, t.n, %(now)s, %(now)s,
-       t.due_on
+       t.due_on, t.difference
 FROM told t
 WHERE NOT EXISTS (
     SELECT FROM hushed h WHERE h.code = t.code AND h.store = t.store AND h.subject = t.subject
@@ -120,7 +154,8 @@ ORDER BY t.code, t.store, t.subject
 ON CONFLICT (connection, code, store, subject) WHERE state = 'open' DO UPDATE SET
     n = c.n + excluded.n,
     last_at = greatest(c.last_at, excluded.last_at),
-    detail = CASE WHEN excluded.detail = '' THEN c.detail ELSE excluded.detail END
+    detail = CASE WHEN excluded.detail = '' THEN c.detail ELSE excluded.detail END,
+    difference = coalesce(excluded.difference, c.difference)
 RETURNING c.id, c.xmax = 0 AS is_new
 """
 
@@ -135,10 +170,11 @@ def resolve(
     subjects: Sequence[str] | None = None,
     store: str | None = None,
     quiet_since: datetime | None = None,
+    note: str | None = None,
 ) -> list[int]:
     """Close the open cases of a code, all or those of these subjects, this store or untouched since then; their ids.
 
-    Only for a check that looked and found the matter mended: could not look closes nothing.
+    Only for a check that looked and found the matter over: could not look closes nothing. `note` says what it saw.
     """
     rows = tx.fetch_all(
         """WITH mended AS (
@@ -148,7 +184,8 @@ def resolve(
                  AND (%(store)s::text IS NULL OR store = %(store)s::text)
                  AND (%(quiet_since)s::timestamptz IS NULL OR last_at < %(quiet_since)s::timestamptz)
                ORDER BY code, store, subject FOR UPDATE)
-           UPDATE cases c SET state = 'resolved', closed_at = %(now)s, closed_by = %(by)s
+           UPDATE cases c SET state = 'resolved', closed_at = %(now)s, closed_by = %(by)s,
+               note = nullif(concat_ws('; ', 'replayed by ' || c.replayed_by, coalesce(%(note)s, c.note)), '')
            FROM mended m WHERE c.connection = m.connection AND c.id = m.id
            RETURNING c.id""",
         {
@@ -159,28 +196,40 @@ def resolve(
             "quiet_since": quiet_since,
             "now": now,
             "by": by,
+            "note": note or ENDED.get(by),
         },
     )
     return sorted(found["id"] for found in rows)
 
 
-def resolve_subjects(tx: Tx, connection: str, subjects: Sequence[str], prefix: str, now: datetime, by: str) -> int:
+def resolve_subjects(
+    tx: Tx, connection: str, subjects: Sequence[str], prefix: str, now: datetime, by: str, note: str | None = None
+) -> int:
     """Close whatever is open about these subjects under codes that begin with `prefix`; how many that were.
 
     For a record that was found applied: every platform.* case about it is then over.
     """
     return tx.execute(
-        """UPDATE cases SET state = 'resolved', closed_at = %(now)s, closed_by = %(by)s
+        """UPDATE cases SET state = 'resolved', closed_at = %(now)s, closed_by = %(by)s,
+               note = nullif(concat_ws('; ', 'replayed by ' || replayed_by, coalesce(%(note)s, note)), '')
            WHERE connection = %(connection)s AND state = 'open' AND subject = ANY(%(subjects)s)
              AND subject <> '' AND starts_with(code, %(prefix)s)""",
-        {"connection": connection, "subjects": list(subjects), "prefix": prefix, "now": now, "by": by},
+        {
+            "connection": connection,
+            "subjects": list(subjects),
+            "prefix": prefix,
+            "now": now,
+            "by": by,
+            "note": note or ENDED.get(by),
+        },
     )
 
 
 def resolve_taken_in(tx: Tx, connection: str, codes: Sequence[str], now: datetime, by: str) -> int:
     """Close cases of these codes whose record was taken in, or found as it is known, after the case last happened."""
     return tx.execute(
-        """UPDATE cases c SET state = 'resolved', closed_at = %s, closed_by = %s
+        """UPDATE cases c SET state = 'resolved', closed_at = %s, closed_by = %s,
+               note = concat_ws('; ', 'replayed by ' || c.replayed_by, 'the record was taken in since')
            FROM record r
            WHERE c.connection = %s AND c.state = 'open' AND c.code = ANY(%s)
              AND r.connection = c.connection AND r.store = c.store AND r.kind = split_part(c.subject, ':', 1)
@@ -190,13 +239,22 @@ def resolve_taken_in(tx: Tx, connection: str, codes: Sequence[str], now: datetim
     )
 
 
-def close(tx: Tx, case_id: int, now: datetime, by: str) -> bool:
-    """A person declares one open case resolved; False when it is not open."""
+def close(tx: Tx, case_id: int, now: datetime, by: str, note: str | None = None) -> bool:
+    """Close one open case, by a person's word or a check's that looked at it alone; False when it is not open."""
     return bool(
         tx.execute(
-            "UPDATE cases SET state = 'resolved', closed_at = %s, closed_by = %s WHERE id = %s AND state = 'open'",
-            (now, by, case_id),
+            """UPDATE cases SET state = 'resolved', closed_at = %s, closed_by = %s,
+                   note = nullif(concat_ws('; ', 'replayed by ' || replayed_by, coalesce(%s, note)), '')
+               WHERE id = %s AND state = 'open'""",
+            (now, by, note or ENDED.get(by), case_id),
         )
+    )
+
+
+def replayed(tx: Tx, case_id: int, now: datetime, by: str) -> None:
+    """A person has sent again what an open case is about; a later look tells whether that helped."""
+    tx.execute(
+        "UPDATE cases SET replayed_at = %s, replayed_by = %s WHERE id = %s AND state = 'open'", (now, by, case_id)
     )
 
 
@@ -215,7 +273,7 @@ def reopen(tx: Tx, case_id: int) -> bool:
     """Take back a resolve or an ignore; False when the case is open, or another of the same matter is."""
     return bool(
         tx.execute(
-            """UPDATE cases c SET state = 'open', closed_at = NULL, closed_by = NULL
+            """UPDATE cases c SET state = 'open', closed_at = NULL, closed_by = NULL, note = NULL
                WHERE id = %s AND state <> 'open' AND NOT EXISTS (
                    SELECT FROM cases o WHERE o.connection = c.connection AND o.code = c.code AND o.store = c.store
                       AND o.subject = c.subject AND o.state = 'open')""",
@@ -230,7 +288,7 @@ def assign(tx: Tx, case_id: int, to: str | None) -> bool:
 
 
 _COLUMNS = """connection, id, code, subject, store, state, cause, owner, severity, detail, n, first_at, last_at, due_on,
-              assigned, closed_at, closed_by"""
+              assigned, closed_at, closed_by, note, difference, replayed_at, replayed_by"""
 
 
 def show(tx: Tx, case_id: int) -> Case | None:
@@ -247,6 +305,7 @@ def listing(
     code: str | None = None,
     cause: str | None = None,
     subject: str | None = None,
+    subjects: Sequence[str] | None = None,
     assigned: str | None = None,
     limit: int = 100,
     offset: int = 0,
@@ -260,6 +319,7 @@ def listing(
               AND (%(code)s::text IS NULL OR code = %(code)s::text)
               AND (%(cause)s::text IS NULL OR cause = %(cause)s::text)
               AND (%(subject)s::text IS NULL OR subject = %(subject)s::text)
+              AND (%(subjects)s::text[] IS NULL OR subject = ANY(%(subjects)s::text[]))
               AND (%(assigned)s::text IS NULL OR assigned = %(assigned)s::text)
             ORDER BY due_on NULLS LAST, array_position(%(severities)s::text[], severity), last_at DESC, id DESC
             LIMIT %(limit)s OFFSET %(offset)s""",  # noqa: S608 - a constant
@@ -269,6 +329,7 @@ def listing(
             "code": code,
             "cause": cause,
             "subject": subject,
+            "subjects": None if subjects is None else list(subjects),
             "assigned": assigned,
             "severities": [severity.value for severity in Severity],
             "limit": limit,
@@ -324,6 +385,9 @@ def _merged(touches: Iterable[Touch]) -> list[Touch]:
         key = (t.code, t.store, t.subject)
         before = found.get(key)
         if before is not None:
-            t = Touch(t.code, t.subject, t.store, t.detail or before.detail, before.n + t.n, t.due_on or before.due_on)
+            t = Touch(
+                t.code, t.subject, t.store, t.detail or before.detail, before.n + t.n, t.due_on or before.due_on,
+                t.difference or before.difference,
+            )  # fmt: skip
         found[key] = t
     return list(found.values())

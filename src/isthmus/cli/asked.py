@@ -2,9 +2,13 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from isthmus.kit import duration
-from isthmus.kit.explain import ConfigError
+from isthmus.kit.explain import ConfigError, UnknownError
+
+if TYPE_CHECKING:
+    from isthmus.runtime.app import App
 
 
 def number(text: str, option: str) -> int:
@@ -13,6 +17,28 @@ def number(text: str, option: str) -> int:
     if not last.isdecimal():
         raise ConfigError(f"{option}: {text!r} is no Shopify id; write its number")
     return int(last)
+
+
+def order(app: "App", name: str, text: str, option: str = "--order") -> int:
+    """An order's number by what people call it: #1009 or 1009, or an id as `number` takes it.
+
+    ConfigError where several stores have an order of that name, or where the text is neither.
+    """
+    from isthmus.ops import named
+
+    bare = text.strip()
+    is_id = bare.rpartition("/")[2].partition("?")[0].rpartition(":")[2].isdecimal() and not bare.startswith("#")
+    if is_id and named.is_known(app.db, name, "order", number(text, option)):
+        return number(text, option)
+    found = named.orders(app.db, name, bare)
+    if len(found) > 1:
+        ids = ", ".join(f"{own} in {store}" for store, own in found)
+        raise ConfigError(f"{option}: {text!r} is the name of several orders: {ids}; give one of these ids")
+    if found:
+        return found[0][1]
+    if bare.startswith("#"):
+        raise UnknownError(f"Nothing is known of order {bare}.")
+    return number(text, option)
 
 
 def since(text: str, now: datetime, option: str = "--since") -> datetime:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from isthmus.cases.sql import Case, Group
     from isthmus.runtime.app import App
 
-Numbers = Annotated[list[int], typer.Argument(metavar="ID...", help="The number of a case, or several.")]
+Numbers = Annotated[list[str], typer.Argument(metavar="ID...", help="The number of a case, or several.")]
 By = Annotated[str | None, typer.Option("--by", help="Whose decision it is; your own name without it.")]
 
 HELP = """What a person must look at. Without a command: the open cases, one line for each kind.
@@ -50,6 +50,10 @@ def listing(
     code: Annotated[str | None, typer.Option("--code", help="Only this kind, each case by itself.")] = None,
     cause: Annotated[str | None, typer.Option("--cause", help="storefront, integration or platform.")] = None,
     assigned: Annotated[str | None, typer.Option("--assigned", help="Only those given to somebody.")] = None,
+    order: Annotated[
+        str | None, typer.Option("--order", metavar="ID", help="Only those of an order, by id or name (#1009).")
+    ] = None,
+    customer: Annotated[str | None, typer.Option("--customer", metavar="ID", help="Only those of a customer.")] = None,
     state: Annotated[str, typer.Option("--state", help="open, resolved or ignored.")] = "open",
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many lines.")] = 200,
     json: Json = False,
@@ -62,13 +66,18 @@ def listing(
 
     if state not in ("open", "resolved", "ignored"):
         raise ConfigError(f"--state: {state!r} is none of open, resolved, ignored")
-    is_single = every or code or cause or assigned or state != "open"
+    if (order or customer) and name is None:
+        raise ConfigError("NAME: --order and --customer are of one connection; say which")
+    is_single = every or code or cause or assigned or order or customer or state != "open"
     with opened(config) as app:
         if name is not None:
             must_be_known(app, name)
+        subjects = _subjects(app, name or "", order, customer)
         groups = [] if is_single else docket.groups(app.db, name)
         single = (
-            docket.listing(app.db, name, state=state, code=code, cause=cause, assigned=assigned, limit=limit)
+            docket.listing(
+                app.db, name, state=state, code=code, cause=cause, assigned=assigned, subjects=subjects, limit=limit
+            )
             if is_single
             else []
         )
@@ -79,6 +88,24 @@ def listing(
     else:
         _print_groups(groups)
     raise typer.Exit(1 if groups or (single and state == "open") else 0)
+
+
+def _subjects(app: "App", name: str, order: str | None, customer: str | None) -> list[str] | None:
+    """What cases of these records are about, in the words of the store and of Ometria."""
+    from isthmus.cli.asked import number
+    from isthmus.cli.asked import order as order_of
+
+    if order is None and customer is None:
+        return None
+    spaces = [store.namespace for store in app.connected(name).config.stores]
+    found = []
+    if order is not None:
+        own = order_of(app, name, order)
+        found += [f"order:{own}", *(f"order:{space}{own}" for space in spaces)]
+    if customer is not None:
+        own = number(customer, "--customer")
+        found += [f"customer:{own}", *(f"contact:{space}{own}" for space in spaces)]
+    return found
 
 
 def _print_groups(groups: "list[Group]") -> None:
@@ -113,7 +140,7 @@ def _print_single(found: "list[Case]") -> None:
 
 
 def show(
-    number: Annotated[int, typer.Argument(metavar="ID", help="The number of a case.")],
+    which: Annotated[str, typer.Argument(metavar="ID", help="The number of a case.")],
     json: Json = False,
     config: Config = None,
 ) -> None:
@@ -122,6 +149,7 @@ def show(
     from isthmus.cli import show as out
     from isthmus.ops import docket
 
+    number = _number(which)
     with opened(config) as app:
         case = docket.show(app.db, number)
     if case is None:
@@ -132,9 +160,12 @@ def show(
     what = row(case.code)
     facts = [
         ("state", case.state + (f" by {case.closed_by} at {out.at(case.closed_at)}" if case.closed_at else "")),
+        *((("closed because", case.note),) if case.note else ()),
+        *((("replayed", f"by {case.replayed_by} at {out.at(case.replayed_at)}"),) if case.replayed_at else ()),
         ("connection", " ".join(filter(None, (case.connection, case.store)))),
         ("about", case.subject or "the whole connection"),
         ("detail", case.detail or "–"),
+        *((name.replace("_", " "), str(value)) for name, value in (case.difference or {}).items()),
         ("seen", f"{out.count(case.n, 'time')} from {out.at(case.first_at)} to {out.at(case.last_at)}"),
         ("at fault", case.cause),
         ("who acts", case.owner + (f" ({case.assigned})" if case.assigned else "")),
@@ -159,8 +190,10 @@ def assign(
     from isthmus.flows import tend
 
     with opened(config) as app:
-        done = tend.assign(app.db, numbers, to)
-    _tell(numbers, done, f"given to {to}" if to else "given back", json=json)
+        wanted = _known(app, numbers)
+        done = tend.assign(app.db, wanted, to)
+        missed = _why_not(app, wanted, done)
+    _tell(done, missed, f"given to {to}" if to else "given back", json=json)
 
 
 def resolve(numbers: Numbers, by: By = None, json: Json = False, config: Config = None) -> None:
@@ -168,8 +201,10 @@ def resolve(numbers: Numbers, by: By = None, json: Json = False, config: Config 
     from isthmus.flows import tend
 
     with opened(config) as app:
-        done = tend.resolve(app.db, numbers, app.clock.now(), by or getpass.getuser())
-    _tell(numbers, done, "resolved", json=json)
+        wanted = _known(app, numbers)
+        done = tend.resolve(app.db, wanted, app.clock.now(), by or getpass.getuser())
+        missed = _why_not(app, wanted, done)
+    _tell(done, missed, "resolved", json=json)
 
 
 def ignore(numbers: Numbers, by: By = None, json: Json = False, config: Config = None) -> None:
@@ -177,14 +212,17 @@ def ignore(numbers: Numbers, by: By = None, json: Json = False, config: Config =
     from isthmus.flows import tend
 
     with opened(config) as app:
-        done = tend.ignore(app.db, numbers, app.clock.now(), by or getpass.getuser())
-    _tell(numbers, done, "ignored", json=json)
+        wanted = _known(app, numbers)
+        done = tend.ignore(app.db, wanted, app.clock.now(), by or getpass.getuser())
+        missed = _why_not(app, wanted, done)
+    _tell(done, missed, "ignored", json=json)
 
 
-REPLAY = """Put back on the road what cases hold up, and close them; what fails again opens a new case.
+REPLAY = """Do what the remedy of these cases says: put back what they are about, and look again at what opened them.
 
-Buried and parked events are heard again, refused records are mapped and sent again. No moment fires, unless the case is
-about that very moment.
+Events are processed again, records are read and mapped again, refused records and those that Ometria lacks are sent
+again. No custom event fires, unless the case is about that very event. A case stays open until a later look finds the
+matter right; `isthmus cases show ID` then says by which way it was closed.
 
 \b
 isthmus cases replay 17
@@ -204,30 +242,47 @@ def replay(
     config: Config = None,
 ) -> None:
     from isthmus.cli import show as out
-    from isthmus.flows.replay import replay_case
+    from isthmus.runtime import remedies
 
     rows: list[dict[str, Any]] = []
     with opened(config) as app:
         for number in _numbers(app, which, code):
-            case, back = replay_case(app.db, number, app.clock.now(), by or getpass.getuser())
-            if case is None:
+            done = remedies.replay(app, number, by or getpass.getuser())
+            if done is None:
                 raise _unknown(number)
+            case, back = done.case, done.back
             rows.append(
                 {"id": number, "code": case.code, "subject": case.subject, "events": back.n_events,
-                 "records": back.n_records, "writes": back.n_writes, "lost": back.n_lost, "closed": not back.is_nothing}
+                 "records": back.n_records, "writes": back.n_writes, "lost": back.n_lost,
+                 "withheld": back.n_withheld, "looked": done.is_looked, "failure": done.failure or None,
+                 "closed": done.is_closed, "note": case.note, "done": done.is_anything}
             )  # fmt: skip
     if json:
         out.document({"replayed": rows})
     else:
-        for told in rows:
-            said = (
-                f"{out.count(told['events'], 'event')}, {out.count(told['records'], 'record')} and "
-                f"{out.count(told['writes'], 'write')} are back on the road"
-                if told["closed"]
-                else "holds nothing up; do what its runbook says, then resolve it"
-            )
-            out.lines(f"case {told['id']} ({told['code']}): {said}")
-    raise typer.Exit(0 if all(told["closed"] for told in rows) else 1)
+        for row in rows:
+            out.lines(f"case {row['id']} ({row['code']}): {_outcome(row)}")
+    raise typer.Exit(0 if all(row["done"] for row in rows) else 1)
+
+
+def _outcome(row: dict[str, Any]) -> str:
+    from isthmus.cli import show as out
+
+    if row["closed"]:
+        return f"closed: {row['note'] or 'it is over'}"
+    told = []
+    if row["events"] or row["records"] or row["writes"]:
+        told.append(
+            f"{out.count(row['events'], 'event')}, {out.count(row['records'], 'record')} and "
+            f"{out.count(row['writes'], 'write')} go again; the case closes when a later look finds them right"
+        )
+    if row["withheld"]:
+        told.append(f"{out.count(row['withheld'], 'contact')} not sent, since that would opt somebody in")
+    if row["failure"]:
+        told.append(f"could not look again: {row['failure']}")
+    elif row["looked"] and not told:
+        told.append("looked again: it is still so")
+    return "; ".join(told) or "nothing to replay for this case; follow its runbook"
 
 
 def _numbers(app: "App", which: list[str], code: str | None) -> list[int]:
@@ -238,25 +293,54 @@ def _numbers(app: "App", which: list[str], code: str | None) -> list[int]:
         wrong = [text for text in which if not text.isdecimal()]
         if wrong:
             raise ConfigError(f"ID: {wrong[0]!r} is not the number of a case; with a connection say --code CODE too")
-        return [int(text) for text in which]
+        return _known(app, which)
     if len(which) != 1:
         raise ConfigError("NAME: --code goes with the name of one connection")
     name = must_be_known(app, which[0])
     return sorted(case.id for case in docket.listing(app.db, name, code=code))
 
 
-def _tell(asked: list[int], done: list[int], said: str, *, json: bool) -> None:
+def _tell(done: list[int], missed: dict[int, str], said: str, *, json: bool) -> None:
     from isthmus.cli import show as out
 
-    missed = [number for number in asked if number not in done]
     if json:
-        out.document({"done": done, "not_done": missed})
+        out.document({"done": done, "not_done": list(missed)})
     else:
         for number in done:
             out.lines(f"case {number}: {said}")
-        for number in missed:
-            out.lines(f"case {number}: not open, or too urgent for that")
+        for number, why in missed.items():
+            out.lines(f"case {number}: {why}")
     raise typer.Exit(1 if missed else 0)
+
+
+def _number(text: str) -> int:
+    from isthmus.kit.explain import ConfigError
+
+    if not text.isdecimal() or len(text) > len(str(2**63 - 1)) - 1:
+        raise ConfigError(f"ID: {text!r} is not the number of a case; `isthmus cases list --all` lists them")
+    return int(text)
+
+
+def _known(app: "App", texts: list[str]) -> list[int]:
+    """The numbers of cases that there are; the first that there is not ends the command."""
+    from isthmus.ops import docket
+
+    numbers = [_number(text) for text in texts]
+    for number in numbers:
+        if docket.show(app.db, number) is None:
+            raise _unknown(number)
+    return numbers
+
+
+def _why_not(app: "App", wanted: list[int], done: list[int]) -> dict[int, str]:
+    """Why nothing was done with these, in words."""
+    from isthmus.ops import docket
+
+    told = {number: docket.show(app.db, number) for number in wanted if number not in done}
+    return {
+        number: f"is {case.state} already" if case is not None and case.state != "open" else "is urgent: not ignored"
+        for number, case in told.items()
+    }
 
 
 def _unknown(number: int) -> Exception:

@@ -24,6 +24,7 @@ SHOW = """One person's ledger: every statement about their addresses, and the ru
 
 \b
 isthmus consent show acme --email ada@example.com
+isthmus consent show acme --customer 6001234567890
 """
 
 AUDIT = """Hold both sides against each other: everybody whom one side may write to and the other may not.
@@ -43,21 +44,30 @@ isthmus consent audit acme --last --json                               the last 
 
 def show(
     name: Name,
-    email: Annotated[str, typer.Option("--email", help="The person's address.")],
+    email: Annotated[str | None, typer.Option("--email", help="The person's address.")] = None,
+    customer: Annotated[str | None, typer.Option("--customer", metavar="ID", help="A Shopify customer id.")] = None,
     json: Json = False,
     config: Config = None,
 ) -> None:
     from isthmus.cli import show as out
+    from isthmus.cli.asked import number
     from isthmus.consent.policy import Policy
     from isthmus.kit.email import normalise
-    from isthmus.kit.explain import ConfigError
-    from isthmus.ops import evidence
+    from isthmus.kit.explain import ConfigError, UnknownError
+    from isthmus.ops import evidence, named
 
+    if (email is None) == (customer is None):
+        raise ConfigError("say one of --email and --customer")
     address = normalise(email)
-    if address is None:
+    if email is not None and address is None:
         raise ConfigError(f"--email: {email!r} is no address")
     with opened(config) as app:
         must_be_known(app, name)
+        if address is None:
+            known = named.emails(app.db, name, number(customer or "", "--customer"))
+            if not known:
+                raise UnknownError(f"Nothing is known of customer {customer}, or they have no address.")
+            address = known[0]
         said = app.connected(name).config
         policy = Policy(said.consent.authority, said.consent.scope, said.consent.merge)
         stores = [store.name for store in said.stores]

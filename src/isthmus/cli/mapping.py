@@ -29,7 +29,7 @@ isthmus mapping check acme.mapping.toml
 """
 
 
-def check(file: File, json: Json = False) -> None:
+def check(file: File, json: Json = False, config: Config = None) -> None:  # noqa: ARG001 - every command takes it
     from isthmus.cli import show
     from isthmus.connections import mapping_file
     from isthmus.connections.custom import key_of

@@ -32,7 +32,9 @@ isthmus replay acme --event 17003 --with-moments --plan
 def replay(
     name: Name,
     event: Annotated[list[int] | None, typer.Option("--event", metavar="ID", help="An event; may be repeated.")] = None,
-    order: Annotated[list[str] | None, typer.Option("--order", metavar="ID", help="An order; may be repeated.")] = None,
+    order: Annotated[
+        list[str] | None, typer.Option("--order", metavar="ID", help="An order, or its name: #1009; may be repeated.")
+    ] = None,
     customer: Annotated[
         list[str] | None, typer.Option("--customer", metavar="ID", help="A customer; may be repeated.")
     ] = None,
@@ -92,7 +94,6 @@ def _selection(
     app: "App", name: str, events: list[int] | None, records: dict[str, list[str] | None], store: str | None,
     since: str | None, states: str, *, is_read: bool, with_moments: bool,
 ) -> "Selection":  # fmt: skip
-    from isthmus.cli.asked import number
     from isthmus.cli.asked import since as parsed
     from isthmus.flows.replay import Selection
     from isthmus.kit.explain import ConfigError
@@ -108,13 +109,26 @@ def _selection(
         raise ConfigError(f"--store: there is no store {store!r}; there are: {', '.join(stores)}")
     return Selection(
         events=tuple(events or ()),
-        subjects=tuple(f"{kind}:{number(one, f'--{kind}')}" for kind, given in records.items() for one in given or ()),
+        subjects=tuple(_subject(app, name, kind, one) for kind, given in records.items() for one in given or ()),
         store=store,
         since=None if since is None else parsed(since, app.clock.now()),
         states=tuple(State(text) for text in wanted),
         is_read=is_read,
         with_moments=with_moments,
     )
+
+
+def _subject(app: "App", name: str, kind: str, text: str) -> str:
+    """A record by its number or, an order, by its name; UnknownError for one of which nothing was ever told."""
+    from isthmus.cli.asked import number
+    from isthmus.cli.asked import order as order_of
+    from isthmus.kit.explain import UnknownError
+    from isthmus.ops import named
+
+    own = order_of(app, name, text) if kind == "order" else number(text, f"--{kind}")
+    if not named.is_known(app.db, name, kind, own):
+        raise UnknownError(f"Nothing is known of {kind} {text}.")
+    return f"{kind}:{own}"
 
 
 def _print_plan(plan: "Plan") -> None:

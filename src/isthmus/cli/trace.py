@@ -18,6 +18,7 @@ Addresses are never repeated; people are told of by their numbers.
 
 \b
 isthmus trace acme --order 5001234567890
+isthmus trace acme --order "#1009"
 isthmus trace acme --email ada@example.com
 isthmus trace acme --customer 6001234567890 --json
 """
@@ -27,31 +28,35 @@ def trace(
     name: Name,
     email: Annotated[str | None, typer.Option("--email", help="A person's address.")] = None,
     customer: Annotated[str | None, typer.Option("--customer", metavar="ID", help="A Shopify customer id.")] = None,
-    order: Annotated[str | None, typer.Option("--order", metavar="ID", help="A Shopify order id.")] = None,
+    order: Annotated[
+        str | None, typer.Option("--order", metavar="ID", help="A Shopify order id, or an order's name: #1009.")
+    ] = None,
     json: Json = False,
     config: Config = None,
 ) -> None:
     from isthmus.cli import show
     from isthmus.cli.asked import number
+    from isthmus.cli.asked import order as order_of
     from isthmus.kit.explain import ConfigError
     from isthmus.ops import trace as ops
 
     if sum(one is not None for one in (email, customer, order)) != 1:
         raise ConfigError("say one of --email, --customer and --order")
-    about = ops.About(
-        email=email,
-        customer=None if customer is None else number(customer, "--customer"),
-        order=None if order is None else number(order, "--order"),
-    )
     with opened(config) as app:
         must_be_known(app, name)
+        about = ops.About(
+            email=email,
+            customer=None if customer is None else number(customer, "--customer"),
+            order=None if order is None else order_of(app, name, order),
+        )
         found = ops.trace(app.db, name, about, app.hash_key)
     if json:
         show.document(found)
-        return
+        raise typer.Exit(1 if found.is_nothing else 0)
     if found.is_nothing:
-        show.lines("Nothing is known of that.")
-        return
+        whom = f"order {order}" if order else f"customer {customer}" if customer else "that address"
+        show.lines(f"Nothing is known of {whom}.")
+        raise typer.Exit(1)
     table = show.table("time (UTC)", "what", "about", "store", "lane", "said")
     for e in found.entries:
         about_it = e.id if e.what in ("write", "push") else e.subject

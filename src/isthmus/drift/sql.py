@@ -205,6 +205,7 @@ class Standing(Struct, frozen=True):
     lane: int
     is_adopted: bool
     body: bytes | None
+    request_id: str | None = None
 
 
 def standings(tx: Tx, connection: str, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Standing]:
@@ -212,7 +213,7 @@ def standings(tx: Tx, connection: str, keys: Sequence[tuple[str, str]]) -> dict[
     rows = tx.fetch_as(
         Standing,
         """SELECT o.kind, o.id, o.store, o.subject, o.state, o.excluded, o.case_code, o.desired, o.settled_at, o.since,
-                  o.lane, a.theirs IS NOT NULL AS is_adopted, o.body
+                  o.lane, a.theirs IS NOT NULL AS is_adopted, o.body, o.request_id
            FROM outbox o JOIN unnest(%s::text[], %s::text[]) AS k (kind, id) ON o.kind = k.kind AND o.id = k.id
            LEFT JOIN adopted a ON a.connection = o.connection AND a.kind = o.kind AND a.theirs = o.id
            WHERE o.connection = %s""",

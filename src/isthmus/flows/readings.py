@@ -24,6 +24,9 @@ OUTAGE_AFTER = 3
 OUTAGES = ("platform.unavailable", "platform.rate_limited")
 """What a reading that goes through proves to be over."""
 
+OF_PATH = ("platform.refused_read", "platform.read_path_unknown")
+"""About one path of the readings alone."""
+
 SUBJECT = "readings"
 """What such a case is about: what is sent may fare otherwise."""
 
@@ -53,19 +56,32 @@ def wait_for_a_share(db: Database, road: Road) -> None:
         road.clock.wait(max(0.0, wait.total_seconds()))
 
 
-def failed(tx: Tx, road: Road, failure: Failure) -> None:
-    """Nothing could be read: all readings wait a little, and people are told if waiting does not help."""
+def failed(tx: Tx, road: Road, failure: Failure, path: str = "") -> None:
+    """Nothing could be read: all readings wait a little, and people are told if waiting does not help.
+
+    `path` says what was read, since another path that is answered says nothing about this one.
+    """
     now = road.clock.now()
+    of_path = f"{SUBJECT}:{path}" if path else SUBJECT
     if not isinstance(failure, TransientError):
-        cases.touch(tx, road.connection, [trouble.sign(failure)], now)
+        cases.touch(tx, road.connection, [trouble.sign(failure, of_path if failure.code in OF_PATH else "")], now)
         return
     wait = wait_for(1, failure.retry_after)
     if pace.slow_down(tx, road.connection, "read", now + min(wait, LONGEST_WAIT)) >= OUTAGE_AFTER:
-        cases.touch(tx, road.connection, [trouble.sign(failure, SUBJECT)], now)
+        subject = of_path if failure.code in OF_PATH else SUBJECT
+        cases.touch(tx, road.connection, [trouble.sign(failure, subject)], now)
 
 
-def went_through(tx: Tx, road: Road) -> None:
+def went_through(tx: Tx, road: Road, path: str = "") -> None:
     """A reading was answered: what was said of readings that are not is over."""
     if pace.all_well(tx, road.connection, "read"):
         for code in OUTAGES:
             cases.resolve(tx, road.connection, code, road.clock.now(), by="readings", subjects=[SUBJECT])
+    answered(tx, road, path)
+
+
+def answered(tx: Tx, road: Road, path: str) -> None:
+    """This path was answered: a case that says that it is refused or not there is over."""
+    subjects = [f"{SUBJECT}:{path}" if path else SUBJECT]
+    for code in OF_PATH:
+        cases.resolve(tx, road.connection, code, road.clock.now(), by="readings", subjects=subjects)

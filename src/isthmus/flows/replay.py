@@ -1,8 +1,9 @@
-"""Put work back on the road by a person's hand.
+"""Reprocess events and records because a person asks for it.
 
-Three things can go again: an event that ended, whose body is heard anew; a record, which is mapped anew from what is
-known of it or read anew from its store; a dead letter, which is sent as it is. In state mode nothing of this is ever a
-moment: it travels on the repair lane, where no moment is made.
+Four things can go again: an event that ended, whose body is parsed again; a record, which is mapped again from what is
+known of it or read again from its store; a dead letter, which is sent as it is; a write that was applied, where a run
+found that Ometria lacks it or has something else. In state mode nothing of this is ever a moment: it travels on the
+repair lane, where no moment is made.
 """
 
 from collections.abc import Sequence
@@ -15,13 +16,17 @@ from isthmus.cases import sql as cases
 from isthmus.cases.sql import Case
 from isthmus.db.pool import Database, Tx
 from isthmus.flows import told
+from isthmus.flows.reconcile import there
 from isthmus.flows.road import Road
 from isthmus.flows.told import REMAP
 from isthmus.inbox import sql as inbox
 from isthmus.model.event import Event, Hint, State
+from isthmus.model.failure import Failure
 from isthmus.model.lane import Lane
-from isthmus.model.write import Kind
+from isthmus.model.write import PERMITTING, Kind
 from isthmus.outbox import sql as outbox
+from isthmus.outbox.proof import sql as proof
+from isthmus.outbox.proof.sql import Applied
 from isthmus.safety.plans import sql as plans
 
 FAILED = (State.BURIED, State.PARKED)
@@ -35,6 +40,12 @@ READABLE = ("order", "customer", "product")
 
 DUTIES = "privacy."
 """Cases that ask something of a person and hold nothing up."""
+
+
+DIFFERENT = ("platform.not_applied", "platform.differs", "platform.overwritten")
+"""Cases of a write that was applied and is not there, or not as it was sent."""
+
+AMBIGUOUS = "platform.ambiguous_moment"
 
 
 class Selection(Struct, frozen=True, kw_only=True):
@@ -58,12 +69,15 @@ class Selection(Struct, frozen=True, kw_only=True):
 
 
 class Replayed(Struct, frozen=True):
-    """How much went back. `n_lost` events have no body any more and name no record: nothing can be done with them."""
+    """How much went back. `n_lost` events have no body any more and name no record: nothing can be done with them.
+    `n_withheld` writes were not sent again, since that would opt somebody in who is not opted in at Ometria.
+    """
 
     n_events: int = 0
     n_records: int = 0
     n_writes: int = 0
     n_lost: int = 0
+    n_withheld: int = 0
 
     @property
     def is_nothing(self) -> bool:
@@ -78,20 +92,48 @@ def replay(db: Database, road: Road, chosen: Selection) -> Replayed:
         return _put_back(tx, road.connection, work, chosen.lane, now)
 
 
-def replay_case(db: Database, case_id: int, now: datetime, by: str) -> tuple[Case | None, Replayed]:
-    """Put back what a case holds up, and close it: whatever fails again opens a new one.
+def replay_case(
+    db: Database, case_id: int, now: datetime, by: str, road: Road | None = None
+) -> tuple[Case | None, Replayed]:
+    """Put back what a case is about. A later look closes it when the record is right (flows/recheck.py, settlement, the
+    next run); until then it stays open, with a note of who replayed it.
 
-    A case that holds nothing up (a lost scope, a silent webhook) stays as it is. None where there is no such case.
+    A contact is only sent again where a reading of Ometria shows that this opts nobody in; without a road nobody can
+    read. None where there is no such case.
     """
     with db.transaction() as tx:
         case = cases.show(tx, case_id)
         if case is None:
             return None, Replayed()
+        doubted = _doubted(tx, case)
+    permitted = [
+        one for one in doubted if one.kind not in PERMITTING or (road is not None and _opts_nobody_in(road, one))
+    ]
+    with db.transaction() as tx:
         work = _held_by(tx, case)
         back = _put_back(tx, case.connection, work, Lane.REPAIR, now)
+        n = proof.doubt(tx, case.connection, [(Kind(one.kind), one.id, one.desired) for one in permitted], now)
+        if case.code == AMBIGUOUS:
+            n += proof.release(tx, case.connection, case.subject.partition(":")[2], now)
+        back = msgspec.structs.replace(back, n_writes=back.n_writes + n, n_withheld=len(doubted) - len(permitted))
         if not back.is_nothing:
-            cases.close(tx, case_id, now, f"replay by {by}")
+            cases.replayed(tx, case_id, now, by)
         return case, back
+
+
+def _doubted(tx: Tx, case: Case) -> list[Applied]:
+    """The applied writes that a case says are not there as sent."""
+    return proof.applied(tx, case.connection, [case.subject]) if case.code in DIFFERENT else []
+
+
+def _opts_nobody_in(road: Road, one: Applied) -> bool:
+    """Whether Ometria shows now that sending this contact again would opt nobody in."""
+    body = msgspec.json.decode(road.packer.unpack(one.body))
+    try:
+        found = road.platform.contact(body["@collection"], one.id)
+    except Failure:
+        return False
+    return not there.opts_in(body, found)
 
 
 # Choose and put back -------------------------------------------------------------------------------------------------
@@ -143,7 +185,9 @@ def _held_by(tx: Tx, case: Case) -> Work:
     work = _sorted_out(events, Lane.REPAIR, case.last_at)
     if case.subject and not case.code.startswith(DUTIES):
         if case.store and kind in READABLE and number.isdecimal():
+            # Mapped again as it is known, since a rule may have changed; read again, since the record may have.
             work.hints.append((case.store, _again(case.subject, Lane.REPAIR, case.last_at, is_read=False)))
+            work.hints.append((case.store, _again(case.subject, Lane.REPAIR, case.last_at, is_read=True)))
         work.writes.append((case.store or None, case.subject))
     return work
 
@@ -178,8 +222,9 @@ def _put_back(tx: Tx, connection: str, work: Work, lane: Lane, now: datetime) ->
         # What was refused may have been mapped by a rule that was mended since.
         if row.subject is not None and row.kind != Kind.MOMENT:
             by_store.setdefault(row.store, []).append(_again(row.subject, lane, now, is_read=False))
-    for store, hints in by_store.items():
+    for store, hints in sorted(by_store.items()):
         # A person asks for these: what keeps them as they are is over.
         plans.unpin(tx, connection, [(store, hint.subject) for hint in hints])
-    n_records = sum(inbox.tell(tx, connection, store, hints, now) for store, hints in sorted(by_store.items()))
+        inbox.tell(tx, connection, store, hints, now)
+    n_records = len({(store, hint.subject) for store, hints in by_store.items() for hint in hints})
     return Replayed(n_events, n_records, len(retried), work.n_lost)

@@ -12,8 +12,9 @@ import msgspec
 from msgspec import Struct
 
 from isthmus.cases import sql as cases
+from isthmus.cases.sql import Touch
 from isthmus.db.pool import Database, Tx
-from isthmus.flows import holding, readings, trouble
+from isthmus.flows import difference, holding, readings, trouble
 from isthmus.flows.road import Road
 from isthmus.model.failure import BlockedError, Failure, RejectedError
 from isthmus.model.write import Kind
@@ -28,6 +29,8 @@ AT_ONCE = 5_000
 
 READ_BACKS = 8
 """Records read back after one look at the feed: two seconds of a budget of four a second."""
+
+AMBIGUOUS = "platform.ambiguous_moment"
 
 BELIEVE_AFTER = 3
 """Read-backs that must fail to find a record before it is a case: the platform may just be slow."""
@@ -125,15 +128,20 @@ def _read_back(db: Database, road: Road, record: Accepted) -> bool:
     except Failure as failure:
         # Could not look. A state can simply be sent again; a moment must wait until someone can look.
         with db.transaction() as tx:
-            readings.failed(tx, road, failure)
+            readings.failed(tx, road, failure, record.kind.value)
             if record.kind is not Kind.MOMENT and failure.code == "platform.read_path_unknown":
                 outbox.send_again(tx, road.connection, [(record.kind, record.id, record.hash)], road.clock.now())
+            elif record.kind is Kind.MOMENT and failure.code in readings.OF_PATH:
+                # Nobody can look, now or later: only a person can say whether it is there.
+                failure = RejectedError(AMBIGUOUS, f"it may have been sent; {failure.code}")
+                touch = trouble.sign(failure, f"{record.kind}:{record.id}")
+                cases.touch(tx, road.connection, [touch], road.clock.now())
         return False
     where = None if found is None else plan.differs(holding.alone(road, record.kind, sent), found)
     is_there = found is not None and (where is None or record.kind is Kind.MOMENT)
     now = road.clock.now()
     with db.transaction() as tx:
-        readings.went_through(tx, road)
+        readings.went_through(tx, road, record.kind.value)
         this = [(record.kind, record.id, record.hash)]
         if is_there:
             _apply(tx, road, [record])
@@ -145,12 +153,9 @@ def _read_back(db: Database, road: Road, record: Accepted) -> bool:
         else:
             code = "platform.not_applied" if found is None else "platform.differs"
             buried = outbox.bury(tx, road.connection, this, code, now)
-            cases.touch(
-                tx,
-                road.connection,
-                [trouble.sign(RejectedError(code, f"at {where}" if where else ""), s) for s in buried],
-                now,
-            )
+            told = difference.of_write(road, record.kind.value, record.id, where, sent, found, record.request_id)
+            touches = [Touch(code, subject, "", difference.in_words(told), difference=told) for subject in buried]
+            cases.touch(tx, road.connection, touches, now)
     return is_there
 
 

@@ -75,6 +75,13 @@ def send(db: Database, connection: str, channels: Mapping[str, Channel], now: Ca
     return Sent(len(done), len(due) - len(done))
 
 
+def tested(db: Database, connections: Sequence[str], now: datetime) -> None:
+    """Every address took a test message: whoever was to be told can be told."""
+    with db.transaction() as tx:
+        for connection in connections:
+            cases.resolve(tx, connection, CODE, now, "check notify", note="a test message was taken")
+
+
 def _tell(name: str, channel: Channel, due: Sequence[Notice], took: Mapping[int, set[str]]) -> Failure | None:
     """Send in order; what comes behind a message that was not taken waits with it."""
     batches = [list(due)] if len(due) > message.STORM else [[notice] for notice in due]

@@ -8,6 +8,10 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 
+class UnknownError(Exception):
+    """Nothing is known of the record that was asked for: one line for a person, and exit code 1."""
+
+
 class ConfigError(ValueError):
     """Wrong configuration; the message is the one line to show, `key` the dotted key it is about, if any."""
 

@@ -1,5 +1,7 @@
 """The cases as a person looks at them: by kind, one by one, or a single one."""
 
+from collections.abc import Sequence
+
 from isthmus.cases import sql as cases
 from isthmus.cases.sql import Case, Group
 from isthmus.db.pool import Database
@@ -22,11 +24,14 @@ def listing(
     code: str | None = None,
     cause: str | None = None,
     assigned: str | None = None,
+    subjects: Sequence[str] | None = None,
     limit: int = ALL,
 ) -> list[Case]:
     """Cases that fit every filter given, the nearest legal date first, then the most severe."""
     with db.transaction() as tx:
-        return cases.listing(tx, connection, state=state, code=code, cause=cause, assigned=assigned, limit=limit)
+        return cases.listing(
+            tx, connection, state=state, code=code, cause=cause, assigned=assigned, subjects=subjects, limit=limit
+        )
 
 
 def show(db: Database, number: int) -> Case | None:

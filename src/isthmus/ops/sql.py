@@ -2,10 +2,11 @@
 
 from datetime import datetime, timedelta
 
+from isthmus.cases.catalogue import WARNINGS
 from isthmus.db.pool import Row, Tx
 
-BESIDE = ("privacy.%", "integration.missed_webhook")
-"""Cases about a record that do not keep it from being right on the platform: duties, and what was put right already."""
+BESIDE = ("privacy.%", *(code.replace("_", "\\_") for code in WARNINGS))
+"""Cases about a record that do not keep it from being right on the platform: duties, and warnings."""
 
 _EXISTS = "SELECT to_regclass('connection') IS NOT NULL"
 

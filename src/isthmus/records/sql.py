@@ -130,18 +130,21 @@ def save(tx: Tx, connection: str, records: Sequence[Keep], now: datetime, packer
     columns = list(zip(*rows, strict=True))
     tx.execute(
         """INSERT INTO record (connection, kind, store, id, updated_at, body, hash, email, customer_id, token,
-                               cart_token, placed_at, said_at, changed_at)
+                               cart_token, placed_at, name, said_at, changed_at)
            SELECT %(connection)s, kind, store, id, updated_at, body, hash, email, customer_id, token, cart_token,
-                  placed_at, said_at, %(now)s
+                  placed_at, name, said_at, %(now)s
            FROM unnest(%(kind)s::text[], %(store)s::text[], %(id)s::text[], %(updated_at)s::timestamptz[],
                        %(body)s::bytea[], %(hash)s::bytea[], %(email)s::text[], %(customer_id)s::bigint[],
                        %(token)s::text[], %(cart_token)s::text[], %(placed_at)s::timestamptz[],
+                       %(name)s::text[],
                        %(said_at)s::timestamptz[])
-             AS r (kind, store, id, updated_at, body, hash, email, customer_id, token, cart_token, placed_at, said_at)
+             AS r (kind, store, id, updated_at, body, hash, email, customer_id, token, cart_token, placed_at, name,
+                   said_at)
            ON CONFLICT (connection, kind, store, id) DO UPDATE SET
                updated_at = excluded.updated_at, body = excluded.body, hash = excluded.hash, email = excluded.email,
                customer_id = excluded.customer_id, token = excluded.token, cart_token = excluded.cart_token,
-               placed_at = excluded.placed_at, said_at = excluded.said_at, changed_at = excluded.changed_at,
+               placed_at = excluded.placed_at, name = excluded.name,
+               said_at = excluded.said_at, changed_at = excluded.changed_at,
                deleted_at = NULL""",
         {
             "connection": connection,
@@ -214,6 +217,54 @@ def keys(tx: Tx, connection: str, kinds: Sequence[str]) -> list[Key]:
     return [(row["kind"], row["store"], row["id"]) for row in rows]
 
 
+def orders_named(tx: Tx, connection: str, name: str, packer: Packer) -> list[tuple[str, int]]:
+    """The orders that their shops call so (#1009, with or without the sign), as (store, id).
+
+    Records kept before names had a column of their own are read one by one.
+    """
+    wanted = name.strip().lstrip("#").casefold()
+    rows = tx.fetch_all(
+        """SELECT store, id FROM record WHERE connection = %s AND kind = 'order' AND body IS NOT NULL
+             AND lower(ltrim(name, '#')) = %s ORDER BY store, id""",
+        (connection, wanted),
+    )
+    found = [(row["store"], int(row["id"])) for row in rows]
+    old = tx.fetch_all(
+        """SELECT store, id, body FROM record
+           WHERE connection = %s AND kind = 'order' AND body IS NOT NULL AND name IS NULL ORDER BY store, id""",
+        (connection,),
+    )
+    for row in old:
+        order = decode("order", packer.unpack(row["body"]))
+        if isinstance(order, Order) and order.name.lstrip("#").casefold() == wanted:
+            found.append((row["store"], int(row["id"])))
+    return found
+
+
+def is_known(tx: Tx, connection: str, kind: str, number: int) -> bool:
+    """Whether a record of this number was ever told of, deleted ones included."""
+    return bool(
+        tx.fetch_value(
+            """SELECT EXISTS (SELECT FROM record WHERE connection = %(connection)s AND kind = %(kind)s
+                                AND id = %(id)s)
+                 OR EXISTS (SELECT FROM event WHERE connection = %(connection)s AND subject = %(subject)s)
+                 OR EXISTS (SELECT FROM outbox WHERE connection = %(connection)s AND subject = %(subject)s)
+                 OR EXISTS (SELECT FROM cases WHERE connection = %(connection)s AND subject = %(subject)s)""",
+            {"connection": connection, "kind": kind, "id": str(number), "subject": f"{kind}:{number}"},
+        )
+    )
+
+
+def emails_of(tx: Tx, connection: str, customer: int) -> list[str]:
+    """The addresses under which a customer of this number is known, over all stores."""
+    rows = tx.fetch_all(
+        """SELECT DISTINCT email FROM record
+           WHERE connection = %s AND kind = 'customer' AND id = %s AND email IS NOT NULL ORDER BY email""",
+        (connection, str(customer)),
+    )
+    return [row["email"] for row in rows]
+
+
 def names(
     tx: Tx, connection: str, kind: str, store: str, after: str, limit: int, since: datetime | None = None
 ) -> list[str]:
@@ -243,6 +294,7 @@ def others(tx: Tx, connection: str, kind: str, stores: Sequence[str]) -> list[tu
 COLUMNS = "r.kind, r.store, r.id, r.updated_at, r.body, r.hash, r.changed_at, r.said_at"
 _SAVED = (
     "kind", "store", "id", "updated_at", "body", "hash", "email", "customer_id", "token", "cart_token", "placed_at",
+    "name",
     "said_at",
 )  # fmt: skip
 
@@ -261,11 +313,11 @@ def _row(keep: Keep, packer: Packer) -> tuple[object, ...]:
     kind, _, name = key_of(store, record)
     body, digest = keep.encoded or encode(record)
     email = None if isinstance(record, Product) else normalise(record.email)
-    token = cart_token = placed_at = None
+    token = cart_token = placed_at = called = None
     customer_id = None
     if isinstance(record, Order):
         token, cart_token, customer_id = record.checkout_token, record.cart_token, record.customer_id
-        placed_at = record.processed_at
+        placed_at, called = record.processed_at, record.name
     elif isinstance(record, Checkout):
         token, cart_token, customer_id = record.token, record.cart_token, record.customer_id
         placed_at = record.created_at
@@ -273,5 +325,6 @@ def _row(keep: Keep, packer: Packer) -> tuple[object, ...]:
         customer_id = record.id
     packed = packer.pack(body)
     return (
-        kind, store, name, record.updated_at, packed, digest, email, customer_id, token, cart_token, placed_at
+        kind, store, name, record.updated_at, packed, digest, email, customer_id, token, cart_token, placed_at,
+        called,
     )  # fmt: skip

@@ -28,12 +28,14 @@ def said(error: BaseException) -> Said | None:
     from isthmus.db.migrate import MigrationBlocked, MigrationsDiffer, SchemaTooNew, SchemaTooOld
     from isthmus.db.place import PlaceError
     from isthmus.db.pool import is_away
-    from isthmus.kit.explain import ConfigError
+    from isthmus.kit.explain import ConfigError, UnknownError
     from isthmus.model.failure import BlockedError, Failure, TransientError
 
     match error:
         case ConfigError():
             return Said(WRONG, str(error))
+        case UnknownError():
+            return Said(LOOK, str(error))
         case BlockedError(code="integration.secret_missing"):
             return Said(WRONG, error.detail)
         case SchemaTooNew() | SchemaTooOld() | MigrationsDiffer():

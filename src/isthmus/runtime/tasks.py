@@ -34,6 +34,7 @@ from isthmus.flows.merges import ask
 from isthmus.flows.poll import poll, poll_checkouts
 from isthmus.flows.process import process
 from isthmus.flows.prune import Retention, prune
+from isthmus.flows.recheck import recheck
 from isthmus.flows.remap import remap
 from isthmus.flows.road import Road
 from isthmus.flows.safety import decide
@@ -176,6 +177,10 @@ class Worker:
         @engine.task(name="duplicates")
         def _duplicates(connection: str) -> None:
             self._look_after("duplicates", connection, lambda: duplicates.look(self._app.db, self._road(connection)))
+
+        @engine.task(name="recheck")
+        def _recheck(connection: str) -> None:
+            self._look_after("recheck", connection, lambda: recheck(self._app.db, self._road(connection)))
 
         @engine.task(name="merge")
         def _merge(connection: str) -> None:

@@ -70,7 +70,15 @@ def try_out(app: App) -> dict[str, str]:
             took[address.name] = ""
         except Failure as failure:
             took[address.name] = failure.detail
+    if took and not any(took.values()):
+        telling.tested(app.db, app.names(), app.clock.now())
     return took
+
+
+def tell_again(app: App) -> None:
+    """Try whether messages arrive now. Raises the failure, or ConfigError, where they do not."""
+    if why := next((why for why in try_out(app).values() if why), ""):
+        raise TransientError(telling.CODE, why)
 
 
 def _watch(app: App, name: str) -> Watch:

@@ -12,7 +12,7 @@ import structlog
 
 from isthmus.consent.writes import sql as writes
 from isthmus.db.pool import is_away
-from isthmus.flows import duplicates, enrich, govern, identifiers, watch
+from isthmus.flows import duplicates, enrich, govern, identifiers, recheck, watch
 from isthmus.flows.consent import audit as consent_audit
 from isthmus.flows.consent import profiles, unsubscribes
 from isthmus.flows.poll import KINDS
@@ -138,6 +138,8 @@ class Timetable:
                 self._ring("duplicates", name)
             if _is_due(marks, identifiers.MARK, identifiers.EVERY, now):
                 self._ring("identifiers", name)
+            if _is_due(marks, recheck.MARK, recheck.EVERY, now):
+                self._ring("recheck", name)
             if is_merging:
                 self._ring("merge", name)
 

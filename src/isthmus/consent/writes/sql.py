@@ -111,6 +111,15 @@ def is_open(tx: Tx, connection: str) -> bool:
     )
 
 
+def hurry(tx: Tx, connection: str, store: str, customer: int, now: datetime) -> int:
+    """What is to be written about a customer is due now, also where the shop refused it; how much that is."""
+    return tx.execute(
+        """UPDATE consent_write SET due_at = %s, status = CASE WHEN status = 'refused' THEN 'due' ELSE status END
+           WHERE connection = %s AND store = %s AND customer_id = %s AND status IN ('due', 'refused', 'written')""",
+        (now, connection, store, customer),
+    )
+
+
 def under_way(tx: Tx, connection: str, store: str, customers: Sequence[int]) -> dict[tuple[int, Channel], datetime]:
     """Of these customers, by channel, since when something is being written, or was and is looked at next."""
     rows = tx.fetch_all(

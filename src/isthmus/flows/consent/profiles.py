@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from isthmus.db.pool import Database
 from isthmus.flows import readings
+from isthmus.flows.consent import unsubscribes
 from isthmus.flows.consent.conclude import conclude
 from isthmus.flows.consent.person import people_of
 from isthmus.flows.consent.theirs import LOOK_AFTER
@@ -84,7 +85,7 @@ def _hear(db: Database, road: Road, goes_on: Callable[[], bool]) -> int:
             noticed.look(db, road, page)  # before anything is concluded from what two people's profile says
         except Failure as failure:
             with db.transaction() as tx:
-                readings.failed(tx, road, failure)
+                readings.failed(tx, road, failure, "profiles")
             return n
         found = _found(page, at)
         conclude(db, road, found)
@@ -92,7 +93,7 @@ def _hear(db: Database, road: Road, goes_on: Callable[[], bool]) -> int:
         is_last = len(page) < PAGE
         offset += len(page) - readings.OVERLAP
         with db.transaction() as tx:
-            readings.went_through(tx, road)
+            readings.went_through(tx, road, "profiles")
             if is_last:
                 runs.start_over(tx, road.connection, "", [NOW])
                 runs.advance(tx, road.connection, "", MARK, begun.at, begun.n + n)
@@ -122,12 +123,12 @@ def sweep(db: Database, road: Road, *, repair: bool, tell: Callable[[int], None]
             page = road.platform.profiles(offset=offset)
         except Failure as failure:
             with db.transaction() as tx:
-                readings.failed(tx, road, failure)
+                readings.failed(tx, road, failure, "profiles")
             return Swept(False, began, at, frozenset(listed))
         found = _found(page, at)
         listed |= {one.id for one in found}
         with db.transaction() as tx:
-            readings.went_through(tx, road)
+            readings.went_through(tx, road, "profiles")
             if not repair:
                 profiles.note(tx, road.connection, found)
         if repair:
@@ -177,6 +178,28 @@ def look_again(db: Database, road: Road) -> int:
         else:
             conclude(db, road, _found([item], at))
     return len(wanted) - len(moving)
+
+
+def look_at(db: Database, road: Road, ids: Sequence[str], emails: Sequence[str] = ()) -> int:
+    """Look at these profiles now, by id or address, because a person asks for it; how many there were.
+
+    One that is no longer there ends the cases that are about it.
+    """
+    n = 0
+    for own, email in [*((one, "") for one in ids), *(("", one) for one in emails)]:
+        readings.wait_for_the_next(db, road)
+        at = road.clock.now()
+        if own:
+            item = road.platform.profile(own)
+            found = [] if item is None else [item]
+        else:
+            found = list(road.platform.profiles(email=email))
+        noticed.look(db, road, found)
+        conclude(db, road, _found(found, at))
+        n += len(found)
+        if own:
+            unsubscribes.look_at(db, road, own, found[0] if found else None)
+    return n
 
 
 def _found(page: Sequence[dict[str, Any]], at: datetime) -> list[Profile]:

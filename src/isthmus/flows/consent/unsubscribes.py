@@ -5,6 +5,7 @@ https://docs.ometria.com/reference/get_unsubscribes
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from isthmus.cases import sql as cases
 from isthmus.cases.sql import Touch
@@ -69,13 +70,13 @@ def _hear(db: Database, road: Road, now: datetime) -> int:
         listed = road.platform.unsubscribes(since)
     except Failure as failure:
         with db.transaction() as tx:
-            readings.failed(tx, road, failure)
+            readings.failed(tx, road, failure, "unsubscribes")
         return 0
     named = _named(db, road, listed)
     said = [one for item in listed if (one := _said(item, named)) is not None]
     unnamed = [item for item in listed if _said(item, named) is None]
     with db.transaction() as tx:
-        readings.went_through(tx, road)
+        readings.went_through(tx, road, "unsubscribes")
         guests = theirs.take(tx, road, said, asked_at)
         runs.advance(tx, road.connection, "", MARK, asked_at, len(said))
         if is_wide:
@@ -85,6 +86,31 @@ def _hear(db: Database, road: Road, now: datetime) -> int:
     # The opt-outs of the past are no items for anybody; they hold all the same.
     theirs.look_for(db, road, guests, is_told=since is not None)
     return len(said)
+
+
+def look_at(db: Database, road: Road, profile: str, item: dict[str, Any] | None) -> None:
+    """A profile whose opt-out named no address was looked at again: its opt-out is taken where it has one now."""
+    subject = f"profile:{profile}"
+    told = answers.profile(item) if item is not None else None
+    now = road.clock.now()
+    with db.transaction() as tx:
+        is_open = (UNNAMED, "", subject) in cases.open_subjects(tx, road.connection, [UNNAMED])
+        if item is None:
+            for code in (UNNAMED, theirs.GUEST):
+                cases.resolve(
+                    tx, road.connection, code, now, "consent", subjects=[subject],
+                    note="Ometria no longer has the profile, so it writes to nobody by it",
+                )  # fmt: skip
+            return
+        email = normalise(told.email) if told is not None else None
+        if not is_open or email is None:
+            return
+        guests = theirs.take(tx, road, [Said(Claim(Channel.EMAIL, email, "UNSUBSCRIBED", SOURCE), subject)], now)
+        cases.resolve(
+            tx, road.connection, UNNAMED, now, "consent", subjects=[subject],
+            note="the profile has an address now, and its opt-out was taken",
+        )  # fmt: skip
+    theirs.look_for(db, road, guests, is_told=False)
 
 
 def harmless(item: Unsubscribed) -> str:

@@ -14,6 +14,7 @@ from isthmus.drift.found import sql as findings
 from isthmus.drift.found.sql import OWN, Finding
 from isthmus.drift.judged import sql as results
 from isthmus.drift.sql import KINDS
+from isthmus.flows import difference
 from isthmus.flows.reconcile import basis, ours, repairs, worth
 from isthmus.flows.reconcile.facts import OF_STORE, Known, gather, look_again_at_store, look_again_there
 from isthmus.flows.reconcile.held import Held
@@ -161,10 +162,54 @@ def write_down(tx: Tx, held: Held, judged: Sequence[tuple[Known, Verdict | Stand
 
 
 def case(known: Known, verdict: Verdict) -> Touch:
-    """A finding as a case, named as its layer names the record."""
+    """A finding as a case, named as its layer names the record, with both values where two sides differ."""
+    told = _difference(known, verdict)
+    detail = "; ".join(filter(None, (verdict.detail, difference.in_words(told))))
+    if (at := told.get("at")) and verdict.detail.startswith(f"at {at}"):
+        detail = difference.in_words(told) + verdict.detail.removeprefix(f"at {at}")
     if verdict.cause == "platform" or verdict.code == "integration.left_behind":
-        return Touch(verdict.code, f"{known.key[0]}:{known.key[1]}", "", verdict.detail)
-    return Touch(verdict.code, known.subject, known.store, verdict.detail)
+        return Touch(verdict.code, f"{known.key[0]}:{known.key[1]}", "", detail, difference=told)
+    return Touch(verdict.code, known.subject, known.store, detail, difference=told)
+
+
+def _difference(known: Known, verdict: Verdict) -> dict[str, Any]:
+    """Both values of a finding, masked already where they name somebody."""
+    told: dict[str, Any] = {"store": known.store or None, "order": _name(known)}
+    facts = known.facts
+    match verdict.code:
+        case "platform.not_applied":
+            told["ometria_has"] = "no such record"
+        case "platform.differs" | "platform.overwritten":
+            says = (known.there.says or {}) if known.there is not None else {}
+            told |= {"at": facts.platform_path, "sent": says.get("ours"), "ometria_has": says.get("theirs")}
+        case "integration.missed_change" if facts.store_path:
+            says = (known.listed.says or {}) if known.listed is not None else {}
+            path = facts.store_path
+            told |= {
+                "at": path,
+                "store_has": _value(says.get("theirs"), path),
+                "we_have": _value(says.get("ours"), path),
+            }
+        case "integration.stale_mapping" if facts.mapped_path:
+            says = (known.mapped.says or {}) if known.mapped is not None else {}
+            path = facts.mapped_path
+            told |= {"at": path, "desired": _value(says.get("ours"), path), "mapped": _value(says.get("theirs"), path)}
+    if known.standing is not None and verdict.cause == "platform":
+        told["request_id"] = known.standing.request_id
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def _value(side: Any, path: str) -> Any:
+    """What a side says at a path, where it was noted by its path; all that it says otherwise."""
+    return side.get(path, side) if isinstance(side, dict) else side
+
+
+def _name(known: Known) -> str | None:
+    """The name of an order, #1009, by which a person finds it."""
+    record = known.kept.record if known.kept is not None else None
+    if isinstance(record, Order):
+        return record.name
+    return next((row.name for row in (known.listed, known.there) if row is not None and row.name), None)
 
 
 def _is_seen_equal(known: Known) -> bool:

@@ -114,7 +114,8 @@ def close_empty(tx: Tx, road: Road, emptied: Sequence[int], now: datetime, by: s
 
 def close_cases(tx: Tx, connection: str, numbers: Sequence[int], now: datetime, by: str) -> None:
     """The cases of these plans are over."""
-    cases.resolve(tx, connection, STOPPED, now, by=by, subjects=[f"plan:{number}" for number in numbers])
+    subjects = [f"plan:{number}" for number in numbers]
+    cases.resolve(tx, connection, STOPPED, now, by=by, subjects=subjects, note="the plan was decided or judged again")
 
 
 def _put_on_the_road(tx: Tx, road: Road, items: Sequence[Item], lane: Lane, now: datetime) -> None:

@@ -66,6 +66,22 @@ def want(tx: Tx, connection: str, survivor: Account, loser: Account, rule: str, 
     return None if value is None else int(value)
 
 
+def again(tx: Tx, connection: str, loser: str, now: datetime) -> int:
+    """Queue the refused merge of this contact once more, unless one of it waits; how many were queued."""
+    return tx.execute(
+        """UPDATE merge SET state = 'wanted', closed_at = NULL, why = NULL, n_asked = 0, due_at = %(now)s
+           WHERE connection = %(connection)s AND state = 'refused' AND id = (
+               SELECT max(m.id) FROM merge m JOIN link l ON l.connection = m.connection AND l.store = m.loser_store
+                 AND l.customer_id = m.loser_id
+               WHERE m.connection = %(connection)s AND l.contact = %(loser)s)
+             AND NOT EXISTS (SELECT FROM merge o JOIN link l ON l.connection = o.connection
+                               AND l.store = o.loser_store AND l.customer_id = o.loser_id
+                             WHERE o.connection = %(connection)s AND l.contact = %(loser)s
+                               AND o.state IN ('wanted', 'asked'))""",
+        {"connection": connection, "loser": loser, "now": now},
+    )
+
+
 def due(tx: Tx, connection: str, now: datetime) -> Merge | None:
     """The merge whose turn it is: one that may have been asked for comes before any new one. Nobody else gets it until
     the transaction ends.

@@ -3,9 +3,42 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from msgspec import Struct
+
 from isthmus.db.pool import Tx
 from isthmus.model.lane import Lane
 from isthmus.model.write import Kind
+
+
+class Applied(Struct, frozen=True):
+    """A write that is held to be there as desired; `body` is packed."""
+
+    kind: str
+    id: str
+    desired: bytes
+    body: bytes
+
+
+def applied(tx: Tx, connection: str, subjects: Sequence[str]) -> list[Applied]:
+    """Of the platform records of these names (order:uk:1) those that are held to be there; no moments."""
+    return tx.fetch_as(
+        Applied,
+        """SELECT kind, id, desired, body FROM outbox
+           WHERE connection = %s AND state = 'applied' AND kind <> 'moment' AND body IS NOT NULL
+             AND (kind, id) IN (SELECT split_part(s, ':', 1), substr(s, strpos(s, ':') + 1)
+                                FROM unnest(%s::text[]) AS t (s))
+           ORDER BY kind, id""",
+        (connection, list(subjects)),
+    )
+
+
+def release(tx: Tx, connection: str, moment: str, now: datetime) -> int:
+    """A person has looked: this held moment is not there, so it may go again."""
+    return tx.execute(
+        """UPDATE outbox SET state = 'due', due_at = %s, doubts = 0, is_known = false
+           WHERE connection = %s AND kind = 'moment' AND id = %s AND state = 'held'""",
+        (now, connection, moment),
+    )
 
 
 def doubt(tx: Tx, connection: str, records: Sequence[tuple[Kind, str, bytes]], now: datetime) -> int:

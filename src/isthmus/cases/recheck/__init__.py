@@ -1,0 +1,1 @@
+"""Closes cases whose matter is over, by what the rows say now."""

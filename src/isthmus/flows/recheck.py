@@ -1,0 +1,39 @@
+"""Look over the open cases, and close those whose matter is over; the case then says by which way."""
+
+from datetime import timedelta
+
+from isthmus.cases.recheck import sql as recheck_sql
+from isthmus.db.pool import Database
+from isthmus.flows.road import Road
+from isthmus.runs import sql as runs
+
+MARK = "recheck"
+"""The watermark that says when the cases were last looked over."""
+
+EVERY = timedelta(minutes=1)
+
+QUIET = timedelta(days=1)
+"""So long nothing of an unknown topic may have come before it counts as no longer subscribed."""
+
+
+def recheck(db: Database, road: Road) -> int:
+    """Close what is over by what the rows say now; how many cases that were. Reads neither Shopify nor Ometria."""
+    now = road.clock.now()
+    with db.transaction() as tx:
+        runs.advance(tx, road.connection, "", MARK, now, 0)
+        if not recheck_sql.has_open(tx, road.connection):
+            return 0
+        return sum(
+            (
+                recheck_sql.close_left(tx, road.connection, list(road.shops), now),
+                recheck_sql.close_events(tx, road.connection, now),
+                recheck_sql.close_records(tx, road.connection, now),
+                recheck_sql.close_writes(tx, road.connection, now),
+                recheck_sql.close_stores(tx, road.connection, now),
+                recheck_sql.close_bodies(tx, road.connection, now),
+                recheck_sql.close_calls(tx, road.connection, now),
+                recheck_sql.close_unnamed(tx, road.connection, now),
+                recheck_sql.close_topics(tx, road.connection, now, now - QUIET),
+                recheck_sql.close_merges(tx, road.connection, now),
+            )
+        )

@@ -1,0 +1,23 @@
+"""What people call a record, understood: order names, and whether a number is known at all."""
+
+from isthmus.db.pool import Database
+from isthmus.kit.pack import Packer
+from isthmus.records import sql as records
+
+
+def orders(db: Database, connection: str, name: str) -> list[tuple[str, int]]:
+    """The orders that their shops call so, as (store, id)."""
+    with db.transaction() as tx:
+        return records.orders_named(tx, connection, name, Packer())
+
+
+def is_known(db: Database, connection: str, kind: str, number: int) -> bool:
+    """Whether a record of this number was ever told of: a record, an event or a case of it is there."""
+    with db.transaction() as tx:
+        return records.is_known(tx, connection, kind, number)
+
+
+def emails(db: Database, connection: str, customer: int) -> list[str]:
+    """The addresses of a customer, over all stores."""
+    with db.transaction() as tx:
+        return records.emails_of(tx, connection, customer)

@@ -1,0 +1,214 @@
+"""Do what a case's remedy says: put back what it is about, then look again at what opened it."""
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from isthmus.cases.sql import Case
+from isthmus.flows import duplicates, enrich, identifiers, remedy
+from isthmus.flows.consent import audit as consent_audit
+from isthmus.flows.consent import profiles
+from isthmus.flows.consent.write_back import write_back
+from isthmus.flows.merges import ask
+from isthmus.flows.poll import KINDS, poll, poll_checkouts
+from isthmus.flows.recheck import recheck
+from isthmus.flows.reconcile.held import Asked
+from isthmus.flows.replay import Replayed, replay_case
+from isthmus.model.failure import Failure
+from isthmus.runtime import governing, loading, taking_over, telling, watching
+from isthmus.runtime.app import App
+from isthmus.runtime.reconciling import Reconciler
+
+Look = Callable[[App, Case], object]
+
+
+class Done(Struct, frozen=True):
+    """What came of a replay: what went back, whether anybody looked again, why not, and the case as it is now."""
+
+    case: Case
+    back: Replayed
+    is_looked: bool = False
+    failure: str = ""
+
+    @property
+    def is_closed(self) -> bool:
+        return self.case.state != "open"
+
+    @property
+    def is_anything(self) -> bool:
+        return self.is_looked or self.is_closed or not self.back.is_nothing
+
+
+def replay(app: App, number: int, by: str) -> Done | None:
+    """Do what the remedy of a case says. None where there is no such case; one that is over is left as it is."""
+    case = remedy.show(app.db, number)
+    if case is None:
+        return None
+    if case.state == "resolved":
+        return Done(case, Replayed())
+    road = None
+    if case.connection in app.names() and app.trouble(case.connection) is None:
+        road = app.road(case.connection)
+    _, back = replay_case(app.db, number, app.clock.now(), by, road)
+    look = LOOKS.get(case.code)
+    why = ""
+    if look is not None:
+        remedy.begun(app.db, number, app.clock.now(), by)
+        try:
+            look(app, case)
+        except Failure as error:
+            why = f"{error.code}: {error.detail}".rstrip(": ")
+    if road is not None:
+        recheck(app.db, road)
+    return Done(remedy.show(app.db, number) or case, back, is_looked=look is not None and not why, failure=why)
+
+
+# What looks again ----------------------------------------------------------------------------------------------------
+
+
+def _ground(app: App, case: Case) -> None:
+    governing.govern(app, case.connection)
+
+
+def _listings(app: App, case: Case) -> None:
+    """Everything is listed, of the store that the case names or of all; a history is loaded."""
+    if case.subject.startswith("load:"):
+        _history(app, case)
+        return
+    road = app.road(case.connection)
+    for store in road.shops if case.store not in road.shops else [case.store]:
+        for kind in KINDS:
+            poll(app.db, road, store, kind)
+        poll_checkouts(app.db, road, store)
+
+
+def _webhooks(app: App, case: Case) -> None:
+    watching.watch(app, case.connection)
+
+
+def _duplicates(app: App, case: Case) -> None:
+    duplicates.look(app.db, app.road(case.connection))
+
+
+def _identifiers(app: App, case: Case) -> None:
+    identifiers.look_again(app.db, app.road(case.connection))
+
+
+def _profile(app: App, case: Case) -> None:
+    """The profile that the case names, or those behind the customer's address."""
+    road = app.road(case.connection)
+    kind, _, name = case.subject.partition(":")
+    if kind == "profile":
+        profiles.look_at(app.db, road, [name])
+    else:
+        profiles.look_at(app.db, road, [], remedy.addresses(app.db, case))
+
+
+def _consent(app: App, case: Case) -> None:
+    consent_audit.audit(app.db, app.road(case.connection))
+
+
+def _write_back(app: App, case: Case) -> None:
+    """What the shop did not take is written once more, now."""
+    road = app.road(case.connection)
+    remedy.write_again(app.db, case, road.clock.now())
+    write_back(app.db, road)
+
+
+def _merge(app: App, case: Case) -> None:
+    """The merge that Ometria refused is asked for again."""
+    road = app.road(case.connection)
+    remedy.merge_again(app.db, case, road.clock.now())
+    ask.step(app.db, road)
+
+
+def _reconciliation(app: App, case: Case) -> None:
+    Reconciler(app).run(case.connection, Asked(repair=True))
+
+
+def _history(app: App, case: Case) -> None:
+    """What could not be loaded is asked for again."""
+    kind = case.subject.removeprefix("load:").partition(":")[0]
+    kinds = [kind] if kind in KINDS else list(KINDS)
+    loading.load(app, case.connection, [case.store], kinds, since=None, again=False, tell=lambda _: None)
+
+
+def _takeover(app: App, case: Case) -> None:
+    taking_over.take_over(app, case.connection, dry_run=False, tell=lambda _: None)
+
+
+def _fields(app: App, case: Case) -> None:
+    """A round through the custom fields of the store, from the beginning."""
+    road = app.road(case.connection)
+    for kind in ("customer", "product"):
+        name = f"metafields:{kind}"
+        remedy.go_round_again(app.db, case, name)
+        while enrich.enrich(app.db, road, case.store, name):
+            pass
+
+
+def _platform(app: App, case: Case) -> None:
+    """The platform answers a reading with our key at our address: what shut the connection is over."""
+    road = app.road(case.connection)
+    road.platform.errors()
+    remedy.answered(app.db, case, road.clock.now())
+
+
+def _messages(app: App, _: Case) -> None:
+    telling.tell_again(app)
+
+
+LOOKS: dict[str, Look] = {
+    **dict.fromkeys(
+        (
+            "storefront.protected_data_missing", "storefront.scope_missing", "storefront.api_version",
+            "storefront.moved", "storefront.api_version_ends", "storefront.api_version_ends_soon",
+            "storefront.api_version_ends_now", "storefront.webhook_version", "storefront.scopes_changed",
+            "storefront.setting_changed", "integration.currency_differs", "integration.secret_missing",
+            "platform.limit_differs",
+        ),
+        _ground,
+    ),
+    **dict.fromkeys(
+        (
+            "storefront.access_denied", "storefront.unavailable", "storefront.unexplained",
+            "storefront.throttled", "storefront.token_refused",
+            "storefront.shop_closed", "storefront.app_uninstalled", "integration.query_refused",
+            "integration.query_too_expensive", "integration.search_ignored",
+        ),
+        _listings,
+    ),
+    **dict.fromkeys(
+        (
+            "integration.subscriptions_differ", "integration.subscription_refused", "integration.webhook_silent",
+            "integration.missed_webhook", "integration.previous_secret_in_use",
+        ),
+        _webhooks,
+    ),
+    **dict.fromkeys(
+        (
+            "consent.blocked_by_listing", "consent.unproven_resubscribe", "consent.opt_out_refused",
+            "consent.guest_opted_out", "consent.unnamed_opt_out",
+        ),
+        _profile,
+    ),
+    **dict.fromkeys(
+        (
+            "integration.left_behind", "platform.duplicate_order", "platform.foreign_writer",
+            "platform.overwritten",
+        ),
+        _reconciliation,
+    ),
+    **dict.fromkeys(("platform.key_refused", "platform.not_the_api"), _platform),
+    "identity.shared_address": _duplicates,
+    "identity.shared_phone": _duplicates,
+    "identity.conflict": _identifiers,
+    "consent.unreadable_call": _consent,
+    "storefront.consent_refused": _write_back,
+    "platform.merge_refused": _merge,
+    "storefront.bulk_failed": _history,
+    "platform.takeover_conflict": _takeover,
+    "storefront.metafield_type": _fields,
+    "integration.notify_failed": _messages,
+}  # fmt: skip
+"""By code, what looks again at what opened the case. The others are about work, which is put back."""

@@ -90,7 +90,7 @@ def test_while_something_of_ours_is_on_its_way_nothing_is_asked(play: Both) -> N
         play.pass_time(10)
     assert looks(play, mark) == Counter()
     play.rest()
-    assert sum(looks(play, mark).values()) in (1, 2)
+    assert sum(looks(play, mark).values()) <= 2
 
 
 def test_one_worker_at_a_time_asks_whose_profile_changed(play: Both) -> None:

@@ -20,7 +20,8 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="consent")
 
 
-SHOW = """One person's ledger: every statement about their addresses, and the rule that decided what it changed.
+SHOW = """One person's ledger, on every channel: each statement about the address and the numbers of its customers,
+and the rule that decided what it changed.
 
 \b
 isthmus consent show acme --email ada@example.com
@@ -87,9 +88,9 @@ def show(
         )  # fmt: skip
     out.lines(table)
     for stands in found.stands:
-        out.lines(f"In {stands.store} they stand as {stands.stance}, by the rule {stands.rule}.")
+        out.lines(f"In {stands.store} by {stands.channel} they are {stands.stance}, by the rule {stands.rule}.")
     for told in found.platform:
-        out.lines(f"{told.contact} is desired as {told.stance}; {told.state}")
+        out.lines(f"{told.contact} is to say {told.stance} by email and {told.sms} by sms; {told.state}")
 
 
 def audit(

@@ -1,0 +1,38 @@
+"""One person's ledger has every channel that the person was ever spoken for on."""
+
+import pytest
+
+from isthmus.consent.policy import Policy
+from isthmus.db.pool import Database
+from isthmus.ops import evidence
+from scenes import HASH_KEY
+from sims.shopify.deeds import people
+from sims.shopify.state import SmsConsent
+from talking import Both
+
+PHONE = "+447911123456"
+
+
+@pytest.fixture
+def play(database: Database) -> Both:
+    return Both(database)
+
+
+def test_a_persons_ledger_has_email_and_text_messages(play: Both) -> None:
+    sms = SmsConsent("SUBSCRIBED", "SINGLE_OPT_IN", play.now)
+    who = play.person("ada@example.com", "UNSUBSCRIBED", phone=PHONE, sms_consent=sms)
+    play.person("ben@example.com", "SUBSCRIBED")
+    play.rest()
+    found = evidence.ledger(play.db, "acme", "ada@example.com", HASH_KEY, Policy(), ["int", "uk"])
+    assert {(one.channel, one.state, one.customer_id) for one in found.claims} == {
+        ("email", "UNSUBSCRIBED", who.id), ("sms", "SUBSCRIBED", who.id),
+    }  # fmt: skip
+    assert {(one.channel, one.stance) for one in found.stands} == {("email", "opted out"), ("sms", "opted in")}
+    (contact,) = found.platform
+    assert (contact.stance, contact.sms) == ("explicitly optedout", "opted in")
+    play.do(people.sms_consent(
+        play.world, play.uk, who, SmsConsent("UNSUBSCRIBED", "SINGLE_OPT_IN", play.now), play.now
+    ))  # fmt: skip
+    play.rest()
+    found = evidence.ledger(play.db, "acme", "ada@example.com", HASH_KEY, Policy(), ["uk"])
+    assert [(one.channel, one.stance) for one in found.stands] == [("email", "opted out"), ("sms", "opted out")]

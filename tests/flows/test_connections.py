@@ -11,6 +11,7 @@ from isthmus.connections.sql import Connected
 from isthmus.db.pool import Database
 from isthmus.kit.clock import SystemClock
 from isthmus.model.lane import Lane
+from isthmus.runtime import engine, joining
 from isthmus.runtime.app import App
 from isthmus.runtime.rules import rules
 from isthmus.runtime.settings import Settings
@@ -180,3 +181,20 @@ def test_a_bell_for_a_connection_that_was_just_made_is_no_bug(database: Database
     assert app.trouble("other") == "integration.secret_missing"
     with pytest.raises(KeyError):
         app.connected("nobody")
+
+
+def test_connecting_says_what_will_no_longer_be_known_of_a_store_that_leaves(database: Database) -> None:
+    app = App(Settings(), database, SystemClock())
+    engine.migrate(database, AT)
+    told = config()
+    saved(database, told)
+    with database.transaction() as tx:
+        tx.execute(
+            """INSERT INTO outbox (connection, kind, id, store, lane, state, due_at, since, sent)
+               VALUES ('acme', 'contact', 'int:1', 'int', 0, 'applied', %s, %s, 'x')""",
+            (AT, AT),
+        )
+    assert joining.leaving(app, told) == ()
+    (notice,) = joining.leaving(app, told.model_copy(update={"stores": told.stores[:1]}))
+    assert notice.startswith("store int leaves the connection: its 1 contacts stay in Ometria as they are.")
+    assert "a consent audit will not judge them" in notice

@@ -56,6 +56,7 @@ def connect(
                 "orders_visible_since": {store: seen.visible_since for store, seen in checked.stores.items()},
                 "takeover": found.connection.takeover,
                 "other_writers": msgspec.to_builtins(checked.sampled),
+                "notices": list(checked.notices),
                 "findings": [
                     {"where": where, "code": f.code, "detail": f.detail, "blocking": f.is_blocking}
                     for where, f in checked.findings
@@ -86,6 +87,8 @@ def _tell(checked: "Checked", name: str, mode: str, n_changed: int, *, dry_run: 
         show.lines(
             f"{'must be mended' if finding.is_blocking else 'notice'}: {where}: {finding.code}: {finding.detail}"
         )
+    for notice in checked.notices:
+        show.lines(f"notice: {notice}")
     for where, failure in checked.failures:
         show.lines(f"could not look: {where}: {failure}")
     if not checked.is_good:

@@ -28,6 +28,8 @@ class Checked(Struct, frozen=True):
     findings: tuple[tuple[str, Finding], ...]
     failures: tuple[tuple[str, Failure], ...]
     sampled: Sampled | None = None
+    notices: tuple[str, ...] = ()
+    """What somebody should know before it is stored."""
 
     @property
     def is_good(self) -> bool:

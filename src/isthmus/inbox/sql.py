@@ -182,6 +182,17 @@ SELECT n FROM numbered
 _READINGS = "^(poll|load|repair)/"  # whichever on-ramp said it: read this record
 
 
+def is_waiting_for(tx: Tx, connection: str, store: str, kind: str, until: datetime) -> bool:
+    """Whether anything about this kind of record that a store or we said until then is not worked on yet."""
+    return bool(
+        tx.fetch_value(
+            """SELECT EXISTS (SELECT FROM event WHERE connection = %s AND store = %s AND state = 'waiting'
+                              AND received_at <= %s AND subject LIKE %s)""",
+            (connection, store, until, f"{kind}:%"),
+        )
+    )
+
+
 def tell(tx: Tx, connection: str, store: str, hints: Sequence[Hint], now: datetime) -> int:
     """Put hints of our own on the road; how many were new.
 

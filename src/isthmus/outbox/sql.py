@@ -13,7 +13,7 @@ from isthmus.kit.pack import Packer
 from isthmus.model.lane import Lane
 from isthmus.model.write import PERMITTING, Kind, Write
 from isthmus.outbox.plan import BATCH, Ready
-from isthmus.outbox.restraint.sql import OUTS, RESTRAINED
+from isthmus.outbox.restraint.sql import HELD, OUTS, RESTRAINED
 from isthmus.outbox.spoken.sql import NOBODY, Behind, remember_behind
 
 _LANES = tuple(Lane)
@@ -330,8 +330,8 @@ FROM picked p
 WHERE o.connection = %(connection)s AND o.kind = %(kind)s AND o.id = p.id
 RETURNING o.id, o.body, o.desired, o.since, o.attempts, o.batch_max
 """
-_CLAIM = _CLAIM_ALL.replace("{free}", "true")
-_CLAIM_CONTACTS = _CLAIM_ALL.replace("{free}", f"NOT coalesce({RESTRAINED}, false)")
+_CLAIM = _CLAIM_ALL.replace("{free}", f"NOT {HELD}")
+_CLAIM_CONTACTS = _CLAIM_ALL.replace("{free}", f"NOT coalesce({RESTRAINED}, false) AND NOT {HELD}")
 
 
 def reap(tx: Tx, connection: str, now: datetime) -> int:

@@ -278,6 +278,13 @@ def names(
     return [row["id"] for row in rows]
 
 
+def has_any(tx: Tx, connection: str, store: str) -> bool:
+    """Whether anything of this store is known."""
+    return bool(
+        tx.fetch_value("SELECT EXISTS (SELECT FROM record WHERE connection = %s AND store = %s)", (connection, store))
+    )
+
+
 def others(tx: Tx, connection: str, kind: str, stores: Sequence[str]) -> list[tuple[str, int]]:
     """The stores that are none of these, with how many living records of a kind we have of each."""
     rows = tx.fetch_all(

@@ -15,6 +15,7 @@ from isthmus.db.pool import Tx
 from isthmus.flows import connect as checking
 from isthmus.flows import remap
 from isthmus.flows.connect import Checked
+from isthmus.flows.consent import returning
 from isthmus.flows.holding import MISTYPED
 from isthmus.flows.road import Shop
 from isthmus.flows.takeover import carry_out, words
@@ -22,6 +23,7 @@ from isthmus.flows.takeover.sample import Account
 from isthmus.flows.takeover.words import Standing
 from isthmus.identity.foreign import sql as foreign
 from isthmus.kit.explain import ConfigError
+from isthmus.outbox.spoken import sql as spoken
 from isthmus.runs import sql as runs
 from isthmus.runtime import schema
 from isthmus.runtime.app import App
@@ -55,6 +57,7 @@ def connect(app: App, config: ConnectionConfig, *, dry_run: bool) -> tuple[Check
         checked = checking.check(stores, platform)
         _must_see_all(config, checked)
         checked = checking.look_for_others(checked, shops, account, config.ometria.collection, at)
+        checked = msgspec.structs.replace(checked, notices=leaving(app, config))
         if dry_run or not checked.is_good:
             return checked, 0, False
         is_new = _store(app, config, checked, at)
@@ -83,6 +86,7 @@ def _store(app: App, config: ConnectionConfig, checked: Checked, at: Standing) -
             carry_out.start_over(tx, config.name)
             # What a reconciliation found to be another writer's was told before this was decided.
             cases.resolve(tx, config.name, words.CODE, now, "connect")
+        had = {store.name for store in before.config.stores} if before is not None else None
         is_new = connections.save(tx, config, now)
         after = connections.load(tx, config.name)
         for name in _mapped_otherwise(before, after, hash_key):
@@ -94,8 +98,27 @@ def _store(app: App, config: ConnectionConfig, checked: Checked, at: Standing) -
         for store in config.stores:
             names = [f"poll:{kind}" for kind in ("product", "customer", "order", "checkout")]
             runs.begin(tx, config.name, store.name, names, now)
+            if had is not None and store.name not in had:
+                returning.begin(tx, config.name, store.name, now)
     app.forget()
     return is_new
+
+
+def leaving(app: App, config: ConnectionConfig) -> tuple[str, ...]:
+    """What will no longer be known of stores that the file leaves out."""
+    if not schema.is_current(app):
+        return ()
+    with app.db.transaction() as tx:
+        before = connections.load(tx, config.name)
+        names = {store.name for store in config.stores}
+        left = [] if before is None else [store.name for store in before.config.stores if store.name not in names]
+        counts = {store: spoken.n_contacts(tx, config.name, store) for store in left}
+    return tuple(
+        f"store {store} leaves the connection: its {n:,} contacts stay in Ometria as they are. What people say in that "
+        "shop will not be heard, what they say in Ometria will not be written to it, and a consent audit will not "
+        "judge them. Put the store back to have all of it decided again before anything of it is sent."
+        for store, n in counts.items()
+    )
 
 
 def _standing(app: App, config: ConnectionConfig) -> Standing:

@@ -26,7 +26,7 @@ from isthmus.db.pool import is_away, is_passing
 from isthmus.flows import duplicates, enrich, identifiers
 from isthmus.flows.abandon import abandon
 from isthmus.flows.consent import audit as consent_audit
-from isthmus.flows.consent import importer, profiles, unsubscribes
+from isthmus.flows.consent import importer, profiles, returning, unsubscribes
 from isthmus.flows.consent.write_back import write_back
 from isthmus.flows.deliver import deliver
 from isthmus.flows.hold import release
@@ -207,6 +207,10 @@ class Worker:
         @engine.task(name="attend")
         def _attend(connection: str) -> None:
             self._shift("attend", connection, lambda _: self._attend(connection))
+
+        @engine.task(name="take_back")
+        def _take_back(connection: str) -> None:
+            self._look_after("take_back", connection, lambda: returning.step(self._app.db, self._road(connection)))
 
         @engine.task(name="audit_consent")
         def _audit_consent(connection: str) -> None:

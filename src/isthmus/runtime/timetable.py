@@ -14,7 +14,7 @@ from isthmus.consent.writes import sql as writes
 from isthmus.db.pool import is_away
 from isthmus.flows import duplicates, enrich, govern, identifiers, recheck, watch
 from isthmus.flows.consent import audit as consent_audit
-from isthmus.flows.consent import profiles, unsubscribes
+from isthmus.flows.consent import profiles, returning, unsubscribes
 from isthmus.flows.poll import KINDS
 from isthmus.flows.remap import is_asked
 from isthmus.flows.road import Road
@@ -113,6 +113,8 @@ class Timetable:
             except Failure:
                 continue  # the sweep says why; the other connections go on
             self._listen(name, road, marks, now)
+            if returning.stores(marks):
+                self._ring("take_back", name)
             if _is_due(marks, watch.MARK, road.pace.watch_every, now):
                 self._ring("watch", name)
             for store in road.shops:

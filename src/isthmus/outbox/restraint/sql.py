@@ -13,6 +13,13 @@ OUTS = sorted(OUT)
 AGAIN_AFTER = timedelta(seconds=2)
 """How soon an opt-in that was held back is looked at again."""
 
+RETURNING = "returning"
+"""The mark of a store that is coming back into the connection: nothing of it is sent yet."""
+
+HELD = f"""EXISTS (SELECT FROM watermark r WHERE r.connection = o.connection AND r.store = o.store
+                     AND r.name = '{RETURNING}')"""
+"""Of an outbox row `o`: its store is coming back."""
+
 RESTRAINED = """
     (o.opts_in OR o.sms_address IS NOT NULL) AND (
         -- an opt-out was heard of that the body does not know of
@@ -47,7 +54,7 @@ def postpone(tx: Tx, connection: str, lanes: Sequence[Lane], now: datetime, unse
         f"""UPDATE outbox SET due_at = %(later)s WHERE (connection, kind, id) IN (
                 SELECT o.connection, o.kind, o.id FROM outbox o
                 WHERE o.connection = %(connection)s AND o.kind = ANY(%(kinds)s) AND o.lane = ANY(%(lanes)s)
-                  AND o.state = 'due' AND o.due_at <= %(now)s AND {RESTRAINED}
+                  AND o.state = 'due' AND o.due_at <= %(now)s AND ({RESTRAINED})
                 ORDER BY o.kind, o.id LIMIT 1000 FOR UPDATE SKIP LOCKED)""",  # noqa: S608 - a constant condition
         {
             "connection": connection, "lanes": [lane.rank for lane in lanes], "now": now, "later": now + AGAIN_AFTER,

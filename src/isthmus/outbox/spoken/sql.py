@@ -155,6 +155,16 @@ def retired(tx: Tx, connection: str, addresses: Sequence[bytes]) -> dict[bytes, 
     return found
 
 
+def n_contacts(tx: Tx, connection: str, store: str) -> int:
+    """How many contacts of a store were ever sent."""
+    value = tx.fetch_value(
+        """SELECT count(*) FROM outbox
+           WHERE connection = %s AND store = %s AND kind = 'contact' AND (sent IS NOT NULL OR settled IS NOT NULL)""",
+        (connection, store),
+    )
+    return int(value or 0)
+
+
 class Ended(Struct, frozen=True):
     """A retired contact, with its body (packed)."""
 

@@ -7,6 +7,7 @@ import platform
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from bench import (
@@ -21,6 +22,7 @@ from bench import (
     load_lines,
     mapping,
     pace,
+    pairs,
     road,
     sim_reads,
 )
@@ -151,6 +153,10 @@ def _sim_reads(_: argparse.Namespace) -> list[Figure]:
     return [Figure(name, value, {"fifty_orders_ms": 100}.get(name), True) for name, value in sim_reads.run().items()]
 
 
+def _pairs(given: argparse.Namespace) -> list[Figure]:
+    return [Figure(name, value, 0.98) for name, value in pairs.run(given.against, given.pairs).items()]
+
+
 ALL: dict[str, Callable[[argparse.Namespace], list[Figure]]] = {
     "mapping": _mapping,
     "ingest": _ingest,
@@ -190,7 +196,11 @@ def main() -> None:
     options.add_argument("--lines", type=int, default=60_000, help="orders in load_lines")
     options.add_argument("--no-tap", action="store_true", help="leave tap-shopify out of load_lines")
     options.add_argument("--only", action="append", default=[], metavar="NAME", help="only this fault, of faults")
+    options.add_argument("--against", type=Path, help="in pairs: the Python of the checkout to compare with")
+    options.add_argument("--pairs", type=int, default=10, help="in pairs: how many times both are measured")
     given = options.parse_args()
+    if given.against:
+        ALL["pairs"] = _pairs
     if given.names == ["faults"]:
         sys.exit(table.main(given.only, as_json=given.json))
     if unknown := sorted(set(given.names) - set(ALL)):

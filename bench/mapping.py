@@ -1,5 +1,6 @@
 """How many orders a second one core turns into what is sent: from the canonical record, and from the webhook's body."""
 
+import json
 import time
 import timeit
 from collections.abc import Callable
@@ -37,6 +38,11 @@ def run() -> dict[str, float]:
         "large_order_body_bytes": round(sum(map(len, plain)) / len(plain)),
         "large_order_decode_map_encode_per_second": _rate(_road, plain),
     }
+    for name, some in (("new", new), ("large", plain)):
+        floor = f"{name}_order_json_loads_per_second"
+        figures[floor] = _rate(json.loads, some)
+        whole = figures[f"{name}_order_decode_map_encode_per_second"]
+        figures[f"{name}_order_decode_map_encode_to_json_loads"] = round(whole / figures[floor], 4)
     return figures
 
 

@@ -1,6 +1,7 @@
 """How many orders a second go from inbox to outbox, with as many workers as cores and nothing lost on a crash."""
 
 import json
+import timeit
 from statistics import median
 from typing import Any
 
@@ -34,6 +35,7 @@ def run(orders: int = ORDERS, rounds: int = ROUNDS) -> dict[str, Any]:
         "body_bytes": round(sum(len(bodies.body(n)) for n in range(100)) / 100),
         "workers": CORES,
         "orders_per_second": round(told["per_second"]),
+        "orders_per_second_to_json_loads": round(told["per_second"] / _json_loads_per_second(bodies), 4),
         "of_rounds": [round(figure["per_second"]) for figure in figures],
         "worker_cpu_ms_per_order": round(1000 * told["worker_cpu"] / orders, 3),
         "database_cpu_ms_per_order": round(1000 * told["database_cpu"] / orders, 3),
@@ -53,6 +55,13 @@ def one(crew: Crew, orders: int) -> dict[str, Any]:
         "worker_cpu": sum(share["cpu"] for share in shares),
         "mb": [share["mb"] for share in shares],
     }
+
+
+def _json_loads_per_second(bodies: Bodies) -> float:
+    """The floor: how fast one process decodes the same bodies and does nothing else with them."""
+    some = [bodies.body(n) for n in range(2000)]
+    best = min(timeit.repeat(lambda: [json.loads(body) for body in some], number=1, repeat=5))
+    return len(some) / best
 
 
 if __name__ == "__main__":

@@ -793,6 +793,16 @@ def differs(ward: Ward) -> None:
     ward.reconcile_only()
 
 
+@cause("integration.repair_returns")
+def repair_returns(ward: Ward) -> None:
+    """Somebody writes the same wrong value again after it was repaired."""
+    order = an_order(ward, "returns")
+    for _ in range(2):
+        ward.sims.tamper("ometria", "order", f"uk:{order.id}", {"grand_total": 1.23}, dated=False, source="api")
+        ward.reconcile_only(repair=True)
+        ward.rest()
+
+
 @cause("platform.overwritten")
 def overwritten(ward: Ward) -> None:
     who = ward.person("overwritten@example.com")

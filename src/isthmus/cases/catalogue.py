@@ -156,6 +156,18 @@ _INTEGRATION = (
         follows_record=True,
     ),
     Row(
+        code="integration.repair_returns",
+        title="A repair did not hold: the same difference returns",
+        cause=Cause.INTEGRATION,
+        owner=Owner.OPERATOR,
+        severity=Severity.NORMAL,
+        remedy=(
+            "Run `isthmus cases replay ID`, which repairs the record now; if it comes back, report it with the field "
+            "that the case names."
+        ),
+        follows_record=True,
+    ),
+    Row(
         code="integration.left_behind",
         title="A record of ours that we no longer send is still in Ometria",
         cause=Cause.INTEGRATION,

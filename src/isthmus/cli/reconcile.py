@@ -140,6 +140,8 @@ def _show(done: "Reconciled", files: list[Path], new: "News | None") -> None:
     if new is not None:
         since = f"since run {new.before}" if new.before else "no run to compare with: all count as new"
         show.lines(f"{new.n:,} of {done.n_findings:,} differences are new ({since}).")
+    if done.n_found_right:
+        show.lines(f"{show.count(done.n_found_right, 'repair')} of earlier runs found right.")
     if done.n_closed:
         show.lines(f"{show.count(done.n_closed, 'case')} of earlier runs closed: their records agree again.")
     if done.is_stopped:

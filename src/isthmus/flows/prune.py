@@ -7,6 +7,7 @@ from msgspec import Struct
 from isthmus.cases import sql as cases
 from isthmus.db.pool import Database
 from isthmus.drift.found import sql as findings
+from isthmus.drift.repaired import sql as repaired
 from isthmus.inbox.days import sql as days
 from isthmus.notices import sql as notices
 from isthmus.outbox import sql as outbox
@@ -57,7 +58,7 @@ def prune(db: Database, now: datetime, retention: Retention) -> int:
             break
     while True:
         with db.transaction() as tx:
-            gone = findings.prune(tx, now - retention.events, AT_ONCE)
+            gone = findings.prune(tx, now - retention.events, AT_ONCE) + repaired.prune(tx, now - retention.events)
         n += gone
         if gone < AT_ONCE:
             break

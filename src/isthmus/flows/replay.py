@@ -42,7 +42,7 @@ DUTIES = "privacy."
 """Cases that ask something of a person and hold nothing up."""
 
 
-DIFFERENT = ("platform.not_applied", "platform.differs", "platform.overwritten")
+DIFFERENT = ("platform.not_applied", "platform.differs", "platform.overwritten", "integration.repair_returns")
 """Cases of a write that was applied and is not there, or not as it was sent."""
 
 AMBIGUOUS = "platform.ambiguous_moment"

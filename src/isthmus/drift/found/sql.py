@@ -14,6 +14,7 @@ OWN = (
     "integration.missed_deletion",
     "integration.stale_mapping",
     "integration.left_behind",
+    "integration.repair_returns",
     "platform.not_applied",
     "platform.overwritten",
     "platform.differs",

@@ -15,7 +15,7 @@ from isthmus.drift.found.sql import OWN, Finding
 from isthmus.drift.judged import sql as results
 from isthmus.drift.sql import KINDS
 from isthmus.flows import difference
-from isthmus.flows.reconcile import basis, ours, repairs, worth
+from isthmus.flows.reconcile import basis, ours, repairs, returning, worth
 from isthmus.flows.reconcile.facts import OF_STORE, Known, gather, look_again_at_store, look_again_there
 from isthmus.flows.reconcile.held import Held
 from isthmus.model.order import Order
@@ -136,6 +136,8 @@ def write_down(tx: Tx, held: Held, judged: Sequence[tuple[Known, Verdict | Stand
     connection, now = held.road.connection, held.now()
     results.judge(tx, connection, held.id, basis.results(held, judged))
     bad = [(known, verdict) for known, verdict in judged if isinstance(verdict, Verdict)]
+    if held.asked.repair:
+        bad = returning.settle(tx, held, bad)
     n_found = findings.n_found(tx, connection, held.id)
     findings.found(tx, connection, held.id, [_finding(held, known, verdict) for known, verdict in bad], now)
     touches = []

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from isthmus.db.pool import Tx
+from isthmus.drift.repaired import sql as repaired
 from isthmus.flows.reconcile.facts import OF_STORE, Known
 from isthmus.flows.reconcile.held import Held
 from isthmus.flows.road import Road
@@ -104,6 +105,8 @@ def carry_out(held: Held, step: str, cursor: str | None, n: int) -> int:  # noqa
         if own is not None and own.state == "gathering":
             held.is_stopped = not judge.judge(tx, road, own, now)
             held.plan = own.id
+            if held.is_stopped:
+                repaired.take_back(tx, road.connection, held.run.started_at)
         held.move(tx, step, None, n)
     held.tell_step(step, n, None, is_done=True)
     return n

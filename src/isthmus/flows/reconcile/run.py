@@ -12,6 +12,7 @@ from isthmus.cases import sql as cases
 from isthmus.db.pool import Database, is_away
 from isthmus.drift import sql as drift
 from isthmus.drift.found import sql as findings
+from isthmus.drift.repaired import sql as repaired
 from isthmus.flows import trouble
 from isthmus.flows.reconcile import again, basis, conclude, ours, repairs, stores, there
 from isthmus.flows.reconcile.close import close
@@ -46,6 +47,8 @@ class Reconciled(Struct, frozen=True):
     blind: tuple[Blind, ...] = ()
     out_of_sight: tuple[OutOfSight, ...] = ()
     """Known orders that the app cannot see, by store: nothing is concluded of them."""
+    n_found_right: int = 0
+    """Repairs of earlier runs that this one looked at and found right: only those count as repaired."""
     basis: Basis | None = None
     """What its verdict rests on; None for a run that was stopped."""
     plan: int | None = None
@@ -167,6 +170,7 @@ def _end(held: Held) -> Reconciled:
         by_code: dict[str, int] = {}
         for one in sums:
             by_code[one.code] = by_code.get(one.code, 0) + one.n
+        n_held = repaired.found_right(tx, connection, held.id, held.now())
         rests_on = basis.of_run(tx, held, sum(by_code.values()))
         result = {
             "basis": msgspec.to_builtins(rests_on),
@@ -174,6 +178,7 @@ def _end(held: Held) -> Reconciled:
             "findings": by_code,
             "n_findings": sum(by_code.values()),
             "n_closed": held.n_closed,
+            "n_found_right": n_held,
             "read": held.n_read,
             "blind": msgspec.to_builtins(held.blind),
             "out_of_sight": msgspec.to_builtins(held.out_of_sight),
@@ -186,7 +191,7 @@ def _end(held: Held) -> Reconciled:
     return Reconciled(
         held.id, is_done=True, n_findings=sum(by_code.values()), sums=tuple(sums), n_closed=held.n_closed,
         n_read=dict(held.n_read), blind=tuple(held.blind), out_of_sight=tuple(held.out_of_sight.values()),
-        basis=rests_on, plan=held.plan, is_stopped=held.is_stopped,
+        basis=rests_on, n_found_right=n_held, plan=held.plan, is_stopped=held.is_stopped,
     )  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""Repairs that runs began, and whether a later look found that they held."""

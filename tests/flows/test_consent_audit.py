@@ -203,3 +203,17 @@ def test_what_is_heard_too_long_ago_and_not_sent_is_waiting(play: Both) -> None:
     assert [one.sort for one in done.differs] == [Sort.WAITING]
     assert [(one.reason, one.n) for one in done.basis.not_judged] == [(Reason.WAITING, 1)]  # type: ignore[union-attr]
     assert outcome(done.basis).exit_code == 1  # type: ignore[arg-type]
+
+
+def test_a_customer_who_is_gone_and_of_whom_nobody_told_is_found(play: Both) -> None:
+    who = subscriber(play)
+    events = people.leave(play.uk, who)
+    play.pass_time(600)
+    done = audit(play)
+    assert [(one.sort, one.customer_id, one.shop, one.is_missed) for one in done.found] == [
+        (Sort.UNPROVEN, who.id, "gone", True)
+    ]
+    play.do(events)  # the webhook at last
+    play.rest()
+    assert play.mailable("ada@example.com") == OUT
+    assert audit(play).found == ()

@@ -25,15 +25,16 @@ from isthmus.flows.road import Road
 from isthmus.governance import sql as governance
 from isthmus.identity import sql as identity
 from isthmus.identity.profiles import sql as seen
+from isthmus.identity.profiles.sql import Profile
 from isthmus.inbox import sql as inbox
 from isthmus.model.accord import Accord, Differs, Sort
 from isthmus.model.basis import AsOf, Basis, NotJudged, Reason, counted
 from isthmus.model.consent import Stance
-from isthmus.model.customer import Here
+from isthmus.model.customer import Customer, Here
 from isthmus.model.event import Hint
 from isthmus.model.failure import Failure
 from isthmus.model.lane import Lane
-from isthmus.model.reading import record_of
+from isthmus.model.reading import Absent, Found, record_of
 from isthmus.records import sql as records
 from isthmus.runs import sql as runs
 
@@ -134,7 +135,7 @@ class _Audit:
             read_at = None
         self._as_of.append(AsOf(store, read_from=read_at, read_to=self._road.clock.now() if read_at else None))
         self._tell(Step(f"{store} customers", len(listed), None, is_done=True))
-        self._unlisted(store, set(listed), is_read=read_at is not None)
+        self._unlisted(store, set(listed), read_at, swept)
 
     def _judge(self, store: str, read_at: datetime, swept: Swept, here: Sequence[Here]) -> None:
         asked = Asked(store, read_at, self._began, swept.listed if swept.is_whole else None, self._repair, self._began)
@@ -161,21 +162,60 @@ class _Audit:
         is_open = one.reason in (Reason.YOUNG, Reason.NOT_COMPARED)
         self._found += [msgspec.structs.replace(d, sort=Sort.WAITING) if is_open else d for d in one.differs]
 
-    def _unlisted(self, store: str, listed: set[int], *, is_read: bool) -> None:
+    def _unlisted(self, store: str, listed: set[int], read_at: datetime | None, swept: Swept) -> None:
         """Customers of ours whom the shop's list lacks: not being in a list proves nothing, so each is read."""
         missing: list[int] = []
         for names in self._pages(store):
             missing += [int(name) for name in names if int(name) not in listed]
         if not missing:
             return
-        if not is_read:
+        if read_at is None:
             why = next((one for one in self._unread if one.startswith(f"{store}: ")), store)
             self._not_judged.append(NotJudged(Reason.COULD_NOT_LOOK, len(missing), why))
             return
-        self._not_judged.append(NotJudged(Reason.NOT_COMPARED, len(missing), f"{store}: not in the shop's list"))
-        if self._repair:
-            with self._db.transaction() as tx:
-                self._hint(tx, store, missing)
+        for some in _batched(missing[:MOST_AGAIN], AGAIN_AT_ONCE):
+            at = self._road.clock.now()
+            try:
+                found = self._road.shops[store].reader.customers(list(some))
+            except Failure as failure:
+                self._not_judged.append(NotJudged(Reason.COULD_NOT_LOOK, len(some), f"{store}: {failure.code}"))
+                continue
+            here = [_here(one.record) for one in found.values() if isinstance(one, Found)]
+            self._judge(store, at, swept, here)
+            gone = [number for number, one in found.items() if isinstance(one, Absent)]
+            n_unseen = len(some) - len(here) - len(gone)
+            self._not_judged.append(NotJudged(Reason.OUT_OF_SIGHT, n_unseen, store))
+            self._gone(store, gone, swept)
+        if len(missing) > MOST_AGAIN:
+            left = len(missing) - MOST_AGAIN
+            self._not_judged.append(NotJudged(Reason.NOT_COMPARED, left, f"{store}: not in the shop's list"))
+
+    def _gone(self, store: str, numbers: Sequence[int], swept: Swept) -> None:
+        """Customers who are gone from the shop, of which nobody told us: nobody may be written to because of them."""
+        if not numbers:
+            return
+        with self._db.transaction() as tx:
+            found = pairing.of_gone(tx, self._road, store, numbers)
+            if self._repair:
+                self._hint(tx, store, numbers)
+        for number, mine in found:
+            self._ended(store, number, [one for one in mine if one.id in swept.listed], "gone", is_missed=True)
+
+    def _ended(self, store: str, number: int, mine: Sequence[Profile], shop: str, *, is_missed: bool) -> None:
+        """Somebody who is gone or has no address any more, with the platform's people of whom nobody else speaks."""
+        if not mine:
+            self._counts["unseen"] += 1
+            return
+        self._counts["people"] += 1
+        if not any(one.email_now == "EXPLICITLY_OPTEDIN" for one in mine):
+            self._counts["neither"] += 1
+            return
+        self._found.append(
+            Differs(
+                Sort.UNPROVEN, store, number, "email", shop, None, Stance.IN.value,
+                max(one.seen_at for one in mine), Stance.OUT.value, "retired", "", None, is_missed=is_missed,
+            )
+        )  # fmt: skip
 
     def _of_those_who_left(self) -> None:
         """People of stores that are not in the connection file any more: nobody tells us what they say there."""
@@ -196,13 +236,7 @@ class _Audit:
             for (store, number), mine in page:
                 said = [one for one in mine if one.email not in living and one.id in swept.listed]
                 if any(one.email_now == "EXPLICITLY_OPTEDIN" for one in said):
-                    self._found.append(
-                        Differs(
-                            Sort.UNPROVEN, store, number, "email", "no address", None, Stance.IN.value,
-                            max(one.seen_at for one in said), Stance.OUT.value, "retired", "", None,
-                        )
-                    )  # fmt: skip
-                    self._counts["people"] += 1
+                    self._ended(store, number, said, "no address", is_missed=False)
 
     def _pages(self, store: str) -> Iterator[list[str]]:
         after = ""
@@ -246,11 +280,7 @@ class _Audit:
         before = {one.who[1]: one for one in some}
         try:
             found = {number: record_of(one) for number, one in road.shops[store].reader.customers(list(before)).items()}
-            here = [
-                Here(one.id, one.updated_at, one.email, one.phone, one.email_consent, one.sms_consent)
-                for one in found.values()
-                if one is not None
-            ]
+            here = [_here(one) for one in found.values() if one is not None]
             profiles.look_up(self._db, road, [one.email for one in here if one.email], repair=self._repair)
         except Failure:
             for one in some:
@@ -284,6 +314,10 @@ class _Audit:
             self._road.connection, now, self._counts["people"], self._counts["both"], self._counts["neither"],
             self._counts["unseen"], tuple(found), swept.is_whole, basis=basis, unread=tuple(self._unread),
         )  # fmt: skip
+
+
+def _here(one: Customer) -> Here:
+    return Here(one.id, one.updated_at, one.email, one.phone, one.email_consent, one.sms_consent)
 
 
 def _batched(all_: Iterable[_T], n: int) -> Iterator[tuple[_T, ...]]:

@@ -1,6 +1,5 @@
 """Hold what a shop says now of some customers against what the platform says of them, channel by channel."""
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
@@ -16,13 +15,14 @@ from isthmus.drift import sql as drift
 from isthmus.flows.consent import conclude, person, standing, statements
 from isthmus.flows.consent.standing import Standings
 from isthmus.flows.road import Road
+from isthmus.identity import sql as identity
 from isthmus.identity.profiles import sql as profiles
 from isthmus.identity.profiles.sql import Profile
 from isthmus.kit.email import normalise
 from isthmus.mapping import fields
 from isthmus.mapping.texting import texting_id
 from isthmus.model.accord import Differs, Sort
-from isthmus.model.basis import NotJudged, Reason
+from isthmus.model.basis import Reason
 from isthmus.model.consent import Channel, Stance
 from isthmus.model.customer import Consent, Customer, Here
 from isthmus.model.write import Kind
@@ -252,10 +252,18 @@ def of_retired(tx: Tx, road: Road, after: str, limit: int) -> tuple[list[tuple[N
     return found, page[-1].id if len(page) == limit else None
 
 
-def not_judged(found: Sequence[Judged]) -> list[NotJudged]:
-    """The reasons why of some customers nobody can tell, counted."""
-    counts = Counter((one.reason, one.who[0]) for one in found if one.reason is not None)
-    return [NotJudged(reason, n, store) for (reason, store), n in counts.items() if reason is not None]
+def of_gone(tx: Tx, road: Road, store: str, numbers: Sequence[int]) -> list[tuple[int, list[Profile]]]:
+    """Customers who are gone, as we know them, with the platform's people of their address of whom nobody else of ours
+    speaks."""
+    kept = records.load(tx, road.connection, [("customer", store, str(number)) for number in numbers], road.packer)
+    found = []
+    for key, one in sorted(kept.items()):
+        email = normalise(one.record.email) if isinstance(one.record, Customer) else None
+        own = (store, int(key[2]))
+        others = {link.account for link in identity.of_emails(tx, road.connection, [email])} - {own} if email else set()
+        mine = profiles.of_emails(tx, road.connection, [email]) if email and not others else []
+        found.append((own[1], mine))
+    return found
 
 
 def _of(channel: Channel, one: Here) -> tuple[str | None, Consent | None]:

@@ -156,11 +156,13 @@ def test_a_run_of_an_earlier_version_proves_nothing(play: Governed) -> None:
 
 def test_the_last_audit_of_consent_is_judged(play: Governed) -> None:
     well(play)
-    accord = Accord("acme", play.now, 3, 1, 2, 0, ())
+    accord = Accord("acme", play.now, 3, 1, 2, 0, (), basis=Basis(at=play.now, n_compared=3, unit="people"))
     kept(play, accord)
     line = lines(play, MONTHLY)["consent_audit"]
-    assert (line.result, line.said) == (Result.OK, f"the audit of {play.now:%Y-%m-%d}: of 3 people compared, all agree")
+    assert (line.result, line.said) == (Result.OK, f"the audit of {play.now:%Y-%m-%d}: Of 3 people compared, all agree")
     kept(play, msgspec.structs.replace(accord, is_whole=False))
+    assert lines(play, MONTHLY)["consent_audit"].result is Result.COULD_NOT_LOOK
+    kept(play, msgspec.structs.replace(accord, basis=None))
     assert lines(play, MONTHLY)["consent_audit"].result is Result.COULD_NOT_LOOK
     differs = Differs(Sort.AGAINST, "uk", 1, "email", "", None, "", None, "", "", "", None)
     kept(play, msgspec.structs.replace(accord, differs=(differs,)))

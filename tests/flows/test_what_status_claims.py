@@ -4,6 +4,8 @@ import msgspec
 import pytest
 from starlette.testclient import TestClient
 
+from isthmus.cases import sql as cases
+from isthmus.cases.sql import Touch
 from isthmus.db.pool import Database
 from isthmus.model.basis import Basis, NotJudged, Reason, outcome, sentence
 from isthmus.ops import numbers
@@ -119,3 +121,11 @@ def test_the_long_document_says_what_its_verdict_rests_on(play: Play) -> None:
     assert msgspec.json.encode(told["basis"]["as_of"])
     (told,) = numbers.as_json(numbers.status(play.db, play.now))["connections"]
     assert "basis" not in told
+
+
+def test_the_page_says_of_which_store_a_case_is(play: Play) -> None:
+    with play.db.transaction() as tx:
+        cases.touch(tx, "acme", [Touch("storefront.app_uninstalled", "", "uk")], play.now)
+    (group,) = connection(play).background.groups
+    assert group.stores == ["uk"]
+    assert '<span class="stores" data-stores>uk</span>' in page(play)

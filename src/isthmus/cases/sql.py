@@ -92,6 +92,8 @@ class Group(Struct, frozen=True):
     sample_id: int
     sample_subject: str
     sample_detail: str
+    stores: list[str]
+    """The stores that they are of; empty where none is named."""
 
 
 def touch(tx: Tx, connection: str, touches: Iterable[Touch], now: datetime) -> list[int]:
@@ -346,7 +348,8 @@ def grouped(tx: Tx, connection: str | None = None) -> list[Group]:
                   min(first_at) AS first_at, max(last_at) AS last_at, min(due_on) AS due_on,
                   (array_agg(id ORDER BY last_at DESC, id DESC))[1] AS sample_id,
                   (array_agg(subject ORDER BY last_at DESC, id DESC))[1] AS sample_subject,
-                  (array_agg(detail ORDER BY last_at DESC, id DESC))[1] AS sample_detail
+                  (array_agg(detail ORDER BY last_at DESC, id DESC))[1] AS sample_detail,
+                  coalesce(array_agg(DISTINCT store ORDER BY store) FILTER (WHERE store <> ''), '{}') AS stores
            FROM cases
            WHERE state = 'open' AND (%(connection)s::text IS NULL OR connection = %(connection)s::text)
            GROUP BY connection, code, cause, owner, severity

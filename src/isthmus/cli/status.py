@@ -125,7 +125,7 @@ def _print_cases(c: "Connection") -> None:
         return
     cases = show.table("cases", "code", "what", "owner", "cause", "severity", right=("cases",))
     for group in c.background.groups:
-        title = row(group.code).title
+        title = row(group.code).title + (f" ({', '.join(group.stores)})" if group.stores else "")
         show.row(cases, (f"{group.cases:,}", group.code, title, group.owner, group.cause, group.severity))
     show.lines(cases)
 

@@ -180,9 +180,12 @@ def consent(facts: Facts) -> Judged:
     n = len(done.unexplained)
     if n:
         return look(f"the audit of {done.at:%Y-%m-%d}: the sides differ on {n:,} people", Severity.HIGH, done.at)
-    if not done.is_whole:
-        return blind(f"the audit of {done.at:%Y-%m-%d} could not read Ometria to the end", done.at)
-    return ok(f"the audit of {done.at:%Y-%m-%d}: of {done.n_people:,} people compared, all agree", done.at)
+    if done.basis is None:
+        return blind(f"the audit of {done.at:%Y-%m-%d} is of an earlier version, and proves nothing", done.at)
+    said = f"the audit of {done.at:%Y-%m-%d}: {sentence(done.basis)}"
+    if not done.is_whole or not outcome(done.basis).is_green:
+        return blind(said, done.at)
+    return ok(said, done.at)
 
 
 def audited(facts: Facts) -> Judged:

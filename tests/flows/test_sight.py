@@ -1,15 +1,21 @@
 """What the app cannot see changes nothing: old orders without read_all_orders, nulls of a moment, nulls with errors."""
 
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 import pytest
 
 from isthmus.db.pool import Database
 from isthmus.flows.process import process
+from isthmus.flows.recheck import recheck
+from isthmus.flows.replay import replay_case
+from isthmus.inbox import sql as inbox
 from isthmus.model.basis import NotJudged, Reason, outcome
+from isthmus.model.event import Hint
+from isthmus.model.lane import Lane
 from plays import Play
-from sims.shopify.deeds import placing
+from sims.shopify.deeds import people, placing
 from sims.shopify.state import Order
 
 
@@ -120,3 +126,107 @@ def test_a_horizon_that_the_connection_accepts_is_counted_and_is_no_case(play: P
     assert done.basis.not_judged == (NotJudged(Reason.HORIZON, 1, "uk orders"),)
     assert outcome(done.basis).is_green
     assert outcome(done.basis, strict=True).exit_code == 1
+
+
+# Nulls of a moment ----------------------------------------------------------------------------------------------------
+
+
+def hear_once(play: Play) -> None:
+    """What has arrived is worked on, and nothing is waited for."""
+    play.sims.deliver(play.post)
+    while process(play.db, play.road).n_claimed:
+        pass
+
+
+def test_a_null_soon_after_a_body_is_asked_again_and_nothing_is_pushed_meanwhile(play: Play) -> None:
+    """Whatever wants the order read so early: here a parcel that its own body does not have yet."""
+    placed = play.orders(play.person())
+    play.hear()
+    play.sims.faults.set({"shopify.null_share": 1.0, "shopify.null_kinds": "Order"})
+    with play.db.transaction() as tx:
+        inbox.tell(tx, "acme", "uk", [Hint("poll/order", f"order:{placed.id}", Lane.REALTIME, play.now)], play.now)
+    for _ in range(8):
+        hear_once(play)
+        play.push()
+        play.pass_time(2)
+    assert all(order["status"] != "cancelled" for order in play.pushed("order"))
+    (waiting,) = play.rows("SELECT reason FROM event WHERE topic = 'poll/order' AND state = 'waiting'")
+    assert waiting["reason"] == "null so soon after a body: asked again"
+    play.sims.faults.set({"shopify.null_share": 0.0})
+    play.come_to_rest()
+    assert status(play, placed)[1] is True  # type: ignore[index]
+    assert all(order["status"] != "cancelled" for order in play.pushed("order"))
+
+
+def test_a_null_that_lasts_longer_than_the_grace_is_believed(play: Play) -> None:
+    placed = play.orders(play.person())
+    play.hear()
+    with play.world.lock:
+        placing.erase(play.uk, placed)
+    with play.db.transaction() as tx:
+        inbox.tell(tx, "acme", "uk", [Hint("poll/order", f"order:{placed.id}", Lane.REALTIME, play.now)], play.now)
+    play.come_to_rest()
+    assert status(play, placed)[:2] == ("cancelled", False)  # type: ignore[index]
+
+
+@pytest.mark.parametrize("kind", ["order", "customer"])
+def test_a_delivery_that_says_delete_is_believed_at_once(play: Play, kind: str) -> None:
+    who, other = play.person(), play.person("grace@example.com")
+    placed = play.orders(other)
+    play.hear()
+    if kind == "order":
+        play.do(placing.erase(play.uk, placed))
+    else:
+        play.do(people.leave(play.uk, who))
+    play.hear()
+    number = placed.id if kind == "order" else who.id
+    (row,) = play.rows("SELECT body, deleted_at FROM record WHERE kind = %s AND id = %s", kind, str(number))
+    assert row["body"] is None
+    assert row["deleted_at"] is not None
+
+
+def test_a_null_with_an_error_on_its_path_is_tried_again(play: Play) -> None:
+    placed = play.orders(play.person())
+    play.come_to_rest()
+    before, mark = status(play, placed), play.mark()
+    play.pass_time(600)
+    play.sims.faults.set({"shopify.p_null_error": 1.0})
+    with play.db.transaction() as tx:
+        inbox.tell(tx, "acme", "uk", [Hint("poll/order", f"order:{placed.id}", Lane.REALTIME, play.now)], play.now)
+    hear_once(play)
+    (waiting,) = play.rows("SELECT state, reason FROM event WHERE topic = 'poll/order' AND state = 'waiting'")
+    assert waiting["reason"] == "storefront.unavailable"
+    play.sims.faults.set({"shopify.p_null_error": 0.0})
+    play.come_to_rest()
+    assert status(play, placed) == before
+    assert not play.pushed("order", since=mark)
+
+
+# Deletions that nobody can see ----------------------------------------------------------------------------------------
+
+
+def delivered(play: Play, topic: str, placed: Order, body: Any = None) -> None:
+    play.tell(topic, body or {"id": placed.id}, webhook_id=f"{topic} {play.now}")
+    play.pass_time(5)
+    while process(play.db, play.road).n_claimed:
+        pass
+
+
+def test_a_deletion_out_of_sight_is_a_case_that_a_person_confirms(play: Play) -> None:
+    placed = play.orders(play.person())
+    play.come_to_rest()
+    before = status(play, placed)
+    lose_scope(play)
+    grow_old(play, 61)
+    delivered(play, "orders/delete", placed)
+    play.come_to_rest()
+    assert status(play, placed) == before
+    (case,) = play.cases("storefront.deletion_unconfirmed")
+    assert case["subject"] == f"order:{placed.id}"
+    (event,) = play.rows("SELECT state FROM event WHERE topic = 'orders/delete'")
+    assert event["state"] == "parked"
+    replay_case(play.db, case["id"], play.now, "ada")
+    play.come_to_rest()
+    assert status(play, placed)[:2] == ("cancelled", False)  # type: ignore[index]
+    recheck(play.db, play.road)
+    assert not play.cases("storefront.deletion_unconfirmed")

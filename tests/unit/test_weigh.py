@@ -54,9 +54,15 @@ def test_of_two_readings_of_one_version_the_one_that_began_later_wins(
     assert weigh(Known(AT, OURS, said_at=had), AT, OTHER, is_reading=True, said_at=got) is verdict
 
 
-@pytest.mark.parametrize("version", [AT - SECOND, AT, AT + SECOND])
-def test_a_tombstone_yields_to_no_delivery(version: datetime) -> None:
-    assert weigh(Known(AT, None, is_gone=True), version, OURS, is_reading=False, said_at=AT + SECOND) is STALE
+@pytest.mark.parametrize(("age", "verdict"), [(-SECOND, STALE), (timedelta(), STALE), (SECOND, ASK)])
+def test_a_tombstone_yields_to_no_delivery_and_a_newer_one_asks_for_a_reading(age: timedelta, verdict: Verdict) -> None:
+    assert weigh(Known(AT, None, is_gone=True), AT + age, OURS, is_reading=False, said_at=AT + SECOND) is verdict
+
+
+@pytest.mark.parametrize("is_reading", [False, True])
+def test_a_tombstone_of_an_erasure_yields_to_nothing(is_reading: bool) -> None:
+    known = Known(AT, None, is_gone=True, is_erased=True, said_at=AT)
+    assert weigh(known, AT + SECOND, OURS, is_reading=is_reading, said_at=AT + SECOND) is STALE
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ desired state always is the mapping of the canonical records, whoever works besi
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -20,7 +20,7 @@ from isthmus.flows.consent.standing import Standings
 from isthmus.flows.match import match
 from isthmus.flows.road import Road
 from isthmus.flows.safety.guard import Guarded, guard, note
-from isthmus.flows.told import DELIVERY, READABLE, REMAP, Told
+from isthmus.flows.told import DELIVERY, READABLE, REMAP, REVIVE, Told
 from isthmus.identity import sql as identity
 from isthmus.identity.match import Account, Link
 from isthmus.inbox import sql as inbox
@@ -36,12 +36,15 @@ from isthmus.records import remember
 from isthmus.records import sql as records
 from isthmus.records.baskets import sql as baskets
 from isthmus.records.remember import Keys
-from isthmus.records.sql import Canonical, Keep, Kept, Key
+from isthmus.records.sql import Canonical, Gone, Keep, Kept, Key
 from isthmus.records.weigh import Known, Verdict, weigh
 from isthmus.shopify.parse import checkout_node, customer_webhook
 
 WITH_FIELDS = ("customer", "product")
 """Kinds of records that custom fields are read of; a variant's come with its product."""
+
+EPOCH = datetime.fromtimestamp(0, UTC)
+"""The version of a tombstone of which no version was ever heard."""
 
 CONFIRM_AFTER = timedelta(seconds=10)
 """A consent statement is confirmed by a reading this much later, when the shop has settled."""
@@ -58,6 +61,8 @@ class Work(Struct):
     """Records that were told again as they are: no change, but perhaps a more urgent reason to send them."""
     confirmed: list[tuple[Key, datetime]]
     """Records that a reading found as we have them, and when it began."""
+    gone: list[Gone]
+    """Records that readings found absent."""
 
 
 def absorb(
@@ -73,7 +78,7 @@ def absorb(
     _lock_records(tx, road, words)
     known = records.load(tx, road.connection, {word.key for word in words}, road.packer)
     guarded = guard(tx, road, words, known, now) if is_guarded else Guarded(words)
-    work = Work([*guarded.outcomes], [], {}, [], [], [])
+    work = Work([*guarded.outcomes], [], {}, [], [], [], [])
     for key, said in _by_key(guarded.words).items():
         _fold(road, work, key, known.get(key), said, now)
     changed = [change for change in work.changes if not change.is_remap]
@@ -85,7 +90,7 @@ def absorb(
     told = [(c.key[1], c.after) for c in changed if isinstance(c.after, Checkout)]
     baskets.join(tx, road.connection, told, now, checkout_node.HIDDEN)
     gone = [c for c in changed if c.is_gone]
-    records.bury(tx, road.connection, [(c.key, c.said_at) for c in gone], now)
+    records.bury(tx, road.connection, work.gone, now)
     _follow_the_orders(tx, road, work, gone, now)
     work.heard += standing.merged(tx, road, _survivors(tx, road, work, merged))
     standings = standing.hear(tx, road, work.heard, _customers(work.changes, affected), now)
@@ -203,14 +208,22 @@ def _fold(road: Road, work: Work, key: Key, kept: Kept | None, said: list[Told],
             _end(work, word, State.APPLIED if verdict is Verdict.NEWER else State.STALE, None, subject)
         elif word.is_absent:
             # The record is gone from the shop.
-            if change.after is not None or known is None or not known.is_gone:
+            versions = [at for at in (known.updated_at if known else None, word.version) if at is not None]
+            version = max(versions, default=None)
+            if change.after is not None and _is_overtaken(word, change.said_at, now):
+                _tell(work, key[1], Hint(f"poll/{key[0]}", subject, word.event.lane, now + CONFIRM_AFTER))
+                _end(work, word, State.STALE, "the shop told of it since: read again", subject)
+            elif change.after is not None or known is None or not known.is_gone:
                 if isinstance(change.after, Customer):
                     work.heard += statements.gone(key[1], change.after, word.event.id or None)
                 change.after, change.is_gone, is_changed = None, True, True
-                known, change.said_at = Known(now, None, is_gone=True, said_at=word.said_at), word.said_at
+                known = Known(version or EPOCH, None, is_gone=True, said_at=word.said_at)
+                change.said_at = word.said_at
+                work.gone.append(Gone(key, version, word.said_at, is_erased=_is_redacted(before)))
                 taken.append(word)
                 _end(work, word, State.APPLIED, "gone from the shop", subject)
             else:
+                work.gone.append(Gone(key, version, word.said_at))
                 _end(work, word, State.STALE, "known to be gone", subject)
         else:
             record, heard = _merge(change.after, word, keys)
@@ -231,13 +244,16 @@ def _fold(road: Road, work: Work, key: Key, kept: Kept | None, said: list[Told],
                 change.said_at = word.said_at
                 known = Known(record.updated_at, digest, said_at=word.said_at)
                 taken.append(word)
+            elif verdict is Verdict.ASK and key[0] in READABLE and known is not None and known.is_gone:
+                hint = Hint(f"{REVIVE}{key[0]}", subject, word.event.lane, now, encoded[0])
+                _tell(work, key[1], hint)
             elif verdict is Verdict.ASK and key[0] in READABLE:
                 _tell(work, key[1], Hint(f"poll/{key[0]}", subject, word.event.lane, now))
             elif verdict is Verdict.SAME:
                 work.same.append((key, word.event.lane))
                 if word.is_reading and word.said_at is not None:
                     work.confirmed.append((key, word.said_at))
-            reason = {Verdict.STALE: "older than what is known", Verdict.ASK: "same version: read instead"}.get(verdict)
+            reason = _reason(verdict, known)
             state = State.APPLIED if verdict is Verdict.NEWER else State.STALE
             # What stands in no inbox (a load's records) need not be found there by anybody's name.
             _end(work, word, state, reason, subject, _names(road, record) if word.event.id else ())
@@ -247,6 +263,24 @@ def _fold(road: Road, work: Work, key: Key, kept: Kept | None, said: list[Told],
     change.is_remap = change.is_remap and not is_changed
     if is_changed or change.is_remap:
         work.changes.append(change)
+
+
+def _is_redacted(record: Canonical | None) -> bool:
+    """Whether the shop asked for the record's erasure: once it is absent, nothing brings it back."""
+    return isinstance(record, Customer) and record.is_redacted
+
+
+def _is_overtaken(word: Told, said_at: datetime | None, now: datetime) -> bool:
+    """Whether the store told of a record after the reading began that found it absent."""
+    return word.said_at is not None and said_at is not None and word.said_at < said_at <= now
+
+
+def _reason(verdict: Verdict, known: Known | None) -> str | None:
+    """Why a body was not taken."""
+    is_gone = known is not None and known.is_gone
+    if verdict is Verdict.ASK:
+        return "known to be gone: read first" if is_gone else "same version: read instead"
+    return ("known to be gone" if is_gone else "older than what is known") if verdict is Verdict.STALE else None
 
 
 def _merge(known: Canonical | None, word: Told, keys: Keys) -> tuple[Canonical, list[Heard]]:

@@ -161,11 +161,11 @@ def _work(db: Database, road: Road, claim: UUID, events: Sequence[Event]) -> Pro
     heard.failures += _stubborn(road, readings, failed)
     heard.failures = _for_want_of_a_body(readings, found, heard.failures)
     failing = {event.id for event, _ in heard.failures}
-    seen = sight.look(db, road, readings, found, asked_at)
+    seen = sight.look(db, road, readings, found, asked_at, heard.told)
     heard.outcomes += seen.outcomes
     unread = {r.event.id for r in readings if r.key not in found} - failing
     heard.told += [word for word in seen.told if word.event.id not in unread]
-    _take(db, road, claim, events, heard, unread)
+    _take(db, road, claim, events, heard, unread, seen)
     return Processed(len(events), len(readings), len(heard.failures))
 
 
@@ -193,6 +193,7 @@ def _take(
     events: Sequence[Event],
     heard: told.Heard,
     unread: AbstractSet[int] = frozenset(),
+    seen: sight.Seen = sight.NOTHING,
 ) -> None:
     """One unit of work: take in what was heard, and end or put off the events that said it."""
     now = road.clock.now()
@@ -209,6 +210,12 @@ def _take(
             inbox.postpone(
                 tx, road.connection, claim, [event.id], now + wait, "the record's own body may come", is_attempt=False
             )
+        for event, wait in seen.again:
+            inbox.postpone(
+                tx, road.connection, claim, [event.id], now + wait, "null so soon after a body: asked again",
+                is_attempt=False,
+            )  # fmt: skip
+        cases.touch(tx, road.connection, seen.touches, now)
         inbox.postpone(tx, road.connection, claim, sorted(unread), now, "not read yet", is_attempt=False)
         outcomes += _fail(tx, road, claim, heard.failures)
         _settle(tx, road, claim, _one_each(outcomes))

@@ -71,13 +71,14 @@ def rehearse(db: Database, road: Road, chosen: Selection) -> Plan:
     failures = [*heard.failures, *asked.failures, *failed]
     failing = {event.id for event, _ in failures}
     words = [word for word in (*heard.told, *asked.told) if word.event.id not in failing]
-    seen = sight.look(db, road, readings, found, road.clock.now())
+    seen = sight.look(db, road, readings, found, road.clock.now(), heard.told)
     words += [word for word in seen.told if word.event.id not in failing]
 
     ends: Counter[str] = Counter(
         f"would fail again: {judge(failure, event.attempts).code}" for event, failure in failures
     )
     ends.update(f"would wait for a person: {event.topic}" for event in heard.matters)
+    ends.update("would be asked again: null so soon after a body" for _ in seen.again)
     with db.rehearsal() as tx:
         now = road.clock.now()
         outcomes = [*absorb.absorb(tx, road, words, now), *heard.outcomes, *seen.outcomes]

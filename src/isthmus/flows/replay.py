@@ -15,7 +15,7 @@ from msgspec import Struct
 from isthmus.cases import sql as cases
 from isthmus.cases.sql import Case
 from isthmus.db.pool import Database, Tx
-from isthmus.flows import told
+from isthmus.flows import sight, told
 from isthmus.flows.reconcile import there
 from isthmus.flows.road import Road
 from isthmus.flows.told import REMAP
@@ -110,7 +110,7 @@ def replay_case(
         one for one in doubted if one.kind not in PERMITTING or (road is not None and _opts_nobody_in(road, one))
     ]
     with db.transaction() as tx:
-        work = _held_by(tx, case)
+        work = _decided(tx, case) or _held_by(tx, case)
         back = _put_back(tx, case.connection, work, Lane.REPAIR, now)
         n = proof.doubt(tx, case.connection, [(Kind(one.kind), one.id, one.desired) for one in permitted], now)
         if case.code == AMBIGUOUS:
@@ -165,6 +165,22 @@ def choose(tx: Tx, road: Road, chosen: Selection) -> Work:
                 work.hints.append((store, _again(subject, chosen.lane, road.clock.now(), is_read=chosen.is_read)))
             work.writes.append((store, subject))
     return work
+
+
+def _decided(tx: Tx, case: Case) -> Work | None:
+    """What a person confirms by replaying a case about a record that cannot be seen; None for other cases."""
+    kind = case.subject.partition(":")[0]
+    if case.code == sight.UNCONFIRMED_DELETION:
+        hint = Hint(f"{told.CONFIRM}{kind}", case.subject, Lane.REALTIME, case.last_at)
+        return Work([], [(case.store, hint)], [], 0)
+    if case.code == sight.UNCONFIRMED_RETURN:
+        events = inbox.ended(
+            tx, case.connection, FAILED, subjects=[case.subject], topics=[], store=case.store, limit=AT_ONCE
+        )
+        news = [one.body for one in events if one.topic == f"{told.REVIVE}{kind}" and one.body is not None]
+        hints = [Hint(f"{told.RESTORE}{kind}", case.subject, Lane.REALTIME, case.last_at, body) for body in news[-1:]]
+        return Work([], [(case.store, hint) for hint in hints], [], int(not hints))
+    return None
 
 
 def _held_by(tx: Tx, case: Case) -> Work:

@@ -1,7 +1,7 @@
 """What the answers of readings come to: records that are there, records that are absent, and nothing at all."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 
 from msgspec import Struct
 
@@ -9,16 +9,31 @@ from isthmus.cases import sql as cases
 from isthmus.cases.sql import Touch
 from isthmus.db.pool import Database, Tx
 from isthmus.flows.road import Road
-from isthmus.flows.told import Reading, Told
+from isthmus.flows.told import REVIVE, Reading, Told
 from isthmus.model import reading
-from isthmus.model.event import Outcome, State
+from isthmus.model.customer import Customer
+from isthmus.model.event import Event, Outcome, State
 from isthmus.model.order import Order
-from isthmus.model.reading import Blindness, CannotSee, Found, ReadResult
+from isthmus.model.reading import Absent, Blindness, CannotSee, Found, ReadResult
 from isthmus.records import sql as records
-from isthmus.records.sql import Canonical, Key
+from isthmus.records.sql import Canonical, Kept, Key, decode
 from isthmus.shopify.topics import HISTORY_SCOPE
 
 SCOPE_MISSING = "storefront.scope_missing"
+UNCONFIRMED_DELETION = "storefront.deletion_unconfirmed"
+UNCONFIRMED_RETURN = "storefront.revival_unconfirmed"
+
+DELETING = frozenset({"orders/delete", "customers/delete", "products/delete", "customers/merge", "customers/redact"})
+"""Deliveries that say themselves that a record is going: a null that they cause is believed at once."""
+
+ASK_AGAIN_AFTER = timedelta(seconds=2)
+"""The first wait before a null is asked again; each is as long again as all that went before."""
+
+GIVE_UP_AFTER = timedelta(minutes=10)
+"""How long a shop may answer both that a record is there and that it is not."""
+
+LATER_BY = timedelta(minutes=5)
+"""News this much later than the reading that found nothing are of a record that came back, seen or not."""
 
 WHY = {
     Blindness.HORIZON: "out of sight: the app sees orders of the last 60 days only",
@@ -37,36 +52,55 @@ class OutOfSight(Struct, frozen=True):
 
 
 class Seen(Struct):
-    """What the readings of a batch told, and how the events ended whose record could not be seen."""
+    """What the readings of a batch told, how the events ended whose record could not be seen, which are to be asked
+    again and when, and what a person must look at.
+    """
 
     told: list[Told]
     outcomes: list[Outcome]
+    again: list[tuple[Event, timedelta]]
+    touches: list[Touch]
+
+
+NOTHING = Seen([], [], [], [])
 
 
 def look(
     db: Database, road: Road, readings: Sequence[Reading], results: Mapping[Key, ReadResult[Canonical]],
-    asked_at: datetime,
+    asked_at: datetime, told: Iterable[Told] = (),
 ) -> Seen:  # fmt: skip
-    """Judge the answers. A record that cannot be seen changes nothing: its event ends, and says why."""
-    known = {}
+    """Judge the answers. A record that cannot be seen changes nothing: its event ends, and says why.
+
+    `told` is what other events of the batch say: a body among them is as fresh as one that we have.
+    """
+    known: dict[Key, Kept] = {}
     doubtful = {key for key, result in results.items() if not isinstance(result, Found)}
+    bodies: dict[Key, datetime] = {}
     if doubtful:
         with db.transaction() as tx:
             known = records.load(tx, road.connection, doubtful, road.packer)
-    seen = Seen([], [])
+        for word in told:
+            if word.key in doubtful and word.record is not None:
+                bodies[word.key] = max(word.event.received_at, bodies.get(word.key, word.event.received_at))
+    seen = Seen([], [], [], [])
     for one in readings:
-        if one.key not in results:
-            continue
-        kept = known.get(one.key)
-        result = dated(results[one.key], kept.record if kept else None, asked_at)
-        if isinstance(result, CannotSee):
-            subject = f"{one.key[0]}:{one.key[2]}"
-            seen.outcomes.append(Outcome(one.event.id, State.SKIPPED, WHY[result.reason], subject))
-        else:
-            record, is_absent = (result.record, False) if isinstance(result, Found) else (None, True)
-            word = Told(one.event, one.key, record, is_reading=True, is_absent=is_absent, said_at=asked_at)
-            seen.told.append(word)
+        if one.key in results:
+            _one(road, seen, one, results[one.key], known.get(one.key), bodies.get(one.key), asked_at)
+    waiting = {event.id for event, _ in seen.again}
+    seen.told = [word for word in seen.told if word.event.id not in waiting]
     return seen
+
+
+def dated(result: ReadResult[Canonical], known: Canonical | None, now: datetime) -> ReadResult[Canonical]:
+    """The answer in the light of what we know of the record."""
+    if not isinstance(known, Order):
+        return result
+    return reading.dated(result, known.created_at, known.processed_at, now)
+
+
+def is_early(kept: Kept | None, grace: timedelta, now: datetime) -> bool:
+    """Whether a null comes so soon after a body of the record that it proves nothing yet."""
+    return kept is not None and kept.record is not None and now - kept.changed_at < grace
 
 
 def out_of_sight(tx: Tx, road: Road, store: str, n: int, now: datetime) -> OutOfSight:
@@ -79,8 +113,72 @@ def out_of_sight(tx: Tx, road: Road, store: str, n: int, now: datetime) -> OutOf
     return OutOfSight(store, n, since, is_accepted)
 
 
-def dated(result: ReadResult[Canonical], known: Canonical | None, now: datetime) -> ReadResult[Canonical]:
-    """The answer in the light of what we know of the record."""
-    if not isinstance(known, Order):
-        return result
-    return reading.dated(result, known.created_at, known.processed_at, now)
+# -- below: one answer -------------------------------------------------------------------------------------------------
+
+
+def _one(
+    road: Road, seen: Seen, one: Reading, result: ReadResult[Canonical], kept: Kept | None, body_at: datetime | None,
+    now: datetime,
+) -> None:  # fmt: skip
+    event, news = one.event, _news(one.event)
+    result = dated(result, kept.record if kept and kept.record else news, now)
+    match result:
+        case Found():
+            seen.told.append(Told(event, one.key, result.record, is_reading=True, said_at=now))
+        case Absent():
+            wait = None if event.topic in DELETING else _grace(road, event, kept, body_at, now)
+            if wait is not None:
+                seen.again.append((event, wait))
+                return
+            version = news.updated_at if news is not None else None
+            seen.told.append(Told(event, one.key, is_reading=True, is_absent=True, said_at=now, version=version))
+        case CannotSee(reason=Blindness.CHANGED) if now - event.received_at < GIVE_UP_AFTER:
+            seen.again.append((event, max(ASK_AGAIN_AFTER, now - event.received_at)))
+        case CannotSee():
+            _unseen(seen, one, result, kept, news, now)
+
+
+def _unseen(
+    seen: Seen, one: Reading, result: CannotSee, kept: Kept | None, news: Canonical | None, now: datetime
+) -> None:
+    """Nothing is known of the record: nothing changes, but where a delivery said something that a person can judge."""
+    event, subject = one.event, f"{one.key[0]}:{one.key[2]}"
+    if event.topic in DELETING and kept is not None and kept.record is not None:
+        seen.outcomes.append(Outcome(event.id, State.PARKED, UNCONFIRMED_DELETION, subject))
+        seen.touches.append(Touch(UNCONFIRMED_DELETION, subject, event.store, WHY[result.reason]))
+    elif news is not None and kept is not None and kept.record is None:
+        if kept.said_at is not None and news.updated_at >= kept.said_at + LATER_BY:
+            seen.told.append(Told(event, one.key, news, is_reading=True, said_at=now))
+            return
+        detail = f"it changed {news.updated_at:%Y-%m-%d %H:%M:%S}, about when a reading found it gone"
+        seen.outcomes.append(Outcome(event.id, State.PARKED, UNCONFIRMED_RETURN, subject))
+        seen.touches.append(Touch(UNCONFIRMED_RETURN, subject, event.store, detail))
+    else:
+        seen.outcomes.append(Outcome(event.id, State.SKIPPED, WHY[result.reason], subject))
+
+
+def _news(event: Event) -> Canonical | None:
+    """The body that asks whether a record known to be gone is back."""
+    if event.body is None or not event.topic.startswith(REVIVE):
+        return None
+    return decode(event.topic.removeprefix(REVIVE), event.body)
+
+
+def _grace(road: Road, event: Event, kept: Kept | None, body_at: datetime | None, now: datetime) -> timedelta | None:
+    """How long to wait before a null is asked again; None where it is late enough to be believed.
+
+    The store shows a new record to some of its readers a moment later than to others.
+    """
+    times = [body_at] if body_at is not None else []
+    if kept is None:
+        times.append(event.received_at)
+    elif isinstance(kept.record, Customer) and kept.record.is_redacted:
+        return None
+    elif kept.record is not None:
+        times.append(kept.changed_at)
+    if not times:
+        return None
+    left = max(times) + road.pace.sight_grace - now
+    if left <= timedelta():
+        return None
+    return min(left, max(ASK_AGAIN_AFTER, now - event.received_at))

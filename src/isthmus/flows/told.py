@@ -17,10 +17,16 @@ from isthmus.shopify import parse, topics
 from isthmus.shopify.parse import box_webhook, merge_webhook
 from isthmus.shopify.topics import Action
 
-OURS = ("poll/", "load/", "repair/")
+OURS = ("poll/", "load/", "repair/", "revive/", "confirm/", "restore/")
 """Our own on-ramps: read this record."""
 
 UNREADABLE = "storefront.unreadable_body"
+
+REVIVE = "revive/"
+"""News of a record known to be gone: read it. The news comes along, since the record may be out of sight."""
+
+CONFIRM, RESTORE = "confirm/", "restore/"
+"""What a person decided of a record out of sight: that it is gone, that it is there as the news has it."""
 
 READABLE = ("order", "customer", "product", "return")
 """What can be read by its id. A return is read as the order it belongs to."""
@@ -60,6 +66,8 @@ class Told(Struct, frozen=True):
     """How parcels of an order reach their buyer, by their numbers, where the event is about that alone."""
     untold: tuple[str, ...] = ()
     """Lists of the record that the body leaves out."""
+    version: datetime | None = None
+    """Of what is absent, the version of the news that asked for the reading."""
     box: Claim | None = None
     """What was ticked at the checkout: evidence beside the body, which changes nothing."""
 
@@ -127,9 +135,17 @@ def _one(event: Event, road: Road, heard: Heard) -> None:
             heard.told.append(Told(event, (kind, shop.name, name), is_remap=True))
         elif event.topic == DELIVERY:
             heard.deliveries.append(Reading(event, (kind, shop.name, name)))
+        elif event.topic.startswith(CONFIRM):
+            said = Told(event, (kind, shop.name, name), is_reading=True, is_absent=True, said_at=event.received_at)
+            heard.told.append(said)
+        elif event.topic.startswith(REVIVE):
+            heard.readings.append(Reading(event, (kind, shop.name, name)))
         elif event.body is not None:
             # A listing that had to read the record anyway brings it along, in our own words.
-            heard.told.append(Told(event, (kind, shop.name, name), decode(kind, event.body)))
+            by_hand = event.received_at if event.topic.startswith(RESTORE) else None
+            news = decode(kind, event.body)
+            said = Told(event, (kind, shop.name, name), news, is_reading=by_hand is not None, said_at=by_hand)
+            heard.told.append(said)
         else:
             heard.readings.append(Reading(event, (kind, shop.name, name)))
         return

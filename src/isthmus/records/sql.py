@@ -42,10 +42,13 @@ class Kept(Struct, frozen=True):
     changed_at: datetime
     said_at: datetime | None = None
     """When the store said so; None where it did not tell."""
+    is_erased: bool = False
 
     @property
     def known(self) -> Known:
-        return Known(self.updated_at, self.hash, is_gone=self.record is None, said_at=self.said_at)
+        return Known(
+            self.updated_at, self.hash, is_gone=self.record is None, is_erased=self.is_erased, said_at=self.said_at
+        )
 
 
 def key_of(store: str, record: Canonical) -> Key:
@@ -145,7 +148,8 @@ def save(tx: Tx, connection: str, records: Sequence[Keep], now: datetime, packer
                customer_id = excluded.customer_id, token = excluded.token, cart_token = excluded.cart_token,
                placed_at = excluded.placed_at, name = excluded.name,
                said_at = excluded.said_at, changed_at = excluded.changed_at,
-               deleted_at = NULL""",
+               deleted_at = NULL
+           WHERE record.erased_at IS NULL""",
         {
             "connection": connection,
             "now": now,
@@ -161,20 +165,37 @@ def save(tx: Tx, connection: str, records: Sequence[Keep], now: datetime, packer
     )
 
 
-def bury(tx: Tx, connection: str, gone: Sequence[tuple[Key, datetime | None]], now: datetime) -> None:
-    """Tombstones: (record, when the reading began that found nothing). Nothing but a later reading brings one back."""
+class Gone(Struct, frozen=True):
+    """A record that a reading found absent: the newest version heard of it, None where none was, and when the reading
+    began."""
+
+    key: Key
+    updated_at: datetime | None
+    said_at: datetime | None
+    is_erased: bool = False
+
+
+def bury(tx: Tx, connection: str, gone: Sequence[Gone], now: datetime) -> None:
+    """Tombstones, and what was heard of them since. One of an erasure stays one."""
     tx.execute_many(
-        """INSERT INTO record (connection, kind, store, id, updated_at, changed_at, deleted_at, said_at)
-           VALUES (%(connection)s, %(kind)s, %(store)s, %(id)s, %(now)s, %(now)s, %(now)s, %(said_at)s)
+        """INSERT INTO record (connection, kind, store, id, updated_at, changed_at, deleted_at, said_at, erased_at)
+           VALUES (%(connection)s, %(kind)s, %(store)s, %(id)s, coalesce(%(updated_at)s::timestamptz, 'epoch'),
+                   %(now)s, %(now)s, %(said_at)s, %(erased_at)s)
            ON CONFLICT (connection, kind, store, id) DO UPDATE SET body = NULL, hash = NULL, email = NULL,
-               customer_id = NULL, token = NULL, cart_token = NULL, changed_at = %(now)s, deleted_at = %(now)s,
-               updated_at = %(now)s,
-               said_at = %(said_at)s""",
+               customer_id = NULL, token = NULL, cart_token = NULL,
+               changed_at = CASE WHEN record.deleted_at IS NULL THEN excluded.changed_at ELSE record.changed_at END,
+               deleted_at = coalesce(record.deleted_at, excluded.deleted_at),
+               updated_at = greatest(record.updated_at, excluded.updated_at),
+               said_at = greatest(record.said_at, excluded.said_at),
+               erased_at = coalesce(record.erased_at, excluded.erased_at)""",
         [
-            {"connection": connection, "kind": kind, "store": store, "id": name, "now": now, "said_at": said_at}
-            for (kind, store, name), said_at in gone
+            {
+                "connection": connection, "kind": one.key[0], "store": one.key[1], "id": one.key[2], "now": now,
+                "updated_at": one.updated_at, "said_at": one.said_at, "erased_at": now if one.is_erased else None,
+            }
+            for one in gone
         ],
-    )
+    )  # fmt: skip
 
 
 def confirm(tx: Tx, connection: str, told: Sequence[tuple[Key, datetime]]) -> None:
@@ -298,7 +319,9 @@ def others(tx: Tx, connection: str, kind: str, stores: Sequence[str]) -> list[tu
 
 # -- below: shared by the above ---------------------------------------------------------------------------------------
 
-COLUMNS = "r.kind, r.store, r.id, r.updated_at, r.body, r.hash, r.changed_at, r.said_at"
+COLUMNS = (
+    "r.kind, r.store, r.id, r.updated_at, r.body, r.hash, r.changed_at, r.said_at, r.erased_at IS NOT NULL AS erased"
+)
 _SAVED = (
     "kind", "store", "id", "updated_at", "body", "hash", "email", "customer_id", "token", "cart_token", "placed_at",
     "name",
@@ -311,8 +334,9 @@ def kept(row: Row, packer: Packer) -> Kept:
     body, kind = row["body"], str(row["kind"])
     record = None if body is None else _decoders[kind].decode(packer.unpack(body))
     return Kept(
-        kind, row["store"], row["id"], row["updated_at"], record, row["hash"], row["changed_at"], row["said_at"]
-    )
+        kind, row["store"], row["id"], row["updated_at"], record, row["hash"], row["changed_at"], row["said_at"],
+        row["erased"],
+    )  # fmt: skip
 
 
 def _row(keep: Keep, packer: Packer) -> tuple[object, ...]:

@@ -7,7 +7,9 @@ from msgspec import Struct
 
 
 class Verdict(StrEnum):
-    """newer: take it · stale: what we have is newer · same: nothing new · ask: same version, other content: read it."""
+    """newer: take it · stale: what we have is newer · same: nothing new · ask: same version with other content, or news
+    of a record known to be gone: read it.
+    """
 
     NEWER = "newer"
     STALE = "stale"
@@ -16,11 +18,14 @@ class Verdict(StrEnum):
 
 
 class Known(Struct, frozen=True):
-    """The version and content hash of what we have; `is_gone` for a tombstone; when the store said so, if it told."""
+    """The version and content hash of what we have; `is_gone` for a tombstone, `is_erased` for one of an erasure; when
+    the store said so, if it told. A tombstone's version is the newest that was heard of the record.
+    """
 
     updated_at: datetime
     hash: bytes | None
     is_gone: bool = False
+    is_erased: bool = False
     said_at: datetime | None = None
 
 
@@ -30,14 +35,19 @@ def weigh(
     """Whether a whole body of version `updated_at` with this content hash may overwrite what is known.
 
     Only a newer version overwrites. Of two bodies of one version nobody knows which is later, so the record is read,
-    and the reading wins. A tombstone yields only to a reading: neither a late delivery nor a replay brings anyone back.
+    and the reading wins. A tombstone yields only to a later reading; a body with a newer version than was ever heard
+    asks for one, so that neither a late delivery nor a replay brings anyone back. One of an erasure yields to nothing.
     A reading that began before what we have was said was held up on its way, and wins nothing.
     """
     if known is None:
         return Verdict.NEWER
-    if known.is_gone:
+    if known.is_erased:
+        return Verdict.STALE
+    if known.is_gone and is_reading:
         is_later = known.said_at is None or said_at is None or said_at > known.said_at
-        return Verdict.NEWER if is_reading and is_later else Verdict.STALE
+        return Verdict.NEWER if is_later else Verdict.STALE
+    if known.is_gone:
+        return Verdict.ASK if updated_at > known.updated_at else Verdict.STALE
     if updated_at != known.updated_at:
         return Verdict.NEWER if updated_at > known.updated_at else Verdict.STALE
     if content == known.hash:

@@ -35,9 +35,10 @@ STATED_BY = frozenset(
         "customers/merge",
         "customers/redact",
         "shop/redact",
+        "confirm/order",
     }
 )
-"""Deliveries that say that a record is gone: the reading only confirms them, so nothing is inferred."""
+"""Deliveries that say that a record is gone, and a person who confirmed it: nothing is inferred."""
 
 
 class PlanCause(StrEnum):

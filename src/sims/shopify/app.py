@@ -21,6 +21,7 @@ from sims.clock import SimClock
 from sims.faults import Faults
 from sims.shopify import access, auth, versions
 from sims.shopify.answer import Library, answer
+from sims.shopify.blinks import KNOBS as BLINKS
 from sims.shopify.bulk.operations import Bulk
 from sims.shopify.bulk.output import PATH as OUTPUTS
 from sims.shopify.events import Event
@@ -106,7 +107,14 @@ class Shopify:
         self.bulk = Bulk(world, faults, self.library.schema, self._emit)
         self._sortings: dict[tuple[str, str, str], Sorting] = {}
         faults.declare(
-            {**KNOBS, **manners.knobs("shopify"), **WHIMS, **MERGES, "shopify.insecure_callbacks": insecure_callbacks}
+            {
+                **KNOBS,
+                **manners.knobs("shopify"),
+                **WHIMS,
+                **BLINKS,
+                **MERGES,
+                "shopify.insecure_callbacks": insecure_callbacks,
+            }
         )
 
     def handle(self, request: Request) -> Response:

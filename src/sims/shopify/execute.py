@@ -134,6 +134,9 @@ class Plan:
         def complete(value: Any, run: Run, path: Path) -> Any:
             if value is None:
                 return None
+            if isinstance(value, Refusal):
+                run.refuse(node, path, value)
+                raise _Nulled
             name = type_name(value)
             lazy = known.get(name)
             if lazy is None:

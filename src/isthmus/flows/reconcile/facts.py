@@ -1,7 +1,7 @@
 """Put together what the three sides said of single records, and look again where a listing is not proof enough."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -154,7 +154,7 @@ def look_again_at_store(held: Held, known: Sequence[Known]) -> None:
     for reading in readings:
         one = about[reading.event.id]
         if reading.key in found:
-            result = _dated(one, found[reading.key], now)
+            result = _dated(one, found[reading.key], held.road.pace.sight_grace, now)
             one.is_out_of_sight = isinstance(result, CannotSee) and result.reason is Blindness.HORIZON
             one.facts = msgspec.structs.replace(one.facts, **_as_read(one, result))
             if isinstance(result, Found) and _is_new(held, one, result.record):
@@ -165,9 +165,11 @@ def look_again_at_store(held: Held, known: Sequence[Known]) -> None:
             one.facts = msgspec.structs.replace(one.facts, store_look=Look.UNSEEN, store_path=None)
 
 
-def _dated(known: Known, result: ReadResult[Canonical], now: datetime) -> ReadResult[Canonical]:
-    """What a reading says in the light of the dates that we have of the record."""
-    return sight.dated(result, known.kept.record if known.kept else None, now)
+def _dated(known: Known, result: ReadResult[Canonical], grace: timedelta, now: datetime) -> ReadResult[Canonical]:
+    """What a reading says in the light of what we have of the record."""
+    result = sight.dated(result, known.kept.record if known.kept else None, now)
+    is_early = isinstance(result, Absent) and sight.is_early(known.kept, grace, now)
+    return CannotSee(Blindness.CHANGED) if is_early else result
 
 
 def _as_read(known: Known, result: ReadResult[Canonical]) -> dict[str, Any]:

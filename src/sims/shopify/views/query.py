@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 from sims.shopify import merges, subscriptions
 from sims.shopify.baskets import Checkout as CheckoutRecord
+from sims.shopify.blinks import Blinks
 from sims.shopify.bulk.record import Operation as OperationRecord
 from sims.shopify.filters import (
     BULK_OPERATIONS,
@@ -75,7 +76,7 @@ class QueryRoot:
         return self._node(id)
 
     def nodes(self, ids: list[str]) -> list[Any]:
-        return [self._node(each) for each in ids]
+        return [self._blinking(each) for each in ids]
 
     def customer(self, id: str) -> customer_views.Customer | None:  # noqa: A002
         return self._of(customer_views.Customer, id)
@@ -218,6 +219,14 @@ class QueryRoot:
         found = [each for each in self._operations() if each.type == type]
         return self._operation(found[-1]) if found else None
 
+    def _blinking(self, gid: str) -> Any:
+        """Find a node, unless this is a reading that does not show it."""
+        found = self._node(gid)
+        kind, number = split(gid)
+        if found is None or self.sight.faults is None or kind not in _BLINKING:
+            return found
+        return Blinks(self.sight.faults).of(kind, number, found.record, found, self.sight.now)
+
     def _node(self, gid: str) -> Any:
         kind, number = split(gid)
         store = self.sight.store
@@ -247,7 +256,7 @@ class QueryRoot:
         if kind == "AbandonedCheckout":
             found = (each for each in self._abandoned() if each.id == number)
             return next((self._checkout(each) for each in found), None)
-        for record in store.orders.values() if kind in _PARTS else ():
+        for record in self.sight.orders.values() if kind in _PARTS else ():
             for part in _PARTS[kind][0](record):
                 if part.id == number:
                     return _PARTS[kind][1](self._order(record), part)
@@ -310,6 +319,8 @@ def _no_saved_search(saved_search_id: str | None) -> None:
     if saved_search_id is not None:
         raise Refusal(f"Invalid id: {saved_search_id}", code="RESOURCE_NOT_FOUND")
 
+
+_BLINKING = ("Customer", "Order", "Product")
 
 _PARTS: dict[str, tuple[Any, Any]] = {
     "Fulfillment": (lambda order: order.fulfillments, fulfilments.Fulfillment),

@@ -74,7 +74,9 @@ def tell(report: Report) -> None:
         console.print(f"and {len(found.differences) - SHOWN} more; --json names them all")
     if not report.is_at_rest:
         console.print(Text("The two sides did not come to rest in time.", style="red"))
-    verdict = ("Both sides agree.", "bold green") if report.is_good else ("The two sides do not agree.", "bold red")
+    n = sum(found.n_equal.values())
+    agree = f"Of {n:,} records compared, all agree."
+    verdict = (agree, "bold green") if report.is_good else ("The two sides do not agree.", "bold red")
     console.print(Text.assemble(verdict, f" {report.seconds:.0f} seconds in all."))
 
 

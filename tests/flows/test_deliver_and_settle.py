@@ -12,6 +12,7 @@ from isthmus.db.sql import tallies
 from isthmus.flows.deliver import deliver
 from isthmus.flows.settle import settle
 from isthmus.kit.ids import claim_id
+from isthmus.kit.pack import Packer
 from isthmus.model.lane import Lane
 from isthmus.model.write import Kind, Write
 from isthmus.outbox import sql as outbox
@@ -272,6 +273,121 @@ def test_a_holder_that_outlived_its_lease_buries_nothing(stage: Stage) -> None:
         )
     assert late == []
     assert rows(stage)["uk:1"]["state"] == "leased"
+
+
+def test_the_holder_that_outlived_its_lease_changes_nothing_of_the_next_one(stage: Stage) -> None:
+    """Whatever it does with its answer: the record is leased to somebody else by now."""
+    desire(stage, order(1))
+    stage.pass_time(2)
+    claims = []
+    for _ in range(2):
+        with stage.db.transaction() as tx:
+            outbox.reap(tx, "acme", stage.clock.now())
+            mine = claim_id()
+            batch = outbox.claim(
+                tx, "acme", Kind.ORDER, (Lane.REALTIME,), now=stage.clock.now(), claim=mine, packer=stage.road.packer
+            )
+        claims.append((mine, batch))
+        stage.pass_time(13)
+    (late, batch), (now_holds, _) = claims
+    before = rows(stage)["uk:1"]
+    assert before["claim"] == now_holds
+    with stage.db.transaction() as tx:
+        now = stage.clock.now()
+        assert outbox.accept(tx, "acme", batch, late, "late", now=now, coalesce=timedelta(seconds=1)) == 0
+        assert outbox.give_back(tx, "acme", batch, late, now=now, due_at=now, outcome="refused") == 0
+        assert outbox.put_back(tx, "acme", batch, late) == 0
+        assert outbox.bury(tx, "acme", [(row.kind, row.id, row.hash) for row in batch], "x.y", now, claim=late) == []
+    assert rows(stage)["uk:1"] == before
+
+
+class SlowPacker(Packer):
+    """Takes longer than half a lease to unpack what was claimed, as a machine does that stands still."""
+
+    def __init__(self, stage: Stage, seconds: float) -> None:
+        super().__init__()
+        self.stage, self.seconds = stage, seconds
+
+    def unpack(self, packed: bytes) -> bytes:
+        self.stage.clock.advance(self.seconds)
+        return super().unpack(packed)
+
+
+@pytest.mark.parametrize(("seconds", "n_pushes"), [(5.9, 1), (6.1, 0)])
+def test_the_lease_is_looked_at_right_before_the_push(stage: Stage, seconds: float, n_pushes: int) -> None:
+    desire(stage, order(1))
+    stage.pass_time(5)
+    slow = msgspec.structs.replace(stage.road, packer=SlowPacker(stage, seconds))
+    assert deliver(stage.db, slow).n_sent == n_pushes
+    assert len(pushes(stage)) == n_pushes
+    if not n_pushes:
+        assert rows(stage)["uk:1"]["state"] == "leased"  # until somebody finds that its lease has ended
+        stage.pass_time(13)
+        settle(stage.db, stage.road)
+        deliver_all(stage)
+    settle_all(stage)
+    assert rows(stage)["uk:1"]["state"] == "applied"
+
+
+def test_a_moment_whose_holder_died_is_held_and_everything_else_is_due(stage: Stage) -> None:
+    desire(stage, moment("m1"), order(1))
+    stage.pass_time(2)
+    for kind in (Kind.MOMENT, Kind.ORDER):
+        with stage.db.transaction() as tx:
+            outbox.claim(
+                tx, "acme", kind, (Lane.REALTIME,), now=stage.clock.now(), claim=claim_id(), packer=stage.road.packer
+            )
+    stage.pass_time(11.9)
+    with stage.db.transaction() as tx:
+        assert outbox.reap(tx, "acme", stage.clock.now()) == 0
+    stage.pass_time(0.2)
+    with stage.db.transaction() as tx:
+        assert outbox.reap(tx, "acme", stage.clock.now()) == 2
+    assert {name: row["state"] for name, row in rows(stage).items()} == {"m1": "held", "uk:1": "due"}
+
+
+def test_what_something_on_the_way_finds_too_large_goes_in_pushes_of_half_the_bytes(stage: Stage) -> None:
+    writes = [order(n) for n in range(40)]
+    largest = max(len(write.body) for write in writes)
+    stage.faults.set({"ometria.largest_body": largest * 6})
+    desire(stage, *writes)
+    deliver_all(stage)
+    settle_all(stage)
+    assert {row["state"] for row in rows(stage).values()} == {"applied"}
+    taken = [push for push in pushes(stage) if len(push) < 20]
+    assert max(map(len, taken)) > 1  # halved by bytes, not one by one
+    stage.faults.set({"ometria.largest_body": 0})
+    stage.pass_time(3_601)
+    desire(stage, *(order(n, 2.0) for n in range(40)))
+    deliver_all(stage)
+    assert len(pushes(stage)[-1]) == 40
+
+
+def test_a_record_is_too_large_only_once_it_stands_alone(stage: Stage) -> None:
+    large = order(99)
+    body = msgspec.json.decode(large.body)
+    large = msgspec.structs.replace(large, body=msgspec.json.encode(body | {"properties": {"note": "x" * 5_000}}))
+    stage.faults.set({"ometria.largest_body": 4_000})
+    desire(stage, *(order(n) for n in range(30)), large)
+    deliver_all(stage)
+    settle_all(stage)
+    states = {name: (row["state"], row["case_code"]) for name, row in rows(stage).items()}
+    assert states.pop("uk:99") == ("buried", "platform.too_large")
+    assert set(states.values()) == {("applied", None)}
+
+
+def test_no_record_is_given_up_while_no_push_is_answered(stage: Stage) -> None:
+    stage.faults.set({"ometria.p_drop_before_accept": 1.0})
+    desire(stage, order(1), order(2))
+    for _ in range(60):
+        deliver_all(stage)
+        stage.pass_time(15)
+    assert {row["state"] for row in rows(stage).values()} == {"due"}
+    stage.faults.set({"ometria.p_drop_before_accept": 0.0})
+    stage.pass_time(20)
+    deliver_all(stage)
+    settle_all(stage)
+    assert {row["state"] for row in rows(stage).values()} == {"applied"}
 
 
 def test_a_moment_that_got_lost_is_fired_once_nobody_finds_it(stage: Stage) -> None:

@@ -2,10 +2,17 @@
 
 from datetime import timedelta
 
+from isthmus.cases import sql as cases
+from isthmus.cases.sql import Touch
 from isthmus.db.pool import Database
 from isthmus.flows.prune import Retention, prune
+from isthmus.inbox import sql as inbox
+from isthmus.kit.ids import claim_id
+from isthmus.model.event import Hint, Outcome, State
+from isthmus.model.lane import Lane
 from isthmus.ops.numbers import as_json, status
 from scenes import Town
+from sims.neighbourhood import Sizes
 
 
 def counted(db: Database, table: str) -> int:
@@ -34,3 +41,23 @@ def test_what_grows_is_forgotten_in_its_time_and_the_counters_stay(database: Dat
     after = as_json(status(database, town.clock.now()))["connections"][0]
     assert after["events"] == before["events"]
     assert after["accounting"] == before["accounting"]
+
+
+def test_failed_and_quarantined_events_and_their_cases_outlive_retention(database: Database) -> None:
+    town = Town(database, sizes=Sizes(customers=1, orders=1, products=1))
+    now = town.clock.now()
+    outcomes = [State.BURIED, State.PARKED, State.APPLIED, State.STALE, State.SKIPPED]
+    with database.transaction() as tx:
+        hints = [Hint("repair/order", f"order:{n}", Lane.REPAIR, now) for n in range(len(outcomes) + 1)]
+        inbox.tell(tx, "acme", "uk", hints, now)
+        claim = claim_id()
+        events = inbox.claim(tx, "acme", tuple(Lane), now, len(outcomes), claim, timedelta(seconds=12))
+        inbox.settle(tx, "acme", claim, [Outcome(e.id, state) for e, state in zip(events, outcomes, strict=True)], now)
+        cases.touch(tx, "acme", [Touch("internal.bug", "order:0")], now)
+    for _ in range(3):
+        town.clock.advance(timedelta(days=400).total_seconds())
+        prune(database, town.clock.now(), Retention())
+    with database.transaction() as tx:
+        left = [row["state"] for row in tx.fetch_all("SELECT state FROM event ORDER BY state")]
+        assert left == ["buried", "parked", "waiting"]
+        assert tx.fetch_value("SELECT count(*) FROM cases WHERE state = 'open'") == 1

@@ -9,11 +9,12 @@ from statistics import mean
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Struct
 
 from isthmus.model.lane import Lane
 from isthmus.model.write import Kind
 from isthmus.outbox import plan
-from isthmus.outbox.plan import BATCH, Ready
+from isthmus.outbox.plan import ALWAYS, BATCH, FEED_SIZE, Feed, Ready, watched, within
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 SLOTS_A_SECOND = 4
@@ -168,3 +169,26 @@ def test_nothing_starves_whatever_keeps_coming(waiting: dict[tuple[Kind, Lane], 
     before_it = 4 * (4 + -(-own // (BATCH - plan.RIDERS)))
     traffic.run(int(30 + behind * before_it * 3))
     assert not traffic.queues[kind, lane]
+
+
+def test_two_full_answers_that_share_nothing_are_a_gap_and_the_watch_begins_again() -> None:
+    def full(first: int) -> list[bytes]:
+        return [str(n).encode() for n in range(first, first + FEED_SIZE)]
+
+    then, now = datetime(2026, 11, 23, tzinfo=UTC), datetime(2026, 11, 24, tzinfo=UTC)
+    before = Feed(then, then, frozenset(full(0)))
+    assert watched(before, full(FEED_SIZE), now).covered_since == now
+    assert watched(before, full(FEED_SIZE - 1), now).covered_since == then
+    assert watched(Feed(), full(0), now).covered_since == now
+    assert watched(before, full(0)[1:], now).covered_since == ALWAYS
+
+
+def test_a_push_of_so_many_bytes_holds_one_record_at_the_least() -> None:
+    class Body(Struct):
+        body: bytes
+
+    batch = [Body(b"x" * size) for size in (10, 20, 5, 50)]
+    assert [len(part) for part in within(batch, 32)] == [2, 2]
+    assert [len(part) for part in within(batch, 1)] == [1, 3]
+    assert [len(part) for part in within(batch, 1_000)] == [4, 0]
+    assert within([], 10) == ([], [])

@@ -18,6 +18,7 @@ from isthmus.model.failure import BlockedError, Failure, RejectedError, Transien
 from isthmus.model.lane import Lane
 from isthmus.model.write import PERMITTING, Kind
 from isthmus.ometria.answers import Pushed
+from isthmus.ometria.trouble import TOO_LARGE
 from isthmus.outbox import plan
 from isthmus.outbox import sql as outbox
 from isthmus.outbox.feed import sql as feed
@@ -32,6 +33,10 @@ OUTAGE_AFTER = 3
 UNANSWERED = ((3, 10), (6, 1))
 """After so many unanswered pushes a record travels in batches of so many: one that hangs the platform stands alone."""
 GIVE_UP_AFTER = 10
+"""Unanswered pushes of one record alone, the last of them between others that were answered: it is the record."""
+
+LESS_FOR = timedelta(hours=1)
+"""How long pushes stay as small as something on the way took them; then a whole one is tried again."""
 
 OUTAGES = (
     "platform.unavailable",
@@ -65,13 +70,16 @@ def deliver(db: Database, road: Road, lanes: Sequence[Lane] = tuple(Lane)) -> De
         _outdate(tx, road, now)
         if not outbox.due(tx, road.connection, now, lanes) or pace.is_far(tx, road.connection, "push", now + HORIZON):
             return Delivered()
-        slot_at, n = pace.reserve(tx, road.connection, "push", road.pace.push_per_second, now)
+        slot_at, n, most_bytes = pace.reserve_for_bytes(tx, road.connection, "push", road.pace.push_per_second, now)
     road.clock.wait((slot_at - now).total_seconds())
 
     claim = claim_id()
     now = road.clock.now()
     with db.transaction() as tx:
         batch = _fill(tx, road, plan.slot_lanes(n, road.pace.realtime_share), lanes, now, claim)
+        if most_bytes is not None:
+            batch, rest = plan.within(batch, most_bytes)
+            outbox.put_back(tx, road.connection, rest, claim)
         if not batch:
             pace.hand_back(tx, road.connection, "push", road.pace.push_per_second, slot_at)
             return Delivered()
@@ -168,7 +176,7 @@ def _unanswered(db: Database, road: Road, batch: Sequence[Claimed], claim: UUID,
     company = next((size for after, size in reversed(UNANSWERED) if most >= after), None)
     with db.transaction() as tx:
         n = pace.slow_down(tx, road.connection, "push", now + timedelta(seconds=min(0.25 * 2 ** min(most, 6), 15)))
-        if len(batch) == 1 and most >= GIVE_UP_AFTER:
+        if len(batch) == 1 and most >= GIVE_UP_AFTER and n <= 1:  # while others are answered
             _bury(tx, road, batch, claim, RejectedError("platform.unanswered"), now)
         else:
             outbox.give_back(
@@ -191,6 +199,11 @@ def _refused(
     with db.transaction() as tx:
         if len(batch) == 1:
             _bury(tx, road, batch, claim, failure, now)
+        elif failure.code == TOO_LARGE:
+            # Something on the way takes fewer bytes than the platform does: no record is at fault yet.
+            half = sum(len(row.body) for row in batch) // 2
+            pace.take_less(tx, road.connection, "push", half, now + LESS_FOR)
+            outbox.give_back(tx, road.connection, batch, claim, now=now, due_at=now, outcome="refused")
         else:
             outbox.give_back(
                 tx, road.connection, batch, claim, now=now, due_at=now, outcome="refused",

@@ -5,7 +5,7 @@ Pure decisions; the flows deliver and settle carry them out.
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from msgspec import Struct
 
@@ -96,6 +96,27 @@ def choose(ready: Sequence[Ready], own: Sequence[Lane], now: datetime) -> Kind |
 def smaller(batch: int) -> int:
     """How many records the next push may hold after one of `batch` records was refused."""
     return next((size for size in SUSPECT if size < batch), 1)
+
+
+class Weighed(Protocol):
+    """Something with a body."""
+
+    @property
+    def body(self) -> bytes: ...
+
+
+Row = TypeVar("Row", bound=Weighed)
+
+
+def within(batch: Sequence[Row], most_bytes: int) -> tuple[list[Row], list[Row]]:
+    """As many records from the front as fit into so many bytes, one at the least, and the rest."""
+    size, n = 0, 0
+    for row in batch:
+        size += len(row.body) + 1
+        if n and size > most_bytes:
+            break
+        n += 1
+    return list(batch[:n]), list(batch[n:])
 
 
 def watched(before: Feed, entries: Sequence[bytes], asked_at: datetime) -> Feed:

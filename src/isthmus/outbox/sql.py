@@ -392,6 +392,20 @@ def give_back(
     return changed
 
 
+def put_back(tx: Tx, connection: str, batch: Sequence[Claimed], claim: UUID) -> int:
+    """Return records of this claim that were not sent after all: due again at once, as if nobody had taken them."""
+    if not batch:
+        return 0
+    return tx.execute(
+        _OURS  # noqa: S608 - a constant beginning
+        + """
+        UPDATE outbox o SET state = 'due', claim = NULL, leased_until = NULL, attempts = greatest(o.attempts - 1, 0),
+            sent = CASE WHEN o.attempts > 1 THEN o.sent END
+        FROM ours WHERE o.connection = %(connection)s AND o.kind = %(kind)s AND o.id = ours.id""",
+        _batch(connection, batch, claim),
+    )
+
+
 def bury(
     tx: Tx, connection: str, records: Sequence[tuple[Kind, str, bytes | None]], code: str, now: datetime,
     claim: UUID | None = None,

@@ -11,17 +11,18 @@ import httpx2
 import msgspec
 from msgspec import Struct
 
+from isthmus.cases.triage import judge
 from isthmus.connections import sql as connections
 from isthmus.connections.config import ConnectionConfig
 from isthmus.connections.secrets import resolve
 from isthmus.connections.sql import Connected
 from isthmus.consent.policy import Policy
 from isthmus.db.embedded import Embedded
-from isthmus.db.pool import Database
+from isthmus.db.pool import Database, is_away, is_passing
 from isthmus.flows.road import Pace, Road, Shop
 from isthmus.kit.clock import SystemClock
 from isthmus.kit.pack import Packer
-from isthmus.model.failure import Failure
+from isthmus.model.failure import Failure, RejectedError
 from isthmus.ometria.client import Ometria
 from isthmus.runtime import neighbours, rules
 from isthmus.runtime.settings import Settings
@@ -156,6 +157,12 @@ class App:
             return Loaded(connected, self.build(connected), None, fingerprint)
         except Failure as failure:
             return Loaded(connected, None, failure, fingerprint)
+        except Exception as error:
+            if is_away(error) or is_passing(error):
+                raise
+            # A bug that one connection meets stops no other.
+            verdict = judge(error, 1)
+            return Loaded(connected, None, RejectedError(verdict.code, verdict.detail), fingerprint)
 
     def build(self, connected: Connected) -> Road:
         """A road from a stored connection, with its secrets resolved. Raises BlockedError for a missing one."""

@@ -72,3 +72,12 @@ def _applied(tx: Tx) -> set[str]:
 
 def _record(tx: Tx, names: list[str], now: datetime) -> None:
     tx.execute("INSERT INTO engine_migration (name, applied_at) SELECT unnest(%s::text[]), %s", (names, now))
+
+
+RING = """
+INSERT INTO procrastinate_jobs (queue_name, task_name, priority, queueing_lock, args)
+VALUES ('default', %(task)s, 0, %(key)s, %(args)s)
+ON CONFLICT (queueing_lock) WHERE status = 'todo' DO NOTHING
+"""
+"""What the engine's own function does for one job (procrastinate_defer_jobs_v1), but for a job that is waiting already:
+there it raises an error, of which PostgreSQL's log would hold one for every event in normal work."""

@@ -40,10 +40,12 @@ from isthmus.flows.road import Road
 from isthmus.flows.safety import decide
 from isthmus.flows.settle import settle
 from isthmus.model.lane import Lane
+from isthmus.outbox.feed import sql as feed
 from isthmus.runtime import governing, telling, watching
 from isthmus.runtime.app import App
+from isthmus.runtime.engine import RING
 from isthmus.runtime.reconciling import Reconciler
-from isthmus.runtime.timetable import Timetable
+from isthmus.runtime.timetable import SETTLE_EVERY, Timetable
 
 log = structlog.get_logger(__name__)
 
@@ -87,8 +89,9 @@ class Bells:
             if now - self._rung.get(key, float("-inf")) < RING_AGAIN_AFTER:
                 return
             self._rung[key] = now
-        with contextlib.suppress(procrastinate.exceptions.AlreadyEnqueued, procrastinate.exceptions.ConnectorException):
-            self._engine.configure_task(task, queueing_lock=key).defer(connection=connection, **more)
+        with contextlib.suppress(procrastinate.exceptions.ConnectorException):
+            args = {"connection": connection, **more}
+            self._engine.connector.get_sync_connector().execute_query(RING, task=task, key=key, args=args)
 
 
 class Worker:
@@ -235,8 +238,9 @@ class Worker:
             self._look_after("govern", connection, lambda: governing.govern(self._app, connection))
 
         # The timetable. Seconds are the sixth field.
+        # Without a lock: one that still waits would make the next an error in PostgreSQL's log. Late ones do nothing.
         @engine.periodic(cron="* * * * * */5")
-        @engine.task(name="timetable", queueing_lock="timetable")
+        @engine.task(name="timetable")
         def _timetable(timestamp: int) -> None:  # noqa: ARG001 - the engine's own argument
             self._timetable.come_round()
 
@@ -280,7 +284,9 @@ class Worker:
         return enrich.step(self._app.db, self._reconciler.road(connection))
 
     def _settle(self, connection: str) -> int:
-        self._timetable.settles(connection)
+        with self._app.db.transaction() as tx:
+            if not feed.take_turn(tx, connection, self._app.clock.now(), SETTLE_EVERY):
+                return 0  # another process has just looked
         settle(self._app.db, self._road(connection))
         return 0  # once a look; the sweep rings again when it is time for the next
 

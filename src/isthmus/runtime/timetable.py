@@ -3,6 +3,7 @@
 Nothing is done here: whoever finds something to do rings for it, and rows say what it is.
 """
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -10,8 +11,11 @@ from typing import Protocol
 
 import structlog
 
+from isthmus.cases import sql as cases
+from isthmus.cases.sql import Touch
+from isthmus.cases.triage import judge
 from isthmus.consent.writes import sql as writes
-from isthmus.db.pool import is_away
+from isthmus.db.pool import is_away, is_passing
 from isthmus.flows import duplicates, enrich, govern, identifiers, recheck, watch
 from isthmus.flows.consent import audit as consent_audit
 from isthmus.flows.consent import profiles, returning, unsubscribes
@@ -37,7 +41,13 @@ from isthmus.runtime.reconciling import Reconciler
 
 log = structlog.get_logger(__name__)
 
-SETTLE_EVERY = 2.0
+SETTLE_EVERY = timedelta(seconds=2)
+
+AT_LEAST_APART = 3.0
+"""Seconds between two rounds of the timetable in one process."""
+
+SHOWN_EVERY = 60.0
+"""Seconds between two counts of one bug that is met at every look."""
 
 HALF_A_SWEEP = timedelta(seconds=0.5)
 """Added to what is looked at once a sweep, so that its interval is on average the one that was asked for."""
@@ -49,7 +59,7 @@ DUPLICATES_EVERY = timedelta(days=1)
 """How often everybody is compared with everybody who shares something with them."""
 
 GOVERN_EVERY = timedelta(days=1)
-GOVERN_AGAIN_AFTER = timedelta(minutes=10)
+GOVERN_AGAIN_AFTER = timedelta(minutes=5)
 """When it did not get to its end."""
 
 Marks = Mapping[tuple[str, str], runs.Mark]
@@ -73,7 +83,8 @@ class Timetable:
         self._ring = ring
         self._goes_on = goes_on
         self._auditor = Auditor(app)
-        self._settled_at: dict[str, float] = {}
+        self._shown_at: dict[tuple[str, str], float] = {}
+        self._came_round_at = float("-inf")
 
     def open_lanes(self, connection: str) -> tuple[Lane, ...]:
         """Lanes that this worker serves and nobody has paused. A failure's block slows pushes, it does not end them."""
@@ -82,68 +93,87 @@ class Timetable:
             return ()
         return tuple(lane for lane in self._lanes if lane not in connected.paused_lanes)
 
-    def settles(self, connection: str) -> None:
-        """Note that somebody looks at what is to be settled now."""
-        self._settled_at[connection] = time.monotonic()
-
     def sweep(self) -> None:
         """Ring for everything that is due: the guarantee behind the bells, for lost ones and ended leases alike."""
         try:
-            for name in self._app.names():
-                self._look(name)
+            names = self._app.names()
         except Exception as error:
             if not is_away(error):
                 log.error("sweep failed", error=type(error).__name__)
+            return
+        for name in names:
+            self._alone("sweep", name, self._look)
+
+    def _alone(self, what: str, name: str, look: Callable[[str], None]) -> None:
+        """Look at one connection. What nobody foresaw there is a case of that connection and stops no other."""
+        try:
+            look(name)
+        except Exception as error:
+            if is_away(error) or is_passing(error):
+                return
+            if time.monotonic() - self._shown_at.get((what, name), float("-inf")) < SHOWN_EVERY:
+                return
+            self._shown_at[what, name] = time.monotonic()
+            verdict = judge(error, 1)
+            log.error("a look failed", what=what, connection=name, code=verdict.code, detail=verdict.detail)
+            with contextlib.suppress(Exception), self._app.db.transaction() as tx:
+                cases.touch(tx, name, [Touch(verdict.code, what, "", verdict.detail)], self._app.clock.now())
 
     def come_round(self) -> None:
         """Ring for what comes round: the polls that are due, baskets gone quiet, holds whose time is up."""
+        if time.monotonic() - self._came_round_at < AT_LEAST_APART:
+            return  # several have waited for a free thread
+        self._came_round_at = time.monotonic()
         for name in self._app.names():
-            with self._app.db.transaction() as tx:
-                marks = runs.marks(tx, name)
-                now = self._app.clock.now()
-                is_merging = merges.is_due(tx, name, now)
-                is_over = holds.is_over(tx, name, now)
-                at = rounds.rounds(tx, name)
-            self._look_around(name, marks, now)
-            lanes = self.open_lanes(name)
-            if not lanes:
-                continue
-            try:
-                road = self._app.road(name)
-            except Failure:
-                continue  # the sweep says why; the other connections go on
-            self._listen(name, road, marks, now)
-            if returning.stores(marks):
-                self._ring("take_back", name)
-            if _is_due(marks, watch.MARK, road.pace.watch_every, now):
-                self._ring("watch", name)
-            for store in road.shops:
-                for kind in (*KINDS, "checkout"):
-                    if _is_due(marks, f"poll:{kind}", road.pace.poll_every, now, store):
-                        self._ring("poll", name, store=store, kind=kind)
-            self._ring("abandon", name)
-            if is_over:
-                self._ring("release", name)
-            if Lane.ENRICHMENT in lanes and enrich.due(road, at, now):
-                self._ring("enrich", name)
-            with self._app.db.transaction() as tx:
-                has_plans = decide.is_due(tx, road, now)
-            if has_plans:
-                self._ring("plans", name)
-            if is_asked(marks, now):
-                self._ring("remap", name)
-            if self._auditor.is_due(name):
-                self._auditor.begin(name, self._goes_on)
-            if self._reconciler.is_due(name):
-                self._ring("reconcile", name)
-            if _is_due(marks, duplicates.MARK, DUPLICATES_EVERY, now):
-                self._ring("duplicates", name)
-            if _is_due(marks, identifiers.MARK, identifiers.EVERY, now):
-                self._ring("identifiers", name)
-            if _is_due(marks, recheck.MARK, recheck.EVERY, now):
-                self._ring("recheck", name)
-            if is_merging:
-                self._ring("merge", name)
+            self._alone("timetable", name, self._come_round)
+
+    def _come_round(self, name: str) -> None:
+        with self._app.db.transaction() as tx:
+            marks = runs.marks(tx, name)
+            now = self._app.clock.now()
+            is_merging = merges.is_due(tx, name, now)
+            is_over = holds.is_over(tx, name, now)
+            at = rounds.rounds(tx, name)
+        self._look_around(name, marks, now)
+        lanes = self.open_lanes(name)
+        if not lanes:
+            return
+        try:
+            road = self._app.road(name)
+        except Failure:
+            return  # the sweep says why; the other connections go on
+        self._listen(name, road, marks, now)
+        if returning.stores(marks):
+            self._ring("take_back", name)
+        if _is_due(marks, watch.MARK, road.pace.watch_every, now):
+            self._ring("watch", name)
+        for store in road.shops:
+            for kind in (*KINDS, "checkout"):
+                if _is_due(marks, f"poll:{kind}", road.pace.poll_every, now, store):
+                    self._ring("poll", name, store=store, kind=kind)
+        self._ring("abandon", name)
+        if is_over:
+            self._ring("release", name)
+        if Lane.ENRICHMENT in lanes and enrich.due(road, at, now):
+            self._ring("enrich", name)
+        with self._app.db.transaction() as tx:
+            has_plans = decide.is_due(tx, road, now)
+        if has_plans:
+            self._ring("plans", name)
+        if is_asked(marks, now):
+            self._ring("remap", name)
+        if self._auditor.is_due(name):
+            self._auditor.begin(name, self._goes_on)
+        if self._reconciler.is_due(name):
+            self._ring("reconcile", name)
+        if _is_due(marks, duplicates.MARK, DUPLICATES_EVERY, now):
+            self._ring("duplicates", name)
+        if _is_due(marks, identifiers.MARK, identifiers.EVERY, now):
+            self._ring("identifiers", name)
+        if _is_due(marks, recheck.MARK, recheck.EVERY, now):
+            self._ring("recheck", name)
+        if is_merging:
+            self._ring("merge", name)
 
     def _look(self, name: str) -> None:
         lanes = self.open_lanes(name)
@@ -160,7 +190,7 @@ class Timetable:
             has_events = has_events or (Lane.BACKFILL in lanes and sales.is_due(tx, name, now))
             outbox.reap(tx, name, now)
             has_writes = road.is_live and outbox.due(tx, name, now, lanes)
-            is_open = feed.awaits_settlement(tx, name)
+            is_open = feed.is_due(tx, name, now, SETTLE_EVERY)
             has_consent = road.is_live and writes.is_due(tx, name, now)
             heard_at = runs.mark_of(tx, name, unsubscribes.MARK)
         if window.is_due(heard_at, now + HALF_A_SWEEP, road.pace.unsubscribes_every):
@@ -171,7 +201,7 @@ class Timetable:
             self._ring("push", name)
         if has_consent:
             self._ring("write_back", name)
-        if is_open and time.monotonic() - self._settled_at.get(name, 0.0) >= SETTLE_EVERY:
+        if is_open:
             self._ring("settle", name)
 
     def _listen(self, name: str, road: Road, marks: Marks, now: datetime) -> None:

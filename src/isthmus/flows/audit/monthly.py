@@ -21,7 +21,10 @@ WHAT = "audit"
 """What its runs are called in the journal."""
 
 REST = timedelta(hours=1)
-"""How long after one that did not get to its end the next is begun; a load that has not moved for as long is over."""
+"""A load that has not moved for as long is over."""
+
+AGAIN_AFTER = timedelta(minutes=5)
+"""How long after one that did not get to its end the next is begun."""
 
 
 class _StoppedError(Exception):
@@ -67,7 +70,7 @@ def audit(db: Database, clock: Clock, name: str, look: Callable[[Tell], Audit], 
             if done is not None and not done.is_away:
                 journal.end(tx, name, run.id, claim, now, _result(done))
             else:
-                journal.let_go(tx, name, run.id, claim, now, rest_until=now + REST)
+                journal.let_go(tx, name, run.id, claim, now, rest_until=now + AGAIN_AFTER)
     return done is not None and not done.is_away
 
 

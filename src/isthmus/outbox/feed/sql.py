@@ -1,7 +1,7 @@
 """The platform's feed of refused records, and the writes that wait to be settled by it."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from msgspec import Struct
 
@@ -80,6 +80,29 @@ def remember(tx: Tx, connection: str, seen: Feed) -> None:
            ON CONFLICT (connection) DO UPDATE SET polled_at = excluded.polled_at,
                covered_since = excluded.covered_since, entries = excluded.entries""",
         (connection, seen.polled_at, seen.covered_since, list(seen.entries)),
+    )
+
+
+def take_turn(tx: Tx, connection: str, now: datetime, every: timedelta) -> bool:
+    """Whether it is time to look at the feed again; of all processes whoever asks first has the turn."""
+    return tx.fetch_one(
+        """INSERT INTO feed (connection, looked_at) VALUES (%(connection)s, %(now)s)
+           ON CONFLICT (connection) DO UPDATE SET looked_at = excluded.looked_at
+           WHERE feed.looked_at IS NULL OR feed.looked_at <= %(now)s - %(every)s OR feed.looked_at > %(now)s + %(every)s
+           RETURNING connection""",
+        {"connection": connection, "now": now, "every": every},
+    ) is not None  # fmt: skip
+
+
+def is_due(tx: Tx, connection: str, now: datetime, every: timedelta) -> bool:
+    """Whether something awaits settlement and nobody has looked at the feed since."""
+    return bool(
+        tx.fetch_value(
+            """SELECT EXISTS (SELECT FROM outbox WHERE connection = %(connection)s AND state IN ('accepted', 'held'))
+                  AND NOT EXISTS (SELECT FROM feed WHERE connection = %(connection)s
+                                  AND looked_at > %(now)s - %(every)s AND looked_at <= %(now)s + %(every)s)""",
+            {"connection": connection, "now": now, "every": every},
+        )
     )
 
 

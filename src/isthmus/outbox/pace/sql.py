@@ -2,20 +2,42 @@
 
 from datetime import datetime, timedelta
 
-from isthmus.db.pool import Tx
+from isthmus.db.pool import Row, Tx
 
 
 def reserve(tx: Tx, connection: str, budget: str, per_second: float, now: datetime) -> tuple[datetime, int]:
     """Take the next free request slot of a budget: when it is, and its running number."""
+    row = _reserve(tx, connection, budget, per_second, now)
+    return row["at"], row["n"]
+
+
+def reserve_for_bytes(
+    tx: Tx, connection: str, budget: str, per_second: float, now: datetime
+) -> tuple[datetime, int, int | None]:
+    """The same, and how many bytes a request may have, where something on the way takes fewer than the server does."""
+    row = _reserve(tx, connection, budget, per_second, now)
+    return row["at"], row["n"], row["most_bytes"]
+
+
+def take_less(tx: Tx, connection: str, budget: str, most_bytes: int, until: datetime) -> None:
+    """Requests of at most so many bytes until then: a larger one was refused for its size."""
+    tx.execute(
+        "UPDATE pace SET most_bytes = %s, most_until = %s WHERE connection = %s AND budget = %s",
+        (most_bytes, until, connection, budget),
+    )
+
+
+def _reserve(tx: Tx, connection: str, budget: str, per_second: float, now: datetime) -> Row:
     row = tx.fetch_one(
         """INSERT INTO pace (connection, budget, next_at, n) VALUES (%(connection)s, %(budget)s, %(now)s + %(gap)s, 1)
            ON CONFLICT (connection, budget) DO UPDATE
            SET next_at = greatest(pace.next_at, %(now)s) + %(gap)s, n = pace.n + 1
-           RETURNING next_at - %(gap)s AS at, n""",
+           RETURNING next_at - %(gap)s AS at, n,
+               CASE WHEN most_until > %(now)s THEN most_bytes END AS most_bytes""",
         {"connection": connection, "budget": budget, "now": now, "gap": timedelta(seconds=1 / per_second)},
     )
     assert row is not None  # noqa: S101 - an upsert that returns always returns
-    return row["at"], row["n"]
+    return row
 
 
 def share(

@@ -275,7 +275,7 @@ class Mischief(Play):
         store = self.a_store()
         order = self.an_order(store)
         with self.world.lock:
-            order.lines[0].title = "Mug\0"
+            order.lines[0].sku = 7  # type: ignore[assignment]
             self.world.touch(store, order, self.now)
         self.label("unreadable", "order", f"{store.shop.namespace}{order.id}", "storefront", is_repairable=False)
 

@@ -319,6 +319,14 @@ def unknown_topic(ward: Ward) -> Act:
     return lambda: ward.pass_time(timedelta(days=1, minutes=1).total_seconds())
 
 
+@cause("storefront.body_of_another_topic")
+def body_of_another_topic(ward: Ward) -> Act:
+    ward.tell("shop/redact", {"id": 1, "email": "ada@example.com"}, webhook_id="captured")
+    ward.pass_time(2)
+    ward.hear()
+    return lambda: ward.pass_time(timedelta(days=1, minutes=1).total_seconds())
+
+
 class Buggy:
     """A reader with a mistake of ours in it."""
 

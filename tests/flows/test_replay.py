@@ -14,8 +14,9 @@ from isthmus.model.event import State
 from isthmus.model.lane import Lane
 from isthmus.model.write import Kind
 from isthmus.ops import numbers
+from isthmus.ops.trace import About, trace
 from isthmus.outbox import sql as outbox
-from scenes import AT, Town
+from scenes import AT, HASH_KEY, Town
 
 
 @pytest.fixture
@@ -137,7 +138,7 @@ def test_state_mode_fires_no_moment_and_moment_mode_names_what_it_would_fire(tow
     assert fired == {write.id for write in loud.writes if write.kind == "moment" and write.is_sent}
 
     replay(town.db, town.road, Selection(events=ids, states=(State.APPLIED,)))
-    lanes = {row["lane"] for row in rows(town, "SELECT lane FROM event WHERE id = ANY(%s)", list(ids))}
+    lanes = {row["lane"] for row in rows(town, "SELECT lane FROM event WHERE replay_of = ANY(%s)", list(ids))}
     assert lanes == {Lane.REPAIR.rank}
     town.come_to_rest()
     assert rows(town, "SELECT id FROM outbox WHERE kind = 'moment'") == []
@@ -152,6 +153,27 @@ def test_the_books_add_up_after_a_replay(town: Town) -> None:
     e = told.events
     assert e.received == e.duplicate + e.stale + e.applied + e.skipped + e.parked + e.buried
     assert town.compare().differences == ()
+
+
+def test_a_replay_is_a_line_of_its_own_and_the_first_outcome_stays(town: Town) -> None:
+    lived(town)
+    ids = [event["id"] for event in events_of(town, "orders/updated")]
+    (before,) = numbers.status(town.db, town.clock.now()).connections
+    history = rows(town, "SELECT * FROM event WHERE id = ANY(%s) ORDER BY id", ids)
+    for _ in range(2):
+        chosen = Selection(subjects=tuple({event["subject"] for event in history}), states=(State.APPLIED,))
+        replay(town.db, town.road, chosen)
+        town.come_to_rest()
+    assert rows(town, "SELECT * FROM event WHERE id = ANY(%s) ORDER BY id", ids) == history
+    again = rows(town, "SELECT replay_of, state FROM event WHERE replay_of = ANY(%s)", ids)
+    assert sorted(row["replay_of"] for row in again) == sorted(2 * ids)
+    (after,) = numbers.status(town.db, town.clock.now()).connections
+    assert after.events.applied >= before.events.applied
+    about = About(order=int(history[0]["subject"].partition(":")[2]))
+    told = trace(town.db, "acme", about, HASH_KEY).entries
+    lines = [entry.said for entry in told if entry.what == "event"]
+    assert [line for line in lines if line.startswith("orders/updated: applied")]
+    assert len([line for line in lines if line.startswith(f"replay of event {ids[0]}, orders/updated: ")]) == 2
 
 
 def test_replaying_a_case_sends_its_dead_letter_again_and_settlement_closes_it(town: Town) -> None:

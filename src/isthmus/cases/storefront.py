@@ -16,6 +16,18 @@ ROWS = (
         follows_record=True,
     ),
     Row(
+        code="storefront.body_of_another_topic",
+        title="A signed body came under a topic that it does not belong to",
+        cause=Cause.STOREFRONT,
+        owner=Owner.OPERATOR,
+        severity=Severity.NORMAL,
+        remedy=(
+            "Find out who sends signed bodies again under the topic that `isthmus cases show ID` names; nothing was "
+            "done about them. The case closes a day after the last one. After an update that knows a new shape of "
+            "the topic, `isthmus cases replay ID`."
+        ),
+    ),
+    Row(
         code="storefront.unreadable_record",
         title="A record read from Shopify cannot be understood",
         cause=Cause.STOREFRONT,

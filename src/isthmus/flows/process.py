@@ -204,6 +204,7 @@ def _take(
         outcomes = absorb.absorb(tx, road, words, now, merged)
         outcomes += [o for o in heard.outcomes if o.id not in failing]
         outcomes += _matters(tx, road, heard.matters)
+        _misfits(tx, road, heard.misfits, now)
         outcomes += _calls(tx, road, heard.calls, now)
         _ring(tx, road, events)
         for event, wait in heard.waiting:
@@ -382,6 +383,19 @@ def _matters(tx: Tx, road: Road, events: Sequence[Event]) -> list[Outcome]:
         )
         outcomes.append(Outcome(event.id, State.APPLIED, f"became case {code}", subject))
     return outcomes
+
+
+def _misfits(tx: Tx, road: Road, events: Sequence[Event], now: datetime) -> None:
+    """Matters with another topic's body: nobody is asked to act on them, but somebody should know."""
+    cases.touch(
+        tx,
+        road.connection,
+        [
+            Touch(told.MISFIT, event.topic, event.store, "the body is signed, and is not this topic's")
+            for event in events
+        ],
+        now,
+    )
 
 
 def _calls(tx: Tx, road: Road, calls: Sequence[tuple[Event, Call]], now: datetime) -> list[Outcome]:

@@ -1,9 +1,9 @@
 """Reprocess events and records because a person asks for it.
 
-Four things can go again: an event that ended, whose body is parsed again; a record, which is mapped again from what is
-known of it or read again from its store; a dead letter, which is sent as it is; a write that was applied, where a run
-found that Ometria lacks it or has something else. In state mode nothing of this is ever a moment: it travels on the
-repair lane, where no moment is made.
+Four things can go again: an event that ended, whose body is parsed again (in an event of its own, unless it had failed:
+the first outcome of an event stays); a record, which is mapped again from what is known of it or read again from its
+store; a dead letter, which is sent as it is; a write that was applied, where a run found that Ometria lacks it or has
+something else. In state mode nothing of this is ever a moment: it travels on the repair lane, where no moment is made.
 """
 
 from collections.abc import Sequence

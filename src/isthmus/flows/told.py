@@ -14,7 +14,7 @@ from isthmus.ometria import hook
 from isthmus.ometria.hook import Call
 from isthmus.records.sql import Canonical, Kept, Key, decode, key_of
 from isthmus.shopify import parse, topics
-from isthmus.shopify.parse import box_webhook, merge_webhook
+from isthmus.shopify.parse import box_webhook, matter, merge_webhook
 from isthmus.shopify.topics import Action
 
 OURS = ("poll/", "load/", "repair/", "revive/", "confirm/", "restore/")
@@ -34,6 +34,8 @@ READABLE = ("order", "customer", "product", "return")
 REMAP = "isthmus/remap"
 """Map this record again from what we know, since a rule or a person changed."""
 
+
+MISFIT = "storefront.body_of_another_topic"
 
 REDACT = "customers/redact"
 """The shop asks for a customer's erasure."""
@@ -95,13 +97,15 @@ class Heard(Struct):
     """What automations of the platform say of consent."""
     merges: list[tuple[Event, merge_webhook.Merge]]
     """Merges of customers that the shop made, or tried to."""
+    misfits: list[Event]
+    """Matters whose body is that of another topic."""
     deliveries: list[Reading]
     """Orders of which only the delivery of their parcels is to be read."""
 
 
 def nothing() -> Heard:
     """A batch that said nothing yet."""
-    return Heard([], [], [], [], [], [], [], [], [])
+    return Heard([], [], [], [], [], [], [], [], [], [])
 
 
 def hear(events: Iterable[Event], road: Road) -> Heard:
@@ -121,6 +125,10 @@ def _one(event: Event, road: Road, heard: Heard) -> None:
         return
     topic = topics.TOPICS.get(event.topic)
     if topic is not None and topic.action is Action.CASE:
+        if matter.is_of_another_topic(event.topic, event.body or b""):
+            heard.outcomes.append(Outcome(event.id, State.PARKED, MISFIT))
+            heard.misfits.append(event)
+            return
         heard.matters.append(event)  # also of a store that is no longer ours: privacy outlives the contract
         if event.topic == REDACT and event.store in road.shops:
             heard.told += _redaction(event)

@@ -344,9 +344,36 @@ def extend(tx: Tx, connection: str, claim: UUID, ids: Sequence[int], until: date
     )
 
 
+_REPEAT = """
+WITH ended AS MATERIALIZED (
+    SELECT *, row_number() OVER (ORDER BY id) AS n FROM event
+    WHERE connection = %(connection)s AND id = ANY(%(ids)s) AND state IN ('applied', 'stale', 'skipped')
+),
+block AS MATERIALIZED (
+    SELECT nextval('event_block') * 1000 AS first, nth
+    FROM generate_series(0, (SELECT max(n) - 1 FROM ended) / 1000) AS nth
+),
+numbered AS MATERIALIZED (
+    SELECT block.first + mod(ended.n - 1, 1000) AS own, ended.*
+    FROM ended JOIN block ON block.nth = (ended.n - 1) / 1000
+),
+bodies AS (
+    INSERT INTO event_body (connection, day, event_id, body)
+    SELECT b.connection, b.day, numbered.own, b.body
+    FROM numbered JOIN event_body b ON b.connection = numbered.connection AND b.event_id = numbered.id
+)
+INSERT INTO event (connection, id, store, topic, lane, due_at, received_at, triggered_at, action_id, subject, replay_of,
+                   replayed_at)
+SELECT connection, own, store, topic, %(lane)s, %(now)s, received_at, triggered_at, action_id, subject,
+       coalesce(replay_of, id), %(now)s
+FROM numbered
+RETURNING id
+"""
+
 _REOPEN = """
 WITH ended AS (
-    SELECT id, state FROM event WHERE connection = %(connection)s AND id = ANY(%(ids)s) AND state <> 'waiting'
+    SELECT id, state FROM event
+    WHERE connection = %(connection)s AND id = ANY(%(ids)s) AND state IN ('buried', 'parked')
     ORDER BY id FOR UPDATE
 )
 UPDATE event
@@ -357,10 +384,18 @@ RETURNING ended.state
 
 
 def reopen(tx: Tx, connection: str, ids: Sequence[int], lane: Lane, now: datetime) -> int:
-    """Let ended events wait again, as if they had never ended; how many they were."""
-    rows = tx.fetch_all(_REOPEN, {"connection": connection, "ids": list(ids), "lane": lane.rank, "now": now})
-    count(tx, connection, {name: -n for name, n in Counter(f"event.{row['state']}" for row in rows).items()})
-    return len(rows)
+    """Let ended events be heard again; how many they were.
+
+    What failed or was parked waits again, as if it had never ended. What ended otherwise keeps its outcome for good:
+    its repetition is an event of its own.
+    """
+    given = {"connection": connection, "ids": list(ids), "lane": lane.rank, "now": now}
+    # Read before anything is reopened, since the two go by the state.
+    n_repeated = len(tx.fetch_all(_REPEAT, given))
+    rows = tx.fetch_all(_REOPEN, given)
+    counts = {name: -n for name, n in Counter(f"event.{row['state']}" for row in rows).items()}
+    count(tx, connection, {**counts, **({"event.received": n_repeated} if n_repeated else {})})
+    return len(rows) + n_repeated
 
 
 # -- looks ---------------------------------------------------------------------------------------------------------
@@ -391,6 +426,8 @@ SELECT id, store, topic, lane, subject, received_at, triggered_at, attempts, web
 WHERE connection = %(connection)s AND state = ANY(%(states)s) AND {which}
   AND (%(store)s::text IS NULL OR store = %(store)s::text)
   AND (%(since)s::timestamptz IS NULL OR received_at >= %(since)s::timestamptz)
+  -- A repetition says nothing that its original does not, unless it failed.
+  AND (replay_of IS NULL OR state IN ('buried', 'parked') OR id = ANY(%(ids)s))
 ORDER BY received_at, id LIMIT %(limit)s
 """)
 _NAMED = _ENDED.format(which=sql.SQL("(id = ANY(%(ids)s) OR subject = ANY(%(subjects)s) OR topic = ANY(%(topics)s))"))

@@ -212,7 +212,7 @@ def events(tx: Tx, connection: str, subjects: list[str], people: list[bytes], li
     return tx.fetch_all(
         """SELECT * FROM (
                SELECT id, store, topic, lane, state, subject, reason, attempts, received_at, triggered_at, due_at,
-                      settled_at
+                      settled_at, replay_of, replayed_at
                FROM event WHERE connection = %(connection)s
                  AND (subject = ANY(%(subjects)s) OR id IN (
                      SELECT event_id FROM event_person

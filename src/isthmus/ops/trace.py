@@ -138,16 +138,16 @@ def _merges(rows: Iterable[Row]) -> Iterable[Entry]:
 
 def _events(rows: Iterable[Row]) -> Iterable[Entry]:
     for row in rows:
-        said = f"{row['topic']}: {row['state']}"
+        at = row["replayed_at"] or row["received_at"]
+        said = f"replay of event {row['replay_of']}, " if row["replay_of"] else ""
+        said += f"{row['topic']}: {row['state']}"
         if row["settled_at"]:
-            said += f" {(row['settled_at'] - row['received_at']).total_seconds():.1f} s later"
+            said += f" {(row['settled_at'] - at).total_seconds():.1f} s later"
         if row["reason"]:
             said += f" ({row['reason']})"
         if row["state"] == "waiting" and row["attempts"]:
             said += f", {row['attempts']} attempts, again at {_time(row['due_at'])}"
-        yield Entry(
-            row["received_at"], "event", row["subject"] or "", row["store"], _LANES[row["lane"]], said, str(row["id"])
-        )
+        yield Entry(at, "event", row["subject"] or "", row["store"], _LANES[row["lane"]], said, str(row["id"]))
 
 
 def _consent(rows: Iterable[Row]) -> Iterable[Entry]:

@@ -48,12 +48,16 @@ KNOBS: dict[str, Any] = {
     "shopify.p_drop": 0.0,  # chance that a delivery never comes
     "shopify.drop_topics": [],  # topics of which no delivery ever comes
     "shopify.p_tamper": 0.0,  # chance that an attempt's body is not what was signed
+    "shopify.p_wrong_topic": 0.0,  # chance that somebody sends a signed body again under a topic that asks for action
     "shopify.p_older_body": 0.0,  # chance that a retry carries what was said of the record before
     "shopify.webhook_id_changes": False,  # each retry under an id of its own: undocumented, either may be
     "shopify.deletes_on_any_eight": False,  # eight failed attempts in a row, of whatever deliveries, delete too
     "shopify.retry_speed": 1.0,  # how many times faster than four hours
     "shopify.headers": "classic",  # classic, new, both
 }
+
+_ASKING = ("app/uninstalled", "customers/redact", "customers/data_request", "shop/redact")
+"""Topics that ask a person to act."""
 
 Post = Callable[[str, Mapping[str, str], bytes], int | None]
 """Sends a body to an address and gives the status, or None when no answer came in time."""
@@ -215,6 +219,11 @@ class Deliveries:
         self._push(delivery, now + self._held_back())
         if self._faults.strikes("shopify.p_duplicate"):
             self._copy(delivery)
+        if self._faults.strikes("shopify.p_wrong_topic"):
+            # The signature covers the body alone.
+            topic = self._rng.choice([one for one in _ASKING if one != delivery.topic])
+            again = replace(delivery, topic=topic, webhook_id=self._uuid(), is_copy=True, older_body=None)
+            self._push(again, delivery.due_at)
         return 1
 
     def _held_back(self) -> timedelta:

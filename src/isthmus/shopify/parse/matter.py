@@ -1,0 +1,49 @@
+"""Whether a delivery that asks a person to act can be what its topic says.
+
+The signature covers the body and not the headers, so that a captured body can be sent again under any topic. What asks
+for an erasure, or says that the app is gone, must have the shape of that.
+https://shopify.dev/docs/apps/build/compliance/privacy-law-compliance
+"""
+
+from typing import Any
+
+from isthmus.shopify.parse import lenient
+
+_ABOUT = frozenset({"shop_id", "shop_domain"})
+
+_NEEDED = {
+    "customers/data_request": _ABOUT | {"customer"},
+    "customers/redact": _ABOUT | {"customer"},
+    "shop/redact": _ABOUT,
+    "app/uninstalled": frozenset({"id", "myshopify_domain"}),
+}
+
+_STRANGE = {
+    "customers/data_request": frozenset({"orders_to_redact"}),
+    "customers/redact": frozenset({"orders_requested", "data_request"}),
+    "shop/redact": frozenset({"customer", "orders_to_redact", "orders_requested", "data_request"}),
+    "app/uninstalled": frozenset({"customer", "line_items"}),
+}
+"""Keys that another of these topics has and this one has not."""
+
+_PRIVACY = frozenset().union(*(_NEEDED[topic] | _STRANGE[topic] for topic in _NEEDED if topic != "app/uninstalled"))
+"""All keys of the bodies of privacy topics."""
+
+
+def is_of_another_topic(topic: str, body: bytes) -> bool:
+    """Whether a body is certainly that of another topic. One that cannot be read, or names nothing, may be of any: a
+    duty is never lost for that."""
+    if topic not in _NEEDED:
+        return False
+    try:
+        found: Any = lenient.load(body)
+    except (ValueError, RecursionError):
+        return False
+    if not isinstance(found, dict):
+        return False
+    keys = set(found)
+    if keys == _ABOUT:
+        return topic != "shop/redact"
+    if _NEEDED[topic] <= keys:
+        return bool(keys & _STRANGE[topic])
+    return bool(keys - (_PRIVACY if topic != "app/uninstalled" else _NEEDED[topic]))

@@ -50,12 +50,9 @@ def total(bags: list[Bag], scale: Scale) -> Amount:
 
 def address(place: Place | None) -> Address | None:
     """Where it is; None where nothing of it is told, as in `{}` or an object of nulls."""
-    if place is None:
+    if place is None or not (place.city or place.province or place.zip or place.country_code):
         return None
-    city, state, postcode, country = place.city, place.province, place.zip, place.country_code
-    if not (city or state or postcode or country):
-        return None
-    return Address(city or None, state or None, postcode or None, country or None)
+    return Address(place.city or None, place.province or None, place.zip or None, place.country_code or None)
 
 
 def tag_set(tags: str | None) -> tuple[str, ...]:

@@ -275,7 +275,7 @@ class Mischief(Play):
         store = self.a_store()
         order = self.an_order(store)
         with self.world.lock:
-            order.lines[0].sku = 7  # type: ignore[assignment]
+            order.lines[0].id = "none"  # type: ignore[assignment]  # no number: no text is unreadable
             self.world.touch(store, order, self.now)
         self.label("unreadable", "order", f"{store.shop.namespace}{order.id}", "storefront", is_repairable=False)
 
@@ -283,7 +283,7 @@ class Mischief(Play):
         store = self.a_store()
         who = self.somebody(store)
         with self.world.lock:
-            who.first_name = "A\0da"
+            who.email = f"\0{who.email}"
             self.world.touch(store, who, self.now)
         self.label("unreadable person", "contact", f"{store.shop.namespace}{who.id}", "storefront", is_repairable=False)
 

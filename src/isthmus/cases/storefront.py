@@ -24,7 +24,7 @@ ROWS = (
         remedy=(
             "Find out who sends signed bodies again under the topic that `isthmus cases show ID` names; nothing was "
             "done about them. The case closes a day after the last one. After an update that knows a new shape of "
-            "the topic, `isthmus cases replay ID`."
+            "the topic, replay the case."
         ),
     ),
     Row(

@@ -143,8 +143,8 @@ def close_unnamed(tx: Tx, connection: str, now: datetime) -> int:
 
 
 def close_topics(tx: Tx, connection: str, now: datetime, quiet_since: datetime) -> int:
-    """A topic that isthmus does not know, or came with another's body: once nothing of it has come for a while, or nothing
-    of it is parked."""
+    """A topic that isthmus does not know, or that came with another's body: once nothing of it has come for a while, or
+    nothing of it is parked."""
     return _close(
         tx, connection, now, ["integration.unknown_topic", "storefront.body_of_another_topic"],
         """SELECT c.id, CASE WHEN c.last_at < %(quiet)s THEN 'nothing of this topic has come for a day'

@@ -132,7 +132,7 @@ class Poisoned(httpx2.BaseTransport):
         self.n += 1
         if self.number not in request.read().decode():
             return self.wire.handle_request(request)
-        error = {"message": "no", "path": ["a3"], "extensions": {"code": "INVALID"}}
+        error = {"message": "no", "path": ["a3"], "extensions": {"code": "INVALID_VARIABLE"}}
         return httpx2.Response(200, json={"errors": [error], "data": None})
 
 

@@ -135,6 +135,8 @@ def test_somebody_who_is_gone_is_found_by_the_round_too(database: Database) -> N
     town.come_to_rest()
     people.leave(town.uk, who)
     town.next_round()
+    town.pass_time(120)  # what is only inferred is judged together before it is done
+    town.come_to_rest()
     assert town.contact(who)["marketing_optin"] == "EXPLICITLY_OPTEDOUT"
 
 

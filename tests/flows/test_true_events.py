@@ -119,7 +119,7 @@ def test_where_the_delivery_cannot_be_read_an_address_and_a_shipping_line_decide
     post.send(shipped)
     post.send(collected)
     post.hear()
-    assert post.rows("SELECT 1 FROM event WHERE topic = 'poll/delivery' AND state = 'waiting'")
+    assert post.rows("SELECT 1 FROM event WHERE topic = 'delivery/order' AND state = 'waiting'")
     assert post.events(shipped, seconds=PATIENCE.total_seconds() + 10) == SHIPPED
     assert post.events(collected) == []
     post.sims.faults.clear()
@@ -127,7 +127,7 @@ def test_where_the_delivery_cannot_be_read_an_address_and_a_shipping_line_decide
 
 def test_an_order_without_a_parcel_in_question_is_not_read_for_it(post: Post) -> None:
     def asked() -> int:
-        return post.rows("SELECT count(*) AS n FROM event WHERE topic = 'poll/delivery'")[0]["n"]
+        return post.rows("SELECT count(*) AS n FROM event WHERE topic = 'delivery/order'")[0]["n"]
 
     before = asked()
     post.buy()
@@ -141,7 +141,7 @@ def test_one_parcel_is_asked_about_once_however_often_its_order_changes(post: Po
     order = post.buy()
     post.send(order)
     post.come_to_rest()
-    query = "SELECT count(*) AS n FROM event WHERE topic = 'poll/delivery' AND subject = %s"
+    query = "SELECT count(*) AS n FROM event WHERE topic = 'delivery/order' AND subject = %s"
     before = post.rows(query, f"order:{order.id}")
     for _ in range(3):
         post.do(paying.changed(post.world, post.uk, order, post.now))

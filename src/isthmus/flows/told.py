@@ -17,7 +17,7 @@ from isthmus.shopify import parse, topics
 from isthmus.shopify.parse import box_webhook, matter, merge_webhook
 from isthmus.shopify.topics import Action
 
-OURS = ("poll/", "load/", "repair/", "revive/", "confirm/", "restore/")
+OURS = ("poll/", "load/", "repair/", "revive/", "confirm/", "restore/", "delivery/")
 """Our own on-ramps: read this record."""
 
 UNREADABLE = "storefront.unreadable_body"
@@ -40,7 +40,7 @@ MISFIT = "storefront.body_of_another_topic"
 REDACT = "customers/redact"
 """The shop asks for a customer's erasure."""
 
-DELIVERY = "poll/delivery"
+DELIVERY = "delivery/order"
 """Read how the parcels of this order reach their buyer: an event hangs on it."""
 
 PLATFORM_HOOK = "ometria/hook"

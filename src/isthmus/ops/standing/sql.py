@@ -177,8 +177,7 @@ def heard(tx: Tx, connection: str) -> list[Row]:
     return tx.fetch_all(
         """SELECT s.store, (SELECT max(e.received_at) FROM event e
                             WHERE e.connection = s.connection AND e.store = s.store
-                              AND e.topic NOT LIKE 'poll/%%' AND e.topic NOT LIKE 'load/%%'
-                              AND e.topic NOT LIKE 'isthmus/%%') AS at
+                              AND e.topic !~ '^(poll|load|repair|revive|confirm|restore|delivery|isthmus)/') AS at
            FROM store s WHERE s.connection = %s ORDER BY s.store""",
         (connection,),
     )

@@ -17,7 +17,7 @@ ROWS = (
     ),
     Row(
         code="storefront.body_of_another_topic",
-        title="A signed body came under a topic that it does not belong to",
+        title="A signed body came under another topic",
         cause=Cause.STOREFRONT,
         owner=Owner.OPERATOR,
         severity=Severity.NORMAL,

@@ -183,6 +183,7 @@ def _apart_from(heard: told.Heard, reading: set[int]) -> tuple[told.Heard, told.
     for waiting in heard.waiting:
         (waits if waiting[0].id in held else rest).waiting.append(waiting)
     rest.matters, rest.calls, waits.merges = heard.matters, heard.calls, heard.merges
+    rest.misfits = heard.misfits
     return waits, rest
 
 

@@ -125,25 +125,37 @@ def test_without_its_scope_writing_is_off_and_looking_goes_on(shops):
 class Poisoned(httpx2.BaseTransport):
     """A shop that refuses any request in which one customer stands."""
 
-    def __init__(self, wire, number):
-        self.wire, self.number, self.n = wire, str(number), 0
+    def __init__(self, wire, number, code="INVALID_VARIABLE"):
+        self.wire, self.number, self.code, self.n = wire, str(number), code, 0
 
     def handle_request(self, request):
         self.n += 1
         if self.number not in request.read().decode():
             return self.wire.handle_request(request)
-        error = {"message": "no", "path": ["a3"], "extensions": {"code": "INVALID_VARIABLE"}}
+        error = {"message": "no", "path": ["a3"], "extensions": {"code": self.code}}
         return httpx2.Response(200, json={"errors": [error], "data": None})
 
 
-def test_a_wish_that_the_shop_refuses_whole_does_not_keep_others_from_being_written(shops):
+@pytest.mark.parametrize(
+    ("code", "refused"),
+    [("INVALID_VARIABLE", "integration.query_refused"), ("INVALID", "storefront.unexplained")],
+)
+def test_a_wish_that_the_shop_refuses_whole_does_not_keep_others_from_being_written(shops, code, refused):
     found = people(shops)[:BATCH]
-    shops.wire = Poisoned(shops.wire, found[7].id)
+    shops.wire = Poisoned(shops.wire, found[7].id, code)
     answers = consents(shops).write([Wish(one.id, EMAIL, OUT, AT) for one in found])
     assert [n for n, answer in enumerate(answers) if answer.outcome is not Outcome.WRITTEN] == [7]
-    assert (answers[7].outcome, answers[7].code) == (Outcome.REFUSED, "integration.query_refused")
+    assert (answers[7].outcome, answers[7].code) == (Outcome.REFUSED, refused)
     assert [one.email_consent.state for one in found].count(OUT) == BATCH - 1
     assert shops.wire.n <= 2 + 2 * 5
+
+
+def test_an_error_that_nobody_knows_is_the_shops_where_nothing_can_be_written(shops):
+    found = people(shops)[:4]
+    shops.wire = Poisoned(shops.wire, "Customer/", "INVALID")
+    with pytest.raises(TransientError) as failure:
+        consents(shops).write([Wish(one.id, EMAIL, OUT, AT) for one in found])
+    assert failure.value.code == "storefront.unexplained"
 
 
 def test_a_write_without_an_answer_may_have_arrived_and_may_be_written_again(shops):

@@ -65,7 +65,7 @@ def _shown(write: Write) -> str:
     """One write; the body keeps its decimals as they are sent."""
     body = msgspec.Raw(write.body) if write.body else None
     shown = {name: getattr(write, name) for name in write.__struct_fields__ if name not in ("body", "sale", "ours")}
-    for name in ("opts_in_sms", "opts_out", "forces"):
+    for name in ("opts_in_sms", "opts_out", "forces", "is_retired"):
         if not shown[name]:
             del shown[name]
     if write.sale is not None:

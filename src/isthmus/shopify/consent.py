@@ -16,7 +16,7 @@ from isthmus.kit import ids
 from isthmus.kit.clock import Clock
 from isthmus.kit.email import normalise
 from isthmus.model.consent import Channel
-from isthmus.model.failure import BlockedError, RejectedError
+from isthmus.model.failure import BlockedError, RejectedError, TransientError
 from isthmus.shopify import documents, trouble
 from isthmus.shopify.client import Shopify
 from isthmus.shopify.parse.body import utc
@@ -138,7 +138,27 @@ class Consents:
                 return [Answer(Outcome.REFUSED, code=failure.code, detail=failure.detail)]
             half = len(wishes) // 2
             return [*self._write(wishes[:half]), *self._write(wishes[half:])]
+        except TransientError as failure:
+            if failure.code != trouble.UNEXPLAINED or len(wishes) == 1:
+                raise
+            return self._apart(wishes, failure)
         return [_told(data.get(f"a{n}"), one.channel) for n, one in enumerate(wishes)]
+
+    def _apart(self, wishes: Sequence[Wish], failure: TransientError) -> list[Answer]:
+        """An error that nobody knows may be about one wish or about the shop: each half is tried, and what fails alone
+        while others are written is refused. Where nothing can be written, the shop's trouble is raised."""
+        answers: list[Answer] = []
+        half = len(wishes) // 2
+        for some in (wishes[:half], wishes[half:]):
+            try:
+                answers += self._write(some)
+            except TransientError as again:
+                if again.code != trouble.UNEXPLAINED:
+                    raise
+                answers += [Answer(Outcome.REFUSED, code=again.code, detail=again.detail)] * len(some)
+        if all(answer.code == trouble.UNEXPLAINED for answer in answers):
+            raise failure
+        return answers
 
     def _input(self, wish: Wish) -> dict[str, Any]:
         """All three fields, always: without a level some states are refused, without a time it is the call's own."""

@@ -65,7 +65,7 @@ def test_metrics_are_the_penny_sum_of_the_shops_orders(
 def test_the_world_has_what_the_sums_are_about(fresh_database: Opened) -> None:
     """Otherwise the property above would hold of nothing."""
     with fresh_database() as db:
-        history = History(db, 3)
+        history = History(db, 4)
         history.town.load()
         for n in range(20):
             for deed in dict.fromkeys((*OF_PEOPLE, *OF_ORDERS, *OWN[:2])):

@@ -224,7 +224,9 @@ def test_what_shopify_says_has_ended_is_looked_at_at_once(town: Town) -> None:
     assert min(spans) < 5
 
 
-@pytest.mark.parametrize("fault", ["bulk_fail", "bulk_fail_without_partial", "bulk_expire", "bulk_url_expired"])
+@pytest.mark.parametrize(
+    "fault", ["bulk_fail", "bulk_fail_without_partial", "bulk_expire", "bulk_url_expired", "bulk_without_url"]
+)
 def test_f76_an_operation_that_comes_to_nothing_is_asked_for_again(town: Town, fault: str) -> None:
     """F76: INTERNAL_SERVER_ERROR with and without a part of the result, EXPIRED, an address that has ended."""
     turn(town, bulk_fault_root="orders", **{fault: 1})
@@ -264,6 +266,19 @@ def test_f76_what_always_fails_ends_with_a_case_that_names_what_is_missing(town:
     assert cases
     assert {one["store"] for one in cases} == {"int", "uk"}
     turn(town, bulk_timeout=0)
+    everything_is_in(town, town.backfill())
+    assert rows(town, "SELECT FROM cases WHERE code = 'storefront.bulk_failed' AND state = 'open'") == []
+
+
+def test_an_operation_that_counts_lines_and_never_names_a_file_is_a_case_and_no_empty_load(town: Town) -> None:
+    turn(town, bulk_fault_root="orders", bulk_without_url=-1)
+    done = town.backfill()
+    assert {one.kind for one in done if one.is_failed} == {"order"}
+    assert all(one.n == one.total for one in done if not one.is_failed)
+    cases = rows(town, "SELECT store, detail FROM cases WHERE code = 'storefront.bulk_failed' AND state = 'open'")
+    assert {one["store"] for one in cases} == {"int", "uk"}
+    assert all(one["detail"].startswith("no_file: ") for one in cases)
+    turn(town, bulk_without_url=0)
     everything_is_in(town, town.backfill())
     assert rows(town, "SELECT FROM cases WHERE code = 'storefront.bulk_failed' AND state = 'open'") == []
 

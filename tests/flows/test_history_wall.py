@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from isthmus.db.pool import Database
 from isthmus.flows.backfill.ahead import ahead
@@ -52,3 +53,12 @@ def test_the_end_of_sending_is_foretold_by_the_accounts_own_limit(database: Data
     assert second.used is not None
     assert 0 < second.used <= 1
     assert "0 to send" in second.line
+
+
+def test_in_shadow_mode_nothing_is_forecast_to_be_sent(database: Database) -> None:
+    town = Town(database, sizes=Sizes(customers=10, orders=40, products=4))
+    town.backfill()
+    shadow = ahead(town.db, replace(town.road, is_live=False))
+    assert shadow.n_due > 50
+    assert shadow.line == f"nothing is sent in shadow mode ({shadow.n_due} would be)"
+    assert "done about" in ahead(town.db, town.road).line

@@ -74,14 +74,16 @@ def backfill(
                 "connection": name,
                 "orders": [_seen(wall) for wall in walls],
                 "loaded": [_told(one) for one in done],
-                "to_send": to_send.n_due,
-                "seconds_to_send": round(to_send.takes.total_seconds()),
+                "mode": "live" if to_send.is_live else "shadow",
+                "to_send": to_send.n_due if to_send.is_live else 0,
+                "seconds_to_send": round(to_send.takes.total_seconds()) if to_send.is_live else 0,
             }
         )
     else:
         for one in done:
             show.lines(_line(one))
-        show.lines(f"{to_send.line}, behind everything urgent: isthmus status {name}")
+        urgent = ", behind everything urgent" if to_send.is_live else ""
+        show.lines(f"{to_send.line}{urgent}: isthmus status {name}")
     if any(one.is_failed for one in done):
         raise typer.Exit(1)
 

@@ -128,10 +128,11 @@ def _read_rows(
     total = facts.counts.get(source.removesuffix("s"))
     for left in reversed(range(TRIES)):
         done = _finished(store.bulk, operation, clock, lambda n: seen.gathering(source, store.name, n, total))
-        if done.status is Status.COMPLETED:
+        if done.status is Status.COMPLETED and (done.url or not done.n_objects):
             break
         if not left:
-            raise TransientError(BROKEN, f"{done.status.lower()}, {(done.error_code or 'no code').lower()}")
+            why = done.error_code or ("no file" if done.status is Status.COMPLETED else "no code")
+            raise TransientError(BROKEN, f"{done.status.lower()}, {why.lower()}")
         operation = _begin(store.bulk, source, clock)
     rows, weigh, kind = _sorts(sample)[source]
     show = round_.eyes(kind)

@@ -21,10 +21,13 @@ class Ahead(Struct, frozen=True):
     takes: timedelta
     n_slots: int
     used: float | None = None
+    is_live: bool = True
 
     @property
     def line(self) -> str:
         """The same for people."""
+        if not self.is_live:
+            return f"nothing is sent in shadow mode ({self.n_due:,} would be)"
         used = "" if self.used is None else f", {self.used:.0%} of the push budget in use"
         done = f", done about {self.at + self.takes:%H:%M} UTC" if self.n_due else ""
         return f"{self.n_due:,} to send{used}{done}"
@@ -42,4 +45,5 @@ def ahead(db: Database, road: Road, before: Ahead | None = None) -> Ahead:
     if before is not None and now > before.at:
         possible = (now - before.at).total_seconds() * pace.push_per_second
         used = min(1.0, (queue.n_slots - before.n_slots) / possible)
-    return Ahead(now, queue.n_due, timedelta(seconds=queue.n_due / per_second), queue.n_slots, used)
+    takes = timedelta(seconds=queue.n_due / per_second)
+    return Ahead(now, queue.n_due, takes, queue.n_slots, used, is_live=road.is_live)

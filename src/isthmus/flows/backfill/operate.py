@@ -60,6 +60,8 @@ def look(db: Database, road: Road, load: Load) -> None:
             fail(db, road, load, _WHYS.get(operation.error_code or "", "internal_error"))
         case Status.EXPIRED | Status.CANCELED as status:
             fail(db, road, load, status.lower())
+        case Status.COMPLETED if operation is not None and operation.n_objects and operation.url is None:
+            fail(db, road, load, "no_file")  # it counted lines and names no file that has them
         case status:
             assert operation is not None  # noqa: S101
             if status.is_under_way and now - load.moved_at > STALLED_AFTER and not _has_moved(load, operation):

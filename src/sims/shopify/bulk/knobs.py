@@ -17,6 +17,7 @@ KNOBS: dict[str, Any] = {
     "shopify.bulk_timeout": 0,  # FAILED, TIMEOUT, with partialDataUrl
     "shopify.bulk_expire": 0,  # EXPIRED instead of COMPLETED
     "shopify.bulk_url_expired": 0,  # COMPLETED, and the address has ended at once
+    "shopify.bulk_without_url": 0,  # COMPLETED with its counts, and url is null
     "shopify.bulk_access_denied": 0,  # FAILED, ACCESS_DENIED
     "shopify.bulk_never_finishes": 0,  # RUNNING for ever
     "shopify.bulk_timeout_above": 0,  # after so many records every operation times out: only smaller windows go
@@ -36,6 +37,7 @@ BY_NUMBER = (
     "bulk_timeout",
     "bulk_expire",
     "bulk_url_expired",
+    "bulk_without_url",
     "bulk_access_denied",
     "bulk_never_finishes",
 )

@@ -124,7 +124,7 @@ class Bulk:
 
     def url(self, one: Operation, base: str) -> str | None:
         """Return where an operation's result is, if it has one."""
-        if one.output is None or one.ends_at is None or not one.output.size:
+        if one.output is None or one.ends_at is None or not one.output.size or "bulk_without_url" in one.faults:
             return None
         return output.address(base, one.output, one.id, one.ends_at, self._key)
 

@@ -9,10 +9,13 @@ from test_connections import config, saved
 
 from isthmus.connections.config import ConnectionConfig
 from isthmus.db.pool import Database
+from isthmus.flows.consent.audit import audit
 from isthmus.flows.process import process
 from isthmus.flows.remap import FELT_AFTER, ask, differs, is_asked, remap
 from isthmus.flows.safety import decide
+from isthmus.model.basis import Reason, outcome
 from isthmus.ops import numbers
+from isthmus.ops.trace import About, trace
 from isthmus.runs import sql as runs
 from isthmus.runtime.joining import _mapped_otherwise
 from scenes import AT, HASH_KEY, Town
@@ -82,6 +85,27 @@ def test_in_shadow_everything_is_shown_and_nothing_is_pushed(shadow: Town) -> No
     assert all(waiting[kind] > 0 for kind in ("orders", "customers", "products"))
     assert told.events.waiting == 0
     assert rows(shadow, "SELECT id FROM outbox WHERE state NOT IN ('due', 'excluded', 'buried')") == []
+
+
+def test_in_shadow_whoever_only_the_shop_may_write_to_is_not_judged_and_nothing_is_about_to_be_sent(
+    shadow: Town,
+) -> None:
+    with shadow.db.transaction() as tx:
+        tx.execute("UPDATE connection SET mode = 'shadow'")
+        held = [row["subject"] for row in tx.fetch_all("SELECT subject FROM outbox WHERE kind = 'contact' AND opts_in")]
+    assert held
+    done = audit(shadow.db, shadow.road, repair=False)
+    assert done.basis is not None
+    waiting = sum(one.n or 0 for one in done.basis.not_judged if one.reason is Reason.WAITING)
+    assert waiting == len(held)
+    assert not outcome(done.basis).is_green
+    customer = int(held[0].removeprefix("customer:"))
+    (write,) = [
+        entry
+        for entry in trace(shadow.db, "acme", About(customer=customer), HASH_KEY).entries
+        if entry.what == "write" and entry.subject == held[0]
+    ]
+    assert write.said == "kept back: in shadow mode nothing is sent"
 
 
 def test_f11_going_live_sends_all_of_it_and_welcomes_nobody(shadow: Town) -> None:

@@ -84,7 +84,9 @@ def lanes(facts: Facts) -> Judged:
     if late:
         return look("; ".join(said for _, said in late), Severity.HIGH, min(oldest for oldest, _ in late))
     waits = [f"{lane} {spell(facts.now - facts.oldest[lane.rank])}" for lane in Lane if lane.rank in facts.oldest]
-    return ok(f"oldest: {', '.join(waits)}" if waits else "nothing waits")
+    if waits:
+        return ok(f"oldest: {', '.join(waits)}")
+    return ok("nothing waits" if facts.switches["mode"] == "live" else "nothing waits but what shadow mode keeps back")
 
 
 def cases_of(owner: Owner) -> Judge:
@@ -130,7 +132,7 @@ def polls(facts: Facts) -> Judged:
 def missed(facts: Facts) -> Judged:
     n = sum(one["n"] for one in facts.missed)
     most = [f"{one['store']} {one['topic']}: {one['n']:,}" for one in facts.missed if one["n"] >= MANY_MISSED]
-    return look("; ".join(most), Severity.NORMAL) if most else ok(f"{n:,} in the last day")
+    return look("; ".join(most), Severity.NORMAL) if most else ok(f"{n:,} changes came by poll alone in the last day")
 
 
 def silent(facts: Facts) -> Judged:

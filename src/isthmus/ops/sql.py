@@ -227,7 +227,8 @@ def writes(tx: Tx, connection: str, subjects: list[tuple[str, str]]) -> list[Row
     """The platform records behind these (store, subject): rows of the outbox without what they say."""
     return tx.fetch_all(
         """SELECT o.kind, o.id, o.store, o.subject, o.lane, o.state, o.due_at, o.since, o.excluded, o.case_code,
-                  o.opts_in, o.waits_for, o.is_known, o.accepted_at, o.settled_at, o.attempts, o.doubts
+                  o.opts_in, o.waits_for, o.is_known, o.accepted_at, o.settled_at, o.attempts, o.doubts,
+                  (SELECT mode FROM connection c WHERE c.connection = o.connection) AS mode
            FROM outbox o JOIN unnest(%(stores)s::text[], %(subjects)s::text[]) AS s (store, subject)
              ON o.store = s.store AND o.subject = s.subject
            WHERE o.connection = %(connection)s ORDER BY o.since, o.kind, o.id""",

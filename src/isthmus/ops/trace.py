@@ -162,6 +162,8 @@ def _writes(rows: Iterable[Row]) -> Iterable[Entry]:
     for row in rows:
         said = row["state"]
         match row["state"]:
+            case "due" if row["mode"] != "live":
+                said = "kept back: in shadow mode nothing is sent"
             case "due":
                 said = f"to be sent at {_time(row['due_at'])}" + (", after its contact" if row["waits_for"] else "")
             case "excluded":

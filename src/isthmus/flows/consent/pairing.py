@@ -128,10 +128,13 @@ def _judged(
     email = next((side for side in sides if side.channel is Channel.EMAIL), None)
     stance = email.where.stance if email is not None else Stance.UNSAID
     is_missed = any(side.is_missed for side in sides)
-    if not mine and (stance is not Stance.IN or not road.is_live):
+    if not mine and stance is not Stance.IN:
         return Judged(who, stance, is_known_there=False, is_missed=is_missed)
     if not mine and state == "excluded":
         return Judged(who, stance, is_known_there=False, reason=Reason.EXCLUDED, is_missed=is_missed)
+    if not mine and not road.is_live:
+        # The shop may write to them; in shadow mode nothing is sent, so the platform cannot know them yet.
+        return Judged(who, stance, is_known_there=False, reason=Reason.WAITING, is_missed=is_missed)
     if not mine and not asked.repair:
         # Whom the platform has only now was noted nowhere.
         return Judged(who, stance, is_known_there=False, reason=Reason.NOT_COMPARED, is_missed=is_missed)

@@ -4,14 +4,17 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import psycopg
 import pytest
 
 from isthmus import cli
 from isthmus.cli.asked import number, since
+from isthmus.cli.status import _needs_a_look
 from isthmus.db.migrate import MigrationBlocked, SchemaTooNew, SchemaTooOld
 from isthmus.kit.explain import ConfigError
+from isthmus.model.basis import Basis, NotJudged, Reason
 from isthmus.model.failure import BlockedError, RejectedError, TransientError
 from isthmus.runtime.exits import AWAY, LOOK, WRONG, said
 from scenes import AT
@@ -158,3 +161,21 @@ def test_a_time_may_be_a_span_or_a_date() -> None:
     assert since("2026-11-23T09:00", AT) == AT
     with pytest.raises(ConfigError, match="--since"):
         since("yesterday", AT)
+
+
+@pytest.mark.parametrize(
+    ("reason", "n", "strict", "code"),
+    [
+        (Reason.COULD_NOT_LOOK, 6, False, True),
+        (Reason.COULD_NOT_LOOK, None, False, True),
+        (Reason.NOT_LOADED, None, False, True),
+        (Reason.NOT_COMPARED, 6, False, False),
+        (Reason.NOT_COMPARED, 6, True, True),
+        (Reason.EXCLUDED, 3, False, False),
+    ],
+)
+def test_status_wants_a_look_where_records_could_not_be_looked_at(
+    reason: Reason, n: int | None, strict: bool, code: bool
+) -> None:
+    basis = Basis(at=AT, n_compared=54, n_differ=0, not_judged=(NotJudged(reason, n, "uk orders"),))
+    assert _needs_a_look(SimpleNamespace(basis=basis), strict=strict) is code  # type: ignore[arg-type]

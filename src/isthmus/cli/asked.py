@@ -38,6 +38,8 @@ def order(app: "App", name: str, text: str, option: str = "--order") -> int:
         return found[0][1]
     if bare.startswith("#"):
         raise UnknownError(f"Nothing is known of order {bare}.")
+    if not is_id:
+        raise ConfigError(f"{option}: there is no order {text!r}; write its name (#1009) or its Shopify id")
     return number(text, option)
 
 

@@ -59,7 +59,11 @@ def _needs_a_look(c: "Connection", *, strict: bool) -> bool:
 
     if strict:
         return not outcome(c.basis, strict=True).is_green
-    unseen = [one for one in c.basis.not_judged if one.n is None and one.reason is not Reason.NOT_COMPARED]
+    unseen = [
+        one
+        for one in c.basis.not_judged
+        if (one.n is None and one.reason is not Reason.NOT_COMPARED) or (one.n and one.reason is Reason.COULD_NOT_LOOK)
+    ]
     return c.basis.n_differ > 0 or bool(unseen)
 
 

@@ -869,7 +869,8 @@ def unanswered(ward: Ward) -> None:
     ward.weather["ometria"] = lambda request: (
         Response(TIMEOUT_STATUS) if (request.method == "POST" and name in request.body) else None
     )
-    for _ in range(14):
+    for n in range(14):  # a record is given up only while others are answered
+        ward.person(f"answered{n}@example.com")
         ward.work()
         ward.pass_time(20)
 

@@ -83,8 +83,8 @@ def test_f95_an_alarm_reaches_our_own_webhook_within_a_minute(
     shut = fresh.run("check", "daily", NAME)
     assert shut.returncode == 1
     assert "storefront.shop_closed" in shut.stdout
-    noted = fresh.told("check", "done", NAME, "alarm_test", "--by", "ada")
+    noted = fresh.told("check", "sign-off", NAME, "alarm_test", "--by", "ada")
     assert noted["item"] == "alarm_test"
     monthly = json.loads(fresh.run("check", "monthly", NAME, "--json").stdout)
     assert {item["key"]: item["result"] for item in monthly["items"]}["alarm_test"] == "ok"
-    assert fresh.run("check", "done", NAME, "restore_tset").returncode == 2
+    assert fresh.run("check", "sign-off", NAME, "restore_tset").returncode == 2

@@ -98,7 +98,7 @@ def test_only_what_was_looked_at_agrees(changed: Any, standing: Standing) -> Non
 
 def test_every_code_of_the_table_is_catalogued_under_the_layer_that_it_names() -> None:
     codes = {rule.code for rule in RULES if isinstance(rule.code, str)}
-    assert codes == set(OWN)
+    assert codes == set(OWN) - {"integration.repair_returns"}, "that one is found by comparing runs"
     assert {code: cause(code) for code in codes} == {code: CATALOGUE[code].cause.value for code in codes}
 
 

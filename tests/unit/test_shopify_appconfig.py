@@ -25,5 +25,5 @@ def test_the_file_says_everything_the_app_needs():
 
 def test_the_scopes_are_those_of_the_topics_the_whole_history_and_writing_consent():
     scopes = tomllib.loads(appconfig.render(APP))["access_scopes"]["scopes"].split(",")
-    assert scopes == sorted({*topics.SCOPES, "read_all_orders", "write_customers"})
+    assert scopes == sorted({*topics.SCOPES, *topics.DELIVERY_SCOPES, "read_all_orders", "write_customers"})
     assert [scope for scope in scopes if scope.startswith("write_")] == ["write_customers"]

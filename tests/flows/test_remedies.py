@@ -41,7 +41,8 @@ from sims.ometria import unsubscribes as centre
 from sims.ometria.account import Unsubscribe
 from sims.ometria.validate import rules_for
 from sims.shopify import tamper
-from sims.shopify.deeds import people, refunding
+from sims.shopify.deeds import people, placing, refunding
+from sims.shopify.rest import order as rest_order
 from sims.shopify.state import Customer, Order, gid
 from sims.wire import TIMEOUT_STATUS, Request, Response, json_response
 from ward import Ward, commands
@@ -54,10 +55,7 @@ CAUSES: dict[str, Cause] = {}
 NOT_YET: dict[str, str] = dict.fromkeys(
     ("privacy.data_request", "privacy.redact_customer", "privacy.redact_shop"),
     "erasing and exporting a person's data are commands of a later issue; until then a person does it by hand",
-) | {
-    "storefront.deletion_unconfirmed": "opened, replayed and closed in tests/flows/test_sight.py",
-    "storefront.revival_unconfirmed": "opened, replayed and closed in tests/flows/test_tombstones.py",
-}
+)
 """Codes whose remedy no test holds yet, each with the reason."""
 
 
@@ -142,6 +140,42 @@ def unreadable_record(ward: Ward) -> None:
     order = ward.orders(ward.person("unreadable@example.com"), is_told=False)
     unreadable(ward, order)
     ward.poll()
+    ward.hear()
+
+
+def out_of_sight(ward: Ward, order: Order) -> None:
+    """Let an order be too old for an app without the scope for all orders."""
+    with ward.world.lock:
+        order.created_at = order.processed_at = order.updated_at = ward.now - timedelta(days=70)
+    ward.sims.faults.set({"shopify.dropped_scopes": "read_all_orders"})
+
+
+@cause("storefront.deletion_unconfirmed")
+def deletion_unconfirmed(ward: Ward) -> None:
+    order = ward.orders(ward.person("deleted-unseen@example.com"), is_told=False)
+    with ward.world.lock:
+        order.created_at = order.processed_at = ward.now - timedelta(days=70)
+        order.updated_at = ward.now
+        ward.uk.version += 1
+    ward.rest(10)
+    assert ward.order(order)["is_valid"] is True
+    out_of_sight(ward, order)
+    ward.do(placing.erase(ward.uk, order))
+    ward.pass_time(10)
+    ward.hear()
+
+
+@cause("storefront.revival_unconfirmed")
+def revival_unconfirmed(ward: Ward) -> None:
+    order = ward.orders(ward.person("revived-unseen@example.com"))
+    ward.rest(10)
+    ward.do(placing.erase(ward.uk, order))
+    ward.rest(10)
+    assert ward.order(order)["status"] == "cancelled"
+    out_of_sight(ward, order)
+    body = msgspec.json.decode(msgspec.json.encode(rest_order.order(ward.world, ward.uk, order)))
+    ward.tell("orders/updated", body | {"updated_at": ward.now.isoformat()}, webhook_id="revived-unseen")
+    ward.pass_time(10)
     ward.hear()
 
 

@@ -124,7 +124,9 @@ ROWS = (
         cause=Cause.STOREFRONT,
         owner=Owner.STORE,
         severity=Severity.NORMAL,
-        remedy="If the order is gone from the Shopify admin, isthmus cases replay ID withdraws it; if not, ignore it.",
+        remedy=(
+            "If the order is gone from the Shopify admin, `isthmus cases replay ID` withdraws it; if not, ignore it."
+        ),
         follows_record=True,
     ),
     Row(
@@ -133,7 +135,7 @@ ROWS = (
         cause=Cause.STOREFRONT,
         owner=Owner.STORE,
         severity=Severity.NORMAL,
-        remedy="If the order is in the Shopify admin, isthmus cases replay ID sends it again; else ignore the case.",
+        remedy="If the order is in the Shopify admin, `isthmus cases replay ID` sends it again; else ignore the case.",
         follows_record=True,
     ),
     Row(

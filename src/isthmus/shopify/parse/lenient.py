@@ -32,7 +32,8 @@ _REPLACED = b"\xef\xbf\xbd"
 def is_marked(body: bytes) -> bool:
     """Whether a body that can be read may still hold characters that no text keeps."""
     # A single byte is found twenty times as fast as several.
-    return (_BACKSLASH in body and _WRITTEN.search(body) is not None) or (_LEAD in body and _REPLACED in body)
+    first = body.find(_BACKSLASH)
+    return (first >= 0 and _WRITTEN.search(body, first) is not None) or (body.find(_LEAD) >= 0 and _REPLACED in body)
 
 
 def load(body: bytes) -> Any:

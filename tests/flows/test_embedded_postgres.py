@@ -19,6 +19,7 @@ import psycopg
 import pytest
 
 from isthmus.db import account, binaries, place
+from isthmus.db.cluster import is_alive
 from isthmus.db.embedded import Embedded
 from isthmus.db.pool import Database
 
@@ -324,3 +325,31 @@ def test_what_statements_were_given_is_never_logged(folder: Path) -> None:
         assert [line for line in text.splitlines() if person in line and "invalid input syntax" not in line] == []
     finally:
         server.erase()
+
+
+HUNG = """
+    import signal, sys, threading
+    from pathlib import Path
+    from isthmus.runtime import roles
+    from isthmus.runtime.app import App
+    from isthmus.runtime.settings import load
+    roles.STOP_WITHIN = 0.2
+    with App.opened(load(Path(sys.argv[1])), pool_size=1) as app:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        roles.end_with_parent(app)
+        print(app.db.dsn, flush=True)
+        threading.Event().wait()
+"""
+
+
+def test_a_role_that_does_not_end_with_its_parent_leaves_no_server_behind(data_dir: Path, folder: Path) -> None:
+    (folder / "isthmus.toml").write_text(f'[database]\nurl = "embedded"\ndata_dir = "{data_dir}"\n')
+    with subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(HUNG), str(folder / "isthmus.toml")],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as role:  # fmt: skip
+        server = psutil.Process(postmaster(url_from(role)))
+        assert role.stdin is not None
+        role.stdin.close()
+        assert role.wait(60) == 1
+        assert not is_alive(server)

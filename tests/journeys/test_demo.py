@@ -98,4 +98,4 @@ def test_nothing_outlives_a_demonstration_however_it_ends(folder: Path, how: sig
         demo.send_signal(how)
         demo.wait(30)
     assert demo.returncode == (-signal.SIGKILL if how is signal.SIGKILL else 0)
-    until(lambda: not theirs(folder), 20, "nothing is left of it")
+    until(lambda: not theirs(folder), 60, "nothing is left of it")

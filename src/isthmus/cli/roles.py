@@ -42,7 +42,7 @@ def web(config: Config = None, with_parent: WithParent = False) -> None:
 
     with _asked_to_end(), opened(config, role="web", pool_size=4) as app:
         if with_parent:  # once the database counts on us, since we may be the last to leave it
-            roles.end_with_parent()
+            roles.end_with_parent(app)
         roles.web(app)
 
 
@@ -65,7 +65,7 @@ def work(
         raise ConfigError(f"--lanes: there is no lane {unknown[0]!r}; there are: {', '.join(Lane)}")
     with _asked_to_end(), opened(config, role="worker", pool_size=None) as app:
         if with_parent:
-            roles.end_with_parent()
+            roles.end_with_parent(app)
         n = app.settings.workers.processes if processes is None else processes
         if n == 1:
             roles.work(app, tuple(Lane(name) for name in names) or tuple(Lane))

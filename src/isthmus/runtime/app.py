@@ -61,6 +61,7 @@ class App:
         self._lock = threading.Lock()
         # Weak, since a road that was replaced may still be walked by a thread, and goes when the last has left it.
         self._clients: weakref.WeakSet[Shopify | Ometria] = weakref.WeakSet()
+        self._embedded: Embedded | None = None
 
     @classmethod
     @contextlib.contextmanager
@@ -68,6 +69,7 @@ class App:
         """The application with its database running: started or attached to, watched, and left properly at the end."""
         with contextlib.ExitStack() as stack:
             dsn = settings.database.address()
+            embedded = None
             if dsn is None:
                 embedded = Embedded(settings.database.data_dir)
                 stack.callback(embedded.stop)  # also of a start that is interrupted
@@ -78,6 +80,7 @@ class App:
             )
             clock = _clock(settings, db, stack)
             app = cls(settings, db, clock)
+            app._embedded = embedded
             stack.callback(app.close)
             yield app
 
@@ -85,6 +88,14 @@ class App:
         """Close what is open to the neighbours."""
         for client in list(self._clients):
             client.close()
+
+    def leave_database(self) -> None:
+        """Stop using the database at once, while threads may still use it: for a process that is about to be ended.
+
+        The last process to leave the embedded server must stop it, since nobody else would.
+        """
+        if self._embedded is not None:
+            self._embedded.stop()
 
     @property
     def hash_key(self) -> bytes:

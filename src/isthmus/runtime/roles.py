@@ -126,8 +126,12 @@ def _ends_when_outdated(app: App) -> contextlib.AbstractContextManager[None]:
     return _every(SCHEMA_EVERY, look, "schema")
 
 
-def end_with_parent() -> None:
-    """Stop cleanly when standard input ends: whoever started us is gone then, however it ended."""
+def end_with_parent(app: App) -> None:
+    """Stop when standard input ends: the process that started this one is gone then, however it ended.
+
+    A role that has not ended STOP_WITHIN later is ended, as nobody is left to kill it; the database server it used
+    must not outlive it.
+    """
 
     def watch() -> None:
         with contextlib.suppress(OSError):
@@ -135,7 +139,10 @@ def end_with_parent() -> None:
                 pass
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(STOP_WITHIN)
-        os._exit(1)  # nobody is left who would kill us
+        try:
+            app.leave_database()
+        finally:
+            os._exit(1)
 
     threading.Thread(target=watch, name="parent", daemon=True).start()
 

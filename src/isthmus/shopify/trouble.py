@@ -62,7 +62,10 @@ ERRORS: Mapping[str, Meaning] = MappingProxyType(
         "TIMEOUT": passing("storefront.unavailable", may_have_arrived=True),
         "MAX_COST_EXCEEDED": never("integration.query_too_expensive"),
         "MAX_INPUT_SIZE_EXCEEDED": never("integration.query_too_expensive"),
+        "BAD_REQUEST": never("integration.query_refused"),
+        "INVALID": never("integration.query_refused"),
         "INVALID_VARIABLE": never("integration.query_refused"),
+        "RESOURCE_NOT_FOUND": never("integration.query_refused"),
         "argumentLiteralsIncompatible": never("integration.query_refused"),
         "argumentNotAccepted": never("integration.query_refused"),
         "cannotSpreadFragment": never("integration.query_refused"),
@@ -78,7 +81,8 @@ ERRORS: Mapping[str, Meaning] = MappingProxyType(
         "variableRequiresValidType": never("integration.query_refused"),
     }
 )
-"""Errors of a GraphQL answer by `extensions.code`; the last ones say that the query itself is wrong."""
+"""Errors of a GraphQL answer by `extensions.code`; from BAD_REQUEST on, they say that the request itself is wrong: a
+value that the field refuses, an id that cannot be one, a query that the schema does not allow."""
 
 UNKNOWN_ERROR = passing(UNEXPLAINED, may_have_arrived=True)
 """Any other error, and one without a code."""

@@ -12,6 +12,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from isthmus import cli
 from isthmus.cases import sql as cases
+from isthmus.cases.catalogue import Owner, Severity
 from isthmus.connections import file as files
 from isthmus.connections import sql as connections
 from isthmus.db.migrate import wanted
@@ -22,8 +23,12 @@ from isthmus.model.event import Hint
 from isthmus.model.lane import Lane
 from isthmus.model.write import Kind, Write
 from isthmus.ops import numbers
+from isthmus.ops.checklist import Line
+from isthmus.ops.judges import Result
 from isthmus.outbox import sql as outbox
 from isthmus.outbox.sql import Wanted
+from isthmus.runtime import checking
+from plays import Play
 from scenes import AT
 
 CONFIG = {
@@ -236,3 +241,56 @@ def test_a_database_that_lacks_a_migration_is_named_with_the_command_that_brings
     code, out, err = run(*words)
     assert (code, out) == (2, "")
     assert f"at schema {wanted() - 1}, this isthmus needs {wanted()}; run `isthmus migrate`" in err
+
+
+def test_the_exit_code_of_status_is_the_verdict_on_what_was_compared(run: Run, database: Database) -> None:
+    play = Play(database)
+    play.orders(play.person("ada@example.com", "SUBSCRIBED"))
+    play.come_to_rest()
+    play.pass_time(600)
+    code, out, _ = run("status")
+    assert code == 1
+    assert "Nothing was compared; 39 not judged: 39 not compared yet." in out
+    play.reconcile()
+    code, out, _ = run("status")
+    assert code == 0, out
+    assert "Of 39 records compared, all agree." in out
+    assert run("status", "--strict")[0] == 0
+    play.pass_time(600)
+    next(iter(play.sims.ometria.account.orders)).record["status"] = "odd"
+    play.reconcile(repair=False)
+    with database.transaction() as tx:
+        tx.execute("UPDATE cases SET state = 'resolved'")  # the code is that of the difference, not of a case
+    code, out, _ = run("status")
+    assert code == 1
+    assert "Of 39 records compared, 1 differs" in out
+
+
+def test_a_takeover_without_a_listing_ends_with_1_and_tells_no_figures(run: Run, db: Database) -> None:
+    code, out, _ = run("takeover", "acme", "--dry-run")
+    assert code == 1
+    assert "never listed to its end, so nothing is known" in out
+    assert "revenue" not in out
+    code, out, _ = run("takeover", "acme", "--dry-run", "--json")
+    assert (code, told(out)["months"], told(out)["totals"]) == (1, None, None)
+
+
+def test_a_day_with_a_line_that_could_not_look_ends_with_1(
+    run: Run, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def judged(result: Result) -> Line:
+        return Line(
+            key="told", what="Somebody is told", result=result, said="seen", since=None, severity=Severity.NORMAL,
+            owner=Owner.OPERATOR, guide="docs/howto/be-told.md",
+        )  # fmt: skip
+
+    for lines, code, says in (
+        ([Result.OK, Result.COULD_NOT_LOOK], 1, "1 line could not look, so nothing is known of it."),
+        ([Result.OK, Result.OK], 0, "All 2 lines were looked at, and nothing needs a person."),
+    ):
+        found = checking.Checklist([judged(one) for one in lines], [])
+        monkeypatch.setattr(checking, "check", lambda *_, found=found: found)
+        ended, out, _ = run("check", "daily", "acme")
+        assert ended == code
+        assert says in out
+        assert ("nothing needs a person" in out.lower()) is (code == 0)

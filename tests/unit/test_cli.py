@@ -169,12 +169,16 @@ def test_a_time_may_be_a_span_or_a_date() -> None:
         (Reason.COULD_NOT_LOOK, 6, False, True),
         (Reason.COULD_NOT_LOOK, None, False, True),
         (Reason.NOT_LOADED, None, False, True),
-        (Reason.NOT_COMPARED, 6, False, False),
-        (Reason.NOT_COMPARED, 6, True, True),
+        (Reason.NOT_COMPARED, None, False, True),
+        (Reason.NOT_COMPARED, 6, False, True),
+        (Reason.WAITING, 1, False, True),
+        (Reason.IN_FLIGHT, 1, False, True),  # of 55, more than 1 %
         (Reason.EXCLUDED, 3, False, False),
+        (Reason.HORIZON, 3, False, False),
+        (Reason.EXCLUDED, 3, True, True),
     ],
 )
-def test_status_wants_a_look_where_records_could_not_be_looked_at(
+def test_status_wants_a_look_at_whatever_was_not_judged_and_nobody_accepted(
     reason: Reason, n: int | None, strict: bool, code: bool
 ) -> None:
     basis = Basis(at=AT, n_compared=54, n_differ=0, not_judged=(NotJudged(reason, n, "uk orders"),))

@@ -20,8 +20,9 @@ Every known record is in exactly one class: applied (Ometria says what it should
 waiting, or case (a person must act). What may be said of how both sides agree rests on the last reconciliation: what
 changed since then is not compared yet, and is counted.
 
-Exit code 1 while a case is open, when the last comparison found differences or could not look at a side; with --strict
-also for every record that is not compared.
+Exit code 1 while a case is open, and unless everything was compared and agrees: when the last comparison found
+differences, when nothing was compared yet, when a record changed since or could not be judged. Excluded records, those
+before an accepted horizon, and at most 1 % in flight are printed and end with 0; with --strict they end with 1 too.
 
 \b
 isthmus status
@@ -54,17 +55,12 @@ def status(
 
 
 def _needs_a_look(c: "Connection", *, strict: bool) -> bool:
-    """Without `strict` what is merely not compared yet is printed, and is no reason for 1."""
-    from isthmus.model.basis import Reason, outcome
+    """Whether anything differs or was not judged. Without `strict` what is excluded, before an accepted horizon, or in
+    flight and at most 1 % is printed, and is no reason for 1.
+    """
+    from isthmus.model.basis import outcome
 
-    if strict:
-        return not outcome(c.basis, strict=True).is_green
-    unseen = [
-        one
-        for one in c.basis.not_judged
-        if (one.n is None and one.reason is not Reason.NOT_COMPARED) or (one.n and one.reason is Reason.COULD_NOT_LOOK)
-    ]
-    return c.basis.n_differ > 0 or bool(unseen)
+    return outcome(c.basis, strict=strict).exit_code != 0
 
 
 def _print(c: "Connection", *, is_long: bool) -> None:

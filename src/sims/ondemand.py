@@ -43,6 +43,7 @@ def _merge(world: World, store: Store, wish: Wish) -> list[Event]:
 DEEDS: dict[str, Deed] = {
     "rotate_secret": _rotate_secret,
     "uninstall": lambda _, store, __: app.uninstall(store),
+    "install": lambda _, store, __: app.install(store),
     "request_data": lambda world, store, wish: privacy.request_data(world, store, _customer(store, wish)),
     "redact": lambda _, store, wish: privacy.redact(store, _customer(store, wish)),
     "anonymise": lambda world, store, wish: privacy.anonymise(world, store, _customer(store, wish), world.now()),

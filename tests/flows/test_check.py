@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from starlette.testclient import TestClient
 
 from governed import Governed
 from isthmus.cases import sql as cases
@@ -19,9 +20,11 @@ from isthmus.governance import sql as governance
 from isthmus.governance.rules import Held
 from isthmus.model.accord import Accord, Differs, Sort
 from isthmus.model.basis import AsOf, Basis, NotJudged, Reason
+from isthmus.ops import numbers
 from isthmus.ops.checklist import DAILY, MONTHLY, NOTED, Line, evaluate
 from isthmus.ops.judges import Result
 from isthmus.ops.standing.facts import AUDIT_OF_CONSENT, Setup, gather
+from isthmus.web.desk.app import desk
 
 SETUP = Setup(
     versions={"uk": "2026-10", "int": "2026-10"},
@@ -256,3 +259,50 @@ def test_with_subscriptions_by_api_a_person_must_say_that_privacy_requests_arriv
     assert "shopify.app.toml" in line.said
     attest(play.db, "acme", "compliance", play.now, "ada")
     assert lines(play, by_api=("uk",))["compliance"].result is Result.OK
+
+
+def test_of_a_store_that_the_app_left_no_line_knows_anything_and_the_other_stores_lines_stay(play: Governed) -> None:
+    well(play)
+    before = lines(play)
+    play.sims.happen("uk", {"deed": "uninstall"})
+    play.hear()
+    assert [(code, store) for code, store, _ in play.open_codes()] == [("storefront.app_uninstalled", "uk")]
+    found = lines(play)
+    of_stores = {item.key for item in DAILY if item.is_of_stores}
+    assert {"reconciled", "missed", "silent", "polls", "scopes", "settings", "token", "versions"} <= of_stores
+    for key, line in found.items():
+        if key not in of_stores:
+            assert line.said == before[key].said or key.startswith("cases:") or key in ("lanes", "disk")
+            continue
+        assert line.result is Result.COULD_NOT_LOOK, key
+        assert line.said.startswith("uk: could not look, the app was uninstalled; other stores: "), key
+    assert found["people"].said.endswith("other stores: int: the shop has no customers")
+    # A day later nothing of that store can be read any more, and what the other one lacks is still a person's.
+    play.pass_time(3700)
+    for topic, store in (("orders/create", "uk"), ("orders/create", "int")):
+        with play.db.transaction() as tx:
+            tx.execute(
+                """INSERT INTO rhythm (connection, store, topic, hour, n_missed)
+                   VALUES ('acme', %s, %s, date_trunc('hour', %s::timestamptz), 12)
+                   ON CONFLICT (connection, store, topic, hour) DO UPDATE SET n_missed = 12""",
+                (store, topic, play.now),
+            )
+    govern(play.db, "acme", play.now, play.watched(), play.secrets, 4)
+    found = lines(play)
+    assert found["token"].result is Result.COULD_NOT_LOOK
+    assert found["missed"].result is Result.LOOK
+    assert found["missed"].said == ("uk: could not look, the app was uninstalled; other stores: int orders/create: 12")
+    (connection,) = numbers.status(play.db, play.now).connections
+    assert [group.stores for group in connection.background.groups if group.code == "storefront.app_uninstalled"] == [
+        ["uk"]
+    ]
+    shown = TestClient(desk(lambda: numbers.status(play.db, play.now))).get("/").text
+    assert "The app was uninstalled from the shop" in shown
+    assert '<span class="stores" data-stores>uk</span>' in shown
+    play.sims.happen("int", {"deed": "uninstall"})
+    play.hear()
+    found = lines(play)
+    assert {found[item.key].said for item in DAILY if item.is_of_stores} == {
+        "int, uk: could not look, the app was uninstalled"
+    }
+    assert {found[item.key].result for item in DAILY if item.is_of_stores} == {Result.COULD_NOT_LOOK}

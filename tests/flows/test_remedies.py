@@ -245,9 +245,10 @@ def scopes_changed(ward: Ward) -> None:
 
 
 @cause("storefront.app_uninstalled")
-def app_uninstalled(ward: Ward) -> None:
+def app_uninstalled(ward: Ward) -> Act:
     ward.sims.happen("uk", {"deed": "uninstall"})
     ward.hear()
+    return lambda: ward.sims.happen("uk", {"deed": "install"})
 
 
 @cause("storefront.api_version")

@@ -276,6 +276,23 @@ def test_deploying_replaces_only_the_apps_own_subscriptions(scene: Scene) -> Non
     assert topics == {("api", "orders/create"), ("app", "orders/paid")}
 
 
+def test_an_uninstalled_app_is_told_that_and_then_only_of_privacy_until_it_is_installed_again(scene: Scene) -> None:
+    for topic in ("app/uninstalled", "customers/update", "shop/redact"):
+        scene.listen(topic, owner="app")
+    scene.listen("orders/create", owner="api")
+    scene.queue.take(app.uninstall(scene.store))
+    scene.change()
+    scene.queue.take([Event(scene.store.shop.domain, "shop/redact")])
+    scene.deliver_all()
+    told = [headers["X-Shopify-Topic"] for _, headers, _ in scene.hook.got]
+    assert sorted(told) == ["app/uninstalled", "shop/redact"]
+    app.install(scene.store)
+    scene.change()
+    scene.deliver_all()
+    assert scene.hook.got[-1][1]["X-Shopify-Topic"] == "customers/update"
+    assert {one.owner for one in scene.store.subscriptions.values()} == {"app"}
+
+
 def test_every_delivery_of_a_faulty_life_arrives_or_is_counted_as_dropped(scene: Scene) -> None:
     topics = ["orders/create", "orders/updated", "customers/update", "customers/create", "refunds/create"]
     for store in scene.world.stores.values():

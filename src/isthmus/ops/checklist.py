@@ -26,6 +26,8 @@ class Item(Struct, frozen=True, kw_only=True):
     judge: Judge
     is_noted: bool = False
     """Whether a person says that it was done, always or where the program cannot look."""
+    is_of_stores: bool = False
+    """Whether it rests on what the stores tell, so that of a store that the app left nothing can be known."""
 
 
 class Line(Struct, frozen=True, kw_only=True):
@@ -42,10 +44,17 @@ class Line(Struct, frozen=True, kw_only=True):
 
 
 def evaluate(items: Sequence[Item], facts: Facts) -> list[Line]:
-    """Every line as it stands, the most urgent first."""
+    """Every line as it stands, the most urgent first.
+
+    Where the app was uninstalled from a store, a line that rests on stores is judged by the others alone and could not
+    look at that one.
+    """
     lines = []
+    seen = facts.of_other_stores()
     for item in items:
-        judged = item.judge(facts)
+        judged = item.judge(seen) if item.is_of_stores else item.judge(facts)
+        if item.is_of_stores and facts.left:
+            judged = judges.unseen(judged, facts.left, is_any_left=facts.is_any_store_left)
         lines.append(
             Line(
                 key=item.key, what=item.what, result=judged.result, said=judged.said, since=judged.since,
@@ -93,29 +102,35 @@ DAILY = (
         how="the last reconciliation is at most a day old, all that it compared agrees, and nothing was not judged but"
         " what is excluded, before an accepted horizon or in flight",
         owner=Owner.OPERATOR, guide="docs/runbooks/platform.differs.md", judge=judges.reconciled("reconcile", NIGHTLY),
+        is_of_stores=True,
     ),
     Item(
         key="missed", what="Webhooks arrive", how="fewer than 10 changes of a topic came by poll alone in the last day",
         owner=Owner.OPERATOR, guide="docs/runbooks/integration.missed_webhook.md", judge=judges.missed,
+        is_of_stores=True,
     ),
     Item(
         key="silent", what="No topic is silent", how="none is quieter than its store's own rhythm explains",
         owner=Owner.OPERATOR, guide="docs/runbooks/integration.webhook_silent.md", judge=judges.silent,
+        is_of_stores=True,
     ),
     Item(
         key="polls", what="The polls run", how="each has looked within three of its intervals",
         owner=Owner.OPERATOR, guide="docs/runbooks/storefront.unavailable.md", judge=judges.polls,
+        is_of_stores=True,
     ),
     Item(
         key="subscriptions", what="Subscriptions are as they should be", how="the daily look found none amiss",
         owner=Owner.OPERATOR, guide="docs/runbooks/integration.subscriptions_differ.md",
         judge=judges.ground(["integration.subscriptions_differ"]),
+        is_of_stores=True,
     ),
     Item(
         key="compliance", what="Privacy requests reach us",
         how='by the app\'s own configuration; with subscriptions = "api" a person says every year that shopify.app.toml'
         " names the compliance topics, since no API tells",
         owner=Owner.PRIVACY, guide=_CONNECT, judge=judges.compliance, is_noted=True,
+        is_of_stores=True,
     ),
     Item(
         key="versions", what="The API version lasts", how="the daily look found that it answers, and more than 90 days",
@@ -123,22 +138,26 @@ DAILY = (
         judge=judges.ground(
             ["storefront.api_version", "storefront.webhook_version", *(code for _, code in calendar.WARNINGS)]
         ),
+        is_of_stores=True,
     ),
     Item(
         key="scopes", what="The app may read what it needs", how="the daily look found every scope, and none changed",
         owner=Owner.STORE, guide="docs/runbooks/storefront.scopes_changed.md",
         judge=judges.ground(["storefront.scope_missing", "storefront.scopes_changed"]),
+        is_of_stores=True,
     ),
     Item(
         key="people", what="Customers' data are given", how="the newest customers have addresses",
         owner=Owner.STORE, guide="docs/runbooks/storefront.protected_data_missing.md",
         judge=judges.ground(["storefront.protected_data_missing"]),
+        is_of_stores=True,
     ),
     Item(
         key="settings", what="The shop's settings mean what they meant",
         how="currency, zone, taxes, SMS consent at checkout, accounts, plan and domain are as last agreed to",
         owner=Owner.STORE, guide="docs/runbooks/storefront.setting_changed.md",
         judge=judges.ground(["storefront.setting_changed", "storefront.moved", "integration.currency_differs"]),
+        is_of_stores=True,
     ),
     Item(
         key="secrets", what="Every secret can be had", how="each reference in the connection leads to one",
@@ -149,6 +168,7 @@ DAILY = (
         key="token", what="Shopify takes our token", how="it answered today; a fixed token does not tell its end",
         owner=Owner.STORE, guide="docs/runbooks/storefront.token_refused.md",
         judge=judges.ground(["storefront.token_refused"]),
+        is_of_stores=True,
     ),
     Item(
         key="limits", what="Ometria takes as much as we believe", how="at most 2 % of a day's pushes were answered 429",
@@ -177,6 +197,7 @@ MONTHLY = (
         key="whole", what="Everything was compared, and agrees",
         how="the last reconciliation without a window is at most a month old, and is as good as the daily one",
         owner=Owner.OPERATOR, guide="docs/runbooks/platform.differs.md", judge=judges.reconciled("whole", 31 * DAY),
+        is_of_stores=True,
     ),
     Item(
         key="audit", what="The audit was read", how="a person says within a month that they read its report",
@@ -186,6 +207,7 @@ MONTHLY = (
         key="consent_audit", what="Consent agrees on both sides",
         how="the last consent audit is at most a month old, read both sides to the end, and left nobody unexplained",
         owner=Owner.PRIVACY, guide="docs/howto/consent.md", judge=judges.consent,
+        is_of_stores=True,
     ),
     Item(
         key="consent_boxes", what="The checkout asks for consent as agreed",

@@ -1,6 +1,6 @@
 """How each line of the operating checklist is judged: from the facts to ok, look, or could not look."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -57,6 +57,17 @@ def look(said: str, severity: Severity, since: datetime | None = None) -> Judged
 
 def blind(said: str, since: datetime | None = None) -> Judged:
     return Judged(Result.COULD_NOT_LOOK, said, since)
+
+
+def unseen(judged: Judged, left: Mapping[str, datetime], *, is_any_left: bool) -> Judged:
+    """What was judged of the other stores, with those that the app was uninstalled from, of which nothing is known."""
+    names = ", ".join(sorted(left))
+    said = f"{names}: could not look, the app was uninstalled"
+    if is_any_left:
+        said = f"{said}; other stores: {judged.said}"
+    if judged.result is Result.LOOK and is_any_left:
+        return Judged(judged.result, said, judged.since, judged.severity)
+    return blind(said, min(left.values()))
 
 
 # The road ------------------------------------------------------------------------------------------------------------

@@ -47,7 +47,7 @@ class Tokens:
     def opens(self, value: str, shop: Shop, now: datetime) -> bool:
         """Say whether a token is good for a shop now."""
         token = self.known.get(value)
-        if token is None or token.shop != shop.domain:
+        if token is None or token.shop != shop.domain or not shop.is_installed:
             return False
         return token.expires_at is None or now < token.expires_at
 
@@ -67,6 +67,8 @@ def exchange(tokens: Tokens, shop: Shop, request: Request, scopes: frozenset[str
     secrets = (shop.client_secret, shop.old_client_secret)  # either, while one is rotated: ASSUMED
     if form.get("client_id") != shop.client_id or form.get("client_secret", "") not in secrets:
         return _refuse("invalid_client", "The client credentials are invalid.")
+    if not shop.is_installed:
+        return _refuse("app_not_installed", "The app is not installed on this shop.")
     if form.get("grant_type") != "client_credentials":
         return _refuse("unsupported_grant_type", "The grant type is not supported.")
     token = tokens.grant(shop, now)

@@ -90,6 +90,8 @@ class Deliveries:
             event_id = self._uuid()
             for event in events:
                 store = self._world.stores[event.shop]
+                if not store.shop.is_installed and event.topic not in _ASKING:
+                    continue
                 listening = [one for one in store.subscriptions.values() if one.topic == event.topic]
                 body = rest.body(self._world, store, event) if listening else {}
                 for one in listening:

@@ -526,6 +526,7 @@ class Shop:
     sms_consent_at_checkout: bool = True
     customer_accounts: str = "NEW_CUSTOMER_ACCOUNTS"
     webhook_version: str = "2026-10"  # of the app's webhooks: a setting of the app, not of a subscription
+    is_installed: bool = True  # whether the app still has access to the shop
 
 
 @dataclass(slots=True)

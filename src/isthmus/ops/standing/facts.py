@@ -15,6 +15,7 @@ from isthmus.ops.standing import sql
 from isthmus.ops.standing.sql import Ended, Group
 
 DAY = timedelta(days=1)
+UNINSTALLED = "storefront.app_uninstalled"
 AUDIT_OF_CONSENT = "audit:consent"
 """Where the last audit of consent is kept."""
 
@@ -62,6 +63,35 @@ class Facts(Struct, frozen=True, kw_only=True):
     untold: tuple[int, datetime | None]
     notes: dict[str, Note]
     accord: Accord | None = None
+
+    @property
+    def left(self) -> dict[str, datetime]:
+        """The stores that the app was uninstalled from, and since when: nothing more can be known of them."""
+        return {group.store: group.first_at for group in self.groups if group.code == UNINSTALLED}
+
+    @property
+    def is_any_store_left(self) -> bool:
+        """Whether there is a store that the app is still installed in."""
+        return bool(self.setup.versions.keys() - self.left.keys())
+
+    def of_other_stores(self) -> "Facts":
+        """The same without what is about a store that the app was uninstalled from."""
+        left = self.left
+        if not left:
+            return self
+        setup = self.setup
+        return msgspec.structs.replace(
+            self,
+            setup=msgspec.structs.replace(
+                setup,
+                versions={store: version for store, version in setup.versions.items() if store not in left},
+                by_api=tuple(store for store in setup.by_api if store not in left),
+            ),
+            groups=[group for group in self.groups if group.store not in left],
+            missed=[row for row in self.missed if row["store"] not in left],
+            marks={key: at for key, at in self.marks.items() if key[0] not in left},
+            verdicts=[verdict for verdict in self.verdicts if verdict.store not in left],
+        )
 
 
 def gather(db: Database, connection: str, now: datetime, setup: Setup) -> Facts:

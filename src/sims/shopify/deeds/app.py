@@ -62,8 +62,19 @@ def signing_secret(shop: Shop, at: datetime) -> str:
 
 
 def uninstall(store: Store) -> list[Event]:
-    """Tell that the app was taken off the shop; its subscriptions end with it, after this last delivery."""
+    """Take the app off the shop: no token opens it any more, and after this last delivery only the compliance topics
+    are told.
+    """
+    store.shop.is_installed = False
     return [Event(store.shop.domain, "app/uninstalled")]
+
+
+def install(store: Store) -> list[Event]:
+    """Put the app back on the shop. What it had subscribed to by API is gone; its own configuration holds again."""
+    store.shop.is_installed = True
+    for number in [one.id for one in store.subscriptions.values() if one.owner != "app"]:
+        del store.subscriptions[number]
+    return []
 
 
 def change_scopes(store: Store, previous: Sequence[str], current: Sequence[str], number: int) -> list[Event]:

@@ -240,3 +240,53 @@ def test_there_is_no_case_of_a_number_that_nobody_gave(town: Town) -> None:
     case, back = replay_case(town.db, 999, AT, by="ada")
     assert case is None
     assert back.is_nothing
+
+
+def test_an_order_that_a_comparison_found_missing_or_different_is_planned_and_sent_again(town: Town) -> None:
+    gone, odd, right = rows(
+        town, "SELECT * FROM outbox WHERE kind = 'order' AND state = 'applied' AND store = 'uk' ORDER BY id LIMIT 3"
+    )
+    orders = town.sims.ometria.account.orders
+    was = orders.get(odd["id"]).record["grand_total"]  # type: ignore[union-attr]
+    orders.drop(gone["id"])
+    orders.get(odd["id"]).record["grand_total"] = 1.25  # type: ignore[union-attr]
+    town.pass_time(600)
+    chosen = Selection(subjects=tuple(one["subject"] for one in (gone, odd, right)), store="uk")
+    assert rehearse(town.db, town.road, chosen).writes == ()  # nobody has compared yet
+    town.reconcile(repair=False)
+
+    # The cases say where, both values, the store, what people call the order, and the push that sent it.
+    told = {row["subject"]: row for row in rows(town, "SELECT * FROM cases WHERE code LIKE 'platform.%%'")}
+    names = {own: town.sims.store("uk").orders[int(own.removeprefix("uk:"))].name for own in (gone["id"], odd["id"])}
+    push = str(gone["request_id"])
+    missing, differs = told[f"order:{gone['id']}"], told[f"order:{odd['id']}"]
+    assert missing["detail"] == f"Ometria has no such record; order {names[gone['id']]}; store uk; request {push}"
+    assert differs["detail"] == (
+        f"at grand_total: sent {was}, Ometria has 1.25; order {names[odd['id']]}; store uk; request {odd['request_id']}"
+    )
+
+    before = books(town)
+    found = rehearse(town.db, town.road, chosen)
+    assert {(one.id, one.before, one.after, one.fields, one.is_lacking) for one in found.writes} == {
+        (gone["id"], "applied", "due", (), True),
+        (odd["id"], "applied", "due", (), True),
+    }
+    assert found.triggers == ()
+    assert books(town) == before
+    back = replay(town.db, town.road, chosen)
+    assert (back.n_again, back.n_withheld) == (2, 0)
+    town.come_to_rest()
+    assert town.road.platform.order(gone["id"]) is not None
+    assert float(town.road.platform.order(odd["id"])["grand_total"]) == was  # type: ignore[index]
+    assert rehearse(town.db, town.road, chosen).writes == ()  # sent since the comparison
+
+
+def test_a_contact_that_is_gone_at_the_platform_is_not_sent_again_as_opted_in(town: Town) -> None:
+    (who,) = rows(town, "SELECT * FROM outbox WHERE kind = 'contact' AND opts_in AND state = 'applied' LIMIT 1")
+    town.sims.ometria.account.collections["shopify"].drop(who["id"])
+    town.pass_time(600)
+    town.reconcile(repair=False)
+    chosen = Selection(subjects=(who["subject"],), store=who["store"])
+    assert rehearse(town.db, town.road, chosen).writes == ()
+    back = replay(town.db, town.road, chosen)
+    assert (back.n_again, back.n_withheld) == (0, 1)

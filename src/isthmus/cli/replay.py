@@ -7,7 +7,7 @@ import typer
 from isthmus.cli.opening import Config, Json, Name, must_be_known, opened
 
 if TYPE_CHECKING:
-    from isthmus.flows.rehearse import Plan
+    from isthmus.flows.rehearse import Plan, Planned
     from isthmus.flows.replay import Selection
     from isthmus.runtime.app import App
 
@@ -16,16 +16,17 @@ def register(app: typer.Typer) -> None:
     app.command("replay", help=HELP)(replay)
 
 
-HELP = """Put work back on the road. Say --plan first: it shows what would be sent and which triggers would fire.
+HELP = """Put work back on the road. Say --dry-run first: it shows what would be sent and which triggers would fire.
 
 Events are heard again, named records are mapped again by today's rules (or read again with --read), dead letters of
-named records are sent again. A replay brings no record back to an older state, and fires no moment unless asked to.
+named records are sent again, and so is what Ometria lacks or holds differently by the last comparison. A replay brings
+no record back to an older state, and fires no moment unless asked to.
 
 \b
-isthmus replay acme --order 5001234567890 --plan
+isthmus replay acme --order 5001234567890 --dry-run
 isthmus replay acme --customer 6001234567890 --read
 isthmus replay acme --since 2h --state buried,parked
-isthmus replay acme --event 17003 --with-moments --plan
+isthmus replay acme --event 17003 --with-moments --dry-run
 """
 
 
@@ -51,7 +52,9 @@ def replay(
     ] = "buried,parked",
     read: Annotated[bool, typer.Option("--read", help="Read the named records from the store anew.")] = False,
     with_moments: Annotated[bool, typer.Option("--with-moments", help="Let moments fire, as if just told.")] = False,
-    plan: Annotated[bool, typer.Option("--plan", help="Change nothing; show what would come of it.")] = False,
+    plan: Annotated[
+        bool, typer.Option("--dry-run", "--plan", help="Change nothing; show what would come of it.")
+    ] = False,
     json: Json = False,
     config: Config = None,
 ) -> None:
@@ -85,6 +88,13 @@ def replay(
         show.lines(
             f"{show.count(back.n_events, 'event')}, {show.count(back.n_records, 'record')} and"
             f" {show.count(back.n_writes, 'dead letter')} are back on the road."
+        )
+    if back.n_again:
+        show.lines(f"{show.count(back.n_again, 'record')} sent again: Ometria lacks it or holds it differently.")
+    if back.n_withheld:
+        show.lines(
+            f"{show.count(back.n_withheld, 'contact')} not sent again: Ometria does not hold the person as opted in,"
+            " and sending it would opt them in."
         )
     if back.n_lost:
         show.lines(f"{show.count(back.n_lost, 'event')} cannot go again: the body is gone, and no record is named.")
@@ -131,6 +141,15 @@ def _subject(app: "App", name: str, kind: str, text: str) -> str:
     return f"{kind}:{own}"
 
 
+def _differs(w: "Planned") -> str:
+    if w.fields:
+        return ", ".join(w.fields)
+    return "nothing: sent again, since Ometria lacks it or holds it differently" if w.is_lacking else _SAME
+
+
+_SAME = "nothing: the same again"
+
+
 def _print_plan(plan: "Plan") -> None:
     from isthmus.cli import show
 
@@ -147,7 +166,7 @@ def _print_plan(plan: "Plan") -> None:
         then = (
             ("sent" if plan.is_live else "sent once live") if w.is_sent else f"{w.after}: {w.why}" if w.why else w.after
         )
-        show.row(table, (f"{w.kind}:{w.id}", w.before or "new", then, ", ".join(w.fields) or "nothing: the same again"))
+        show.row(table, (f"{w.kind}:{w.id}", w.before or "new", then, _differs(w)))
     show.lines(table)
     if plan.triggers:
         show.lines("Triggers that would fire:")

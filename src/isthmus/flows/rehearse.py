@@ -10,7 +10,7 @@ from msgspec import Struct
 from isthmus.cases.triage import judge
 from isthmus.db.pool import Database
 from isthmus.flows import absorb, process, sight, told
-from isthmus.flows.replay import Selection, choose
+from isthmus.flows.replay import Selection, choose, doubt, permitted
 from isthmus.flows.road import Road
 from isthmus.mapping import texting
 from isthmus.model.event import Event, Hint
@@ -31,6 +31,8 @@ class Planned(Struct, frozen=True):
     fields: tuple[str, ...]
     why: str | None = None
     """Why it would not be sent, or which case it would be."""
+    is_lacking: bool = False
+    """Whether a comparison found that Ometria does not have it as it was sent, so that it goes again unchanged."""
 
     @property
     def is_sent(self) -> bool:
@@ -63,6 +65,7 @@ def rehearse(db: Database, road: Road, chosen: Selection) -> Plan:
     """
     with db.transaction() as tx:
         work = choose(tx, road, chosen)
+    doubted = permitted(road, work.doubted)
     heard = told.hear([msgspec.structs.replace(event, lane=chosen.lane) for event in work.events], road)
     again = [_event(n, store, hint, road) for n, (store, hint) in enumerate(work.hints, start=1)]
     asked = told.hear(again, road)
@@ -84,6 +87,7 @@ def rehearse(db: Database, road: Road, chosen: Selection) -> Plan:
         outcomes = [*absorb.absorb(tx, road, words, now), *heard.outcomes, *seen.outcomes]
         for store, subject in work.writes:
             outbox.retry(tx, road.connection, [subject], now, store=store)
+        doubt(tx, road.connection, doubted, now)
         after = versions.written_here(tx, road.connection)
     ours = {event.id for event in again}
     last = {o.id: o for o in outcomes if o.id not in ours}
@@ -91,9 +95,10 @@ def rehearse(db: Database, road: Road, chosen: Selection) -> Plan:
     with db.transaction() as tx:
         before = versions.of(tx, road.connection, [(v.kind, v.id) for v in after])
     writes, triggers = [], []
+    lacking = {(one.kind, one.id) for one in doubted}
     for version in after:
         planned, fired = _compared(road, before.get((version.kind, version.id)), version)
-        writes.append(planned)
+        writes.append(msgspec.structs.replace(planned, is_lacking=(version.kind, version.id) in lacking))
         triggers += fired
     return Plan(len(work.events), work.n_lost, dict(ends), tuple(writes), tuple(triggers), road.is_live)
 

@@ -2,8 +2,9 @@
 
 Four things can go again: an event that ended, whose body is parsed again (in an event of its own, unless it had failed:
 the first outcome of an event stays); a record, which is mapped again from what is known of it or read again from its
-store; a dead letter, which is sent as it is; a write that was applied, where a run found that Ometria lacks it or has
-something else. In state mode nothing of this is ever a moment: it travels on the repair lane, where no moment is made.
+store; a dead letter, which is sent as it is; a write that was applied, where a comparison found that Ometria lacks it
+or has something else. In state mode nothing of this is ever a moment: it travels on the repair lane, where no moment is
+made.
 """
 
 from collections.abc import Sequence
@@ -70,7 +71,8 @@ class Selection(Struct, frozen=True, kw_only=True):
 
 class Replayed(Struct, frozen=True):
     """How much went back. `n_lost` events have no body any more and name no record: nothing can be done with them.
-    `n_withheld` writes were not sent again, since that would opt somebody in who is not opted in at Ometria.
+    `n_again` writes were applied, and go again since Ometria does not have them so; `n_withheld` others do not, since
+    that would opt somebody in who is not opted in at Ometria.
     """
 
     n_events: int = 0
@@ -78,10 +80,11 @@ class Replayed(Struct, frozen=True):
     n_writes: int = 0
     n_lost: int = 0
     n_withheld: int = 0
+    n_again: int = 0
 
     @property
     def is_nothing(self) -> bool:
-        return not (self.n_events or self.n_records or self.n_writes)
+        return not (self.n_events or self.n_records or self.n_writes or self.n_again)
 
 
 def replay(db: Database, road: Road, chosen: Selection) -> Replayed:
@@ -89,7 +92,23 @@ def replay(db: Database, road: Road, chosen: Selection) -> Replayed:
     now = road.clock.now()
     with db.transaction() as tx:
         work = choose(tx, road, chosen)
-        return _put_back(tx, road.connection, work, chosen.lane, now)
+    again = permitted(road, work.doubted)
+    with db.transaction() as tx:
+        back = _put_back(tx, road.connection, work, chosen.lane, now)
+        n = doubt(tx, road.connection, again, now)
+        return msgspec.structs.replace(back, n_again=n, n_withheld=len(work.doubted) - len(again))
+
+
+def permitted(road: Road | None, doubted: Sequence[Applied]) -> list[Applied]:
+    """Of the writes that Ometria does not have as sent those that may go again: a contact only where a reading shows
+    that this opts nobody in, which without a road nobody can read.
+    """
+    return [one for one in doubted if one.kind not in PERMITTING or (road is not None and _opts_nobody_in(road, one))]
+
+
+def doubt(tx: Tx, connection: str, writes: Sequence[Applied], now: datetime) -> int:
+    """Send these again: what Ometria has of them is not what was sent; how many."""
+    return proof.doubt(tx, connection, [(Kind(one.kind), one.id, one.desired) for one in writes], now)
 
 
 def replay_case(
@@ -106,16 +125,14 @@ def replay_case(
         if case is None:
             return None, Replayed()
         doubted = _doubted(tx, case)
-    permitted = [
-        one for one in doubted if one.kind not in PERMITTING or (road is not None and _opts_nobody_in(road, one))
-    ]
+    again = permitted(road, doubted)
     with db.transaction() as tx:
         work = _decided(tx, case) or _held_by(tx, case)
         back = _put_back(tx, case.connection, work, Lane.REPAIR, now)
-        n = proof.doubt(tx, case.connection, [(Kind(one.kind), one.id, one.desired) for one in permitted], now)
+        n = doubt(tx, case.connection, again, now)
         if case.code == AMBIGUOUS:
             n += proof.release(tx, case.connection, case.subject.partition(":")[2], now)
-        back = msgspec.structs.replace(back, n_writes=back.n_writes + n, n_withheld=len(doubted) - len(permitted))
+        back = msgspec.structs.replace(back, n_writes=back.n_writes + n, n_withheld=len(doubted) - len(again))
         if not back.is_nothing:
             cases.replayed(tx, case_id, now, by)
         return case, back
@@ -141,13 +158,14 @@ def _opts_nobody_in(road: Road, one: Applied) -> bool:
 
 class Work(Struct):
     """Events to reopen, records to map or read, dead letters to send (by store, or None for the platform's own names),
-    and the number of events that nothing can be done with.
+    the number of events that nothing can be done with, and applied writes that Ometria does not have as they were sent.
     """
 
     events: list[Event]
     hints: list[tuple[str, Hint]]
     writes: list[tuple[str | None, str]]
     n_lost: int
+    doubted: list[Applied] = []
 
 
 def choose(tx: Tx, road: Road, chosen: Selection) -> Work:
@@ -164,6 +182,7 @@ def choose(tx: Tx, road: Road, chosen: Selection) -> Work:
             if kind in READABLE and number.isdecimal():
                 work.hints.append((store, _again(subject, chosen.lane, road.clock.now(), is_read=chosen.is_read)))
             work.writes.append((store, subject))
+            work.doubted += proof.found_wrong(tx, road.connection, store, subject, DIFFERENT)
     return work
 
 

@@ -32,6 +32,30 @@ def applied(tx: Tx, connection: str, subjects: Sequence[str]) -> list[Applied]:
     )
 
 
+def found_wrong(tx: Tx, connection: str, store: str, subject: str, codes: Sequence[str]) -> list[Applied]:
+    """Of the platform records of a store's record those that are held to be there, and of which a comparison found
+    one of these since they were settled, without a later one over everything that did not; no moments.
+    """
+    return tx.fetch_as(
+        Applied,
+        """SELECT o.kind, o.id, o.desired, o.body FROM outbox o
+           WHERE o.connection = %(connection)s AND o.store = %(store)s AND o.subject = %(subject)s
+             AND o.state = 'applied' AND o.kind <> 'moment' AND o.body IS NOT NULL
+             AND EXISTS (
+                 SELECT FROM finding f WHERE f.connection = o.connection AND f.kind = o.kind AND f.id = o.id
+                   AND f.code = ANY(%(codes)s) AND f.found_at > o.settled_at
+                   AND NOT EXISTS (
+                       SELECT FROM run r WHERE r.connection = f.connection AND r.id > f.run AND r.what = 'reconcile'
+                         AND r.state = 'done' AND r.asked->>'since' IS NULL
+                         AND coalesce(jsonb_array_length(r.asked->'stores'), 0) = 0
+                         AND jsonb_array_length(r.asked->'kinds') = 3
+                         AND NOT EXISTS (SELECT FROM finding g WHERE g.connection = r.connection AND g.run = r.id
+                                         AND g.kind = f.kind AND g.id = f.id)))
+           ORDER BY o.kind, o.id""",
+        {"connection": connection, "store": store, "subject": subject, "codes": list(codes)},
+    )
+
+
 def release(tx: Tx, connection: str, moment: str, now: datetime) -> int:
     """A person has looked: this held moment is not there, so it may go again."""
     return tx.execute(

@@ -5,16 +5,21 @@ from typing import Any
 
 import pytest
 
+from isthmus.cases import sql as cases
 from isthmus.connections import sql as connections
 from isthmus.connections.config import ConnectionConfig
 from isthmus.connections.sql import Connected
 from isthmus.db.pool import Database
 from isthmus.kit.clock import SystemClock
+from isthmus.model.failure import BlockedError
 from isthmus.model.lane import Lane
 from isthmus.runtime import engine, joining
 from isthmus.runtime.app import App
+from isthmus.runtime.exits import WRONG, said
+from isthmus.runtime.reconciling import Reconciler
 from isthmus.runtime.rules import rules
 from isthmus.runtime.settings import Settings
+from isthmus.runtime.timetable import Timetable
 
 AT = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 LATER = AT + timedelta(hours=1)
@@ -198,3 +203,78 @@ def test_connecting_says_what_will_no_longer_be_known_of_a_store_that_leaves(dat
     (notice,) = joining.leaving(app, told.model_copy(update={"stores": told.stores[:1]}))
     assert notice.startswith("store int leaves the connection: its 1 contacts stay in Ometria as they are.")
     assert "a consent audit will not judge them" in notice
+
+
+def altered(database: Database, name: str, change: str) -> None:
+    """Let the stored connection be as another version would store it; `change` is SQL over `config`."""
+    with database.transaction() as tx:
+        assert tx.execute(f"UPDATE connection SET config = {change} WHERE connection = %s", (name,)) == 1
+
+
+def test_a_connection_is_read_as_an_earlier_or_a_later_version_stored_it(database: Database) -> None:
+    told = saved(database, config()).config
+    altered(
+        database, "acme",
+        """jsonb_set(config #- '{reconcile,grace_period}', '{reconcile,grace}', '"3m"')
+           || '{"later": {"key": 1}}' #- '{service_hold}'""",
+    )  # fmt: skip
+    altered(database, "acme", """jsonb_set(config, '{stores,1,later_key}', '"x"')""")
+    app = App(Settings(), database, SystemClock())
+    found = app.connected("acme").config
+    assert found.reconcile.grace_period == timedelta(minutes=3)
+    changed = told.reconcile.model_copy(update={"grace_period": timedelta(minutes=3)})
+    assert found == told.model_copy(update={"reconcile": changed})
+    assert app.unusable("acme") is None
+    kept = saved(database, found).config
+    assert kept == found, "stored anew it has the keys of this version alone"
+
+
+def test_a_key_that_has_both_names_keeps_the_value_of_the_present_one(database: Database) -> None:
+    saved(database, config())
+    altered(database, "acme", """jsonb_set(config, '{reconcile,grace}', '"9m"')""")
+    with database.transaction() as tx:
+        found = connections.load(tx, "acme")
+    assert found is not None
+    assert found.config == config()
+
+
+BROKEN = """jsonb_set(config, '{connection,mode}', '"dimmed"')"""
+
+
+def test_a_stored_connection_that_cannot_be_used_is_out_of_work_alone(database: Database) -> None:
+    engine.migrate(database, AT)
+    saved(database, config("broken"))
+    saved(database, config("sound", domain="sound.myshopify.com"))
+    altered(database, "broken", BROKEN)
+    app = App(Settings(), database, SystemClock())
+    timetable = Timetable(app, tuple(Lane), Reconciler(app), lambda *_, **__: None, lambda: True)
+    assert app.names() == ["broken", "sound"]
+    for _ in range(2):
+        timetable.sweep()
+        timetable.come_round()
+    with database.transaction() as tx:
+        (case,) = cases.listing(tx, "broken")
+        assert cases.listing(tx, "sound") == []
+        assert {door.connection for door in connections.doors(tx)} == {"broken", "sound"}, "webhooks are still taken"
+    assert (case.code, case.subject, case.n) == ("integration.connection_unusable", "", 1)
+    assert case.detail == (
+        "connection broken as it is stored: connection.mode: must be 'shadow' or 'live'; put it right in its file and "
+        "run `isthmus connect FILE`"
+    )
+    with pytest.raises(BlockedError) as raised:
+        app.road("broken")
+    assert said(raised.value) == (WRONG, case.detail)
+    assert app.trouble("broken") == "integration.connection_unusable"
+
+
+@pytest.mark.parametrize("data", ["[]", '"x"', "{}", '{"stores": [3, {"name": "uk"}], "reconcile": 4}'])
+def test_nothing_that_is_stored_stops_the_other_connections(database: Database, data: str) -> None:
+    saved(database, config("broken"))
+    saved(database, config("sound", domain="sound.myshopify.com"))
+    altered(database, "broken", f"'{data}'")
+    app = App(Settings(), database, SystemClock())
+    assert app.unusable("broken") is not None
+    assert app.connected("sound").name == "sound"
+    app.doors()
+    with database.transaction() as tx:
+        assert {door.connection for door in connections.doors(tx)} == {"sound"}

@@ -34,6 +34,8 @@ from isthmus.inbox import sql as inbox
 from isthmus.kit.ids import claim_id
 from isthmus.model.event import Delivery
 from isthmus.model.lane import Lane
+from isthmus.runtime.reconciling import Reconciler
+from isthmus.runtime.timetable import Timetable
 from isthmus.web.hooks.verify import Door, Doors
 from isthmus.web.server import SHOPIFY_HOOK, Server
 from sims.ometria import apply
@@ -437,6 +439,17 @@ def secret_missing(ward: Ward) -> Act:
     ward.patch.delenv("ACME_OLD")
     ward.govern()
     return lambda: ward.patch.setenv("ACME_OLD", "shpss_before")
+
+
+@cause("integration.connection_unusable")
+def connection_unusable(ward: Ward) -> None:
+    """Another version stored a value that this one does not take."""
+    with ward.db.transaction() as tx:
+        tx.execute("""UPDATE connection SET config = jsonb_set(config, '{connection,mode}', '"dimmed"')""")
+    ward.app.forget()
+    Timetable(ward.app, tuple(Lane), Reconciler(ward.app), lambda *_, **__: None, lambda: True).sweep()
+    assert ward.run("isthmus reconcile NAME") == 2
+    assert ward.run("isthmus connections") == 1
 
 
 @cause("integration.previous_secret_in_use")

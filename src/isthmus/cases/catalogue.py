@@ -86,6 +86,17 @@ _INTEGRATION = (
         ),
     ),
     Row(
+        code="integration.connection_unusable",
+        title="A stored connection cannot be used by this version",
+        cause=Cause.INTEGRATION,
+        owner=Owner.OPERATOR,
+        severity=Severity.URGENT,
+        remedy=(
+            "Put the key that the case names right in the connection's file, or run the same version everywhere, then "
+            "`isthmus connect FILE`."
+        ),
+    ),
+    Row(
         code="integration.previous_secret_in_use",
         title="Webhooks are still signed with the previous secret",
         cause=Cause.INTEGRATION,

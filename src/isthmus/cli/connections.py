@@ -22,7 +22,8 @@ def connections(json: Json = False, config: Config = None) -> None:
     from isthmus.cli import show
 
     with opened(config) as app:
-        told = [app.connected(name) for name in app.names()]
+        unusable = {name: failure.detail for name in app.names() if (failure := app.unusable(name)) is not None}
+        told = [app.connected(name) for name in app.names() if name not in unusable]
     rows = [
         {
             "name": c.name,
@@ -37,9 +38,10 @@ def connections(json: Json = False, config: Config = None) -> None:
         for c in told
     ]
     if json:
-        show.document({"connections": rows})
-        return
-    if not told:
+        broken = [{"name": name, "unusable": why} for name, why in unusable.items()]
+        show.document({"connections": rows + broken})
+        raise typer.Exit(1 if unusable else 0)
+    if not told and not unusable:
         show.lines("No connection yet. `isthmus connect FILE` makes one.")
         return
     listing = show.table("name", "mode", "stores", "connected", "live since", "switches")
@@ -53,7 +55,9 @@ def connections(json: Json = False, config: Config = None) -> None:
             (c.name, c.config.connection.mode, stores, show.at(c.connected_at), show.at(c.live_since) or "–",
              ", ".join(switches) or "–"),
         )  # fmt: skip
-    show.lines(listing)
+    show.lines(*([listing] if told else []), *unusable.values())
+    if unusable:
+        raise typer.Exit(1)
 
 
 PAUSE = """Stop a connection, or one lane of it. Webhooks are still taken and kept; nothing is worked on or sent.

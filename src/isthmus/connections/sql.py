@@ -5,8 +5,10 @@ from datetime import datetime
 from msgspec import Struct
 from psycopg.types.json import Jsonb
 
+from isthmus.connections import stored
 from isthmus.connections.config import ConnectionConfig
 from isthmus.db.pool import Row, Tx
+from isthmus.model.failure import BlockedError
 from isthmus.model.lane import Lane
 
 
@@ -32,6 +34,16 @@ class Connected(Struct, frozen=True):
     def open_lanes(self) -> tuple[Lane, ...]:
         """The lanes that may move, first in line first."""
         return () if self.is_shut else tuple(lane for lane in Lane if lane not in self.paused_lanes)
+
+
+class Unusable(Struct, frozen=True):
+    """A connection that another version stored and this one cannot use. Its webhooks are taken; the rest waits."""
+
+    name: str
+    failure: BlockedError
+    is_live: bool
+    takeover: str | None
+    stores: frozenset[str]
 
 
 class Door(Struct, frozen=True):
@@ -79,20 +91,28 @@ def save(tx: Tx, config: ConnectionConfig, now: datetime) -> bool:
 
 
 _SELECT = """
-SELECT c.config, c.connected_at, c.live_since, c.blocked_code, c.blocked_at, c.paused_at,
+SELECT c.connection, c.config, c.mode, c.connected_at, c.live_since, c.blocked_code, c.blocked_at, c.paused_at,
        array(SELECT p.lane FROM lane_pause p WHERE p.connection = c.connection) AS lanes
 FROM connection c
 """
 
 
 def load(tx: Tx, connection: str) -> Connected | None:
-    """One connection by name."""
+    """One connection by name. Raises BlockedError for one that this version cannot use."""
+    found = load_any(tx, connection)
+    if isinstance(found, Unusable):
+        raise found.failure
+    return found
+
+
+def load_any(tx: Tx, connection: str) -> Connected | Unusable | None:
+    """One connection by name, or why it cannot be used."""
     row = tx.fetch_one(f"{_SELECT} WHERE c.connection = %s", (connection,))
     return None if row is None else _connected(row)
 
 
-def load_all(tx: Tx) -> list[Connected]:
-    """Every connection, by name."""
+def load_all(tx: Tx) -> list[Connected | Unusable]:
+    """Every connection, by name. One that cannot be used keeps no other from being read."""
     return [_connected(row) for row in tx.fetch_all(f"{_SELECT} ORDER BY c.connection")]
 
 
@@ -101,9 +121,15 @@ def names(tx: Tx) -> list[str]:
     return [row["connection"] for row in tx.fetch_all("SELECT connection FROM connection ORDER BY connection")]
 
 
-def _connected(row: Row) -> Connected:
+def _connected(row: Row) -> Connected | Unusable:
+    name = row["connection"]
+    try:
+        config = stored.read(name, row["config"])
+    except BlockedError as failure:
+        stores = frozenset(store for store, *_ in stored.entries(row["config"]))
+        return Unusable(name, failure, row["mode"] == "live", stored.takeover(row["config"]), stores)
     return Connected(
-        config=ConnectionConfig.model_validate(row["config"]),
+        config=config,
         connected_at=row["connected_at"],
         live_since=row["live_since"],
         blocked_code=row["blocked_code"],
@@ -173,11 +199,18 @@ def unblock(tx: Tx, connection: str, code: str | None = None) -> bool:
 def doors(tx: Tx) -> list[Door]:
     """Every store of every connection, by domain: one shop may feed several connections."""
     found = [
-        Door(connected.name, store.name, store.domain, store.client_secret, store.previous_client_secret)
-        for connected in load_all(tx)
-        for store in connected.config.stores
+        Door(row["connection"], *entry)
+        for row in tx.fetch_all("SELECT connection, config FROM connection")
+        for entry in stored.entries(row["config"])
     ]
     return sorted(found, key=lambda door: (door.domain, door.connection, door.store))
+
+
+def hook_secrets(tx: Tx) -> list[tuple[str, str]]:
+    """(connection, reference) of every secret that calls of Ometria's automations carry."""
+    rows = tx.fetch_all("SELECT connection, config FROM connection ORDER BY connection")
+    found = [(row["connection"], stored.hook_secret(row["config"])) for row in rows]
+    return [(name, reference) for name, reference in found if reference is not None]
 
 
 def app_secrets(tx: Tx) -> list[tuple[str, str]]:

@@ -2,7 +2,9 @@
 
 from datetime import timedelta
 
+from isthmus.cases import sql as cases
 from isthmus.cases.recheck import sql as recheck_sql
+from isthmus.connections import stored
 from isthmus.db.pool import Database
 from isthmus.flows.road import Road
 from isthmus.runs import sql as runs
@@ -11,6 +13,9 @@ MARK = "recheck"
 """The watermark that says when the cases were last looked over."""
 
 EVERY = timedelta(minutes=1)
+
+UNUSED = timedelta(minutes=5)
+"""So long no process may have found the stored connection unusable before that counts as over."""
 
 QUIET = timedelta(days=1)
 """So long nothing of an unknown topic may have come before it counts as no longer subscribed."""
@@ -23,7 +28,11 @@ def recheck(db: Database, road: Road) -> int:
         runs.advance(tx, road.connection, "", MARK, now, 0)
         if not recheck_sql.has_open(tx, road.connection):
             return 0
-        return sum(
+        # Whoever has a road can use what is stored; a process of another version, which cannot, says so every minute.
+        used = cases.resolve(
+            tx, road.connection, stored.CODE, now, "recheck", quiet_since=now - UNUSED, note="the connection is at work"
+        )
+        return len(used) + sum(
             (
                 recheck_sql.close_left(tx, road.connection, list(road.shops), now),
                 recheck_sql.close_events(tx, road.connection, now),

@@ -59,3 +59,9 @@ def answered(db: Database, case: Case, now: datetime) -> None:
     with db.transaction() as tx:
         connections.unblock(tx, case.connection, case.code)
         cases.resolve(tx, case.connection, case.code, now, "replay", note="Ometria answers again")
+
+
+def usable(db: Database, case: Case, now: datetime) -> None:
+    """What is stored of the connection can be used."""
+    with db.transaction() as tx:
+        cases.resolve(tx, case.connection, case.code, now, "replay", note="the stored connection can be used")

@@ -15,14 +15,14 @@ from isthmus.cases.triage import judge
 from isthmus.connections import sql as connections
 from isthmus.connections.config import ConnectionConfig
 from isthmus.connections.secrets import resolve
-from isthmus.connections.sql import Connected
+from isthmus.connections.sql import Connected, Unusable
 from isthmus.consent.policy import Policy
 from isthmus.db.embedded import Embedded
 from isthmus.db.pool import Database, is_away, is_passing
 from isthmus.flows.road import Pace, Road, Shop
 from isthmus.kit.clock import SystemClock
 from isthmus.kit.pack import Packer
-from isthmus.model.failure import Failure, RejectedError
+from isthmus.model.failure import BlockedError, Failure, RejectedError
 from isthmus.ometria.client import Ometria
 from isthmus.runtime import neighbours, rules
 from isthmus.runtime.settings import Settings
@@ -42,7 +42,7 @@ FRESH_FOR = 2.0
 class Loaded(Struct):
     """A connection as it was last looked at, with its road, or why there is none."""
 
-    connected: Connected
+    connected: Connected | Unusable
     road: Road | None
     failure: Failure | None
     fingerprint: bytes
@@ -117,8 +117,17 @@ class App:
         return sorted(self._loaded)
 
     def connected(self, name: str) -> Connected:
-        """A connection as stored, at most FRESH_FOR old; KeyError when there is none of that name."""
-        return self._known(name).connected
+        """A connection as stored, at most FRESH_FOR old. Raises KeyError when there is none of that name, BlockedError
+        when this version cannot use what is stored."""
+        connected = self._known(name).connected
+        if isinstance(connected, Unusable):
+            raise connected.failure
+        return connected
+
+    def unusable(self, name: str) -> BlockedError | None:
+        """Why this version cannot use what is stored of a connection; None where it can."""
+        connected = self._known(name).connected
+        return connected.failure if isinstance(connected, Unusable) else None
 
     def road(self, name: str) -> Road:
         """The road of a connection. Raises KeyError when there is none, the failure when a secret is missing."""
@@ -158,8 +167,10 @@ class App:
             self._loaded = {connected.name: self._load(connected) for connected in found}
             self._looked_at = time.monotonic()
 
-    def _load(self, connected: Connected) -> Loaded:
+    def _load(self, connected: Connected | Unusable) -> Loaded:
         """The road is made anew only when something it was made of has changed: clients keep tokens and connections."""
+        if isinstance(connected, Unusable):
+            return Loaded(connected, None, connected.failure, b"")
         fingerprint = msgspec.json.encode((connected.config.model_dump(mode="json"), connected.live_since))
         held = self._loaded.get(connected.name)
         if held is not None and held.fingerprint == fingerprint and held.road is not None:
@@ -236,19 +247,15 @@ class App:
     def doors(self) -> Doors:
         """Who may call, by domain and secret. A secret that cannot be resolved keeps its own door shut, no other."""
         with self.db.transaction() as tx:
-            stored = connections.load_all(tx)
+            stored = connections.doors(tx)
+            calls = connections.hook_secrets(tx)
             past = connections.app_secrets(tx)
-        doors, hooks = [], {}
-        for connected in stored:
-            config = connected.config
-            for store in config.stores:
-                secret = _secret(store.client_secret)
-                if secret:
-                    doors.append(
-                        Door(config.name, store.name, store.domain, secret, _secret(store.previous_client_secret))
-                    )
-            if hook := _secret(config.ometria.hook_secret):
-                hooks[config.name] = hook
+        doors = [
+            Door(one.connection, one.store, one.domain, secret, _secret(one.previous_client_secret))
+            for one in stored
+            if (secret := _secret(one.client_secret))
+        ]
+        hooks = {name: secret for name, reference in calls if (secret := _secret(reference))}
         known = [(name, secret) for name, reference in past if (secret := _secret(reference))]
         return Doors(doors, known, hooks)
 

@@ -36,7 +36,7 @@ def said(error: BaseException) -> Said | None:
             return Said(WRONG, str(error))
         case UnknownError():
             return Said(LOOK, str(error))
-        case BlockedError(code="integration.secret_missing"):
+        case BlockedError(code="integration.secret_missing" | "integration.connection_unusable"):
             return Said(WRONG, error.detail)
         case SchemaTooNew() | SchemaTooOld() | MigrationsDiffer():
             return Said(WRONG, str(error))

@@ -8,9 +8,10 @@ import msgspec
 from isthmus.cases import sql as cases
 from isthmus.cases.sql import Touch
 from isthmus.connections import sql as connections
+from isthmus.connections import stored
 from isthmus.connections.config import ConnectionConfig
 from isthmus.connections.secrets import resolve
-from isthmus.connections.sql import Connected
+from isthmus.connections.sql import Connected, Unusable
 from isthmus.db.pool import Tx
 from isthmus.flows import connect as checking
 from isthmus.flows import remap
@@ -81,18 +82,19 @@ def _store(app: App, config: ConnectionConfig, checked: Checked, at: Standing) -
     """Keep the connection as its file says it; whether it is new."""
     hash_key, now = app.hash_key, app.clock.now()
     with app.db.transaction() as tx:
-        before = connections.load(tx, config.name)
-        if before is not None and before.config.connection.takeover != at.takeover:
+        before = connections.load_any(tx, config.name)
+        if before is not None and _takeover(before) != at.takeover:
             carry_out.start_over(tx, config.name)
             # What a reconciliation found to be another writer's was told before this was decided.
             cases.resolve(tx, config.name, words.CODE, now, "connect")
-        had = {store.name for store in before.config.stores} if before is not None else None
+        had = _stores(before) if before is not None else None
         is_new = connections.save(tx, config, now)
         after = connections.load(tx, config.name)
         for name in _mapped_otherwise(before, after, hash_key):
             remap.ask(tx, config.name, name, now)
             # What the file says now is held against the fields anew.
             cases.resolve(tx, config.name, MISTYPED, now, "connect", store=name)
+        cases.resolve(tx, config.name, stored.CODE, now, "connect")
         _tell_of_others(tx, checked, at, now)
         # From now on nothing that changes is missed, whether or not its webhook comes.
         for store in config.stores:
@@ -109,9 +111,9 @@ def leaving(app: App, config: ConnectionConfig) -> tuple[str, ...]:
     if not schema.is_current(app):
         return ()
     with app.db.transaction() as tx:
-        before = connections.load(tx, config.name)
+        before = connections.load_any(tx, config.name)
         names = {store.name for store in config.stores}
-        left = [] if before is None else [store.name for store in before.config.stores if store.name not in names]
+        left = [] if before is None else sorted(_stores(before) - names)
         counts = {store: spoken.n_contacts(tx, config.name, store) for store in left}
     return tuple(
         f"store {store} leaves the connection: its {n:,} contacts stay in Ometria as they are. What people say in that "
@@ -133,10 +135,10 @@ def _standing(app: App, config: ConnectionConfig) -> Standing:
     if not schema.is_current(app):
         return asked  # a first look at a database that is not there yet
     with app.db.transaction() as tx:
-        before = connections.load(tx, config.name)
+        before = connections.load_any(tx, config.name)
         return msgspec.structs.replace(
             asked,
-            was_live=before is not None and before.config.is_live,
+            was_live=before is not None and (before if isinstance(before, Unusable) else before.config).is_live,
             is_carried_out=carry_out.is_carried_out(tx, config.name),
             n_sent=foreign.n_sent(tx, config.name),
         )
@@ -150,10 +152,22 @@ def _tell_of_others(tx: Tx, checked: Checked, at: Standing, now: datetime) -> No
         cases.touch(tx, at.name, [Touch(words.CODE, "takeover", "", words.found(checked.sampled))], now)
 
 
-def _mapped_otherwise(before: Connected | None, after: Connected | None, hash_key: bytes) -> list[str]:
+def _takeover(one: Connected | Unusable) -> str | None:
+    return one.takeover if isinstance(one, Unusable) else one.config.connection.takeover
+
+
+def _stores(one: Connected | Unusable) -> frozenset[str]:
+    if isinstance(one, Unusable):
+        return one.stores
+    return frozenset(store.name for store in one.config.stores)
+
+
+def _mapped_otherwise(before: Connected | Unusable | None, after: Connected | None, hash_key: bytes) -> list[str]:
     """The stores that were connected already and whose records the new settings say otherwise."""
     if before is None or after is None:
         return []
+    if isinstance(before, Unusable):
+        return sorted(before.stores & _stores(after))  # what it meant is not known
     was = {store.name: rules(before, store, hash_key) for store in before.config.stores}
     now = {store.name: rules(after, store, hash_key) for store in after.config.stores}
     return [name for name in now if name in was and remap.differs(was[name], now[name])]

@@ -158,6 +158,13 @@ def _messages(app: App, _: Case) -> None:
     telling.tell_again(app)
 
 
+def _stored(app: App, case: Case) -> None:
+    """This version can use what is stored."""
+    app.forget()
+    app.connected(case.connection)
+    remedy.usable(app.db, case, app.clock.now())
+
+
 LOOKS: dict[str, Look] = {
     **dict.fromkeys(
         (
@@ -210,5 +217,6 @@ LOOKS: dict[str, Look] = {
     "platform.takeover_conflict": _takeover,
     "storefront.metafield_type": _fields,
     "integration.notify_failed": _messages,
+    "integration.connection_unusable": _stored,
 }  # fmt: skip
 """By code, what looks again at what opened the case. The others are about work, which is put back."""

@@ -145,10 +145,10 @@ class Worker:
         @engine.task(name="push")
         def _push(connection: str) -> None:
             def slot(lanes: tuple[Lane, ...]) -> int:
-                return deliver(self._app.db, self._road(connection), lanes).n_sent
+                road = self._road(connection)
+                return deliver(self._app.db, road, lanes).n_sent if road.is_live else 0
 
-            if self._road(connection).is_live:
-                self._shift("push", connection, slot)
+            self._shift("push", connection, slot)
 
         @engine.task(name="settle")
         def _settle(connection: str) -> None:
@@ -296,7 +296,7 @@ class Worker:
     def _shift(self, task: str, connection: str, step: Callable[[tuple[Lane, ...]], int]) -> None:
         """Step until nothing is left or the shift is over; a few at once per process and connection."""
         with self._place(task, connection) as has_place:
-            if not has_place:
+            if not has_place or self._app.unusable(connection) is not None:
                 return
             until = time.monotonic() + SHIFT
             while not self._over.is_set():

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from isthmus.cases.catalogue import Severity
+from isthmus.connections.meaning import Lanes
 from isthmus.flows import tell as telling
 from isthmus.flows.tell import Channel, Sent
 from isthmus.kit.explain import ConfigError
@@ -84,7 +85,7 @@ def tell_again(app: App) -> None:
 def _watch(app: App, name: str) -> Watch:
     settings = app.settings
     return Watch(
-        enrichment_every=app.connected(name).config.lanes.enrichment_every,
+        enrichment_every=(Lanes() if app.unusable(name) else app.connected(name).config.lanes).enrichment_every,
         least=Severity(settings.notify.least),
         digest_at=settings.notify.digest_at,
         url=settings.web.public_url,

@@ -27,7 +27,7 @@ from isthmus.identity.merges import sql as merges
 from isthmus.inbox import sql as inbox
 from isthmus.metrics import sql as sales
 from isthmus.metrics.hold import sql as holds
-from isthmus.model.failure import Failure
+from isthmus.model.failure import BlockedError, Failure
 from isthmus.model.lane import Lane
 from isthmus.outbox import sql as outbox
 from isthmus.outbox.feed import sql as feed
@@ -107,6 +107,9 @@ class Timetable:
     def _alone(self, what: str, name: str, look: Callable[[str], None]) -> None:
         """Look at one connection. What nobody foresaw there is a case of that connection and stops no other."""
         try:
+            if (failure := self._app.unusable(name)) is not None:
+                self._out_of_work(name, failure)
+                return
             look(name)
         except Exception as error:
             if is_away(error) or is_passing(error):
@@ -118,6 +121,19 @@ class Timetable:
             log.error("a look failed", what=what, connection=name, code=verdict.code, detail=verdict.detail)
             with contextlib.suppress(Exception), self._app.db.transaction() as tx:
                 cases.touch(tx, name, [Touch(verdict.code, what, "", verdict.detail)], self._app.clock.now())
+
+    def _out_of_work(self, name: str, failure: BlockedError) -> None:
+        """A connection that another version stored, and that this one cannot use."""
+        if time.monotonic() - self._shown_at.get((failure.code, name), float("-inf")) < SHOWN_EVERY:
+            return
+        self._shown_at[failure.code, name] = time.monotonic()
+        log.error("a connection cannot be used", connection=name, why=failure.detail)
+        now = self._app.clock.now()
+        with self._app.db.transaction() as tx:
+            cases.touch(tx, name, [Touch(failure.code, "", "", failure.detail)], now)
+            marks = runs.marks(tx, name)
+        if telling.is_wanted(self._app) and _is_due(marks, "tell", TELL_EVERY, now):
+            self._ring("tell", name)
 
     def come_round(self) -> None:
         """Ring for what comes round: the polls that are due, baskets gone quiet, holds whose time is up."""

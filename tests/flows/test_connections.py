@@ -208,7 +208,7 @@ def test_connecting_says_what_will_no_longer_be_known_of_a_store_that_leaves(dat
 def altered(database: Database, name: str, change: str) -> None:
     """Let the stored connection be as another version would store it; `change` is SQL over `config`."""
     with database.transaction() as tx:
-        assert tx.execute(f"UPDATE connection SET config = {change} WHERE connection = %s", (name,)) == 1
+        assert tx.execute(f"UPDATE connection SET config = {change} WHERE connection = %s", (name,)) == 1  # noqa: S608
 
 
 def test_a_connection_is_read_as_an_earlier_or_a_later_version_stored_it(database: Database) -> None:

@@ -3,13 +3,19 @@
 import io
 import json
 import logging
+import sys
+import threading
 from collections.abc import Iterator
 from decimal import Decimal
 
+import psycopg
 import pytest
 import structlog
 
 from isthmus.kit.log import configure
+from isthmus.model.failure import RejectedError
+
+HUSH = "ada@example.com"
 
 
 class Person:
@@ -54,3 +60,54 @@ def test_lines_of_libraries_take_the_same_form(lines: io.StringIO) -> None:
     logging.getLogger("library").warning("slow", extra={"email": "ada@example.com"})
     told = json.loads(lines.getvalue())
     assert (told["event"], told["logger"], told["level"], told["email"]) == ("slow", "library", "warning", "…")
+
+
+def fail_at_a_cast() -> None:
+    try:
+        raise psycopg.errors.InvalidTextRepresentation(f'invalid input syntax for type bigint: "{HUSH}"')
+    except psycopg.Error:
+        raise KeyError(HUSH) from RejectedError("platform.refused", "orders[0].total")
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_an_error_is_logged_with_its_places_and_without_its_words(
+    monkeypatch: pytest.MonkeyPatch, lines: io.StringIO, form: str
+) -> None:
+    monkeypatch.setattr(sys, "stderr", lines)
+    configure("info", form)  # type: ignore[arg-type]
+    try:
+        fail_at_a_cast()
+    except KeyError as error:
+        logging.getLogger("library").error("a job failed", exc_info=True)
+        structlog.get_logger().error("a task failed", exc_info=error)
+    told = lines.getvalue()
+    assert told.count("in fail_at_a_cast") == 2
+    assert told.count("RejectedError: platform.refused: orders[0].total") == 2
+    assert "KeyError" in told
+    assert HUSH not in told
+
+
+def test_an_error_of_the_database_is_logged_by_its_sqlstate(lines: io.StringIO) -> None:
+    try:
+        raise psycopg.errors.UniqueViolation(f"Key (address)=({HUSH}) already exists")
+    except psycopg.Error:
+        logging.getLogger("library").exception("no")
+    told = json.loads(lines.getvalue())["exception"]
+    assert told.endswith("psycopg.errors.UniqueViolation: SQLSTATE 23505")
+    assert HUSH not in told
+
+
+def test_what_nobody_caught_ends_there_without_its_words(monkeypatch: pytest.MonkeyPatch, lines: io.StringIO) -> None:
+    monkeypatch.setattr(sys, "stderr", lines)
+    monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)
+    monkeypatch.setattr(threading, "excepthook", threading.__excepthook__)
+    configure("info", "json")
+    thread = threading.Thread(target=fail_at_a_cast)
+    thread.start()
+    thread.join()
+    try:
+        fail_at_a_cast()
+    except KeyError as error:
+        sys.excepthook(KeyError, error, error.__traceback__)
+    assert lines.getvalue().count("in fail_at_a_cast") == 2
+    assert HUSH not in lines.getvalue()

@@ -42,10 +42,14 @@ SETTINGS = {
     "log_line_prefix": "'%m [%p] %a '",
     "log_min_duration_statement": "2s",
     "log_checkpoints": "off",
-    # What a statement was given are people's addresses: never logged, nor the details of an error, which quote them.
+    # What a statement was given are people's addresses: never logged, nor the details of an error, which quote them,
+    # nor the error of a statement itself, whose words quote a value that is not of its type. Whoever sent it logs the
+    # SQLSTATE (kit/log.py); what happens to the server is still logged.
     "log_parameter_max_length": "0",
     "log_parameter_max_length_on_error": "0",
     "log_error_verbosity": "terse",
+    "log_min_messages": "log",
+    "log_min_error_statement": "panic",
 }
 
 

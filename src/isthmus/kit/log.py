@@ -2,16 +2,20 @@
 
 import logging
 import sys
+import threading
+import traceback
 from collections.abc import MutableMapping
 from datetime import date, timedelta
 from enum import Enum
-from typing import Any, Literal
+from types import TracebackType
+from typing import Any, Literal, TextIO, TypeAlias
 from uuid import UUID
 
 import structlog
 
 Format = Literal["auto", "console", "json"]
 Event = MutableMapping[str, Any]
+ExcInfo: TypeAlias = tuple[type[BaseException] | None, BaseException | None, TracebackType | None]
 
 PRIVATE = frozenset(
     {"email", "phone", "name", "firstname", "lastname", "identifier", "body", "payload", "record", "address",
@@ -35,11 +39,13 @@ def configure(level: str = "info", format: Format = "auto") -> None:  # noqa: A0
         discreet,
     ]
     last: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        structlog.dev.ConsoleRenderer(exception_formatter=_write_trace)
         if is_console
         else structlog.processors.JSONRenderer()
     )
-    tracing: list[structlog.typing.Processor] = [] if is_console else [structlog.processors.format_exc_info]
+    tracing: list[structlog.typing.Processor] = []
+    if not is_console:
+        tracing.append(structlog.processors.ExceptionRenderer(lambda info: trace(info[1])))
     lines = logging.StreamHandler(sys.stderr)
     lines.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -58,6 +64,43 @@ def configure(level: str = "info", format: Format = "auto") -> None:  # noqa: A0
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+    # What nobody caught ends on standard error too, which is the log of a service. Others' hooks stay.
+    if sys.excepthook is sys.__excepthook__:
+        sys.excepthook = lambda _, error, __: sys.stderr.write(trace(error) + "\n")
+    if threading.excepthook is threading.__excepthook__:
+        threading.excepthook = lambda args: sys.stderr.write(trace(args.exc_value) + "\n")
+
+
+def trace(error: BaseException | None) -> str:
+    """Where an error came up, and through what, in the form of a traceback.
+
+    Only errors of our own say what they say. The words of any other may quote a value, which may be a person's:
+    PostgreSQL's do ("invalid input syntax ..., Key (address)=(...) already exists"); of those the SQLSTATE is told.
+    """
+    parts: list[str] = []
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        frames = "".join(traceback.format_tb(error.__traceback__))
+        parts.append(f"Traceback (most recent call last):\n{frames}{_named(error)}")
+        is_context = error.__cause__ is None and not error.__suppress_context__
+        error = error.__context__ if is_context else error.__cause__
+    return "\n\nwhich came after:\n\n".join(parts)
+
+
+def _named(error: BaseException) -> str:
+    kind = type(error)
+    name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    if kind.__module__.partition(".")[0] == "isthmus":
+        return f"{name}: {error}"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{name}: {error.strerror}"
+    state = getattr(error, "sqlstate", None)
+    return f"{name}: SQLSTATE {state}" if isinstance(state, str) else name
+
+
+def _write_trace(out: TextIO, info: ExcInfo) -> None:
+    out.write("\n" + trace(info[1]))
 
 
 def discreet(_: Any, __: str, event: Event) -> Event:

@@ -1,16 +1,24 @@
 """The looks for work: each connection by itself, what all processes share in the database, no error in its log."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
+import procrastinate
 import pytest
 
 from isthmus.db.pool import Database
+from isthmus.flows.consent import unsubscribes
+from isthmus.flows.road import Pace
+from isthmus.model.lane import Lane
 from isthmus.outbox.feed import sql as feed
 from isthmus.runtime import engine
-from isthmus.runtime.tasks import Bells
+from isthmus.runtime.tasks import Bells, Worker
 from isthmus.runtime.timetable import Timetable
+from scenes import Town
+from sims.neighbourhood import Sizes
 
 AT = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 EVERY = timedelta(seconds=2)
@@ -34,7 +42,9 @@ def test_a_bug_in_one_connection_stops_no_other_and_is_a_case_of_its_own(
 
     monkeypatch.setattr(Timetable, "_look", one)
     monkeypatch.setattr(Timetable, "_come_round", one)
-    app: Any = SimpleNamespace(db=database, names=lambda: ["broken", "sound"], clock=SimpleNamespace(now=lambda: AT))
+    app: Any = SimpleNamespace(
+        db=database, names=lambda: ["broken", "sound"], unusable=lambda _: None, clock=SimpleNamespace(now=lambda: AT)
+    )
     timetable = Timetable(app, (), SimpleNamespace(), lambda *_, **__: None, lambda: True)  # type: ignore[arg-type]
     getattr(timetable, look)()
     assert looked == ["broken", "sound"]
@@ -87,3 +97,65 @@ def test_a_wake_up_that_is_already_waiting_is_no_error(database: Database) -> No
     assert {(job["queue_name"], job["task_name"], job["status"]) for job in found} == {("default", "poll", "todo")}
     (told,) = rows(database, "SELECT count(*) AS n FROM procrastinate_events WHERE type = 'deferred'")
     assert told["n"] == 2
+
+
+def test_what_comes_round_while_the_last_of_it_still_waits_is_no_error(database: Database) -> None:
+    """All threads are busy for a while: the engine defers again, and an error would stand in PostgreSQL's log."""
+    engine.migrate(database, AT)
+    app: Any = SimpleNamespace(db=database)
+    made = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=database.dsn))
+    worker = Worker(app)
+    worker._register(made)
+    n_errors = rolled_back(database)
+
+    async def come_round() -> None:
+        async with made.open_async():
+            for task in made.periodic_registry.periodic_tasks.values():
+                for timestamp in (0, 86_400):
+                    job = task.task.configure(task_kwargs={"timestamp": timestamp}).job
+                    await made.job_manager.defer_periodic_job(
+                        job=job, periodic_id=task.periodic_id, defer_timestamp=timestamp
+                    )
+
+    asyncio.run(come_round())
+    found = rows(database, "SELECT task_name, count(*) AS n FROM procrastinate_jobs GROUP BY 1 ORDER BY 1")
+    assert {job["task_name"]: job["n"] for job in found} == {"forget_the_dead": 2, "prune": 2, "timetable": 2}
+    assert rolled_back(database) == n_errors
+
+
+def rolled_back(db: Database) -> int:
+    with db.transaction() as tx:
+        tx.execute("SELECT pg_stat_force_next_flush()")
+    (found,) = rows(db, "SELECT xact_rollback FROM pg_stat_database WHERE datname = current_database()")
+    return int(found["xact_rollback"])
+
+
+@pytest.mark.parametrize(("every", "step"), [(10, 1.0), (10, 1.07), (2, 1.0), (30, 1.03)])
+def test_the_list_of_unsubscribes_is_asked_for_as_often_as_the_file_says(
+    database: Database, every: int, step: float
+) -> None:
+    """A sweep comes about once a second; two workers sweep, and neither asks where the other just has."""
+    pace = Pace(unsubscribes_every=timedelta(seconds=every), read_per_second=1000)
+    town = Town(database, sizes=Sizes(customers=0, orders=0, products=0), pace=pace)
+    app: Any = SimpleNamespace(
+        db=database, names=lambda: ["acme"], unusable=lambda _: None, clock=town.clock, road=lambda _: town.road,
+        connected=lambda _: SimpleNamespace(paused_at=None, paused_lanes=frozenset()),
+    )  # fmt: skip
+    asked: list[datetime] = []
+
+    def ring(task: str, _: str, **__: str) -> None:
+        if task == "listen":
+            asked.append(town.clock.now())
+            unsubscribes.hear(database, town.road)
+
+    workers = [Timetable(app, tuple(Lane), SimpleNamespace(), ring, lambda: True) for _ in range(2)]  # type: ignore[arg-type]
+    for n in range(120):
+        workers[n % 2].sweep()
+        town.pass_time(step / 2)
+        workers[1 - n % 2].sweep()
+        town.pass_time(step / 2)
+    apart = [(later - sooner).total_seconds() for sooner, later in pairwise(asked)]
+    assert len(apart) > 2
+    assert all(abs(one - every) <= step / 2 for one in apart), apart
+    lists = [one for one in town.sims.tape.read(side="ometria") if "unsubscribe" in one["path"]]
+    assert len(lists) >= len(asked)

@@ -238,21 +238,22 @@ class Worker:
             self._look_after("govern", connection, lambda: governing.govern(self._app, connection))
 
         # The timetable. Seconds are the sixth field.
-        # Without a lock: one that still waits would make the next an error in PostgreSQL's log. Late ones do nothing.
+        # None has a queueing lock: one that still waits would make the next an error in PostgreSQL's log, and what comes
+        # late or twice finds little or nothing to do.
         @engine.periodic(cron="* * * * * */5")
         @engine.task(name="timetable")
         def _timetable(timestamp: int) -> None:  # noqa: ARG001 - the engine's own argument
             self._timetable.come_round()
 
         @engine.periodic(cron="17 3 * * *")
-        @engine.task(name="prune", queueing_lock="prune")
+        @engine.task(name="prune")
         def _prune(timestamp: int) -> None:  # noqa: ARG001
             keep = self._app.settings.retention
             retention = Retention(keep.raw, keep.events, keep.keys, keep.attempts, keep.cases)
             prune(self._app.db, self._app.clock.now(), retention)
 
         @engine.periodic(cron="*/10 * * * *")
-        @engine.task(name="forget_the_dead", queueing_lock="forget_the_dead", pass_context=True)
+        @engine.task(name="forget_the_dead", pass_context=True)
         async def _forget(context: procrastinate.JobContext, timestamp: int) -> None:  # noqa: ARG001
             # Bells that a killed worker was answering; their rows were taken up by the sweep long ago.
             for job in await context.app.job_manager.get_stalled_jobs():

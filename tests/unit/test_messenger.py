@@ -1,5 +1,6 @@
 """Messages on the wire: a webhook's POST and a mail, and nothing secret in what went wrong."""
 
+import contextlib
 import json
 import socketserver
 import threading
@@ -13,6 +14,7 @@ import pytest
 from pydantic import ValidationError
 
 from isthmus.model.failure import TransientError
+from isthmus.runtime import messenger
 from isthmus.runtime.addresses import addresses, check, split
 from isthmus.runtime.messenger import channel
 from isthmus.runtime.settings import Settings
@@ -158,3 +160,40 @@ def test_a_wrong_setting_is_refused_without_repeating_it(wrong: Any, words: str)
     with pytest.raises(ValidationError, match=words) as caught:
         Settings(notify={"url": wrong})  # type: ignore[arg-type]
     assert "s3cret" not in str(caught.value)
+
+
+class Drip(socketserver.BaseRequestHandler):
+    """Answers a byte at a time, never whole, until the caller has gone. `server.first` is what it begins with."""
+
+    def handle(self) -> None:
+        with contextlib.suppress(OSError):
+            self.request.sendall(self.server.first)  # type: ignore[attr-defined]
+            while not self.server.over.wait(0.02):  # type: ignore[attr-defined]
+                self.request.sendall(b"2")
+
+
+@pytest.mark.parametrize(
+    ("scheme", "first"),
+    [
+        ("smtp", b""),
+        ("smtp", b"220 here\r\n"),
+        ("smtps", b"\x16\x03\x03\x40\x00"),  # a TLS record of 16 KiB, which never ends
+    ],
+)
+def test_a_mail_server_that_answers_a_byte_at_a_time_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, scheme: str, first: bytes
+) -> None:
+    """Each wait by itself is short; without an end for all of them this test would never end either."""
+    monkeypatch.setattr(messenger, "WITHIN", 0.3)
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Drip) as server:
+        server.daemon_threads = True
+        server.first, server.over = first, threading.Event()  # type: ignore[attr-defined]
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        (address,) = addresses(f"{scheme}://127.0.0.1:{server.server_address[1]}/?to=ops@acme.example")
+        with pytest.raises(TransientError) as raised:
+            channel(address)(MESSAGE)
+        server.over.set()  # type: ignore[attr-defined]
+        server.shutdown()
+        thread.join()
+    assert (raised.value.code, raised.value.detail) == ("integration.notify_failed", f"{scheme}: TimeoutError")

@@ -238,8 +238,8 @@ class Worker:
             self._look_after("govern", connection, lambda: governing.govern(self._app, connection))
 
         # The timetable. Seconds are the sixth field.
-        # None has a queueing lock: one that still waits would make the next an error in PostgreSQL's log, and what comes
-        # late or twice finds little or nothing to do.
+        # None has a queueing lock: one that still waits would make the next an error in PostgreSQL's log, and what
+        # comes late or twice finds little or nothing to do.
         @engine.periodic(cron="* * * * * */5")
         @engine.task(name="timetable")
         def _timetable(timestamp: int) -> None:  # noqa: ARG001 - the engine's own argument

@@ -9,6 +9,10 @@ import pytest
 from isthmus.consent.policy import Policy
 from isthmus.db.pool import Database
 from isthmus.flows.consent import importer
+from isthmus.flows.reconcile.held import Asked
+from isthmus.flows.reconcile.run import reconcile
+from isthmus.model import basis
+from isthmus.ops import numbers
 from sims.ometria import unsubscribes as centre
 from sims.ometria.account import Unsubscribe
 from sims.shopify.deeds import people
@@ -74,6 +78,52 @@ def test_a_resubscription_seen_only_as_a_changed_profile_changes_neither_side(pl
     assert play.mailable("ada@example.com") == IN
     (case,) = play.cases("consent.unproven_resubscribe")
     assert (case["subject"], case["store"]) == (f"customer:{who.id}", "uk")
+
+
+def test_a_reconciliation_does_not_call_agreed_who_left_in_ometria_and_was_not_heard(play: Both) -> None:
+    who = subscriber(play)
+    play.pass_time(600)
+    settled = play.reconcile()
+    assert basis.outcome(settled.basis).is_green
+    play.leaves("ada@example.com")  # the store's record, ours and Ometria's listing of it all still say opted in
+    for done in (play.reconcile(repair=False), play.reconcile()):
+        assert done.n_findings == 0
+        assert basis.NotJudged(basis.Reason.CONSENT, 1, "uk customers") in done.basis.not_judged
+        assert done.basis.n_compared == settled.basis.n_compared - 1
+        assert not basis.outcome(numbers.status(play.db, play.now).connections[0].basis).is_green
+    play.rest()
+    assert who.email_consent.state == "UNSUBSCRIBED"
+    play.pass_time(600)
+    assert basis.outcome(play.reconcile().basis).is_green
+
+
+def test_a_run_that_meets_an_opt_out_on_its_way_to_the_shop_waits_for_it(play: Both) -> None:
+    who = subscriber(play)
+    play.leaves("ada@example.com")
+    read: list[str] = []
+
+    def works() -> bool:
+        """What the workers do while the run waits for the grace period, once it has read both sides."""
+        if "platform people" in read:
+            play.work()
+        return True
+
+    done = reconcile(play.db, play.road, Asked(), tell=lambda step: read.append(step.name), goes_on=works)
+    assert who.email_consent.state == "UNSUBSCRIBED"
+    assert done is not None
+    assert (done.n_findings, basis.outcome(done.basis).is_green) == (0, True), done.basis
+
+
+def test_who_subscribes_again_in_ometria_without_proof_is_not_called_agreed(play: Both) -> None:
+    who = subscriber(play)
+    play.says(who, "UNSUBSCRIBED")
+    play.rest()
+    play.returns("ada@example.com")
+    play.rest()
+    assert play.cases("consent.unproven_resubscribe")
+    play.pass_time(600)
+    done = play.reconcile()
+    assert basis.NotJudged(basis.Reason.CONSENT, 1, "uk customers") in done.basis.not_judged
 
 
 def test_f06_a_later_opt_in_at_the_checkout_does_not_overrule_the_preference_centre_and_says_why(play: Both) -> None:

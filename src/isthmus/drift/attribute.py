@@ -76,6 +76,8 @@ class Facts(Struct, frozen=True, kw_only=True):
     """An event about it waits to be worked on."""
     is_young: bool = False
     """It changed within the grace period, on whichever side."""
+    is_overruled: bool = False
+    """What may be sent to the person is not the same on both sides yet, though the records agree."""
     would_opt_in: bool = False
     """Sending it again would opt somebody in who is not opted in there."""
 
@@ -113,7 +115,7 @@ def attribute(facts: Facts) -> Verdict | Standing:
         if rule.when(facts):
             code = rule.code if isinstance(rule.code, str) else rule.code(facts)
             return Verdict(code, cause(code), rule.repair(facts), rule.detail(facts))
-    if facts.state in MOVING:
+    if facts.state in MOVING or facts.is_overruled:
         return Standing.WAITING
     if facts.state == "buried":
         return Standing.SETTLED

@@ -23,6 +23,8 @@ class Reason(StrEnum):
     """What differs changed within the grace period."""
     WAITING = "waiting"
     """Desired or heard longer ago than the grace period, and not settled."""
+    CONSENT = "consent not settled"
+    """The records agree, and what may be sent to the person is not the same on both sides yet, or a case says so."""
     CASE = "held by an open case"
     OUT_OF_SIGHT = "out of sight"
     HORIZON = "before the accepted horizon"

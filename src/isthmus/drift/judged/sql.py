@@ -53,6 +53,45 @@ def suspect_the_moving(
     )  # fmt: skip
 
 
+def suspect(tx: Tx, connection: str, run: int, kind: str, ids: Sequence[str]) -> None:
+    """These records are to be judged one by one."""
+    if ids:
+        tx.execute(
+            """INSERT INTO suspect (connection, run, kind, id) SELECT %s, %s, %s, unnest(%s::text[])
+               ON CONFLICT DO NOTHING""",
+            (connection, run, kind, list(ids)),
+        )
+
+
+def people_in_doubt(tx: Tx, connection: str, codes: Sequence[str], limit: int) -> list[str]:
+    """The platform's people of whom something is under way, or an open case with one of these codes speaks."""
+    rows = tx.fetch_all(
+        """SELECT id FROM profile WHERE connection = %(connection)s AND look_at IS NOT NULL
+           UNION
+           SELECT p.id FROM cases c
+           JOIN link l ON l.connection = c.connection AND l.store = c.store
+             AND l.customer_id::text = split_part(c.subject, ':', 2)
+           JOIN profile p ON p.connection = l.connection AND p.email = l.email
+           WHERE c.connection = %(connection)s AND c.state = 'open' AND c.code = ANY(%(codes)s)
+             AND c.subject LIKE 'customer:%%'
+           LIMIT %(limit)s""",
+        {"connection": connection, "codes": list(codes), "limit": limit},
+    )
+    return sorted(row["id"] for row in rows)
+
+
+def to_be_written(tx: Tx, connection: str, stores: Sequence[str], limit: int) -> set[str]:
+    """Contacts of whose customer the shop is yet to say something else by email."""
+    rows = tx.fetch_all(
+        """SELECT o.id FROM consent_write w
+           JOIN outbox o ON o.connection = w.connection AND o.kind = 'contact' AND o.store = w.store
+             AND o.subject = 'customer:' || w.customer_id
+           WHERE w.connection = %s AND w.store = ANY(%s) AND w.channel = 'email' ORDER BY w.since LIMIT %s""",
+        (connection, list(stores), limit),
+    )
+    return {row["id"] for row in rows}
+
+
 def note_out_of_sight(tx: Tx, connection: str, run: int, store: str, namespace: str, placed_by: datetime) -> None:
     """Orders placed by that day that their store did not list, and of which nothing else is doubtful."""
     tx.execute(

@@ -7,7 +7,7 @@ import msgspec
 
 from isthmus.drift.attribute import Look, Standing, Verdict, attribute
 from isthmus.drift.judged import sql as judged
-from isthmus.flows.reconcile import basis, conclude, ours
+from isthmus.flows.reconcile import basis, conclude, ours, people
 from isthmus.flows.reconcile.facts import Known, gather, look_again_at_store, look_again_there
 from isthmus.flows.reconcile.held import Held, RestError
 
@@ -31,6 +31,7 @@ def look(held: Held, step: str, cursor: str | None, n: int) -> int:
         _move(held, step, place, n)
     if not _wait(held, step, place, n):
         return n
+    people.look_again(held)
     while held.goes_on():
         keys = _some(held, tuple(place["after"]))[: max(0, MOST - n)]
         with held.db.transaction() as tx:

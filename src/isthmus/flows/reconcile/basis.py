@@ -14,7 +14,7 @@ from isthmus.flows.reconcile.there import PLATFORM
 from isthmus.model.basis import AsOf, Basis, NotJudged, Reason, counted
 from isthmus.model.lane import Lane
 
-AGAIN = (Reason.IN_FLIGHT, Reason.YOUNG)
+AGAIN = (Reason.IN_FLIGHT, Reason.YOUNG, Reason.CONSENT)
 """Why a record is looked at again when the grace period is over."""
 
 
@@ -82,6 +82,8 @@ def _result(held: Held, known: Known, verdict: Verdict | Standing) -> str:
         return Reason.YOUNG.value
     since = in_flight_since(held)
     lane = standing.lane if standing is not None else Lane.REALTIME.rank
+    if facts.is_overruled and facts.state == "applied" and not facts.is_told:
+        return Reason.CONSENT.value
     times = [at for at in (known.told_at, standing.since if standing and facts.state != "applied" else None) if at]
     return (Reason.IN_FLIGHT if times and min(times) >= since[lane] else Reason.WAITING).value
 

@@ -236,6 +236,7 @@ def _facts(held: Held, known: Known, *, is_told: bool, twin: str | None) -> Fact
         twin=twin,
         blamed=blamed,
         is_told=is_told,
+        is_overruled=kind == "contact" and own in held.overruled,
         would_opt_in=kind == "contact" and body is not None and there.opts_in(body, None),
     )
     facts = msgspec.structs.replace(facts, **_store(held, known))

@@ -91,6 +91,8 @@ class Held(Struct):
     n_closed: int = 0
     read_at: dict[str, list[str]] = msgspec.field(default_factory=dict)
     """From when to when each side was read, by its name."""
+    overruled: list[str] = msgspec.field(default_factory=list)
+    """Contacts of people of whom the platform does not say what the shop does, though the records agree."""
     is_patient: bool = True
     """Whether this call waits for the grace period of what is in flight; else the run rests until then."""
     plan: int | None = None
@@ -128,6 +130,7 @@ class Held(Struct):
             "out_of_sight": msgspec.to_builtins(self.out_of_sight),
             "read": self.n_read,
             "read_at": self.read_at,
+            "overruled": self.overruled,
         } | {name: getattr(self, name) for name in COUNTED}
         is_ours = journal.move(
             tx, self.road.connection, self.id, self.claim, self.now(), step=step, cursor=cursor, n=n, total=total,

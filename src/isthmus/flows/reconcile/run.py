@@ -14,7 +14,7 @@ from isthmus.drift import sql as drift
 from isthmus.drift.found import sql as findings
 from isthmus.drift.repaired import sql as repaired
 from isthmus.flows import trouble
-from isthmus.flows.reconcile import again, basis, conclude, ours, repairs, stores, there
+from isthmus.flows.reconcile import again, basis, conclude, ours, people, repairs, stores, there
 from isthmus.flows.reconcile.close import close
 from isthmus.flows.reconcile.held import COUNTED, Asked, Blind, Held, LostError, RestError, Step, known_kinds, without
 from isthmus.flows.reconcile.suspects import suspect
@@ -85,7 +85,7 @@ def reconcile(
         blind=msgspec.convert(before.get("blind", []), list[Blind]),
         out_of_sight=msgspec.convert(before.get("out_of_sight", {}), dict[str, OutOfSight]),
         n_read=dict(before.get("read", {})),
-        read_at=dict(before.get("read_at", {})), is_patient=is_patient,
+        read_at=dict(before.get("read_at", {})), overruled=list(before.get("overruled", [])), is_patient=is_patient,
     )  # fmt: skip
     for name in COUNTED:
         setattr(held, name, int(before.get(name, 0)))
@@ -143,6 +143,8 @@ def _steps(held: Held) -> list[tuple[str, Look, tuple[str, str, str] | None]]:
     for kind in held.asked.kinds:
         if held.asked.is_full or kind != "product":  # products cannot be asked for by change
             steps.append((f"platform {kind}s", partial(_of_platform, kind), ("platform", kind, "")))
+    if "customer" in held.asked.kinds:
+        steps.append(("platform people", people.look, ("platform", "customer", "")))
     steps.append(("suspects", lambda held, step, cursor, n: suspect(held, step), None))  # noqa: ARG005 - at one go
     steps.append(("conclusions", conclude.conclude, None))
     steps.append(("in flight", again.look, None))

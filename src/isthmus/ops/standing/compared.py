@@ -25,6 +25,8 @@ def of_connection(tx: Tx, connection: str, now: datetime, grace: timedelta = GRA
     n = sql.classes(tx, connection, at, now - grace, Lane.ENRICHMENT.rank)
     last = of_run(runs[-1]) if runs else None
     carried = tuple(one for run in runs for one in _carried(run)) if runs else ()
+    if last is not None:  # each run looks at everybody whose consent is not settled
+        carried += tuple(one for one in last.not_judged if one.reason is Reason.CONSENT)
     n_carried = sum(one.n or 0 for one in carried)
     n_differ = last.n_differ if last is not None else 0
     left = [

@@ -2,6 +2,7 @@
 
 import ast
 import functools
+import gc
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,10 +23,18 @@ class Module(NamedTuple):
 def modules(package: str = "isthmus") -> tuple[Module, ...]:
     """Every module of a package, in order."""
     source = ROOT / "src"
-    return tuple(
+    found = tuple(
         Module(path.relative_to(source).as_posix(), ast.parse(path.read_text(encoding="utf-8")))
         for path in sorted((source / package).rglob("*.py"))
     )
+    gc.freeze()  # hundreds of trees stay: walking them for garbage again and again costs more than all checks
+    return found
+
+
+@functools.cache
+def nodes(tree: ast.Module) -> tuple[ast.AST, ...]:
+    """Every node of a module, walked once for all checks."""
+    return tuple(ast.walk(tree))
 
 
 def files() -> list[Path]:
@@ -46,10 +55,11 @@ def sample(code: str, path: str = "isthmus/sample.py") -> Module:
     return Module(path, ast.parse(code))
 
 
-def imported(tree: ast.AST) -> dict[str, str]:
+@functools.cache
+def imported(tree: ast.Module) -> dict[str, str]:
     """The names that a module's imports bind: {"sleep": "time.sleep", "dt": "datetime"}."""
     bound: dict[str, str] = {}
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 bound[alias.asname or alias.name.partition(".")[0]] = (
@@ -73,7 +83,7 @@ def dotted(node: ast.AST) -> str | None:
 def uses(module: Module) -> Iterator[tuple[int, str]]:
     """Every name that is used, with its line, spelled in full by the imports: `time.sleep`, `os.environ`."""
     bound = imported(module.tree)
-    for node in ast.walk(module.tree):
+    for node in nodes(module.tree):
         if isinstance(node, ast.Name | ast.Attribute) and (name := dotted(node)) is not None:
             first, dot, rest = name.partition(".")
             yield node.lineno, bound.get(first, first) + dot + rest
@@ -82,7 +92,7 @@ def uses(module: Module) -> Iterator[tuple[int, str]]:
 def calls(module: Module) -> Iterator[tuple[int, str]]:
     """Every call, with its line, by the name that is called, spelled in full."""
     bound = imported(module.tree)
-    for node in ast.walk(module.tree):
+    for node in nodes(module.tree):
         if isinstance(node, ast.Call) and (name := dotted(node.func)) is not None:
             first, dot, rest = name.partition(".")
             yield node.lineno, bound.get(first, first) + dot + rest

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from command_lines import named, wrongs
+from house_tree import modules, nodes
 
 from isthmus.cases.catalogue import CATALOGUE, Row
 
 ROOT = Path(__file__).parents[2]
-SOURCE = ROOT / "src" / "isthmus"
 RUNBOOKS = ROOT / "docs" / "runbooks"
 SECTIONS = ("What you see", "Why", "What to do", "How it closes")
 CODE = re.compile(r"(?:storefront|integration|platform|privacy|identity|internal|consent)\.[a-z][a-z_]*")
@@ -20,11 +20,11 @@ CARRIERS = {"Failure", "TransientError", "RejectedError", "BlockedError", "Touch
 
 def raised() -> Iterator[tuple[str, str]]:
     """Every code that stands in the product, and where: by its look, or as the first word of a failure."""
-    for path in sorted(SOURCE.rglob("*.py")):
-        if path == SOURCE / "cases" / "catalogue.py":
+    for module in modules():
+        if module.path == "isthmus/cases/catalogue.py":
             continue
-        where = path.relative_to(ROOT).as_posix()
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        where = f"src/{module.path}"
+        for node in nodes(module.tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and CODE.fullmatch(node.value):
                 yield node.value, f"{where}:{node.lineno}"
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):

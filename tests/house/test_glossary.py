@@ -6,7 +6,7 @@ import re
 from enum import Enum
 
 import pytest
-from house_tree import ROOT, modules
+from house_tree import ROOT, modules, nodes
 
 GLOSSARY = ROOT / "docs" / "glossary.md"
 MIGRATIONS = ROOT / "src" / "isthmus" / "db" / "migrations"
@@ -31,7 +31,7 @@ def enums() -> set[str]:
     return {
         f"{module.path.removesuffix('.py').replace('/', '.')}.{node.name}"
         for module in modules()
-        for node in ast.walk(module.tree)
+        for node in nodes(module.tree)
         if isinstance(node, ast.ClassDef) and any(ast.unparse(parent).endswith("Enum") for parent in node.bases)
     }
 

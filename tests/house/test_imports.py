@@ -1,13 +1,14 @@
 """The dependency rule: pyproject's contracts hold, and every third-party import is a declared dependency."""
 
 import ast
+import functools
 import re
 import sys
 import tomllib
 from pathlib import Path
 
 from click.testing import CliRunner
-from house_tree import ROOT, Module, modules, sample
+from house_tree import ROOT, Module, modules, nodes, sample
 from importlinter.cli import lint_imports_command
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -25,6 +26,7 @@ IMPORT_NAMES = {
 """What a distribution brings, where that is not its own name with underscores."""
 
 
+@functools.cache
 def declared() -> set[str]:
     names = [re.split(r"[^A-Za-z0-9._-]", told, maxsplit=1)[0] for told in PYPROJECT["project"]["dependencies"]]
     return {module for name in names for module in IMPORT_NAMES.get(name, {name.replace("-", "_")})}
@@ -33,7 +35,7 @@ def declared() -> set[str]:
 def undeclared(module: Module) -> list[str]:
     """The third-party packages that a module imports and pyproject does not name."""
     found = set()
-    for node in ast.walk(module.tree):
+    for node in nodes(module.tree):
         if isinstance(node, ast.Import):
             found |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:

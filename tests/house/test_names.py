@@ -4,7 +4,7 @@ import ast
 import re
 
 import pytest
-from house_tree import Module, modules, sample
+from house_tree import Module, modules, nodes, sample
 
 MEANINGLESS = ("Manager", "Service", "Helper", "Util", "Utils", "Handler", "Processor", "Base")
 ROOMS_FOR_ANYTHING = {"common", "misc", "util", "utils", "helper", "helpers", "service", "services", "base", "core"}
@@ -17,7 +17,7 @@ def names(module: Module) -> list[str]:
     """Names in a module, the module's own among them, that say nothing."""
     parts = module.path.removesuffix(".py").split("/")
     found = [part for part in parts if part in ROOMS_FOR_ANYTHING]
-    for node in ast.walk(module.tree):
+    for node in nodes(module.tree):
         if isinstance(node, ast.ClassDef) and FACES.search(node.name):
             found.append(node.name)
     return found
@@ -45,7 +45,7 @@ def test_no_money_is_a_float() -> None:
         f"{m.path}:{node.lineno} {node.target.id}"
         for m in modules()
         if m.path.startswith(("isthmus/model/", "isthmus/mapping/", "isthmus/kit/"))
-        for node in ast.walk(m.tree)
+        for node in nodes(m.tree)
         if isinstance(node, ast.AnnAssign)
         and isinstance(node.target, ast.Name)
         and money.search(node.target.id)
@@ -55,7 +55,7 @@ def test_no_money_is_a_float() -> None:
 
 
 def _length(module: Module) -> int:
-    return max((getattr(node, "end_lineno", 0) or 0 for node in ast.walk(module.tree)), default=0)
+    return max((getattr(node, "end_lineno", 0) or 0 for node in nodes(module.tree)), default=0)
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,11 @@
 """Two rules of transactions: one place commits, and none is held open across a call to a neighbour or a wait."""
 
 import ast
+import functools
 from collections.abc import Iterator
 
 import pytest
-from house_tree import Module, calls, dotted, modules, sample
+from house_tree import Module, calls, dotted, modules, nodes, sample
 
 COMMITS = "isthmus/db/pool.py"
 
@@ -47,12 +48,13 @@ def opens(module: Module) -> list[int]:
     return [line for line, name in calls(module) if name.endswith(TRANSACTIONS)]
 
 
+@functools.cache
 def outward(tree: ast.Module) -> set[str]:
     """The functions of a module that speak with a neighbour or wait, themselves or through one another."""
-    functions = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    called = {node.name: _names(node.body) for node in nodes(tree) if isinstance(node, ast.FunctionDef)}
     found: set[str] = set()
     while True:
-        more = {name for name, node in functions.items() if name not in found and _goes_out(node, found)}
+        more = {name for name, names in called.items() if name not in found and _goes_out(names, found)}
         if not more:
             return found
         found |= more
@@ -73,7 +75,7 @@ def held_open(module: Module, elsewhere: frozenset[str] = frozenset()) -> list[s
 
 
 def _in_transaction(tree: ast.Module) -> Iterator[list[ast.stmt]]:
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.With) and any(
             isinstance(item.context_expr, ast.Call) and (dotted(item.context_expr.func) or "").endswith(TRANSACTIONS)
             for item in node.items
@@ -90,9 +92,12 @@ def _calls(body: list[ast.stmt]) -> Iterator[ast.Call]:
                 yield node
 
 
-def _goes_out(function: ast.FunctionDef, known: set[str]) -> bool:
-    names = (dotted(call.func) for call in _calls(function.body))
-    return any(name is not None and (_is_out(name) or name in known) for name in names)
+def _names(body: list[ast.stmt]) -> set[str]:
+    return {name for call in _calls(body) if (name := dotted(call.func)) is not None}
+
+
+def _goes_out(names: set[str], known: set[str]) -> bool:
+    return any(_is_out(name) or name in known for name in names)
 
 
 def _is_out(name: str) -> bool:

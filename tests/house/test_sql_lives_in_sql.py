@@ -4,7 +4,7 @@ import ast
 import re
 
 import pytest
-from house_tree import Module, calls, modules, sample
+from house_tree import Module, calls, modules, nodes, sample
 
 STATEMENT = re.compile(
     r"\s*(SELECT\b|INSERT\s+INTO\b|UPDATE\s+\w+\s+(\w+\s+)?SET\b|DELETE\s+FROM\b|WITH\s+\w+\s+AS\b|CREATE\s+(TABLE|INDEX|UNIQUE|"
@@ -29,7 +29,7 @@ def statements(module: Module) -> list[int]:
     """Lines with a string that is a statement."""
     return sorted(
         node.lineno
-        for node in ast.walk(module.tree)
+        for node in nodes(module.tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and STATEMENT.match(node.value)
     )
 

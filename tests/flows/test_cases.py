@@ -7,9 +7,16 @@ import pytest
 from isthmus.cases import sql as cases
 from isthmus.cases.sql import Touch
 from isthmus.db.pool import Database
+from isthmus.flows.recheck import recheck
+from scenes import Stage
 
 AT = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 LATER = AT + timedelta(hours=1)
+
+
+@pytest.fixture
+def stage(database: Database) -> Stage:
+    return Stage(database, reader=object())  # type: ignore[arg-type]  # nobody reads
 
 
 def opened(database: Database, *touches: Touch, at: datetime = AT, connection: str = "acme") -> list[int]:
@@ -175,3 +182,20 @@ def test_pruning_forgets_old_resolved_cases_only(database: Database) -> None:
         cases.ignore(tx, second, AT, "ann")
         assert cases.prune(tx, LATER) == 1
         assert [cases.show(tx, one) is None for one in (first, second, third)] == [True, False, False]
+
+
+def test_what_is_about_a_store_that_left_the_connection_is_closed_with_that_reason(stage: Stage) -> None:
+    opened(
+        stage.db,
+        Touch("storefront.throttled", "", "de"),
+        Touch("storefront.throttled", "", "uk"),
+        Touch("privacy.redact_customer", "customer:7", "de"),
+    )
+    assert recheck(stage.db, stage.road) == 1
+    with stage.db.transaction() as tx:
+        (closed,) = cases.listing(tx, "acme", state="resolved")
+        left = {(case.code, case.store) for case in cases.listing(tx, "acme")}
+    assert left == {("storefront.throttled", "uk"), ("privacy.redact_customer", "de")}
+    assert (closed.store, closed.closed_by, closed.note) == (
+        "de", "recheck", "the store de left the connection",
+    )  # fmt: skip

@@ -21,13 +21,17 @@ from isthmus.inbox import sql as inbox
 from isthmus.kit.pack import Packer
 from isthmus.model.event import Hint
 from isthmus.model.lane import Lane
+from isthmus.model.order import Order
 from isthmus.model.write import Kind, Write
 from isthmus.ops import numbers
 from isthmus.ops.checklist import Line
 from isthmus.ops.judges import Result
 from isthmus.outbox import sql as outbox
 from isthmus.outbox.sql import Wanted
+from isthmus.records import sql as records
+from isthmus.records.sql import Keep
 from isthmus.runtime import checking
+from isthmus.shopify.parse import order_webhook
 from plays import Play
 from scenes import AT
 
@@ -45,6 +49,8 @@ CONFIG = {
         }
     ],
 }
+
+GOLDEN = Path(__file__).parents[1] / "golden"
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -294,3 +300,56 @@ def test_a_day_with_a_line_that_could_not_look_ends_with_1(
         assert ended == code
         assert says in out
         assert ("nothing needs a person" in out.lower()) is (code == 0)
+
+
+def test_the_lanes_that_are_paused_stand_in_the_status(run: Run, db: Database) -> None:
+    for lane in ("enrichment", "backfill"):
+        assert run("pause", "acme", "--lane", lane)[0] == 0
+    (acme,) = told(run("status", "--json")[1])["connections"]
+    assert (acme["paused"], acme["paused_lanes"]) == (False, ["backfill", "enrichment"])
+
+
+def test_a_record_of_which_nothing_was_ever_told_is_said_to_be_unknown(run: Run, db: Database) -> None:
+    for words in (
+        ("trace", "acme", "--order", "4711"),
+        ("trace", "acme", "--order", "#4711"),
+        ("replay", "acme", "--order", "4711"),
+        ("replay", "acme", "--order", "4711", "--dry-run"),
+        ("replay", "acme", "--order", "#4711", "--dry-run"),
+        ("replay", "acme", "--customer", "4711", "--dry-run"),
+    ):
+        code, out, err = run(*words)
+        assert code == 1, words
+        assert f"Nothing is known of {words[2].removeprefix('--')} {words[3]}." in out + err
+        assert "would be sent" not in out
+    code, out, _ = run("trace", "acme", "--email", "eve@example.org")
+    assert (code, out.strip()) == (1, "Nothing is known of that address.")
+
+
+def test_an_order_is_traced_and_replayed_by_the_name_that_people_call_it(run: Run, db: Database) -> None:
+    order = order_webhook.parse((GOLDEN / "shopify/order_paid/webhook.json").read_bytes())
+    assert isinstance(order, Order)
+    with db.transaction() as tx:
+        records.save(tx, "acme", [Keep("uk", order, AT)], AT, Packer())
+    for name in ("1001", "#1001"):
+        code, out, _ = run("trace", "acme", "--order", name, "--json")
+        assert (code, told(out)["subjects"]) == (0, [f"order:{order.id}"])
+    code, out, _ = run("replay", "acme", "--order", "#1001", "--json")
+    assert (code, told(out)["n_records"]) == (0, 1)
+
+
+def test_what_is_no_number_of_a_case_is_refused_in_a_plain_line(run: Run, db: Database) -> None:
+    for words, says in (
+        (("show", "abc"), "ID: 'abc' is not the number of a case; `isthmus cases list --all` lists them"),
+        (("resolve", "9999"), "ID: there is no case 9999; `isthmus cases list --all` lists them"),
+        (("ignore", "9999"), "ID: there is no case 9999; `isthmus cases list --all` lists them"),
+        (("replay", "9999"), "ID: there is no case 9999; `isthmus cases list --all` lists them"),
+    ):
+        code, out, err = run("cases", *words)
+        assert (code, out, err.splitlines()) == (2, "", [f"isthmus: {says}"])
+
+
+def test_a_mapping_file_is_checked_with_the_settings_file_named(run: Run, db: Database, tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_text("")
+    (tmp_path / "acme.mapping.toml").write_text("")
+    assert run("mapping", "check", "acme.mapping.toml", "--config", "own.toml")[0] == 0

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 from isthmus.cases import sql as cases
 from isthmus.cases.sql import Touch
 from isthmus.db.pool import Database
+from isthmus.flows import duplicates, identifiers
 from isthmus.inbox import sql as inbox
 from isthmus.model.event import Hint
 from isthmus.model.lane import Lane
@@ -16,7 +17,9 @@ from isthmus.ops import metrics, numbers
 from isthmus.ops.numbers import Classes, Connection
 from isthmus.outbox import sql as outbox
 from isthmus.outbox.sql import Wanted
+from plays import Play
 from scenes import Stage, Town
+from sims.shopify.state import Address
 
 KINDS = {"orders", "customers", "products", "moments"}
 
@@ -156,7 +159,7 @@ def test_depth_and_age_count_what_was_told_and_what_is_to_be_sent(stage: Stage) 
 def test_the_public_form_is_what_programs_rely_on(stage: Stage) -> None:
     told = numbers.as_json(numbers.status(stage.db, stage.clock.now()))
     (acme,) = told["connections"]
-    assert list(acme) == ["name", "paused", "accounting", "lanes", "events", "pushes", "cases"]
+    assert list(acme) == ["name", "paused", "paused_lanes", "accounting", "lanes", "events", "pushes", "cases"]
     assert set(acme["accounting"]) == KINDS
     assert set(acme["accounting"]["orders"]) == {"known", "applied", "excluded", "waiting", "case"}
     assert list(acme["lanes"]) == ["realtime", "enrichment", "repair", "backfill"]
@@ -173,3 +176,25 @@ def test_metrics_tell_the_same_numbers(stage: Stage) -> None:
     assert registry.get_sample_value("isthmus_records", labels) == 1
     assert registry.get_sample_value("isthmus_connection_live", {"connection": "acme"}) == 1
     assert registry.get_sample_value("isthmus_lane_depth", {"connection": "acme", "lane": "realtime"}) == 1
+
+
+def test_a_number_that_thirty_customers_gave_as_their_addresses_holds_no_record_up(database: Database) -> None:
+    play = Play(database)
+    for n in range(30):
+        address = Address(
+            play.world.next_id(), None, None, f"{n} High Street", "Leeds", f"LS{n} 1AA", "United Kingdom", "GB",
+            phone="+44 20 7946 0999",
+        )  # fmt: skip
+        play.person(
+            f"p{n}@example.com", first_name=f"Given{n}", last_name=f"Family{n}", addresses=[address],
+            default_address=address,
+        )  # fmt: skip
+    play.come_to_rest()
+    duplicates.look(play.db, play.road)
+    identifiers.look_again(play.db, play.road)
+    play.come_to_rest()
+    warned = play.cases("identity.shared_phone")
+    assert len(warned) > 10
+    (told,) = numbers.status(database, play.now).connections
+    assert told.accounting["customers"] == Classes(known=30, applied=30)
+    assert told.cases.open == len(warned)

@@ -116,6 +116,10 @@ settle_after = "4s"
         self._running.append(started)
         return started
 
+    def log_lines(self, part: str) -> list[str]:
+        """The lines with this in them of what those that stay have printed so far."""
+        return [line for line in (self.home / "log").read_text(errors="replace").splitlines() if part in line]
+
     def is_ready(self) -> bool:
         try:
             return self._http.get(f"{self.url}/ready", timeout=2.0).status_code == 200

@@ -27,6 +27,8 @@ def test_from_two_files_to_both_sides_equal_and_a_clean_stop(fresh: Machine) -> 
 
     serve = fresh.start("serve")
     until(fresh.is_ready, 20)
+    # At log level warning nothing is logged of it, and still it is said, once.
+    assert fresh.log_lines("listening") == [f"isthmus: listening on {fresh.url} (webhooks, health, metrics, dashboard)"]
     # The server holds the embedded database; every command from here on is a second process that attaches to it.
     done = fresh.told("connect", f"{NAME}.toml")
     assert (done["stored"], done["new"], done["mode"]) == (True, True, "live")

@@ -14,6 +14,8 @@ WithParent = Annotated[
     bool, typer.Option("--with-parent", help="End when standard input ends: for whoever starts this.", hidden=True)
 ]
 
+Silent = Annotated[bool, typer.Option("--silent", help="Do not say where it listens.", hidden=True)]
+
 
 def register(app: typer.Typer) -> None:
     app.command("serve")(serve)
@@ -36,14 +38,14 @@ def serve(config: Config = None) -> None:
         roles.Group(roles.roles(config, app.settings.workers.processes)).run()
 
 
-def web(config: Config = None, with_parent: WithParent = False) -> None:
+def web(config: Config = None, with_parent: WithParent = False, silent: Silent = False) -> None:
     """The door and the desk alone, for more than one machine."""
     from isthmus.runtime import roles
 
     with _asked_to_end(), opened(config, role="web", pool_size=4) as app:
         if with_parent:  # once the database counts on us, since we may be the last to leave it
             roles.end_with_parent(app)
-        roles.web(app)
+        roles.web(app, is_silent=silent)
 
 
 def work(

@@ -76,7 +76,7 @@ def _print(c: "Connection", *, is_long: bool) -> None:
         switches.append("paused")
     if c.background.blocked_code:
         switches.append(f"shut by {c.background.blocked_code}")
-    switches += [f"{lane} paused" for lane in c.background.paused_lanes]
+    switches += [f"{lane} paused" for lane in c.paused_lanes]
     show.lines(Text.assemble((c.name, "bold"), f"  {', '.join(switches)}  –  {applied}"))
     show.lines(f"{sentence(c.basis)}.", *([f"{times(c.basis)}."] if c.basis.as_of else []), "")
 

@@ -104,7 +104,6 @@ class Background(Struct):
 
     mode: str
     live_since: datetime | None
-    paused_lanes: list[str]
     blocked_code: str | None
     stores: list[str]
     pushed_at: datetime | None
@@ -120,6 +119,8 @@ class Connection(Struct):
 
     name: str
     paused: bool
+    paused_lanes: list[str]
+    """The lanes that are paused by themselves; `paused` is about the whole connection."""
     accounting: dict[str, Classes]
     lanes: dict[str, LaneNumbers]
     events: Events
@@ -184,6 +185,7 @@ def _connection(tx: Tx, row: Row, now: datetime) -> Connection:
     return Connection(
         name=name,
         paused=row["paused_at"] is not None,
+        paused_lanes=list(row["paused_lanes"]),
         accounting=_accounting(sql.accounting(tx, name)),
         lanes=_lanes(sql.depth(tx, name), sql.waited(tx, name, now - sql.RECENT), now),
         events=Events(**{part: books.get(f"event.{part}", 0) for part in ("received", "duplicate", *State)}),
@@ -192,7 +194,6 @@ def _connection(tx: Tx, row: Row, now: datetime) -> Connection:
         background=Background(
             mode=row["mode"],
             live_since=row["live_since"],
-            paused_lanes=list(row["paused_lanes"]),
             blocked_code=row["blocked_code"],
             stores=list(row["stores"]),
             pushed_at=sql.pushed_at(tx, name),

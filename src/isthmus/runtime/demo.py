@@ -270,7 +270,7 @@ def staged(view: View, *, seed: int, port: int | None = None) -> Iterator[Demo]:
             view.say("starting PostgreSQL")
             with App.opened(settings, role="demo", pool_size=3) as app:
                 schema.migrate(app)
-                group = roles.Group(roles.roles(home / "isthmus.toml", settings.workers.processes))
+                group = roles.Group(roles.roles(home / "isthmus.toml", settings.workers.processes, is_silent=True))
                 try:
                     group.look()  # they start while we connect
                     _connect(app, home, sims, port)

@@ -52,8 +52,8 @@ RESTART_AFTER = (0.1, 0.5, 2.0, 5.0)
 STOP_WITHIN = 12.0
 
 
-def web(app: App) -> None:
-    """Answer HTTP until told to stop."""
+def web(app: App, *, is_silent: bool = False) -> None:
+    """Answer HTTP until told to stop. Says where it listens, whatever the log's level; not to whom has a view of it."""
     settings = app.settings
     line, packer = Line(app.db.dsn, application_name="isthmus door"), Packer()
 
@@ -88,8 +88,15 @@ def web(app: App) -> None:
             desk=desk(lambda: status(app.db, app.clock.now())),
             close=line.close,
         )
-        made = listener(server, host=settings.web.host, port=settings.web.port)
-        log.info("web is up", host=settings.web.host, port=settings.web.port)
+
+        def say(host: str, port: int) -> None:
+            log.info("web is up", host=host, port=port)
+            if not is_silent:
+                at = f"[{host}]" if ":" in host else host
+                sys.stderr.write(f"isthmus: listening on http://{at}:{port} (webhooks, health, metrics, dashboard)\n")
+                sys.stderr.flush()
+
+        made = listener(server, host=settings.web.host, port=settings.web.port, on_up=say)
 
         def write_down() -> None:
             counts = server.rotation.take()
@@ -233,12 +240,13 @@ class Child:
         self.process = None
 
 
-def roles(config: Path | None, processes: int, *, with_web: bool = True) -> list[Child]:
-    """The roles of one machine."""
+def roles(config: Path | None, processes: int, *, with_web: bool = True, is_silent: bool = False) -> list[Child]:
+    """The roles of one machine; `is_silent` where somebody else says where they listen."""
     program = [sys.executable, "-m", "isthmus"]
     options = ["--with-parent"] + ([] if config is None else ["--config", str(config)])
     workers = [Child(f"worker {n + 1}", [*program, "work", "--processes", "1", *options]) for n in range(processes)]
-    return [Child("web", [*program, "web", *options]), *workers] if with_web else workers
+    web_options = [*options, "--silent"] if is_silent else options
+    return [Child("web", [*program, "web", *web_options]), *workers] if with_web else workers
 
 
 class Group:

@@ -7,6 +7,8 @@ also shuts out those who ask for health. Here the oldest connection that says no
 import logging
 import resource
 from asyncio import Transport
+from collections.abc import Callable
+from socket import socket
 from typing import Any
 
 import uvicorn
@@ -92,9 +94,12 @@ _end = HttpToolsProtocol.on_response_complete
 class Listener(uvicorn.Server):
     """A uvicorn server whose connections are limited."""
 
-    def __init__(self, config: uvicorn.Config, max_connections: int) -> None:
+    def __init__(
+        self, config: uvicorn.Config, max_connections: int, on_up: Callable[[str, int], None] | None = None
+    ) -> None:
         super().__init__(config)
         self._max = max_connections
+        self._on_up = on_up
         self.quiet: dict[Connection, None] = {}  # those whose turn it is to speak, in the order since when
 
     def admit(self, connection: Connection) -> None:
@@ -104,6 +109,13 @@ class Listener(uvicorn.Server):
             oldest = next(iter(self.quiet))
             del self.quiet[oldest]
             oldest.transport.abort()
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        """Listen, and say where once that is so."""
+        await super().startup(sockets=sockets)
+        if self.started and self._on_up is not None:
+            host, port = next(one.getsockname()[:2] for server in self.servers for one in server.sockets)
+            self._on_up(host, port)
 
     async def on_tick(self, counter: int) -> bool:
         if counter % SWEEP_TICKS == 0:
@@ -117,8 +129,13 @@ class Listener(uvicorn.Server):
             connection.transport.abort()
 
 
-def listener(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0, max_connections: int | None = None) -> Listener:
-    """A server for this application. Raises the process's soft limit of open files as far as it may."""
+def listener(
+    app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0, max_connections: int | None = None,
+    on_up: Callable[[str, int], None] | None = None,
+) -> Listener:  # fmt: skip
+    """A server for this application. Raises the process's soft limit of open files as far as it may; `on_up` is called
+    with the address once it listens.
+    """
     room = _files() - SPARE_FILES
     config = uvicorn.Config(
         app,
@@ -132,7 +149,7 @@ def listener(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0, max_connec
         server_header=False,
         proxy_headers=False,  # nothing here depends on who says to be calling
     )
-    made = Listener(config, max_connections or max(50, min(MAX_CONNECTIONS, room)))
+    made = Listener(config, max_connections or max(50, min(MAX_CONNECTIONS, room)), on_up)
     config.http = type("LimitedConnection", (Connection,), {"limits": made})
     return made
 

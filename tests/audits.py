@@ -51,7 +51,7 @@ class Scene:
         """Sow troubles; what each finding ought to name because of them."""
         return labelled(self.sims.sow(self.seed, each, tuple(sorts)))
 
-    def audit(self, api_version: str = "2026-10", **more: Any) -> Audit:
+    def audit(self, api_version: str = "2026-10", *, is_horizon_accepted: bool = False, **more: Any) -> Audit:
         """Look at everything, with every example kept."""
         stores = []
         for at in self.sims.stores():
@@ -69,7 +69,7 @@ class Scene:
                 currency=at["currency"],
                 hash_key=b"k",
             )
-            expected = Expected(at["domain"], at["currency"], HOOK)
+            expected = Expected(at["domain"], at["currency"], HOOK, is_horizon_accepted=is_horizon_accepted)
             stores.append(Store(at["name"], shop, Bulk(shop), Reads(shop), rules, expected))
         platform = Ometria(
             "https://api.ometria.example/v2",

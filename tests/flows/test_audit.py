@@ -98,6 +98,20 @@ def test_hidden_history_is_told_with_what_is_there_and_what_is_seen():
         assert one.of is not None
         assert abs(one.of - there) <= 2
         assert 0 < one.n < there
+    assert {one.level for one in walls} == {Level.STOP}
+    # The first day that the app sees, of each store, is a line of the audit itself.
+    assert {(fact.store, fact.says) for fact in audit.facts if fact.label == "Orders in sight"} == {
+        ("uk", "from 2026-09-24 on"),
+        ("int", "from 2026-09-24 on"),
+    }
+    accepted = scene.audit(is_horizon_accepted=True)
+    assert {one.level for one in accepted.found if one.code == "history_wall"} == {Level.NOTE}
+    assert [fact.says for fact in accepted.facts if fact.label == "Orders in sight"] == ["from 2026-09-24 on"] * 2
+
+
+def test_an_app_that_sees_every_order_is_said_to():
+    audit = Scene(sizes=Sizes(customers=10, orders=10, products=5)).audit()
+    assert [fact.says for fact in audit.facts if fact.label == "Orders in sight"] == ["of any age"] * 2
 
 
 def test_a_version_that_has_ended_and_falls_forward_stops_a_launch():

@@ -177,6 +177,16 @@ def test_the_wall_counts_what_customers_are_said_to_have_ordered_or_the_newest_n
     assert [(one.n, one.of) for one in check.answer()] == [(9, 10), (8, 8)]
 
 
+def test_a_wall_that_the_connection_accepts_is_told_and_stops_nothing():
+    check = HistoryWall()
+    check.facts(facts(sees_history=False, is_horizon_accepted=True, newest_name="#1010"))
+    check.facts(facts(store="int", sees_history=False, newest_name="#1010"))
+    accepted, open_ = check.answer()
+    assert (accepted.level, accepted.n, open_.level) == (Level.NOTE, 10, Level.STOP)
+    assert 'orders.horizon = "60d"' in accepted.what
+    assert "orders.horizon" not in open_.what
+
+
 def test_there_is_no_wall_where_all_orders_may_be_seen():
     check = HistoryWall()
     check.facts(facts(newest_name="#9000"))

@@ -42,16 +42,17 @@ class HistoryWall(Check):
                 continue
             visible = self._visible[row.store]
             there = max(self._ordered[row.store], _numbered(row.newest_name), visible)
+            accepted = ' The connection accepts that: orders.horizon = "60d".' if row.is_horizon_accepted else ""
             found.append(
                 Found(
                     code=self.code,
-                    level=Level.STOP,
+                    level=Level.NOTE if row.is_horizon_accepted else Level.STOP,
                     title=f"Orders of store {row.store} older than 60 days are hidden",
                     what=f"{visible:,} orders are visible; there are about {there:,}, going by what the shop counts "
                     "per customer and by the number of its newest order. Lifetime values, first orders and segments "
-                    "would be built on 60 days.",
+                    f"would be built on 60 days.{accepted}",
                     remedy="Request the scope read_all_orders for the app, and wait for approval, before the first "
-                    "load.",
+                    'load; or decide to do without them: orders.horizon = "60d".',
                     owner=Owner.STORE,
                     n=there - visible,
                     unit="orders",

@@ -211,6 +211,7 @@ def facts(shop: Shopify, store: str, expected: Expected) -> Facts:
         scopes=seen.scopes,
         missing_scopes=missing,
         sees_history=sees_history,
+        is_horizon_accepted=expected.is_horizon_accepted,
         writes_consent=access.may_write(seen.scopes),
         api_version=shop.api_version,
         served_version=shop.served_version,

@@ -9,6 +9,7 @@ import pytest
 
 from isthmus.db.pool import Database
 from isthmus.flows.safety import decide
+from isthmus.flows.safety.undo import undo
 from isthmus.inbox import sql as inbox
 from isthmus.model.event import Delivery, Hint
 from isthmus.model.lane import Lane
@@ -326,3 +327,56 @@ def test_an_erasure_wave_opts_out_at_once_and_goes_no_further(town: Town) -> Non
     gone = rows(town, "SELECT id FROM record WHERE kind = 'customer' AND body IS NULL")
     assert gone == []  # erasing itself waits for its own journey
     assert len(rows(town, "SELECT id FROM cases WHERE code = 'privacy.redact_customer' AND state = 'open'")) == 12
+
+
+def test_what_runs_let_go_and_nobody_has_worked_on_yet_counts_towards_the_limit(town: Town) -> None:
+    shop = town.road.shops["uk"]
+    blind = WrongNulls(shop.reader)
+    town.road.shops["uk"] = msgspec.structs.replace(shop, reader=blind)  # type: ignore[index, arg-type]
+    people = [
+        number
+        for number in numbers_of(town, "customer")
+        if not rows(town, "SELECT FROM outbox WHERE subject = %s AND opts_in", f"customer:{number}")
+    ]
+    blind.gone["customer"] = set(people[:4])
+    first = town.reconcile()
+    assert not first.is_stopped
+    # The workers have not begun. The same records found again are the same, others come on top.
+    assert not town.reconcile().is_stopped
+    blind.gone["customer"] = set(people[4:8])
+    third = town.reconcile()
+    assert third.is_stopped
+    undo(town.db, town.road, third.run, "reconcile", "ada")  # nothing of it is left, and nothing to decide
+    assert rows(town, "SELECT state FROM plan WHERE run = %s", third.run) == [{"state": "superseded"}]
+    assert rows(town, "SELECT id FROM cases WHERE code = %s AND state = 'open'", CODE) == []
+    blind.gone["customer"] = {*people[:4], *people[8:12]}
+    hint(town, "customer", [*people[:4], *people[8:12]])
+    town.come_to_rest()
+    counted = rows(town, "SELECT subject FROM record_change WHERE cause = 'absence' AND is_counted")
+    assert len(counted) == 5
+
+
+def test_a_plan_that_has_grown_since_people_were_told_is_let_go_only_with_its_number(town: Town) -> None:
+    blind = wave(town)
+    before = truth(town)
+    gone = sorted(blind.gone["order"])
+    hint(town, "order", gone[:7])
+    town.work()
+    ((plan, told),) = ((row["id"], row["counts"][0]["n"]) for row in rows(town, "SELECT id, counts FROM plan"))
+    more = [number for number in numbers_of(town, "order") if number not in gone][:5]
+    blind.gone["order"] |= set(more)
+    hint(town, "order", more)
+    town.work()
+    (case,) = rows(town, "SELECT detail FROM cases WHERE code = %s AND state = 'open'", CODE)
+    assert case["detail"].endswith("more were found since")
+    (n,) = (row["counts"][0]["n"] for row in rows(town, "SELECT counts FROM plan"))
+    assert n > told
+    for records in (None, told):
+        refused = decide.confirm(town.db, town.road, plan, "ada", records)
+        assert (refused.is_done, refused.has_grown, refused.n) == (False, True, n)
+    town.come_to_rest()
+    unlike = n_unlike(before, truth(town), "orders")
+    done = decide.confirm(town.db, town.road, plan, "ada", n)
+    assert (done.is_done, done.n) == (True, n)
+    town.come_to_rest()
+    assert n_unlike(before, truth(town), "orders") > unlike

@@ -67,14 +67,19 @@ def listing(
 def confirm(
     number: Number,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be let go.")] = False,
+    records: Annotated[
+        int | None, typer.Option("--records", metavar="N", min=0, help="How many records it has, where it has grown.")
+    ] = None,
     by: By = None,
     json: Json = False,
     config: Config = None,
 ) -> None:
     """Let a stopped plan go. Each of its records is read or mapped once more, and only then changed.
 
-    What was confirmed counts towards no limit. A worker (isthmus serve) carries it out.
+    What was confirmed counts towards no limit. A worker (isthmus serve) carries it out. A plan that has grown since it
+    was stopped is let go only with --records and the number of its records, as `isthmus plans list` shows it now.
     """
+    from isthmus.cli import show
     from isthmus.flows.safety import decide
 
     with opened(config) as app:
@@ -82,7 +87,16 @@ def confirm(
         if dry_run:
             _show(plan, 0, f"would be confirmed: {_summary(plan)}", json=json, is_dry_run=True)
             return
-        done = decide.confirm(app.db, app.road(plan.connection), number, by or getpass.getuser())
+        done = decide.confirm(app.db, app.road(plan.connection), number, by or getpass.getuser(), records)
+    if done.has_grown and done.plan is not None:
+        again = f"`isthmus plans confirm {number} --records {done.n}` lets all of them go"
+        if json:
+            show.document({"plan": _document(done.plan), "records": 0, "dry_run": False, "has_grown": True})
+        else:
+            show.lines(
+                f"plan {number}: not confirmed, it is no longer what was stopped: {_summary(done.plan)}. {again}."
+            )
+        raise typer.Exit(1)
     _tell(done, number, "confirmed", json=json)
 
 

@@ -107,7 +107,8 @@ class Facts(Struct, frozen=True, kw_only=True):
     """What a shop says of itself, beside what the connection says of it.
 
     `missing_scopes` are those that the road needs; `sees_history` whether orders older than 60 days are to be had, and
-    `is_horizon_accepted` whether the connection says that they need not be; `writes_consent` whether opt-outs made on the platform may be written to the shop.
+    `is_horizon_accepted` whether the connection says that they need not be; `writes_consent` whether opt-outs made on
+    the platform may be written to the shop.
     `n_to_subscribe` and `n_to_delete` are what would make the webhook subscriptions right, None where the app's own
     configuration does that; `n_doubled` are API-made ones beside those. `definitions` is None where they could not
     be read. `newest_name` is the name of the newest order, "#1234".

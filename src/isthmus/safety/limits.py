@@ -64,8 +64,9 @@ class Recent(Struct, frozen=True):
 class Group(Struct, frozen=True, kw_only=True):
     """Changes of one store, kind and cause that are to be judged together, beside what changed lately.
 
-    `n` and `net_mills` are what would change now; `n_sent` is how many records of this kind the store has had sent,
-    `net_90d_mills` the store's net of 90 days. `recent` is what changed in the last 24 hours and 7 days.
+    `n` and `net_mills` are what would change now, `n_told` how many that were when people were first told; `n_sent` is
+    how many records of this kind the store has had sent, `net_90d_mills` the store's net of 90 days. `recent` is what
+    changed in the last 24 hours and 7 days, or is about to.
     """
 
     store: str
@@ -78,6 +79,7 @@ class Group(Struct, frozen=True, kw_only=True):
     currency: str | None = None
     recent: tuple[Recent, Recent] = (Recent(), Recent())
     examples: tuple[str, ...] = ()
+    n_told: int = 0
 
 
 def limit(n_sent: int, max_share: float) -> int:

@@ -22,11 +22,14 @@ UNDECIDED = "undecided"
 
 
 class Decided(Struct, frozen=True):
-    """What became of a plan: whether it was still to be decided, and of how many records."""
+    """What became of a plan: whether it was still to be decided, and of how many records. `has_grown` where it was not
+    let go, since it holds other records than the person knows of: `n` is how many now.
+    """
 
     plan: Plan | None
     n: int = 0
     is_done: bool = False
+    has_grown: bool = False
 
 
 def step(db: Database, road: Road) -> int:
@@ -63,10 +66,11 @@ def find(db: Database, number: int) -> Plan | None:
         return plans.find(tx, number)
 
 
-def confirm(db: Database, road: Road, number: int, by: str) -> Decided:
+def confirm(db: Database, road: Road, number: int, by: str, records: int | None = None) -> Decided:
     """A person lets a stopped plan go: each of its records is read or mapped once more before it is changed.
 
-    What was confirmed counts towards no limit.
+    What was confirmed counts towards no limit. A plan that has grown since people were first told is let go only where
+    they say how many `records` it has.
     """
     now = road.clock.now()
     with db.transaction() as tx:
@@ -76,6 +80,9 @@ def confirm(db: Database, road: Road, number: int, by: str) -> Decided:
         if plan.expires_at is not None and plan.expires_at <= now:
             _expire(tx, road, plan, now)
             return Decided(plans.find(tx, number))
+        n = judge.n_records(plan.groups)
+        if (records is None and judge.has_grown(plan.groups)) or (records is not None and records != n):
+            return Decided(plan, n, has_grown=True)
         chosen = by_rule.numbers(plans.items(tx, road.connection, number, ["held"], limit=MOST_MERGES))
         plans.judge(tx, road.connection, number, "confirmed", judge.groups(tx, road, number, now), now)
         plans.decide(tx, road.connection, number, "confirmed", now, by)

@@ -28,19 +28,21 @@ AT_ONCE = 1_000
 """Records put back on the road in one statement."""
 
 
-def group(tx: Tx, road: Road, store: str, kind: str, cause: PlanCause, now: datetime) -> Group:
-    """What was changed lately by this cause, and what the limit is a share of; nothing to change yet."""
+def group(tx: Tx, road: Road, store: str, kind: str, cause: PlanCause, now: datetime, plan: int | None = None) -> Group:
+    """What was changed lately by this cause or is about to be, but by this plan, and what the limit is a share of;
+    nothing to change yet.
+    """
     net, currency = changes.net_of_store(tx, road.connection, store, now) if kind == "order" else (0, None)
     return Group(
         store=store, kind=kind, cause=cause, n=0, n_sent=changes.n_sent(tx, road.connection, store, kind),
-        net_90d_mills=net, currency=currency, recent=changes.recent(tx, road.connection, store, kind, cause, now),
+        net_90d_mills=net, currency=currency, recent=changes.recent(tx, road.connection, store, kind, cause, now, plan),
     )  # fmt: skip
 
 
 def groups(tx: Tx, road: Road, plan: int, now: datetime) -> list[Group]:
     """What a plan would change by inference or rule, counted now."""
     return [
-        replace(group(tx, road, store, kind, PlanCause(cause), now), n=n, net_mills=net, examples=tuple(examples))
+        replace(group(tx, road, store, kind, PlanCause(cause), now, plan), n=n, net_mills=net, examples=tuple(examples))
         for store, kind, cause, n, net, examples in plans.counted(tx, road.connection, plan)
     ]
 
@@ -73,12 +75,26 @@ def judge(tx: Tx, road: Road, plan: Plan, now: datetime) -> bool:
 def stop(tx: Tx, road: Road, plan: Plan, now: datetime) -> None:
     """What a plan holds waits for a person: one case, with counts, money and examples."""
     found = groups(tx, road, plan.id, now)
+    told = {(one.store, one.kind, one.cause): one.n_told for one in plan.groups} if plan.state == "stopped" else None
+    found = [
+        replace(one, n_told=one.n if told is None else told.get((one.store, one.kind, one.cause), 0)) for one in found
+    ]
     expires_at = plan.expires_at or now + EXPIRES_AFTER
     plans.judge(tx, road.connection, plan.id, "stopped", found, now, expires_at)
     detail = f"{summary(found)}; confirm or refuse before {expires_at:%Y-%m-%d %H:%M} UTC"
-    if plan.state == "stopped":
+    if plan.state == "stopped" and has_grown(found):
         detail = f"{summary(found)}; confirm or refuse before {expires_at:%Y-%m-%d %H:%M} UTC, more were found since"
     cases.touch(tx, road.connection, [Touch(STOPPED, f"plan:{plan.id}", "", detail)], now)
+
+
+def n_records(found: Sequence[Group]) -> int:
+    """How many records a plan would change."""
+    return sum(one.n for one in found)
+
+
+def has_grown(found: Sequence[Group]) -> bool:
+    """Whether a plan holds more than when it was first stopped, and a person was told."""
+    return any(one.n > one.n_told for one in found)
 
 
 def summary(found: Sequence[Group]) -> str:

@@ -16,6 +16,7 @@ from msgspec import Struct
 from isthmus.db.pool import Database, Tx
 from isthmus.flows import absorb, revalue
 from isthmus.flows.road import Road
+from isthmus.flows.safety import judge
 from isthmus.flows.told import REMAP, Told
 from isthmus.identity import sql as identity
 from isthmus.kit.ids import content_hash
@@ -97,6 +98,8 @@ def _stop(tx: Tx, road: Road, run: int, by: str, *, is_dry_run: bool) -> int:
         n, after = n + len(items), named[-1]
     if not is_dry_run:
         plans.turn(tx, road.connection, plan.id, ["planned", "held", "released"], "dropped")
+        if plan.state in plans.OPEN:
+            judge.close_empty(tx, road, [plan.id], road.clock.now(), by)
     return n
 
 

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from isthmus.db.pool import Tx
 from isthmus.model.lane import Lane
-from isthmus.safety.limits import NET_DAYS, WINDOWS, Recent
+from isthmus.safety.limits import EXPIRES_AFTER, NET_DAYS, WINDOWS, Recent
 from isthmus.safety.plans.sql import Record
 
 
@@ -65,15 +65,37 @@ def lock(tx: Tx, connection: str) -> None:
     tx.execute("SELECT pg_advisory_xact_lock(hashtext('isthmus blast radius'), hashtext(%s))", (connection,))
 
 
-def recent(tx: Tx, connection: str, store: str, kind: str, cause: str, now: datetime) -> tuple[Recent, Recent]:
-    """What changed by this cause within the last 24 hours and 7 days."""
+def recent(
+    tx: Tx, connection: str, store: str, kind: str, cause: str, now: datetime, but_plan: int | None = None
+) -> tuple[Recent, Recent]:
+    """What changed by this cause within the last 24 hours and 7 days, and what plans that were carried out let go and
+    nobody has worked on yet, as far as it is not in the plan `but_plan`.
+    """
     found = []
     for span in WINDOWS:
         row = tx.fetch_one(
-            """SELECT count(DISTINCT subject) AS n, coalesce(sum(net_mills), 0)::bigint AS net FROM record_change
-               WHERE connection = %s AND store = %s AND kind = %s AND cause = %s AND is_counted AND at > %s""",
-            (connection, store, kind, cause, now - span),
-        )
+            """WITH gone AS (
+                   SELECT subject, net_mills FROM record_change
+                   WHERE connection = %(connection)s AND store = %(store)s AND kind = %(kind)s AND cause = %(cause)s
+                     AND is_counted AND at > %(since)s
+               ), going AS (
+                   SELECT DISTINCT i.subject, i.net_mills FROM plan p
+                   JOIN plan_item i ON i.connection = p.connection AND i.plan = p.id
+                   WHERE p.connection = %(connection)s AND p.state = 'carried_out'
+                     AND coalesce(p.decided_at, p.judged_at) > %(released)s
+                     AND i.store = %(store)s AND i.kind = %(kind)s AND i.cause = %(cause)s AND i.cause <> 'merge'
+                     AND i.state = 'released'
+                     AND NOT EXISTS (SELECT FROM gone g WHERE g.subject = i.subject)
+                     AND NOT EXISTS (SELECT FROM plan_item o WHERE o.connection = i.connection AND o.plan = %(but)s
+                                     AND o.store = i.store AND o.subject = i.subject)
+               )
+               SELECT count(DISTINCT subject) AS n, coalesce(sum(net_mills), 0)::bigint AS net
+               FROM (SELECT * FROM gone UNION ALL SELECT * FROM going) AS both_of_them""",
+            {
+                "connection": connection, "store": store, "kind": kind, "cause": cause, "since": now - span,
+                "released": now - EXPIRES_AFTER, "but": but_plan,
+            },
+        )  # fmt: skip
         assert row is not None  # noqa: S101 - an aggregate has a row
         found.append(Recent(row["n"], row["net"]))
     return found[0], found[1]

@@ -44,7 +44,8 @@ def reconciled(play: Governed, *left: NotJudged, differ: int = 0) -> None:
     with play.db.transaction() as tx:
         tx.execute(
             """INSERT INTO run (connection, what, asked, state, started_at, moved_at, ended_at, result)
-               VALUES ('acme', 'reconcile', '{}', 'done', %(now)s, %(now)s, %(now)s, %(result)s)""",
+               VALUES ('acme', 'reconcile', '{"kinds": ["product", "customer", "order"]}', 'done', %(now)s, %(now)s,
+                       %(now)s, %(result)s)""",
             {"now": play.now, "result": msgspec.json.encode({"n_findings": basis.n_differ, "basis": basis}).decode()},
         )
 

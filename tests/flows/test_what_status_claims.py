@@ -1,5 +1,7 @@
 """What the status and the page say of how both sides agree: only what was compared, as of when, and what was not."""
 
+from datetime import timedelta
+
 import msgspec
 import pytest
 from starlette.testclient import TestClient
@@ -7,8 +9,13 @@ from starlette.testclient import TestClient
 from isthmus.cases import sql as cases
 from isthmus.cases.sql import Touch
 from isthmus.db.pool import Database
+from isthmus.flows.reconcile import when
+from isthmus.flows.reconcile.held import Asked
 from isthmus.model.basis import Basis, NotJudged, Reason, outcome, sentence
 from isthmus.ops import numbers
+from isthmus.ops.checklist import DAILY, MONTHLY, evaluate
+from isthmus.ops.judges import Result
+from isthmus.ops.standing.facts import Setup, gather
 from isthmus.web.desk import view
 from isthmus.web.desk.app import desk
 from plays import Play
@@ -129,3 +136,50 @@ def test_the_page_says_of_which_store_a_case_is(play: Play) -> None:
     (group,) = connection(play).background.groups
     assert group.stores == ["uk"]
     assert '<span class="stores" data-stores>uk</span>' in page(play)
+
+
+def lines(play: Play) -> dict[str, Result]:
+    facts = gather(play.db, "acme", play.now, Setup(versions={"uk": "2026-10", "int": "2026-10"}))
+    return {
+        line.key: line.result for line in evaluate((*DAILY, *MONTHLY), facts) if line.key in ("reconciled", "whole")
+    }
+
+
+def test_a_run_that_looks_at_less_turns_nothing_green_and_puts_off_no_whole_one(play: Play) -> None:
+    """Over one kind, over a window that does not reach the difference, over one that begins before the last run."""
+    next(iter(play.sims.ometria.account.orders)).record["status"] = "odd"
+    whole = play.reconcile(repair=False)
+    assert whole.basis is not None
+    assert whole.basis.n_differ == 1
+    look = {"reconciled": Result.LOOK, "whole": Result.LOOK}
+    assert lines(play) == look
+    play.pass_time(24 * 3600)
+    tonight = (play.now - timedelta(seconds=30)).time()
+    assert when.asked_now(play.db, play.road, timedelta(hours=1), tonight) == Asked()
+    play.reconcile(kinds=("product",))
+    assert when.asked_now(play.db, play.road, timedelta(hours=1), tonight) == Asked()
+    for since in (play.now - timedelta(minutes=30), whole.basis.at - timedelta(minutes=3)):
+        light = play.reconcile(since=since, repair=False)
+        assert light.basis is not None
+        assert light.basis.n_differ == 0
+        assert basis(play).n_differ == 1
+        assert outcome(basis(play)).exit_code == 1
+        assert lines(play) == look
+    with play.db.transaction() as tx:
+        tx.execute("UPDATE cases SET state = 'resolved'")  # whatever is said of the case: it differs still
+    assert basis(play).n_differ == 1
+    assert lines(play) == look
+    play.reconcile()
+    play.come_to_rest()
+    play.pass_time(300)
+    play.reconcile(since=play.now - timedelta(hours=1))
+    assert basis(play).n_differ == 0
+    assert lines(play) == {"reconciled": Result.OK, "whole": Result.OK}
+
+
+def test_without_a_run_over_everything_nothing_was_compared_whatever_a_smaller_one_found(play: Play) -> None:
+    play.reconcile(kinds=("order",))
+    play.reconcile(since=play.now - timedelta(hours=1))
+    assert basis(play).n_compared == 0
+    assert outcome(basis(play)).exit_code == 1
+    assert lines(play) == {"reconciled": Result.LOOK, "whole": Result.LOOK}

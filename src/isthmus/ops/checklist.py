@@ -99,9 +99,9 @@ DAILY = (
     ),
     Item(
         key="reconciled", what="Both sides were compared, and agree",
-        how="the last reconciliation is at most a day old, all that it compared agrees, and nothing was not judged but"
-        " what is excluded, before an accepted horizon or in flight",
-        owner=Owner.OPERATOR, guide="docs/runbooks/platform.differs.md", judge=judges.reconciled("reconcile", NIGHTLY),
+        how="the last reconciliation over everything is at most a day old, all that it and those after it compared"
+        " agrees, and nothing was not judged but what is excluded, before an accepted horizon or in flight",
+        owner=Owner.OPERATOR, guide="docs/runbooks/platform.differs.md", judge=judges.reconciled(NIGHTLY),
         is_of_stores=True,
     ),
     Item(
@@ -196,7 +196,7 @@ MONTHLY = (
     Item(
         key="whole", what="Everything was compared, and agrees",
         how="the last reconciliation without a window is at most a month old, and is as good as the daily one",
-        owner=Owner.OPERATOR, guide="docs/runbooks/platform.differs.md", judge=judges.reconciled("whole", 31 * DAY),
+        owner=Owner.OPERATOR, guide="docs/runbooks/platform.differs.md", judge=judges.reconciled(31 * DAY),
         is_of_stores=True,
     ),
     Item(

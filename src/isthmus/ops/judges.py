@@ -12,7 +12,7 @@ from isthmus.governance.verdict import Answer, Verdict
 from isthmus.model.basis import outcome, sentence, times
 from isthmus.model.lane import Lane
 from isthmus.ops.notify import promises
-from isthmus.ops.standing import compared
+from isthmus.ops.standing.compared import Chained
 from isthmus.ops.standing.facts import Facts
 from isthmus.ops.standing.sql import Ended, Group
 
@@ -157,30 +157,35 @@ def silent(facts: Facts) -> Judged:
 # Comparisons ---------------------------------------------------------------------------------------------------------
 
 
-def reconciled(name: str, within: timedelta) -> Judge:
-    """The last run of a sort was not long ago, saw all sides, and found nothing."""
+def reconciled(within: timedelta) -> Judge:
+    """The last run over everything was not long ago, saw all sides, and found nothing; nor did those after it.
+
+    A run over one kind or store, or over a window alone, says nothing of the rest.
+    """
 
     def judge(facts: Facts) -> Judged:
-        run = facts.runs.get(name)
+        run = facts.runs.get("whole")
         if run is None:
             return look("never done", Severity.NORMAL)
         if facts.now - run.ended_at > within:
             return look(f"the last one is {spell(facts.now - run.ended_at)} old", Severity.NORMAL, run.ended_at)
-        return _of_run(run)
+        chained = facts.compared
+        return _of_run(run, chained if chained is not None and chained.whole.id == run.id else None)
 
     return judge
 
 
-def _of_run(run: Ended) -> Judged:
-    result, basis = run.result or {}, compared.of_run(run)
-    if basis is None:
+def _of_run(run: Ended, chained: Chained | None) -> Judged:
+    result, basis = run.result or {}, None if chained is None else chained.basis
+    if basis is None or chained is None:
         if result.get("n_findings"):
             return look(f"run {run.id} found {result['n_findings']:,} differences", Severity.NORMAL, run.ended_at)
         return blind(f"run {run.id} did not say what it rests on: it is of an earlier version", run.ended_at)
-    said = f"run {run.id}: {sentence(basis)}; {times(basis)}"
+    which = f"run {run.id}" if chained.last.id == run.id else f"runs {run.id} to {chained.last.id}"
+    said, at = f"{which}: {sentence(basis)}; {times(basis)}", chained.last.ended_at
     if basis.n_differ:
-        return look(said, Severity.NORMAL, run.ended_at)
-    return ok(said, run.ended_at) if outcome(basis).is_green else blind(said, run.ended_at)
+        return look(said, Severity.NORMAL, at)
+    return ok(said, at) if outcome(basis).is_green else blind(said, at)
 
 
 def consent(facts: Facts) -> Judged:

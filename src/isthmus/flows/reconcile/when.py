@@ -5,6 +5,7 @@ from datetime import datetime, time, timedelta
 import msgspec
 
 from isthmus.db.pool import Database
+from isthmus.drift.sql import KINDS
 from isthmus.flows.reconcile.held import Asked
 from isthmus.flows.reconcile.run import WHAT
 from isthmus.flows.road import Road
@@ -18,13 +19,13 @@ OVERLAP = timedelta(minutes=5)
 def asked_now(db: Database, road: Road, light_every: timedelta, full_at: time) -> Asked | None:
     """What is to be looked at now: what was left when a run stopped, else what is due by the clock (UTC); or nothing.
 
-    None also while somebody holds a run.
+    None also while somebody holds a run. A run over some kinds or stores alone puts off neither.
     """
     now = road.clock.now()
     with db.transaction() as tx:
         under_way = journal.latest(tx, road.connection, WHAT, state="running")
-        whole = journal.latest(tx, road.connection, WHAT, is_full=True)
-        last = journal.latest(tx, road.connection, WHAT)
+        whole = journal.latest(tx, road.connection, WHAT, is_full=True, of_kinds=len(KINDS))
+        last = journal.latest(tx, road.connection, WHAT, of_kinds=len(KINDS))
     if under_way is not None:
         is_held = under_way.leased_until is not None and under_way.leased_until > now
         return None if is_held else msgspec.convert(under_way.asked, Asked)

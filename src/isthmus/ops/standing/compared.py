@@ -1,6 +1,6 @@
 """What a verdict about a whole connection rests on at this moment: its last comparison, and what happened since."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -18,6 +18,14 @@ CARRIED = (Reason.OUT_OF_SIGHT, Reason.HORIZON, Reason.COULD_NOT_LOOK, Reason.NO
 """Reasons of the last comparison that still hold; of what was on its way then the present state says more."""
 
 
+class Chained(msgspec.Struct, frozen=True):
+    """The last run over everything, the last of the light ones after it, and what they rest on together."""
+
+    whole: Ended
+    last: Ended
+    basis: Basis
+
+
 def of_connection(tx: Tx, connection: str, now: datetime, grace: timedelta = GRACE) -> Basis:
     """What is known to agree now: compared by the last whole run or those after it, and not changed since."""
     runs = chain(sql.runs_since_the_whole(tx, connection))
@@ -28,7 +36,7 @@ def of_connection(tx: Tx, connection: str, now: datetime, grace: timedelta = GRA
     if last is not None:  # each run looks at everybody whose consent is not settled
         carried += tuple(one for one in last.not_judged if one.reason is Reason.CONSENT)
     n_carried = sum(one.n or 0 for one in carried)
-    n_differ = last.n_differ if last is not None else 0
+    n_differ = _n_differ(tx, connection, runs)
     left = [
         NotJudged(Reason.IN_FLIGHT, n["in_flight"]),
         NotJudged(Reason.WAITING, n["waiting"]),
@@ -46,6 +54,26 @@ def of_connection(tx: Tx, connection: str, now: datetime, grace: timedelta = GRA
         not_judged=counted(left),
         as_of=last.as_of if last is not None else (),
     )
+
+
+def of_chain(tx: Tx, connection: str) -> Chained | None:
+    """What the last run over everything and the light ones after it say together; None without such a run."""
+    runs = chain(sql.runs_since_the_whole(tx, connection))
+    if not runs:
+        return None
+    whole, last = of_run(runs[0]), of_run(runs[-1])
+    assert whole is not None and last is not None  # noqa: S101, PT018 - a chain has only those that said it
+    if len(runs) == 1:
+        return Chained(runs[0], runs[-1], whole)
+    n_differ = _n_differ(tx, connection, runs)
+    left = [one for one in whole.not_judged if one.reason in (*CARRIED, Reason.EXCLUDED)]
+    left += [one for run in runs[1:-1] for one in _carried(run)]
+    left += [one for one in last.not_judged if one.reason is not Reason.EXCLUDED]
+    basis = msgspec.structs.replace(
+        whole, at=last.at, n_compared=max(whole.n_compared, n_differ), n_differ=n_differ, not_judged=counted(left),
+        as_of=last.as_of,
+    )  # fmt: skip
+    return Chained(runs[0], runs[-1], basis)
 
 
 def of_run(run: Ended) -> Basis | None:
@@ -76,3 +104,12 @@ def _carried(run: Ended) -> Iterable[NotJudged]:
         return ()
     is_whole = run.asked.get("since") is None
     return [one for one in basis.not_judged if one.reason in CARRIED and (is_whole or one.n is None)]
+
+
+def _n_differ(tx: Tx, connection: str, runs: Sequence[Ended]) -> int:
+    """What the last run found, and what those before it found that nothing has put right: it looked at less."""
+    last = of_run(runs[-1]) if runs else None
+    if last is None:
+        return 0
+    earlier = [run.id for run in runs[:-1]]
+    return last.n_differ + (sql.n_differ_still(tx, connection, earlier, runs[-1].id) if earlier else 0)

@@ -11,7 +11,8 @@ from isthmus.db.pool import Database, Row
 from isthmus.governance.verdict import Verdict
 from isthmus.model.accord import Accord
 from isthmus.ops import sql as looks
-from isthmus.ops.standing import sql
+from isthmus.ops.standing import compared, sql
+from isthmus.ops.standing.compared import Chained
 from isthmus.ops.standing.sql import Ended, Group
 
 DAY = timedelta(days=1)
@@ -53,6 +54,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     groups: list[Group]
     oldest: dict[int, datetime]
     runs: dict[str, Ended | None]
+    compared: Chained | None
     missed: list[Row]
     marks: dict[tuple[str, str], datetime | None]
     verdicts: list[Verdict]
@@ -112,10 +114,10 @@ def gather(db: Database, connection: str, now: datetime, setup: Setup) -> Facts:
             groups=sql.groups(tx, connection),
             oldest=sql.oldest(tx, connection),
             runs={
-                "reconcile": sql.last_run(tx, connection, "reconcile"),
-                "whole": sql.last_run(tx, connection, "reconcile", is_full=True),
+                "whole": sql.last_run(tx, connection, "reconcile", of_everything=True),
                 "audit": sql.last_run(tx, connection, "audit"),
             },
+            compared=compared.of_chain(tx, connection),
             missed=sql.missed(tx, connection, now - DAY),
             marks={(mark["store"], mark["name"]): mark["at"] for mark in sql.marks(tx, connection)},
             verdicts=msgspec.convert(judged["body"]["verdicts"], list[Verdict]) if judged else [],

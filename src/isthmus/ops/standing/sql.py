@@ -1,5 +1,6 @@
 """Reads how a connection stands: groups of cases, work that waits, runs, loads, what was looked at and when."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -101,31 +102,60 @@ def runs_ended(tx: Tx, connection: str, since: datetime) -> list[Ended]:
     )
 
 
-def last_run(tx: Tx, connection: str, what: str, *, is_full: bool | None = None) -> Ended | None:
-    """The newest run of a sort that ended; with `is_full` only one without, or with, a window."""
+def last_run(tx: Tx, connection: str, what: str, *, of_everything: bool = False) -> Ended | None:
+    """The newest run of a sort that ended; with `of_everything` only one over every kind of every store, without a
+    window.
+    """
     rows = tx.fetch_as(
         Ended,
-        """SELECT id, what, asked, state, started_at, ended_at, result FROM run
-           WHERE connection = %(connection)s AND what = %(what)s AND ended_at IS NOT NULL AND state = 'done'
-             AND (%(is_full)s::boolean IS NULL OR (asked->>'since' IS NULL) = %(is_full)s)
-           ORDER BY id DESC LIMIT 1""",
-        {"connection": connection, "what": what, "is_full": is_full},
+        f"""SELECT id, what, asked, state, started_at, ended_at, result FROM run
+            WHERE connection = %(connection)s AND what = %(what)s AND ended_at IS NOT NULL AND state = 'done'
+              AND (NOT %(of_everything)s OR {_OF_EVERYTHING})
+            ORDER BY id DESC LIMIT 1""",  # noqa: S608 - a constant
+        {"connection": connection, "what": what, "of_everything": of_everything},
     )
     return rows[0] if rows else None
+
+
+_OF_EVERYTHING = """(asked->>'since' IS NULL AND coalesce(jsonb_array_length(asked->'stores'), 0) = 0
+                     AND jsonb_array_length(asked->'kinds') = 3)"""
 
 
 def runs_since_the_whole(tx: Tx, connection: str) -> list[Ended]:
     """Reconciliations that are done, from the last one without a window on, oldest first; none without such a one."""
     return tx.fetch_as(
         Ended,
-        """SELECT id, what, asked, state, started_at, ended_at, result FROM run
-           WHERE connection = %(connection)s AND what = 'reconcile' AND state = 'done' AND ended_at IS NOT NULL
-             AND id >= (SELECT max(id) FROM run
-                        WHERE connection = %(connection)s AND what = 'reconcile' AND state = 'done'
-                          AND asked->>'since' IS NULL AND coalesce(jsonb_array_length(asked->'stores'), 0) = 0
-                          AND jsonb_array_length(asked->'kinds') = 3)
-           ORDER BY id""",
+        f"""SELECT id, what, asked, state, started_at, ended_at, result FROM run
+            WHERE connection = %(connection)s AND what = 'reconcile' AND state = 'done' AND ended_at IS NOT NULL
+              AND id >= (SELECT max(id) FROM run
+                         WHERE connection = %(connection)s AND what = 'reconcile' AND state = 'done'
+                           AND {_OF_EVERYTHING})
+            ORDER BY id""",  # noqa: S608 - a constant
         {"connection": connection},
+    )
+
+
+def n_differ_still(tx: Tx, connection: str, runs: Sequence[int], last: int) -> int:
+    """How many records these runs found something of that the run `last`, which looked at less, did not: without those
+    that were settled, or taken in, since they were found. What is found of many together counts as they are.
+    """
+    return int(
+        tx.fetch_value(
+            """WITH found AS (
+                   SELECT DISTINCT ON (f.kind, f.id, CASE WHEN f.id = '' THEN f.code END) f.kind, f.id, f.store,
+                          f.subject, f.code, f.n, f.found_at
+                   FROM finding f WHERE f.connection = %(connection)s AND f.run = ANY(%(runs)s)
+                   ORDER BY f.kind, f.id, CASE WHEN f.id = '' THEN f.code END, f.found_at DESC)
+               SELECT coalesce(sum(CASE WHEN f.id = '' THEN f.n ELSE 1 END), 0) FROM found f
+               WHERE NOT EXISTS (SELECT FROM finding g WHERE g.connection = %(connection)s AND g.run = %(last)s
+                                 AND g.kind = f.kind AND g.id = f.id AND (f.id <> '' OR g.code = f.code))
+                 AND NOT EXISTS (SELECT FROM outbox o WHERE o.connection = %(connection)s AND o.kind = f.kind
+                                 AND o.id = f.id AND o.settled_at > f.found_at)
+                 AND NOT EXISTS (SELECT FROM record r WHERE r.connection = %(connection)s AND r.store = f.store
+                                 AND r.kind = split_part(f.subject, ':', 1) AND r.id = split_part(f.subject, ':', 2)
+                                 AND r.said_at > f.found_at)""",
+            {"connection": connection, "runs": list(runs), "last": last},
+        )
     )
 
 

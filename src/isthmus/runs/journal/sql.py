@@ -109,16 +109,24 @@ def find(tx: Tx, connection: str, run: int) -> Run | None:
     return _first(tx, connection, "id = %(id)s", id=run)
 
 
-def latest(tx: Tx, connection: str, what: str, *, state: str = "done", is_full: bool | None = None) -> Run | None:
-    """The newest run of this sort in this state; with `is_full` only one that was asked with or without a window."""
+def latest(
+    tx: Tx, connection: str, what: str, *, state: str = "done", is_full: bool | None = None, of_kinds: int | None = None
+) -> Run | None:
+    """The newest run of this sort in this state; with `is_full` only one that was asked with or without a window, with
+    `of_kinds` only one that looked at so many kinds, of every store.
+    """
     return _first(
         tx,
         connection,
         """what = %(what)s AND state = %(state)s
-           AND (%(is_full)s::boolean IS NULL OR (asked->>'since' IS NULL) = %(is_full)s)""",
+           AND (%(is_full)s::boolean IS NULL OR (asked->>'since' IS NULL) = %(is_full)s)
+           AND (%(of_kinds)s::int IS NULL
+                OR (jsonb_array_length(asked->'kinds') = %(of_kinds)s
+                    AND coalesce(jsonb_array_length(asked->'stores'), 0) = 0))""",
         what=what,
         state=state,
         is_full=is_full,
+        of_kinds=of_kinds,
     )
 
 

@@ -98,19 +98,25 @@ def read_only(stage: Stage) -> Notes:
 
 
 def silent_sockets(stage: Stage) -> Notes:
+    """Thousands of connections that say nothing, for as long as it lasts; the shops' own webhooks must be taken."""
     shop = stage.here.sims["stores"][0]["domain"]
-    silent = sockets.Silent(stage.here.url, shop)
+    silent = sockets.Silent(stage.here.url, shop, 5_200)
     before = stage.here.get("report")["deliveries"]
-    silent.open(5_200)
+    silent.open()
     sockets.Health(stage.here.url).ask(25, stage.health)
-    closed = silent.n_closed()
     after = stage.here.get("report")["deliveries"]
     silent.close()
+    taken, refused = after["ok"] - before["ok"], after["failed"] - before["failed"]
+    if not taken or refused:
+        stage.complaints.append(f"of {taken + refused} webhooks of the shops {refused} were not taken meanwhile")
+    if any(stage.health.values()):
+        stage.complaints.append("who asked for health was not always answered")
     return {
-        "closed by us": closed,
+        "connections at the least": silent.fewest,
+        "closed by us": silent.n_closed,
         "refused": silent.n_refused,
-        "deliveries answered": after["ok"] - before["ok"],
-        "deliveries not answered": after["failed"] - before["failed"],
+        "deliveries answered": taken,
+        "deliveries not answered": refused,
     }
 
 
@@ -160,7 +166,7 @@ def failover(primary: Server, standby: Server) -> Fault:
 
 
 def disk_full(folder: Path) -> Fault:
-    """Nothing more fits onto the disk of the database."""
+    """Nothing more fits onto the disk of the database: a write of our own is refused before the fault counts."""
 
     def fault(stage: Stage) -> Notes:
         ballast = folder / "ballast"
@@ -172,16 +178,44 @@ def disk_full(folder: Path) -> Fault:
             while True:
                 file.write(b"x" * 512)
         health = sockets.Health(stage.here.url)
-        n_ready = 0
-        for _ in range(30):
-            n_ready += health.is_answered("ready")
-            time.sleep(1.0)
-        free = shutil.disk_usage(folder).free
-        ballast.unlink()
+        before = stage.here.get("report")["deliveries"]
+        n_ready, refused = 0, dict[str, int]()
+        try:
+            for _ in range(30):
+                for why in _fill(stage.dsn):
+                    refused[why] = refused.get(why, 0) + 1
+                n_ready += health.is_answered("ready")
+                time.sleep(1.0)
+            free = shutil.disk_usage(folder).free
+        finally:
+            ballast.unlink()
+        if not refused:
+            raise NotRunError("the database refused no write: the fault did not bite")
+        after = stage.here.get("report")["deliveries"]
         back = until(lambda: health.is_answered("ready"), 90, "ready again")
-        return {"bytes free": free, "/ready answered 200 of 30": n_ready, "seconds until /ready again": round(back, 1)}
+        with psycopg.connect(_beside(stage.dsn), autocommit=True) as outside:
+            outside.execute("DROP TABLE IF EXISTS ballast")
+        return {
+            "bytes free": free,
+            "writes refused": ", ".join(f"{why} {n}" for why, n in sorted(refused.items())),
+            "webhooks answered 503 or not at all": after["failed"] - before["failed"],
+            "/ready answered 200 of 30": n_ready,
+            "seconds until /ready again": round(back, 1),
+        }
 
     return fault
+
+
+def _fill(dsn: str) -> list[str]:
+    """Write into a table beside isthmus's own until the database refuses; why it did, nothing if it never does."""
+    try:
+        with psycopg.connect(_beside(dsn), autocommit=True, connect_timeout=3) as outside:
+            outside.execute("CREATE TABLE IF NOT EXISTS ballast (rest bytea)")
+            for _ in range(DISK_MB):
+                outside.execute("INSERT INTO ballast VALUES (%s)", (os.urandom(2**20),))
+    except psycopg.Error as error:
+        return [error.sqlstate or "no connection"]
+    return []
 
 
 @contextlib.contextmanager

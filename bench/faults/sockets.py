@@ -4,6 +4,7 @@ import base64
 import contextlib
 import os
 import socket
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -12,44 +13,71 @@ from urllib.parse import urlsplit
 SAID = (b"", b"POST /hooks/shopify HTTP/1.1\r\nHost: x\r\nX-Half: ", b"@HEAD@Content-Length: 5\r\n\r\n")
 """Silence, half a header, and a header whose body never comes."""
 LARGE = 8 * 2**20
+LOOK_EVERY = 0.5
+AT_ONCE = 600
+"""Connections that are replaced in one look: more than twice as many as the server's limits end."""
 
 
 class Silent:
-    """Connections on which nothing more is ever sent."""
+    """Connections on which nothing more is ever sent; each that the server closes is replaced by another."""
 
-    def __init__(self, url: str, shop: str) -> None:
+    def __init__(self, url: str, shop: str, n: int) -> None:
         self._address = (str(urlsplit(url).hostname), int(urlsplit(url).port or 80))
         self._head = head(shop, base64.b64encode(os.urandom(32)))
+        self._wanted = n
         self._open: list[socket.socket] = []
+        self._n_made = 0
         self.n_refused = 0
+        self.n_closed = 0
+        self.fewest = n
+        self._over = threading.Event()
+        self._keeper = threading.Thread(target=self._keep_up, daemon=True)
 
-    def open(self, n: int) -> None:
-        for number in range(n):
+    def open(self) -> None:
+        """Open all of them, and keep so many from now on."""
+        self._replace(self._wanted)
+        self._keeper.start()
+
+    def close(self) -> None:
+        self._over.set()
+        self._keeper.join()
+        for call in self._open:
+            call.close()
+
+    def _keep_up(self) -> None:
+        while not self._over.wait(LOOK_EVERY):
+            still = []
+            for call in self._open:
+                if _is_open(call):
+                    still.append(call)
+                else:
+                    call.close()
+            self.n_closed += len(self._open) - len(still)
+            self._open = still
+            self._replace(min(self._wanted - len(still), AT_ONCE))
+            self.fewest = min(self.fewest, len(self._open))
+
+    def _replace(self, n: int) -> None:
+        for _ in range(n):
+            self._n_made += 1
             try:
                 call = socket.create_connection(self._address, timeout=10)
-                call.sendall(SAID[number % len(SAID)].replace(b"@HEAD@", self._head))
+                call.sendall(SAID[self._n_made % len(SAID)].replace(b"@HEAD@", self._head))
                 call.setblocking(False)
                 self._open.append(call)
             except OSError:
                 self.n_refused += 1
 
-    def n_closed(self) -> int:
-        """How many of them the server has closed."""
-        n = 0
-        for call in self._open:
-            try:
-                while call.recv(4096):
-                    pass
-                n += 1
-            except BlockingIOError:
-                pass
-            except OSError:
-                n += 1
-        return n
 
-    def close(self) -> None:
-        for call in self._open:
-            call.close()
+def _is_open(call: socket.socket) -> bool:
+    try:
+        while call.recv(4096):
+            pass
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass
+    return False
 
 
 def head(shop: str, signature: bytes | None) -> bytes:

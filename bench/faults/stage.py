@@ -63,7 +63,7 @@ class Outcome(Struct):
 
 
 class Stage:
-    """The machine, and what is watched while a fault lasts."""
+    """The machine, and what is watched while a fault lasts. `complaints` is what a fault found broken itself."""
 
     def __init__(self, here: Machine, dsn: str) -> None:
         self.here = here
@@ -71,6 +71,7 @@ class Stage:
         self.web_mb = 0.0
         self.longest_wait = 0.0
         self.health: dict[str, int] = {}
+        self.complaints: list[str] = []
         self._over = threading.Event()
         self._is_watching = False
         self._watch = threading.Thread(target=self._look, daemon=True)
@@ -88,6 +89,7 @@ class Stage:
         began = time.monotonic()
         self.web_mb = self.longest_wait = 0.0
         self.health = {}
+        self.complaints = []
         self.here.post("life", {"rate": LIFE})
         time.sleep(3.0)
         self._is_watching = True
@@ -108,7 +110,7 @@ class Stage:
         made.notes |= {f"/{path} not answered": n for path, n in self.health.items() if n}
         if codes := [row[0] for row in self._rows(_CODES, since=since)]:
             made.notes["cases"] = ", ".join(codes)
-        made.broken += broken(made)
+        made.broken += [*broken(made), *self.complaints]
         return made
 
     def differences(self) -> list[str]:

@@ -9,8 +9,11 @@ from typing import Any
 import procrastinate
 import pytest
 
+from isthmus.cases import sql as cases
+from isthmus.cases.sql import Touch
 from isthmus.db.pool import Database
 from isthmus.flows.consent import unsubscribes
+from isthmus.flows.good_runs import GoodRuns
 from isthmus.flows.road import Pace
 from isthmus.model.lane import Lane
 from isthmus.outbox.feed import sql as feed
@@ -159,3 +162,54 @@ def test_the_list_of_unsubscribes_is_asked_for_as_often_as_the_file_says(
     assert all(abs(one - every) <= step / 2 for one in apart), apart
     lists = [one for one in town.sims.tape.read(side="ometria") if "unsubscribe" in one["path"]]
     assert len(lists) >= len(asked)
+
+
+@pytest.mark.parametrize("task", ["watch", "sweep"])
+def test_a_case_of_a_task_closes_when_the_task_goes_well_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch, task: str
+) -> None:
+    town = Town(database, sizes=Sizes(customers=0, orders=0, products=0))
+    app: Any = SimpleNamespace(
+        db=database, names=lambda: ["acme"], unusable=lambda _: None, clock=town.clock, road=lambda _: town.road
+    )
+    broken = [True]
+
+    def look(*_: Any) -> int:
+        if broken[0]:
+            raise KeyError("ada@example.com")
+        return 0
+
+    monkeypatch.setattr(Timetable, "_look", look)
+    worker = Worker(app)
+
+    def run() -> None:
+        if task == "sweep":
+            worker._timetable.sweep()
+        else:
+            worker._look_after(task, "acme", look)
+        worker._look_after("recheck", "acme", lambda: worker._recheck("acme"))
+
+    run()
+    (case,) = rows(database, "SELECT * FROM cases")
+    assert (case["code"], case["subject"], case["state"]) == ("internal.bug", task, "open")
+    town.pass_time(180)
+    worker._look_after("recheck", "acme", lambda: worker._recheck("acme"))
+    assert rows(database, "SELECT state FROM cases") == [{"state": "open"}], (
+        "another task that goes well closes nothing"
+    )
+    broken[0] = False
+    run()
+    (case,) = rows(database, "SELECT * FROM cases")
+    assert (case["state"], case["closed_by"]) == ("resolved", "worker")
+    assert case["note"] == f"{task} went well at {town.clock.now():%Y-%m-%d %H:%M:%S}"
+
+
+def test_a_task_that_another_process_still_meets_a_bug_in_keeps_its_case(database: Database) -> None:
+    runs = GoodRuns()
+    with database.transaction() as tx:
+        cases.touch(tx, "acme", [Touch("internal.bug", "watch", "", "KeyError in isthmus/flows/watch.py:3")], AT)
+    runs.note("watch", "acme", AT + timedelta(seconds=50))
+    assert runs.close(database, "acme", AT + timedelta(seconds=60)) == 0
+    runs.note("watch", "other", AT + timedelta(minutes=5))
+    assert runs.close(database, "other", AT + timedelta(minutes=5)) == 0
+    assert runs.close(database, "acme", AT + timedelta(minutes=5)) == 1

@@ -1065,3 +1065,24 @@ IN_ORDER = True
 @pytest.mark.parametrize("code", CAUSES)
 def test_the_remedy_closes_the_case(calm: Ward, code: str) -> None:
     carried_out(calm, code)
+
+
+def test_a_second_replay_says_that_the_first_is_under_way(calm: Ward, capsys: pytest.CaptureFixture[str]) -> None:
+    order = calm.orders(calm.person("twice@example.com"))
+    calm.sims.faults.set({"ometria.refuse_ids": [f"uk:{order.id}"]})
+    calm.rest()
+    case = calm.opened("platform.refused")
+    assert case.difference is not None
+    assert (case.difference["store"], case.difference["order"]) == ("uk", order.name)
+    assert case.difference["request_id"]
+    assert f"order {order.name}; store uk" in case.detail
+    calm.clear()
+    capsys.readouterr()
+    said = []
+    for _ in range(2):
+        assert calm.run("isthmus cases replay ID", case.id) == 0
+        said.append(capsys.readouterr().out)
+    assert "go again; the case closes" in said[0]
+    assert "and under way: the case" in said[1]
+    calm.rest(10)
+    assert calm.case(case.id).state == "resolved"

@@ -128,6 +128,19 @@ def test_a_horizon_that_the_connection_accepts_is_counted_and_is_no_case(play: P
     assert outcome(done.basis, strict=True).exit_code == 1
 
 
+def test_an_order_out_of_sight_is_counted_once_whatever_else_is_doubtful_of_it(play: Play) -> None:
+    """Ometria lost one of the two as well, so that it is also looked at by itself."""
+    placed = play.orders(play.person())
+    play.orders(play.person("bob@example.com"))
+    play.come_to_rest()
+    lose_scope(play)
+    grow_old(play, 61)
+    play.sims.ometria.account.orders.drop(f"uk:{placed.id}")
+    done = play.reconcile()
+    (unseen,) = [one for one in done.out_of_sight if one.store == "uk"]
+    assert unseen.n == 2
+
+
 # Nulls of a moment ----------------------------------------------------------------------------------------------------
 
 

@@ -387,7 +387,7 @@ _PLATFORM = (
     ),
     Row(
         code="platform.unavailable",
-        title="Ometria could not be reached for long",
+        title="Ometria cannot be reached",
         cause=Cause.PLATFORM,
         owner=Owner.PLATFORM,
         severity=Severity.HIGH,

@@ -227,20 +227,6 @@ def resolve_subjects(
     )
 
 
-def resolve_taken_in(tx: Tx, connection: str, codes: Sequence[str], now: datetime, by: str) -> int:
-    """Close cases of these codes whose record was taken in, or found as it is known, after the case last happened."""
-    return tx.execute(
-        """UPDATE cases c SET state = 'resolved', closed_at = %s, closed_by = %s,
-               note = concat_ws('; ', 'replayed by ' || c.replayed_by, 'the record was taken in since')
-           FROM record r
-           WHERE c.connection = %s AND c.state = 'open' AND c.code = ANY(%s)
-             AND r.connection = c.connection AND r.store = c.store AND r.kind = split_part(c.subject, ':', 1)
-             AND r.id = substr(c.subject, strpos(c.subject, ':') + 1)
-             AND greatest(r.changed_at, r.said_at) > c.last_at""",
-        (now, by, connection, list(codes)),
-    )
-
-
 def close(tx: Tx, case_id: int, now: datetime, by: str, note: str | None = None) -> bool:
     """Close one open case, by a person's word or a check's that looked at it alone; False when it is not open."""
     return bool(

@@ -162,7 +162,7 @@ ROWS = (
     ),
     Row(
         code="storefront.unavailable",
-        title="Shopify could not be reached for long",
+        title="Shopify cannot be reached",
         cause=Cause.STOREFRONT,
         owner=Owner.OPERATOR,
         severity=Severity.HIGH,

@@ -255,7 +255,8 @@ def replay(
                 {"id": number, "code": case.code, "subject": case.subject, "events": back.n_events,
                  "records": back.n_records, "writes": back.n_writes, "lost": back.n_lost,
                  "withheld": back.n_withheld, "looked": done.is_looked, "failure": done.failure or None,
-                 "closed": done.is_closed, "note": case.note, "done": done.is_anything}
+                 "closed": done.is_closed, "under_way": done.is_under_way, "replayed_by": case.replayed_by,
+                 "replayed_at": case.replayed_at, "note": case.note, "done": done.is_anything}
             )  # fmt: skip
     if json:
         out.document({"replayed": rows})
@@ -266,6 +267,7 @@ def replay(
 
 
 def _outcome(row: dict[str, Any]) -> str:
+    from isthmus.cases.triage import BUG
     from isthmus.cli import show as out
 
     if row["closed"]:
@@ -282,6 +284,13 @@ def _outcome(row: dict[str, Any]) -> str:
         told.append(f"could not look again: {row['failure']}")
     elif row["looked"] and not told:
         told.append("looked again: it is still so")
+    elif row["under_way"] and not told:
+        told.append(
+            f"replayed by {row['replayed_by']} at {out.at(row['replayed_at'])}, and under way: the case closes when a "
+            "later look finds it right"
+        )
+    elif row["code"] == BUG and row["subject"] and ":" not in row["subject"] and not told:
+        told.append(f"nothing to replay: the case closes when {row['subject']} next goes well")
     return "; ".join(told) or "nothing to replay for this case; follow its runbook"
 
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 from isthmus.cases import sql as cases
 from isthmus.db.pool import Database, Tx
 from isthmus.db.sql import count
-from isthmus.flows import trouble
+from isthmus.flows import difference, trouble
 from isthmus.flows.road import Road
 from isthmus.kit.backoff import wait_for
 from isthmus.kit.duration import spell
@@ -217,4 +217,9 @@ def _bury(tx: Tx, road: Road, batch: Sequence[Claimed], claim: UUID, failure: Fa
     """Dead letters, each with its case; none of what others have claimed since."""
     refused = [(row.kind, row.id, row.hash) for row in batch]
     buried = outbox.bury(tx, road.connection, refused, failure.code, now, claim)
-    cases.touch(tx, road.connection, [trouble.sign(failure, subject) for subject in buried], now)
+    touches = [
+        difference.of_refusal(road, row.kind, row.id, row.body, failure.code, failure.detail, None)
+        for row in batch
+        if f"{row.kind}:{row.id}" in buried
+    ]
+    cases.touch(tx, road.connection, touches, now)

@@ -3,9 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
+from isthmus.cases.sql import Touch
 from isthmus.drift.mask import found as at_path
 from isthmus.drift.mask import masked
 from isthmus.flows.road import Road
+from isthmus.model.write import Kind
 
 
 def of_write(
@@ -28,6 +32,18 @@ def of_write(
         told["ometria_has"] = "no such record"
     told["request_id"] = request_id
     return {name: value for name, value in told.items() if value is not None or name in ("sent", "ometria_has")}
+
+
+def of_refusal(
+    road: Road, kind: Kind, own: str, body: bytes, code: str, detail: str, request_id: str | None
+) -> Touch:  # fmt: skip
+    """The case of a platform record that was refused: what was said of it, the store, the order's name, the push."""
+    sent = msgspec.json.decode(body)
+    told: dict[str, Any] = {"store": store_of(road, own)}
+    if kind is Kind.ORDER and isinstance(name := sent.get("web_id"), str):
+        told["order"] = name
+    told = {name: value for name, value in (told | {"request_id": request_id}).items() if value is not None}
+    return Touch(code, f"{kind}:{own}", "", "; ".join(filter(None, (detail, in_words(told)))), difference=told)
 
 
 def store_of(road: Road, own: str) -> str | None:

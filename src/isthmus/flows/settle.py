@@ -30,6 +30,7 @@ AT_ONCE = 5_000
 READ_BACKS = 8
 """Records read back after one look at the feed: two seconds of a budget of four a second."""
 
+REFUSED = "platform.refused"
 AMBIGUOUS = "platform.ambiguous_moment"
 
 BELIEVE_AFTER = 3
@@ -92,17 +93,17 @@ def _bury_the_named(tx: Tx, road: Road, entries: Sequence[FeedEntry]) -> int:
     Those that were believed to be there too: the platform may refuse later than anybody waits for it.
     """
     paths = {(e.request_id, e.record_id): e.path for e in entries if e.request_id and e.record_id}
-    refused: dict[str, tuple[Kind, str, bytes, str]] = {}
+    refused: dict[str, tuple[Accepted, str]] = {}
     for record in feed.named(tx, road.connection, sorted({name for _, name in paths})):
         if (path := paths.get((record.request_id or "", record.id))) is not None:
-            refused[f"{record.kind}:{record.id}"] = (record.kind, record.id, record.hash, path)
-    buried = outbox.bury(tx, road.connection, [r[:3] for r in refused.values()], "platform.refused", road.clock.now())
-    cases.touch(
-        tx,
-        road.connection,
-        [trouble.sign(RejectedError("platform.refused", f"at {refused[s][3]}"), s) for s in buried],
-        road.clock.now(),
-    )
+            refused[f"{record.kind}:{record.id}"] = (record, path)
+    named = [(record.kind, record.id, record.hash) for record, _ in refused.values()]
+    buried = outbox.bury(tx, road.connection, named, REFUSED, road.clock.now())
+    touches = [
+        difference.of_refusal(road, r.kind, r.id, road.packer.unpack(r.body), REFUSED, f"at {path}", r.request_id)
+        for r, path in (refused[subject] for subject in buried)
+    ]
+    cases.touch(tx, road.connection, touches, road.clock.now())
     return len(buried)
 
 

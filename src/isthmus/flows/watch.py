@@ -53,10 +53,6 @@ class Watched(Struct, frozen=True):
     n_recovered: int = 0
 
 
-UNREAD = ("storefront.unreadable_body", "storefront.unreadable_record")
-"""Cases about a record that could not be taken in; they are over once it was, by whatever way."""
-
-
 def watch(db: Database, road: Road, expected: Mapping[str, Expected]) -> Watched:
     """Look at every store of a connection. `expected` says of each where its webhooks should arrive and who sees to it.
 
@@ -82,7 +78,6 @@ def watch(db: Database, road: Road, expected: Mapping[str, Expected]) -> Watched
     with db.transaction() as tx:
         now = road.clock.now()
         cases.resolve(tx, road.connection, PREVIOUS, now, "watch", quiet_since=now - QUIET)
-        cases.resolve_taken_in(tx, road.connection, UNREAD, now, "the record was taken in since")
     return Watched(n_repaired, n_missed, tuple(quiet), n_recovered)
 
 

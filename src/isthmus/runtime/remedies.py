@@ -35,8 +35,14 @@ class Done(Struct, frozen=True):
         return self.case.state != "open"
 
     @property
+    def is_under_way(self) -> bool:
+        """Whether an earlier replay put back what the case is about, and nothing of it has failed since."""
+        at = self.case.replayed_at
+        return not self.is_closed and self.back.is_nothing and at is not None and at >= self.case.last_at
+
+    @property
     def is_anything(self) -> bool:
-        return self.is_looked or self.is_closed or not self.back.is_nothing
+        return self.is_looked or self.is_closed or self.is_under_way or not self.back.is_nothing
 
 
 def replay(app: App, number: int, by: str) -> Done | None:

@@ -29,6 +29,7 @@ from isthmus.flows.consent import audit as consent_audit
 from isthmus.flows.consent import importer, profiles, returning, unsubscribes
 from isthmus.flows.consent.write_back import write_back
 from isthmus.flows.deliver import deliver
+from isthmus.flows.good_runs import GoodRuns
 from isthmus.flows.hold import release
 from isthmus.flows.merges import ask
 from isthmus.flows.poll import poll, poll_checkouts
@@ -104,7 +105,10 @@ class Worker:
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._reconciler = Reconciler(app)
-        self._timetable = Timetable(app, lanes, self._reconciler, self._bells.ring, lambda: not self._over.is_set())
+        self._good_runs = GoodRuns()
+        self._timetable = Timetable(
+            app, lanes, self._reconciler, self._bells.ring, lambda: not self._over.is_set(), self._good_runs.note
+        )
 
     def run(self, threads: int) -> None:
         """Work until told to stop (SIGINT or SIGTERM); what is under way is finished first."""
@@ -183,7 +187,7 @@ class Worker:
 
         @engine.task(name="recheck")
         def _recheck(connection: str) -> None:
-            self._look_after("recheck", connection, lambda: recheck(self._app.db, self._road(connection)))
+            self._look_after("recheck", connection, lambda: self._recheck(connection))
 
         @engine.task(name="merge")
         def _merge(connection: str) -> None:
@@ -259,6 +263,10 @@ class Worker:
             for job in await context.app.job_manager.get_stalled_jobs():
                 await context.app.job_manager.finish_job(job, status=procrastinate.jobs.Status.FAILED, delete_job=True)
 
+    def _recheck(self, connection: str) -> None:
+        recheck(self._app.db, self._road(connection))
+        self._good_runs.close(self._app.db, connection, self._app.clock.now())
+
     def _reconcile(self, connection: str) -> int:
         """A shift of a run that may take the night; how it goes on is written down."""
         return int(self._reconciler.shift(connection, self._goes_on()))
@@ -324,7 +332,7 @@ class Worker:
     ) -> int:
         """Take one step. What nobody foresaw ends the shift and becomes a case; leases end by themselves."""
         try:
-            return step(lanes)
+            n = step(lanes)
         except Exception as error:
             if is_away(error) or is_passing(error):
                 return 0
@@ -333,6 +341,8 @@ class Worker:
             with self._app.db.transaction() as tx:
                 cases.touch(tx, connection, [Touch(verdict.code, task, "", verdict.detail)], self._app.clock.now())
             return 0
+        self._good_runs.note(task, connection, self._app.clock.now())
+        return n
 
     def _sweep(self) -> None:
         while not self._over.wait(SWEEP_EVERY):

@@ -71,17 +71,25 @@ class Rings(Protocol):
     def __call__(self, task: str, connection: str, **more: str) -> None: ...
 
 
+class Notes(Protocol):
+    """Notes that a task of a connection went well."""
+
+    def __call__(self, task: str, connection: str, now: datetime) -> None: ...
+
+
 class Timetable:
     """What one worker process looks for, in the lanes that it serves."""
 
     def __init__(
-        self, app: App, lanes: tuple[Lane, ...], reconciler: Reconciler, ring: Rings, goes_on: Callable[[], bool]
-    ) -> None:
+        self, app: App, lanes: tuple[Lane, ...], reconciler: Reconciler, ring: Rings, goes_on: Callable[[], bool],
+        went_well: Notes = lambda _, __, ___: None,
+    ) -> None:  # fmt: skip
         self._app = app
         self._lanes = lanes
         self._reconciler = reconciler
         self._ring = ring
         self._goes_on = goes_on
+        self._went_well = went_well
         self._auditor = Auditor(app)
         self._shown_at: dict[tuple[str, str], float] = {}
         self._came_round_at = float("-inf")
@@ -109,8 +117,8 @@ class Timetable:
         try:
             if (failure := self._app.unusable(name)) is not None:
                 self._out_of_work(name, failure)
-                return
-            look(name)
+            else:
+                look(name)
         except Exception as error:
             if is_away(error) or is_passing(error):
                 return
@@ -121,6 +129,8 @@ class Timetable:
             log.error("a look failed", what=what, connection=name, code=verdict.code, detail=verdict.detail)
             with contextlib.suppress(Exception), self._app.db.transaction() as tx:
                 cases.touch(tx, name, [Touch(verdict.code, what, "", verdict.detail)], self._app.clock.now())
+        else:
+            self._went_well(what, name, self._app.clock.now())
 
     def _out_of_work(self, name: str, failure: BlockedError) -> None:
         """A connection that another version stored, and that this one cannot use."""

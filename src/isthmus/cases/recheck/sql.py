@@ -58,10 +58,13 @@ def close_records(tx: Tx, connection: str, now: datetime) -> int:
         tx, connection, now, OF_RECORD,
         """SELECT c.id, CASE WHEN r.deleted_at IS NULL THEN 'the record was taken in as of '
                              ELSE 'the shop no longer has the record, as of ' END
-                  || to_char(r.said_at AT TIME ZONE 'UTC', %(at)s) AS note
+                  || to_char(coalesce(r.said_at, r.changed_at) AT TIME ZONE 'UTC', %(at)s) AS note
            FROM cases c JOIN record r ON r.connection = c.connection AND r.store = c.store
              AND r.kind = split_part(c.subject, ':', 1) AND r.id = split_part(c.subject, ':', 2)
-           WHERE c.store <> '' AND (r.said_at > c.last_at OR (r.said_at >= c.replayed_at AND r.said_at >= c.last_at))
+           WHERE c.store <> ''
+             AND (coalesce(r.said_at, r.changed_at) > c.last_at
+                  OR (coalesce(r.said_at, r.changed_at) >= c.replayed_at
+                      AND coalesce(r.said_at, r.changed_at) >= c.last_at))
              AND NOT EXISTS (SELECT FROM outbox o WHERE o.connection = c.connection AND o.store = c.store
                              AND o.subject = c.subject AND o.kind <> 'moment'
                              AND o.state NOT IN ('applied', 'excluded'))

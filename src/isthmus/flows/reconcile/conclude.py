@@ -17,7 +17,7 @@ from isthmus.drift.sql import KINDS
 from isthmus.flows import difference
 from isthmus.flows.reconcile import basis, ours, repairs, returning, worth
 from isthmus.flows.reconcile.facts import OF_STORE, Known, gather, look_again_at_store, look_again_there
-from isthmus.flows.reconcile.held import Held
+from isthmus.flows.reconcile.held import Held, sure_since
 from isthmus.model.order import Order
 from isthmus.model.write import Kind
 from isthmus.ometria.answers import decode
@@ -91,11 +91,18 @@ def _judged(held: Held, known: Sequence[Known]) -> list[tuple[Known, Verdict | S
     held.n_reads += len(some)
     look_again_at_store(held, [*gone, *some])
     for one in gone:
-        if one.is_out_of_sight and (seen := held.out_of_sight.get(one.store)) is not None:
+        if _is_newly_out_of_sight(held, one) and (seen := held.out_of_sight.get(one.store)) is not None:
             held.out_of_sight[one.store] = msgspec.structs.replace(seen, n=seen.n + 1)
     # Others may have mapped it since, and no record shows that.
     ours.look_again(held, [one for one in known if _code(attribute(one.facts)) == "integration.stale_mapping"])
     return [(one, judge(held, one)) for one in known]
+
+
+def _is_newly_out_of_sight(held: Held, known: Known) -> bool:
+    """Whether a reading of its own was needed to see that: older orders that no listing showed are counted already."""
+    record = known.kept.record if known.kept else None
+    placed_at = record.processed_at if isinstance(record, Order) else None
+    return known.is_out_of_sight and (placed_at is None or placed_at > sure_since(held))
 
 
 def _may_be_gone(known: Known) -> bool:

@@ -13,6 +13,7 @@ from isthmus.drift.sql import KINDS
 from isthmus.flows.road import Road
 from isthmus.flows.sight import OutOfSight
 from isthmus.model.failure import Failure, TransientError
+from isthmus.model.reading import SURE_WITHIN
 from isthmus.runs.journal import sql as journal
 from isthmus.runs.journal.sql import Run
 
@@ -162,3 +163,8 @@ def without(failure: Failure, side: str, kind: str, store: str = "") -> Blind:
 def known_kinds(kinds: Sequence[str]) -> tuple[str, ...]:
     """Kinds in the order that runs go through them: catalogue, people, orders."""
     return tuple(kind for kind in ("product", "customer", "order") if kind in kinds)
+
+
+def sure_since(held: Held) -> datetime:
+    """Since when an app without the scope for all orders saw every order during this run."""
+    return held.run.started_at - SURE_WITHIN

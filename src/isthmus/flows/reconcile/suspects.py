@@ -6,11 +6,10 @@ from isthmus.drift import sql as drift
 from isthmus.drift.judged import sql as judged
 from isthmus.drift.sql import KINDS
 from isthmus.flows import sight
-from isthmus.flows.reconcile.held import Held
+from isthmus.flows.reconcile.held import Held, sure_since
 from isthmus.flows.takeover.adopt import WITHHELD
 from isthmus.mapping.order import BEFORE_US
 from isthmus.model.failure import Failure
-from isthmus.model.reading import SURE_WITHIN
 
 THEIRS = (BEFORE_US, WITHHELD)
 """Why an order of ours is another writer's."""
@@ -72,4 +71,4 @@ def _horizon(held: Held, store: str) -> datetime | None:
         sees_all = held.patiently(held.road.shops[store].reader.sees_all_orders)
     except Failure:
         sees_all = False
-    return None if sees_all else held.now() - SURE_WITHIN
+    return None if sees_all else sure_since(held)

@@ -38,6 +38,14 @@ def unit(currency: str) -> Decimal:
     return _PLACES.get(currency, _CENT)
 
 
+_NIL = {smallest: ZERO.quantize(smallest) for smallest in (_CENT, *_PLACES.values())}
+
+
+def nil(currency: str) -> Decimal:
+    """Zero with the decimals of a currency: 0.00 for most."""
+    return _NIL[_PLACES.get(currency, _CENT)]
+
+
 def quantize(amount: Decimal, currency: str) -> Decimal:
     return amount.quantize(_PLACES.get(currency, _CENT), ROUND_HALF_UP)
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from isthmus.kit.email import normalise
 from isthmus.kit.ids import keyed_hash
-from isthmus.kit.money import ZERO, quantize, unit
+from isthmus.kit.money import ZERO, nil, quantize, unit
 from isthmus.mapping import fields, refunds, sums, trim
 from isthmus.mapping.rules import Rules
 from isthmus.mapping.sums import View
@@ -40,9 +40,10 @@ def order(order: Order, person: str | None, rules: Rules, lane: Lane, *, is_dele
         return Write(Kind.ORDER, id_, None, lane, excluded="test order", subject=subject)
     after = None if order.customer_id is None else f"{rules.namespace}{order.customer_id}"
     status, is_valid = state(order, rules, is_deleted=is_deleted)
-    record = _record(order, id_, person, rules, status, is_valid)
+    email = normalise(order.email)
+    record = _record(order, id_, person, email, rules, status, is_valid)
     body, n_cut = trim.order(record)
-    sale = _sale(order, record, status)
+    sale = _sale(order, record, status, email)
     if rules.start_at is not None and order.processed_at < rules.start_at:
         return Write(Kind.ORDER, id_, None, lane, excluded=BEFORE_US, subject=subject, sale=sale)
     return Write(Kind.ORDER, id_, body, lane, after=after, subject=subject, n_cut=n_cut, sale=sale)
@@ -74,7 +75,9 @@ def state(order: Order, rules: Rules, *, is_deleted: bool = False) -> tuple[str,
     return ("partially_shipped" if order.fulfilment_status == "PARTIALLY_FULFILLED" else "processing"), True
 
 
-def _record(order: Order, id_: str, person: str | None, rules: Rules, status: str, is_valid: bool) -> wire.Order:
+def _record(
+    order: Order, id_: str, person: str | None, email: str | None, rules: Rules, status: str, is_valid: bool
+) -> wire.Order:
     style, sign = rules.refunds_style, rules.discount_sign
     shop = local = sums.view(order, net(order), refunds.SHOP, order.currency, style, sign)
     if order.presentment_currency != order.currency:
@@ -98,7 +101,7 @@ def _record(order: Order, id_: str, person: str | None, rules: Rules, status: st
         rules.store_id,
         _lines(order, shop, local, rate, rules),
         wire.OrderTotals(_base(totals, rate, rules), local.totals),
-        _customer(order, person, rules),
+        _customer(order, person, email, rules),
         order.source_name,
         ", ".join(order.gateways) or None,
         order.shipping_method,
@@ -109,9 +112,9 @@ def _record(order: Order, id_: str, person: str | None, rules: Rules, status: st
     )
 
 
-def _sale(order: Order, record: wire.Order, status: str) -> Sale:
+def _sale(order: Order, record: wire.Order, status: str, email: str | None) -> Sale:
     """The order's money as its record says it; units returned are told whichever way refunds are."""
-    back = ZERO.quantize(unit(order.currency))
+    back = nil(order.currency)
     n_units, n_returned = sum([line.current_quantity for line in order.lines]), 0
     if order.refunds:
         back = sum((line.refunded for line in record.lineitems if line.refunded is not None), back)
@@ -120,7 +123,7 @@ def _sale(order: Order, record: wire.Order, status: str) -> Sale:
     gross = record.grand_total
     return Sale(
         order.id, order.name, record.timestamp, order.currency, status, record.is_valid, gross, back, gross - back,
-        n_units + n_returned, n_returned, order.customer_id, normalise(order.email),
+        n_units + n_returned, n_returned, order.customer_id, email,
     )  # fmt: skip
 
 
@@ -160,19 +163,19 @@ def _lines(order: Order, shop: View, local: View, rate: Decimal | None, rules: R
         unit_price, subtotal, discount, tax, total = sums.priced(shop, line, quantity)
         items.append(
             wire.LineItem(
-                product_id=id_of("product", line.product_id) if line.product_id else placeholder(line, rules),
-                variant_id=id_of("product", line.variant_id) if line.variant_id else None,
-                sku=line.sku,
-                quantity=quantity,
-                unit_price=unit_price,
-                subtotal=subtotal,
-                discount=discount,
-                tax=tax,
-                total=total,
-                quantity_refunded=back,
-                refunded=None if back is None else sums.refunded(shop, line),
-                totals=None if in_one_currency else _line_totals(line, quantity, shop, local, rate, rules),
-                properties=None if line.product_id else {"title": line.title[:_TITLE_CHARS]},
+                id_of("product", line.product_id) if line.product_id else placeholder(line, rules),
+                quantity,
+                unit_price,
+                subtotal,
+                discount,
+                tax,
+                total,
+                id_of("product", line.variant_id) if line.variant_id else None,
+                line.sku,
+                back,
+                None if back is None else sums.refunded(shop, line),
+                None if in_one_currency else _line_totals(line, quantity, shop, local, rate, rules),
+                None if line.product_id else {"title": line.title[:_TITLE_CHARS]},
             )
         )
     return tuple(items)
@@ -198,9 +201,8 @@ def placeholder(line: Line, rules: Rules) -> str:
     return f"{rules.namespace}custom-{keyed_hash(rules.hash_key, 'line', line.sku or line.title).hex()}"
 
 
-def _customer(order: Order, person: str | None, rules: Rules) -> wire.OrderCustomer | None:
+def _customer(order: Order, person: str | None, email: str | None, rules: Rules) -> wire.OrderCustomer | None:
     id_ = rules.customer_id(person, order.customer_id)
-    email = normalise(order.email)
     if id_ is None and email is None and order.firstname is None and order.lastname is None:
         return None
     return wire.OrderCustomer(id_, email, order.firstname, order.lastname)

@@ -12,7 +12,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from msgspec import Struct
 
-from isthmus.kit.money import ZERO, quantize, unit
+from isthmus.kit.money import ZERO, nil, quantize, unit
 from isthmus.mapping import refunds
 from isthmus.mapping.refunds import Side
 from isthmus.model.order import Line, Order
@@ -41,7 +41,7 @@ def view(order: Order, kept: Decimal, side: Side, currency: str, style: str, sig
     Style "net" names no refunds: its totals are already without them.
     """
     smallest = unit(currency)
-    nil = ZERO.quantize(smallest)
+    nothing = nil(currency)
     total, shipping = kept, side(order.current_shipping)
     tax, discount = side(order.current_tax), side(order.current_discounts)
     units, by_line = _NO_UNITS, _NO_MONEY
@@ -57,18 +57,11 @@ def view(order: Order, kept: Decimal, side: Side, currency: str, style: str, sig
     subtotal = total - shipping - tax
     if subtotal < 0 or shipping < 0 or tax < 0:
         # A cancelled or wholly edited order may have kept less than its shipping and tax say.
-        shipping = max(nil, min(shipping, total))
-        tax = max(nil, min(tax, total - shipping))
+        shipping = max(nothing, min(shipping, total))
+        tax = max(nothing, min(tax, total - shipping))
         subtotal = total - shipping - tax
-    totals = wire.Totals(
-        currency=currency,
-        subtotal=subtotal,
-        discount=-discount if sign < 0 else discount,
-        shipping=shipping,
-        tax=tax,
-        grand_total=total,
-    )
-    return View(side, smallest, nil, order.taxes_included, sign, totals, units, by_line)
+    totals = wire.Totals(currency, subtotal, -discount if sign < 0 else discount, shipping, tax, total)
+    return View(side, smallest, nothing, order.taxes_included, sign, totals, units, by_line)
 
 
 def priced(view: View, line: Line, quantity: int) -> tuple[Decimal, Decimal, Decimal, Decimal, Decimal]:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from isthmus.db.pool import Database
+from isthmus.flows import identifiers
 from sims.shopify.deeds import people, privacy
 from sims.shopify.state import Customer, EmailConsent, SmsConsent
 from talking import IN, OUT, Both, subscriber
@@ -216,3 +217,103 @@ def test_who_was_opted_in_by_text_message_and_is_no_more_is_opted_out(play: Both
     last = sent(play, who)[-1]
     assert last["phone_number"] == phone
     assert last["channels"]["sms"]["allow_marketing"] is False
+
+
+OTHER = "+447911123457"
+
+
+def loses_number(play: Both, who: Customer, phone: str | None = None, *, is_told: bool = True) -> None:
+    """Somebody's number is emptied, or changed, in the shop; the email stays."""
+    play.pass_time(60)
+    play.do(people.change_address(play.world, play.uk, who, who.email, phone, play.now), is_told=is_told)
+
+
+def out_by_text(record: dict[str, Any]) -> tuple[str, bool]:
+    return record["phone_number"], record["channels"]["sms"]["allow_marketing"]
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_a_number_that_is_emptied_is_opted_out_by_text_message_at_once_and_stays_so(play: Both, is_told: bool) -> None:
+    who = texted(play)
+    mark = play.mark()
+    loses_number(play, who, is_told=is_told)
+    if not is_told:
+        play.pass_time(600)
+        play.poll()
+    play.hear()
+    (row,) = play.rows("SELECT lane, state FROM outbox WHERE kind = 'contact' AND id = %s", f"uk:{who.id}")
+    assert (row["lane"], row["state"]) == (0, "due")
+    play.rest()
+    first = sent(play, who, mark)[0]
+    assert out_by_text(first) == (PHONE, False)
+    assert "dt_updated_marketing" not in first["channels"]["sms"]  # nobody stated anything
+    assert first["email"] == "ada@example.com"
+    assert sms(play) is False
+    assert said(play) == set()
+    assert play.rows("SELECT * FROM consent_write") == []
+    play.do(people.rename(play.world, play.uk, who, "Ada", "King", play.now))
+    play.load_history()
+    play.rest()
+    assert {out_by_text(one) for one in sent(play, who, mark)} == {(PHONE, False)}
+    assert play.reconcile(repair=False).n_findings == 0
+    # A number of theirs again, and their word for it.
+    loses_number(play, who, OTHER)
+    play.do(people.sms_consent(play.world, play.uk, who, SmsConsent("SUBSCRIBED", "SINGLE_OPT_IN", play.now), play.now))
+    play.rest()
+    assert out_by_text(sent(play, who)[-1]) == (OTHER, True)
+    assert sms(play) is True
+
+
+def test_a_number_that_is_changed_takes_the_persons_word_along_and_leaves_none_behind(play: Both) -> None:
+    who = texted(play)
+    loses_number(play, who, OTHER)
+    play.rest()
+    assert out_by_text(sent(play, who)[-1]) == (OTHER, True)
+    assert {row.record.get("phone_number") for row in play.sims.ometria.account.contacts()} == {OTHER}
+    loses_number(play, who, None)
+    play.rest()
+    assert out_by_text(sent(play, who)[-1]) == (OTHER, False)
+    assert sms(play) is False
+
+
+def test_a_shop_that_reads_never_subscribed_is_sent_as_opted_out_by_text_message_at_once(play: Both) -> None:
+    who = texted(play)
+    play.pass_time(60)
+    who.sms_consent = SmsConsent("NOT_SUBSCRIBED", None, None)  # read as NEVER_SUBSCRIBED
+    play.do(people.update(play.world, play.uk, who, play.now), is_told=False)
+    play.pass_time(600)
+    play.poll()
+    play.hear()
+    (row,) = play.rows("SELECT lane, state FROM outbox WHERE kind = 'contact' AND id = %s", f"uk:{who.id}")
+    assert (row["lane"], row["state"]) == (0, "due")
+    play.rest()
+    assert out_by_text(sent(play, who)[-1]) == (PHONE, False)
+    assert sms(play) is False
+
+
+def test_nobody_is_silenced_by_a_number_that_somebody_else_has_now(play: Both) -> None:
+    who = texted(play)
+    loses_number(play, who)
+    play.rest()
+    assert sms(play) is False
+    play.pass_time(60)
+    consent = SmsConsent("SUBSCRIBED", "SINGLE_OPT_IN", play.now)
+    other = play.person("ben@example.com", phone=PHONE, sms_consent=consent, email_consent=EmailConsent())
+    play.rest()
+    play.pass_time(120)
+    identifiers.look_again(play.db, play.road)
+    play.rest()
+    assert sent(play, who)[-1]["phone_number"] is None
+    assert "channels" not in sent(play, who)[-1]
+    assert out_by_text(sent(play, other)[-1]) == (PHONE, True)
+    assert sms(play, "ben@example.com") is True
+    assert play.rows("SELECT code FROM cases WHERE state = 'open'") == []
+
+
+def test_an_emptied_number_of_somebody_who_was_never_opted_in_by_text_message_is_only_cleared(play: Both) -> None:
+    who = play.person("ada@example.com", phone=PHONE, email_consent=EmailConsent())
+    play.rest()
+    loses_number(play, who)
+    play.rest()
+    assert sent(play, who)[-1]["phone_number"] is None
+    assert "channels" not in sent(play, who)[-1]

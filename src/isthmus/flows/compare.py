@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from isthmus.consent import word
 from isthmus.db.pool import Database
-from isthmus.flows import holding
+from isthmus.flows import holding, retire
 from isthmus.flows.consent import standing
 from isthmus.flows.desire import person_of
 from isthmus.flows.road import Road, Shop
@@ -203,11 +203,18 @@ def _contacts(
         with db.transaction() as tx:
             stand = standing.of_people(tx, road, some)
             said = spoken.contacts(tx, road.connection, [f"{rules.namespace}{one.id}" for one in some])
+            left = {
+                one.id: retire.number_left(tx, road, name, (store, one.id), one)
+                for one in some
+                if not one.phone and (row := said.get(name := f"{rules.namespace}{one.id}")) and row.was_opted_in_sms
+            }
         for customer in some:
             name = f"{rules.namespace}{customer.id}"
             row, person = said.get(name), who.by_customer[store, customer.id]
             email = stand.of(Channel.EMAIL, normalise(customer.email), store)
-            sms = stand.of(Channel.SMS, customer.phone, store)
+            sms = word.said(customer.sms_consent, stand.of(Channel.SMS, customer.phone, store))
+            if (number := left.get(customer.id)) is not None:
+                customer, sms = msgspec.structs.replace(customer, phone=number), None
             try:
                 yield contact.contact(
                     customer,
@@ -217,7 +224,7 @@ def _contacts(
                     worth=worths.get(person, NOTHING),
                     hold=holds.get(person),
                     email_consent=word.said(customer.email_consent, email),
-                    sms_consent=word.said(customer.sms_consent, sms),
+                    sms_consent=sms,
                     was_opted_in=row is not None and row.was_opted_in,
                     was_opted_in_sms=row is not None and row.was_opted_in_sms,
                     must_force=row is not None and row.must_force,

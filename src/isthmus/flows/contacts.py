@@ -44,6 +44,8 @@ class Known(Struct, frozen=True):
     helds: Helds
     retired: Mapping[str, Retired]
     """Contacts of customers who are gone, or have no address any more."""
+    left: Mapping[str, str]
+    """The numbers that contacts were sent with whose customers have none any more."""
 
 
 def account_of(change: Change) -> Account:
@@ -101,13 +103,16 @@ def _contact(shop: Shop, change: Change, customer: Customer, known: Known) -> Wr
     # An importer beside us would take an opt-out back that is not forced; one that went out unforced was looked at.
     must_force = spoken.must_force or (known.has_importer and not spoken.opts_out)
     elsewhere = _elsewhere(key, known)
+    left = known.left.get(own)
 
     def mapped(customer: Customer, person: str, lane: Lane) -> Write:
         email = known.standings.of(Channel.EMAIL, normalise(customer.email), shop.name)
-        sms = known.standings.of(Channel.SMS, customer.phone, shop.name)
+        sms = word.said(customer.sms_consent, known.standings.of(Channel.SMS, customer.phone, shop.name))
+        if left is not None and not customer.phone:
+            customer, sms = replace(customer, phone=left), None
         return contact.contact(
             customer, person, shop.rules, lane, worth=worth, hold=on_hold,
-            email_consent=word.said(customer.email_consent, email), sms_consent=word.said(customer.sms_consent, sms),
+            email_consent=word.said(customer.email_consent, email), sms_consent=sms,
             was_opted_in=spoken.was_opted_in, was_opted_in_sms=spoken.was_opted_in_sms,
             must_force=must_force, was_forced=spoken.was_forced,
             elsewhere=elsewhere, held=held,
@@ -116,7 +121,7 @@ def _contact(shop: Shop, change: Change, customer: Customer, known: Known) -> Wr
     if key in known.moved and change.lane is not Lane.BACKFILL:
         return mapped(customer, person, Lane.REALTIME)
     write = mapped(customer, person, _lane(change, customer))
-    if write.opts_out and spoken.opts_in:
+    if (write.opts_out and spoken.opts_in) or (spoken.opts_in_sms and not write.opts_in_sms):
         return replace(write, lane=Lane.REALTIME)  # whatever brought it
     if write.lane is Lane.REALTIME and not change.is_remap and isinstance(before, Customer) and before.is_read:
         # Every order comes with an update of its customer: metrics alone are in no hurry.
@@ -141,12 +146,18 @@ def _retired(shop: Shop, change: Change, ended: Retired, known: Known) -> Write:
 
 
 def _second(shop: Shop, change: Change, customer: Customer, known: Known) -> Write | None:
-    sms = known.standings.of(Channel.SMS, customer.phone, shop.name)
+    sms = word.said(customer.sms_consent, known.standings.of(Channel.SMS, customer.phone, shop.name))
     spoken = known.spoken.get(texting.texting_id(customer.id, shop.rules), UNSPOKEN)
-    return texting.texting(
-        customer, shop.rules, _lane(change, customer), consent=word.said(customer.sms_consent, sms),
-        is_there=spoken.is_there, elsewhere=_elsewhere(account_of(change), known),
+    left = known.left.get(f"{shop.rules.namespace}{customer.id}")
+    if left is not None and not customer.phone:
+        customer, sms = replace(customer, phone=left), None
+    write = texting.texting(
+        customer, shop.rules, _lane(change, customer), consent=sms, is_there=spoken.is_there,
+        elsewhere=_elsewhere(account_of(change), known),
     )  # fmt: skip
+    if write is not None and spoken.opts_in_sms and not write.opts_in_sms:
+        return replace(write, lane=Lane.REALTIME)
+    return write
 
 
 def _retired_second(shop: Shop, ended: Retired, known: Known) -> Write | None:

@@ -70,9 +70,10 @@ def desire(
         tx, road.connection, [contacts.contact_id(road, change) for change in customers if change.is_gone]
     )
     retired = retire.of_changes(tx, road, customers, who, merged)
+    left = retire.numbers_left(tx, road, customers, spoken, retired)
     elsewhere = identifiers.of_changes(tx, road, customers, who, retired.keys())
     known = contacts.Known(
-        was, who, standings, spoken, worths, has_importer, holds, moved.hold, elsewhere, helds, retired
+        was, who, standings, spoken, worths, has_importer, holds, moved.hold, elsewhere, helds, retired, left
     )
     for change in customers:
         _map(road, change, mapped, lambda shop, change: contacts.contacts(shop, change, known), (standings, retired))

@@ -112,12 +112,26 @@ def tell(
         for account, told in found.items()
     ]
     open_ = cases.open_subjects(tx, road.connection, [CODE])
-    cases.touch(tx, road.connection, [t for t in touches if (CODE, t.store, t.subject) not in open_], now)
+    fresh = [t for t in touches if (CODE, t.store, t.subject) not in open_]
+    cases.touch(tx, road.connection, fresh, now)
+    _look_at_holders(tx, road, [found[t.store, int(t.subject.partition(":")[2])] for t in fresh], now)
     for store in road.shops:
         over = [f"customer:{n}" for at, n in mapped if at == store and (at, n) not in found]
         over = [subject for subject in over if (CODE, store, subject) in open_]
         if over:
             cases.resolve(tx, road.connection, CODE, now, by="identity", subjects=over, store=store)
+
+
+def _look_at_holders(tx: Tx, road: Road, found: Sequence[tuple[Held, ...]], now: datetime) -> None:
+    """Customers whose number is somebody else's now are mapped once more: who has none any more is still sent with the
+    last one, to be opted out by it, and lets go of it where another customer has it.
+    """
+    for store, shop in road.shops.items():
+        names = shop.rules.namespace
+        ids = {one.customer_id or "" for told in found for one in told if one.field == "phone"}
+        numbers = sorted({one.removeprefix(names) for one in ids if one.startswith(names)})
+        hints = [Hint(REMAP, f"customer:{number}", Lane.REALTIME, now) for number in numbers if number.isdecimal()]
+        inbox.tell(tx, road.connection, store, hints, now)
 
 
 def look_again(db: Database, road: Road) -> int:

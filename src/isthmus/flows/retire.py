@@ -18,7 +18,7 @@ from isthmus.flows.road import Road, Shop
 from isthmus.identity import sql as identity
 from isthmus.identity.match import Account, People
 from isthmus.kit.email import normalise
-from isthmus.mapping import fields
+from isthmus.mapping import fields, texting
 from isthmus.model.consent import OUT, Channel
 from isthmus.model.customer import Customer
 from isthmus.model.lane import Lane
@@ -26,7 +26,7 @@ from isthmus.model.write import Kind, Write
 from isthmus.ometria import wire
 from isthmus.outbox import sql as outbox
 from isthmus.outbox.spoken import sql as spoken
-from isthmus.outbox.spoken.sql import Behind
+from isthmus.outbox.spoken.sql import UNSPOKEN, Behind, Spoken
 from isthmus.outbox.sql import Wanted
 from isthmus.outbox.words import sql as words
 from isthmus.records import sql as records
@@ -68,6 +68,36 @@ def of_changes(
         is_only_number = email is None and has_number
         found[own] = Retired(last, has_heir or is_only_number, has_number)
     return found
+
+
+def numbers_left(
+    tx: Tx, road: Road, changes: Sequence[Change], said: Mapping[str, Spoken], retired: Mapping[str, Retired]
+) -> dict[str, str]:
+    """Of contacts whose customer has an email and no number any more, and was opted in by text message: the number that
+    they were sent with. The opt-out goes out with it, since the platform takes none without a number; none that another
+    living customer has.
+    """
+    found = {}
+    for change in changes:
+        last = change.last
+        if not isinstance(last, Customer) or not last.is_read or change.is_gone:
+            continue
+        own, rules = _contact(road, change), road.shops[change.key[1]].rules
+        was = said.get(own, UNSPOKEN).was_opted_in_sms
+        was = was or said.get(texting.texting_id(last.id, rules), UNSPOKEN).is_there
+        if own in retired or not was or fields.phone(last.phone, last.country_code) is not None:
+            continue
+        phone = number_left(tx, road, own, (change.key[1], last.id), last)
+        if phone is not None:
+            found[own] = phone
+    return found
+
+
+def number_left(tx: Tx, road: Road, own: str, account: Account, customer: Customer) -> str | None:
+    """The number that a contact was sent with whose customer has none any more; None where somebody else has it."""
+    sent = _as_sent(tx, road, own, customer)
+    phone = fields.phone(sent.phone, sent.country_code) if sent is not None else None
+    return None if phone is None or _has_other(tx, road, account, phone) else phone
 
 
 def withdraw(tx: Tx, road: Road, changes: Sequence[Change], now: datetime) -> int:

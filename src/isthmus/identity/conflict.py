@@ -35,6 +35,7 @@ class Held(Struct, frozen=True):
 
     field: str
     by: str
+    customer_id: str | None = None
 
 
 def held(asked: Asked, profiles: Sequence[Holder], others: Collection[str]) -> tuple[Held, ...]:
@@ -51,5 +52,6 @@ def held(asked: Asked, profiles: Sequence[Holder], others: Collection[str]) -> t
             continue
         if has_home or any(one.customer_id in others for one in holders):
             first = holders[0]
-            found.append(Held(field, f"profile {first.id}" + (f" of {first.customer_id}" if first.customer_id else "")))
+            by = f"profile {first.id}" + (f" of {first.customer_id}" if first.customer_id else "")
+            found.append(Held(field, by, first.customer_id))
     return tuple(found)

@@ -51,6 +51,13 @@ class Person(Struct, frozen=True):
         return any(one.opts_out or one.is_moving for one in self.retired)
 
     @property
+    def is_opted_out_by_text(self) -> bool:
+        """Whether a contact of ours says no to text messages only because the shop does not say yes any more."""
+        return any(one.was_opted_in_sms and not one.opts_in_sms for one in self.contacts) or any(
+            not one.opts_in_sms for one in self.texting
+        )
+
+    @property
     def is_asked(self) -> bool:
         """Whether they were asked by text message and have yet to answer."""
         return any(one.is_asking for one in self.texting)
@@ -150,7 +157,7 @@ def meanings(road: Road, person: Person) -> list[tuple[Channel, str, Meaning]]:
             sent_out=person.sent_since(Channel.SMS, lambda one: one.settled_at),
             is_explained=bool(person.said_out(Channel.SMS, now.phone)),
             is_asked=person.is_asked,
-            is_retired=person.is_retired,
+            is_retired=person.is_retired or person.is_opted_out_by_text,
             may_opt_in=road.policy.authority == "platform",
         )
         told.append((Channel.SMS, now.phone, sides.read(facts)))

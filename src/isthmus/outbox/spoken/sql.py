@@ -36,6 +36,7 @@ class Spoken(Struct, frozen=True):
     must_force: bool = False
     is_there: bool = False
     was_opted_in_sms: bool = False
+    opts_in_sms: bool = False
 
 
 UNSPOKEN = Spoken()
@@ -62,6 +63,7 @@ class Contact(Struct, frozen=True):
     since: datetime | None = None
     """When the oldest change that is not sent was received."""
     is_retired: bool = False
+    opts_in_sms: bool = False
 
     @property
     def is_moving(self) -> bool:
@@ -75,7 +77,8 @@ def lock_contacts(tx: Tx, connection: str, ids: Sequence[str]) -> dict[str, Spok
     """
     rows = tx.fetch_all(
         """SELECT id, opts_in, opts_out, was_opted_in, was_forced, must_force OR (opts_out AND forces) AS must_force,
-                  sent IS NOT NULL OR state <> 'excluded' AS is_there, was_opted_in_sms
+                  sent IS NOT NULL OR state <> 'excluded' AS is_there, was_opted_in_sms,
+                  sms_address IS NOT NULL AS opts_in_sms
            FROM outbox
            WHERE connection = %s AND kind = ANY(%s) AND id = ANY(%s) ORDER BY kind, id FOR UPDATE""",
         (connection, list(PERMITTING), list(ids)),
@@ -89,6 +92,7 @@ def lock_contacts(tx: Tx, connection: str, ids: Sequence[str]) -> dict[str, Spok
             row["must_force"],
             row["is_there"],
             row["was_opted_in_sms"],
+            row["opts_in_sms"],
         )
         for row in rows
     }
@@ -129,7 +133,7 @@ def contacts(tx: Tx, connection: str, ids: Sequence[str], kind: Kind = Kind.CONT
         Contact,
         """SELECT id, store, state, lane, opts_in, opts_out, was_opted_in, was_forced, must_force, settled_at,
                   opted_in_at, opted_out_at, kind = 'sms' AND sms_address IS NOT NULL AND NOT opts_in AS is_asking,
-                  was_opted_in_sms, is_retired, since
+                  was_opted_in_sms, is_retired, since, sms_address IS NOT NULL AS opts_in_sms
            FROM outbox WHERE connection = %s AND kind = %s AND id = ANY(%s) AND state <> 'excluded'""",
         (connection, kind, list(ids)),
     )

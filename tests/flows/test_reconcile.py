@@ -13,7 +13,7 @@ from isthmus.cases.sql import Touch
 from isthmus.db.pool import Database
 from isthmus.drift import sql as drift
 from isthmus.drift.found.sql import Finding
-from isthmus.flows.reconcile import conclude, when
+from isthmus.flows.reconcile import again, conclude, when
 from isthmus.flows.reconcile.held import Asked, Step
 from isthmus.flows.reconcile.news import News, since_last
 from isthmus.flows.reconcile.run import reconcile
@@ -81,6 +81,18 @@ def test_what_is_younger_than_the_grace_period_is_looked_at_again_before_the_run
     done = play.reconcile(repair=False)
     assert "integration.missed_change" in {found.code for found in play.findings(done.run)}
     assert play.now >= began + play.road.pace.drift_grace
+    assert done.basis is not None
+    assert done.basis.n_in_flight == 0
+
+
+def test_however_much_was_in_flight_all_of_it_is_looked_at_again_page_by_page(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(again, "AT_ONCE", 2)
+    placed = [play.orders(play.ada, is_told=False) for _ in range(5)]
+    done = play.reconcile(repair=False)
+    missed = {found.id for found in play.findings(done.run) if found.code == "integration.missed_change"}
+    assert missed >= {f"uk:{one.id}" for one in placed}
     assert done.basis is not None
     assert done.basis.n_in_flight == 0
 

@@ -2,6 +2,7 @@
 
 import json
 from copy import deepcopy
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,9 +12,11 @@ from test_commands import CONFIG, Run, run
 from isthmus.connections import file as files
 from isthmus.connections import sql as connections
 from isthmus.db.pool import Database
+from isthmus.flows.reconcile import conclude
 from isthmus.flows.safety.undo import Undone, undo
 from isthmus.outbox.plan import differs
 from isthmus.runtime.app import App
+from plays import Play
 from scenes import Town
 from sims.neighbourhood import Sizes
 
@@ -214,3 +217,99 @@ def test_undo_puts_back_what_the_platform_had_before_it_was_sent_again(town: Tow
 def n_unequal(before: dict[str, Any], after: dict[str, Any]) -> int:
     """Records that say something else, however numbers and times are written."""
     return sum(bool(differs(before[own], after[own]) or differs(after[own], before[own])) for own in before)
+
+
+def test_undo_withdraws_what_a_run_created_on_both_sides(database: Database) -> None:
+    """The webhooks and polls of a new person and their order were lost; the run brought them in."""
+    play = Play(database)
+    play.come_to_rest()
+    play.pass_time(600)
+    before, own = truth(play), ours(play)
+    who = play.person("new@example.com", "SUBSCRIBED", is_told=False)
+    placed = play.orders(who, is_told=False)
+    play.pass_time(600)
+    done = play.reconcile()
+    play.come_to_rest()
+    after = truth(play)
+    assert after["orders"].keys() - before["orders"].keys() == {f"uk:{placed.id}"}
+    assert after["contacts"].keys() - before["contacts"].keys() == {f"uk:{who.id}"}
+    assert after["orders"][f"uk:{placed.id}"]["is_valid"] is True
+
+    told = put_back(play, done.run, is_dry_run=True)
+    assert (told.n_withdrawn, told.n_changed_since, told.final) == (2, 0, {})
+    told = put_back(play, done.run)
+    # The stock of what was ordered is put back.
+    assert (told.n_withdrawn, told.n_put_back, told.n_changed_since, told.final) == (2, 1, 0, {})
+    play.come_to_rest()
+    there = play.road.platform.order(f"uk:{placed.id}")
+    assert there is not None
+    assert (there["status"], there["is_valid"]) == ("cancelled", False)
+    assert play.mailable("new@example.com") != "EXPLICITLY_OPTEDIN"
+    now = ours(play)
+    for key in (("order", "uk", str(placed.id)), ("customer", "uk", str(who.id))):
+        assert now["record"][key][1] is not None, "here it is gone"
+        assert now["record"].pop(key)
+    assert now["record"] == own["record"]
+
+    # The shop still has both, and no run brings them in again by itself.
+    play.pass_time(600)
+    mark = play.mark()
+    play.reconcile()
+    play.come_to_rest()
+    assert play.pushed("order", since=mark) == []
+    assert play.pushed("contact", since=mark) == []
+
+
+def test_undo_withdraws_in_ometria_too_what_was_excluded_before_the_run(database: Database) -> None:
+    """Orders of another writer's time, which a wrong rule let in."""
+    town = Town(database, sizes=Sizes(customers=20, orders=30, products=4))
+    obey(town, start_at=town.clock.now() - timedelta(days=20))
+    town.load()
+    town.come_to_rest()
+    town.pass_time(600)
+    before, own = truth(town), ours(town)
+    obey(town, start_at=None)
+    done = town.reconcile()
+    confirm_all(town)
+    town.come_to_rest()
+    let_in = truth(town)["orders"].keys() - before["orders"].keys()
+    assert len(let_in) > 5
+
+    told = put_back(town, done.run)
+    assert (told.n_put_back, told.n_changed_since, told.final) == (len(let_in), 0, {})
+    town.come_to_rest()
+    for name in sorted(let_in):
+        there = town.road.platform.order(name)
+        assert there is not None
+        assert (there["status"], there["is_valid"]) == ("cancelled", False)
+    after = truth(town)
+    assert {name: one for name, one in after["orders"].items() if name not in let_in} == before["orders"]
+    now = ours(town)
+    assert now["record"] == own["record"]
+    assert now["sale"] == own["sale"]
+
+    town.pass_time(600)
+    town.reconcile()
+    town.come_to_rest()
+    assert truth(town)["orders"] == after["orders"]
+
+
+def test_undo_puts_back_more_resent_records_than_are_read_one_by_one(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conclude, "LOOKS", 3)
+    account = town.sims.ometria.account
+    own = rows(town, "SELECT id FROM outbox WHERE kind = 'order' AND state = 'applied' ORDER BY id LIMIT 60")
+    for row in own:
+        there = account.orders.get(row["id"])
+        assert there is not None
+        there.record["status"] = "pending"
+    before = truth(town)
+    done = town.reconcile()
+    town.come_to_rest()
+    n = n_unlike(before, truth(town), "orders")
+    assert n > 50
+    told = put_back(town, done.run)
+    assert (told.n_put_back, told.n_changed_since) == (n, 0)
+    town.come_to_rest()
+    assert n_unequal(before["orders"], truth(town)["orders"]) == 0

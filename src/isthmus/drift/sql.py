@@ -34,6 +34,8 @@ class Seen(Struct, frozen=True, kw_only=True):
     seller: str | None = None
     writer: str | None = None
     would_opt_in: bool = False
+    before: bytes | None = None
+    """Of a platform record that differs: all of it as it was there, in the fields that we send, packed."""
 
 
 _SEEN = {
@@ -41,6 +43,7 @@ _SEEN = {
     "against": "bytea", "path": "text", "says": "jsonb", "name": "text", "currency": "text", "gross_mills": "bigint",
     "refunded_mills": "bigint", "net_mills": "bigint", "status": "text", "is_valid": "boolean", "is_test": "boolean",
     "placed_at": "timestamptz", "seller": "text", "writer": "text", "would_opt_in": "boolean",
+    "before": "bytea",
 }  # fmt: skip
 
 # See -----------------------------------------------------------------------------------------------------------------

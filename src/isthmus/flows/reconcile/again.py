@@ -12,9 +12,6 @@ from isthmus.flows.reconcile.facts import Known, gather, look_again_at_store, lo
 from isthmus.flows.reconcile.held import Held, RestError
 
 AT_ONCE = 50
-MOST = 400
-"""Records that one run looks at again, each with a reading of both sides; the rest is counted as in flight."""
-
 STEP_SECONDS = 5.0
 """A wait is cut into pieces, after each of which the run shows that it is alive."""
 
@@ -33,13 +30,13 @@ def look(held: Held, step: str, cursor: str | None, n: int) -> int:
         return n
     people.look_again(held)
     while held.goes_on():
-        keys = _some(held, tuple(place["after"]))[: max(0, MOST - n)]
+        keys = _some(held, tuple(place["after"]))
         with held.db.transaction() as tx:
             known = gather(tx, held, keys)
         found = _judged(held, known)
         place["after"] = list(keys[-1]) if keys else place["after"]
         n += len(keys)
-        is_done = len(keys) < AT_ONCE or n >= MOST
+        is_done = len(keys) < AT_ONCE
         with held.db.transaction() as tx:
             conclude.write_down(tx, held, found)
             held.move(tx, step, msgspec.json.encode(place).decode(), n)

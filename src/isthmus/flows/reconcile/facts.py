@@ -1,6 +1,6 @@
 """Put together what the three sides said of single records, and look again where a listing is not proof enough."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -47,8 +47,6 @@ class Known(Struct, kw_only=True):
     listed: Seen | None = None
     mapped: Seen | None = None
     there: Seen | None = None
-    item: Mapping[str, Any] | None = None
-    """What the platform answered when this one record was read."""
     cases: tuple[str, ...] = ()
     is_out_of_sight: bool = False
     """A reading of its own answered null, and the app may be unable to see it."""
@@ -120,7 +118,6 @@ def look_again_there(held: Held, known: Known) -> None:
         known.facts = msgspec.structs.replace(known.facts, platform_look=Look.UNSEEN, platform_path=None)
         return
     body = _body(held, known.standing)
-    known.item = item
     if item is None:
         known.there = None
         known.facts = msgspec.structs.replace(

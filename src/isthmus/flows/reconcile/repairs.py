@@ -10,11 +10,9 @@ from isthmus.flows.reconcile.held import Held
 from isthmus.flows.road import Road
 from isthmus.flows.safety import judge
 from isthmus.kit.ids import content_hash
-from isthmus.ometria.answers import decode
 from isthmus.records import sql as records
 from isthmus.safety.changes import sql as changes
 from isthmus.safety.changes.sql import ChangedWrite, RecordChange
-from isthmus.safety.earlier import encode, restricted
 from isthmus.safety.limits import PlanCause
 from isthmus.safety.plans import sql as plans
 from isthmus.safety.plans.sql import Item
@@ -59,17 +57,17 @@ def plan(tx: Tx, road: Road, run: int, found: Sequence[tuple[str, str, str, str,
 
 
 def note_resent(tx: Tx, held: Held, lost: Sequence[Known]) -> None:
-    """Journal what the platform said of records that are sent again, as far as each was read by itself.
+    """Journal what the platform said of records that are sent again, by its listing or a reading of its own.
 
     Of one that the platform does not have there is nothing to put back: it was to be there already.
     """
     entries, writes = [], []
     packer, connection = held.road.packer, held.road.connection
     for one in lost:
-        standing, kept, item = one.standing, one.kept, one.item
-        if item is None or standing is None or standing.body is None or kept is None or kept.record is None:
+        standing, kept, there = one.standing, one.kept, one.there
+        if there is None or there.before is None or standing is None or kept is None or kept.record is None:
             continue
-        before = encode(restricted(decode(packer.unpack(standing.body)), item))
+        before = packer.unpack(there.before)
         entries.append(
             RecordChange(
                 store=one.store, subject=one.subject, kind=OF_STORE[one.key[0]], cause=RESENT, at=held.now(),
@@ -77,7 +75,7 @@ def note_resent(tx: Tx, held: Held, lost: Sequence[Known]) -> None:
                 after_hash=kept.hash,
             )
         )  # fmt: skip
-        writes.append((one.key, packer.pack(before), content_hash(before), standing.desired))
+        writes.append((one.key, there.before, content_hash(before), standing.desired))
     numbers = changes.note(tx, connection, entries)
     changes.note_writes(
         tx,

@@ -14,6 +14,7 @@ from isthmus.flows.reconcile.held import Held
 from isthmus.model.write import Kind
 from isthmus.ometria.answers import decode, moment
 from isthmus.outbox import plan
+from isthmus.safety.earlier import encode, restricted
 
 OPTED_IN = "EXPLICITLY_OPTEDIN"
 PLATFORM = "Ometria"
@@ -71,6 +72,7 @@ def seen(held: Held, key: tuple[str, str], item: Mapping[str, Any], known: Stand
     path: str | None = None
     says: dict[str, Any] | None = None
     would_opt_in = False
+    before: bytes | None = None
     if known is None:
         # Under an id that only we give, or in the collection that is ours alone: somebody else's hand.
         path = "" if kind == "contact" or _looks_ours(held, own) else None
@@ -80,6 +82,7 @@ def seen(held: Held, key: tuple[str, str], item: Mapping[str, Any], known: Stand
         would_opt_in = kind == "contact" and opts_in(body, item)
         if path is not None:
             says = {side: mask.masked(path, mask.found(it, path)) for side, it in (("theirs", item), ("ours", body))}
+            before = held.road.packer.pack(encode(restricted(body, item)))
     money: Mapping[str, Any] = {}
     if kind == "order":
         it = worth.of_platform(item)
@@ -99,6 +102,7 @@ def seen(held: Held, key: tuple[str, str], item: Mapping[str, Any], known: Stand
         seller=_text(item.get("store")) if kind == "order" else None,
         writer=_text(item.get("source")),
         would_opt_in=would_opt_in,
+        before=before,
         **money,
     )
 

@@ -215,7 +215,12 @@ def _word(road: Road, one: _Restored, number: int, now: datetime) -> Told:
 
 
 def _as_before(road: Road, write: ChangedWrite, said: Before | None) -> PutBack:
-    """A platform record as it was desired before; of a contact with what is allowed now."""
+    """A platform record as it was desired before; of a contact with what is allowed now.
+
+    One that was excluded before and went out since is withdrawn there: Ometria deletes nothing.
+    """
+    if write.body is None and said is not None and said.body is not None and said.is_out:
+        return _packed(road, write, _withdrawn(write.kind, decode(road.packer.unpack(said.body))))
     if write.body is None:
         return PutBack(write.kind, write.id, None, None, write.excluded)
     if write.kind not in ("contact", "sms") or said is None or said.body is None:
@@ -226,6 +231,21 @@ def _as_before(road: Road, write: ChangedWrite, said: Before | None) -> PutBack:
         return PutBack(write.kind, write.id, write.body, write.desired, None)
     body = {name: value for name, value in before.items() if name not in PERMISSION}
     body |= {name: present[name] for name in PERMISSION if name in present}
+    return _packed(road, write, body)
+
+
+def _withdrawn(kind: str, body: dict[str, Any]) -> dict[str, Any]:
+    """A record as it is said of one that is gone: cancelled, inactive, and of a contact nothing about permission."""
+    match kind:
+        case "order":
+            return body | {"status": "cancelled", "is_valid": False}
+        case "product":
+            return body | {"is_active": False}
+    silent = {name: value for name, value in body.items() if name not in PERMISSION}
+    return silent | {"marketing_optin": "NOT_SPECIFIED"} if kind == "contact" else silent
+
+
+def _packed(road: Road, write: ChangedWrite, body: Mapping[str, Any]) -> PutBack:
     encoded = encode(body)
     return PutBack(write.kind, write.id, road.packer.pack(encoded), content_hash(encoded), None)
 

@@ -22,6 +22,8 @@ class Before(Struct, frozen=True):
     body: bytes | None
     desired: bytes | None
     excluded: str | None
+    is_out: bool = False
+    """Whether it was ever sent, or may be under way."""
 
 
 class RecordChange(Struct, frozen=True, kw_only=True):
@@ -164,7 +166,9 @@ def writes_of(tx: Tx, connection: str, records: Sequence[Record]) -> list[Before
     """What the platform is to say of these records now; of a moment nothing."""
     return tx.fetch_as(
         Before,
-        """SELECT o.kind, o.id, o.store, o.subject, o.body, o.desired, o.excluded FROM outbox o
+        """SELECT o.kind, o.id, o.store, o.subject, o.body, o.desired, o.excluded,
+                  o.sent IS NOT NULL OR o.state IN ('leased', 'accepted', 'held') AS is_out
+           FROM outbox o
            JOIN unnest(%s::text[], %s::text[]) AS r (store, subject) ON o.store = r.store AND o.subject = r.subject
            WHERE o.connection = %s AND o.kind <> 'moment' ORDER BY o.kind, o.id""",
         ([store for store, _ in records], [subject for _, subject in records], connection),

@@ -1,6 +1,5 @@
 """Is this delivery Shopify's, and what do its headers say (https://shopify.dev/docs/apps/build/webhooks)?"""
 
-import base64
 import binascii
 import hmac
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +14,14 @@ SIGNATURE_BYTES = 32
 
 _SIGNATURE_CHARS = 44
 _YEARS = range(2000, 2101)
+
+
+_HEADERS = tuple(
+    (f"x-shopify-{name}", f"shopify-{name}")
+    for name in ("topic", "shop-domain", "hmac-sha256", "webhook-id", "event-id", "api-version", "triggered-at", "name")
+)
+HEADERS = frozenset(name for names in _HEADERS for name in names)
+"""Every header that `delivery` looks at."""
 
 
 class Delivery(Struct, frozen=True, gc=False):
@@ -37,18 +44,12 @@ def delivery(headers: Mapping[str, str]) -> Delivery:
     one counts. Shop domains are lower-cased.
     """
 
-    def header(name: str) -> str | None:
-        return headers.get("x-shopify-" + name) or headers.get("shopify-" + name) or None
-
+    get = headers.get
+    topic, shop, signature, webhook_id, event_id, api_version, triggered_at, name = [
+        get(classic) or get(newer) or None for classic, newer in _HEADERS
+    ]
     return Delivery(
-        topic=header("topic") or "",
-        shop=(header("shop-domain") or "").lower(),
-        signature=header("hmac-sha256") or "",
-        webhook_id=header("webhook-id"),
-        event_id=header("event-id"),
-        api_version=header("api-version"),
-        triggered_at=_when(header("triggered-at")),
-        name=header("name"),
+        topic or "", (shop or "").lower(), signature or "", webhook_id, event_id, api_version, _when(triggered_at), name
     )
 
 
@@ -193,11 +194,11 @@ def _some(names: Sequence[str], most: int = 3) -> str:
 
 def _unbase64(text: str) -> bytes | None:
     try:
-        raw = base64.b64decode(text.encode("ascii"), validate=True)
-    except (UnicodeEncodeError, binascii.Error, ValueError):
+        raw = binascii.a2b_base64(text, strict_mode=True)
+    except ValueError:  # binascii.Error is one, and so is what is not ASCII
         return None
     # Decoding forgives stray bits in the last character; an honest signature survives the way back.
-    return raw if len(raw) == SIGNATURE_BYTES and base64.b64encode(raw).decode() == text else None
+    return raw if len(raw) == SIGNATURE_BYTES and binascii.b2a_base64(raw, newline=False).decode() == text else None
 
 
 def _when(text: str | None) -> datetime | None:

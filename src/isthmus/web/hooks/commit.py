@@ -39,19 +39,21 @@ class GroupCommit:
         self._keep = keep
         self._ring = ring
         self._patience = patience
-        self._waiting: list[tuple[Sequence[Delivery], asyncio.Future[None]]] = []
+        self._waiting: list[tuple[Sequence[Delivery], int, asyncio.Future[None]]] = []
         self._bytes = 0
         self._work: asyncio.Task[None] | None = None
         self._is_stuck = False
 
     async def add(self, deliveries: Sequence[Delivery]) -> None:
         """Return once all of these are durable; raises NotKept."""
-        size = sum(len(delivery.body) for delivery in deliveries)
+        size = 0
+        for delivery in deliveries:
+            size += len(delivery.body)
         if self._is_stuck or len(self._waiting) >= MOST_WAITING or self._bytes + size > MOST_BYTES:
             raise NotKept
         loop = asyncio.get_running_loop()
         kept = loop.create_future()
-        self._waiting.append((deliveries, kept))
+        self._waiting.append((deliveries, size, kept))
         self._bytes += size
         if self._work is None:
             self._work = loop.create_task(self._run())
@@ -71,19 +73,19 @@ class GroupCommit:
 
     async def _flush(self) -> None:
         batch, self._waiting = self._waiting[:MOST_IN_FLUSH], self._waiting[MOST_IN_FLUSH:]
-        deliveries = [delivery for told, _ in batch for delivery in told]
-        self._bytes -= sum(len(delivery.body) for delivery in deliveries)
+        deliveries = [delivery for told, _, _ in batch for delivery in told]
+        self._bytes -= sum([size for _, size, _ in batch])
         flush = asyncio.ensure_future(self._keep(deliveries))
         await asyncio.wait([flush], timeout=self._patience)
         error = flush.exception() if flush.done() else TimeoutError()
         if error is None:
-            for _, kept in batch:
+            for _, _, kept in batch:
                 _tell(kept)
             self._ring_for(deliveries, flush.result())
             return
         # Whoever came meanwhile would wait as long for the same end.
         batch, self._waiting, self._bytes = batch + self._waiting, [], 0
-        for _, kept in batch:
+        for _, _, kept in batch:
             _tell(kept, NotKept())
         log.warning("deliveries not kept", n=len(batch), error=type(error).__name__)
         await self._give_up(flush)

@@ -141,11 +141,16 @@ class OmetriaHook:
             raise Refused(Answer.UNSIGNED)
 
 
+_WANTED = {
+    name.encode(): name for name in (*webhooks.HEADERS, "content-length", "content-encoding", "x-isthmus-secret")
+}
+
+
 def _post(scope: Scope) -> dict[str, str]:
-    """The headers of a POST, lower-case; the last of equal names counts."""
+    """The headers of a POST that matter here, by lower-case name; the last of equal names counts."""
     if scope["method"] != "POST":
         raise Refused(Answer.WRONG_METHOD)
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    return {_WANTED[name]: value.decode("latin-1") for name, value in scope["headers"] if name in _WANTED}
 
 
 def _is_name(text: str) -> bool:

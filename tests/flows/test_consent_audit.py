@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from isthmus.cli import consent
 from isthmus.db.pool import Database
 from isthmus.flows.consent import audit as flow
 from isthmus.flows.reconcile.held import Step
@@ -15,7 +16,7 @@ from isthmus.model.basis import Reason, outcome
 from isthmus.ops import accord_page
 from sims.ometria import unsubscribes as centre
 from sims.shopify.deeds import people
-from sims.shopify.state import Customer, EmailConsent
+from sims.shopify.state import Customer, EmailConsent, SmsConsent
 from talking import OUT, Both, subscriber
 
 
@@ -217,3 +218,77 @@ def test_a_customer_who_is_gone_and_of_whom_nobody_told_is_found(play: Both) -> 
     play.rest()
     assert play.mailable("ada@example.com") == OUT
     assert audit(play).found == ()
+
+
+NUMBER = "+447911123456"
+
+
+def texted(play: Both, email: str | None = None, *, is_told: bool = True) -> Customer:
+    """Somebody who may be written to by text message alone."""
+    consent = SmsConsent("SUBSCRIBED", "SINGLE_OPT_IN", play.now)
+    who = play.person(email, phone=NUMBER, sms_consent=consent, email_consent=EmailConsent(), is_told=is_told)
+    if is_told:
+        play.rest()
+    return who
+
+
+def uploads_an_opt_out(play: Both) -> None:
+    """Somebody uploads a list that opts the only person out of text messages over there."""
+    account = play.sims.ometria.account
+    ((own,),) = ((row["id"],) for row in play.rows("SELECT id FROM profile"))
+    centre.say_elsewhere(
+        account, centre.find(account, profile_id=own), play.sim_clock.now(), "csv", is_in=False, channel="sms"
+    )
+
+
+@pytest.mark.parametrize("email", ["ada@example.com", None])
+def test_who_may_be_written_to_by_text_message_alone_is_compared(play: Both, email: str | None) -> None:
+    who = texted(play, email)
+    done = audit(play)
+    assert (done.n_people, done.n_both, done.n_unseen, done.differs) == (1, 1, 0, ())
+    uploads_an_opt_out(play)
+    done = audit(play, repair=False)
+    assert [(one.customer_id, one.channel, one.sort) for one in done.differs] == [(who.id, "sms", Sort.SILENCED)]
+
+
+@pytest.mark.parametrize("email", ["ada@example.com", None])
+def test_who_may_be_written_to_by_text_message_and_is_not_there_is_found(play: Both, email: str | None) -> None:
+    who = texted(play, email, is_told=False)
+    play.pass_time(600)
+    done = audit(play)
+    assert done.n_unseen == 0
+    assert [(one.customer_id, one.channel, one.platform) for one in done.differs] == [(who.id, "sms", "not there")]
+    assert done.basis is not None
+    assert outcome(done.basis).exit_code == 1
+
+
+def test_who_was_not_judged_is_named_by_their_ids(play: Both, capsys: pytest.CaptureFixture[str]) -> None:
+    who = subscriber(play)
+    play.sims.faults.set({"shopify.error": 1.0})
+    done = audit(play, repair=False)
+    play.sims.faults.set({"shopify.error": 0.0})
+    (left,) = done.unjudged
+    assert (left.store, left.customer_id, left.reason) == ("uk", who.id, "could not look")
+    named = {"store": "uk", "customer_id": who.id, "reason": "could not look"}
+    assert list(accord_page.document(done)["unjudged"]) == [named]
+    assert flow.last(play.db, "acme") == done
+    consent._show(done, None)
+    assert str(who.id) not in capsys.readouterr().out
+    consent._show(done, None, is_long=True)
+    said = capsys.readouterr().out
+    assert f"uk {who.id}" in said
+    assert "ada@" not in said
+
+
+def test_a_run_judges_nobody_whose_word_by_text_message_is_not_settled(play: Both) -> None:
+    texted(play, "ada@example.com")
+    play.pass_time(600)
+    before = play.reconcile(repair=False).basis
+    assert before is not None
+    assert outcome(before).is_green
+    uploads_an_opt_out(play)
+    play.pass_time(1)
+    done = play.reconcile(repair=False).basis
+    assert done is not None
+    assert [(one.reason, one.n) for one in done.not_judged] == [(Reason.CONSENT, 1)]
+    assert outcome(done).exit_code == 1

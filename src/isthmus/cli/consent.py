@@ -40,6 +40,7 @@ flight: more than 1 %); 3 when Ometria or a shop could not be read to its end.
 isthmus consent audit acme --out consent.html --csv consent.csv
 isthmus consent audit acme --sign "A. Lovelace" --out consent.html     a dated, signed-off report
 isthmus consent audit acme --last --json                               the last one, without reading anew
+isthmus consent audit acme --last --long                               who differs or was not judged, by their ids
 """
 
 
@@ -100,6 +101,9 @@ def audit(
     sign: Annotated[str, typer.Option("--sign", metavar="WHO", help="Who signs the report off.")] = "",
     repair: Annotated[bool, typer.Option("--repair/--no-repair", help="Act on what comes to light.")] = True,
     last: Annotated[bool, typer.Option("--last", help="Show the last audit instead of making one.")] = False,
+    long: Annotated[
+        bool, typer.Option("--long", help="Also name who differs or was not judged, by their ids.")
+    ] = False,
     json: Json = False,
     config: Config = None,
 ) -> None:
@@ -129,14 +133,14 @@ def audit(
     if json:
         say.document(accord_page.document(done))
     else:
-        _show(done, out)
+        _show(done, out, is_long=long)
     if not done.is_whole or done.unread:
         raise typer.Exit(3)
     if done.basis is None or not outcome(done.basis).is_green:
         raise typer.Exit(1)
 
 
-def _show(done: "Accord", out: Path | None) -> None:
+def _show(done: "Accord", out: Path | None, *, is_long: bool = False) -> None:
     from isthmus.cli import show as say
     from isthmus.model.accord import Sort
     from isthmus.ops import accord_page
@@ -151,5 +155,15 @@ def _show(done: "Accord", out: Path | None) -> None:
             say.row(table, (n, accord_page.TOLD[sort][0]))
     say.row(table, (done.n_unseen, "customers whom Ometria does not know, and who may not be written to"))
     say.lines(table)
+    if is_long and done.differs:
+        named = say.table("customer", "channel", "what", "case")
+        for one in done.differs:
+            say.row(named, (f"{one.store} {one.customer_id}", one.channel, one.sort, one.case or "–"))
+        say.lines(named)
+    if is_long and done.unjudged:
+        left = say.table("customer", "not judged")
+        for person in done.unjudged:
+            say.row(left, (f"{person.store} {person.customer_id}", person.reason))
+        say.lines(left)
     if out is not None:
         say.lines(f"The page is {out}.")

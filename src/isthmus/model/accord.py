@@ -43,6 +43,14 @@ class Differs(Struct, frozen=True):
     is_missed: bool = False
 
 
+class Unjudged(Struct, frozen=True):
+    """One customer who was not judged, and why, without a name or an address."""
+
+    store: str
+    customer_id: int
+    reason: str
+
+
 class Accord(Struct, frozen=True):
     """One audit. Counts are of customers per channel that both sides know; `n_unseen` those the platform does not.
 
@@ -64,6 +72,8 @@ class Accord(Struct, frozen=True):
     basis: Basis | None = None
     unread: tuple[str, ...] = ()
     """Shops that could not be read, each with the reason."""
+    unjudged: tuple[Unjudged, ...] = ()
+    """Who was not judged, as far as they are known to us."""
 
     @property
     def unexplained(self) -> tuple[Differs, ...]:

@@ -27,7 +27,7 @@ from isthmus.identity import sql as identity
 from isthmus.identity.profiles import sql as seen
 from isthmus.identity.profiles.sql import Profile
 from isthmus.inbox import sql as inbox
-from isthmus.model.accord import Accord, Differs, Sort
+from isthmus.model.accord import Accord, Differs, Sort, Unjudged
 from isthmus.model.basis import AsOf, Basis, NotJudged, Reason, counted
 from isthmus.model.consent import Stance
 from isthmus.model.customer import Customer, Here
@@ -61,7 +61,7 @@ def audit(db: Database, road: Road, *, repair: bool = True, signed_by: str = "",
     done = _Audit(db, road, repair=repair, tell=tell).run()
     done = msgspec.structs.replace(done, digest=digest(done), signed_by=signed_by)
     with db.transaction() as tx:
-        kept = msgspec.structs.replace(done, differs=done.differs[:KEPT])
+        kept = msgspec.structs.replace(done, differs=done.differs[:KEPT], unjudged=done.unjudged[:KEPT])
         governance.save(tx, road.connection, "", MARK, msgspec.to_builtins(kept), done.at)
         runs.advance(tx, road.connection, "", MARK, done.at, len(done.differs))
     return done
@@ -95,6 +95,7 @@ class _Audit:
         self._counts = {"people": 0, "both": 0, "neither": 0, "unseen": 0}
         self._found: list[Differs] = []
         self._not_judged: list[NotJudged] = []
+        self._unjudged: list[Unjudged] = []
         self._again: list[Judged] = []
         self._as_of: list[AsOf] = []
         self._unread: list[str] = []
@@ -152,7 +153,7 @@ class _Audit:
 
     def _count(self, one: Judged) -> None:
         if one.reason is not None:
-            self._not_judged.append(NotJudged(one.reason, 1, one.who[0]))
+            self._leave(one.reason, one.who[0], [one.who[1]], one.who[0])
         elif not one.is_known_there and not one.differs:
             self._counts["unseen"] += 1
         else:
@@ -161,6 +162,12 @@ class _Audit:
                 self._counts["both" if one.stance is Stance.IN else "neither"] += 1
         is_open = one.reason in (Reason.YOUNG, Reason.NOT_COMPARED)
         self._found += [msgspec.structs.replace(d, sort=Sort.WAITING) if is_open else d for d in one.differs]
+
+    def _leave(self, reason: Reason, store: str, numbers: Iterable[int], what: str) -> None:
+        """These customers are not judged."""
+        left = [Unjudged(store, number, reason.value) for number in numbers]
+        self._not_judged.append(NotJudged(reason, len(left), what))
+        self._unjudged += left
 
     def _unlisted(self, store: str, listed: set[int], read_at: datetime | None, swept: Swept) -> None:
         """Customers of ours whom the shop's list lacks: not being in a list proves nothing, so each is read."""
@@ -171,24 +178,22 @@ class _Audit:
             return
         if read_at is None:
             why = next((one for one in self._unread if one.startswith(f"{store}: ")), store)
-            self._not_judged.append(NotJudged(Reason.COULD_NOT_LOOK, len(missing), why))
+            self._leave(Reason.COULD_NOT_LOOK, store, missing, why)
             return
         for some in _batched(missing[:MOST_AGAIN], AGAIN_AT_ONCE):
             at = self._road.clock.now()
             try:
                 found = self._road.shops[store].reader.customers(list(some))
             except Failure as failure:
-                self._not_judged.append(NotJudged(Reason.COULD_NOT_LOOK, len(some), f"{store}: {failure.code}"))
+                self._leave(Reason.COULD_NOT_LOOK, store, some, f"{store}: {failure.code}")
                 continue
             here = [_here(one.record) for one in found.values() if isinstance(one, Found)]
             self._judge(store, at, swept, here)
             gone = [number for number, one in found.items() if isinstance(one, Absent)]
-            n_unseen = len(some) - len(here) - len(gone)
-            self._not_judged.append(NotJudged(Reason.OUT_OF_SIGHT, n_unseen, store))
+            self._leave(Reason.OUT_OF_SIGHT, store, sorted({*some} - {one.id for one in here} - {*gone}), store)
             self._gone(store, gone, swept)
         if len(missing) > MOST_AGAIN:
-            left = len(missing) - MOST_AGAIN
-            self._not_judged.append(NotJudged(Reason.NOT_COMPARED, left, f"{store}: not in the shop's list"))
+            self._leave(Reason.NOT_COMPARED, store, missing[MOST_AGAIN:], f"{store}: not in the shop's list")
 
     def _gone(self, store: str, numbers: Sequence[int], swept: Swept) -> None:
         """Customers who are gone from the shop, of which nobody told us: nobody may be written to because of them."""
@@ -221,9 +226,9 @@ class _Audit:
         """People of stores that are not in the connection file any more: nobody tells us what they say there."""
         with self._db.transaction() as tx:
             left = records.others(tx, self._road.connection, "customer", sorted(self._road.shops))
-        self._not_judged += [
-            NotJudged(Reason.NOT_COMPARED, n, f"{store} is not in the connection file any more") for store, n in left
-        ]
+        for store, _ in left:
+            numbers = [int(name) for names in self._pages(store) for name in names]
+            self._leave(Reason.NOT_COMPARED, store, numbers, f"{store} is not in the connection file any more")
 
     def _retired(self, swept: Swept) -> None:
         """Nobody may be written to because of a customer who is gone or has no address any more."""
@@ -313,6 +318,7 @@ class _Audit:
         return Accord(
             self._road.connection, now, self._counts["people"], self._counts["both"], self._counts["neither"],
             self._counts["unseen"], tuple(found), swept.is_whole, basis=basis, unread=tuple(self._unread),
+            unjudged=tuple(sorted(self._unjudged, key=lambda one: (one.store, one.customer_id))),
         )  # fmt: skip
 
 

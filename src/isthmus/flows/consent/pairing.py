@@ -45,7 +45,8 @@ class Judged(Struct, frozen=True):
     """One customer: how the sides differ, if they do; why nobody can tell, if so; and whether the shop says something
     that we have not heard.
 
-    `is_young` says that whatever differs is younger than the grace period. `stance` is the shop's side by email.
+    `is_young` says that whatever differs is younger than the grace period. `stance` is the shop's side: in where it may
+    write to them on any channel, else its side by email.
     """
 
     who: Name
@@ -97,6 +98,10 @@ def judge(tx: Tx, road: Road, asked: Asked, here: Sequence[Here]) -> list[Judged
     for profile in profiles.of_emails(tx, road.connection, emails):
         if asked.listed is None or profile.id in asked.listed:
             there.setdefault(profile.email or "", []).append(profile)
+    phones = {one.id: phone for one in here if normalise(one.email) is None and (phone := _phone(one, known))}
+    for profile in profiles.of_identifiers(tx, road.connection, [], [], sorted(set(phones.values()))):
+        if profile.phone is not None and (asked.listed is None or profile.id in asked.listed):
+            there.setdefault(profile.phone, []).append(profile)
     names = {one.id: f"{rules.namespace}{one.id}" for one in here}
     contacts = spoken.contacts(tx, road.connection, list(names.values()))
     words_of = rows_of.of_contacts(tx, road.connection, list(names.values()))
@@ -106,7 +111,7 @@ def judge(tx: Tx, road: Road, asked: Asked, here: Sequence[Here]) -> list[Judged
     cases = drift.open_cases(tx, road.connection, [f"customer:{one.id}" for one in here])
     found = []
     for one in here:
-        mine = there.get(normalise(one.email) or "", [])
+        mine = there.get(normalise(one.email) or phones.get(one.id, ""), [])
         row, second = contacts.get(names[one.id]), texting.get(seconds[one.id])
         state = words_of[names[one.id]].state if names[one.id] in words_of else None
         sides = [
@@ -127,6 +132,8 @@ def _judged(
     who = (asked.store, one.id)
     email = next((side for side in sides if side.channel is Channel.EMAIL), None)
     stance = email.where.stance if email is not None else Stance.UNSAID
+    if any(side.where.stance is Stance.IN for side in sides):
+        stance = Stance.IN
     is_missed = any(side.is_missed for side in sides)
     if not mine and stance is not Stance.IN:
         return Judged(who, stance, is_known_there=False, is_missed=is_missed)
@@ -141,8 +148,6 @@ def _judged(
     differs, young, moving = [], [], []
     now = road.clock.now()
     for side in sides:
-        if side.channel is Channel.SMS and not mine:
-            continue
         sort = differ(side.word, side.where, side.platform, is_moving=side.moving_since is not None)
         if sort is None:
             continue
@@ -273,6 +278,12 @@ def _of(channel: Channel, one: Here) -> tuple[str | None, Consent | None]:
     if channel is Channel.EMAIL:
         return normalise(one.email), one.email_consent
     return one.phone, one.sms_consent
+
+
+def _phone(one: Here, known: Mapping[int, Customer]) -> str | None:
+    """The number as the platform has it."""
+    mine = known.get(one.id)
+    return fields.phone(one.phone, mine.country_code if mine else None)
 
 
 def _addresses(here: Sequence[Here]) -> set[tuple[Channel, str]]:

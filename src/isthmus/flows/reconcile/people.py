@@ -16,6 +16,7 @@ from isthmus.flows.reconcile.held import Held
 from isthmus.flows.reconcile.there import OPTED_IN, PLATFORM
 from isthmus.identity.profiles import sql as profiles
 from isthmus.identity.profiles.sql import Profile
+from isthmus.model.consent import Channel
 from isthmus.ometria import answers
 from isthmus.runs import sql as runs
 
@@ -81,8 +82,16 @@ def _changed(held: Held, since: datetime) -> list[Profile]:
 
 
 def _apart(person: Person) -> list[str]:
-    """Contacts of a person to whom the platform may write and we would not have it, or the other way round."""
+    """Contacts of a person to whom the platform may write and we would not have it, or the other way round, by email or
+    by text message. Who was asked by text and has yet to answer is left out.
+    """
+    apart = set()
     is_in = person.now.email_now == OPTED_IN
-    if is_in and any(one.opts_in for one in person.contacts):
-        return []
-    return [one.id for one in person.contacts if one.opts_in is not is_in]
+    if not (is_in and any(one.opts_in for one in person.contacts)):
+        apart |= {one.id for one in person.contacts if one.opts_in is not is_in}
+    if person.now.sms_now is not None and not person.is_asked:
+        may_text = person.now.sms_now
+        is_ours = any(one.opts_in_sms for one in person.speaking(Channel.SMS))
+        if may_text is not is_ours:
+            apart |= {one.id for one in person.contacts}
+    return sorted(apart)

@@ -161,3 +161,48 @@ def test_one_that_vanished_over_there_is_noticed_where_it_should_be_and_sent_aga
     play.rest()
     assert (rows(play)[0]["state"], may_text(play)) == ("applied", True)
     assert play.road.platform.contact("double_optin:sms", f"uk:sms-{who.id}") is not None
+
+
+def second(play: Both, who: Customer, collection: str) -> Any:
+    """The second contact as the platform holds it."""
+    return play.sims.ometria.account.collections[collection].get(f"uk:sms-{who.id}")
+
+
+def test_a_reconciliation_compares_second_contacts_and_sends_again_what_opts_nobody_in(play: Both) -> None:
+    who = somebody(play, sms_consent=SmsConsent("SUBSCRIBED", "CONFIRMED_OPT_IN", play.now))
+    play.pass_time(600)
+    quiet = play.reconcile()
+    assert quiet.n_findings == 0
+    assert quiet.basis is not None
+    with_it = quiet.basis.n_compared
+    assert with_it == len(play.rows("SELECT id FROM outbox WHERE kind <> 'moment' AND state = 'applied'"))
+    # Somebody took the permission away there: found, and never put back.
+    second(play, who, "double_optin:sms").record["channels"] = {"sms": {"allow_marketing": False}}
+    done = play.reconcile()
+    (found,) = play.findings(done.run)
+    assert (found.kind, found.id, found.code, found.repair) == ("sms", f"uk:sms-{who.id}", "platform.differs", None)
+    (case,) = play.cases("platform.differs")
+    assert case["subject"] == f"sms:uk:sms-{who.id}"
+    assert "channels.sms.allow_marketing: sent True, Ometria has False" in case["detail"]
+    assert "not sent again" in case["detail"]
+    play.rest()
+    second(play, who, "double_optin:sms").record["channels"] = {"sms": {"allow_marketing": True}}
+    play.pass_time(600)
+    assert play.reconcile().n_findings == 0
+    assert play.cases("platform.differs") == []  # put right by whoever did it
+    # The shop says no, and Ometria holds a yes again: that is put right.
+    says(play, who, "UNSUBSCRIBED")
+    second(play, who, "double_optin:sms").record["channels"] = {"sms": {"allow_marketing": True}}
+    play.pass_time(600)
+    done = play.reconcile()
+    assert [(one.id, one.repair) for one in play.findings(done.run)] == [(f"uk:sms-{who.id}", "send")]
+    play.rest()
+    assert second(play, who, "double_optin:sms").record["channels"]["sms"]["allow_marketing"] is False
+    assert play.cases("platform.differs") == []
+    # One that is gone is looked for by itself.
+    play.sims.ometria.account.collections["double_optin:sms"].drop(f"uk:sms-{who.id}")
+    play.pass_time(600)
+    done = play.reconcile(repair=False)
+    assert [(one.kind, one.code) for one in play.findings(done.run)] == [("sms", "platform.not_applied")]
+    assert done.basis is not None
+    assert (done.basis.n_compared, done.basis.n_differ) == (with_it, 1)

@@ -37,12 +37,14 @@ def in_flight_since(held: Held) -> tuple[datetime, ...]:
 def of_run(tx: Tx, held: Held, n_differ: int) -> Basis:
     """What the run's verdict rests on, once everything was looked at."""
     kinds = [KINDS[kind] for kind in held.asked.kinds]
+    if "customer" in held.asked.kinds and held.asked.is_full:
+        kinds.append("sms")  # compared apart: they stand in collections of their own
     counts = judged.counts(
         tx, held.road.connection, held.id, kinds, held.stores, is_full=held.asked.is_full,
         moved_after=in_flight_since(held),
     )  # fmt: skip
     left = [
-        NotJudged(_reason(held, one.result), one.n, _what(one.store, OF_STORE[one.kind], one.result))
+        NotJudged(_reason(held, one.result), one.n, _what(one.store, OF_STORE.get(one.kind, "customer"), one.result))
         for one in counts
         if one.result not in (AGREED, DIFFERS)
     ]

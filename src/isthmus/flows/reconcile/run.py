@@ -14,7 +14,7 @@ from isthmus.drift import sql as drift
 from isthmus.drift.found import sql as findings
 from isthmus.drift.repaired import sql as repaired
 from isthmus.flows import trouble
-from isthmus.flows.reconcile import again, basis, conclude, ours, people, repairs, stores, there
+from isthmus.flows.reconcile import again, basis, conclude, ours, people, repairs, stores, texting, there
 from isthmus.flows.reconcile.close import close
 from isthmus.flows.reconcile.held import COUNTED, Asked, Blind, Held, LostError, RestError, Step, known_kinds, without
 from isthmus.flows.reconcile.suspects import suspect
@@ -148,6 +148,8 @@ def _steps(held: Held) -> list[tuple[str, Look, tuple[str, str, str] | None]]:
     steps.append(("suspects", lambda held, step, cursor, n: suspect(held, step), None))  # noqa: ARG005 - at one go
     steps.append(("conclusions", conclude.conclude, None))
     steps.append(("in flight", again.look, None))
+    if "customer" in held.asked.kinds and held.asked.is_full:
+        steps.append(("platform second contacts", texting.look, ("platform", "customer", "")))
     steps.append(("repairs", repairs.carry_out, None))
     steps.append(("open cases", close, None))
     return steps

@@ -1,0 +1,1 @@
+"""The second contacts of a comparison, in the database."""

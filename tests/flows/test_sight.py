@@ -109,6 +109,45 @@ def test_a_reading_of_an_order_out_of_sight_ends_its_event_and_says_why(play: Pl
     assert status(play, placed) == before
 
 
+GUARDS = {
+    "only the dates of the order": ("isthmus.flows.reconcile.suspects._horizon", None),
+    "only the horizon of the listing": ("isthmus.model.reading.is_in_sight", True),
+}
+
+
+def test_each_of_two_guards_alone_keeps_orders_that_left_sight_as_they_are(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run neither suspects what its listing cannot show, nor believes a null of an order that may be out of sight."""
+    placed = [play.orders(play.person()), play.orders()]
+    play.come_to_rest()
+    lose_scope(play)
+    grow_old(play, 61)
+    before, mark = [status(play, one) for one in placed], play.mark()
+    for name, (guard, is_off) in GUARDS.items():
+        with monkeypatch.context() as patched:
+            patched.setattr(guard, lambda *_, is_off=is_off: is_off)
+            play.reconcile()
+            play.come_to_rest()
+        assert play.pushed("order", since=mark) == [], name
+        assert [status(play, one) for one in placed] == before, name
+        play.pass_time(600)
+
+
+def test_a_run_reads_no_order_of_which_its_listing_shows_nothing(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    placed = play.orders(play.person())
+    play.come_to_rest()
+    lose_scope(play)
+    grow_old(play, 59)  # between what is surely in sight and what surely is not
+    with play.world.lock:
+        placed.created_at = placed.processed_at = play.now - timedelta(days=61)
+        play.uk.version += 1
+    done = play.reconcile()
+    suspected = "SELECT id FROM suspect WHERE kind = 'order' AND result IS DISTINCT FROM 'out of sight'"
+    assert play.rows(suspected) == []
+    assert [one.n for one in done.out_of_sight if one.store == "uk"] == [1]
+
+
 # What people are shown ------------------------------------------------------------------------------------------------
 
 

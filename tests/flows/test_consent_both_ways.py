@@ -114,6 +114,17 @@ def test_a_run_that_meets_an_opt_out_on_its_way_to_the_shop_waits_for_it(play: B
     assert (done.n_findings, basis.outcome(done.basis).is_green) == (0, True), done.basis
 
 
+def test_an_opt_out_that_the_shop_does_not_take_is_never_called_agreed(play: Both) -> None:
+    who = subscriber(play)
+    play.sims.faults.set({"shopify.p_consent_refused": 1.0})
+    play.leaves("ada@example.com")
+    for _ in range(12):
+        play.work()
+        play.pass_time(30)
+    assert (who.email_consent.state, play.mailable("ada@example.com")) == ("SUBSCRIBED", OUT)
+    assert basis.NotJudged(basis.Reason.CONSENT, 1, "uk customers") in play.reconcile().basis.not_judged
+
+
 def test_who_subscribes_again_in_ometria_without_proof_is_not_called_agreed(play: Both) -> None:
     who = subscriber(play)
     play.says(who, "UNSUBSCRIBED")

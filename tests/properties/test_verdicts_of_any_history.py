@@ -1,7 +1,8 @@
 """Whatever is lost on the way, no verdict says *agree* of a record that differs, unless it is named as not judged.
 
-Webhooks, polls, both or neither are lost while people order, subscribe and unsubscribe on either side; then, at any
-moment, a reconciliation and the page say how both sides stand.
+Webhooks, polls, both or neither are lost while people order, subscribe and unsubscribe on either side, Ometria drops
+what it accepted now and then, and a shop refuses to take an opt-out; then, at any moment, a reconciliation and the page
+say how both sides stand.
 """
 
 import random
@@ -42,6 +43,8 @@ class History:
     def live(self) -> None:
         """A few things happen; each is told or not, and what arrived may have been worked on."""
         loses_webhooks, loses_polls = self.dice.random() < 0.6, self.dice.random() < 0.5
+        vanishing, refusing = self.dice.choice([0.0, 0.0, 0.4]), self.dice.choice([0.0, 0.0, 1.0])
+        self.play.sims.faults.set({"ometria.p_vanish": vanishing, "shopify.p_consent_refused": refusing})
         for _ in range(self.dice.randrange(1, 5)):
             is_told = not (loses_webhooks and self.dice.random() < 0.7)
             who = self.dice.choice(self.people)
@@ -65,6 +68,7 @@ class History:
             self.play.poll()
             self.play.work()
         self.play.pass_time(self.dice.choice([1, 30, 130, 900]))
+        self.play.sims.faults.clear()
 
     def in_ometria(self, who: Customer, does: Callable[[str], None]) -> None:
         """Somebody unsubscribes or subscribes in Ometria, where they are known."""

@@ -50,6 +50,7 @@ SHOP_TROUBLE = {
     "slow": {"shopify.p_late": 0.3, "shopify.late_by": 12.5},
     "a byte at a time": {"shopify.p_drip": 0.2},
     "nested without end": {"shopify.p_deep_json": 0.2},
+    "young nulls": {"shopify.p_young_null": 0.5},
     "search lag": {"shopify.search_lag": 20.0},
     "older body on retry": {"shopify.p_older_body": 0.7},
     "another id on retry": {"shopify.webhook_id_changes": True},
@@ -400,6 +401,8 @@ class History:
         self.go_on()
         self.resume()
         self.town.pass_time(LEASE.total_seconds() + 1)
+        if self._is_loading():
+            self.town.backfill()  # as the worker goes on with it that the shop's trouble stopped
         self.work()
         for _ in range(3):
             self.town.poll()
@@ -409,6 +412,11 @@ class History:
         named = self._named_by_a_case()
         left = tuple(d for d in found.differences if self._subject(d) not in named)
         return msgspec.structs.replace(found, differences=left)
+
+    def _is_loading(self) -> bool:
+        """Whether a load was asked for that is not over: what people are worth waits for it."""
+        with self.db.transaction() as tx:
+            return bool(tx.fetch_value("SELECT count(*) FROM load WHERE state NOT IN ('done', 'failed', 'split')"))
 
     def _come_to_rest(self) -> None:
         for round_ in range(200):

@@ -10,7 +10,7 @@ import pytest
 
 from sims.clock import SimClock
 from sims.shopify import life, money, rest, world
-from sims.shopify.state import World
+from sims.shopify.state import Customer, World
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -81,6 +81,27 @@ def test_two_changes_in_one_second_can_be_allowed() -> None:
     made.touch(store, customer, customer.updated_at)
     made.touch(store, customer, customer.updated_at)
     assert (customer.updated_at - NOW).total_seconds() == 1
+
+
+def test_what_is_rare_in_life_happens_by_chance() -> None:
+    """An address or a number taken away, an erasure, an emptied cart, lists that are null."""
+    made, rng, seen = living(8), random.Random(8), set[str]()
+    for _ in range(1500):
+        before = {id(one): (one.email, one.sms_consent.updated_at) for one in _everybody(made)}
+        for event in life.step(made, rng):
+            body = rest.body(made, made.stores[event.shop], event)
+            empty = [name for name in ("shipping_lines", "line_items") if body.get(name, 0) in (None, [])]
+            seen |= {event.topic, *(f"{event.topic} without {name}" for name in empty)}
+        for one in _everybody(made):
+            email, sms_at = before.get(id(one), (None, None))
+            seen |= {"no address"} if email and one.email is None else set()
+            seen |= {"no number"} if sms_at and one.sms_consent.updated_at is None else set()
+    assert {"no address", "no number", "customers/redact"} <= seen
+    assert {"checkouts/update without line_items", "orders/create without shipping_lines"} <= seen
+
+
+def _everybody(made: World) -> list[Customer]:
+    return [one for store in made.stores.values() for one in store.customers.values()]
 
 
 def test_the_same_seed_lives_the_same_life() -> None:

@@ -3,8 +3,8 @@
 Independent of everything in between: the stores are read now, mapped anew, and compared with the platform's records;
 what people are worth is summed from the orders just read.
 Of our own state only this is asked: which records have an open case or go on under another writer's ids, who was ever
-sent as opted in or forced, what the ledger has of their addresses, who was merged with whom, and which product a line
-was sold as that has been deleted since.
+sent as opted in or forced, what the ledger has of their addresses, who was merged with whom, whose erasure was asked
+for, and which product a line was sold as that has been deleted since.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -45,6 +45,9 @@ from isthmus.records import sql as records
 
 Lookup = Callable[[Kind, str], Mapping[str, Any] | None]
 """How the platform's record of this kind and id is found."""
+
+ERASED = "the shop asked for their erasure"
+"""Why a contact is not compared: it went out once more, and is nobody's any more."""
 
 READ_AT_ONCE = 50
 KNOWN_AT_ONCE = 500
@@ -208,8 +211,13 @@ def _contacts(
                 for one in some
                 if not one.phone and (row := said.get(name := f"{rules.namespace}{one.id}")) and row.was_opted_in_sms
             }
+            known = records.load(tx, road.connection, [("customer", store, str(one.id)) for one in some], road.packer)
         for customer in some:
             name = f"{rules.namespace}{customer.id}"
+            held = known.get(("customer", store, str(customer.id)))
+            if held is not None and isinstance(held.record, Customer) and held.record.is_redacted:
+                yield Write(Kind.CONTACT, name, None, Lane.BACKFILL, excluded=ERASED)
+                continue
             row, person = said.get(name), who.by_customer[store, customer.id]
             email = stand.of(Channel.EMAIL, normalise(customer.email), store)
             sms = word.said(customer.sms_consent, stand.of(Channel.SMS, customer.phone, store))

@@ -49,6 +49,7 @@ FAULTS: Mapping[str, object] = {
     "shopify.retry_speed": 2000.0,
     "shopify.throttle": 0.02,
     "shopify.error": 0.02,
+    "shopify.p_young_null": 0.05,
     "shopify.p_late": 0.01,
     "shopify.late_by": 4.0,
     "ometria.p429": 0.05,

@@ -102,6 +102,14 @@ def sms_consent(
     return [_event(store, "customers_marketing_consent/update", customer), *update(world, store, customer, at)]
 
 
+def forget_number(world: World, store: Store, customer: Customer, phone: str | None, at: datetime) -> list[Event]:
+    """Give a customer another number, or none: nobody was asked about that one, so nothing is allowed on it."""
+    store.unindex_customer(customer)
+    customer.phone, customer.sms_consent = phone, SmsConsent()
+    store.index_customer(customer)
+    return update(world, store, customer, at)
+
+
 def enable(world: World, store: Store, customer: Customer, at: datetime, *, enabled: bool = True) -> list[Event]:
     """Switch a customer's account on or off."""
     customer.state = "ENABLED" if enabled else "DISABLED"

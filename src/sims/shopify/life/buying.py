@@ -34,7 +34,9 @@ def somebody_types_into_a_checkout(made: World, store: Store, rng: random.Random
         basket = _basket(store, rng, at, recent(store.customers, rng))
         if basket:
             chance.identify(checkout, basket)
-    else:
+    elif checkout.lines and rng.random() < 0.08:
+        checkout.lines.clear()  # a cart that was emptied again
+    elif checkout.lines:
         checkout.lines[0].quantity += 1
     return browsing.update(made, store, checkout, at)
 
@@ -71,7 +73,7 @@ def somebody_orders(made: World, store: Store, rng: random.Random, at: datetime)
         events += browsing.complete(made, store, checkout, order, at)
     if buyer:
         events += people.summarise(made, store, buyer, at)
-        if basket.buyer_accepts_marketing and buyer.email_consent.state != "SUBSCRIBED":
+        if basket.buyer_accepts_marketing and buyer.email_consent.state not in ("SUBSCRIBED", "REDACTED"):
             events += people.email_consent(
                 made, store, buyer, EmailConsent("SUBSCRIBED", "SINGLE_OPT_IN", at), at, way="checkout"
             )

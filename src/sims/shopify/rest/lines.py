@@ -49,7 +49,7 @@ def slim(store: Store, order: Order, one: LineItem, *, quantity: int | None = No
         "total_discount_set": parts.bag(NOTHING, currency, presentment),
         "discount_allocations": allocations(order, one.discount),
         "duties": [],
-        "tax_lines": parts.tax_lines(one.tax_lines, currency, presentment),
+        "tax_lines": parts.tax_lines(one.tax_lines, currency, presentment) or parts.no_list(order),
     }
 
 

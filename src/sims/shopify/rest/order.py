@@ -59,7 +59,8 @@ def order(world: World, store: Store, one: Order) -> dict[str, Any]:
         "discount_codes": [
             {"code": each.code, "amount": parts.amount(each.amount.shop), "type": each.type}
             for each in one.discount_codes
-        ],
+        ]
+        or parts.no_list(one),
         "duties_included": False,
         "email": one.email,
         "estimated_taxes": False,
@@ -121,7 +122,7 @@ def order(world: World, store: Store, one: Order) -> dict[str, Any]:
         "payment_terms": None,
         "refunds": [refund.refund(world, store, one, each) for each in one.refunds],
         "shipping_address": parts.postal(one.shipping_address),
-        "shipping_lines": [lines.shipping(one, each) for each in one.shipping_lines],
+        "shipping_lines": [lines.shipping(one, each) for each in one.shipping_lines] or parts.no_list(one),
         "returns": [returns.inner(each) for each in one.returns],
     }
     buyer = store.customer_of(one)

@@ -133,8 +133,13 @@ def test_who_subscribes_again_in_ometria_without_proof_is_not_called_agreed(play
     play.rest()
     assert play.cases("consent.unproven_resubscribe")
     play.pass_time(600)
-    done = play.reconcile()
-    assert basis.NotJudged(basis.Reason.CONSENT, 1, "uk customers") in done.basis.not_judged
+    for _ in range(2):
+        done = play.reconcile()
+        assert basis.NotJudged(basis.Reason.CONSENT, 1, "uk customers") in done.basis.not_judged
+        assert not basis.outcome(numbers.status(play.db, play.now).connections[0].basis).is_green
+        play.says(who, "NOT_SUBSCRIBED")  # an event that waits hides nothing
+        play.hear()
+        play.pass_time(600)
 
 
 def test_f06_a_later_opt_in_at_the_checkout_does_not_overrule_the_preference_centre_and_says_why(play: Both) -> None:

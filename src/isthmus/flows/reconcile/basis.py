@@ -80,12 +80,12 @@ def _result(held: Held, known: Known, verdict: Verdict | Standing) -> str:
             return Reason.OUT_OF_SIGHT.value
         case Standing.UNSEEN:
             return (Reason.EXCLUDED if facts.state == "excluded" else Reason.COULD_NOT_LOOK).value
+    if facts.is_overruled and facts.state == "applied":  # before whatever else: the page keeps only this of a run
+        return Reason.CONSENT.value
     if facts.is_young:
         return Reason.YOUNG.value
     since = in_flight_since(held)
     lane = standing.lane if standing is not None else Lane.REALTIME.rank
-    if facts.is_overruled and facts.state == "applied" and not facts.is_told:
-        return Reason.CONSENT.value
     times = [at for at in (known.told_at, standing.since if standing and facts.state != "applied" else None) if at]
     return (Reason.IN_FLIGHT if times and min(times) >= since[lane] else Reason.WAITING).value
 

@@ -1,5 +1,6 @@
 """Command lines that documents and remedies name, held against the program itself: command, options, their values."""
 
+import functools
 import re
 import shlex
 from typing import Any
@@ -14,6 +15,7 @@ LINE = re.compile(r"(?<![\w./-])isthmus ((?:[^\n`|&;#>]|#(?=\w))+)")
 SIMS = ("--shopify-port", "--ometria-port", "--seed", "--customers", "--orders", "--products")
 
 
+@functools.cache
 def program() -> Any:
     return typer.main.get_command(app())
 

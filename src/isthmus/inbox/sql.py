@@ -247,16 +247,36 @@ _SUSPECT = _CLAIM.format(suspicion=sql.SQL(f"unanswered > {ALONE_AFTER - 1} AND 
 _POISON = _CLAIM.format(suspicion=sql.SQL(f"unanswered > {ALONE_AFTER - 1} AND unanswered >= {POISON_AFTER}"))
 
 
+_ANY_SUSPECT = f"""
+SELECT FROM event WHERE connection = %s AND state = 'waiting' AND unanswered > {ALONE_AFTER - 1} LIMIT 1
+"""
+
+
+def has_suspects(tx: Tx, connection: str) -> bool:
+    """Whether a lease of any event ran out twice: without one there is none to claim alone, and no poison."""
+    return bool(tx.fetch_all(_ANY_SUSPECT, (connection,)))
+
+
 def claim(
-    tx: Tx, connection: str, lanes: Iterable[Lane], now: datetime, limit: int, claim: UUID, lease_for: timedelta
+    tx: Tx,
+    connection: str,
+    lanes: Iterable[Lane],
+    now: datetime,
+    limit: int,
+    claim: UUID,
+    lease_for: timedelta,
+    *,
+    has_suspects: bool = True,
 ) -> list[Event]:
     """Lease due events, best lane and longest due first. Whoever else claims meanwhile gets others.
 
-    An event whose lease ran out is due again. One that happened to twice comes alone, before all others.
+    An event whose lease ran out is due again. One that happened to twice comes alone, before all others; none of those
+    is looked for where the caller knows that there is none.
     """
     ranks = [lane.rank for lane in lanes]
     lease = {"connection": connection, "now": now, "claim": claim, "until": now + lease_for}
-    return _events(tx, connection, _lease(tx, _SUSPECT, ranks, 1, lease) or _lease(tx, _FIT, ranks, limit, lease))
+    alone = _lease(tx, _SUSPECT, ranks, 1, lease) if has_suspects else []
+    return _events(tx, connection, alone or _lease(tx, _FIT, ranks, limit, lease))
 
 
 def poison(tx: Tx, connection: str, now: datetime, limit: int, claim: UUID, lease_for: timedelta) -> list[Event]:

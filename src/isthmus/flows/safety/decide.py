@@ -37,6 +37,8 @@ def step(db: Database, road: Road) -> int:
     now = road.clock.now()
     n = 0
     with db.transaction() as tx:
+        if not is_due(tx, road, now):
+            return 0
         for plan in plans.open_plans(tx, road.connection, "events", ["gathering"]):
             if plan.started_at + road.pace.drift_grace <= now:
                 judge.judge(tx, road, plan, now)

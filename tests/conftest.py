@@ -19,10 +19,21 @@ from psycopg.conninfo import make_conninfo
 from isthmus.db.embedded import Embedded
 from isthmus.db.migrate import migrate
 from isthmus.db.pool import Database
+from kept import Shelf
 from lengths import LONG
 
 RUN_DIR = "ISTHMUS_TEST_DIR"
 TEMPLATE = "template_isthmus"
+SERVER = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "wal_compression": "off",
+    "max_wal_size": "128MB",
+    "max_connections": "300",
+    "autovacuum": "off",  # a database has few rows and lives for seconds, and plans do not change under a test
+}
 ROOM_FOR_DATABASES = 2 << 30  # bytes; one is 9 MB and lives as long as its test, the log of changes takes the rest
 
 settings.register_profile("quick", max_examples=60, deadline=None)
@@ -79,23 +90,28 @@ def db_url(server_url: str) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def shelf(server_url: str) -> Iterator[Shelf]:
+    """The databases that this process keeps from test to test."""
+    kept = Shelf(lambda: _copy(server_url))
+    yield kept
+    kept.close()
+
+
 @pytest.fixture
-def database(db_url: str) -> Iterator[Database]:
-    """A migrated, empty database of this test's own."""
-    with Database(db_url, pool_size=4) as db:
-        yield db
+def database(request: pytest.FixtureRequest) -> Iterator[Database]:
+    """A migrated, empty database of this test's own; the one of `db_url`, where a test asks for that, too."""
+    with contextlib.ExitStack() as stack:
+        if "db_url" in request.fixturenames:
+            yield stack.enter_context(Database(request.getfixturevalue("db_url"), pool_size=4))
+        else:
+            yield stack.enter_context(request.getfixturevalue("shelf").lend())
 
 
 @pytest.fixture(scope="session")
-def fresh_database(server_url: str) -> Callable[[], contextlib.AbstractContextManager[Database]]:
+def fresh_database(shelf: Shelf) -> Callable[[], contextlib.AbstractContextManager[Database]]:
     """Opens a migrated, empty database, for tests that want one for each of many examples."""
-
-    @contextlib.contextmanager
-    def opened() -> Iterator[Database]:
-        with _copy(server_url) as url, Database(url, pool_size=4) as db:
-            yield db
-
-    return opened
+    return shelf.lend
 
 
 @pytest.fixture(scope="module")
@@ -121,10 +137,7 @@ def _quick_folder() -> Path | None:
 
 def _server(run_dir: Path) -> Embedded:
     # Nothing here outlives the run, so it need not outlive a power cut either.
-    return Embedded(
-        run_dir / "server",
-        {"fsync": "off", "full_page_writes": "off", "max_connections": "300", "max_wal_size": "128MB"},
-    )
+    return Embedded(run_dir / "server", SERVER)
 
 
 @contextlib.contextmanager

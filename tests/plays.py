@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+import frozen
 from isthmus.db.pool import Database
 from isthmus.flows.deliver import deliver
 from isthmus.flows.process import process
@@ -31,7 +32,11 @@ class Play(Town):
     """A town with a catalogue and nobody in it; things happen in store `uk`, a second apart."""
 
     def __init__(self, db: Database, *, seed: int = 1, sizes: Sizes | None = None) -> None:
-        super().__init__(db, seed=seed, sizes=sizes or Sizes(customers=0, orders=0, products=4))
+        sizes = sizes or Sizes(customers=0, orders=0, products=4)
+        frozen.begin(self, db, (type(self), seed, sizes), lambda: self._begin(db, seed, sizes))
+
+    def _begin(self, db: Database, seed: int, sizes: Sizes) -> None:
+        super().__init__(db, seed=seed, sizes=sizes)
         self.dice = Random(7 * seed)
         self.world = self.sims.world
         self.uk = self.sims.store("uk")

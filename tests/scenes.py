@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx2
 
+import frozen
 from isthmus.db.pool import Database
 from isthmus.drift.found import sql as findings
 from isthmus.drift.found.sql import Finding
@@ -249,6 +250,24 @@ class Town:
 
     def compare(self) -> Comparison:
         return compare(self.db, self.road, self.lookup)
+
+
+class Loaded(Town):
+    """A town that is loaded and at rest since a while; one that `is_watched` was polled once."""
+
+    def __init__(
+        self, db: Database, *, seed: int = 1, sizes: Sizes | None = None, is_watched: bool = False, since: float = 0
+    ) -> None:
+        def build() -> None:
+            Town.__init__(self, db, seed=seed, sizes=sizes)
+            self.load()
+            if is_watched:
+                self.poll()
+            self.come_to_rest()
+            if since:
+                self.pass_time(since)
+
+        frozen.begin(self, db, (type(self), seed, sizes, is_watched, since), build, is_common=True)
 
 
 class Stage:

@@ -15,7 +15,7 @@ from isthmus.model.event import Delivery, Hint
 from isthmus.model.lane import Lane
 from isthmus.model.reading import ABSENT
 from isthmus.ops import numbers
-from scenes import Town
+from scenes import Loaded, Town
 from sims.neighbourhood import Sizes
 
 CODE = "integration.plan_stopped"
@@ -65,11 +65,7 @@ def numbers_of(town: Town, kind: str, store: str = "uk") -> list[int]:
 @pytest.fixture
 def town(database: Database) -> Town:
     """A shop with some history, on both sides and older than every grace."""
-    town = Town(database, sizes=Sizes(customers=140, orders=160, products=8))
-    town.load()
-    town.come_to_rest()
-    town.pass_time(600)
-    return town
+    return Loaded(database, sizes=Sizes(customers=140, orders=160, products=8), since=600)
 
 
 def wave(town: Town, share: float = 0.1) -> WrongNulls:

@@ -18,7 +18,7 @@ from histories import Gate, Stalled, shops_through
 from isthmus.db.pool import Database
 from isthmus.flows.process import process
 from isthmus.ops import numbers
-from scenes import Town
+from scenes import Loaded, Town
 from sims.neighbourhood import Sizes
 from sims.shopify import chance, world
 from sims.shopify.deeds import catalogue, paying, people, placing, refunding, sending
@@ -26,6 +26,7 @@ from sims.shopify.delivery import Delivery
 from sims.shopify.events import Event
 from sims.shopify.state import EmailConsent, Order, Store
 
+SIZES = Sizes(customers=6, orders=4, products=4)
 LEVEL = "SINGLE_OPT_IN"
 Opened = Callable[[], AbstractContextManager[Database]]
 Arrange = Callable[[Town, list[Delivery]], None]
@@ -226,10 +227,7 @@ def said(town: Town) -> Mapping[str, bytes]:
 def after(opened: Opened, play: Play, arrange: Arrange) -> Mapping[str, bytes]:
     """What the platform says in the end, with the deliveries of the play arranged like this."""
     with opened() as database:
-        town = Town(database, seed=5, sizes=Sizes(customers=6, orders=4, products=4))
-        town.load()
-        town.poll()
-        town.come_to_rest()
+        town = Loaded(database, seed=5, sizes=SIZES, is_watched=True)
         play(Shop(town))
         arrange(town, town.sims.deliveries.due(town.clock.now()))
         town.sims.faults.clear()
@@ -267,9 +265,7 @@ def test_the_platform_says_the_same_however_it_was_told(
 
 
 def test_the_same_delivery_five_times_at_once_is_one_event(database: Database) -> None:
-    town = Town(database, seed=5, sizes=Sizes(customers=6, orders=4, products=4))
-    town.load()
-    town.come_to_rest()
+    town = Loaded(database, seed=5, sizes=SIZES)
     Shop(town).places()
     heard = "SELECT count(*) FROM event WHERE webhook_id IS NOT NULL AND topic <> 'bulk_operations/finish'"
     due = town.sims.deliveries.due(town.clock.now())
@@ -284,11 +280,7 @@ def test_the_same_delivery_five_times_at_once_is_one_event(database: Database) -
 @pytest.fixture
 def loaded(database: Database) -> Town:
     """A town at rest whose shops are loaded and watched."""
-    town = Town(database, seed=5, sizes=Sizes(customers=6, orders=4, products=4))
-    town.load()
-    town.poll()
-    town.come_to_rest()
-    return town
+    return Loaded(database, seed=5, sizes=SIZES, is_watched=True)
 
 
 def test_the_orders_of_a_customer_who_was_merged_follow_though_the_shop_says_nothing_of_them(loaded: Town) -> None:

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from test_connections import config, saved
 
+import frozen
 from isthmus.connections.config import ConnectionConfig
 from isthmus.db.pool import Database
 from isthmus.flows.consent.audit import audit
@@ -18,7 +19,7 @@ from isthmus.ops import numbers
 from isthmus.ops.trace import About, trace
 from isthmus.runs import sql as runs
 from isthmus.runtime.joining import _mapped_otherwise
-from scenes import AT, HASH_KEY, Town
+from scenes import AT, HASH_KEY, Loaded, Town
 
 
 def rows(town: Town, query: str, *params: object) -> list[dict[str, Any]]:
@@ -60,17 +61,26 @@ def look_on(town: Town) -> None:
 # Shadow --------------------------------------------------------------------------------------------------------------
 
 
+class Shadow(Town):
+    """A loaded town that only looks, after some life in its shops."""
+
+    def __init__(self, database: Database) -> None:
+        frozen.begin(self, database, Shadow, lambda: self._begin(database), is_common=True)
+
+    def _begin(self, database: Database) -> None:
+        super().__init__(database)
+        self.road = msgspec.structs.replace(self.road, is_live=False)
+        obey(self, live_since=None)
+        self.load()
+        look_on(self)
+        live(self, 15)
+        look_on(self)
+
+
 @pytest.fixture
 def shadow(database: Database) -> Town:
     """A loaded town that only looks, after some life in its shops."""
-    town = Town(database)
-    town.road = msgspec.structs.replace(town.road, is_live=False)
-    obey(town, live_since=None)
-    town.load()
-    look_on(town)
-    live(town, 15)
-    look_on(town)
-    return town
+    return Shadow(database)
 
 
 def go_live(town: Town) -> None:
@@ -132,9 +142,7 @@ def test_what_happens_after_going_live_fires(shadow: Town) -> None:
 
 def test_f24_a_moment_that_an_outage_made_stale_is_not_fired(database: Database) -> None:
     """F24: a state is late for ever rather than never; a moment only until it is older than its most."""
-    town = Town(database)
-    town.load()
-    town.come_to_rest()
+    town = Loaded(database)
     for _ in range(25):  # the platform is away: what happens is heard, and nothing is pushed
         town.sims.live(4)
         town.pass_time(3)
@@ -171,9 +179,7 @@ def confirm_all(town: Town) -> None:
 
 
 def test_changed_rules_are_felt_by_what_is_known_already(database: Database) -> None:
-    town = Town(database)
-    town.load()
-    town.come_to_rest()
+    town = Loaded(database)
     live(town, 5)
     town.come_to_rest()
     n_sent, moments = len(pushed(town)), rows(town, "SELECT id FROM outbox WHERE kind = 'moment' ORDER BY id")
@@ -195,9 +201,7 @@ def test_changed_rules_are_felt_by_what_is_known_already(database: Database) -> 
 
 
 def test_mapping_again_by_the_same_rules_sends_nothing(database: Database) -> None:
-    town = Town(database)
-    town.load()
-    town.come_to_rest()
+    town = Loaded(database)
     n_sent = len(pushed(town))
     remap_all(town, "uk")
     town.come_to_rest()
@@ -206,9 +210,7 @@ def test_mapping_again_by_the_same_rules_sends_nothing(database: Database) -> No
 
 def test_a_deleted_record_is_not_mapped_again(database: Database) -> None:
     """F17, F83: a tombstone has nothing to be mapped, whatever the rules say."""
-    town = Town(database)
-    town.load()
-    town.come_to_rest()
+    town = Loaded(database)
     obey(town, statuses=dict.fromkeys(town.road.shops["uk"].rules.statuses, "shown"))
     (order,) = rows(town, "SELECT id FROM record WHERE kind = 'order' AND store = 'uk' ORDER BY id LIMIT 1")
     with town.db.transaction() as tx:

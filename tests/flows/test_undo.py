@@ -17,7 +17,7 @@ from isthmus.flows.safety.undo import Undone, undo
 from isthmus.outbox.plan import differs
 from isthmus.runtime.app import App
 from plays import Play
-from scenes import Town
+from scenes import Loaded, Town
 from sims.neighbourhood import Sizes
 
 assert run  # a fixture
@@ -143,11 +143,7 @@ def test_undo_leaves_what_the_shop_has_stated_since(town: Town) -> None:
 
 @pytest.fixture
 def town(database: Database) -> Town:
-    town = Town(database, sizes=Sizes(customers=140, orders=160, products=8))
-    town.load()
-    town.come_to_rest()
-    town.pass_time(600)
-    return town
+    return Loaded(database, sizes=Sizes(customers=140, orders=160, products=8), since=600)
 
 
 # On the command line --------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import forked
 import httpx2
 import psutil
 
@@ -96,10 +97,8 @@ settle_after = "4s"
     # Programs --------------------------------------------------------------------------------------------------------
 
     def run(self, *words: str, within: float = 60.0) -> subprocess.CompletedProcess[str]:
-        """One command, as typed."""
-        return subprocess.run(
-            [*ISTHMUS, *words], cwd=self.home, env=self.environment, capture_output=True, text=True, timeout=within
-        )
+        """One command, as typed, in a process of its own."""
+        return forked.run(words, cwd=self.home, environment=self.environment, within=within)
 
     def told(self, *words: str) -> Any:
         """What a command says with --json; it may have found something to look at, and nothing worse."""
@@ -199,12 +198,16 @@ def machine(*, seed: int, customers: int = 20, orders: int = 30, products: int =
         shutil.rmtree(home, ignore_errors=True)
 
 
-def until(what: Callable[[], object], within: float, why: str = "") -> float:
-    """Wait until something is so; how long that took."""
+COMMANDS_EVERY = 0.4
+"""Seconds between two looks that are a command each."""
+
+
+def until(what: Callable[[], object], within: float, why: str = "", *, every: float = 0.05) -> float:
+    """Wait until something is so, looking every so many seconds; how long that took."""
     began = time.monotonic()
     while not what():
         assert time.monotonic() - began < within, f"not within {within} s: {why or what}"
-        time.sleep(0.05)
+        time.sleep(every)
     return time.monotonic() - began
 
 

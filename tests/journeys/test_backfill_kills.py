@@ -5,7 +5,7 @@ import signal
 import subprocess
 
 import psutil
-from machine import ISTHMUS, NAME, Machine, machine, until
+from machine import COMMANDS_EVERY, ISTHMUS, NAME, Machine, machine, until
 
 from isthmus.db.pool import Database
 
@@ -22,7 +22,7 @@ def test_two_kills_at_sixty_percent_lose_nothing_and_ask_shopify_for_nothing_aga
         # Somebody else keeps the embedded database running, as `isthmus serve` would.
         keeper = here.start("work")
         try:
-            until(lambda: here.run("connections").returncode == 0, 20)
+            until(lambda: here.run("connections").returncode == 0, 20, every=COMMANDS_EVERY)
             with Database(here.cluster().url(), pool_size=1) as db:
                 _kill_at(here, db, 0.3)
                 _kill_at(here, db, 0.6)

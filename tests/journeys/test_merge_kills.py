@@ -3,7 +3,7 @@
 import signal
 from typing import Any
 
-from machine import NAME, Machine, machine, until
+from machine import COMMANDS_EVERY, NAME, Machine, machine, until
 
 
 def settled(there: Machine) -> bool:
@@ -35,7 +35,7 @@ def test_a_merge_that_was_killed_in_the_middle_is_looked_up_and_not_asked_again(
         assert there.run("connect", f"{NAME}.toml").returncode == 0
         there.deploy_app()
         assert there.run("backfill", NAME, within=120).returncode == 0
-        until(lambda: settled(there), 90, "everybody is there")
+        until(lambda: settled(there), 90, "everybody is there", every=COMMANDS_EVERY)
         serve.send_signal(signal.SIGTERM)
         serve.wait(30)
 
@@ -53,8 +53,13 @@ def test_a_merge_that_was_killed_in_the_middle_is_looked_up_and_not_asked_again(
         there.post("clock", {"advance": 130})
         there.start("serve")
         until(there.is_ready, 30)
-        until(lambda: there.told("duplicates", NAME)["merges"][0]["state"] == "done", 60, "it is looked up")
-        until(lambda: settled(there), 90, "the deleted contact is there again")
+        until(
+            lambda: there.told("duplicates", NAME)["merges"][0]["state"] == "done",
+            60,
+            "it is looked up",
+            every=COMMANDS_EVERY,
+        )
+        until(lambda: settled(there), 90, "the deleted contact is there again", every=COMMANDS_EVERY)
         assert merges_asked(there) == 1
         (one,) = [each for each in profiles(there) if each["customer_id"] in (survivor, loser)]
         assert {each["id"] for each in one["identities"] if each["type"] == "email"} >= {one["email"].lower()}

@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
-from machine import NAME, Machine, machine, until
+from machine import COMMANDS_EVERY, NAME, Machine, machine, until
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def loaded() -> Iterator[Machine]:
         until(made.is_ready, 20)
         assert made.run("connect", f"{NAME}.toml").returncode == 0
         assert made.run("backfill", NAME).returncode == 0
-        until(lambda: is_settled(made), 60, "the load is applied")
+        until(lambda: is_settled(made), 60, "the load is applied", every=COMMANDS_EVERY)
         yield made
 
 
@@ -53,7 +53,7 @@ def test_what_somebody_broke_is_found_shown_and_mended(loaded: Machine) -> None:
     first, second = (one["id"] for one in loaded.get("platform/orders")["items"][:2])
     loaded.post("tamper", {"side": "ometria", "kind": "order", "id": first, "set": {"grand_total": 1.25}})
     loaded.post("tamper", {"side": "ometria", "kind": "order", "id": second, "delete": True})
-    until(lambda: by_hand(loaded, "--no-repair").returncode == 1, 20)
+    until(lambda: by_hand(loaded, "--no-repair").returncode == 1, 20, every=COMMANDS_EVERY)
     folder = loaded.home / "report"
     seen = by_hand(loaded, "--out", str(folder))
     assert seen.returncode == 1

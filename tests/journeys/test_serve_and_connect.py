@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import httpx2
 import psutil
 import pytest
-from machine import KEY, NAME, Machine, machine, stop, until
+from machine import COMMANDS_EVERY, KEY, NAME, Machine, machine, stop, until
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_from_two_files_to_both_sides_equal_and_a_clean_stop(fresh: Machine) -> 
             told["events"]["waiting"] or any(classes["waiting"] for classes in told["accounting"].values())
         )
 
-    until(is_settled, 60, "the load is applied")
+    until(is_settled, 60, "the load is applied", every=COMMANDS_EVERY)
     orders = fresh.get("platform/orders")["items"]
     assert orders
 
@@ -68,7 +68,7 @@ def test_from_two_files_to_both_sides_equal_and_a_clean_stop(fresh: Machine) -> 
     fresh.post("life", {"steps": 5})
     until(lambda: not fresh.get("report")["deliveries"]["pending"], 20, "what comes meanwhile is taken")
     assert fresh.told("resume", NAME)["paused"] is False
-    until(is_settled, 60, "what came meanwhile is applied")
+    until(is_settled, 60, "what came meanwhile is applied", every=COMMANDS_EVERY)
 
     assert httpx2.get(f"{fresh.url}/", timeout=10).status_code == 200
     assert b"isthmus_" in httpx2.get(f"{fresh.url}/metrics", timeout=10).content

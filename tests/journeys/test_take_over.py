@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
-from machine import NAME, Machine, machine, until
+from machine import COMMANDS_EVERY, NAME, Machine, machine, until
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_from_the_first_refusal_to_live(crowded: Machine) -> None:
     assert crowded.told("connect", f"{NAME}.toml")["takeover"] == "adopt_ids"
     assert "platform.foreign_writer" not in codes(crowded)
     assert crowded.run("backfill", NAME).returncode == 0
-    until(lambda: settled(crowded, "waiting"), 60, "history is known")
+    until(lambda: settled(crowded, "waiting"), 60, "history is known", every=COMMANDS_EVERY)
     rehearsed = crowded.told("takeover", NAME)
     assert all(one["before"] == one["after"] and one["added"] == "0.00" for one in rehearsed["totals"])
     assert sum(one["n_before"] for one in rehearsed["totals"]) == before[0]
@@ -76,7 +76,7 @@ def test_from_the_first_refusal_to_live(crowded: Machine) -> None:
 
     write(crowded, "live", "adopt_ids")
     assert crowded.told("connect", f"{NAME}.toml")["stored"] is True
-    until(lambda: settled(crowded, "applied") and not waits(crowded), 60, "all of it is applied")
+    until(lambda: settled(crowded, "applied") and not waits(crowded), 60, "all of it is applied", every=COMMANDS_EVERY)
     assert account(crowded) == before
 
     write(crowded, "live")

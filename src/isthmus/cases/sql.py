@@ -165,7 +165,7 @@ RETURNING c.id, c.xmax = 0 AS is_new
 def resolve(
     tx: Tx,
     connection: str,
-    code: str,
+    codes: str | Sequence[str],
     now: datetime,
     by: str,
     *,
@@ -174,14 +174,17 @@ def resolve(
     quiet_since: datetime | None = None,
     note: str | None = None,
 ) -> list[int]:
-    """Close the open cases of a code, all or those of these subjects, this store or untouched since then; their ids.
+    """Close the open cases of a code or several, all or those of these subjects, this store or untouched since then;
+    their ids.
 
     Only for a check that looked and found the matter over: could not look closes nothing. `note` says what it saw.
     """
+    if subjects is not None and not subjects:
+        return []
     rows = tx.fetch_all(
         """WITH mended AS (
                SELECT connection, id FROM cases
-               WHERE connection = %(connection)s AND state = 'open' AND code = %(code)s
+               WHERE connection = %(connection)s AND state = 'open' AND code = ANY(%(codes)s)
                  AND (%(subjects)s::text[] IS NULL OR subject = ANY(%(subjects)s::text[]))
                  AND (%(store)s::text IS NULL OR store = %(store)s::text)
                  AND (%(quiet_since)s::timestamptz IS NULL OR last_at < %(quiet_since)s::timestamptz)
@@ -192,7 +195,7 @@ def resolve(
            RETURNING c.id""",
         {
             "connection": connection,
-            "code": code,
+            "codes": [codes] if isinstance(codes, str) else list(codes),
             "subjects": None if subjects is None else list(subjects),
             "store": store,
             "quiet_since": quiet_since,

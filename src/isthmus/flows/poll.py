@@ -76,8 +76,7 @@ def poll(db: Database, road: Road, store: str, kind: str) -> int:
     with db.transaction() as tx:
         runs.advance(tx, road.connection, store, name, wanted.seen_until, n)
         cases.resolve(tx, road.connection, SEARCH, now, "poll", subjects=[name], store=store)
-        for code in TROUBLES:
-            cases.resolve(tx, road.connection, code, now, "poll", subjects=[""], store=store)
+        cases.resolve(tx, road.connection, TROUBLES, now, "poll", subjects=[""], store=store)
     return n
 
 

@@ -75,13 +75,11 @@ def failed(tx: Tx, road: Road, failure: Failure, path: str = "") -> None:
 def went_through(tx: Tx, road: Road, path: str = "") -> None:
     """A reading was answered: what was said of readings that are not is over."""
     if pace.all_well(tx, road.connection, "read"):
-        for code in OUTAGES:
-            cases.resolve(tx, road.connection, code, road.clock.now(), by="readings", subjects=[SUBJECT])
+        cases.resolve(tx, road.connection, OUTAGES, road.clock.now(), by="readings", subjects=[SUBJECT])
     answered(tx, road, path)
 
 
 def answered(tx: Tx, road: Road, path: str) -> None:
     """This path was answered: a case that says that it is refused or not there is over."""
     subjects = [f"{SUBJECT}:{path}" if path else SUBJECT]
-    for code in OF_PATH:
-        cases.resolve(tx, road.connection, code, road.clock.now(), by="readings", subjects=subjects)
+    cases.resolve(tx, road.connection, OF_PATH, road.clock.now(), by="readings", subjects=subjects)

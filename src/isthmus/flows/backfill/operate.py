@@ -111,8 +111,9 @@ def over(db: Database, road: Road, load: Load) -> None:
     now = road.clock.now()
     with db.transaction() as tx:
         loads.end(tx, road.connection, load.id, "done", now)
-        for code in (FAILED, DENIED):
-            cases.resolve(tx, road.connection, code, now, "backfill", subjects=[_subject(load)], store=load.store)
+        cases.resolve(
+            tx, road.connection, (FAILED, DENIED), now, "backfill", subjects=[_subject(load)], store=load.store
+        )
 
 
 def of(road: Road, load: Load) -> Bulk:

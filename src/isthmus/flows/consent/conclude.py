@@ -139,7 +139,6 @@ def _close(tx: Tx, road: Road, calm: Sequence[Person], now: datetime) -> None:
         if person.links:
             by_store.setdefault("", []).append(f"profile:{person.now.id}")
     for store, subjects in by_store.items():
-        for code in (BLOCKED, UNPROVEN, REFUSED):
-            cases.resolve(tx, road.connection, code, now, "consent", subjects=subjects, store=store)
+        cases.resolve(tx, road.connection, (BLOCKED, UNPROVEN, REFUSED), now, "consent", subjects=subjects, store=store)
     known = [f"profile:{person.now.id}" for person in calm if person.links]
     cases.resolve(tx, road.connection, theirs.GUEST, now, "consent", subjects=known, store="")

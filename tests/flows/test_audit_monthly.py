@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from isthmus.connections import sql as connections
 from isthmus.connections.config import ConnectionConfig
 from isthmus.db.pool import Database
+from isthmus.flows.audit import monthly
 from isthmus.flows.audit.monthly import WHAT
 from isthmus.kit.clock import SystemClock
 from isthmus.ops.standing.sql import last_run
@@ -69,6 +71,20 @@ def test_it_is_made_once_a_month_and_kept_without_a_name(app: App, sims: dict[st
     assert done.result["found"]
     assert "@" not in json.dumps(done.result)
     assert set(done.result) == {"verdict", "found", "unseen", "seconds"}
+
+
+def test_what_an_audit_finds_is_held_against_the_last_one_that_is_kept(app: App) -> None:
+    def audited(**found: int) -> Any:
+        return SimpleNamespace(found=[SimpleNamespace(code=code, n=n) for code, n in found.items()])
+
+    assert monthly.new_since(app.db, "acme", audited(scopes=2)) == ["scopes"]
+    with app.db.transaction() as tx:
+        tx.execute(
+            """INSERT INTO run (connection, what, asked, state, started_at, moved_at, ended_at, result)
+               VALUES ('acme', 'audit', '{}', 'done', now(), now(), now(), '{"found": {"scopes": 2, "no_sku": 1}}')"""
+        )
+    assert monthly.new_since(app.db, "acme", audited(scopes=2)) == []
+    assert monthly.new_since(app.db, "acme", audited(scopes=3, no_image=1, no_sku=1)) == ["no_image", "scopes"]
 
 
 def test_who_has_just_connected_waits_a_month(app: App) -> None:

@@ -17,8 +17,11 @@ from isthmus.connections import file as files
 from isthmus.connections import sql as connections
 from isthmus.db.migrate import wanted
 from isthmus.db.pool import Database
+from isthmus.flows.consent import audit as consent_audit
 from isthmus.inbox import sql as inbox
 from isthmus.kit.pack import Packer
+from isthmus.model.accord import Accord, Differs, Sort
+from isthmus.model.basis import Basis, NotJudged, Reason
 from isthmus.model.event import Hint
 from isthmus.model.lane import Lane
 from isthmus.model.order import Order
@@ -353,3 +356,39 @@ def test_a_mapping_file_is_checked_with_the_settings_file_named(run: Run, db: Da
     (tmp_path / "own.toml").write_text("")
     (tmp_path / "acme.mapping.toml").write_text("")
     assert run("mapping", "check", "acme.mapping.toml", "--config", "own.toml")[0] == 0
+
+
+def accord(*customers: int, left: int = 0) -> Accord:
+    """An audit that found these customers opted out in Ometria alone, and did not judge some."""
+    differs = tuple(
+        Differs(
+            Sort.SILENCED, "uk", one, "email", "SUBSCRIBED", AT, "opted out", AT, "in", "opt_in", "shopify.webhook", AT
+        )
+        for one in customers
+    )
+    basis = Basis(
+        at=AT, n_compared=9, n_differ=len(customers), not_judged=(NotJudged(Reason.WAITING, left),), unit="people"
+    )
+    return Accord("acme", AT, 9, 5, 4, 0, differs, basis=basis)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "code", "says"),
+    [
+        (accord(1, 2), accord(1, 2), 0, "0 of 2 differences are new"),
+        (accord(1, 2), accord(1, 3), 1, "1 of 2 differences are new"),
+        (accord(1), accord(1, left=2), 1, "0 of 1 differences are new"),
+        (None, accord(1), 1, "1 of 1 differences are new"),
+    ],
+)
+def test_a_consent_audit_with_since_last_ends_with_1_for_what_is_new_and_what_was_not_judged(
+    run: Run, db: Database, monkeypatch: pytest.MonkeyPatch, before: Accord | None, now: Accord, code: int, says: str
+) -> None:
+    monkeypatch.setattr(consent_audit, "last", lambda *_: before)
+    monkeypatch.setattr(consent_audit, "audit", lambda *_, **__: now)
+    ended, out, _ = run("consent", "audit", "acme", "--since-last")
+    assert (ended, says in out) == (code, True)
+    ended, out, _ = run("consent", "audit", "acme", "--since-last", "--json")
+    assert (ended, told(out)["n_new"]) == (code, int(says.split()[0]))
+    assert run("consent", "audit", "acme")[0] == 1
+    assert run("consent", "audit", "acme", "--last", "--since-last")[0] == 2

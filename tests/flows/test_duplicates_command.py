@@ -19,6 +19,7 @@ from isthmus.outbox import sql as outbox
 from isthmus.outbox.sql import Wanted
 from isthmus.records import sql as records
 from isthmus.records.sql import Keep
+from isthmus.runs import sql as runs
 from scenes import AT
 
 
@@ -123,3 +124,19 @@ def test_a_trace_tells_whose_each_record_is_and_what_was_merged(known: Database,
     said = {entry["what"]: entry["said"] for entry in json.loads(out)["entries"]}
     assert said["owner"] == "new by own_address: uk:2"
     assert said["merge"].startswith("uk:2 into uk:1: wanted by ")
+
+
+def test_with_since_last_only_candidates_that_were_not_there_before_are_a_reason_for_1(
+    known: Database,
+    run: Run,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(runs, "loaded", lambda *_: runs.Loaded(True, None))
+    code, out, _ = run("duplicates", "acme", "--since-last", "--json")
+    first = json.loads(out)
+    assert (code, first["n_new"]) == (1, len(first["candidates"]))
+    assert first["n_new"] > 0
+    code, out, _ = run("duplicates", "acme", "--since-last")
+    assert code == 0, out
+    assert f"0 of {first['n_new']} candidates are new since the last look." in out
+    assert run("duplicates", "acme")[0] == 1

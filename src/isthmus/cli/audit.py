@@ -25,6 +25,7 @@ could not be reached.
 
 \b
 isthmus audit acme --out report.html               a stored connection
+isthmus audit acme --since-last                    exit 1 only for what the last monthly audit did not find
 isthmus audit --file acme.toml --out report.html   one that is not stored yet
 isthmus audit --from-export DIR --out report.html  Shopify's CSV exports alone; no account, no database
 """
@@ -46,6 +47,9 @@ def audit(
         float | None,
         typer.Option("--minutes", help="Stop reading the platform after so long and say how much was seen."),
     ] = None,
+    since_last: Annotated[
+        bool, typer.Option("--since-last", help="Exit 1 only for what the last monthly audit of NAME did not find.")
+    ] = False,
     json: Json = False,
     config: Config = None,
 ) -> None:
@@ -56,6 +60,8 @@ def audit(
 
     if sum(one is not None for one in (name, file, from_export)) != 1:
         raise ConfigError("audit: give one of NAME, --file FILE, --from-export DIR")
+    if since_last and name is None:
+        raise ConfigError("--since-last: goes with NAME, of which audits are kept")
     must_have_a_folder(out, sheet)
     with _telling() as tell:
         if from_export is not None:
@@ -66,14 +72,25 @@ def audit(
         out.write_text(audit_page.page(done), encoding="utf-8")
     if sheet is not None:
         sheet.write_text(audit_page.sheet(done), encoding="utf-8")
+    new = _new(name, config, done) if since_last and name is not None else None
     if json:
-        show.document(audit_page.document(done))
+        show.document({**audit_page.document(done), "new": new})
     else:
         _show(done, out)
+        if new is not None:
+            show.lines(f"New since the last audit that is kept: {', '.join(new) or 'nothing'}.")
     if done.is_away:
         raise typer.Exit(3)
-    if done.verdict.value != "ready":
+    if done.verdict.value != "ready" and (new is None or new or done.unseen):
         raise typer.Exit(1)
+
+
+def _new(name: str, config: Path | None, done: "Audit") -> list[str]:
+    from isthmus.cli.opening import opened
+    from isthmus.flows.audit import monthly
+
+    with opened(config) as app:
+        return monthly.new_since(app.db, name, done)
 
 
 def _of_exports(folder: Path, tell: "Tell") -> "Audit":

@@ -8,7 +8,7 @@ import typer
 from isthmus.cli.opening import Config, Json, Name, must_be_known, opened
 
 if TYPE_CHECKING:
-    from isthmus.model.accord import Accord
+    from isthmus.model.accord import Accord, Differs
 
 
 def register(app: typer.Typer) -> None:
@@ -40,6 +40,7 @@ flight: more than 1 %); 3 when Ometria or a shop could not be read to its end.
 isthmus consent audit acme --out consent.html --csv consent.csv
 isthmus consent audit acme --sign "A. Lovelace" --out consent.html     a dated, signed-off report
 isthmus consent audit acme --last --json                               the last one, without reading anew
+isthmus consent audit acme --since-last                                exit 1 only for new differences
 isthmus consent audit acme --last --long                               who differs or was not judged, by their ids
 """
 
@@ -101,21 +102,30 @@ def audit(
     sign: Annotated[str, typer.Option("--sign", metavar="WHO", help="Who signs the report off.")] = "",
     repair: Annotated[bool, typer.Option("--repair/--no-repair", help="Act on what comes to light.")] = True,
     last: Annotated[bool, typer.Option("--last", help="Show the last audit instead of making one.")] = False,
+    since_last: Annotated[
+        bool, typer.Option("--since-last", help="Exit 1 only for differences that the last audit did not find.")
+    ] = False,
     long: Annotated[
         bool, typer.Option("--long", help="Also name who differs or was not judged, by their ids.")
     ] = False,
     json: Json = False,
     config: Config = None,
 ) -> None:
+    import msgspec
+
     from isthmus.cli import progress
     from isthmus.cli import show as say
     from isthmus.cli.asked import must_have_a_folder
     from isthmus.flows.consent import audit as flow
     from isthmus.kit.explain import ConfigError
+    from isthmus.model.accord import new_since
     from isthmus.model.basis import outcome
     from isthmus.ops import accord_page
 
+    if last and since_last:
+        raise ConfigError("--since-last: holds a new audit against the last one; leave --last away")
     must_have_a_folder(out, sheet)
+    new: tuple[Differs, ...] | None = None
     with opened(config) as app:
         must_be_known(app, name)
         if last:
@@ -124,19 +134,28 @@ def audit(
                 raise ConfigError(f"{name} has had no consent audit yet; run it without --last")
             done = kept
         else:
+            before = flow.last(app.db, name)
             with progress.steps() as tell:
                 done = flow.audit(app.db, app.road(name), repair=repair, signed_by=sign, tell=tell)
+            if since_last:
+                new = new_since(done, before)
     if out is not None:
         out.write_text(accord_page.page(done), encoding="utf-8")
     if sheet is not None:
         sheet.write_text(accord_page.sheet(done), encoding="utf-8")
     if json:
-        say.document(accord_page.document(done))
+        say.document({**accord_page.document(done), "n_new": None if new is None else len(new)})
     else:
         _show(done, out, is_long=long)
+        if new is not None:
+            say.lines(f"{len(new):,} of {len(done.found):,} differences are new since the last audit.")
     if not done.is_whole or done.unread:
         raise typer.Exit(3)
-    if done.basis is None or not outcome(done.basis).is_green:
+    basis = done.basis
+    if basis is not None and new is not None:
+        # What was known is no reason for 1; who was not judged still is.
+        basis = msgspec.structs.replace(basis, n_differ=len({(one.store, one.customer_id) for one in new}))
+    if basis is None or not outcome(basis).is_green:
         raise typer.Exit(1)
 
 

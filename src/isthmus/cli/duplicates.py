@@ -25,6 +25,7 @@ not loaded and so were not looked at.
 \b
 isthmus duplicates acme
 isthmus duplicates acme --out duplicates.html
+isthmus duplicates acme --since-last             exit 1 only for candidates that the look before did not find
 """
 
 MERGE = """Merge the two people of a candidate in Ometria. Nothing there can be undone; the other's contacts are deleted
@@ -42,6 +43,9 @@ isthmus merge acme 12 --apart   they are different people: never again
 def duplicates(
     name: Name,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write one HTML page, to print.")] = None,
+    since_last: Annotated[
+        bool, typer.Option("--since-last", help="Exit 1 only for candidates that the last look did not find.")
+    ] = False,
     json: Json = False,
     config: Config = None,
 ) -> None:
@@ -63,8 +67,10 @@ def duplicates(
         _show(told)
         if out is not None:
             show.lines(f"The page is {out}.")
+        if since_last:
+            show.lines(f"{told['n_new']:,} of {len(told['candidates']):,} candidates are new since the last look.")
     is_whole = looked is not None and looked.basis is not None and outcome(looked.basis).is_green
-    if told["candidates"] or not is_whole:
+    if (told["n_new"] if since_last else told["candidates"]) or not is_whole:
         raise typer.Exit(1)
 
 

@@ -84,3 +84,13 @@ class Accord(Struct, frozen=True):
     def found(self) -> tuple[Differs, ...]:
         """Those on whom the sides differ, without what is only under way."""
         return tuple(one for one in self.differs if one.sort is not Sort.WAITING)
+
+
+def new_since(done: Accord, before: Accord | None) -> tuple[Differs, ...]:
+    """What one audit found and the one before it did not; all of it where there was none before."""
+    known = {_key(one) for one in before.found} if before is not None else set()
+    return tuple(one for one in done.found if _key(one) not in known)
+
+
+def _key(one: Differs) -> tuple[str, int, str, str]:
+    return one.store, one.customer_id, one.channel, one.sort

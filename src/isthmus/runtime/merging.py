@@ -57,6 +57,7 @@ def document(app: App, name: str, looked: Looked | None, found: Sequence[Weighed
         "connection": name,
         "looked": None if looked is None else msgspec.to_builtins(looked),
         "candidates": [told(one) for one in found],
+        "n_new": sum(one.is_new for one in found),
         "several_profiles": [
             {"profiles": one.profiles, "customer_ids": one.customer_ids}
             for one in queue.several_profiles(app.db, app.road(name))
@@ -90,6 +91,7 @@ def told(one: Weighed) -> dict[str, Any]:
             "sms": decide.stricter(one.survivor.sms, one.loser.sms).value,
         },
         "may_be_merged": one.may_be_merged,
+        "is_new": one.is_new,
         "against": list(one.against),
     }
 

@@ -74,11 +74,27 @@ def audit(db: Database, clock: Clock, name: str, look: Callable[[Tell], Audit], 
     return done is not None and not done.is_away
 
 
+def new_since(db: Database, name: str, done: Audit) -> list[str]:
+    """The codes of what an audit found that the last one that is kept did not find, or not of as many records; all of
+    them where none is kept.
+    """
+    with db.transaction() as tx:
+        last = journal.latest(tx, name, WHAT)
+    before: dict[str, int] = (last.result or {}).get("found", {}) if last is not None else {}
+    n: dict[str, int] = {}
+    for one in done.found:
+        n[one.code] = n.get(one.code, 0) + one.n
+    return sorted(code for code, found in n.items() if found > before.get(code, 0))
+
+
 def _result(done: Audit) -> dict[str, Any]:
     """What is kept of an audit: counts and codes, and nobody's name."""
+    found: dict[str, int] = {}
+    for one in done.found:  # a finding of each store
+        found[one.code] = found.get(one.code, 0) + one.n
     return {
         "verdict": done.verdict.value,
-        "found": {one.code: one.n for one in done.found},
+        "found": found,
         "unseen": sorted(one.code for one in done.unseen),
         "seconds": round(done.seconds, 1),
     }

@@ -23,6 +23,8 @@ class Weighed(Struct, frozen=True):
     survivor: Side
     loser: Side
     against: tuple[str, ...]
+    is_new: bool = False
+    """Whether the last look was the first to find it."""
 
     @property
     def may_be_merged(self) -> bool:

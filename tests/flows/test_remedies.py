@@ -335,6 +335,19 @@ def setting_changed(ward: Ward) -> Act:
     return set_back
 
 
+@cause("storefront.unusual_changes")
+def unusual_changes(ward: Ward) -> Act:
+    """Somebody deletes a handful of customers at once."""
+    who = [ward.person(f"bulk{n}@example.com") for n in range(6)]
+    ward.rest()
+    for one in who:
+        ward.do(people.leave(ward.uk, one))
+    ward.rest()
+    ward.pass_time(60)
+    ward.watch()
+    return lambda: ward.pass_time(timedelta(days=1, hours=1).total_seconds())
+
+
 @cause("storefront.consent_refused")
 def consent_refused(ward: Ward) -> Act:
     who = ward.subscriber("refused@example.com")

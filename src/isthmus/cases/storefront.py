@@ -283,6 +283,17 @@ ROWS = (
         ),
     ),
     Row(
+        code="storefront.unusual_changes",
+        title="Unusually much was deleted, cancelled or changed in Shopify",
+        cause=Cause.STOREFRONT,
+        owner=Owner.STORE,
+        severity=Severity.NORMAL,
+        remedy=(
+            "Ask in the store who did it. If it was a mistake, put it right in Shopify, which is then taken over as "
+            "always; a day after the last of it, `isthmus cases replay ID` finds it over."
+        ),
+    ),
+    Row(
         code="storefront.setting_changed",
         title="A setting of the shop changed what its data mean",
         cause=Cause.STOREFRONT,

@@ -1,4 +1,5 @@
-"""Watch once a minute that a shop still tells us everything: subscriptions, the last change, misses, silence.
+"""Watch once a minute that a shop still tells us everything: subscriptions, the last change, misses, silence; and
+announce what it tells in unusual numbers.
 
 What can be put right is put right at once, and what was lost meanwhile is fetched: a poll begins where the last one
 that was answered ended, so it reaches back before whatever was lost since.
@@ -12,7 +13,7 @@ from msgspec import Struct
 from isthmus.cases import sql as cases
 from isthmus.cases.sql import Touch
 from isthmus.db.pool import Database
-from isthmus.flows import missed, silent, trouble
+from isthmus.flows import missed, silent, trouble, unusual
 from isthmus.flows.poll import poll, poll_checkouts
 from isthmus.flows.road import Road
 from isthmus.model.failure import Failure, RejectedError
@@ -75,6 +76,7 @@ def watch(db: Database, road: Road, expected: Mapping[str, Expected]) -> Watched
         n_missed += sum(len(changes) for changes in judged.missed.values())
         n_recovered += _recover(db, road, store, kinds | set(judged.to_poll))
         quiet += [(store, topic) for topic in silent.alarm(db, road, store, until)]
+        unusual.look(db, road, store)
     with db.transaction() as tx:
         now = road.clock.now()
         cases.resolve(tx, road.connection, PREVIOUS, now, "watch", quiet_since=now - QUIET)

@@ -194,7 +194,7 @@ LOOKS: dict[str, Look] = {
     **dict.fromkeys(
         (
             "integration.subscriptions_differ", "integration.subscription_refused", "integration.webhook_silent",
-            "integration.missed_webhook", "integration.previous_secret_in_use",
+            "integration.missed_webhook", "integration.previous_secret_in_use", "storefront.unusual_changes",
         ),
         _webhooks,
     ),

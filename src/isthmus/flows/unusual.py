@@ -1,0 +1,69 @@
+"""Announce what a store states in unusual numbers: a bulk edit, an app gone wrong, or a person who pressed a button.
+
+It is carried out all the same, since Shopify is the source of truth. Whoever runs the shop should know in time.
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from types import MappingProxyType
+
+from isthmus.cases import sql as cases
+from isthmus.cases.sql import Touch
+from isthmus.db.pool import Database
+from isthmus.flows.road import Road
+from isthmus.runs.rhythm import sql as rhythm
+from isthmus.runs.rhythm.silence import REACH
+from isthmus.runs.rhythm.unusual import TIMES, busiest_day, is_unusual, last_day
+from isthmus.safety.changes import sql as changes
+from isthmus.safety.limits import LEAST, limit
+
+CODE = "storefront.unusual_changes"
+
+ANNOUNCED: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "orders/delete": ("order", "orders deleted"),
+        "orders/cancelled": ("order", "orders cancelled"),
+        "products/delete": ("product", "products deleted"),
+        "customers/delete": ("customer", "customers deleted"),
+        "customers/redact": ("customer", "erasures of customers asked for"),
+        "customers_email_marketing_consent/update": ("customer", "changes of email consent"),
+        "customers_marketing_consent/update": ("customer", "changes of text message consent"),
+    }
+)
+"""Topics whose unusual numbers are announced: the kind of record that the limit is a share of, and what they say."""
+
+DAILY = frozenset(
+    {"orders/cancelled", "customers_email_marketing_consent/update", "customers_marketing_consent/update"}
+)
+"""Topics of everyday life: how much of them is usual nobody can tell before KNOWN_FOR has been counted."""
+
+KNOWN_FOR = timedelta(days=7)
+
+
+def look(db: Database, road: Road, store: str) -> list[str]:
+    """Open a case for each topic that came unusually often within 24 hours, close those of which that is over; the
+    topics."""
+    now = road.clock.now()
+    found: dict[str, Touch] = {}
+    with db.transaction() as tx:
+        counted = rhythm.load(tx, road.connection, store, now - REACH)
+        begun = rhythm.begun(tx, road.connection, store)
+        is_known = begun is not None and now - begun >= KNOWN_FOR
+        for topic, (kind, what) in ANNOUNCED.items():
+            hours = counted[topic].hours if topic in counted else {}
+            n, before = last_day(hours, now), busiest_day(hours, now)
+            if not is_unusual(n, before, LEAST) or (topic in DAILY and not is_known):
+                continue  # nearly always, and nothing has to be counted for it
+            n_sent = changes.n_sent(tx, road.connection, store, kind)
+            most = limit(n_sent, road.max_share)
+            if is_unusual(n, before, most):
+                usual = max(most, TIMES * before)
+                found[topic] = Touch(CODE, topic, store, f"{n} {what} within 24 hours; up to {usual} are usual")
+        known = cases.open_subjects(tx, road.connection, [CODE])
+        mine = {subject for _, of, subject in known if of == store}
+        cases.touch(tx, road.connection, [one for topic, one in found.items() if topic not in mine], now)
+        cases.resolve(
+            tx, road.connection, CODE, now, "watch", subjects=sorted(mine - found.keys()), store=store,
+            note="no more than usual came within 24 hours",
+        )  # fmt: skip
+    return list(found)

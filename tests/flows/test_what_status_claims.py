@@ -11,6 +11,7 @@ from isthmus.cases.sql import Touch
 from isthmus.db.pool import Database
 from isthmus.flows.reconcile import when
 from isthmus.flows.reconcile.held import Asked
+from isthmus.flows.settle import settle
 from isthmus.model.basis import Basis, NotJudged, Reason, outcome, sentence
 from isthmus.ops import numbers
 from isthmus.ops.checklist import DAILY, MONTHLY, evaluate
@@ -78,6 +79,29 @@ def test_what_changed_since_the_comparison_is_not_compared(play: Play) -> None:
     assert not outcome(found).is_green
     play.reconcile(since=whole.basis.at.replace(hour=0))  # type: ignore[union-attr]
     assert basis(play).not_judged == ()
+
+
+def test_a_record_of_which_an_event_still_waits_is_not_called_agreed(play: Play) -> None:
+    play.reconcile()
+    play.says(play.ada, "UNSUBSCRIBED")  # type: ignore[attr-defined]
+    play.sims.deliver(play.post)  # told, and nobody has worked on it
+    unread = play.rows("SELECT FROM event WHERE state = 'waiting' AND subject IS NULL")
+    assert basis(play).not_judged == (NotJudged(Reason.IN_FLIGHT, len(unread)),)
+    play.pass_time(600)
+    assert basis(play).not_judged == (NotJudged(Reason.WAITING, len(unread)),)
+    play.reconcile(repair=False)  # the shop says something else than we do, and that was told
+    assert not outcome(basis(play)).is_green
+    play.hear()
+    (hint,) = play.rows("SELECT subject FROM event WHERE state = 'waiting'")  # a reading confirms what was said
+    assert hint["subject"] == f"customer:{play.ada.id}"  # type: ignore[attr-defined]
+    play.push()
+    play.pass_time(10)
+    settle(play.db, play.road)
+    play.reconcile()
+    play.pass_time(600)
+    assert NotJudged(Reason.WAITING, 1) in basis(play).not_judged
+    play.come_to_rest()
+    assert Reason.WAITING not in {one.reason for one in basis(play).not_judged}
 
 
 def test_a_comparison_that_leaves_a_gap_behind_it_says_nothing_of_what_changed_in_it(play: Play) -> None:
@@ -149,7 +173,6 @@ def test_a_run_that_looks_at_less_turns_nothing_green_and_puts_off_no_whole_one(
     """Over one kind, over a window that does not reach the difference, over one that begins before the last run."""
     next(iter(play.sims.ometria.account.orders)).record["status"] = "odd"
     whole = play.reconcile(repair=False)
-    assert whole.basis is not None
     assert whole.basis.n_differ == 1
     look = {"reconciled": Result.LOOK, "whole": Result.LOOK}
     assert lines(play) == look

@@ -161,18 +161,34 @@ def n_differ_still(tx: Tx, connection: str, runs: Sequence[int], last: int) -> i
 
 def classes(tx: Tx, connection: str, at: datetime | None, moved_after: datetime, slow: int) -> dict[str, int]:
     """How many platform records are applied, changed after `at` (all of them without it), in flight, waiting, buried,
-    excluded. In flight is what was desired after `moved_after`; of the lane with the rank `slow`, all that waits.
+    excluded. In flight is what was desired, or told of by an event that waits, after `moved_after`; of the lane with
+    the rank `slow`, all that waits. A delivery that nobody has read yet names no record: it counts as one.
     """
     row = tx.fetch_one(
-        """SELECT count(*) FILTER (WHERE state = 'applied') AS applied,
-                  count(*) FILTER (WHERE state = 'applied' AND (%(at)s::timestamptz IS NULL OR settled_at > %(at)s))
+        """WITH told AS MATERIALIZED (
+               SELECT store, subject, min(received_at) AS at, max(lane) AS lane FROM event
+               WHERE connection = %(connection)s AND state = 'waiting' AND subject IS NOT NULL GROUP BY store, subject
+           ), unread AS (
+               SELECT count(*) FILTER (WHERE is_young) AS in_flight, count(*) FILTER (WHERE NOT is_young) AS waiting
+               FROM (SELECT received_at >= %(moved_after)s OR lane = %(slow)s AS is_young FROM event
+                     WHERE connection = %(connection)s AND state = 'waiting' AND subject IS NULL
+                       AND topic !~ '^(checkouts|carts|app|shop|bulk_operations|isthmus)[/_]') AS e)
+           SELECT count(*) FILTER (WHERE is_applied) AS applied,
+                  count(*) FILTER (WHERE is_applied AND (%(at)s::timestamptz IS NULL OR settled_at > %(at)s))
                       AS changed,
-                  count(*) FILTER (WHERE is_moving AND (since >= %(moved_after)s OR lane = %(slow)s)) AS in_flight,
-                  count(*) FILTER (WHERE is_moving AND NOT (since >= %(moved_after)s OR lane = %(slow)s)) AS waiting,
+                  count(*) FILTER (WHERE is_moving AND (since >= %(moved_after)s OR lane = %(slow)s))
+                      + (SELECT in_flight FROM unread) AS in_flight,
+                  count(*) FILTER (WHERE is_moving AND NOT (since >= %(moved_after)s OR lane = %(slow)s))
+                      + (SELECT waiting FROM unread) AS waiting,
                   count(*) FILTER (WHERE state = 'buried') AS buried,
                   count(*) FILTER (WHERE state = 'excluded') AS excluded
-           FROM (SELECT state, settled_at, since, lane, state IN ('due', 'leased', 'accepted', 'held') AS is_moving
-                 FROM outbox WHERE connection = %(connection)s AND kind IN ('contact', 'order', 'product')) AS o""",
+           FROM (SELECT o.state, o.settled_at, o.state = 'applied' AND t.subject IS NULL AS is_applied,
+                        o.state IN ('due', 'leased', 'accepted', 'held')
+                            OR (o.state = 'applied' AND t.subject IS NOT NULL) AS is_moving,
+                        CASE WHEN o.state = 'applied' THEN t.at ELSE o.since END AS since,
+                        CASE WHEN o.state = 'applied' THEN t.lane ELSE o.lane END AS lane
+                 FROM outbox o LEFT JOIN told t ON t.store = o.store AND t.subject = o.subject
+                 WHERE o.connection = %(connection)s AND o.kind IN ('contact', 'order', 'product')) AS o""",
         {"connection": connection, "at": at, "moved_after": moved_after, "slow": slow},
     )
     return dict(row or {})

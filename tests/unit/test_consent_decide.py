@@ -65,3 +65,8 @@ def test_of_two_opt_outs_of_one_moment_the_one_with_a_time_of_its_own_is_named()
 def test_of_two_customers_who_opted_out_in_one_moment_the_same_one_is_always_named() -> None:
     first, second = statement("UNSUBSCRIBED", customer=3), statement("UNSUBSCRIBED", customer=4)
     assert decide([first, second], Policy(), "uk").by == decide([second, first], Policy(), "uk").by == second
+
+
+def test_what_only_another_store_knows_is_counted_and_decides_nothing() -> None:
+    stands = decide([statement("UNSUBSCRIBED", store="int")], Policy(scope="store"), "uk")
+    assert (stands.stance, stands.rule, stands.by, stands.n_outs) == (Stance.UNSAID, "nothing_said", None, 1)

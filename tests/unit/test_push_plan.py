@@ -192,3 +192,43 @@ def test_a_push_of_so_many_bytes_holds_one_record_at_the_least() -> None:
     assert [len(part) for part in within(batch, 1)] == [1, 3]
     assert [len(part) for part in within(batch, 1_000)] == [4, 0]
     assert within([], 10) == ([], [])
+
+
+@pytest.mark.parametrize(("age", "kind"), [(2.0, Kind.ORDER), (1.999, Kind.CONTACT)])
+def test_a_kind_is_urgent_from_the_end_of_its_patience_on(age: float, kind: Kind) -> None:
+    waits = Ready(Kind.ORDER, Lane.REALTIME, 1, NOON - timedelta(seconds=age))
+    full = Ready(Kind.CONTACT, Lane.REALTIME, BATCH, NOON)
+    small = Ready(Kind.PRODUCT, Lane.REALTIME, 1, NOON)
+    assert plan.choose([waits, full, small], (Lane.REALTIME,), NOON) is kind
+
+
+def test_a_push_is_full_with_exactly_as_many_records_over_all_lanes() -> None:
+    halves = [Ready(Kind.ORDER, lane, BATCH // 2, NOON) for lane in (Lane.REPAIR, Lane.BACKFILL)]
+    older = Ready(Kind.PRODUCT, Lane.REPAIR, 1, NOON - timedelta(seconds=1))
+    assert plan.choose([older, *halves], (Lane.ENRICHMENT,), NOON) is Kind.ORDER
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "path"),
+    [
+        ({"@type": "order", "id": "1"}, {"id": "2"}, "id"),  # instructions are passed over, not the end
+        ({"a": True}, {"a": 1.0}, None),
+        ({"a": True}, {"a": "1"}, "a"),
+        ({"a": 1}, {"a": None}, "a"),
+        ({"a": False}, {"a": 0.0001}, "a"),
+        ({"a": 0.0001}, {"a": False}, "a"),
+        ({"a": 10.0}, {"a": 10.0004}, None),
+        ({"a": 0.0}, {"a": 0.0005}, "a"),
+        ({"a": 10}, {"a": "10.00"}, None),
+        ({"a": 10}, {"a": "ten"}, "a"),
+        ({"a": "2026-11-23T09:00:00Z"}, {"a": "2026-11-23 09:00:00+00"}, None),
+        ({"a": "2026-11-23T09:00:00"}, {"a": "2026-11-23 09:00:00"}, None),  # nineteen letters are a time
+        ({"a": "2026-11-23"}, {"a": "20261123"}, "a"),  # a date is none, however it is written
+        ({"a": "20261123T090000000000Z"}, {"a": "2026-11-23T09:00:00Z"}, "a"),
+        ({"a": "2026-11-23T09:00:00Z"}, {"a": ["2026-11-23T09:00:00Z"]}, "a"),
+        ({"a": [1, {"b": 2}]}, {"a": [1.0, {"b": 3}]}, "a.1.b"),
+        ({"a": [1]}, {"a": [1, 2]}, "a"),
+    ],
+)
+def test_what_the_platform_says_otherwise(ours: dict[str, object], theirs: dict[str, object], path: str | None) -> None:
+    assert plan.differs(ours, theirs) == path

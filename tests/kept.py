@@ -22,7 +22,7 @@ from psycopg_pool import ConnectionPool
 
 from isthmus.db import pool
 from isthmus.db.heartbeat import Heartbeat
-from isthmus.db.pool import Database, Tx
+from isthmus.db.pool import Database
 
 POOL_SIZE = 4
 AT_MOST = 100  # tests that one database serves
@@ -153,12 +153,9 @@ class Lent(Database):
         self._pool = kept.database._pool
         self.is_touched = False
 
-    @contextlib.contextmanager
-    def transaction(self) -> Iterator[Tx]:
-        """As of every database."""
+    def _begun(self, patience: float | None = None) -> pool._Patient:
         self.is_touched = True
-        with super().transaction() as tx:
-            yield tx
+        return super()._begun(patience)
 
     def is_changed(self) -> bool:
         return self.kept.is_changed()

@@ -1,7 +1,8 @@
 """The command line. Each group of commands is a file with `register(app)`; what they do is imported when they run."""
 
+import functools
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 
 import typer
@@ -35,10 +36,16 @@ def app() -> typer.Typer:
     return whole
 
 
+@functools.cache
+def _command() -> Callable[[Sequence[str] | None], object]:
+    """What a process that runs many commands makes once."""
+    return typer.main.get_command(app())
+
+
 def main(words: Sequence[str] | None = None) -> None:
     """Run one command: the process's own, or the given words. Every way to end goes through here."""
     try:
-        app()(words)
+        _command()(words)
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:

@@ -177,6 +177,28 @@ def test_an_erasure_of_somebody_whom_the_shop_reads_as_gone_opts_out(play: Both)
     assert play.mailable("ada@example.com") == OUT
 
 
+def test_nothing_that_is_heard_late_makes_somebody_mailable_whose_erasure_was_asked_for(play: Both) -> None:
+    who = subscriber(play)
+    bodies: list[bytes] = []
+    play.do(people.update(play.world, play.uk, who, play.now))
+    play.sims.deliver(lambda _, __, body: bodies.append(body) or 200)  # type: ignore[func-returns-value]
+    play.rest()
+    play.do(privacy.redact(play.uk, who))
+    play.rest()
+    play.tell("customers/update", bodies[-1], webhook_id="late")
+    play.rest()
+    assert play.mailable("ada@example.com") == OUT
+    play.load_history()
+    play.do(people.rename(play.world, play.uk, who, "Ada", "King", play.now))
+    play.orders(who)
+    play.rest()
+    assert play.mailable("ada@example.com") == OUT
+    play.pass_time(600)
+    play.reconcile()
+    play.rest()
+    assert play.mailable("ada@example.com") == OUT
+
+
 def test_somebody_who_subscribes_after_an_erasure_was_asked_for_is_taken_at_their_word(play: Both) -> None:
     who = subscriber(play)
     play.do(privacy.redact(play.uk, who))

@@ -114,7 +114,8 @@ def tell(
     open_ = cases.open_subjects(tx, road.connection, [CODE])
     fresh = [t for t in touches if (CODE, t.store, t.subject) not in open_]
     cases.touch(tx, road.connection, fresh, now)
-    _look_at_holders(tx, road, [found[t.store, int(t.subject.partition(":")[2])] for t in fresh], now)
+    if fresh:
+        _look_at_holders(tx, road, [found[t.store, int(t.subject.partition(":")[2])] for t in fresh], now)
     for store in road.shops:
         over = [f"customer:{n}" for at, n in mapped if at == store and (at, n) not in found]
         over = [subject for subject in over if (CODE, store, subject) in open_]

@@ -11,6 +11,7 @@ import pytest
 
 from isthmus import cli
 from isthmus.cli.asked import number, since
+from isthmus.cli.cases import _outcome
 from isthmus.cli.status import _needs_a_look
 from isthmus.db.migrate import MigrationBlocked, SchemaTooNew, SchemaTooOld
 from isthmus.kit.explain import ConfigError
@@ -183,3 +184,12 @@ def test_status_wants_a_look_at_whatever_was_not_judged_and_nobody_accepted(
 ) -> None:
     basis = Basis(at=AT, n_compared=54, n_differ=0, not_judged=(NotJudged(reason, n, "uk orders"),))
     assert _needs_a_look(SimpleNamespace(basis=basis), strict=strict) is code  # type: ignore[arg-type]
+
+
+def test_a_replay_of_a_case_of_a_task_says_what_closes_it() -> None:
+    row = {
+        "code": "internal.bug", "subject": "watch", "events": 0, "records": 0, "writes": 0, "withheld": 0,
+        "failure": None, "looked": False, "under_way": False, "closed": False, "note": None,
+    }  # fmt: skip
+    assert _outcome(row) == "nothing to replay: the case closes when watch next goes well"
+    assert _outcome(row | {"subject": "order:1"}) == "nothing to replay for this case; follow its runbook"

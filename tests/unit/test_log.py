@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import Any
 
 import psycopg
 import pytest
@@ -14,6 +15,7 @@ import structlog
 
 from isthmus.kit.log import configure
 from isthmus.model.failure import RejectedError
+from isthmus.web.listener import listener
 
 HUSH = "ada@example.com"
 
@@ -85,6 +87,19 @@ def test_an_error_is_logged_with_its_places_and_without_its_words(
     assert told.count("RejectedError: platform.refused: orders[0].total") == 2
     assert "KeyError" in told
     assert HUSH not in told
+
+
+def test_the_http_server_logs_in_the_same_form(lines: io.StringIO) -> None:
+    async def app(*_: Any) -> None: ...
+
+    listener(app)
+    try:
+        fail_at_a_cast()
+    except KeyError:
+        logging.getLogger("uvicorn.error").exception("Exception in ASGI application\n")
+    told = json.loads(lines.getvalue())
+    assert "in fail_at_a_cast" in told["exception"]
+    assert HUSH not in lines.getvalue()
 
 
 def test_an_error_of_the_database_is_logged_by_its_sqlstate(lines: io.StringIO) -> None:

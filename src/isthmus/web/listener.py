@@ -144,6 +144,7 @@ def listener(
         ws="none",
         lifespan="on",
         access_log=False,
+        log_config=None,  # its own handlers would write the words of an error, which may quote a value
         log_level=logging.WARNING,
         timeout_graceful_shutdown=5,
         server_header=False,

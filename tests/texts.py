@@ -70,6 +70,12 @@ class Texts(Talk):
                 now = self.clock.now()
                 self._do(people.sms_consent(self.sims.world, store, one, SmsConsent(state, level, now), now))
 
+    def empties(self, email: str, shop: str) -> None:
+        """Their number is taken out of a shop; it states nothing."""
+        for store, one in self.customers(email):
+            if store is self.sims.store(shop) and one.phone:
+                self._do(people.change_address(self.sims.world, store, one, one.email, None, self.clock.now()))
+
     def arrive(self) -> None:
         """Let what was said so far go its way, as far as nothing stops it."""
         for _ in range(4):
@@ -85,7 +91,7 @@ class Texts(Talk):
         assert not self.watch.useless, f"opted in where it counts for nothing: {self.watch.useless}"
 
     def _agrees(self, email: str) -> None:
-        shop = [one for _, one in self.customers(email)]
+        shop = [one for _, one in self.customers(email) if one.phone]  # without a number nobody may text them
         newest = self._newest(shop)
         found = self.road.platform.profiles(email=email)
         may = [((one.get("channels") or {}).get("sms") or {}).get("allow_marketing") for one in found]

@@ -43,6 +43,10 @@ class AnyTexts(AnyTalking):
         self.talk.arrive()
         self._speak(email, "uk", then)
 
+    @rule(email=PEOPLE, shop=SHOPS)
+    def a_number_is_emptied(self, email: str, shop: str) -> None:
+        self.talk.empties(email, shop)
+
     def _speak(self, email: str, shop: str, word: str) -> None:
         match word:
             case "stop":

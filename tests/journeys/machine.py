@@ -1,6 +1,7 @@
 """A machine as a new user has it: the simulators, two files written by the documents, and isthmus in real processes."""
 
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -170,10 +171,17 @@ settle_after = "4s"
 
 
 @contextlib.contextmanager
-def machine(*, seed: int, customers: int = 20, orders: int = 30, products: int = 6) -> Iterator[Machine]:
-    """A machine with both neighbours running and nothing of isthmus yet; at the end nothing is left of it."""
+def machine(
+    *, seed: int, customers: int = 20, orders: int = 30, products: int = 6, is_untouched: bool = False
+) -> Iterator[Machine]:
+    """A machine with both neighbours running and nothing of isthmus yet; at the end nothing is left of it.
+
+    Unless it is untouched, the files of an empty database server are there: to make them takes half a second.
+    """
     home = Path(tempfile.mkdtemp(prefix="machine-", dir=os.environ.get("ISTHMUS_TEST_DIR")))
     home.chmod(0o711)  # root's database server runs as another user, who must get in
+    if not is_untouched:
+        _make_cluster(home)
     sizes = ("--customers", str(customers), "--orders", str(orders), "--products", str(products))
     sims = subprocess.Popen(
         [*ISTHMUS, "sims", "--with-parent", "--shopify-port", "0", "--ometria-port", "0", "--seed", str(seed), *sizes],
@@ -196,6 +204,21 @@ def machine(*, seed: int, customers: int = 20, orders: int = 30, products: int =
         sims.wait(10)
         sims.stdout.close()
         shutil.rmtree(home, ignore_errors=True)
+
+
+def _make_cluster(home: Path) -> None:
+    """The files of an empty database server, as `isthmus` makes them: a copy of those that this run made first."""
+    pattern = home.parent / "cluster-pattern"
+    pattern.mkdir(mode=0o711, exist_ok=True)
+    data_dir = home / ".isthmus"
+    data_dir.mkdir()
+    with (pattern / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        made = Cluster(place.settle(pattern.resolve()), {})
+        made.make()
+        shutil.rmtree(made.place.sockets)
+    own = Cluster(place.settle(data_dir.resolve()), {})
+    subprocess.run(["cp", "-a", str(made.data), str(own.data)], check=True)  # owner and permissions as well
 
 
 COMMANDS_EVERY = 0.4

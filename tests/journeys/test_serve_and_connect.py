@@ -10,13 +10,15 @@ from machine import COMMANDS_EVERY, KEY, NAME, Machine, machine, stop, until
 
 
 @pytest.fixture
-def fresh() -> Iterator[Machine]:
-    with machine(seed=7, customers=8, orders=10, products=3) as made:
+def fresh(request: pytest.FixtureRequest) -> Iterator[Machine]:
+    is_untouched = bool(getattr(request, "param", False))
+    with machine(seed=7, customers=8, orders=10, products=3, is_untouched=is_untouched) as made:
         made.write_settings(processes=1)
         made.write_connection(mode="live", subscriptions="api")
         yield made
 
 
+@pytest.mark.parametrize("fresh", [True], indirect=True, ids=["on an untouched machine"])
 def test_from_two_files_to_both_sides_equal_and_a_clean_stop(fresh: Machine) -> None:
     assert fresh.run("migrate").returncode == 0
     assert fresh.run("status").returncode == 0

@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import functools
 import os
 import shutil
 import signal
@@ -10,6 +11,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpcore2
 import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
@@ -35,6 +37,9 @@ SERVER = {
     "autovacuum": "off",  # a database has few rows and lives for seconds, and plans do not change under a test
 }
 ROOM_FOR_DATABASES = 2 << 30  # bytes; one is 9 MB and lives as long as its test, the log of changes takes the rest
+
+# Each `httpx2.get` would read all certificates once more, for a plain address on this machine.
+httpcore2.default_ssl_context = functools.cache(httpcore2.default_ssl_context)
 
 settings.register_profile("quick", max_examples=60, deadline=None)
 settings.register_profile("long", max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow])

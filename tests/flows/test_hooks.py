@@ -596,19 +596,24 @@ def test_f31_nothing_acknowledged_is_lost_when_the_database_is_killed_in_mid_flu
             n = 0
             while not stop.is_set():
                 n += 1
-                answer = web.told(webhook_id=f"{caller}-{n}")
+                try:
+                    answer = web.told(webhook_id=f"{caller}-{n}")
+                except httpx2.TimeoutException:
+                    answer = 0  # of a busy machine; Shopify would send it again
                 (acknowledged if answer == 200 else refused).append(f"{caller}-{n}")
 
         with serving(dsn, Doors([Door("acme", "uk", SHOP, NEW)])) as web, ThreadPoolExecutor(4) as callers:
             for caller in range(4):
                 callers.submit(deliver, caller)
-            for _ in range(3):
+            try:
+                for _ in range(3):
+                    before = len(acknowledged)
+                    assert eventually(lambda: len(acknowledged) > before + 20, 60.0)  # noqa: B023
+                    kill_server(dsn)
                 before = len(acknowledged)
-                assert eventually(lambda: len(acknowledged) > before + 20, 15.0)  # noqa: B023
-                kill_server(dsn)
-            before = len(acknowledged)
-            assert eventually(lambda: len(acknowledged) > before + 20, 15.0)
-            stop.set()
+                assert eventually(lambda: len(acknowledged) > before + 20, 60.0)
+            finally:
+                stop.set()
         events = web.events()
         kept = [str(event["webhook_id"]) for event in events]
         assert set(acknowledged) <= set(kept)

@@ -4,6 +4,7 @@ The timeouts of an HTTP client bound each wait by itself, so that a server that 
 call for ever. Here the whole call has a deadline, and its body a least speed.
 """
 
+import functools
 import socket
 import ssl
 import threading
@@ -43,6 +44,12 @@ class SlowBodyError(httpx2.ReadTimeout):
     """A body came more slowly than the floor allows."""
 
 
+@functools.cache
+def _trust() -> ssl.SSLContext:
+    """Whom every client of this process trusts. To read the certificates takes 15 ms, and a store has a client each."""
+    return httpx2.create_ssl_context()
+
+
 class PunctualTransport(httpx2.HTTPTransport):
     """An HTTP transport whose calls, body included, end in time: `limits`, or what a request carries under LIMITS.
 
@@ -51,7 +58,7 @@ class PunctualTransport(httpx2.HTTPTransport):
     """
 
     def __init__(self, limits: Limits) -> None:
-        context = httpx2.create_ssl_context()
+        context = _trust()
         super().__init__(verify=context)
         self._limits = limits
         self._deadline = _Deadline()

@@ -17,7 +17,7 @@ from isthmus.ops import accord_page
 from sims.ometria import unsubscribes as centre
 from sims.shopify.deeds import people
 from sims.shopify.state import Customer, EmailConsent, SmsConsent
-from talking import OUT, Both, subscriber
+from talking import IN, OUT, Both, subscriber
 
 
 @pytest.fixture
@@ -292,3 +292,24 @@ def test_a_run_judges_nobody_whose_word_by_text_message_is_not_settled(play: Bot
     assert done is not None
     assert [(one.reason, one.n) for one in done.not_judged] == [(Reason.CONSENT, 1)]
     assert outcome(done).exit_code == 1
+
+
+def test_an_address_that_was_emptied_or_moved_untold_is_not_called_agreed_whoever_has_it_now(play: Both) -> None:
+    """The platform goes on writing to it because of the contact that it was sent with."""
+    for n, email in enumerate((None, "moved@example.com")):
+        old = f"old{n}@example.com"
+        who = subscriber(play, old)
+        play.person(old, "NOT_SUBSCRIBED", store=play.sims.store("int"))
+        play.rest()
+        play.pass_time(600)
+        play.do(people.change_address(play.world, play.uk, who, email, None, play.now), is_told=False)
+        done = audit(play, repair=False)
+        assert play.mailable(old) == IN
+        assert done.basis is not None
+        assert done.basis.n_not_judged + done.basis.n_differ == 1
+        assert not outcome(done.basis).is_green
+        audit(play)
+        play.rest()
+        play.pass_time(600)
+        assert all(one["marketing_optin"] != IN for one in play.road.platform.profiles(email=old))
+        assert audit(play).basis.n_not_judged == 0

@@ -122,8 +122,23 @@ def judge(tx: Tx, road: Road, asked: Asked, here: Sequence[Here]) -> list[Judged
         ]
         code = next((c for c in cases.get((store, f"customer:{one.id}"), ()) if c in CODES), "")
         judged = _judged(road, asked, one, mine, sides, state, code)
+        if (
+            judged.reason is None
+            and not judged.differs
+            and row is not None
+            and row.opts_in
+            and _has_moved(one, known.get(one.id))
+        ):
+            # The platform may write to the address that they had, whoever has it now.
+            judged = msgspec.structs.replace(judged, reason=Reason.NOT_COMPARED, is_missed=True)
         found.append(msgspec.structs.replace(judged, is_told=_is_told(asked, stand, one)))
     return found
+
+
+def _has_moved(one: Here, known: Customer | None) -> bool:
+    """Whether the shop has another address of somebody, or none any more, and has not told us."""
+    is_later = known is not None and one.updated_at > known.updated_at
+    return is_later and known is not None and normalise(known.email) not in (None, normalise(one.email))
 
 
 def _judged(

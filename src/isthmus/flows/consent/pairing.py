@@ -131,6 +131,9 @@ def judge(tx: Tx, road: Road, asked: Asked, here: Sequence[Here]) -> list[Judged
         ):
             # The platform may write to the address that they had, whoever has it now.
             judged = msgspec.structs.replace(judged, reason=Reason.NOT_COMPARED, is_missed=True)
+        if judged.reason is None and not judged.differs and not mine and row and row.opts_in and row.is_moving:
+            # Its opt-in may have been applied since the platform was read.
+            judged = msgspec.structs.replace(judged, reason=Reason.IN_FLIGHT)
         found.append(msgspec.structs.replace(judged, is_told=_is_told(asked, stand, one)))
     return found
 

@@ -89,6 +89,7 @@ def test_the_feed_is_due_only_while_something_awaits_settlement(database: Databa
 def test_a_wake_up_that_is_already_waiting_is_no_error(database: Database) -> None:
     """An error would stand in PostgreSQL's log, once for every delivery of a busy second."""
     engine.migrate(database, AT)
+    n_errors = rolled_back(database)
     with Bells(database.dsn) as bells:
         for _ in range(3):
             bells.ring("poll", "acme", store="uk", kind="order")
@@ -100,6 +101,7 @@ def test_a_wake_up_that_is_already_waiting_is_no_error(database: Database) -> No
     assert {(job["queue_name"], job["task_name"], job["status"]) for job in found} == {("default", "poll", "todo")}
     (told,) = rows(database, "SELECT count(*) AS n FROM procrastinate_events WHERE type = 'deferred'")
     assert told["n"] == 2
+    assert rolled_back(database) == n_errors
 
 
 def test_what_comes_round_while_the_last_of_it_still_waits_is_no_error(database: Database) -> None:

@@ -339,3 +339,17 @@ def test_an_emptied_number_of_somebody_who_was_never_opted_in_by_text_message_is
     play.rest()
     assert sent(play, who)[-1]["phone_number"] is None
     assert "channels" not in sent(play, who)[-1]
+
+
+@pytest.mark.parametrize("how", ["deleted", "emptied"])
+def test_a_number_that_nobody_has_is_opted_out_though_somebody_has_the_email(play: Both, how: str) -> None:
+    who = texted(play)
+    play.person("ada@example.com", "SUBSCRIBED", store=play.sims.store("int"))  # without a number
+    play.rest()
+    if how == "deleted":
+        play.do(people.leave(play.uk, who))
+    else:
+        play.do(people.change_address(play.world, play.uk, who, None, None, play.now))
+    play.rest()
+    last = [one for one in play.pushed("contact") if one["id"] == f"uk:{who.id}"][-1]
+    assert last.get("channels") == {"sms": {"allow_marketing": False}}, last

@@ -49,6 +49,8 @@ def since(text: str, now: datetime, option: str = "--since") -> datetime:
         return now - timedelta(seconds=duration.parse(text).total_seconds())
     except ValueError:
         pass
+    except OverflowError:
+        raise ConfigError(f"{option}: {text!r} is longer ago than there are dates") from None
     try:
         at = datetime.fromisoformat(text)
     except ValueError:

@@ -24,7 +24,7 @@ from isthmus.flows.takeover.adopt import WITHHELD
 from isthmus.identity import sql as identity
 from isthmus.identity.match import Account, Link, People, people
 from isthmus.kit.email import normalise
-from isthmus.mapping import contact, hold, order, product
+from isthmus.mapping import contact, fields, hold, order, product
 from isthmus.metrics.worth import worth
 from isthmus.model.consent import Channel
 from isthmus.model.customer import Customer
@@ -209,7 +209,9 @@ def _contacts(
             left = {
                 one.id: retire.number_left(tx, road, name, (store, one.id), one)
                 for one in some
-                if not one.phone and (row := said.get(name := f"{rules.namespace}{one.id}")) and row.was_opted_in_sms
+                if fields.phone(one.phone, one.country_code) is None
+                and (row := said.get(name := f"{rules.namespace}{one.id}"))
+                and row.was_opted_in_sms
             }
             known = records.load(tx, road.connection, [("customer", store, str(one.id)) for one in some], road.packer)
         for customer in some:

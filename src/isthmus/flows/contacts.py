@@ -15,7 +15,7 @@ from isthmus.flows.road import Road, Shop
 from isthmus.identity.conflict import Held as Elsewhere
 from isthmus.identity.match import Account, People
 from isthmus.kit.email import normalise
-from isthmus.mapping import contact, texting
+from isthmus.mapping import contact, fields, texting
 from isthmus.model.consent import OUT, Channel
 from isthmus.model.customer import Customer
 from isthmus.model.failure import RejectedError
@@ -108,7 +108,7 @@ def _contact(shop: Shop, change: Change, customer: Customer, known: Known) -> Wr
     def mapped(customer: Customer, person: str, lane: Lane) -> Write:
         email = known.standings.of(Channel.EMAIL, normalise(customer.email), shop.name)
         sms = word.said(customer.sms_consent, known.standings.of(Channel.SMS, customer.phone, shop.name))
-        if left is not None and not customer.phone:
+        if left is not None and fields.phone(customer.phone, customer.country_code) is None:
             customer, sms = replace(customer, phone=left), None
         return contact.contact(
             customer, person, shop.rules, lane, worth=worth, hold=on_hold,
@@ -149,7 +149,7 @@ def _second(shop: Shop, change: Change, customer: Customer, known: Known) -> Wri
     sms = word.said(customer.sms_consent, known.standings.of(Channel.SMS, customer.phone, shop.name))
     spoken = known.spoken.get(texting.texting_id(customer.id, shop.rules), UNSPOKEN)
     left = known.left.get(f"{shop.rules.namespace}{customer.id}")
-    if left is not None and not customer.phone:
+    if left is not None and fields.phone(customer.phone, customer.country_code) is None:
         customer, sms = replace(customer, phone=left), None
     write = texting.texting(
         customer, shop.rules, _lane(change, customer), consent=sms, is_there=spoken.is_there,
@@ -163,8 +163,7 @@ def _second(shop: Shop, change: Change, customer: Customer, known: Known) -> Wri
 def _retired_second(shop: Shop, ended: Retired, known: Known) -> Write | None:
     if not known.spoken.get(texting.texting_id(ended.customer.id, shop.rules), UNSPOKEN).is_there:
         return None
-    has_heir = ended.has_heir or ended.has_heir_of_phone
-    return texting.retired(ended.customer, shop.rules, Lane.REALTIME, has_heir=has_heir)
+    return texting.retired(ended.customer, shop.rules, Lane.REALTIME, has_heir=ended.has_heir_of_phone)
 
 
 def _elsewhere(key: Account, known: Known) -> frozenset[str]:

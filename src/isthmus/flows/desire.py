@@ -69,7 +69,7 @@ def desire(
     merged = merges.heirs(
         tx, road.connection, [contacts.contact_id(road, change) for change in customers if change.is_gone]
     )
-    retired = retire.of_changes(tx, road, customers, who, merged)
+    retired = retire.of_changes(tx, road, customers, who, merged, spoken)
     left = retire.numbers_left(tx, road, customers, spoken, retired)
     elsewhere = identifiers.of_changes(tx, road, customers, who, retired.keys())
     known = contacts.Known(

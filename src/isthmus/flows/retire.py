@@ -33,7 +33,7 @@ from isthmus.records import sql as records
 
 
 class Retired(Struct, frozen=True):
-    """A customer as their contact was last sent, and whether somebody else has their address, or only their number."""
+    """A customer as their contact was last sent, and whether somebody else has their address, and their number."""
 
     customer: Customer
     has_heir: bool = False
@@ -41,8 +41,9 @@ class Retired(Struct, frozen=True):
 
 
 def of_changes(
-    tx: Tx, road: Road, changes: Sequence[Change], who: People, merged: frozenset[str] | set[str]
-) -> dict[str, Retired]:
+    tx: Tx, road: Road, changes: Sequence[Change], who: People, merged: frozenset[str] | set[str],
+    said: Mapping[str, Spoken],
+) -> dict[str, Retired]:  # fmt: skip
     """Of these customers, by contact, those whose contact is to be retired. `merged` are contacts that the platform has
     in one profile with somebody who is not gone."""
     found: dict[str, Retired] = {}
@@ -51,20 +52,24 @@ def of_changes(
         last = customer if _is_reachable(shop, customer) else _as_sent(tx, road, own, customer)
         if last is None:
             continue
+        if _was_texted(shop, said, own, last) and (left := number_left(tx, road, own, account, last)) is not None:
+            last = msgspec.structs.replace(last, phone=left)
         email = normalise(last.email)
         phone = fields.phone(last.phone, last.country_code)
         if change.is_gone:
             has_heir = email is not None and email in who.by_email
-            said = customer.email_consent
+            consent = customer.email_consent
             # Over there one profile with somebody who is still here.
-            has_heir |= own in merged and not (said is not None and said.state in OUT)
+            has_heir |= own in merged and not (consent is not None and consent.state in OUT)
         else:
             has_heir = False
         if not has_heir and email is not None:
             # A unit of work that gives somebody this address waits until this one is done.
             identity.lock(tx, road.connection, [f"email:{email}"])
             has_heir = bool({link.account for link in identity.of_emails(tx, road.connection, [email])} - {account})
-        has_number = not has_heir and phone is not None and _has_other(tx, road, account, phone)
+        has_number = phone is not None and (
+            own in merged or has_other(tx, road, account, phone) or (has_heir and _is_texted(tx, road, account, email))
+        )
         is_only_number = email is None and has_number
         found[own] = Retired(last, has_heir or is_only_number, has_number)
     return found
@@ -82,10 +87,8 @@ def numbers_left(
         last = change.last
         if not isinstance(last, Customer) or not last.is_read or change.is_gone:
             continue
-        own, rules = _contact(road, change), road.shops[change.key[1]].rules
-        was = said.get(own, UNSPOKEN).was_opted_in_sms
-        was = was or said.get(texting.texting_id(last.id, rules), UNSPOKEN).is_there
-        if own in retired or not was or fields.phone(last.phone, last.country_code) is not None:
+        own = _contact(road, change)
+        if own in retired or not _was_texted(road.shops[change.key[1]], said, own, last):
             continue
         phone = number_left(tx, road, own, (change.key[1], last.id), last)
         if phone is not None:
@@ -93,11 +96,19 @@ def numbers_left(
     return found
 
 
+def _was_texted(shop: Shop, said: Mapping[str, Spoken], own: str, customer: Customer) -> bool:
+    """Whether somebody was opted in by text message who has no number any more."""
+    if fields.phone(customer.phone, customer.country_code) is not None:
+        return False
+    second = said.get(texting.texting_id(customer.id, shop.rules), UNSPOKEN)
+    return said.get(own, UNSPOKEN).was_opted_in_sms or second.is_there
+
+
 def number_left(tx: Tx, road: Road, own: str, account: Account, customer: Customer) -> str | None:
     """The number that a contact was sent with whose customer has none any more; None where somebody else has it."""
     sent = _as_sent(tx, road, own, customer)
     phone = fields.phone(sent.phone, sent.country_code) if sent is not None else None
-    return None if phone is None or _has_other(tx, road, account, phone) else phone
+    return None if phone is None or has_other(tx, road, account, phone) else phone
 
 
 def withdraw(tx: Tx, road: Road, changes: Sequence[Change], now: datetime) -> int:
@@ -181,7 +192,7 @@ def _as_sent(tx: Tx, road: Road, own: str, customer: Customer) -> Customer | Non
     return msgspec.structs.replace(customer, email=email, phone=phone)
 
 
-def _has_other(tx: Tx, road: Road, account: Account, phone: str) -> bool:
+def has_other(tx: Tx, road: Road, account: Account, phone: str) -> bool:
     """Whether another living customer has this number."""
     named = (Channel.SMS, ledger.address(road.hash_key, Channel.SMS, phone))
     others = {one for one in ledger.speakers(tx, road.connection, [named]) if one != account and one[0] in road.shops}
@@ -189,6 +200,20 @@ def _has_other(tx: Tx, road: Road, account: Account, phone: str) -> bool:
     kept = records.load(tx, road.connection, keys, road.packer)
     return any(
         isinstance(one.record, Customer) and fields.phone(one.record.phone, one.record.country_code) == phone
+        for one in kept.values()
+    )
+
+
+def _is_texted(tx: Tx, road: Road, account: Account, email: str | None) -> bool:
+    """Whether another living customer of this address may be written to by text message, by whatever number: an opt-out
+    of this one's number would be newer in their profile."""
+    others = {link.account for link in identity.of_emails(tx, road.connection, [email] if email else [])} - {account}
+    keys = [("customer", store, str(number)) for store, number in sorted(others)]
+    kept = records.load(tx, road.connection, keys, road.packer)
+    return any(
+        isinstance(one.record, Customer)
+        and one.record.sms_consent is not None
+        and one.record.sms_consent.state == "SUBSCRIBED"
         for one in kept.values()
     )
 

@@ -12,7 +12,10 @@ def parse(text: str) -> timedelta:
     found = _SHAPE.fullmatch(text.strip())
     if found is None:
         raise ValueError('must be a duration such as "2s", "5m", "1h" or "7d"')
-    return float(found[1]) * _UNITS[found[2]]
+    try:
+        return float(found[1]) * _UNITS[found[2]]
+    except OverflowError:
+        raise ValueError("must be shorter: there is no such duration") from None
 
 
 def spell(duration: timedelta) -> str:

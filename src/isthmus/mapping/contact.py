@@ -78,17 +78,15 @@ def retired(
 
     Nobody may be written to because of a customer who is gone: an opt-in ends, an opt-out stays. But one opted-out
     contact silences its whole person (https://support.ometria.com/hc/en-gb/articles/9881943263389): where another
-    customer has the address now (`has_heir`, as after a merge; `has_heir_of_phone` for the number alone), this contact
-    only stops saying anything. Orders count for whoever has them now, so this contact's metrics and hold are those of
+    customer has the address now (`has_heir`, as after a merge; `has_heir_of_phone` for the number), this contact only
+    stops saying anything of it. Orders count for whoever has them now, so this contact's metrics and hold are those of
     nobody.
     """
-    if has_heir:
-        email = sms = Permission(Stance.UNSAID)
-    else:
+    email = sms = Permission(Stance.UNSAID)
+    if not has_heir:
         email = ended(customer.email_consent, was_opted_in=was_opted_in)
+    if not has_heir_of_phone:
         sms = ended(customer.sms_consent, was_opted_in=was_opted_in_sms)
-        if has_heir_of_phone:
-            sms = Permission(Stance.UNSAID)
     # A contact that was forced once heeds nothing else.
     is_forced = was_forced and email.stance is not Stance.UNSAID and rules.force != "never"
     return replace(

@@ -146,18 +146,21 @@ def meanings(road: Road, person: Person) -> list[tuple[Channel, str, Meaning]]:
             told[-1] = (Channel.EMAIL, now.email, Meaning.BLOCKED)  # one store's opt-out silences them for all
     if now.phone is not None and now.sms_optin is not None:
         was = before.sms_optin if before is not None else None
+        is_moving = person.is_moving(Channel.SMS)
+        # Whose contact goes on to another number: the opt-out of the one that it leaves was understood when it came.
+        is_known = before is not None and before.phone == now.phone and was is False
         facts = Facts(
             stance=_strictest(person.stances(Channel.SMS, now.phone)),
             was={True: Stance.IN, False: Stance.OUT, None: Stance.UNSAID}[was],
             now=Stance.IN if now.sms_optin else Stance.OUT,
             is_first=before is None or before.phone != now.phone,
             has_contact=bool(person.contacts),
-            is_moving=person.is_moving(Channel.SMS),
+            is_moving=is_moving,
             sent_in=person.sent_since(Channel.SMS, lambda one: one.settled_at),
             sent_out=person.sent_since(Channel.SMS, lambda one: one.settled_at),
             is_explained=bool(person.said_out(Channel.SMS, now.phone)),
             is_asked=person.is_asked,
-            is_retired=person.is_retired or person.is_opted_out_by_text,
+            is_retired=person.is_retired or person.is_opted_out_by_text or (is_known and is_moving),
             may_opt_in=road.policy.authority == "platform",
         )
         told.append((Channel.SMS, now.phone, sides.read(facts)))

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+import msgspec
 from msgspec import Struct
 
 from isthmus.cases import sql as cases
 from isthmus.cases.sql import Touch
 from isthmus.consent.sql import Heard
 from isthmus.db.pool import Database, Tx
+from isthmus.flows import retire
 from isthmus.flows.consent import standing
 from isthmus.flows.road import Road
 from isthmus.flows.told import REMAP
@@ -16,10 +18,15 @@ from isthmus.identity import sql as identity
 from isthmus.identity.profiles import sql as profiles
 from isthmus.inbox import sql as inbox
 from isthmus.kit.email import normalise
+from isthmus.mapping import fields
 from isthmus.model.consent import OUT, Channel, Claim
+from isthmus.model.customer import Customer
 from isthmus.model.event import Hint
 from isthmus.model.failure import Failure
 from isthmus.model.lane import Lane
+from isthmus.records import sql as records
+
+PROFILE = "profile:"
 
 GUEST = "consent.guest_opted_out"
 
@@ -42,6 +49,9 @@ def take(tx: Tx, road: Road, said: Sequence[Said], now: datetime) -> list[Said]:
     """
     if not said:
         return []
+    along = _along(tx, road, said)
+    followed = {one.who for one in along}
+    said = [*said, *along]
     heard = [Heard("", one.claim, is_word=True, event_id=one.event_id) for one in said]
     standings = standing.hear(tx, road, heard, (), now, is_once=True)
     emails = {e for one in said if one.claim.channel is Channel.EMAIL and (e := normalise(one.claim.address))}
@@ -63,8 +73,51 @@ def take(tx: Tx, road: Road, said: Sequence[Said], now: datetime) -> list[Said]:
         and one.claim.state in OUT
         and (email := normalise(one.claim.address))
         and email not in known
+        and one.who not in followed
         and _is_moved(standings, email)
     ]
+
+
+def _along(tx: Tx, road: Road, said: Sequence[Said]) -> list[Said]:
+    """Opt-outs told with their time of addresses that the shop has changed meanwhile, at those that their customers
+    have now.
+
+    The platform names who spoke; what we know of the profile names the customer. An address that somebody living has is
+    theirs, and speaks for nobody else.
+    """
+    outs = [one for one in said if one.claim.state in OUT and one.claim.at is not None and one.who.startswith(PROFILE)]
+    known = profiles.known(tx, road.connection, sorted({one.who.removeprefix(PROFILE) for one in outs}))
+    named = {own: one.customer_id for own, one in known.items() if one.customer_id is not None}
+    accounts = {
+        (store, int(number))
+        for customer_id in named.values()
+        for store, shop in road.shops.items()
+        if customer_id.startswith(shop.rules.namespace)
+        and (number := customer_id.removeprefix(shop.rules.namespace)).isdecimal()
+    }
+    links = {
+        one.contact: one for one in identity.of_customers(tx, road.connection, sorted(accounts)) if not one.is_gone
+    }
+    keys = [("customer", one.store, str(one.customer_id)) for one in links.values()]
+    kept = records.load(tx, road.connection, keys, road.packer)
+    emails = sorted({e for one in outs if one.claim.channel is Channel.EMAIL and (e := normalise(one.claim.address))})
+    living = {link.email for link in identity.of_emails(tx, road.connection, emails)}
+    found = []
+    for one in outs:
+        link = links.get(named.get(one.who.removeprefix(PROFILE), ""))
+        held = kept.get(("customer", link.store, str(link.customer_id))) if link is not None else None
+        if link is None or held is None or not isinstance(held.record, Customer):
+            continue
+        customer, claim = held.record, one.claim
+        if claim.channel is Channel.EMAIL:
+            old, new = normalise(claim.address), normalise(customer.email)
+            is_taken = old in living
+        else:
+            old, new = claim.address, fields.phone(customer.phone, customer.country_code)
+            is_taken = old is not None and retire.has_other(tx, road, (link.store, link.customer_id), old)
+        if old is not None and new is not None and new != old and not is_taken:
+            found.append(msgspec.structs.replace(one, claim=msgspec.structs.replace(claim, address=new)))
+    return found
 
 
 def _is_moved(standings: standing.Standings, email: str | None) -> bool:

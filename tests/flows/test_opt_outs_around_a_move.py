@@ -1,0 +1,102 @@
+"""Whoever opts out while the shop changes their address or number is opted out, and an emptied number is no word of theirs."""
+
+from collections.abc import Callable
+
+import pytest
+from test_retiring import OTHER, PHONE, loses_number, said, sent, sms, texted
+
+from isthmus.db.pool import Database
+from sims.shopify.deeds import people, privacy
+from sims.shopify.state import Customer, SmsConsent
+from talking import OUT, Both, subscriber
+
+
+@pytest.fixture
+def play(database: Database) -> Both:
+    return Both(database)
+
+
+def around(play: Both, first: str, gap: float, click: Callable[[], None], move: Callable[[], None]) -> None:
+    play.pass_time(120)
+    (click if first == "click" else move)()
+    if gap:
+        play.pass_time(gap)
+        play.work()
+    (move if first == "click" else click)()
+    play.rest()
+    play.pass_time(120)
+    play.rest()
+
+
+ROUND = pytest.mark.parametrize(("first", "gap"), [("click", 0), ("move", 0), ("move", 20)])
+
+
+@ROUND
+def test_who_unsubscribes_in_ometria_while_their_address_changes_is_opted_out(
+    play: Both, first: str, gap: float
+) -> None:
+    who = subscriber(play)
+
+    def move() -> None:
+        play.do(people.change_address(play.world, play.uk, who, "new@example.com", None, play.now))
+
+    around(play, first, gap, lambda: play.leaves("ada@example.com"), move)
+    assert who.email_consent.state == "UNSUBSCRIBED"
+    assert play.contact(who)["marketing_optin"] == OUT
+    assert play.rows("SELECT code FROM cases WHERE state = 'open'") == []
+
+
+@ROUND
+def test_who_stops_texts_while_their_number_changes_is_opted_out(play: Both, first: str, gap: float) -> None:
+    who = texted(play)
+    around(
+        play, first, gap, lambda: play.leaves("ada@example.com", "stopword_unsubscribe_TF"),
+        lambda: loses_number(play, who, OTHER),
+    )  # fmt: skip
+    assert who.sms_consent.state == "UNSUBSCRIBED"
+    assert sms(play) is False
+
+
+def subscribes(play: Both, who: Customer) -> None:
+    consent = SmsConsent("SUBSCRIBED", "SINGLE_OPT_IN", play.now)
+    play.do(people.sms_consent(play.world, play.uk, who, consent, play.now))
+
+
+def test_an_emptied_number_is_no_statement_also_when_it_comes_back_after_another(play: Both) -> None:
+    who = texted(play)
+    loses_number(play, who)
+    play.rest()
+    loses_number(play, who, OTHER)
+    play.rest()
+    assert said(play) == set()
+    loses_number(play, who, PHONE)
+    play.rest()
+    play.pass_time(120)
+    play.rest()
+    assert said(play) == set()
+    assert who.sms_consent.state == "SUBSCRIBED"
+    assert sms(play) is True
+
+
+@pytest.mark.parametrize("how", ["deleted", "redacted"])
+@pytest.mark.parametrize("gap", [0, 120])
+def test_a_number_emptied_before_its_customer_goes_is_opted_out_by_text_message(
+    play: Both, how: str, gap: float
+) -> None:
+    who = texted(play)
+    loses_number(play, who)
+    if gap:
+        play.rest()
+        play.pass_time(gap)
+    play.do(people.leave(play.uk, who) if how == "deleted" else privacy.redact(play.uk, who))
+    play.rest()
+    last = sent(play, who)[-1]
+    assert (last["phone_number"], last.get("channels")) == (PHONE, {"sms": {"allow_marketing": False}})
+    assert sms(play) is False
+
+
+def test_a_number_that_is_none_any_more_is_as_good_as_emptied(play: Both) -> None:
+    who = texted(play)
+    loses_number(play, who, "12")
+    play.rest()
+    assert sms(play) is False

@@ -306,10 +306,38 @@ def test_an_address_that_was_emptied_or_moved_untold_is_not_called_agreed_whoeve
         done = audit(play, repair=False)
         assert play.mailable(old) == IN
         assert done.basis is not None
-        assert done.basis.n_not_judged + done.basis.n_differ == 1
+        # Of the other shop's customer nobody can tell either: they have the address, and said nothing themselves.
+        assert done.basis.n_not_judged + done.basis.n_differ == 2
         assert not outcome(done.basis).is_green
         audit(play)
         play.rest()
         play.pass_time(600)
         assert all(one["marketing_optin"] != IN for one in play.road.platform.profiles(email=old))
         assert audit(play).basis.n_not_judged == 0
+
+
+@pytest.mark.parametrize("how", ["deleted", "unsubscribed"])
+def test_what_was_not_heard_of_one_customer_leaves_nobody_of_their_address_agreed(play: Both, how: str) -> None:
+    """Another shop's customer seems mailable on both sides only by what was heard of the first one."""
+    who = subscriber(play)
+    play.person("ada@example.com", "NOT_SUBSCRIBED", store=play.sims.store("int"))
+    play.rest()
+    play.pass_time(600)
+    agreed = audit(play, repair=False)
+    assert (agreed.n_both, agreed.basis.n_not_judged) == (2, 0)
+    if how == "deleted":
+        play.do(people.leave(play.uk, who), is_told=False)
+    else:
+        play.says(who, "UNSUBSCRIBED", is_told=False)
+    play.pass_time(600)
+    done = audit(play, repair=False)
+    assert (done.n_both, done.n_neither) == (0, 0)
+    assert [one.customer_id for one in done.unjudged] != [who.id]
+    assert not outcome(done.basis).is_green
+    audit(play)
+    play.rest()
+    play.pass_time(600)
+    play.rest()  # who seems gone is judged once the grace period is over
+    assert play.mailable("ada@example.com") != IN
+    settled = audit(play)
+    assert (settled.basis.n_not_judged, settled.basis.n_differ) == (0, 0)

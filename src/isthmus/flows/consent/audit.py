@@ -15,10 +15,11 @@ from typing import TypeVar
 
 import msgspec
 
+from isthmus.consent.sql import Address
 from isthmus.consent.writes import sql as writes
 from isthmus.db.pool import Database, Tx
 from isthmus.flows.consent import pairing, profiles, shops, unsubscribes
-from isthmus.flows.consent.pairing import Asked, Judged
+from isthmus.flows.consent.pairing import Asked, Judged, Name
 from isthmus.flows.consent.profiles import Swept
 from isthmus.flows.reconcile.held import Step
 from isthmus.flows.road import Road
@@ -99,6 +100,9 @@ class _Audit:
         self._again: list[Judged] = []
         self._as_of: list[AsOf] = []
         self._unread: list[str] = []
+        # Of whom something came to light that we had not heard, by address; and who was compared by what others say.
+        self._unheard: dict[Address, set[Name]] = {}
+        self._resting: dict[Address, list[Judged]] = {}
 
     def run(self) -> Accord:
         road = self._road
@@ -113,6 +117,7 @@ class _Audit:
         self._of_those_who_left()
         self._retired(swept)
         self._look_again()
+        self._doubt()
         return self._result(swept)
 
     def _tell_profiles(self, n: int) -> None:
@@ -152,6 +157,8 @@ class _Audit:
                 self._count(one)
 
     def _count(self, one: Judged) -> None:
+        if one.is_missed:
+            self._note_unheard(one.who, one.addresses)
         if one.reason is not None:
             self._leave(one.reason, one.who[0], [one.who[1]], one.who[0])
         elif not one.is_known_there and not one.differs:
@@ -160,8 +167,28 @@ class _Audit:
             self._counts["people"] += 1
             if not one.differs:
                 self._counts["both" if one.stance is Stance.IN else "neither"] += 1
+                if one.rests_on_others:
+                    for address in one.addresses:
+                        self._resting.setdefault(address, []).append(one)
         is_open = one.reason in (Reason.YOUNG, Reason.NOT_COMPARED)
         self._found += [msgspec.structs.replace(d, sort=Sort.WAITING) if is_open else d for d in one.differs]
+
+    def _note_unheard(self, who: Name, addresses: Iterable[Address]) -> None:
+        for address in addresses:
+            self._unheard.setdefault(address, set()).add(who)
+
+    def _doubt(self) -> None:
+        """What others say of an address was not all heard: whoever seemed to agree by it is not judged after all."""
+        doubted = {
+            one.who: one
+            for address, unheard in self._unheard.items()
+            for one in self._resting.get(address, ())
+            if unheard != {one.who}
+        }
+        for who, one in sorted(doubted.items()):
+            self._counts["people"] -= 1
+            self._counts["both" if one.stance is Stance.IN else "neither"] -= 1
+            self._leave(Reason.NOT_COMPARED, who[0], [who[1]], who[0])
 
     def _leave(self, reason: Reason, store: str, numbers: Iterable[int], what: str) -> None:
         """These customers are not judged."""
@@ -203,7 +230,8 @@ class _Audit:
             found = pairing.of_gone(tx, self._road, store, numbers)
             if self._repair:
                 self._hint(tx, store, numbers)
-        for number, mine in found:
+        for number, mine, addresses in found:
+            self._note_unheard((store, number), addresses)
             self._ended(store, number, [one for one in mine if one.id in swept.listed], "gone", is_missed=True)
 
     def _ended(self, store: str, number: int, mine: Sequence[Profile], shop: str, *, is_missed: bool) -> None:

@@ -6,9 +6,11 @@ from datetime import datetime
 import msgspec
 from msgspec import Struct
 
+from isthmus.consent import sql as ledger
 from isthmus.consent import word as words
 from isthmus.consent.accord import differ
 from isthmus.consent.decide import Standing, Statement, decide
+from isthmus.consent.sql import Address
 from isthmus.consent.writes import sql as writes
 from isthmus.db.pool import Tx
 from isthmus.drift import sql as drift
@@ -58,6 +60,10 @@ class Judged(Struct, frozen=True):
     is_missed: bool = False
     is_told: bool = False
     """Whether the shop told of something by webhook since the audit began."""
+    addresses: frozenset[Address] = frozenset()
+    """The ledger's names of their addresses, and of the one they had before where they have moved."""
+    rests_on_others: bool = False
+    """Whether other customers spoke about these addresses, too, so that what is not heard of them counts here."""
 
 
 class Asked(Struct, frozen=True):
@@ -134,8 +140,28 @@ def judge(tx: Tx, road: Road, asked: Asked, here: Sequence[Here]) -> list[Judged
         if judged.reason is None and not judged.differs and not mine and row and row.opts_in and row.is_moving:
             # Its opt-in may have been applied since the platform was read.
             judged = msgspec.structs.replace(judged, reason=Reason.IN_FLIGHT)
-        found.append(msgspec.structs.replace(judged, is_told=_is_told(asked, stand, one)))
+        theirs = {stand.name(channel, plain) for channel in Channel if (plain := _of(channel, one)[0])}
+        own = (store, one.id)
+        rests_on_others = any(
+            s.customer_id is not None and (s.store, s.customer_id) != own
+            for name in theirs
+            for s in stand.said.get(name, ())
+        )
+        if (last := known.get(one.id)) is not None:
+            theirs |= addresses_of(road, last)
+        found.append(
+            msgspec.structs.replace(
+                judged, is_told=_is_told(asked, stand, one), addresses=frozenset(theirs),
+                rests_on_others=rests_on_others,
+            )
+        )  # fmt: skip
     return found
+
+
+def addresses_of(road: Road, customer: Customer) -> frozenset[Address]:
+    """The ledger's names of the addresses that a customer has as we know them."""
+    plain = {Channel.EMAIL: normalise(customer.email), Channel.SMS: customer.phone}
+    return frozenset((channel, ledger.address(road.hash_key, channel, one)) for channel, one in plain.items() if one)
 
 
 def _has_moved(one: Here, known: Customer | None) -> bool:
@@ -278,9 +304,11 @@ def of_retired(tx: Tx, road: Road, after: str, limit: int) -> tuple[list[tuple[N
     return found, page[-1].id if len(page) == limit else None
 
 
-def of_gone(tx: Tx, road: Road, store: str, numbers: Sequence[int]) -> list[tuple[int, list[Profile]]]:
+def of_gone(
+    tx: Tx, road: Road, store: str, numbers: Sequence[int]
+) -> list[tuple[int, list[Profile], frozenset[Address]]]:
     """Customers who are gone, as we know them, with the platform's people of their address of whom nobody else of ours
-    speaks."""
+    speaks, and the ledger's names of their addresses."""
     kept = records.load(tx, road.connection, [("customer", store, str(number)) for number in numbers], road.packer)
     found = []
     for key, one in sorted(kept.items()):
@@ -288,7 +316,8 @@ def of_gone(tx: Tx, road: Road, store: str, numbers: Sequence[int]) -> list[tupl
         own = (store, int(key[2]))
         others = {link.account for link in identity.of_emails(tx, road.connection, [email])} - {own} if email else set()
         mine = profiles.of_emails(tx, road.connection, [email]) if email and not others else []
-        found.append((own[1], mine))
+        names = addresses_of(road, one.record) if isinstance(one.record, Customer) else frozenset()
+        found.append((own[1], mine, names))
     return found
 
 

@@ -1,4 +1,4 @@
-"""Whoever opts out while the shop changes their address or number is opted out, and an emptied number is no word of theirs."""
+"""Whoever opts out while the shop changes their address or number is opted out; an emptied number says nothing."""
 
 from collections.abc import Callable
 

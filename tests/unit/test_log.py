@@ -89,7 +89,11 @@ def test_an_error_is_logged_with_its_places_and_without_its_words(
     assert HUSH not in told
 
 
-def test_the_http_server_logs_in_the_same_form(lines: io.StringIO) -> None:
+def test_the_http_server_logs_in_the_same_form(monkeypatch: pytest.MonkeyPatch, lines: io.StringIO) -> None:
+    for name in ("uvicorn", "uvicorn.error"):  # another server of this process may have configured them
+        monkeypatch.setattr(logging.getLogger(name), "handlers", [])
+        monkeypatch.setattr(logging.getLogger(name), "propagate", True)
+
     async def app(*_: Any) -> None: ...
 
     listener(app)

@@ -100,8 +100,9 @@ class _Audit:
         self._again: list[Judged] = []
         self._as_of: list[AsOf] = []
         self._unread: list[str] = []
-        # Of whom something came to light that we had not heard, by address; and who was compared by what others say.
-        self._unheard: dict[Address, set[Name]] = {}
+        # Of whom something came to light that we had not heard, by address, with where it makes the address stand
+        # (None: nobody knows); and who was compared by what others say.
+        self._unheard: dict[Address, dict[Name, Stance | None]] = {}
         self._resting: dict[Address, list[Judged]] = {}
 
     def run(self) -> Accord:
@@ -158,7 +159,8 @@ class _Audit:
 
     def _count(self, one: Judged) -> None:
         if one.is_missed:
-            self._note_unheard(one.who, one.addresses)
+            has_word = one.reason is not Reason.NOT_COMPARED
+            self._note_unheard(one.who, one.addresses, one.stance if has_word else None)
         if one.reason is not None:
             self._leave(one.reason, one.who[0], [one.who[1]], one.who[0])
         elif not one.is_known_there and not one.differs:
@@ -173,9 +175,9 @@ class _Audit:
         is_open = one.reason in (Reason.YOUNG, Reason.NOT_COMPARED)
         self._found += [msgspec.structs.replace(d, sort=Sort.WAITING) if is_open else d for d in one.differs]
 
-    def _note_unheard(self, who: Name, addresses: Iterable[Address]) -> None:
+    def _note_unheard(self, who: Name, addresses: Iterable[Address], stance: Stance | None) -> None:
         for address in addresses:
-            self._unheard.setdefault(address, set()).add(who)
+            self._unheard.setdefault(address, {})[who] = stance
 
     def _doubt(self) -> None:
         """What others say of an address was not all heard: whoever seemed to agree by it is not judged after all."""
@@ -183,7 +185,7 @@ class _Audit:
             one.who: one
             for address, unheard in self._unheard.items()
             for one in self._resting.get(address, ())
-            if unheard != {one.who}
+            if any(who != one.who and stance is not one.stance for who, stance in unheard.items())
         }
         for who, one in sorted(doubted.items()):
             self._counts["people"] -= 1
@@ -231,7 +233,7 @@ class _Audit:
             if self._repair:
                 self._hint(tx, store, numbers)
         for number, mine, addresses in found:
-            self._note_unheard((store, number), addresses)
+            self._note_unheard((store, number), addresses, None)
             self._ended(store, number, [one for one in mine if one.id in swept.listed], "gone", is_missed=True)
 
     def _ended(self, store: str, number: int, mine: Sequence[Profile], shop: str, *, is_missed: bool) -> None:

@@ -12,13 +12,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import httpx2
 from msgspec import Struct
 
+from isthmus.cases import sql as cases
 from isthmus.connections import file as files
+from isthmus.flows import identifiers
 from isthmus.flows.backfill.progress import Progress
 from isthmus.flows.compare import Comparison, compare
 from isthmus.flows.consent import audit as consent
@@ -168,6 +171,7 @@ class Demo:
             moving = status.connections[0].is_waiting or sims["deliveries"]["pending"]
             moving = moving or not consent.is_at_rest(self._app.db, NAME)
             has_polled = not with_polls or self._sims.polled(self._app, NAME) > began
+            has_polled = has_polled and (not with_polls or not self._sims.withheld(self._app, NAME, began))
             if moving or not has_polled:
                 quiet_since = None
             elif quiet_since is None:
@@ -241,6 +245,15 @@ class Sims:
                 if kind is not Kind.CONTACT or item.get("@collection", "shopify") == "shopify":
                     kept[kind, str(item["id"])] = item
         return lambda kind, name: kept.get((kind, name))
+
+    @staticmethod
+    def withheld(app: App, name: str, began: datetime) -> bool:
+        """Whether an identifier of somebody is left out, and nobody has looked since whether it is free by now."""
+        with app.db.transaction() as tx:
+            if not cases.open_subjects(tx, name, [identifiers.CODE]):
+                return False
+            mark = runs.marks(tx, name).get(("", identifiers.MARK))
+        return mark is None or mark.at is None or mark.at <= began
 
     @staticmethod
     def polled(app: App, name: str) -> Any:

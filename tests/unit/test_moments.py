@@ -167,10 +167,11 @@ YES = Consent("SUBSCRIBED", updated_at=NOW)
     ("asked", "optin", "sms", "forced"),
     [
         ({}, "EXPLICITLY_OPTEDOUT", False, None),
-        ({"has_heir": True}, "NOT_SPECIFIED", None, None),
+        ({"has_heir": True}, "NOT_SPECIFIED", False, None),  # nobody has the number
+        ({"has_heir": True, "has_heir_of_phone": True}, "NOT_SPECIFIED", None, None),
         ({"has_heir_of_phone": True}, "EXPLICITLY_OPTEDOUT", None, None),
         ({"was_forced": True}, "EXPLICITLY_OPTEDOUT", False, True),
-        ({"was_forced": True, "has_heir": True}, "NOT_SPECIFIED", None, None),
+        ({"was_forced": True, "has_heir": True}, "NOT_SPECIFIED", False, None),
         ({"was_forced": True, "force": "never"}, "EXPLICITLY_OPTEDOUT", False, None),
         ({"email": None, "sms": None}, "NOT_SPECIFIED", None, None),
         ({"email": None, "sms": None, "was_opted_in": True}, "EXPLICITLY_OPTEDOUT", None, None),

@@ -127,11 +127,10 @@ def _look_at_holders(tx: Tx, road: Road, found: Sequence[tuple[Held, ...]], now:
     """Customers whose number is somebody else's now are mapped once more: who has none any more is still sent with the
     last one, to be opted out by it, and lets go of it where another customer has it.
     """
-    for store, shop in road.shops.items():
-        names = shop.rules.namespace
-        ids = {one.customer_id or "" for told in found for one in told if one.field == "phone"}
-        numbers = sorted({one.removeprefix(names) for one in ids if one.startswith(names)})
-        hints = [Hint(REMAP, f"customer:{number}", Lane.REALTIME, now) for number in numbers if number.isdecimal()]
+    holders = road.accounts({one.customer_id or "" for told in found for one in told if one.field == "phone"})
+    for store in road.shops:
+        numbers = sorted(number for at, number in holders if at == store)
+        hints = [Hint(REMAP, f"customer:{number}", Lane.REALTIME, now) for number in numbers]
         inbox.tell(tx, road.connection, store, hints, now)
 
 
@@ -166,14 +165,7 @@ def _people(tx: Tx, road: Road, accounts: Sequence[Account]) -> People:
 
 def _ours(tx: Tx, road: Road, ids: Sequence[str]) -> set[str]:
     """Those of the platform's customer ids that are living customers of ours."""
-    accounts = {}
-    for store, shop in road.shops.items():
-        names = shop.rules.namespace
-        for one in ids:
-            number = one.removeprefix(names)
-            if one.startswith(names) and number.isdecimal() and len(number) < 19:
-                accounts[store, int(number)] = one
-    living: list[Link] = identity.of_customers(tx, road.connection, sorted(accounts))
+    living: list[Link] = identity.of_customers(tx, road.connection, sorted(road.accounts(ids)))
     return {link.contact for link in living if not link.is_gone}
 
 

@@ -23,6 +23,9 @@ from isthmus.shopify.client import Shopify
 from isthmus.shopify.consent import Consents
 from isthmus.shopify.reads import Listed, Page, Tallies
 
+_MOST_DIGITS = 18
+"""Of a number that fits 64 bits whatever its digits are."""
+
 
 class Reader(Protocol):
     """A store as it is now. A reading by id answers that the record is there, is absent, or cannot be seen."""
@@ -118,6 +121,16 @@ class Road(Struct, frozen=True):
     """Share of the records of a kind that inferred and rule changes may touch without a person (SEMANTICS 1)."""
     pace: Pace = Pace()
     policy: Policy = Policy()
+
+    def accounts(self, ids: Iterable[str]) -> set[tuple[str, int]]:
+        """Store and number of the customers whom the platform's customer ids name, as far as they can be of ours."""
+        named = set()
+        for one in ids:
+            for store, shop in self.shops.items():
+                number = one.removeprefix(shop.rules.namespace)
+                if one.startswith(shop.rules.namespace) and number.isdecimal() and len(number) <= _MOST_DIGITS:
+                    named.add((store, int(number)))
+        return named
 
     def tick(self, lane: Lane) -> datetime:
         """Until when work of this lane is due: the enrichment lane collects and moves on at its interval."""

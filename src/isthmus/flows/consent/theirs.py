@@ -27,6 +27,7 @@ from isthmus.model.lane import Lane
 from isthmus.records import sql as records
 
 PROFILE = "profile:"
+"""What the name of a profile, as whoever says something, begins with; one that is not named has nothing behind it."""
 
 GUEST = "consent.guest_opted_out"
 
@@ -88,16 +89,8 @@ def _along(tx: Tx, road: Road, said: Sequence[Said]) -> list[Said]:
     outs = [one for one in said if one.claim.state in OUT and one.claim.at is not None and one.who.startswith(PROFILE)]
     known = profiles.known(tx, road.connection, sorted({one.who.removeprefix(PROFILE) for one in outs}))
     named = {own: one.customer_id for own, one in known.items() if one.customer_id is not None}
-    accounts = {
-        (store, int(number))
-        for customer_id in named.values()
-        for store, shop in road.shops.items()
-        if customer_id.startswith(shop.rules.namespace)
-        and (number := customer_id.removeprefix(shop.rules.namespace)).isdecimal()
-    }
-    links = {
-        one.contact: one for one in identity.of_customers(tx, road.connection, sorted(accounts)) if not one.is_gone
-    }
+    accounts = sorted(road.accounts(named.values()))
+    links = {one.contact: one for one in identity.of_customers(tx, road.connection, accounts) if not one.is_gone}
     keys = [("customer", one.store, str(one.customer_id)) for one in links.values()]
     kept = records.load(tx, road.connection, keys, road.packer)
     emails = sorted({e for one in outs if one.claim.channel is Channel.EMAIL and (e := normalise(one.claim.address))})

@@ -14,7 +14,6 @@ from isthmus.flows.merges.sides import sides
 from isthmus.flows.readings import wait_for_the_next
 from isthmus.flows.road import Road
 from isthmus.identity import sql as identity
-from isthmus.identity.match import Account
 from isthmus.identity.merges import decide
 from isthmus.identity.merges import sql as merges
 from isthmus.identity.merges.decide import Side, There
@@ -37,13 +36,7 @@ def look(db: Database, road: Road, page: Sequence[Mapping[str, Any]]) -> int:
 
 def _people(db: Database, road: Road, seen: There) -> list[Side]:
     """The people of ours behind one profile, the eldest first."""
-    named: set[Account] = set()
-    for store, shop in road.shops.items():
-        names = shop.rules.namespace
-        for one in seen.customer_ids:
-            number = one.removeprefix(names)
-            if one.startswith(names) and number.isdecimal() and len(number) < 19:
-                named.add((store, int(number)))
+    named = road.accounts(seen.customer_ids)
     with db.transaction() as tx:
         named |= {link.account for link in identity.of_emails(tx, road.connection, sorted(seen.emails))}
         found = sides(tx, road, named)

@@ -17,7 +17,7 @@ from isthmus.identity.match import Account, People
 from isthmus.kit.email import normalise
 from isthmus.mapping import contact, fields, texting
 from isthmus.model.consent import OUT, Channel
-from isthmus.model.customer import Customer
+from isthmus.model.customer import Consent, Customer
 from isthmus.model.failure import RejectedError
 from isthmus.model.held import UNHELD
 from isthmus.model.hold import Hold
@@ -108,8 +108,7 @@ def _contact(shop: Shop, change: Change, customer: Customer, known: Known) -> Wr
     def mapped(customer: Customer, person: str, lane: Lane) -> Write:
         email = known.standings.of(Channel.EMAIL, normalise(customer.email), shop.name)
         sms = word.said(customer.sms_consent, known.standings.of(Channel.SMS, customer.phone, shop.name))
-        if left is not None and fields.phone(customer.phone, customer.country_code) is None:
-            customer, sms = replace(customer, phone=left), None
+        customer, sms = _with_number(customer, sms, left)
         return contact.contact(
             customer, person, shop.rules, lane, worth=worth, hold=on_hold,
             email_consent=word.said(customer.email_consent, email), sms_consent=sms,
@@ -149,8 +148,7 @@ def _second(shop: Shop, change: Change, customer: Customer, known: Known) -> Wri
     sms = word.said(customer.sms_consent, known.standings.of(Channel.SMS, customer.phone, shop.name))
     spoken = known.spoken.get(texting.texting_id(customer.id, shop.rules), UNSPOKEN)
     left = known.left.get(f"{shop.rules.namespace}{customer.id}")
-    if left is not None and fields.phone(customer.phone, customer.country_code) is None:
-        customer, sms = replace(customer, phone=left), None
+    customer, sms = _with_number(customer, sms, left)
     write = texting.texting(
         customer, shop.rules, _lane(change, customer), consent=sms, is_there=spoken.is_there,
         elsewhere=_elsewhere(account_of(change), known),
@@ -158,6 +156,13 @@ def _second(shop: Shop, change: Change, customer: Customer, known: Known) -> Wri
     if write is not None and spoken.opts_in_sms and not write.opts_in_sms:
         return replace(write, lane=Lane.REALTIME)
     return write
+
+
+def _with_number(customer: Customer, sms: Consent | None, left: str | None) -> tuple[Customer, Consent | None]:
+    """A customer without a number with the one that they were sent with, and without a yes to text messages."""
+    if left is None or fields.phone(customer.phone, customer.country_code) is not None:
+        return customer, sms
+    return replace(customer, phone=left), None
 
 
 def _retired_second(shop: Shop, ended: Retired, known: Known) -> Write | None:

@@ -407,9 +407,9 @@ def _misfits(tx: Tx, road: Road, events: Sequence[Event], now: datetime) -> None
 
 def _calls(tx: Tx, road: Road, calls: Sequence[tuple[Event, Call]], now: datetime) -> list[Outcome]:
     """What automations of the platform say of consent goes into the ledger, and from there wherever it matters."""
-    said = [Said(call.claim, f"profile:{call.profile_id or ''}", event.id) for event, call in calls]
+    said = [Said(call.claim, f"{theirs.PROFILE}{call.profile_id or ''}", event.id) for event, call in calls]
     for guest in theirs.take(tx, road, said, now):
-        if guest.who != "profile:":
+        if guest.who != theirs.PROFILE:
             cases.touch(tx, road.connection, [Touch(theirs.GUEST, guest.who)], now)
     return [Outcome(event.id, State.APPLIED, None, said.who) for (event, _), said in zip(calls, said, strict=True)]
 

@@ -170,9 +170,10 @@ class Demo:
             status, sims = self._look(phase, None)
             moving = status.connections[0].is_waiting or sims["deliveries"]["pending"]
             moving = moving or not consent.is_at_rest(self._app.db, NAME)
-            has_polled = not with_polls or self._sims.polled(self._app, NAME) > began
-            has_polled = has_polled and (not with_polls or not self._sims.withheld(self._app, NAME, began))
-            if moving or not has_polled:
+            has_looked = not with_polls or (
+                self._sims.polled(self._app, NAME) > began and not self._sims.withheld(self._app, NAME, began)
+            )
+            if moving or not has_looked:
                 quiet_since = None
             elif quiet_since is None:
                 quiet_since = time.monotonic()

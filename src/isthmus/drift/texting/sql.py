@@ -15,14 +15,14 @@ def has_any(tx: Tx, connection: str) -> bool:
     )
 
 
-def not_met(tx: Tx, connection: str, run: int, stores: Sequence[str], after: str, limit: int) -> list[str]:
-    """Second contacts that should be there and that a run has come to nothing about, those behind `after`."""
+def not_met(tx: Tx, connection: str, run: int, stores: Sequence[str], limit: int) -> list[str]:
+    """Second contacts that should be there and that a run has come to nothing about."""
     rows = tx.fetch_all(
         """SELECT o.id FROM outbox o
-           WHERE o.connection = %s AND o.kind = 'sms' AND o.state = 'applied' AND o.store = ANY(%s) AND o.id > %s
+           WHERE o.connection = %s AND o.kind = 'sms' AND o.state = 'applied' AND o.store = ANY(%s)
              AND NOT EXISTS (SELECT FROM suspect s WHERE s.connection = o.connection AND s.run = %s AND s.kind = 'sms'
                              AND s.id = o.id)
            ORDER BY o.id LIMIT %s""",
-        (connection, list(stores), after, run, limit),
+        (connection, list(stores), run, limit),
     )
     return [row["id"] for row in rows]

@@ -81,20 +81,22 @@ def new_since(db: Database, name: str, done: Audit) -> list[str]:
     with db.transaction() as tx:
         last = journal.latest(tx, name, WHAT)
     before: dict[str, int] = (last.result or {}).get("found", {}) if last is not None else {}
-    n: dict[str, int] = {}
-    for one in done.found:
-        n[one.code] = n.get(one.code, 0) + one.n
-    return sorted(code for code, found in n.items() if found > before.get(code, 0))
+    return sorted(code for code, n in _by_code(done).items() if n > before.get(code, 0))
 
 
 def _result(done: Audit) -> dict[str, Any]:
     """What is kept of an audit: counts and codes, and nobody's name."""
-    found: dict[str, int] = {}
-    for one in done.found:  # a finding of each store
-        found[one.code] = found.get(one.code, 0) + one.n
     return {
         "verdict": done.verdict.value,
-        "found": found,
+        "found": _by_code(done),
         "unseen": sorted(one.code for one in done.unseen),
         "seconds": round(done.seconds, 1),
     }
+
+
+def _by_code(done: Audit) -> dict[str, int]:
+    """How many records each code was found of, over all stores."""
+    found: dict[str, int] = {}
+    for one in done.found:
+        found[one.code] = found.get(one.code, 0) + one.n
+    return found

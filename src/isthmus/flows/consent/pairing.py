@@ -166,8 +166,9 @@ def addresses_of(road: Road, customer: Customer) -> frozenset[Address]:
 
 def _has_moved(one: Here, known: Customer | None) -> bool:
     """Whether the shop has another address of somebody, or none any more, and has not told us."""
-    is_later = known is not None and one.updated_at > known.updated_at
-    return is_later and known is not None and normalise(known.email) not in (None, normalise(one.email))
+    if known is None or one.updated_at <= known.updated_at:
+        return False
+    return normalise(known.email) not in (None, normalise(one.email))
 
 
 def _judged(

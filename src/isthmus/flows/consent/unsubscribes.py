@@ -120,7 +120,7 @@ def harmless(item: Unsubscribed) -> str:
 
 def _said(item: Unsubscribed, named: Mapping[str, Profile]) -> Said | None:
     """The statement, where its address is known: text messages are listed by the person's email."""
-    who = f"profile:{item.profile_id or ''}"
+    who = f"{theirs.PROFILE}{item.profile_id or ''}"
     profile = named.get(item.profile_id or "")
     if (item.kind or "").startswith(SMS):
         phone = profile.phone if profile is not None else None

@@ -92,7 +92,7 @@ def _listed(held: Held, step: str, collection: str) -> int:
 def _one_by_one(held: Held, step: str) -> int:
     """What no page listed: a page can be skipped, so each is asked for by itself."""
     with held.db.transaction() as tx:
-        missing = texting.not_met(tx, held.road.connection, held.id, held.stores, "", LOOKS)
+        missing = texting.not_met(tx, held.road.connection, held.id, held.stores, LOOKS)
         known = drift.standings(tx, held.road.connection, [("sms", own) for own in missing])
     for own in missing:
         standing = known["sms", own]

@@ -93,10 +93,10 @@ def statements(tx: Tx, connection: str, addresses: Sequence[Address]) -> dict[Ad
     return found
 
 
-def speakers(tx: Tx, connection: str, addresses: Sequence[Address]) -> set[tuple[str, int]]:
-    """The stores' customers who ever spoke for these addresses."""
+def speakers(tx: Tx, connection: str, addresses: Sequence[Address]) -> dict[Address, set[tuple[str, int]]]:
+    """By address, the stores' customers who ever spoke for it."""
     rows = tx.fetch_all(
-        """SELECT DISTINCT c.store, c.customer_id
+        """SELECT DISTINCT c.channel, c.address, c.store, c.customer_id
            FROM unnest(%(channels)s::text[], %(addresses)s::bytea[]) AS a (channel, address)
            JOIN consent_claim c ON c.connection = %(connection)s AND c.channel = a.channel AND c.address = a.address
            WHERE c.customer_id IS NOT NULL""",
@@ -106,7 +106,11 @@ def speakers(tx: Tx, connection: str, addresses: Sequence[Address]) -> set[tuple
             "addresses": [named for _, named in addresses],
         },
     )
-    return {(row["store"], row["customer_id"]) for row in rows}
+    found: dict[Address, set[tuple[str, int]]] = {}
+    for row in rows:
+        address = (Channel(row["channel"]), bytes(row["address"]))
+        found.setdefault(address, set()).add((row["store"], row["customer_id"]))
+    return found
 
 
 def addresses_of(tx: Tx, connection: str, store: str, customer_id: int) -> list[Address]:

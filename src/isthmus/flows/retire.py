@@ -195,7 +195,8 @@ def _as_sent(tx: Tx, road: Road, own: str, customer: Customer) -> Customer | Non
 def has_other(tx: Tx, road: Road, account: Account, phone: str) -> bool:
     """Whether another living customer has this number."""
     named = (Channel.SMS, ledger.address(road.hash_key, Channel.SMS, phone))
-    others = {one for one in ledger.speakers(tx, road.connection, [named]) if one != account and one[0] in road.shops}
+    spoke = ledger.speakers(tx, road.connection, [named]).get(named, set())
+    others = {one for one in spoke if one != account and one[0] in road.shops}
     keys = [("customer", store, str(number)) for store, number in sorted(others)]
     kept = records.load(tx, road.connection, keys, road.packer)
     return any(

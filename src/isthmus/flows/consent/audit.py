@@ -3,24 +3,28 @@ way round.
 
 Both sides are read: the platform's profiles page by page, each shop by one bulk operation. What comes to light on the
 way is acted on as always, and never towards an opt-in; `repair` switched off, it is only written down what the platform
-says. Whatever differs and is younger than the grace period is looked at again, person by person, before the end.
+says. Whatever comes to light of an address counts for everybody who has it: they are judged once more when all shops
+are read. Whatever differs and is younger than the grace period is looked at again, person by person, before the end.
 """
 
 import hashlib
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import TypeVar
 
 import msgspec
 
+from isthmus.consent import sql as ledger
+from isthmus.consent.decide import Statement
 from isthmus.consent.sql import Address
 from isthmus.consent.writes import sql as writes
 from isthmus.db.pool import Database, Tx
 from isthmus.flows.consent import pairing, profiles, shops, unsubscribes
 from isthmus.flows.consent.pairing import Asked, Judged, Name
 from isthmus.flows.consent.profiles import Swept
+from isthmus.flows.consent.tally import Tally, may_write
 from isthmus.flows.reconcile.held import Step
 from isthmus.flows.road import Road
 from isthmus.governance import sql as governance
@@ -28,9 +32,8 @@ from isthmus.identity import sql as identity
 from isthmus.identity.profiles import sql as seen
 from isthmus.identity.profiles.sql import Profile
 from isthmus.inbox import sql as inbox
-from isthmus.model.accord import Accord, Differs, Sort, Unjudged
-from isthmus.model.basis import AsOf, Basis, NotJudged, Reason, counted
-from isthmus.model.consent import Stance
+from isthmus.model.accord import Accord
+from isthmus.model.basis import AsOf, Reason
 from isthmus.model.customer import Customer, Here
 from isthmus.model.event import Hint
 from isthmus.model.failure import Failure
@@ -50,7 +53,9 @@ MOST_AGAIN = 1_000
 WAIT_FOR = 5.0
 """Seconds of one wait for the grace period to end."""
 
-UNIT = "people"
+MOST_JUDGED_AGAIN = 10_000
+"""People who are judged again because something came to light of an address that they have."""
+
 AGAIN_AT_ONCE = 250
 
 Tell = Callable[[Step], None]
@@ -93,33 +98,26 @@ class _Audit:
     def __init__(self, db: Database, road: Road, *, repair: bool, tell: Tell) -> None:
         self._db, self._road, self._repair, self._tell = db, road, repair, tell
         self._began = road.clock.now()
-        self._counts = {"people": 0, "both": 0, "neither": 0, "unseen": 0}
-        self._found: list[Differs] = []
-        self._not_judged: list[NotJudged] = []
-        self._unjudged: list[Unjudged] = []
+        self._tally = Tally(road.shops)
         self._again: list[Judged] = []
-        self._as_of: list[AsOf] = []
-        self._unread: list[str] = []
-        # Of whom something came to light that we had not heard, by address, with where it makes the address stand
-        # (None: nobody knows); and who was compared by what others say.
-        self._unheard: dict[Address, dict[Name, Stance | None]] = {}
-        self._resting: dict[Address, list[Judged]] = {}
+        self._unheard: dict[Address, list[Statement]] = {}
+        self._moved: set[Name] = set()
 
     def run(self) -> Accord:
         road = self._road
         if self._repair:
             unsubscribes.hear(self._db, road)
         swept = profiles.sweep(self._db, road, repair=self._repair, tell=self._tell_profiles)
-        self._as_of.append(AsOf("Ometria", read_from=swept.began, read_to=swept.ended))
+        self._tally.as_of.append(AsOf("Ometria", read_from=swept.began, read_to=swept.ended))
         if not swept.is_whole:
-            self._not_judged.append(NotJudged(Reason.COULD_NOT_LOOK, None, "Ometria could not be read to its end"))
+            self._tally.leave_uncounted(Reason.COULD_NOT_LOOK, "Ometria could not be read to its end")
         for store in sorted(road.shops):
             self._store(store, swept)
         self._of_those_who_left()
         self._retired(swept)
+        self._judge_again(swept)
         self._look_again()
-        self._doubt()
-        return self._result(swept)
+        return self._tally.result(self._road, is_whole=swept.is_whole)
 
     def _tell_profiles(self, n: int) -> None:
         self._tell(Step("profiles", n, None, is_done=False))
@@ -138,9 +136,9 @@ class _Audit:
                 listed.extend(one.id for one in here)
                 self._tell(Step(f"{store} customers", len(listed), None))
         except Failure as failure:
-            self._unread.append(f"{store}: {failure.code}")
+            self._tally.unread.append(f"{store}: {failure.code}")
             read_at = None
-        self._as_of.append(AsOf(store, read_from=read_at, read_to=self._road.clock.now() if read_at else None))
+        self._tally.as_of.append(AsOf(store, read_from=read_at, read_to=self._road.clock.now() if read_at else None))
         self._tell(Step(f"{store} customers", len(listed), None, is_done=True))
         self._unlisted(store, set(listed), read_at, swept)
 
@@ -152,51 +150,17 @@ class _Audit:
                 # What the shop never told is read as if it had been.
                 self._hint(tx, store, [one.who[1] for one in found if one.is_missed])
         for one in found:
-            if one.is_young:
+            self._note(one.unheard)
+            if one.has_moved:
+                self._moved.add(one.who)
+            elif one.is_young:
                 self._again.append(one)
             else:
-                self._count(one)
+                self._tally.count(one)
 
-    def _count(self, one: Judged) -> None:
-        if one.is_missed:
-            has_word = one.reason is not Reason.NOT_COMPARED
-            self._note_unheard(one.who, one.addresses, one.stance if has_word else None)
-        if one.reason is not None:
-            self._leave(one.reason, one.who[0], [one.who[1]], one.who[0])
-        elif not one.is_known_there and not one.differs:
-            self._counts["unseen"] += 1
-        else:
-            self._counts["people"] += 1
-            if not one.differs:
-                self._counts["both" if one.stance is Stance.IN else "neither"] += 1
-                if one.rests_on_others:
-                    for address in one.addresses:
-                        self._resting.setdefault(address, []).append(one)
-        is_open = one.reason in (Reason.YOUNG, Reason.NOT_COMPARED)
-        self._found += [msgspec.structs.replace(d, sort=Sort.WAITING) if is_open else d for d in one.differs]
-
-    def _note_unheard(self, who: Name, addresses: Iterable[Address], stance: Stance | None) -> None:
-        for address in addresses:
-            self._unheard.setdefault(address, {})[who] = stance
-
-    def _doubt(self) -> None:
-        """What others say of an address was not all heard: whoever seemed to agree by it is not judged after all."""
-        doubted = {
-            one.who: one
-            for address, unheard in self._unheard.items()
-            for one in self._resting.get(address, ())
-            if any(who != one.who and stance is not one.stance for who, stance in unheard.items())
-        }
-        for who, one in sorted(doubted.items()):
-            self._counts["people"] -= 1
-            self._counts["both" if one.stance is Stance.IN else "neither"] -= 1
-            self._leave(Reason.NOT_COMPARED, who[0], [who[1]], who[0])
-
-    def _leave(self, reason: Reason, store: str, numbers: Iterable[int], what: str) -> None:
-        """These customers are not judged."""
-        left = [Unjudged(store, number, reason.value) for number in numbers]
-        self._not_judged.append(NotJudged(reason, len(left), what))
-        self._unjudged += left
+    def _note(self, unheard: Iterable[tuple[Address, Statement]]) -> None:
+        for address, statement in unheard:
+            self._unheard.setdefault(address, []).append(statement)
 
     def _unlisted(self, store: str, listed: set[int], read_at: datetime | None, swept: Swept) -> None:
         """Customers of ours whom the shop's list lacks: not being in a list proves nothing, so each is read."""
@@ -206,51 +170,36 @@ class _Audit:
         if not missing:
             return
         if read_at is None:
-            why = next((one for one in self._unread if one.startswith(f"{store}: ")), store)
-            self._leave(Reason.COULD_NOT_LOOK, store, missing, why)
+            why = next((one for one in self._tally.unread if one.startswith(f"{store}: ")), store)
+            self._tally.leave(Reason.COULD_NOT_LOOK, store, missing, why)
             return
         for some in _batched(missing[:MOST_AGAIN], AGAIN_AT_ONCE):
             at = self._road.clock.now()
             try:
                 found = self._road.shops[store].reader.customers(list(some))
             except Failure as failure:
-                self._leave(Reason.COULD_NOT_LOOK, store, some, f"{store}: {failure.code}")
+                self._tally.leave(Reason.COULD_NOT_LOOK, store, some, f"{store}: {failure.code}")
                 continue
             here = [_here(one.record) for one in found.values() if isinstance(one, Found)]
             self._judge(store, at, swept, here)
             gone = [number for number, one in found.items() if isinstance(one, Absent)]
-            self._leave(Reason.OUT_OF_SIGHT, store, sorted({*some} - {one.id for one in here} - {*gone}), store)
+            self._tally.leave(Reason.OUT_OF_SIGHT, store, sorted({*some} - {one.id for one in here} - {*gone}), store)
             self._gone(store, gone, swept)
         if len(missing) > MOST_AGAIN:
-            self._leave(Reason.NOT_COMPARED, store, missing[MOST_AGAIN:], f"{store}: not in the shop's list")
+            self._tally.leave(Reason.NOT_COMPARED, store, missing[MOST_AGAIN:], f"{store}: not in the shop's list")
 
     def _gone(self, store: str, numbers: Sequence[int], swept: Swept) -> None:
         """Customers who are gone from the shop, of which nobody told us: nobody may be written to because of them."""
         if not numbers:
             return
         with self._db.transaction() as tx:
-            found = pairing.of_gone(tx, self._road, store, numbers)
+            found = pairing.left_behind(tx, self._road, store, numbers)
             if self._repair:
                 self._hint(tx, store, numbers)
-        for number, mine, addresses in found:
-            self._note_unheard((store, number), addresses, None)
-            self._ended(store, number, [one for one in mine if one.id in swept.listed], "gone", is_missed=True)
-
-    def _ended(self, store: str, number: int, mine: Sequence[Profile], shop: str, *, is_missed: bool) -> None:
-        """Somebody who is gone or has no address any more, with the platform's people of whom nobody else speaks."""
-        if not mine:
-            self._counts["unseen"] += 1
-            return
-        self._counts["people"] += 1
-        if not any(one.email_now == "EXPLICITLY_OPTEDIN" for one in mine):
-            self._counts["neither"] += 1
-            return
-        self._found.append(
-            Differs(
-                Sort.UNPROVEN, store, number, "email", shop, None, Stance.IN.value,
-                max(one.seen_at for one in mine), Stance.OUT.value, "retired", "", None, is_missed=is_missed,
-            )
-        )  # fmt: skip
+        for one in found:
+            self._note(one.unheard)
+            mine = [p for p in one.mine if p.id in swept.listed]
+            self._tally.ended((store, one.number), mine, "gone", is_missed=True)
 
     def _of_those_who_left(self) -> None:
         """People of stores that are not in the connection file any more: nobody tells us what they say there."""
@@ -258,7 +207,7 @@ class _Audit:
             left = records.others(tx, self._road.connection, "customer", sorted(self._road.shops))
         for store, _ in left:
             numbers = [int(name) for names in self._pages(store) for name in names]
-            self._leave(Reason.NOT_COMPARED, store, numbers, f"{store} is not in the connection file any more")
+            self._tally.leave(Reason.NOT_COMPARED, store, numbers, f"{store} is not in the connection file any more")
 
     def _retired(self, swept: Swept) -> None:
         """Nobody may be written to because of a customer who is gone or has no address any more."""
@@ -268,10 +217,10 @@ class _Audit:
                 page, after = pairing.of_retired(tx, self._road, after, AT_ONCE)
                 emails = sorted({one.email for _, mine in page for one in mine if one.email})
                 living = {link.email for link in identity.of_emails(tx, self._road.connection, emails)}
-            for (store, number), mine in page:
+            for who, mine in page:
                 said = [one for one in mine if one.email not in living and one.id in swept.listed]
-                if any(one.email_now == "EXPLICITLY_OPTEDIN" for one in said):
-                    self._ended(store, number, said, "no address", is_missed=False)
+                if may_write(said):
+                    self._tally.still_written_to(who, said, "no address", is_missed=False)
 
     def _pages(self, store: str) -> Iterator[list[str]]:
         after = ""
@@ -290,11 +239,65 @@ class _Audit:
 
     # Once more -------------------------------------------------------------------------------------------------------
 
+    def _judge_again(self, swept: Swept) -> None:
+        """Whoever seemed to agree, and has an address of which something came to light that another says, is judged
+        again with that; and so is whoever left an address that we opted in.
+        """
+        concerned: set[Name] = set()
+        for addresses in _batched(sorted(self._unheard), AT_ONCE):
+            with self._db.transaction() as tx:
+                spoke = ledger.speakers(tx, self._road.connection, addresses)
+            for address in addresses:
+                theirs = {(s.store, s.customer_id or 0) for s in self._unheard[address]}
+                concerned |= {who for who in spoke.get(address, set()) | theirs if theirs != {who}}
+        for store, agreed in sorted(self._tally.agreed.items()):
+            as_what = agreed.of({number for at, number in concerned if at == store})
+            moved = {number for at, number in self._moved if at == store}
+            numbers = sorted(as_what.keys() | moved)
+            for how in as_what.values():
+                self._tally.add(how, n=-1)
+            for some in _batched(numbers[:MOST_JUDGED_AGAIN], AGAIN_AT_ONCE):
+                self._read_with_all(store, some, swept)
+            self._tally.leave(Reason.NOT_COMPARED, store, numbers[MOST_JUDGED_AGAIN:], store)
+
+    def _read_with_all(self, store: str, numbers: Sequence[int], swept: Swept) -> None:
+        """Some customers of a shop as it says now, with all that came to light of their addresses."""
+        road = self._road
+        read_at = road.clock.now()
+        try:
+            found = {n: record_of(one) for n, one in road.shops[store].reader.customers(list(numbers)).items()}
+        except Failure as failure:
+            self._tally.leave(Reason.COULD_NOT_LOOK, store, numbers, f"{store}: {failure.code}")
+            return
+        here = [_here(one) for one in found.values() if one is not None]
+        listed = swept.listed if swept.is_whole else None
+        asked = Asked(store, read_at, self._began, listed, self._repair, self._began, self._unheard)
+        with self._db.transaction() as tx:
+            now = pairing.judge(tx, road, asked, here)
+        for one in now:
+            if one.is_young:
+                self._again.append(one)
+            else:
+                self._conclude(one, listed)
+        self._tally.leave(Reason.NOT_COMPARED, store, sorted({*numbers} - {one.id for one in here}), store)
+
+    def _conclude(self, one: Judged, listed: Collection[str] | None = None) -> None:
+        """Count somebody for good, who may have left an address that the platform may still write to."""
+        mine: list[Profile] = []
+        if one.has_moved:
+            with self._db.transaction() as tx:
+                behind = pairing.left_behind(tx, self._road, one.who[0], [one.who[1]])
+            mine = [p for each in behind for p in each.mine if listed is None or p.id in listed]
+        if may_write(mine):
+            self._tally.still_written_to(one.who, mine, "moved", is_missed=True)
+        else:
+            self._tally.count(one)
+
     def _look_again(self) -> None:
         """Whoever differed, and may only have been on the way, is read again on both sides once the grace is over."""
         again, rest = self._again[:MOST_AGAIN], self._again[MOST_AGAIN:]
         for one in rest:
-            self._count(one)
+            self._conclude(one)
         if not again:
             return
         until = self._road.clock.now() + self._road.pace.drift_grace + timedelta(seconds=1)
@@ -319,37 +322,20 @@ class _Audit:
             profiles.look_up(self._db, road, [one.email for one in here if one.email], repair=self._repair)
         except Failure:
             for one in some:
-                self._count(one)
+                self._conclude(one)
             return
-        asked = Asked(store, read_at, read_at, None, self._repair, self._began)
+        asked = Asked(store, read_at, read_at, None, self._repair, self._began, self._unheard)
         with self._db.transaction() as tx:
             now = pairing.judge(tx, road, asked, here)
         for one in now:
             first = before.pop(one.who[1])
-            if first.is_missed and not one.differs and not one.is_told:
+            if first.is_missed and first.differs and not one.differs and not one.is_told:
                 # Only because we read it: the shop never told us.
-                self._count(msgspec.structs.replace(first, reason=None))
+                self._tally.count(msgspec.structs.replace(first, reason=None))
             else:
-                self._count(one)
+                self._conclude(one)
         for one in before.values():
-            self._count(msgspec.structs.replace(one, reason=Reason.NOT_COMPARED))
-
-    # The end ---------------------------------------------------------------------------------------------------------
-
-    def _result(self, swept: Swept) -> Accord:
-        order = list(Sort)
-        found = sorted(self._found, key=lambda one: (order.index(one.sort), one.store, one.customer_id, one.channel))
-        now = self._road.clock.now()
-        n_differ = len({(one.store, one.customer_id) for one in found if one.sort is not Sort.WAITING})
-        basis = Basis(
-            at=now, n_compared=self._counts["people"], n_differ=n_differ,
-            not_judged=counted(self._not_judged), as_of=tuple(self._as_of), unit=UNIT,
-        )  # fmt: skip
-        return Accord(
-            self._road.connection, now, self._counts["people"], self._counts["both"], self._counts["neither"],
-            self._counts["unseen"], tuple(found), swept.is_whole, basis=basis, unread=tuple(self._unread),
-            unjudged=tuple(sorted(self._unjudged, key=lambda one: (one.store, one.customer_id))),
-        )  # fmt: skip
+            self._tally.count(msgspec.structs.replace(one, reason=Reason.NOT_COMPARED))
 
 
 def _here(one: Customer) -> Here:

@@ -10,6 +10,7 @@ from isthmus.consent import sql as ledger
 from isthmus.consent import word as words
 from isthmus.consent.accord import differ
 from isthmus.consent.decide import Standing, Statement, decide
+from isthmus.consent.policy import LEFT
 from isthmus.consent.sql import Address
 from isthmus.consent.writes import sql as writes
 from isthmus.db.pool import Tx
@@ -60,10 +61,10 @@ class Judged(Struct, frozen=True):
     is_missed: bool = False
     is_told: bool = False
     """Whether the shop told of something by webhook since the audit began."""
-    addresses: frozenset[Address] = frozenset()
-    """The ledger's names of their addresses, and of the one they had before where they have moved."""
-    rests_on_others: bool = False
-    """Whether other customers spoke about these addresses, too, so that what is not heard of them counts here."""
+    unheard: tuple[tuple[Address, Statement], ...] = ()
+    """What the shop says now and the ledger lacks, by address: it counts for everybody who has the address."""
+    has_moved: bool = False
+    """Whether we opted in an address that they do not have any more, and nobody told us that they left it."""
 
 
 class Asked(Struct, frozen=True):
@@ -76,6 +77,8 @@ class Asked(Struct, frozen=True):
     listed: Collection[str] | None
     repair: bool
     told_since: datetime
+    unheard: Mapping[Address, Sequence[Statement]] = msgspec.field(default_factory=dict)
+    """What came to light of addresses so far, of which the ledger may know nothing yet."""
 
 
 class _Side(Struct, frozen=True):
@@ -86,8 +89,14 @@ class _Side(Struct, frozen=True):
     where: Standing
     platform: Stance
     is_missed: bool
+    unheard: tuple[Address, Statement] | None
+    """The word, where the ledger lacks it."""
+    theirs_at: datetime | None
+    """When another customer said what decides, where the ledger lacks that."""
     moving_since: datetime | None
     settled_at: datetime | None
+    is_compared: bool = True
+    """Whether the platform can be held against it."""
 
 
 def judge(tx: Tx, road: Road, asked: Asked, here: Sequence[Here]) -> list[Judged]:
@@ -99,6 +108,9 @@ def judge(tx: Tx, road: Road, asked: Asked, here: Sequence[Here]) -> list[Judged
         int(key[2]): one.record for key, one in kept.items() if isinstance(one.record, Customer) and one.record.is_read
     }
     stand = standing.of_addresses(tx, road, sorted(_addresses(here)))
+    stand = _with(
+        stand, {name: asked.unheard[name] for one in here for name in _names(road, one) & asked.unheard.keys()}
+    )
     emails = sorted({e for one in here if (e := normalise(one.email))})
     there: dict[str, list[Profile]] = {}
     for profile in profiles.of_emails(tx, road.connection, emails):
@@ -120,48 +132,58 @@ def judge(tx: Tx, road: Road, asked: Asked, here: Sequence[Here]) -> list[Judged
         mine = there.get(normalise(one.email) or phones.get(one.id, ""), [])
         row, second = contacts.get(names[one.id]), texting.get(seconds[one.id])
         state = words_of[names[one.id]].state if names[one.id] in words_of else None
-        sides = [
+        both = [
             side
             for channel in Channel
             if (side := _side(road, asked, stand, channel, one, known.get(one.id), mine, row, second, writing))
             is not None
         ]
+        sides = [side for side in both if side.is_compared]
         code = next((c for c in cases.get((store, f"customer:{one.id}"), ()) if c in CODES), "")
         judged = _judged(road, asked, one, mine, sides, state, code)
-        if (
-            judged.reason is None
-            and not judged.differs
-            and row is not None
-            and row.opts_in
-            and _has_moved(one, known.get(one.id))
-        ):
+        unheard = [side.unheard for side in both if side.unheard is not None]
+        last = known.get(one.id)
+        if last is not None and _has_moved(one, last):
+            unheard += left(road, asked.store, last, but=one)
             # The platform may write to the address that they had, whoever has it now.
-            judged = msgspec.structs.replace(judged, reason=Reason.NOT_COMPARED, is_missed=True)
+            is_opted_in = not judged.differs and row is not None and row.opts_in
+            is_young = judged.is_young or (is_opted_in and road.clock.now() - one.updated_at < road.pace.drift_grace)
+            judged = msgspec.structs.replace(judged, is_missed=True, has_moved=is_opted_in, is_young=is_young)
         if judged.reason is None and not judged.differs and not mine and row and row.opts_in and row.is_moving:
             # Its opt-in may have been applied since the platform was read.
             judged = msgspec.structs.replace(judged, reason=Reason.IN_FLIGHT)
-        theirs = {stand.name(channel, plain) for channel in Channel if (plain := _of(channel, one)[0])}
-        own = (store, one.id)
-        rests_on_others = any(
-            s.customer_id is not None and (s.store, s.customer_id) != own
-            for name in theirs
-            for s in stand.said.get(name, ())
-        )
-        if (last := known.get(one.id)) is not None:
-            theirs |= addresses_of(road, last)
-        found.append(
-            msgspec.structs.replace(
-                judged, is_told=_is_told(asked, stand, one), addresses=frozenset(theirs),
-                rests_on_others=rests_on_others,
-            )
-        )  # fmt: skip
+        found.append(msgspec.structs.replace(judged, is_told=_is_told(asked, stand, one), unheard=tuple(unheard)))
     return found
 
 
-def addresses_of(road: Road, customer: Customer) -> frozenset[Address]:
-    """The ledger's names of the addresses that a customer has as we know them."""
-    plain = {Channel.EMAIL: normalise(customer.email), Channel.SMS: customer.phone}
-    return frozenset((channel, ledger.address(road.hash_key, channel, one)) for channel, one in plain.items() if one)
+def _with(stand: Standings, unheard: Mapping[Address, Sequence[Statement]]) -> Standings:
+    """Where addresses stand once what came to light of them is heard, unless its speaker was heard again since."""
+    if not unheard:
+        return stand
+    said = dict(stand.said)
+    for address, some in unheard.items():
+        known = said.get(address, [])
+        again = {_speaker(s) for s in some for k in known if _speaker(k) == _speaker(s) and k.heard_at >= s.heard_at}
+        said[address] = [*known, *(s for s in some if _speaker(s) not in again)]
+    return msgspec.structs.replace(stand, said=said)
+
+
+def _speaker(statement: Statement) -> tuple[str, int | None]:
+    return statement.store, statement.customer_id
+
+
+def left(road: Road, store: str, last: Customer, *, but: Here | None = None) -> list[tuple[Address, Statement]]:
+    """What it states that a customer does not have the addresses any more that we know them by: they speak for nobody
+    there. `but` are the addresses that they have now.
+    """
+    now = road.clock.now()
+    found = []
+    for channel in Channel:
+        plain = statements.of(channel, last)[0]
+        if plain and (but is None or _of(channel, but)[0] != plain):
+            name = (channel, ledger.address(road.hash_key, channel, plain))
+            found.append((name, Statement(LEFT, "shopify.left", now, None, store, last.id)))
+    return found
 
 
 def _has_moved(one: Here, known: Customer | None) -> bool:
@@ -198,7 +220,8 @@ def _judged(
             continue
         since = side.moving_since
         said_at = side.word.updated_at if side.word is not None and side.is_missed else None
-        is_young = any(at is not None and now - at < road.pace.drift_grace for at in (since, said_at, side.settled_at))
+        times = (since, said_at, side.theirs_at, side.settled_at)
+        is_young = any(at is not None and now - at < road.pace.drift_grace for at in times)
         young.append(is_young)
         moving.append(since is not None)
         differs.append(_differs(asked.store, one, side, sort, mine, code))
@@ -228,26 +251,36 @@ def _side(
     if told is not None:
         # The reading is the shop's present word, but for what was said and heard after it began.
         word, is_missed = words.stands(before if own == plain else None, told, read_at=asked.read_at)
-    where = stand.of(channel, plain, asked.store)
+    name = stand.name(channel, plain)
+    where, unheard = stand.of(channel, plain, asked.store), None
     if is_missed and word is not None:
-        where = _heard(road, asked, stand, channel, plain, one.id, word)
+        made = Statement(
+            word.state, "shopify.reading", road.clock.now(), word.updated_at, asked.store, one.id, word.level
+        )
+        where, unheard = decide([*stand.said.get(name, []), made], road.policy, asked.store), (name, made)
     is_missed = is_missed and (before is None or before.state != (word.state if word else None) or own != plain)
+    theirs = where.by if where.by in asked.unheard.get(name, ()) else None
     platform = _says(channel, mine)
+    is_compared = True
     if channel is Channel.SMS and all(p.sms_now is None for p in mine):
         is_sent = not rules.sms_double_optin and fields.phone(plain, known.country_code if known else None) is not None
-        if where.stance is not Stance.IN or not is_sent:
-            return None
+        is_compared = where.stance is Stance.IN and is_sent
     moving = [
         row.since if row is not None and row.is_moving else None,
         writing.get((one.id, channel)),
         # This very audit brought it to light.
-        where.by.heard_at if where.by is not None and where.by.heard_at >= asked.began and not is_missed else None,
+        where.by.heard_at
+        if where.by is not None and where.by.heard_at >= asked.began and not is_missed and theirs is None
+        else None,
     ]
     if channel is Channel.SMS and second is not None and (second.is_moving or second.is_asking):
         moving.append(second.since)
     since = [at for at in moving if at is not None]
     settled_at = row.settled_at if row is not None else None
-    return _Side(channel, word, where, platform, is_missed, min(since, default=None), settled_at)
+    theirs_at = theirs.at if theirs is not None else None
+    return _Side(
+        channel, word, where, platform, is_missed, unheard, theirs_at, min(since, default=None), settled_at, is_compared
+    )  # fmt: skip
 
 
 def _is_told(asked: Asked, stand: Standings, one: Here) -> bool:
@@ -258,16 +291,6 @@ def _is_told(asked: Asked, stand: Standings, one: Here) -> bool:
         if (plain := _of(channel, one)[0])
         for s in stand.said.get(stand.name(channel, plain), ())
     )  # fmt: skip
-
-
-def _heard(
-    road: Road, asked: Asked, stand: Standings, channel: Channel, plain: str, customer_id: int, word: Consent
-) -> Standing:
-    """Where the address stands once we have heard what the shop says."""
-    made = Statement(
-        word.state, "shopify.reading", road.clock.now(), word.updated_at, asked.store, customer_id, word.level
-    )
-    return decide([*stand.said.get(stand.name(channel, plain), []), made], road.policy, asked.store)
 
 
 def _differs(store: str, one: Here, side: _Side, sort: Sort, mine: Sequence[Profile], code: str) -> Differs:
@@ -305,20 +328,26 @@ def of_retired(tx: Tx, road: Road, after: str, limit: int) -> tuple[list[tuple[N
     return found, page[-1].id if len(page) == limit else None
 
 
-def of_gone(
-    tx: Tx, road: Road, store: str, numbers: Sequence[int]
-) -> list[tuple[int, list[Profile], frozenset[Address]]]:
-    """Customers who are gone, as we know them, with the platform's people of their address of whom nobody else of ours
-    speaks, and the ledger's names of their addresses."""
+class LeftBehind(Struct, frozen=True):
+    """A customer who left the addresses that we know them by: the platform's people of their old address of whom nobody
+    else of ours speaks, and what it states."""
+
+    number: int
+    mine: tuple[Profile, ...]
+    unheard: tuple[tuple[Address, Statement], ...]
+
+
+def left_behind(tx: Tx, road: Road, store: str, numbers: Sequence[int]) -> list[LeftBehind]:
+    """Customers who are gone from the shop or have another address there, of which nobody told us."""
     kept = records.load(tx, road.connection, [("customer", store, str(number)) for number in numbers], road.packer)
     found = []
     for key, one in sorted(kept.items()):
-        email = normalise(one.record.email) if isinstance(one.record, Customer) else None
+        last = one.record if isinstance(one.record, Customer) else None
+        email = normalise(last.email) if last is not None else None
         own = (store, int(key[2]))
         others = {link.account for link in identity.of_emails(tx, road.connection, [email])} - {own} if email else set()
         mine = profiles.of_emails(tx, road.connection, [email]) if email and not others else []
-        names = addresses_of(road, one.record) if isinstance(one.record, Customer) else frozenset()
-        found.append((own[1], mine, names))
+        found.append(LeftBehind(own[1], tuple(mine), tuple(left(road, store, last)) if last is not None else ()))
     return found
 
 
@@ -326,6 +355,15 @@ def _of(channel: Channel, one: Here) -> tuple[str | None, Consent | None]:
     if channel is Channel.EMAIL:
         return normalise(one.email), one.email_consent
     return one.phone, one.sms_consent
+
+
+def _names(road: Road, one: Here) -> set[Address]:
+    """The ledger's names of the addresses that somebody has."""
+    return {
+        (channel, ledger.address(road.hash_key, channel, plain))
+        for channel in Channel
+        if (plain := _of(channel, one)[0])
+    }
 
 
 def _phone(one: Here, known: Mapping[int, Customer]) -> str | None:

@@ -1,0 +1,116 @@
+"""What an audit of consent has found so far: each customer is counted once, as agreeing, differing or not judged."""
+
+from array import array
+from collections.abc import Iterable, Sequence, Set
+
+import msgspec
+
+from isthmus.flows.consent.pairing import Judged, Name
+from isthmus.flows.road import Road
+from isthmus.identity.profiles.sql import Profile
+from isthmus.model.accord import Accord, Differs, Sort, Unjudged
+from isthmus.model.basis import AsOf, Basis, NotJudged, Reason, counted
+from isthmus.model.consent import Stance
+
+HOW = ("both", "neither", "unseen")
+"""As what a customer is counted on whom both sides agree."""
+
+UNIT = "people"
+
+
+class Agreed:
+    """The customers of a shop on whom both sides agree, and how each was counted: nine bytes for each."""
+
+    def __init__(self) -> None:
+        self._numbers, self._how = array("q"), bytearray()
+
+    def add(self, number: int, how: str) -> None:
+        self._numbers.append(number)
+        self._how.append(HOW.index(how))
+
+    def of(self, wanted: Set[int]) -> dict[int, str]:
+        """How these were counted, as far as they were."""
+        if not wanted:
+            return {}
+        return {n: HOW[how] for n, how in zip(self._numbers, self._how, strict=True) if n in wanted}
+
+
+class Tally:
+    """The counts of one audit, what differs, and who was not judged."""
+
+    def __init__(self, stores: Iterable[str]) -> None:
+        self.agreed = {store: Agreed() for store in stores}
+        self.as_of: list[AsOf] = []
+        self.unread: list[str] = []
+        self._not_judged: list[NotJudged] = []
+        self._counts = dict.fromkeys(("people", *HOW), 0)
+        self._found: list[Differs] = []
+        self._unjudged: list[Unjudged] = []
+
+    def count(self, one: Judged) -> None:
+        """A customer who was judged for good."""
+        if one.reason is not None:
+            self.leave(one.reason, one.who[0], [one.who[1]], one.who[0])
+        elif not one.differs:
+            how = "unseen" if not one.is_known_there else "both" if one.stance is Stance.IN else "neither"
+            self.agreed[one.who[0]].add(one.who[1], how)
+            self.add(how)
+        else:
+            self._counts["people"] += 1
+        is_open = one.reason in (Reason.YOUNG, Reason.NOT_COMPARED)
+        self._found += [msgspec.structs.replace(d, sort=Sort.WAITING) if is_open else d for d in one.differs]
+
+    def add(self, how: str, n: int = 1) -> None:
+        """So many more on whom both sides agree."""
+        self._counts[how] += n
+        self._counts["people"] += n if how != "unseen" else 0
+
+    def leave(self, reason: Reason, store: str, numbers: Iterable[int], what: str) -> None:
+        """These customers are not judged."""
+        left = [Unjudged(store, number, reason.value) for number in numbers]
+        self._not_judged.append(NotJudged(reason, len(left), what))
+        self._unjudged += left
+
+    def leave_uncounted(self, reason: Reason, what: str) -> None:
+        """Nobody knows how many are not judged."""
+        self._not_judged.append(NotJudged(reason, None, what))
+
+    def ended(self, who: Name, mine: Sequence[Profile], shop: str, *, is_missed: bool) -> None:
+        """Somebody who is gone or has no address any more, with the platform's people of whom nobody else speaks."""
+        if not mine:
+            self._counts["unseen"] += 1
+        elif may_write(mine):
+            self.still_written_to(who, mine, shop, is_missed=is_missed)
+        else:
+            self.add("neither")
+
+    def still_written_to(self, who: Name, mine: Sequence[Profile], shop: str, *, is_missed: bool) -> None:
+        """The platform may write to an address that the customer does not have any more."""
+        self._counts["people"] += 1
+        self._found.append(
+            Differs(
+                Sort.UNPROVEN, *who, "email", shop, None, Stance.IN.value, max(one.seen_at for one in mine),
+                Stance.OUT.value, "retired", "", None, is_missed=is_missed,
+            )
+        )  # fmt: skip
+
+    def result(self, road: Road, *, is_whole: bool) -> Accord:
+        """The audit, with the gravest differences first."""
+        order = list(Sort)
+        found = sorted(self._found, key=lambda one: (order.index(one.sort), one.store, one.customer_id, one.channel))
+        now = road.clock.now()
+        n_differ = len({(one.store, one.customer_id) for one in found if one.sort is not Sort.WAITING})
+        basis = Basis(
+            at=now, n_compared=self._counts["people"], n_differ=n_differ,
+            not_judged=counted(self._not_judged), as_of=tuple(self.as_of), unit=UNIT,
+        )  # fmt: skip
+        return Accord(
+            road.connection, now, self._counts["people"], self._counts["both"], self._counts["neither"],
+            self._counts["unseen"], tuple(found), is_whole, basis=basis, unread=tuple(self.unread),
+            unjudged=tuple(sorted(self._unjudged, key=lambda one: (one.store, one.customer_id))),
+        )  # fmt: skip
+
+
+def may_write(mine: Iterable[Profile]) -> bool:
+    """Whether the platform may write to any of these people."""
+    return any(one.email_now == "EXPLICITLY_OPTEDIN" for one in mine)

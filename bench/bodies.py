@@ -28,9 +28,13 @@ KEPT = "ISTHMUS_BENCH_BODIES"
 """The variable that names a file written by `write`: two versions are measured on the same bodies."""
 
 
+ODD = (b'"discount_codes":null', b'"shipping_lines":null', b'"financial_status":null')
+"""What shops send now and then, and early versions of isthmus refused."""
+
+
 def write(path: Path, orders: int = 3000) -> None:
-    """Keep the bodies of a shop's orders, one a line."""
-    path.write_bytes(b"\n".join(_rendered(orders)))
+    """Keep the bodies of a shop's orders, one a line; only those that every version can read."""
+    path.write_bytes(b"\n".join(body for body in _rendered(orders) if not any(odd in body for odd in ODD)))
 
 
 def told(orders: int = 1200) -> list[tuple[bytes, Order]]:

@@ -116,6 +116,7 @@ def test_a_session_that_was_opened_while_the_database_was_read_only_is_not_used_
                 with pytest.raises(psycopg.errors.ReadOnlySqlTransaction), db.transaction() as tx:
                     tx.execute("INSERT INTO note VALUES (1)")
             assert count(db) == 0
+            db._pool.wait(5.0)  # the next one is opened, and still read-only
             outside.execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
             with db.transaction() as tx:
                 tx.execute("INSERT INTO note VALUES (1)")

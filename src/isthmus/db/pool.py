@@ -202,8 +202,11 @@ class Database:
         self.close()
 
     def _begun(self, patience: float | None = None) -> "_Patient":
-        """A connection in a fresh transaction; one that died in the pool is thrown away and the next one tried."""
+        """A connection in a fresh transaction; one that died in the pool is thrown away and the next one tried, and so
+        is one that was opened while the database was read-only, unless the next one is read-only as well.
+        """
         until = time.monotonic() + (self._wait_for if patience is None else patience)
+        is_renewed = False
         while True:
             connection = self._pool.getconn(timeout=max(until - time.monotonic(), 0.01))
             try:
@@ -214,7 +217,11 @@ class Database:
                 if not is_away(error) or time.monotonic() > until:
                     raise
             else:
-                return connection
+                if is_renewed or not session.is_read_only(connection.info):
+                    return connection
+                is_renewed = True
+                connection.close()
+                self._pool.putconn(connection)
 
 
 def _configure(connection: "psycopg.Connection[Row]") -> None:

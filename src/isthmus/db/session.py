@@ -46,15 +46,16 @@ def spoils(error: BaseException | None) -> bool:
 
 def renew(connection: "psycopg.Connection[Any]") -> None:
     """For pools that others drive: give up a session that was opened while the database was read-only."""
-    if _is_read_only(connection.info):
+    if is_read_only(connection.info):
         connection.close()
 
 
 async def renew_async(connection: "psycopg.AsyncConnection[Any]") -> None:
-    if _is_read_only(connection.info):
+    if is_read_only(connection.info):
         await connection.close()
 
 
-def _is_read_only(info: psycopg.ConnectionInfo) -> bool:
+def is_read_only(info: psycopg.ConnectionInfo) -> bool:
+    """Whether this session cannot write, whatever the database can by now."""
     # The server reports both as they change: https://www.postgresql.org/docs/18/libpq-status.html
     return "on" in (info.parameter_status("default_transaction_read_only"), info.parameter_status("in_hot_standby"))

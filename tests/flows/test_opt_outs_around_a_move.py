@@ -6,9 +6,10 @@ import pytest
 from test_retiring import OTHER, PHONE, loses_number, said, sent, sms, texted
 
 from isthmus.db.pool import Database
+from isthmus.flows import identifiers
 from sims.shopify.deeds import people, privacy
 from sims.shopify.state import Customer, SmsConsent
-from talking import OUT, Both, subscriber
+from talking import IN, OUT, Both, subscriber
 
 
 @pytest.fixture
@@ -100,3 +101,25 @@ def test_a_number_that_is_none_any_more_is_as_good_as_emptied(play: Both) -> Non
     loses_number(play, who, "12")
     play.rest()
     assert sms(play) is False
+
+
+@pytest.mark.parametrize("to", [None, "new@example.com"])
+def test_who_leaves_an_address_in_one_shop_keeps_it_and_its_opt_in_in_the_other(play: Both, to: str | None) -> None:
+    """Nobody loses the address meanwhile, nor is anybody welcomed for the second time."""
+    who = texted(play)
+    abroad = play.person("ada@example.com", "SUBSCRIBED", store=play.sims.store("int"))
+    play.rest()
+    assert play.mailable("ada@example.com") == IN
+    mark = play.mark()
+    play.pass_time(600)
+    play.do(people.change_address(play.world, play.uk, who, to, who.phone, play.now))
+    for _ in range(3):
+        play.rest()
+        play.pass_time(61)
+        identifiers.look_again(play.db, play.road)
+        assert play.mailable("ada@example.com") == IN
+    told = [one for one in play.pushed("contact", mark) if one["id"] == f"int:{abroad.id}"]
+    assert {(one["email"], one["marketing_optin"]) for one in told} <= {("ada@example.com", IN)}
+    assert len({one["id"] for one in play.road.platform.profiles(email="ada@example.com")}) == 1
+    assert play.cases("identity.conflict") == []
+    assert sent(play, who)[-1]["email"] == to

@@ -7,9 +7,12 @@ brought.
 from collections.abc import Mapping, Sequence, Set
 from datetime import datetime, timedelta
 
+import msgspec
+
 from isthmus.cases import sql as cases
 from isthmus.cases.sql import Touch
 from isthmus.db.pool import Database, Tx
+from isthmus.flows import sent
 from isthmus.flows.change import Change
 from isthmus.flows.road import Road
 from isthmus.flows.told import REMAP
@@ -69,9 +72,38 @@ def foretell(
     others -= retired
     found = _found(asked, by, others)
     # Whoever has no address any more is not the one whom an address is held for.
-    if found and (left := spoken.are_retired(tx, road.connection, sorted(others))):
-        return _found(asked, by, others - left)
+    if found:
+        others -= spoken.are_retired(tx, road.connection, sorted(others))
+        found = _found(
+            {account: _with_own(tx, road, account, asked[account], found[account]) for account in found}, by, others
+        )
     return found
+
+
+def _with_own(tx: Tx, road: Road, account: Account, asked: Asked, told: Sequence[Held]) -> Asked:
+    """A contact that was sent with an identifier as one person with a customer of another store, whom the platform
+    names for it, is in that very profile; also after that customer's own contact has let go of it. To leave the
+    identifier out would take it, and what was allowed by it, from somebody who has it. Two customers of one store are
+    two people, whom leaving it out sets apart.
+    """
+    own = _contact(road, account)
+    holders = {one.customer_id for one in told if one.customer_id is not None}
+    last = sent.of_contacts(tx, road, {own} | holders)
+    mine = last.get(own)
+    if mine is None:
+        return asked
+    kin = set()
+    for one in told:
+        value = mine.email if one.field == "email" else mine.phone
+        if one.customer_id is None or value is None or value != getattr(asked, one.field):
+            continue
+        if account[0] in {store for store, _ in road.accounts({one.customer_id})}:
+            continue
+        theirs = last.get(one.customer_id)
+        let_go = theirs is not None and theirs.is_settled and getattr(theirs, one.field) != value
+        if let_go or mine.customer_id == one.customer_id:
+            kin.add(one.customer_id)
+    return msgspec.structs.replace(asked, ids=asked.ids | kin)
 
 
 def _found(

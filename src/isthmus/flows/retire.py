@@ -13,6 +13,7 @@ from msgspec import UNSET, Struct
 
 from isthmus.consent import sql as ledger
 from isthmus.db.pool import Tx
+from isthmus.flows import sent
 from isthmus.flows.change import Change
 from isthmus.flows.road import Road, Shop
 from isthmus.identity import sql as identity
@@ -106,8 +107,8 @@ def _was_texted(shop: Shop, said: Mapping[str, Spoken], own: str, customer: Cust
 
 def number_left(tx: Tx, road: Road, own: str, account: Account, customer: Customer) -> str | None:
     """The number that a contact was sent with whose customer has none any more; None where somebody else has it."""
-    sent = _as_sent(tx, road, own, customer)
-    phone = fields.phone(sent.phone, sent.country_code) if sent is not None else None
+    last = _as_sent(tx, road, own, customer)
+    phone = fields.phone(last.phone, last.country_code) if last is not None else None
     return None if phone is None or has_other(tx, road, account, phone) else phone
 
 
@@ -180,16 +181,10 @@ def _is_reachable(shop: Shop, customer: Customer) -> bool:
 
 def _as_sent(tx: Tx, road: Road, own: str, customer: Customer) -> Customer | None:
     """The customer with the address that their contact was last to be sent with; None where it never went out."""
-    row = words.of_contacts(tx, road.connection, [own]).get(own)
-    if row is None or row.body is None or not row.was_sent:
+    last = sent.of_contacts(tx, road, [own]).get(own)
+    if last is None or (last.email is None and last.phone is None):
         return None
-    said: Mapping[str, object] = msgspec.json.decode(road.packer.unpack(row.body))
-    email, phone = said.get("email"), said.get("phone_number")
-    email = email if isinstance(email, str) and email else None
-    phone = phone if isinstance(phone, str) and phone else None
-    if email is None and phone is None:
-        return None
-    return msgspec.structs.replace(customer, email=email, phone=phone)
+    return msgspec.structs.replace(customer, email=last.email, phone=last.phone)
 
 
 def has_other(tx: Tx, road: Road, account: Account, phone: str) -> bool:

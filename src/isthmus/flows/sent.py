@@ -1,0 +1,36 @@
+"""The identifiers that contacts were last to be sent with."""
+
+from collections.abc import Iterable
+
+import msgspec
+from msgspec import Struct
+
+from isthmus.db.pool import Tx
+from isthmus.flows.road import Road
+from isthmus.outbox.words import sql as words
+
+
+class Sent(Struct, frozen=True):
+    """What a contact says of who it is. `is_settled` where nothing of it is on its way."""
+
+    customer_id: str | None
+    email: str | None
+    phone: str | None
+    is_settled: bool
+
+
+class _Body(Struct):
+    customer_id: str | None = None
+    email: str | None = None
+    phone_number: str | None = None
+
+
+def of_contacts(tx: Tx, road: Road, ids: Iterable[str]) -> dict[str, Sent]:
+    """Of these contacts, those that ever went out."""
+    found = {}
+    for own, row in words.of_contacts(tx, road.connection, sorted(ids)).items():
+        if row.body is not None and row.was_sent:
+            said = msgspec.json.decode(road.packer.unpack(row.body), type=_Body)
+            is_settled = row.state not in ("due", "leased", "accepted")
+            found[own] = Sent(said.customer_id, said.email or None, said.phone_number or None, is_settled)
+    return found

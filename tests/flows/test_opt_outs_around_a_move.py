@@ -103,10 +103,14 @@ def test_a_number_that_is_none_any_more_is_as_good_as_emptied(play: Both) -> Non
     assert sms(play) is False
 
 
-@pytest.mark.parametrize("to", [None, "new@example.com"])
-def test_who_leaves_an_address_in_one_shop_keeps_it_and_its_opt_in_in_the_other(play: Both, to: str | None) -> None:
+@pytest.mark.parametrize(
+    ("state", "to"), [("NOT_SUBSCRIBED", None), ("SUBSCRIBED", None), ("SUBSCRIBED", "new@example.com")]
+)
+def test_who_leaves_an_address_in_one_shop_keeps_it_and_its_opt_in_in_the_other(
+    play: Both, state: str, to: str | None
+) -> None:
     """Nobody loses the address meanwhile, nor is anybody welcomed for the second time."""
-    who = texted(play)
+    who = play.person("ada@example.com", state, phone=PHONE)
     abroad = play.person("ada@example.com", "SUBSCRIBED", store=play.sims.store("int"))
     play.rest()
     assert play.mailable("ada@example.com") == IN
@@ -123,3 +127,20 @@ def test_who_leaves_an_address_in_one_shop_keeps_it_and_its_opt_in_in_the_other(
     assert len({one["id"] for one in play.road.platform.profiles(email="ada@example.com")}) == 1
     assert play.cases("identity.conflict") == []
     assert sent(play, who)[-1]["email"] == to
+
+
+def test_who_opts_in_nowhere_else_is_not_written_to_because_of_whom_they_were_one_with(play: Both) -> None:
+    """What one contact of a profile says counts for all of them: they are set apart, and one of them loses it."""
+    who = play.person("ada@example.com", "NOT_SUBSCRIBED", phone=PHONE)
+    play.person("ada@example.com", "SUBSCRIBED", store=play.sims.store("int"))
+    play.rest()
+    play.pass_time(600)
+    play.do(people.change_address(play.world, play.uk, who, "new@example.com", who.phone, play.now))
+    for _ in range(3):
+        play.rest()
+        play.pass_time(61)
+        identifiers.look_again(play.db, play.road)
+    play.rest()
+    assert play.mailable("ada@example.com") == IN
+    assert play.mailable("new@example.com") != IN
+    assert play.cases("identity.conflict") == []

@@ -46,6 +46,8 @@ class Known(Struct, frozen=True):
     """Contacts of customers who are gone, or have no address any more."""
     left: Mapping[str, str]
     """The numbers that contacts were sent with whose customers have none any more."""
+    silent: Set[str]
+    """Contacts whose customer has no email any more, where somebody else has it: they say nothing of it."""
 
 
 def account_of(change: Change) -> Account:
@@ -104,6 +106,7 @@ def _contact(shop: Shop, change: Change, customer: Customer, known: Known) -> Wr
     must_force = spoken.must_force or (known.has_importer and not spoken.opts_out)
     elsewhere = _elsewhere(key, known)
     left = known.left.get(own)
+    is_silent = own in known.silent
 
     def mapped(customer: Customer, person: str, lane: Lane) -> Write:
         email = known.standings.of(Channel.EMAIL, normalise(customer.email), shop.name)
@@ -111,8 +114,8 @@ def _contact(shop: Shop, change: Change, customer: Customer, known: Known) -> Wr
         customer, sms = _with_number(customer, sms, left)
         return contact.contact(
             customer, person, shop.rules, lane, worth=worth, hold=on_hold,
-            email_consent=word.said(customer.email_consent, email), sms_consent=sms,
-            was_opted_in=spoken.was_opted_in, was_opted_in_sms=spoken.was_opted_in_sms,
+            email_consent=None if is_silent else word.said(customer.email_consent, email), sms_consent=sms,
+            was_opted_in=spoken.was_opted_in and not is_silent, was_opted_in_sms=spoken.was_opted_in_sms,
             must_force=must_force, was_forced=spoken.was_forced,
             elsewhere=elsewhere, held=held,
         )  # fmt: skip

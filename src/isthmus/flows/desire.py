@@ -71,9 +71,22 @@ def desire(
     )
     retired = retire.of_changes(tx, road, customers, who, merged, spoken)
     left = retire.numbers_left(tx, road, customers, spoken, retired)
+    silent = retire.emails_left(tx, road, customers, spoken)
     elsewhere = identifiers.of_changes(tx, road, customers, who, retired.keys())
     known = contacts.Known(
-        was, who, standings, spoken, worths, has_importer, holds, moved.hold, elsewhere, helds, retired, left
+        was,
+        who,
+        standings,
+        spoken,
+        worths,
+        has_importer,
+        holds,
+        moved.hold,
+        elsewhere,
+        helds,
+        retired,
+        left,
+        silent,
     )
     for change in customers:
         _map(road, change, mapped, lambda shop, change: contacts.contacts(shop, change, known), (standings, retired))

@@ -23,6 +23,7 @@ from isthmus.identity.profiles import sql as profiles
 from isthmus.inbox import sql as inbox
 from isthmus.kit.email import normalise
 from isthmus.kit.phone import e164
+from isthmus.model.consent import IN
 from isthmus.model.customer import Customer
 from isthmus.model.event import Hint
 from isthmus.model.lane import Lane
@@ -74,36 +75,45 @@ def foretell(
     # Whoever has no address any more is not the one whom an address is held for.
     if found:
         others -= spoken.are_retired(tx, road.connection, sorted(others))
-        found = _found(
-            {account: _with_own(tx, road, account, asked[account], found[account]) for account in found}, by, others
-        )
+        kin = {
+            account: _with_kin(tx, road, account, asked[account], told, customers) for account, told in found.items()
+        }
+        found = _found(kin, by, others)
     return found
 
 
-def _with_own(tx: Tx, road: Road, account: Account, asked: Asked, told: Sequence[Held]) -> Asked:
-    """A contact that was sent with an identifier as one person with a customer of another store, whom the platform
-    names for it, is in that very profile; also after that customer's own contact has let go of it. To leave the
-    identifier out would take it, and what was allowed by it, from somebody who has it. Two customers of one store are
-    two people, whom leaving it out sets apart.
+def _with_kin(
+    tx: Tx, road: Road, account: Account, asked: Asked, told: Sequence[Held], customers: Mapping[Account, Customer]
+) -> Asked:
+    """A contact in the profile of somebody who has let go of its email in another store, as one of whom it was sent: to
+    leave the email out would take it, and the opt-in by it, from a person who has it.
+
+    Not where either says no: what one contact of a profile says of consent counts for all of them. Nor in one store,
+    whose customers are people of their own; leaving the email out sets these apart.
     """
-    own = _contact(road, account)
-    holders = {one.customer_id for one in told if one.customer_id is not None}
-    last = sent.of_contacts(tx, road, {own} | holders)
-    mine = last.get(own)
-    if mine is None:
+    mine = sent.of_contacts(tx, road, [_contact(road, account)]).get(_contact(road, account))
+    if mine is None or mine.email != asked.email or not _opts_in(customers[account]):
         return asked
     kin = set()
     for one in told:
-        value = mine.email if one.field == "email" else mine.phone
-        if one.customer_id is None or value is None or value != getattr(asked, one.field):
-            continue
-        if account[0] in {store for store, _ in road.accounts({one.customer_id})}:
-            continue
-        theirs = last.get(one.customer_id)
-        let_go = theirs is not None and theirs.is_settled and getattr(theirs, one.field) != value
-        if let_go or mine.customer_id == one.customer_id:
-            kin.add(one.customer_id)
+        holders = {at for at in road.accounts({one.customer_id or ""}) if at[0] != account[0]}
+        keys = [("customer", store, str(number)) for store, number in holders]
+        kept = records.load(tx, road.connection, keys, road.packer)
+        now = [customers.get((key[1], int(key[2])), found.record) for key, found in kept.items()]
+        if one.field == "email" and now and all(_has_let_go(who, asked.email) for who in now):
+            kin.add(one.customer_id or "")
     return msgspec.structs.replace(asked, ids=asked.ids | kin)
+
+
+def _has_let_go(who: object, email: str | None) -> bool:
+    if not isinstance(who, Customer):
+        return False
+    now = normalise(who.email)
+    return now is None or (now != email and _opts_in(who))
+
+
+def _opts_in(customer: Customer) -> bool:
+    return customer.email_consent is not None and customer.email_consent.state == IN
 
 
 def _found(

@@ -97,6 +97,33 @@ def numbers_left(
     return found
 
 
+def emails_left(tx: Tx, road: Road, changes: Sequence[Change], said: Mapping[str, Spoken]) -> set[str]:
+    """Of contacts whose customer has a number and no email any more, and would opt out: those whose email another
+    living customer has. They say nothing about it: one opted-out contact silences everybody in its profile.
+    """
+    found = set()
+    for change in changes:
+        last, own = change.last, _contact(road, change)
+        if not isinstance(last, Customer) or not last.is_read or normalise(last.email) is not None or change.is_gone:
+            continue
+        has_said = last.email_consent is not None and last.email_consent.state in OUT
+        if (has_said or said.get(own, UNSPOKEN).was_opted_in) and _has_heir_of_email(
+            tx, road, (change.key[1], last.id)
+        ):
+            found.add(own)
+    return found
+
+
+def _has_heir_of_email(tx: Tx, road: Road, account: Account) -> bool:
+    """Whether another living customer has an email that this one spoke for."""
+    mine = [one for one in ledger.addresses_of(tx, road.connection, *account) if one[0] is Channel.EMAIL]
+    spoke = ledger.speakers(tx, road.connection, mine)
+    others = {who for some in spoke.values() for who in some if who != account and who[0] in road.shops}
+    kept = records.load(tx, road.connection, [("customer", at, str(n)) for at, n in sorted(others)], road.packer)
+    now = {normalise(one.record.email) for one in kept.values() if isinstance(one.record, Customer)}
+    return any((Channel.EMAIL, ledger.address(road.hash_key, Channel.EMAIL, email)) in spoke for email in now if email)
+
+
 def _was_texted(shop: Shop, said: Mapping[str, Spoken], own: str, customer: Customer) -> bool:
     """Whether somebody was opted in by text message who has no number any more."""
     if fields.phone(customer.phone, customer.country_code) is not None:

@@ -11,12 +11,11 @@ from isthmus.outbox.words import sql as words
 
 
 class Sent(Struct, frozen=True):
-    """What a contact says of who it is. `is_settled` where nothing of it is on its way."""
+    """What a contact says of who it is."""
 
     customer_id: str | None
     email: str | None
     phone: str | None
-    is_settled: bool
 
 
 class _Body(Struct):
@@ -31,6 +30,5 @@ def of_contacts(tx: Tx, road: Road, ids: Iterable[str]) -> dict[str, Sent]:
     for own, row in words.of_contacts(tx, road.connection, sorted(ids)).items():
         if row.body is not None and row.was_sent:
             said = msgspec.json.decode(road.packer.unpack(row.body), type=_Body)
-            is_settled = row.state not in ("due", "leased", "accepted")
-            found[own] = Sent(said.customer_id, said.email or None, said.phone_number or None, is_settled)
+            found[own] = Sent(said.customer_id, said.email or None, said.phone_number or None)
     return found

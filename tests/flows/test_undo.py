@@ -19,6 +19,7 @@ from isthmus.runtime.app import App
 from plays import Play
 from scenes import Loaded, Town
 from sims.neighbourhood import Sizes
+from sims.shopify.state import SmsConsent
 
 assert run  # a fixture
 
@@ -221,7 +222,8 @@ def test_undo_withdraws_what_a_run_created_on_both_sides(database: Database) -> 
     play.come_to_rest()
     play.pass_time(600)
     before, own = truth(play), ours(play)
-    who = play.person("new@example.com", "SUBSCRIBED", is_told=False)
+    sms = SmsConsent("SUBSCRIBED", "SINGLE_OPT_IN", play.clock.now())
+    who = play.person("new@example.com", "SUBSCRIBED", phone="+447911123456", sms_consent=sms, is_told=False)
     placed = play.orders(who, is_told=False)
     play.pass_time(600)
     done = play.reconcile()
@@ -233,6 +235,7 @@ def test_undo_withdraws_what_a_run_created_on_both_sides(database: Database) -> 
 
     told = put_back(play, done.run, is_dry_run=True)
     assert (told.n_withdrawn, told.n_changed_since, told.final) == (2, 0, {})
+    mark = play.mark()
     told = put_back(play, done.run)
     # The stock of what was ordered is put back.
     assert (told.n_withdrawn, told.n_put_back, told.n_changed_since, told.final) == (2, 1, 0, {})
@@ -240,7 +243,10 @@ def test_undo_withdraws_what_a_run_created_on_both_sides(database: Database) -> 
     there = play.road.platform.order(f"uk:{placed.id}")
     assert there is not None
     assert (there["status"], there["is_valid"]) == ("cancelled", False)
-    assert play.mailable("new@example.com") != "EXPLICITLY_OPTEDIN"
+    said = play.pushed("contact", since=mark)[-1]
+    assert said["marketing_optin"] == "NOT_SPECIFIED", "they are still in the shop: nobody opted them out"
+    assert said.get("channels") is None, "nor for text messages"
+    assert play.mailable("new@example.com") == "NOT_SPECIFIED"
     now = ours(play)
     for key in (("order", "uk", str(placed.id)), ("customer", "uk", str(who.id))):
         assert now["record"][key][1] is not None, "here it is gone"

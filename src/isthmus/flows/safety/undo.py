@@ -42,6 +42,8 @@ PERMISSION = (
 )  # fmt: skip
 """Fields of a contact that say what somebody allowed: they follow the ledger, never a journal."""
 
+OPTED_IN, OPTED_OUT = "EXPLICITLY_OPTEDIN", "EXPLICITLY_OPTEDOUT"
+
 
 class Undone(Struct, frozen=True, kw_only=True):
     """How far an undo went, or would go: records put back, withdrawn since there was nothing before, and left."""
@@ -139,7 +141,7 @@ def _page(tx: Tx, road: Road, page: Sequence[RecordChange], done: Undone, by: st
     ours = [one for one in mine if one.is_as_left and _is_said(one, told, now_said)]
     left = [one for one in found if one not in ours and one.first.cause not in FINAL]
     if not done.is_dry_run:
-        _put_back(tx, road, ours, told, now)
+        _put_back(tx, road, ours, told, now_said, now)
         plans.pin(tx, road.connection, [one.record for one in ours], "undone", by, now)
         changes.undone(tx, road.connection, [number for one in ours for number in one.numbers], now)
     n_new = sum(one.is_new for one in ours)
@@ -172,7 +174,10 @@ def _is_said(one: _Restored, told: Sequence[ChangedWrite], now_said: Mapping[tup
 # Put back -------------------------------------------------------------------------------------------------------------
 
 
-def _put_back(tx: Tx, road: Road, ours: Sequence[_Restored], told: Sequence[ChangedWrite], now: datetime) -> None:
+def _put_back(
+    tx: Tx, road: Road, ours: Sequence[_Restored], told: Sequence[ChangedWrite],
+    was_said: Mapping[tuple[str, str], Before], now: datetime,
+) -> None:  # fmt: skip
     """Our records first, then everything that follows from them, then what the platform was to say before."""
     if not ours:
         return
@@ -190,6 +195,12 @@ def _put_back(tx: Tx, road: Road, ours: Sequence[_Restored], told: Sequence[Chan
             first[write.kind, write.id] = write
     said = {(w.kind, w.id): w for w in changes.writes_of(tx, road.connection, [one.record for one in ours])}
     back = [_as_before(road, write, said.get(key)) for key, write in sorted(first.items()) if not write.is_new]
+    new = {one.record for one in ours if one.is_new}
+    back += [
+        _packed(road, present, silenced)
+        for key, present in sorted(said.items())
+        if (present.store, present.subject) in new and (silenced := _silenced(road, was_said.get(key), present))
+    ]
     changes.put_back(tx, road.connection, back, now)
     sold = [one for one in ours if one.key[0] == "order" and one.first.sale is not None]
     changes.put_back_sales(tx, road.connection, [one.first.sale for one in sold if one.first.sale is not None])
@@ -234,6 +245,29 @@ def _as_before(road: Road, write: ChangedWrite, said: Before | None) -> PutBack:
     return _packed(road, write, body)
 
 
+def _silenced(road: Road, before: Before | None, present: Before) -> dict[str, Any] | None:
+    """What a contact says that the run created, where taking its customer for gone opts out somebody whom it said to be
+    in: nothing about permission. The person is still in the shop, and an undo states no opt-out; None for all others.
+    """
+    if before is None or before.body is None or present.body is None or present.kind not in ("contact", "sms"):
+        return None
+    was: dict[str, Any] = decode(road.packer.unpack(before.body))
+    body: dict[str, Any] = decode(road.packer.unpack(present.body))
+    silent = dict(body)
+    if was.get("marketing_optin") == OPTED_IN and body.get("marketing_optin") == OPTED_OUT:
+        silent = {name: value for name, value in silent.items() if name not in PERMISSION or name == "channels"}
+        silent["marketing_optin"] = "NOT_SPECIFIED"
+    if _texts(was) is True and _texts(body) is False:
+        del silent["channels"]
+    return silent if silent != body else None
+
+
+def _texts(body: Mapping[str, Any]) -> bool | None:
+    """What a contact says of text messages; None where it says nothing."""
+    says: bool | None = ((body.get("channels") or {}).get("sms") or {}).get("allow_marketing")
+    return says
+
+
 def _withdrawn(kind: str, body: dict[str, Any]) -> dict[str, Any]:
     """A record as it is said of one that is gone: cancelled, inactive, and of a contact nothing about permission."""
     match kind:
@@ -245,7 +279,7 @@ def _withdrawn(kind: str, body: dict[str, Any]) -> dict[str, Any]:
     return silent | {"marketing_optin": "NOT_SPECIFIED"} if kind == "contact" else silent
 
 
-def _packed(road: Road, write: ChangedWrite, body: Mapping[str, Any]) -> PutBack:
+def _packed(road: Road, write: ChangedWrite | Before, body: Mapping[str, Any]) -> PutBack:
     encoded = encode(body)
     return PutBack(write.kind, write.id, road.packer.pack(encoded), content_hash(encoded), None)
 

@@ -1,6 +1,7 @@
 """One basket, however many bodies tell of it, is one event, and only for somebody who left it."""
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -10,10 +11,10 @@ from isthmus.flows.abandon import abandon
 from isthmus.flows.poll import poll_checkouts
 from plays import Play
 from sims.shopify import chance
-from sims.shopify.baskets import Checkout
+from sims.shopify.baskets import Checkout, CheckoutLine
 from sims.shopify.deeds import browsing, paying, placing
 from sims.shopify.deeds.placing import Basket
-from sims.shopify.state import Customer
+from sims.shopify.state import Customer, MoneyBag
 
 QUIET = 31 * 60
 NOWHERE = {"shipping_address": None, "billing_address": None}
@@ -187,6 +188,13 @@ def test_a_basket_left_before_an_address_was_typed_is_known_and_fires(play: Left
 
 def test_a_basket_without_lines_fires_nothing(play: Left) -> None:
     play.leave(play.basket(play.person(play.one())), lines=[])
+    play.pass_time(QUIET)
+    assert play.fire() == 0
+
+
+def test_lines_of_quantity_zero_are_nothing_in_a_basket(play: Left) -> None:
+    line = CheckoutLine(1, 2, 3, "Tea", None, None, "Acme", 0, MoneyBag(Decimal(4), Decimal(4)))
+    play.leave(play.basket(play.person(play.one())), lines=[line])
     play.pass_time(QUIET)
     assert play.fire() == 0
 

@@ -329,6 +329,17 @@ def test_a_record_of_which_nothing_was_ever_told_is_said_to_be_unknown(run: Run,
     assert (code, out.strip()) == (1, "Nothing is known of that address.")
 
 
+def test_what_cannot_be_replayed_or_compared_since_is_refused_by_its_field(run: Run, db: Database) -> None:
+    for words, says in (
+        (("replay", "acme", "--event", "4711"), "--event: event 4711 of acme is not known"),
+        (("replay", "acme", "--event", "4711", "--dry-run"), "--event: event 4711 of acme is not known"),
+        (("replay", "acme", "--since", "2999-01-01"), "--since: '2999-01-01' is in the future"),
+        (("reconcile", "acme", "--since", "2999-01-01"), "--since: '2999-01-01' is in the future"),
+    ):
+        code, out, err = run(*words)
+        assert (code, says in err) == (2, True), (words, out, err)
+
+
 def test_an_order_is_traced_and_replayed_by_the_name_that_people_call_it(run: Run, db: Database) -> None:
     order = order_webhook.parse((GOLDEN / "shopify/order_paid/webhook.json").read_bytes())
     assert isinstance(order, Order)

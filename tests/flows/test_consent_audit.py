@@ -45,6 +45,12 @@ def test_where_both_sides_agree_nothing_is_listed(play: Both) -> None:
     assert accord_page.verdict(done) == "Of 3 people compared, all agree."
 
 
+def test_an_audit_of_nobody_proves_nothing(play: Both) -> None:
+    done = audit(play)
+    assert done.basis is not None
+    assert (done.n_people, outcome(done.basis).exit_code, outcome(done.basis).why) == (0, 1, "nobody was compared")
+
+
 def test_each_difference_has_both_times_the_rule_and_its_case(play: Both) -> None:
     blocked = subscriber(play, "blocked@example.com")
     play.leaves("blocked@example.com")

@@ -47,7 +47,13 @@ def test_a_wave_of_stated_deletions_is_carried_out_and_announced_once(play: Play
     leave(play, 1, day=1)
     assert look(play) == ["customers/delete"]
     assert look(play) == ["customers/delete"]
+    assert play.rows("SELECT n FROM cases WHERE code = %s", unusual.CODE) == [{"n": 6}]
     said = "6 customers deleted within 24 hours; up to 5 are usual"
+    assert details(play) == [("open", "uk", "customers/delete", said)]
+    leave(play, 2, day=3)
+    assert look(play) == ["customers/delete"]
+    assert play.rows("SELECT n FROM cases WHERE code = %s", unusual.CODE) == [{"n": 8}]
+    said = said.replace("6", "8")
     assert details(play) == [("open", "uk", "customers/delete", said)]
     with play.db.transaction() as tx:
         assert tx.fetch_value("SELECT count(*) FROM record WHERE kind = 'customer' AND body IS NOT NULL") == 0

@@ -19,6 +19,8 @@ def basis(n: int, *left: NotJudged, differ: int = 0, **more: object) -> Basis:
         (basis(1204), "Of 1,204 compared, all agree", 0, 0),
         (basis(1, unit="records"), "Of 1 record compared, it agrees", 0, 0),
         (basis(0), "Nothing was compared", 0, 0),
+        (basis(0, unit="people", needs_some=True), "Nothing was compared", 1, 1),
+        (basis(1, differ=1, unit="people"), "Of 1 person compared, 1 differs", 1, 1),
         (basis(10, differ=1), "Of 10 compared, 1 differs", 1, 1),
         (
             basis(100, NotJudged(Reason.EXCLUDED, 7), NotJudged(Reason.HORIZON, 3)),

@@ -69,6 +69,7 @@ def test_the_environment_goes_before_the_file(monkeypatch: pytest.MonkeyPatch) -
             'isthmus.toml: retention.raw: must be a duration such as "2s", "5m", "1h" or "7d"',
         ),
         ('[retention]\nkeys = "1d"', "isthmus.toml: retention.keys: must be at least 7d"),
+        ('[retention]\nkeys = "999999999d"', "isthmus.toml: retention.keys: must be from 7d to 36500d"),
         ('[database]\nurl = "mysql://h/db"', 'isthmus.toml: database.url: must be "embedded", an address such as'),
         ('[log]\nlevel = "loud"', "isthmus.toml: log.level: must be 'debug', 'info', 'warning' or 'error'"),
         ('[security]\nhash_key = "hush"', "isthmus.toml: security.hash_key: is a secret in the clear or no reference;"),

@@ -44,7 +44,7 @@ def order(app: "App", name: str, text: str, option: str = "--order") -> int:
 
 
 def since(text: str, now: datetime, option: str = "--since") -> datetime:
-    """A date, a time, or how long ago: 2026-11-23, 2026-11-23T09:00, 2h."""
+    """A date, a time, or how long ago: 2026-11-23, 2026-11-23T09:00, 2h. Nothing has changed since a time to come."""
     try:
         return now - timedelta(seconds=duration.parse(text).total_seconds())
     except ValueError:
@@ -55,7 +55,11 @@ def since(text: str, now: datetime, option: str = "--since") -> datetime:
         at = datetime.fromisoformat(text)
     except ValueError:
         raise ConfigError(f'{option}: {text!r} must be like "2h", "2026-11-23" or "2026-11-23T09:00"') from None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    if at > now:
+        until = f"{now.astimezone(UTC):%Y-%m-%dT%H:%M} (UTC)"
+        raise ConfigError(f"{option}: {text!r} is in the future; give a time before {until}")
+    return at
 
 
 def must_have_a_folder(*files: Path | None) -> None:

@@ -106,6 +106,7 @@ def _selection(
 ) -> "Selection":  # fmt: skip
     from isthmus.cli.asked import since as parsed
     from isthmus.flows.replay import Selection
+    from isthmus.inbox import sql as inbox
     from isthmus.kit.explain import ConfigError
     from isthmus.model.event import State
 
@@ -117,6 +118,11 @@ def _selection(
     stores = [one.name for one in app.connected(name).config.stores]
     if store is not None and store not in stores:
         raise ConfigError(f"--store: there is no store {store!r}; there are: {', '.join(stores)}")
+    if events:
+        with app.db.transaction() as tx:
+            unknown = sorted(set(events) - inbox.known(tx, name, events))
+        if unknown:
+            raise ConfigError(f"--event: event {unknown[0]} of {name} is not known; `isthmus trace` lists them")
     return Selection(
         events=tuple(events or ()),
         subjects=tuple(_subject(app, name, kind, one) for kind, given in records.items() for one in given or ()),

@@ -29,10 +29,16 @@ def _duration(value: Any) -> timedelta:
 Duration = Annotated[timedelta, BeforeValidator(_duration), PlainSerializer(duration.spell)]
 
 
+MOST = "36500d"
+"""The longest duration of any setting: what is longer reaches beyond the dates that a database and a computer know."""
+
+
 def at_least(least: str) -> AfterValidator:
-    """A duration's lower end."""
+    """A duration's lower end; its upper end is the same for all."""
 
     def check(value: timedelta) -> timedelta:
+        if value > duration.parse(MOST):
+            raise ValueError(f"must be from {least} to {MOST}")
         if value < duration.parse(least):
             raise ValueError(f"must be at least {least}")
         return value

@@ -66,11 +66,13 @@ def _left(basket: Basket, quiet: datetime) -> _Left | None:
     bodies = sorted(basket.checkouts, key=lambda one: (one.updated_at, not one.is_listed))
     last = bodies[-1]
     email = next((e for one in reversed(bodies) if (e := normalise(one.email))), None)
-    if email is None or not last.lines or last.updated_at > quiet or any(one.completed_at for one in bodies):
+    lines = tuple(line for line in last.lines if line.quantity > 0)
+    if email is None or not lines or last.updated_at > quiet or any(one.completed_at for one in bodies):
         return None
     whole = replace(
         last,
         token=basket.name,
+        lines=lines,
         email=email,
         created_at=min(one.created_at for one in bodies),
         customer_id=next((one.customer_id for one in reversed(bodies) if one.customer_id is not None), None),

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from types import MappingProxyType
 
+import msgspec
+
 from isthmus.cases import sql as cases
 from isthmus.cases.sql import Touch
 from isthmus.db.pool import Database
@@ -41,8 +43,8 @@ KNOWN_FOR = timedelta(days=7)
 
 
 def look(db: Database, road: Road, store: str) -> list[str]:
-    """Open a case for each topic that came unusually often within 24 hours, close those of which that is over; the
-    topics."""
+    """Open a case for each topic that came unusually often within 24 hours, count up those of which more came, close
+    those of which that is over; the topics. A case's count is the most that came within 24 hours."""
     now = road.clock.now()
     found: dict[str, Touch] = {}
     with db.transaction() as tx:
@@ -58,12 +60,20 @@ def look(db: Database, road: Road, store: str) -> list[str]:
             most = limit(n_sent, road.max_share)
             if is_unusual(n, before, most):
                 usual = max(most, TIMES * before)
-                found[topic] = Touch(CODE, topic, store, f"{n} {what} within 24 hours; up to {usual} are usual")
-        known = cases.open_subjects(tx, road.connection, [CODE])
-        mine = {subject for _, of, subject in known if of == store}
-        cases.touch(tx, road.connection, [one for topic, one in found.items() if topic not in mine], now)
+                found[topic] = Touch(CODE, topic, store, f"{n} {what} within 24 hours; up to {usual} are usual", n)
+        open_, ignored = (
+            {
+                case.subject: case.n
+                for case in cases.listing(tx, road.connection, code=CODE, state=state, limit=1000)
+                if case.store == store
+            }
+            for state in ("open", "ignored")
+        )
+        known = ignored | open_
+        further = [msgspec.structs.replace(one, n=one.n - known.get(topic, 0)) for topic, one in found.items()]
+        cases.touch(tx, road.connection, [one for one in further if one.n > 0], now)
         cases.resolve(
-            tx, road.connection, CODE, now, "watch", subjects=sorted(mine - found.keys()), store=store,
+            tx, road.connection, CODE, now, "watch", subjects=sorted(open_.keys() - found.keys()), store=store,
             note="no more than usual came within 24 hours",
         )  # fmt: skip
     return list(found)

@@ -486,6 +486,12 @@ def ended(
     return _events(tx, connection, rows)
 
 
+def known(tx: Tx, connection: str, ids: Sequence[int]) -> set[int]:
+    """Which of these numbers are events of this connection, whatever became of them."""
+    rows = tx.fetch_all("SELECT id FROM event WHERE connection = %s AND id = ANY(%s)", (connection, list(ids)))
+    return {row["id"] for row in rows}
+
+
 def of_people(tx: Tx, connection: str, people: Sequence[bytes]) -> list[Event]:
     """Every stored event that is known to be about one of these people, with its body while that is kept."""
     rows = tx.fetch_all(

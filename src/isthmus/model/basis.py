@@ -73,6 +73,8 @@ class Basis(Struct, frozen=True, kw_only=True):
     as_of: tuple[AsOf, ...] = ()
     unit: str = ""
     """What is counted, such as `records` or `people`; may be empty."""
+    needs_some: bool = False
+    """Whether it claims something of all there are, so that nothing compared is nothing shown."""
 
     @property
     def n_not_judged(self) -> int:
@@ -108,6 +110,8 @@ def outcome(basis: Basis, *, strict: bool = False) -> Outcome:
     bad = [one for one in left if strict or not (one.reason.is_in_flight or one.reason.is_accepted)]
     if bad:
         return Outcome(False, 1, f"not judged: {_listed(bad)}")
+    if basis.needs_some and not basis.n_compared and not basis.n_in_flight:
+        return Outcome(False, 1, "nobody was compared" if basis.unit == "people" else "nothing was compared")
     if basis.n_in_flight * MOST_IN_FLIGHT > basis.n_compared + basis.n_in_flight:
         moving = [one for one in left if one.reason.is_in_flight]
         return Outcome(False, 1, f"more than 1 % in flight: {_listed(moving)}")
@@ -116,13 +120,13 @@ def outcome(basis: Basis, *, strict: bool = False) -> Outcome:
 
 def sentence(basis: Basis) -> str:
     """The verdict in words: "Of 1,204 compared, all agree; 3 not judged: 2 in flight, 1 out of sight"."""
-    unit = f" {basis.unit}" if basis.unit else ""
+    unit = f" {name}" if (name := _unit(basis)) else ""
     if not basis.n_compared:
         said = "Nothing was compared"
     elif basis.n_differ:
         said = f"Of {basis.n_compared:,}{unit} compared, {basis.n_differ:,} differ{'s' if basis.n_differ == 1 else ''}"
     else:
-        said = f"Of {basis.n_compared:,}{unit} compared, all agree" if basis.n_compared > 1 else _alone(basis)
+        said = f"Of {basis.n_compared:,}{unit} compared, {'all agree' if basis.n_compared > 1 else 'it agrees'}"
     left = [one for one in basis.not_judged if one.n is None or one.n > 0]
     if not left:
         return said
@@ -182,10 +186,13 @@ def document(basis: Basis, *, strict: bool = False) -> dict[str, object]:
     }
 
 
-def _alone(basis: Basis) -> str:
-    unit = basis.unit.removesuffix("s")
-    one = "person" if basis.unit == "people" else unit
-    return f"Of 1{f' {one}' if one else ''} compared, it agrees"
+def _unit(basis: Basis) -> str:
+    """What is counted, of as many as were compared."""
+    if basis.n_compared != 1:
+        return basis.unit
+    first, space, rest = basis.unit.partition(" ")
+    one = f"{first[:-3]}y" if first.endswith("ies") else first.removesuffix("s")
+    return f"{'person' if first == 'people' else one}{space}{rest}"
 
 
 def _listed(found: Iterable[NotJudged]) -> str:

@@ -37,6 +37,7 @@ from isthmus.records import sql as records
 CODES = (
     conclude.BLOCKED, conclude.UNPROVEN, conclude.REFUSED, "storefront.consent_refused",
     "storefront.consent_unknown_state", "storefront.scope_missing",
+    "integration.missed_change",
 )  # fmt: skip
 """Cases that explain a difference."""
 

@@ -102,7 +102,7 @@ class Tally:
         n_differ = len({(one.store, one.customer_id) for one in found if one.sort is not Sort.WAITING})
         basis = Basis(
             at=now, n_compared=self._counts["people"], n_differ=n_differ,
-            not_judged=counted(self._not_judged), as_of=tuple(self.as_of), unit=UNIT,
+            not_judged=counted(self._not_judged), as_of=tuple(self.as_of), unit=UNIT, needs_some=True,
         )  # fmt: skip
         return Accord(
             road.connection, now, self._counts["people"], self._counts["both"], self._counts["neither"],

@@ -26,8 +26,8 @@ def leave(play: Play, n: int, day: int = 0) -> None:
 
 def look(play: Play) -> list[str]:
     play.pass_time(60)
-    silent.count(play.db, play.road)
-    return unusual.look(play.db, play.road, "uk")
+    until = silent.count(play.db, play.road)
+    return unusual.look(play.db, play.road, "uk", silent.load(play.db, play.road, "uk", until))
 
 
 def details(play: Play) -> list[tuple[str, str, str, str]]:

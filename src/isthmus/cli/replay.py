@@ -106,9 +106,9 @@ def _selection(
 ) -> "Selection":  # fmt: skip
     from isthmus.cli.asked import since as parsed
     from isthmus.flows.replay import Selection
-    from isthmus.inbox import sql as inbox
     from isthmus.kit.explain import ConfigError
     from isthmus.model.event import State
+    from isthmus.ops import named
 
     wanted = [text.strip() for text in states.split(",") if text.strip()]
     ends = [one.value for one in State if one is not State.WAITING]
@@ -119,8 +119,7 @@ def _selection(
     if store is not None and store not in stores:
         raise ConfigError(f"--store: there is no store {store!r}; there are: {', '.join(stores)}")
     if events:
-        with app.db.transaction() as tx:
-            unknown = sorted(set(events) - inbox.known(tx, name, events))
+        unknown = named.unknown_events(app.db, name, events)
         if unknown:
             raise ConfigError(f"--event: event {unknown[0]} of {name} is not known; `isthmus trace` lists them")
     return Selection(

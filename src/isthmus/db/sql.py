@@ -1,8 +1,17 @@
-"""Durable counters: counted in the transaction of what they count, so that they can never disagree with it."""
+"""SQL that several places share: durable counters, and which runs looked at everything.
+
+Counters are counted in the transaction of what they count, so that they can never disagree with it.
+"""
 
 from collections.abc import Mapping
 
 from isthmus.db.pool import Tx
+
+OF_EVERY_KIND = "(coalesce(jsonb_array_length(asked->'stores'), 0) = 0 AND jsonb_array_length(asked->'kinds') = 3)"
+"""Of a row of the table run: it looked at every kind of record of every store, perhaps over a window alone."""
+
+OF_EVERYTHING = f"(asked->>'since' IS NULL AND {OF_EVERY_KIND})"
+"""The same without a window."""
 
 # Two transactions that count the same name meet only if their backends share one of 32 shards; the order is fixed, so
 # that two that do meet take their rows one after the other.

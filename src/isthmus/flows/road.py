@@ -123,7 +123,7 @@ class Road(Struct, frozen=True):
     policy: Policy = Policy()
 
     def accounts(self, ids: Iterable[str]) -> set[tuple[str, int]]:
-        """Store and number of the customers whom the platform's customer ids name, as far as they can be of ours."""
+        """Store and number of the records that the platform's ids name, as far as they can be of ours."""
         named = set()
         for one in ids:
             for store, shop in self.shops.items():

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
+from msgspec import Struct
+
 from isthmus.cases import sql as cases
 from isthmus.cases.sql import Touch
 from isthmus.db.pool import Database, Tx
@@ -35,15 +37,29 @@ def count(db: Database, road: Road) -> datetime:
     return until
 
 
-def alarm(db: Database, road: Road, store: str, until: datetime) -> list[str]:
+class Rhythm(Struct, frozen=True):
+    """What of each topic of a store was counted, and since when anything was."""
+
+    topics: Mapping[str, Counted]
+    begun: datetime | None
+
+
+def load(db: Database, road: Road, store: str, until: datetime) -> Rhythm:
+    """The rhythm of a store as it is counted until now."""
+    with db.transaction() as tx:
+        topics = rhythm.load(tx, road.connection, store, until - REACH)
+        return Rhythm(topics, rhythm.begun(tx, road.connection, store))
+
+
+def alarm(db: Database, road: Road, store: str, counts: Rhythm, until: datetime) -> list[str]:
     """Open a case for each topic that is silent, and close those of which a delivery came since; the silent topics.
 
     A shop that was never heard at all raises nothing by its rhythm, as it has none.
     """
     now = road.clock.now()
+    counted = counts.topics
     with db.transaction() as tx:
-        counted = rhythm.load(tx, road.connection, store, until - REACH)
-        found = _silent(tx, road, store, counted, until)
+        found = _silent(tx, road, store, counts, until)
         known = {
             case.subject: case.first_at
             for case in cases.listing(tx, road.connection, code=CODE, limit=1000)
@@ -61,8 +77,8 @@ def alarm(db: Database, road: Road, store: str, until: datetime) -> list[str]:
     return silent
 
 
-def _silent(tx: Tx, road: Road, store: str, counted: Mapping[str, Counted], until: datetime) -> Sequence[Touch]:
-    begun = rhythm.begun(tx, road.connection, store)
+def _silent(tx: Tx, road: Road, store: str, counts: Rhythm, until: datetime) -> Sequence[Touch]:
+    counted, begun = counts.topics, counts.begun
     found: dict[str, Touch] = {}
     for topic, one in counted.items():
         if one.last_at is None or begun is None:

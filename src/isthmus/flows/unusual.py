@@ -13,8 +13,7 @@ from isthmus.cases import sql as cases
 from isthmus.cases.sql import Touch
 from isthmus.db.pool import Database
 from isthmus.flows.road import Road
-from isthmus.runs.rhythm import sql as rhythm
-from isthmus.runs.rhythm.silence import REACH
+from isthmus.flows.silent import Rhythm
 from isthmus.runs.rhythm.unusual import TIMES, busiest_day, is_unusual, last_day
 from isthmus.safety.changes import sql as changes
 from isthmus.safety.limits import LEAST, limit
@@ -42,15 +41,14 @@ DAILY = frozenset(
 KNOWN_FOR = timedelta(days=7)
 
 
-def look(db: Database, road: Road, store: str) -> list[str]:
+def look(db: Database, road: Road, store: str, counts: Rhythm) -> list[str]:
     """Open a case for each topic that came unusually often within 24 hours, count up those of which more came, close
     those of which that is over; the topics. A case's count is the most that came within 24 hours."""
     now = road.clock.now()
     found: dict[str, Touch] = {}
+    counted = counts.topics
+    is_known = counts.begun is not None and now - counts.begun >= KNOWN_FOR
     with db.transaction() as tx:
-        counted = rhythm.load(tx, road.connection, store, now - REACH)
-        begun = rhythm.begun(tx, road.connection, store)
-        is_known = begun is not None and now - begun >= KNOWN_FOR
         for topic, (kind, what) in ANNOUNCED.items():
             hours = counted[topic].hours if topic in counted else {}
             n, before = last_day(hours, now), busiest_day(hours, now)

@@ -75,8 +75,9 @@ def watch(db: Database, road: Road, expected: Mapping[str, Expected]) -> Watched
         judged = missed.judge(db, road, store)
         n_missed += sum(len(changes) for changes in judged.missed.values())
         n_recovered += _recover(db, road, store, kinds | set(judged.to_poll))
-        quiet += [(store, topic) for topic in silent.alarm(db, road, store, until)]
-        unusual.look(db, road, store)
+        counts = silent.load(db, road, store, until)
+        quiet += [(store, topic) for topic in silent.alarm(db, road, store, counts, until)]
+        unusual.look(db, road, store, counts)
     with db.transaction() as tx:
         now = road.clock.now()
         cases.resolve(tx, road.connection, PREVIOUS, now, "watch", quiet_since=now - QUIET)

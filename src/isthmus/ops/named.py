@@ -1,6 +1,9 @@
 """What people call a record, understood: order names, and whether a number is known at all."""
 
+from collections.abc import Sequence
+
 from isthmus.db.pool import Database
+from isthmus.inbox import sql as inbox
 from isthmus.kit.pack import Packer
 from isthmus.records import sql as records
 
@@ -15,6 +18,12 @@ def is_known(db: Database, connection: str, kind: str, number: int) -> bool:
     """Whether a record of this number was ever told of: a record, an event or a case of it is there."""
     with db.transaction() as tx:
         return records.is_known(tx, connection, kind, number)
+
+
+def unknown_events(db: Database, connection: str, ids: Sequence[int]) -> list[int]:
+    """Which of these are numbers of no event of this connection."""
+    with db.transaction() as tx:
+        return sorted(set(ids) - inbox.known(tx, connection, ids))
 
 
 def emails(db: Database, connection: str, customer: int) -> list[str]:

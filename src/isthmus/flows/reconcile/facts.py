@@ -210,11 +210,8 @@ def _place(held: Held, key: Key, standing: Standing | None, mapped: Seen | None)
         return standing.store, int(number) if number.isdecimal() else None
     if mapped is not None and mapped.store is not None:
         return mapped.store, mapped.number
-    for name, shop in held.road.shops.items():
-        number = key[1].removeprefix(shop.rules.namespace)
-        if key[1].startswith(shop.rules.namespace) and number.isdecimal():
-            return name, int(number)
-    return "", None
+    named = dict(held.road.accounts([key[1]]))
+    return next(((name, named[name]) for name in held.road.shops if name in named), ("", None))
 
 
 def _facts(held: Held, known: Known, *, is_told: bool, twin: str | None) -> Facts:

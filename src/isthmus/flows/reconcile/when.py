@@ -5,7 +5,6 @@ from datetime import datetime, time, timedelta
 import msgspec
 
 from isthmus.db.pool import Database
-from isthmus.drift.sql import KINDS
 from isthmus.flows.reconcile.held import Asked
 from isthmus.flows.reconcile.run import WHAT
 from isthmus.flows.road import Road
@@ -24,8 +23,8 @@ def asked_now(db: Database, road: Road, light_every: timedelta, full_at: time) -
     now = road.clock.now()
     with db.transaction() as tx:
         under_way = journal.latest(tx, road.connection, WHAT, state="running")
-        whole = journal.latest(tx, road.connection, WHAT, is_full=True, of_kinds=len(KINDS))
-        last = journal.latest(tx, road.connection, WHAT, of_kinds=len(KINDS))
+        whole = journal.latest(tx, road.connection, WHAT, is_full=True, is_of_every_kind=True)
+        last = journal.latest(tx, road.connection, WHAT, is_of_every_kind=True)
     if under_way is not None:
         is_held = under_way.leased_until is not None and under_way.leased_until > now
         return None if is_held else msgspec.convert(under_way.asked, Asked)

@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from isthmus.db.pool import Row, Tx
+from isthmus.db.sql import OF_EVERYTHING
 
 
 class Group(Struct, frozen=True):
@@ -110,15 +111,11 @@ def last_run(tx: Tx, connection: str, what: str, *, of_everything: bool = False)
         Ended,
         f"""SELECT id, what, asked, state, started_at, ended_at, result FROM run
             WHERE connection = %(connection)s AND what = %(what)s AND ended_at IS NOT NULL AND state = 'done'
-              AND (NOT %(of_everything)s OR {_OF_EVERYTHING})
+              AND (NOT %(of_everything)s OR {OF_EVERYTHING})
             ORDER BY id DESC LIMIT 1""",  # noqa: S608 - a constant
         {"connection": connection, "what": what, "of_everything": of_everything},
     )
     return rows[0] if rows else None
-
-
-_OF_EVERYTHING = """(asked->>'since' IS NULL AND coalesce(jsonb_array_length(asked->'stores'), 0) = 0
-                     AND jsonb_array_length(asked->'kinds') = 3)"""
 
 
 def runs_since_the_whole(tx: Tx, connection: str) -> list[Ended]:
@@ -129,7 +126,7 @@ def runs_since_the_whole(tx: Tx, connection: str) -> list[Ended]:
             WHERE connection = %(connection)s AND what = 'reconcile' AND state = 'done' AND ended_at IS NOT NULL
               AND id >= (SELECT max(id) FROM run
                          WHERE connection = %(connection)s AND what = 'reconcile' AND state = 'done'
-                           AND {_OF_EVERYTHING})
+                           AND {OF_EVERYTHING})
             ORDER BY id""",  # noqa: S608 - a constant
         {"connection": connection},
     )

@@ -6,6 +6,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from isthmus.db.pool import Tx
+from isthmus.db.sql import OF_EVERYTHING
 from isthmus.model.lane import Lane
 from isthmus.model.write import Kind
 
@@ -34,11 +35,14 @@ def applied(tx: Tx, connection: str, subjects: Sequence[str]) -> list[Applied]:
 
 def found_wrong(tx: Tx, connection: str, store: str, subject: str, codes: Sequence[str]) -> list[Applied]:
     """Of the platform records of a store's record those that are held to be there, and of which a comparison found
-    one of these since they were settled, without a later one over everything that did not; no moments.
+    one of these since they were settled, without a later one over everything that found them to agree; no moments.
+
+    Where a later one found nothing it may not have judged the record: it agreed where it was judged so alone, or was
+    seen on the platform and not held up for a closer look.
     """
     return tx.fetch_as(
         Applied,
-        """SELECT o.kind, o.id, o.desired, o.body FROM outbox o
+        f"""SELECT o.kind, o.id, o.desired, o.body FROM outbox o
            WHERE o.connection = %(connection)s AND o.store = %(store)s AND o.subject = %(subject)s
              AND o.state = 'applied' AND o.kind <> 'moment' AND o.body IS NOT NULL
              AND EXISTS (
@@ -46,12 +50,17 @@ def found_wrong(tx: Tx, connection: str, store: str, subject: str, codes: Sequen
                    AND f.code = ANY(%(codes)s) AND f.found_at > o.settled_at
                    AND NOT EXISTS (
                        SELECT FROM run r WHERE r.connection = f.connection AND r.id > f.run AND r.what = 'reconcile'
-                         AND r.state = 'done' AND r.asked->>'since' IS NULL
-                         AND coalesce(jsonb_array_length(r.asked->'stores'), 0) = 0
-                         AND jsonb_array_length(r.asked->'kinds') = 3
+                         AND r.state = 'done' AND {OF_EVERYTHING}
+                         AND (EXISTS (SELECT FROM suspect s WHERE s.connection = r.connection AND s.run = r.id
+                                        AND s.kind = f.kind AND s.id = f.id AND s.result = 'agreed')
+                              OR (EXISTS (SELECT FROM seen s WHERE s.connection = r.connection AND s.run = r.id
+                                            AND s.side = 'platform' AND s.kind = f.kind AND s.id = f.id)
+                                  AND NOT EXISTS (SELECT FROM suspect s
+                                                  WHERE s.connection = r.connection AND s.run = r.id
+                                                    AND s.kind = f.kind AND s.id = f.id)))
                          AND NOT EXISTS (SELECT FROM finding g WHERE g.connection = r.connection AND g.run = r.id
                                          AND g.kind = f.kind AND g.id = f.id)))
-           ORDER BY o.kind, o.id""",
+           ORDER BY o.kind, o.id""",  # noqa: S608 - a constant
         {"connection": connection, "store": store, "subject": subject, "codes": list(codes)},
     )
 

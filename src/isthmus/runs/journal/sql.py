@@ -9,6 +9,7 @@ from msgspec import Struct
 from psycopg.types.json import Jsonb
 
 from isthmus.db.pool import Tx
+from isthmus.db.sql import OF_EVERY_KIND
 
 LEASE = timedelta(minutes=2)
 """How long a run stays its holder's after its last sign of life; a page of anything takes seconds."""
@@ -110,23 +111,27 @@ def find(tx: Tx, connection: str, run: int) -> Run | None:
 
 
 def latest(
-    tx: Tx, connection: str, what: str, *, state: str = "done", is_full: bool | None = None, of_kinds: int | None = None
+    tx: Tx,
+    connection: str,
+    what: str,
+    *,
+    state: str = "done",
+    is_full: bool | None = None,
+    is_of_every_kind: bool = False,
 ) -> Run | None:
     """The newest run of this sort in this state; with `is_full` only one that was asked with or without a window, with
-    `of_kinds` only one that looked at so many kinds, of every store.
+    `is_of_every_kind` only one that looked at every kind, of every store.
     """
     return _first(
         tx,
         connection,
-        """what = %(what)s AND state = %(state)s
+        f"""what = %(what)s AND state = %(state)s
            AND (%(is_full)s::boolean IS NULL OR (asked->>'since' IS NULL) = %(is_full)s)
-           AND (%(of_kinds)s::int IS NULL
-                OR (jsonb_array_length(asked->'kinds') = %(of_kinds)s
-                    AND coalesce(jsonb_array_length(asked->'stores'), 0) = 0))""",
+           AND (NOT %(is_of_every_kind)s OR {OF_EVERY_KIND})""",
         what=what,
         state=state,
         is_full=is_full,
-        of_kinds=of_kinds,
+        is_of_every_kind=is_of_every_kind,
     )
 
 

@@ -13,7 +13,7 @@ from isthmus.cases.sql import Touch
 from isthmus.cases.triage import Act, judge
 from isthmus.db.pool import Database, Tx, is_away, is_passing
 from isthmus.db.sql import count
-from isthmus.flows import absorb, delivery, revalue, sight, told, trouble
+from isthmus.flows import absorb, delivery, revalue, sight, told, trouble, uninstalled
 from isthmus.flows.consent import theirs
 from isthmus.flows.consent.theirs import Said
 from isthmus.flows.merges.told import follow
@@ -157,11 +157,12 @@ def _work(db: Database, road: Road, claim: UUID, events: Sequence[Event]) -> Pro
     heard = told.hear(events, road)
     readings, failed = _of_returns(road, _unanswered(db, road, heard))
     heard.failures += failed
-    if readings or heard.deliveries:
+    if readings or heard.deliveries or heard.uninstalls:
         # What needs no reading does not wait for one.
         heard, rest = _apart_from(heard, {r.event.id for r in [*readings, *heard.deliveries]})
         _take(db, road, claim, events, rest)
         delivery.look(road, heard)
+        uninstalled.look(road, heard)
     asked_at = road.clock.now()
     found, failed = read(road, readings)
     heard.failures += _stubborn(road, readings, failed)
@@ -189,7 +190,7 @@ def _apart_from(heard: told.Heard, reading: set[int]) -> tuple[told.Heard, told.
     for waiting in heard.waiting:
         (waits if waiting[0].id in held else rest).waiting.append(waiting)
     rest.matters, rest.calls, waits.merges = heard.matters, heard.calls, heard.merges
-    rest.misfits = heard.misfits
+    rest.misfits, waits.uninstalls = heard.misfits, heard.uninstalls
     return waits, rest
 
 
@@ -210,7 +211,8 @@ def _take(
         merged = follow(tx, road, [m for m in heard.merges if m[0].id not in failing | unread], now)
         outcomes = absorb.absorb(tx, road, words, now, merged)
         outcomes += [o for o in heard.outcomes if o.id not in failing]
-        outcomes += _matters(tx, road, heard.matters)
+        outcomes += _matters(tx, road, heard)
+        uninstalled.note(tx, road, heard)
         _misfits(tx, road, heard.misfits, now)
         outcomes += _calls(tx, road, heard.calls, now)
         _ring(tx, road, events)
@@ -376,16 +378,16 @@ def _apart(
     return {number: result for number, result in got.items() if number not in errors}, {**bad, **errors}
 
 
-def _matters(tx: Tx, road: Road, events: Sequence[Event]) -> list[Outcome]:
+def _matters(tx: Tx, road: Road, heard: told.Heard) -> list[Outcome]:
     """Privacy requests and the like: a case with its due date, opened in the transaction that ends the event."""
     outcomes = []
-    for event in events:
+    for event in heard.matters:
         subject = _subject(event)
         code = _MATTERS[event.topic]
         cases.touch(
             tx,
             road.connection,
-            [trouble.sign(RejectedError(code), subject, event.store)],
+            [trouble.sign(RejectedError(code, heard.details.get(event.id, "")), subject, event.store)],
             road.clock.now(),
         )
         outcomes.append(Outcome(event.id, State.APPLIED, f"became case {code}", subject))
@@ -434,7 +436,7 @@ _MATTERS = {
     "customers/data_request": "privacy.data_request",
     "customers/redact": "privacy.redact_customer",
     "shop/redact": "privacy.redact_shop",
-    "app/uninstalled": "storefront.app_uninstalled",
+    told.UNINSTALLED: "storefront.app_uninstalled",
 }
 
 

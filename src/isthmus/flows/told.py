@@ -38,6 +38,7 @@ REMAP = "isthmus/remap"
 MISFIT = "storefront.body_of_another_topic"
 
 REDACT = "customers/redact"
+UNINSTALLED = "app/uninstalled"
 """The shop asks for a customer's erasure."""
 
 DELIVERY = "delivery/order"
@@ -101,11 +102,15 @@ class Heard(Struct):
     """Matters whose body is that of another topic."""
     deliveries: list[Reading]
     """Orders of which only the delivery of their parcels is to be read."""
+    uninstalls: list[Event]
+    """Words that the app is gone from a store of ours, which a reading can confirm or refute."""
+    details: dict[int, str]
+    """What a reading showed of a matter, by event."""
 
 
 def nothing() -> Heard:
     """A batch that said nothing yet."""
-    return Heard([], [], [], [], [], [], [], [], [], [])
+    return Heard([], [], [], [], [], [], [], [], [], [], [], {})
 
 
 def hear(events: Iterable[Event], road: Road) -> Heard:
@@ -128,6 +133,9 @@ def _one(event: Event, road: Road, heard: Heard) -> None:
         if matter.is_of_another_topic(event.topic, event.body or b""):
             heard.outcomes.append(Outcome(event.id, State.PARKED, MISFIT))
             heard.misfits.append(event)
+            return
+        if event.topic == UNINSTALLED and event.store in road.shops:
+            heard.uninstalls.append(event)
             return
         heard.matters.append(event)  # also of a store that is no longer ours: privacy outlives the contract
         if event.topic == REDACT and event.store in road.shops:

@@ -1,0 +1,46 @@
+"""Ask a shop whether the app is gone from it, before anybody is called for that.
+
+The body of app/uninstalled is the shop's own record, as shop/update sends it too, and the signature covers no topic: a
+captured body can be sent again as this one. One reading tells them apart.
+"""
+
+from isthmus.db.pool import Tx
+from isthmus.db.sql import count
+from isthmus.flows.road import Road
+from isthmus.flows.told import Heard
+from isthmus.model.event import Event, Outcome, State
+from isthmus.model.failure import Failure
+
+CONFIRMS = "storefront.token_refused"
+
+REFUTED = "the shop answers: the app is installed"
+
+
+def look(road: Road, heard: Heard) -> None:
+    """Read each shop once that is said to have lost the app; what it answers decides whether a person is called."""
+    answers: dict[str, str | None] = {}
+    for event in heard.uninstalls:
+        if event.store not in answers:
+            answers[event.store] = _ask(road, event)
+        detail = answers[event.store]
+        if detail is None:
+            heard.outcomes.append(Outcome(event.id, State.SKIPPED, REFUTED))
+        else:
+            heard.matters.append(event)
+            heard.details[event.id] = detail
+
+
+def note(tx: Tx, road: Road, heard: Heard) -> None:
+    """Count those that the shop refuted."""
+    count(tx, road.connection, {"uninstall.refuted": sum(one.reason == REFUTED for one in heard.outcomes)})
+
+
+def _ask(road: Road, event: Event) -> str | None:
+    """None where the shop answers; else what is known of it."""
+    try:
+        road.shops[event.store].reader.newest()
+    except Failure as failure:
+        if failure.code == CONFIRMS:
+            return "confirmed: the shop refuses our credentials"
+        return f"not confirmed: the shop could not be asked ({failure.code})"
+    return None

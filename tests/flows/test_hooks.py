@@ -550,6 +550,12 @@ def test_ready_is_a_write_that_just_succeeded_and_a_schema_this_program_works_wi
     assert why(wanted()) is None
     with psycopg.connect(db_url, autocommit=True) as other:
         assert other.execute("SELECT role FROM readiness").fetchall() == [("web",)]
+        # A disk without room takes the small row all the same, in place; what needs a new page is refused.
+        name = psycopg.conninfo.conninfo_to_dict(db_url)["dbname"]
+        other.execute(f"ALTER DATABASE \"{name}\" SET temp_file_limit = '100kB'")
+        assert why(wanted()) == "the database does not take a write: ConfigurationLimitExceeded"
+        other.execute(f'ALTER DATABASE "{name}" RESET temp_file_limit')
+        assert why(wanted()) is None
         ENGINE.append("99_post_unknown.sql")
         assert why(wanted()) == "the job engine lacks its tables; run `isthmus migrate`"
         ENGINE.clear()

@@ -1,5 +1,6 @@
 """The command line without a database: help, wrong use, and what each kind of failure ends with."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -110,6 +111,8 @@ def test_a_command_that_needs_an_installation_says_that_there_is_none_and_makes_
         (TransientError("platform.unavailable"), AWAY),
         (RejectedError("platform.refused"), LOOK),
         (psycopg.OperationalError("connection refused"), AWAY),
+        (psycopg.errors.DiskFull("could not extend file"), AWAY),
+        (OSError(errno.ENOSPC, "No space left on device", "/var/lib/x"), AWAY),
         (SchemaTooNew("the database is at schema 9, this isthmus knows 8"), WRONG),
         (SchemaTooOld("the database is at schema 7, this isthmus needs 8"), WRONG),
         (MigrationBlocked("a table is in use"), AWAY),

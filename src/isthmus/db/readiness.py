@@ -8,7 +8,8 @@ import psycopg
 from isthmus.db.line import Line
 from isthmus.db.migrate import Schema, SchemaTooNew, SchemaTooOld
 
-# One small row, updated in place, in one round trip with what must be known of the schema.
+# One small row, updated in place, in one round trip with what must be known of the schema. Since that alone may need no
+# room on the disk, which a delivery does, something is written to a temporary file, too (migration 0023).
 _PROVE = """
 WITH wrote AS (
     INSERT INTO readiness AS r (role, proved_at) VALUES (%(role)s, %(at)s)
@@ -19,7 +20,7 @@ SELECT max(version), max(coalesce(compatible_from, version)), NOT EXISTS (
     SELECT FROM unnest(%(engine)s::text[]) AS n WHERE n NOT IN (SELECT name FROM engine_migration)
 )
 FROM schema_version
-WHERE EXISTS (SELECT FROM wrote)
+WHERE EXISTS (SELECT FROM wrote) AND (SELECT room()) > 0
 """
 
 

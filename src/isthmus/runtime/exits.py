@@ -19,6 +19,8 @@ class Said(NamedTuple):
 def said(error: BaseException) -> Said | None:
     """What to say instead of a traceback; None for a bug, which needs one."""
     # Imported when something has failed, not by every command that goes well.
+    import errno
+
     import psycopg
     from psycopg_pool import PoolTimeout
 
@@ -50,6 +52,9 @@ def said(error: BaseException) -> Said | None:
             return Said(AWAY, "the database could not be reached; check database.url and that the server runs")
         case psycopg.OperationalError() if is_away(error):
             return Said(AWAY, f"the database could not be reached: {_first_line(error)}")
+        case OSError(errno=errno.ENOSPC | errno.EDQUOT):
+            where = f" ({error.filename})" if error.filename else ""
+            return Said(AWAY, f"the disk is full{where}; make room, then type the same command again: it goes on")
         case TransientError() | BlockedError():
             return Said(AWAY, f"a neighbour could not be reached: {error}")
         case Failure():

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from isthmus.cases import sql as cases
 from isthmus.cli import consent
 from isthmus.db.pool import Database
 from isthmus.flows.consent import audit as flow
@@ -210,6 +211,19 @@ def test_what_is_heard_too_long_ago_and_not_sent_is_waiting(play: Both) -> None:
     assert [one.sort for one in done.differs] == [Sort.WAITING]
     assert [(one.reason, one.n) for one in done.basis.not_judged] == [(Reason.WAITING, 1)]  # type: ignore[union-attr]
     assert outcome(done.basis).exit_code == 1  # type: ignore[arg-type]
+
+
+def test_a_case_of_a_change_that_no_webhook_told_explains_a_difference(play: Both) -> None:
+    who = subscriber(play)
+    play.pass_time(600)
+    no = EmailConsent("UNSUBSCRIBED", who.email_consent.opt_in_level, play.now)
+    play.do(people.email_consent(play.world, play.uk, who, no, play.now), is_told=False)
+    with play.db.transaction() as tx:
+        cases.touch(tx, "acme", [cases.Touch("integration.missed_change", f"customer:{who.id}", "uk")], play.now)
+    play.pass_time(600)
+    done = audit(play, repair=False)
+    assert [(one.customer_id, one.case) for one in done.found] == [(who.id, "integration.missed_change")]
+    assert done.unexplained == ()
 
 
 def test_a_customer_who_is_gone_and_of_whom_nobody_told_is_found(play: Both) -> None:

@@ -70,7 +70,10 @@ def _show(done: "Undone") -> None:
     show.lines(f"Run {done.run} ({done.what}) of {done.connection} changed {show.count(done.n_changed, 'record')}.")
     show.lines(f"  {done.n_put_back:,} {would}put back")
     if done.n_withdrawn:
-        show.lines(f"  {done.n_withdrawn:,} {would}sent as cancelled, inactive or gone: they did not exist before")
+        show.lines(
+            f"  {done.n_withdrawn:,} {would}sent as cancelled, inactive or gone: they did not exist before",
+            "  (a contact among them says nothing about permission then, unless the shop states an opt-out)",
+        )
     if done.n_dropped:
         show.lines(f"  {done.n_dropped:,} that the run was still going to change {would}left as they are")
     if done.n_changed_since:

@@ -4,6 +4,7 @@ import errno
 import os
 import subprocess
 import sys
+from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,6 +19,7 @@ from isthmus.db.migrate import MigrationBlocked, SchemaTooNew, SchemaTooOld
 from isthmus.kit.explain import ConfigError
 from isthmus.model.basis import Basis, NotJudged, Reason
 from isthmus.model.failure import BlockedError, RejectedError, TransientError
+from isthmus.runtime import crew
 from isthmus.runtime.exits import AWAY, LOOK, WRONG, said
 from scenes import AT
 
@@ -125,6 +127,21 @@ def test_every_failure_has_its_exit_code_and_one_line(error: Exception, code: in
     assert told is not None
     assert told.code == code
     assert "\n" not in told.line
+
+
+def test_a_process_that_helps_a_load_ends_without_a_traceback_where_the_disk_is_full(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fails(error: Exception) -> None:
+        raise error
+
+    monkeypatch.setattr(crew, "main", lambda *_: fails(psycopg.errors.DiskFull("could not extend file")))
+    with pytest.raises(SystemExit) as ended:
+        crew.run(BytesIO(), BytesIO())
+    assert ended.value.code == AWAY
+    monkeypatch.setattr(crew, "main", lambda *_: fails(KeyError("x")))
+    with pytest.raises(KeyError):
+        crew.run(BytesIO(), BytesIO())
 
 
 def test_a_bug_is_not_explained_away() -> None:

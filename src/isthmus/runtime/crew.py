@@ -182,6 +182,19 @@ def main(told: BinaryIO, answers: BinaryIO) -> None:
             say(Answer(taken=take(app.db, app.road(hello.connection), errand.load, part, lambda n: say(Answer(n)))))
 
 
+def run(told: BinaryIO, answers: BinaryIO) -> None:
+    """End without a traceback where nothing here is at fault, such as a full disk: whoever started us takes the part in
+    itself, and says why it cannot."""
+    try:
+        with suppress(BrokenPipeError):  # nobody hears us any more; what is in is in
+            main(told, answers)
+    except Exception as error:
+        from isthmus.runtime.exits import said
+
+        if (why := said(error)) is None:
+            raise
+        sys.exit(why.code)
+
+
 if __name__ == "__main__":
-    with suppress(BrokenPipeError):  # nobody hears us any more; what is in is in
-        main(sys.stdin.buffer, sys.stdout.buffer)
+    run(sys.stdin.buffer, sys.stdout.buffer)

@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import functools
+import gc
 import os
 import shutil
 import signal
@@ -55,6 +56,13 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ[RUN_DIR] = tempfile.mkdtemp(prefix="isthmus-test-", dir=_quick_folder())
         # Root's server runs as another user, who must get in; the data below are that user's alone.
         Path(os.environ[RUN_DIR]).chmod(0o711)
+
+
+def pytest_collection_finish() -> None:
+    """Five thousand tests and all modules stay to the end: nothing is won by walking over them again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

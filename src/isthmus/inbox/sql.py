@@ -1,7 +1,7 @@
 """The inbox: keeps what we were told, hands it out by lease, and accounts for how each event ended."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import accumulate
 from typing import Any
@@ -247,14 +247,24 @@ _SUSPECT = _CLAIM.format(suspicion=sql.SQL(f"unanswered > {ALONE_AFTER - 1} AND 
 _POISON = _CLAIM.format(suspicion=sql.SQL(f"unanswered > {ALONE_AFTER - 1} AND unanswered >= {POISON_AFTER}"))
 
 
-_ANY_SUSPECT = f"""
-SELECT FROM event WHERE connection = %s AND state = 'waiting' AND unanswered > {ALONE_AFTER - 1} LIMIT 1
-"""
+_LOOK = sql.SQL("""
+SELECT l.rank FROM unnest(%(ranks)s::smallint[], %(now)s::timestamptz[]) AS l (rank, now)
+WHERE EXISTS (SELECT FROM event
+              WHERE connection = %(connection)s AND state = 'waiting' AND lane = l.rank AND due_at <= l.now
+                AND (leased_until IS NULL OR leased_until <= l.now))
+UNION ALL
+(SELECT NULL FROM event WHERE connection = %(connection)s AND state = 'waiting' AND unanswered > {answered}
+ LIMIT 1)
+""").format(answered=sql.SQL(str(ALONE_AFTER - 1)))
 
 
-def has_suspects(tx: Tx, connection: str) -> bool:
-    """Whether a lease of any event ran out twice: without one there is none to claim alone, and no poison."""
-    return bool(tx.fetch_all(_ANY_SUSPECT, (connection,)))
+def look(tx: Tx, connection: str, due: Mapping[Lane, datetime]) -> tuple[set[Lane], bool]:
+    """Of these lanes, each with the time until which its work is due, those with an event to claim; and whether a lease
+    of any event ran out twice: without one there is none to claim alone, and no poison.
+    """
+    asked = {"connection": connection, "ranks": [lane.rank for lane in due], "now": list(due.values())}
+    found = {row["rank"] for row in tx.fetch_all(_LOOK, asked)}
+    return {lane for lane in due if lane.rank in found}, None in found
 
 
 def claim(

@@ -13,13 +13,14 @@ from isthmus.cases.sql import Touch
 from isthmus.cases.triage import Act, judge
 from isthmus.db.pool import Database, Tx, is_away, is_passing
 from isthmus.db.sql import count
-from isthmus.flows import absorb, delivery, revalue, sight, told, trouble, uninstalled
+from isthmus.flows import absorb, delivery, joined, revalue, sight, told, trouble, uninstalled
 from isthmus.flows.consent import theirs
 from isthmus.flows.consent.theirs import Said
 from isthmus.flows.merges.told import follow
 from isthmus.flows.road import Reader, Road
 from isthmus.flows.told import Reading
 from isthmus.inbox import sql as inbox
+from isthmus.inbox.readings import sql as under_way
 from isthmus.kit.backoff import wait_for
 from isthmus.kit.ids import claim_id, gid
 from isthmus.model.event import Event, Outcome, State
@@ -119,6 +120,7 @@ def _give_back(db: Database, road: Road, claim: UUID, events: Sequence[Event], w
     """Let others have at once what this claim still holds; that it was not settled is not the events' fault."""
     now = road.clock.now()
     with db.transaction() as tx:
+        under_way.leave(tx, road.connection, claim, now)
         for attempts in sorted({event.attempts for event in events}):
             ids = [event.id for event in events if event.attempts == attempts]
             inbox.postpone(tx, road.connection, claim, ids, now + wait_for(attempts), why)
@@ -156,6 +158,7 @@ def _one_by_one(db: Database, road: Road, claim: UUID, events: Sequence[Event], 
 def _work(db: Database, road: Road, claim: UUID, events: Sequence[Event]) -> Processed:
     heard = told.hear(events, road)
     readings, failed = _of_returns(road, _unanswered(db, road, heard))
+    readings = joined.join(db, road, claim, heard, readings, LEASE)
     heard.failures += failed
     if readings or heard.deliveries or heard.uninstalls:
         # What needs no reading does not wait for one.
@@ -172,7 +175,7 @@ def _work(db: Database, road: Road, claim: UUID, events: Sequence[Event]) -> Pro
     heard.outcomes += seen.outcomes
     unread = {r.event.id for r in readings if r.key not in found} - failing
     heard.told += [word for word in seen.told if word.event.id not in unread]
-    _take(db, road, claim, events, heard, unread, seen)
+    _take(db, road, claim, events, heard, unread, seen, (readings, found))
     return Processed(len(events), len(readings), len(heard.failures))
 
 
@@ -202,6 +205,7 @@ def _take(
     heard: told.Heard,
     unread: AbstractSet[int] = frozenset(),
     seen: sight.Seen = sight.NOTHING,
+    made: tuple[Sequence[Reading], Mapping[Key, ReadResult[Canonical]]] = ((), {}),
 ) -> None:
     """One unit of work: take in what was heard, and end or put off the events that said it."""
     now = road.clock.now()
@@ -214,11 +218,12 @@ def _take(
         outcomes += _matters(tx, road, heard)
         uninstalled.note(tx, road, heard)
         _misfits(tx, road, heard.misfits, now)
+        joined.end(tx, road, claim, *made, now)
         outcomes += _calls(tx, road, heard.calls, now)
         _ring(tx, road, events)
         for event, wait in heard.waiting:
             inbox.postpone(
-                tx, road.connection, claim, [event.id], now + wait, "the record's own body may come", is_attempt=False
+                tx, road.connection, claim, [event.id], now + wait, "the record may be told meanwhile", is_attempt=False
             )
         for event, wait in seen.again:
             inbox.postpone(

@@ -9,6 +9,7 @@ from isthmus.db.pool import Database
 from isthmus.drift.found import sql as findings
 from isthmus.drift.repaired import sql as repaired
 from isthmus.inbox.days import sql as days
+from isthmus.inbox.readings import sql as readings
 from isthmus.notices import sql as notices
 from isthmus.outbox import sql as outbox
 from isthmus.records.baskets import sql as baskets
@@ -27,6 +28,7 @@ class Retention(Struct, frozen=True):
     attempts: timedelta = timedelta(days=30)
     cases: timedelta = timedelta(days=400)
     notices: timedelta = timedelta(days=90)
+    readings: timedelta = timedelta(minutes=10)
 
 
 def make_days(db: Database, now: datetime) -> None:
@@ -65,6 +67,12 @@ def prune(db: Database, now: datetime, retention: Retention) -> int:
     while True:
         with db.transaction() as tx:
             gone = baskets.prune(tx, now - retention.events, AT_ONCE)
+        n += gone
+        if gone < AT_ONCE:
+            break
+    while True:
+        with db.transaction() as tx:
+            gone = readings.prune(tx, now - retention.readings, AT_ONCE)
         n += gone
         if gone < AT_ONCE:
             break

@@ -1,0 +1,1 @@
+"""Readings that an event asked for, shared by all workers."""

@@ -282,6 +282,30 @@ def test_who_may_be_written_to_by_text_message_and_is_not_there_is_found(play: B
     assert outcome(done.basis).exit_code == 1
 
 
+def test_a_number_that_the_shop_emptied_untold_and_may_still_be_written_to_is_found(play: Both) -> None:
+    who = texted(play, "ada@example.com")
+    play.pass_time(600)
+    play.do(people.change_address(play.world, play.uk, who, who.email, None, play.now), is_told=False)
+    play.pass_time(600)
+    done = audit(play)
+    found = [(one.customer_id, one.channel, one.sort, one.is_missed) for one in done.found]
+    assert found == [(who.id, "sms", Sort.UNPROVEN, True)]
+    play.rest()
+    play.pass_time(600)
+    settled = audit(play)
+    assert (settled.found, settled.unjudged) == ((), ())
+
+
+def test_a_number_of_another_shops_customer_is_nobodys_difference(play: Both) -> None:
+    """One profile of two customers: the one without a number is written to by the other's."""
+    texted(play, "ada@example.com")
+    play.person("ada@example.com", "SUBSCRIBED", store=play.sims.store("int"))
+    play.rest()
+    play.pass_time(600)
+    done = audit(play)
+    assert (done.differs, done.unjudged) == ((), ())
+
+
 def test_who_was_not_judged_is_named_by_their_ids(play: Both, capsys: pytest.CaptureFixture[str]) -> None:
     who = subscriber(play)
     play.sims.faults.set({"shopify.error": 1.0})

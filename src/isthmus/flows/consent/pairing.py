@@ -9,7 +9,7 @@ from msgspec import Struct
 from isthmus.consent import sql as ledger
 from isthmus.consent import word as words
 from isthmus.consent.accord import differ
-from isthmus.consent.decide import Standing, Statement, decide
+from isthmus.consent.decide import NOTHING, Standing, Statement, decide
 from isthmus.consent.policy import LEFT
 from isthmus.consent.sql import Address
 from isthmus.consent.writes import sql as writes
@@ -108,15 +108,22 @@ def judge(tx: Tx, road: Road, asked: Asked, here: Sequence[Here]) -> list[Judged
     known = {
         int(key[2]): one.record for key, one in kept.items() if isinstance(one.record, Customer) and one.record.is_read
     }
-    stand = standing.of_addresses(tx, road, sorted(_addresses(here)))
-    stand = _with(
-        stand, {name: asked.unheard[name] for one in here for name in _names(road, one) & asked.unheard.keys()}
-    )
     emails = sorted({e for one in here if (e := normalise(one.email))})
     there: dict[str, list[Profile]] = {}
     for profile in profiles.of_emails(tx, road.connection, emails):
         if asked.listed is None or profile.id in asked.listed:
             there.setdefault(profile.email or "", []).append(profile)
+    # A number that the platform may write to, of somebody who has none in this shop.
+    theirs = {
+        (Channel.SMS, p.phone)
+        for one in here
+        for p in there.get(normalise(one.email) or "", ())
+        if not one.phone and p.phone and p.sms_now
+    }
+    stand = standing.of_addresses(tx, road, sorted(_addresses(here) | theirs))
+    stand = _with(
+        stand, {name: asked.unheard[name] for one in here for name in _names(road, one) & asked.unheard.keys()}
+    )
     phones = {one.id: phone for one in here if normalise(one.email) is None and (phone := _phone(one, known))}
     for profile in profiles.of_identifiers(tx, road.connection, [], [], sorted(set(phones.values()))):
         if profile.phone is not None and (asked.listed is None or profile.id in asked.listed):
@@ -144,10 +151,12 @@ def judge(tx: Tx, road: Road, asked: Asked, here: Sequence[Here]) -> list[Judged
         judged = _judged(road, asked, one, mine, sides, state, code)
         unheard = [side.unheard for side in both if side.unheard is not None]
         last = known.get(one.id)
-        if last is not None and _has_moved(one, last):
-            unheard += left(road, asked.store, last, but=one)
+        untold = left(road, asked.store, last, but=one) if last is not None and one.updated_at > last.updated_at else []
+        if untold:
+            unheard += untold
             # The platform may write to the address that they had, whoever has it now.
-            is_opted_in = not judged.differs and row is not None and row.opts_in
+            has_moved = any(channel is Channel.EMAIL for (channel, _), _ in untold)
+            is_opted_in = has_moved and not judged.differs and row is not None and row.opts_in
             is_young = judged.is_young or (is_opted_in and road.clock.now() - one.updated_at < road.pace.drift_grace)
             judged = msgspec.structs.replace(judged, is_missed=True, has_moved=is_opted_in, is_young=is_young)
         if judged.reason is None and not judged.differs and not mine and row and row.opts_in and row.is_moving:
@@ -185,13 +194,6 @@ def left(road: Road, store: str, last: Customer, *, but: Here | None = None) -> 
             name = (channel, ledger.address(road.hash_key, channel, plain))
             found.append((name, Statement(LEFT, "shopify.left", now, None, store, last.id)))
     return found
-
-
-def _has_moved(one: Here, known: Customer | None) -> bool:
-    """Whether the shop has another address of somebody, or none any more, and has not told us."""
-    if known is None or one.updated_at <= known.updated_at:
-        return False
-    return normalise(known.email) not in (None, normalise(one.email))
 
 
 def _judged(
@@ -246,7 +248,7 @@ def _side(
     plain, told = _of(channel, one)
     rules = road.shops[asked.store].rules
     if plain is None:
-        return None
+        return _side_without_number(road, asked, stand, one, known, mine, row) if channel is Channel.SMS else None
     own, before = statements.of(channel, known) if known is not None else (None, None)
     word, is_missed = told, False
     if told is not None:
@@ -282,6 +284,27 @@ def _side(
     return _Side(
         channel, word, where, platform, is_missed, unheard, theirs_at, min(since, default=None), settled_at, is_compared
     )  # fmt: skip
+
+
+def _side_without_number(
+    road: Road, asked: Asked, stand: Standings, one: Here, known: Customer | None, mine: Sequence[Profile],
+    row: Contact | None,
+) -> _Side | None:  # fmt: skip
+    """Text messages to somebody who has no number in the shop: nobody may send them, unless another customer has the
+    number and allows it.
+    """
+    own = (asked.store, one.id)
+    for profile in mine:
+        if profile.sms_now and profile.phone:
+            said = stand.said.get(stand.name(Channel.SMS, profile.phone), [])
+            if decide([s for s in said if _speaker(s) != own], road.policy, asked.store).stance is not Stance.IN:
+                break
+    else:
+        return None
+    since = row.since if row is not None and row.is_moving else None
+    is_missed = known is not None and bool(known.phone)
+    settled_at = one.updated_at if is_missed else row.settled_at if row is not None else None
+    return _Side(Channel.SMS, None, NOTHING, Stance.IN, is_missed, None, None, since, settled_at)
 
 
 def _is_told(asked: Asked, stand: Standings, one: Here) -> bool:

@@ -1,5 +1,6 @@
 """Whatever is signed is kept, and whatever it says it ends: the event in a final state, with a case, and no more."""
 
+import copy
 import json
 import random
 from collections.abc import Iterator, Mapping
@@ -76,7 +77,7 @@ class Loud(Town):
             if dice.random() < 0.15 and isinstance(parent, dict):
                 del parent[key]
             else:
-                parent[key] = dice.choice(NASTY)
+                parent[key] = copy.deepcopy(dice.choice(NASTY))  # or the next part may be one of this one's
         return topic, _encode(whole)
 
 

@@ -202,6 +202,18 @@ def test_the_people_of_a_store_that_left_are_not_judged(play: Both) -> None:
     assert not outcome(done.basis).is_green  # type: ignore[arg-type]
 
 
+def test_nobody_is_called_agreed_whose_word_in_a_store_that_left_is_not_heard(play: Both) -> None:
+    """One person, one consent: what they say in the other shop counts, and nobody tells us of it."""
+    who = subscriber(play)
+    other = play.person("ada@example.com", "SUBSCRIBED", store=play.sims.store("int"))
+    ben = subscriber(play, "ben@example.com")
+    play.rest()
+    play.road = msgspec.structs.replace(play.road, shops={"uk": play.road.shops["uk"]})
+    done = audit(play, repair=False)
+    assert (done.n_both, done.n_people, done.differs) == (1, 1, ())
+    assert {one.customer_id for one in done.unjudged} == {who.id, other.id} - {ben.id}
+
+
 def test_what_is_heard_too_long_ago_and_not_sent_is_waiting(play: Both) -> None:
     who = subscriber(play)
     play.says(who, "UNSUBSCRIBED")

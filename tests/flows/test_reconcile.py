@@ -23,6 +23,7 @@ from isthmus.model.lane import Lane
 from isthmus.outbox.pace import sql as pace
 from plays import Play
 from scenes import Town
+from sims.neighbourhood import Sizes
 from sims.shopify.deeds import catalogue, people, placing, refunding
 from sims.shopify.state import MoneyBag
 
@@ -698,3 +699,15 @@ def test_a_run_over_fewer_kinds_is_no_measure_of_what_is_new(play: Play) -> None
     play.reconcile(repair=False, kinds=("product",))
     whole = play.reconcile(repair=False)
     assert since_last(play.db, "acme", whole.run) == News(whole.n_findings, None)
+
+
+def test_a_run_over_a_history_that_was_loaded_in_part_names_what_it_left_out(database: Database) -> None:
+    town = Town(database, sizes=Sizes(customers=4, orders=6, products=2))
+    town.backfill(since=town.clock.now() - timedelta(days=1))  # everything in both shops is older
+    town.come_to_rest()
+    town.pass_time(600)
+    basis = town.reconcile(repair=False).basis
+    assert basis is not None
+    assert {one.reason for one in basis.not_judged if one.n} == {Reason.HORIZON}
+    assert basis.n_not_judged > 0
+    assert outcome(basis).exit_code == 1  # nothing was compared

@@ -113,6 +113,19 @@ def speakers(tx: Tx, connection: str, addresses: Sequence[Address]) -> dict[Addr
     return found
 
 
+def sharing(tx: Tx, connection: str, stores: Sequence[str]) -> set[tuple[str, int]]:
+    """The customers of other stores who ever spoke for an address that a customer of these stores spoke for."""
+    rows = tx.fetch_all(
+        """SELECT DISTINCT o.store, o.customer_id
+           FROM consent_claim c
+           JOIN consent_claim o ON o.connection = c.connection AND o.channel = c.channel AND o.address = c.address
+           WHERE c.connection = %(connection)s AND c.store = ANY(%(stores)s) AND c.customer_id IS NOT NULL
+             AND o.customer_id IS NOT NULL AND NOT o.store = ANY(%(stores)s)""",
+        {"connection": connection, "stores": list(stores)},
+    )
+    return {(row["store"], row["customer_id"]) for row in rows}
+
+
 def addresses_of(tx: Tx, connection: str, store: str, customer_id: int) -> list[Address]:
     """The addresses that one customer ever spoke for, also where the customer is gone."""
     rows = tx.fetch_all(

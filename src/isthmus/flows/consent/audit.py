@@ -208,6 +208,17 @@ class _Audit:
         for store, _ in left:
             numbers = [int(name) for names in self._pages(store) for name in names]
             self._tally.leave(Reason.NOT_COMPARED, store, numbers, f"{store} is not in the connection file any more")
+        if left and self._road.policy.scope == "connection":
+            self._not_agreed_with([store for store, _ in left])
+
+    def _not_agreed_with(self, gone: Sequence[str]) -> None:
+        """What people say in stores that left counts for them elsewhere, too, and nobody tells us what that is."""
+        with self._db.transaction() as tx:
+            sharing = ledger.sharing(tx, self._road.connection, gone)
+        for store in sorted(self._road.shops):
+            some = self._tally.take_back(store, {number for at, number in sharing if at == store})
+            what = f"{store}: who is also a customer of a store that is not in the connection file any more"
+            self._tally.leave(Reason.NOT_COMPARED, store, sorted(some), what)
 
     def _retired(self, swept: Swept) -> None:
         """Nobody may be written to because of a customer who is gone or has no address any more."""
@@ -250,12 +261,10 @@ class _Audit:
             for address in addresses:
                 theirs = {(s.store, s.customer_id or 0) for s in self._unheard[address]}
                 concerned |= {who for who in spoke.get(address, set()) | theirs if theirs != {who}}
-        for store, agreed in sorted(self._tally.agreed.items()):
-            as_what = agreed.of({number for at, number in concerned if at == store})
+        for store in sorted(self._road.shops):
             moved = {number for at, number in self._moved if at == store}
-            numbers = sorted(as_what.keys() | moved)
-            for how in as_what.values():
-                self._tally.add(how, n=-1)
+            seemed = self._tally.take_back(store, {number for at, number in concerned if at == store})
+            numbers = sorted(seemed | moved)
             for some in _batched(numbers[:MOST_JUDGED_AGAIN], AGAIN_AT_ONCE):
                 self._read_with_all(store, some, swept)
             self._tally.leave(Reason.NOT_COMPARED, store, numbers[MOST_JUDGED_AGAIN:], store)

@@ -28,11 +28,14 @@ class Agreed:
         self._numbers.append(number)
         self._how.append(HOW.index(how))
 
-    def of(self, wanted: Set[int]) -> dict[int, str]:
-        """How these were counted, as far as they were."""
+    def take(self, wanted: Set[int]) -> dict[int, str]:
+        """Count these no longer; how they were counted, as far as they were."""
         if not wanted:
             return {}
-        return {n: HOW[how] for n, how in zip(self._numbers, self._how, strict=True) if n in wanted}
+        both = list(zip(self._numbers, self._how, strict=True))
+        self._numbers = array("q", (n for n, _ in both if n not in wanted))
+        self._how = bytearray(how for n, how in both if n not in wanted)
+        return {n: HOW[how] for n, how in both if n in wanted}
 
 
 class Tally:
@@ -54,14 +57,20 @@ class Tally:
         elif not one.differs:
             how = "unseen" if not one.is_known_there else "both" if one.stance is Stance.IN else "neither"
             self.agreed[one.who[0]].add(one.who[1], how)
-            self.add(how)
+            self._add(how, 1)
         else:
             self._counts["people"] += 1
         is_open = one.reason in (Reason.YOUNG, Reason.NOT_COMPARED)
         self._found += [msgspec.structs.replace(d, sort=Sort.WAITING) if is_open else d for d in one.differs]
 
-    def add(self, how: str, n: int = 1) -> None:
-        """So many more on whom both sides agree."""
+    def take_back(self, store: str, numbers: Set[int]) -> set[int]:
+        """Those of these customers on whom both sides seemed to agree: they are not counted as that any more."""
+        found = self.agreed[store].take(numbers)
+        for how in found.values():
+            self._add(how, -1)
+        return set(found)
+
+    def _add(self, how: str, n: int) -> None:
         self._counts[how] += n
         self._counts["people"] += n if how != "unseen" else 0
 
@@ -82,7 +91,7 @@ class Tally:
         elif may_write(mine):
             self.still_written_to(who, mine, shop, is_missed=is_missed)
         else:
-            self.add("neither")
+            self._add("neither", 1)
 
     def still_written_to(self, who: Name, mine: Sequence[Profile], shop: str, *, is_missed: bool) -> None:
         """The platform may write to an address that the customer does not have any more."""

@@ -48,6 +48,11 @@ def of_run(tx: Tx, held: Held, n_differ: int) -> Basis:
         for one in counts
         if one.result not in (AGREED, DIFFERS)
     ]
+    left += [
+        NotJudged(Reason.HORIZON, n, f"{store}: {kind}s from before the loaded history")
+        for store, mine in sorted(held.before_history.items())
+        for kind, n in sorted(mine.items())
+    ]
     heard = judged.heard(tx, held.road.connection)
     return Basis(
         at=held.now(),
@@ -56,6 +61,7 @@ def of_run(tx: Tx, held: Held, n_differ: int) -> Basis:
         n_differ=n_differ,
         not_judged=counted(_with_the_blind(held, left)),
         as_of=tuple(_as_of(held, side, heard.get(side)) for side in (*held.stores, PLATFORM)),
+        needs_some=bool(held.before_history),
     )
 
 

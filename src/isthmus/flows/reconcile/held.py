@@ -85,6 +85,8 @@ class Held(Struct):
     blind: list[Blind] = msgspec.field(default_factory=list)
     out_of_sight: dict[str, OutOfSight] = msgspec.field(default_factory=dict)
     """By store, where the app sees only the orders of the last 60 days."""
+    before_history: dict[str, dict[str, int]] = msgspec.field(default_factory=dict)
+    """By store and kind, how many records are from before the history that was loaded, by choice."""
     n_read: dict[str, int] = msgspec.field(default_factory=dict)
     n_reads: int = 0
     n_looks: int = 0
@@ -119,6 +121,12 @@ class Held(Struct):
         """Whether a side could not be looked at for this kind (of a store)."""
         return any(b.side == side and b.kind == kind and b.store in ("", store) for b in self.blind)
 
+    def note_before_history(self, store: str, kind: str, n: int) -> None:
+        """Note so many more records that a store lists and that were left out of the load by choice."""
+        if n:
+            mine = self.before_history.setdefault(store, {})
+            mine[kind] = mine.get(kind, 0) + n
+
     def note_read(self, side: str, at: datetime) -> None:
         """Note that a side was read at this time, from now back to when it was first."""
         first, _ = self.read_at.get(side, (at.isoformat(), ""))
@@ -129,6 +137,7 @@ class Held(Struct):
         result = {
             "blind": msgspec.to_builtins(self.blind),
             "out_of_sight": msgspec.to_builtins(self.out_of_sight),
+            "before_history": self.before_history,
             "read": self.n_read,
             "read_at": self.read_at,
             "overruled": self.overruled,

@@ -84,6 +84,7 @@ def reconcile(
         db, road, run, claim, asked, tell, goes_on,
         blind=msgspec.convert(before.get("blind", []), list[Blind]),
         out_of_sight=msgspec.convert(before.get("out_of_sight", {}), dict[str, OutOfSight]),
+        before_history={store: dict(mine) for store, mine in before.get("before_history", {}).items()},
         n_read=dict(before.get("read", {})),
         read_at=dict(before.get("read_at", {})), overruled=list(before.get("overruled", [])), is_patient=is_patient,
     )  # fmt: skip

@@ -44,6 +44,7 @@ def look(held: Held, step: str, store: str, kind: str, cursor: str | None, n: in
                 if (kept := known.get((kind, store, str(tally.id)))) is not None or _is_ours_to_know(tally, history)
             ]
             drift.saw(tx, road.connection, held.id, "store", rows)
+            held.note_before_history(store, kind, len(page.listed) - len(rows))
             n += len(page.listed)
             held.note_read(store, at)
             held.move(tx, step, page.cursor, n, total)

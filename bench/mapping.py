@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from bench.bodies import NEW_ORDER_BYTES, told
+from bench.rig import settle
 
 from isthmus.mapping.order import order
 from isthmus.mapping.rules import Rules
@@ -26,6 +27,7 @@ ROUNDS, AT_ONCE = 7, 3000
 def run() -> dict[str, float]:
     """Records per second of one core's time; bodies are the simulated shop's own, with every key Shopify publishes."""
     orders = told()
+    settle()
     plain = [body for body, made in orders if len(made.lines) == LINES and not made.refunds]
     refunded = [body for body, made in orders if made.refunds]
     new = [body for body, made in orders if len(body) <= NEW_ORDER_BYTES]

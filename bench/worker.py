@@ -2,7 +2,7 @@
 
 import argparse
 
-from bench.rig import road, say, shifts, spent
+from bench.rig import road, say, settle, shifts, spent
 
 from isthmus.db.pool import Database
 from isthmus.flows.process import process
@@ -14,6 +14,7 @@ def work(url: str) -> None:
     line = road()
     with Database(url, pool_size=1) as db:
         process(db, line)  # nothing yet, but the connection is there
+        settle()
         for _ in shifts():
             before, n = spent(), 0
             while claimed := process(db, line, (Lane.REALTIME,)).n_claimed:

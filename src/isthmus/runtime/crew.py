@@ -4,7 +4,6 @@
 and ends when whoever started it is gone.
 """
 
-import gc
 import os
 import selectors
 import subprocess
@@ -20,6 +19,7 @@ from msgspec import Struct
 
 from isthmus.flows.backfill.spool import Part
 from isthmus.flows.backfill.take import Taken, take
+from isthmus.kit import heap
 from isthmus.runs.loads.sql import Load
 from isthmus.runtime.app import App
 from isthmus.runtime.settings import Settings
@@ -119,8 +119,7 @@ def hands(workers: int) -> int:
 def ease() -> None:
     """Make this process one that takes parts in: it yields to everything else, and seldom looks for cycles."""
     os.nice(10)
-    gc.freeze()
-    gc.set_threshold(ALLOCATIONS)
+    heap.settle(ALLOCATIONS)
 
 
 class _Hand:

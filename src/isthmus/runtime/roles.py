@@ -20,6 +20,7 @@ from isthmus.db.migrate import SchemaTooNew
 from isthmus.db.readiness import prove
 from isthmus.flows.ingest import ingest
 from isthmus.flows.rotate import note_previous
+from isthmus.kit import heap
 from isthmus.kit.pack import Packer
 from isthmus.model.event import Delivery
 from isthmus.model.lane import Lane
@@ -111,12 +112,14 @@ def web(app: App, *, is_silent: bool = False) -> None:
             _every(ROTATION_EVERY, write_down, "rotation"),
             contextlib.suppress(KeyboardInterrupt),
         ):
+            heap.settle()
             made.run()  # it passes on the signal that it has already obeyed
 
 
 def work(app: App, lanes: Sequence[Lane] = tuple(Lane)) -> None:
     """Work until told to stop."""
     with _ends_when_outdated(app):
+        heap.settle()
         Worker(app, lanes=tuple(lanes)).run(app.settings.workers.threads)
 
 

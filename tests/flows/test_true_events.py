@@ -113,6 +113,25 @@ def test_what_happens_to_an_imported_order_later_is_told(post: Post) -> None:
     assert post.events(order) == SHIPPED
 
 
+def test_a_parcel_of_an_unknown_order_was_not_delivered_when_it_was_last_touched(post: Post) -> None:
+    order = post.orders(post.person("long.ago@example.com"), is_told=False)
+    sending.send(post.world, post.uk, order, sending.everything(order), post.now)
+    sending.report(post.world, post.uk, order, order.fulfillments[-1], "DELIVERED", post.now)
+    post.pass_time(timedelta(days=3).total_seconds())
+    order.fulfillments[-1].updated_at = post.now  # its tracking number is corrected
+    post.do(paying.changed(post.world, post.uk, order, post.now))
+    assert post.events(order, seconds=70) == []
+
+
+def test_a_parcel_that_is_delivered_days_after_it_was_sent_is_told(post: Post) -> None:
+    order = post.buy()
+    post.send(order)
+    assert post.events(order) == SHIPPED
+    post.pass_time(timedelta(days=3).total_seconds())
+    post.do(sending.report(post.world, post.uk, order, order.fulfillments[-1], "DELIVERED", post.now))
+    assert post.events(order) == [*SHIPPED, "order_delivered"]
+
+
 def test_where_the_delivery_cannot_be_read_an_address_and_a_shipping_line_decide(post: Post) -> None:
     post.sims.faults.set({"shopify.dropped_scopes": ",".join(DELIVERY_SCOPES)})
     shipped, collected = post.buy(), post.buy(delivery="PICK_UP")

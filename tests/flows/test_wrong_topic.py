@@ -56,6 +56,43 @@ def test_a_captured_body_of_the_shop_is_no_uninstall_where_the_shop_answers(play
 
 
 @pytest.mark.parametrize(
+    ("topic", "body"),
+    [
+        ("customers/redact", {"shop_id": 2, "customer": {"id": 5}, "orders_to_redact": []}),
+        ("customers/data_request", {"shop_id": 2, "customer": {"id": 5}, "orders_requested": []}),
+        ("shop/redact", {"shop_id": 2}),
+        ("app/uninstalled", {"id": 2}),
+    ],
+)
+def test_what_another_shop_asks_is_not_counted_for_the_shop_of_the_header(
+    play: Play, topic: str, body: dict[str, object]
+) -> None:
+    name = "myshopify_domain" if topic == "app/uninstalled" else "shop_domain"
+    who = play.person("ada@example.com", "SUBSCRIBED")
+    play.come_to_rest()
+    if "customer" in body:
+        body = {**body, "customer": {"id": who.id}}
+    play.tell(topic, {**body, name: "acme-int.myshopify.com"}, webhook_id="again", store="uk")
+    play.come_to_rest()
+    assert play.rows("SELECT code, severity FROM cases") == [
+        {"code": "storefront.body_of_another_topic", "severity": "normal"}
+    ]
+    assert play.contact(who)["marketing_optin"] == "EXPLICITLY_OPTEDIN"
+    # Under its own name it is the duty that it says, unless the shop itself refutes it.
+    play.tell(topic, {**body, name: "ACME-uk.myshopify.com"}, webhook_id="own", store="uk")
+    play.come_to_rest()
+    opened = {row["code"].partition(".")[0] for row in play.rows("SELECT code FROM cases WHERE state = 'open'")}
+    assert opened == ({"storefront"} if topic == "app/uninstalled" else {"storefront", "privacy"})
+
+
+@pytest.mark.parametrize("body", [{}, []])
+def test_an_uninstall_without_its_fields_is_not_urgent_where_the_shop_answers(play: Play, body: object) -> None:
+    play.tell("app/uninstalled", body, webhook_id="again")
+    play.come_to_rest()
+    assert play.rows("SELECT code FROM cases WHERE severity = 'urgent'") == []
+
+
+@pytest.mark.parametrize(
     ("code", "says"),
     [
         ("storefront.token_refused", "confirmed: the shop refuses our credentials"),

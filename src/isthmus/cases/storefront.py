@@ -17,13 +17,13 @@ ROWS = (
     ),
     Row(
         code="storefront.body_of_another_topic",
-        title="A signed body came under another topic",
+        title="A signed body came under another topic or for another shop",
         cause=Cause.STOREFRONT,
         owner=Owner.OPERATOR,
         severity=Severity.NORMAL,
         remedy=(
-            "Find out who sends signed bodies again under the topic that `isthmus cases show ID` names; nothing was "
-            "done about them. The case closes a day after the last one. After an update that knows a new shape of "
+            "Find out who sends signed bodies again under the topic that `isthmus cases show ID` names, or in the name "
+            "of another shop; nothing was done about them. The case closes a day after the last one. After an update that knows a new shape of "
             "the topic, replay the case."
         ),
     ),

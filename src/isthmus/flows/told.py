@@ -99,7 +99,7 @@ class Heard(Struct):
     merges: list[tuple[Event, merge_webhook.Merge]]
     """Merges of customers that the shop made, or tried to."""
     misfits: list[Event]
-    """Matters whose body is that of another topic."""
+    """Matters whose body is that of another topic or of another shop."""
     deliveries: list[Reading]
     """Orders of which only the delivery of their parcels is to be read."""
     uninstalls: list[Event]
@@ -130,15 +130,18 @@ def _one(event: Event, road: Road, heard: Heard) -> None:
         return
     topic = topics.TOPICS.get(event.topic)
     if topic is not None and topic.action is Action.CASE:
-        if matter.is_of_another_topic(event.topic, event.body or b""):
+        shop = road.shops.get(event.store)
+        if matter.is_of_another_topic(event.topic, event.body or b"") or (
+            shop is not None and matter.is_of_another_shop(event.topic, event.body or b"", shop.rules.domain)
+        ):
             heard.outcomes.append(Outcome(event.id, State.PARKED, MISFIT))
             heard.misfits.append(event)
             return
-        if event.topic == UNINSTALLED and event.store in road.shops:
+        if event.topic == UNINSTALLED and shop is not None:
             heard.uninstalls.append(event)
             return
         heard.matters.append(event)  # also of a store that is no longer ours: privacy outlives the contract
-        if event.topic == REDACT and event.store in road.shops:
+        if event.topic == REDACT and shop is not None:
             heard.told += _redaction(event)
         return
     shop = road.shops.get(event.store)

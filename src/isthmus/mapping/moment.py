@@ -206,7 +206,7 @@ def _moments(order: Order, was: Order | None, rules: Rules) -> Iterator[Moment]:
         properties = {**about, "reason": reason} if reason else about
         yield Moment("order_cancelled", f"order-{order.id}-cancelled", order.cancelled_at, properties)
     yield from _refunds(order, about)
-    yield from _fulfilments(order, about)
+    yield from _fulfilments(order, was, about)
     yield from _returns(order, was, about)
 
 
@@ -222,11 +222,16 @@ def _refunds(order: Order, about: wire.Properties) -> Iterator[Moment]:
         yield Moment(name, f"refund-{refund.id}", refund.created_at, properties)
 
 
-def _fulfilments(order: Order, about: wire.Properties) -> Iterator[Moment]:
-    """Parcels: the one after which nothing that is to be shipped is open shipped the order, the others a part of it."""
+def _fulfilments(order: Order, was: Order | None, about: wire.Properties) -> Iterator[Moment]:
+    """Parcels: the one after which nothing that is to be shipped is open shipped the order, the others a part of it.
+
+    A parcel does not say when its carrier's word came, only when it last changed. Of an order that was not known
+    before, that may be long after: its parcels are dated by when they were made.
+    """
     sent = [one for one in order.fulfilments if one.status == "success" and travels(order, one) is not False]
     for parcel in order.fulfilments:
         properties = {**about, **_tracking(parcel)}
+        at = parcel.created_at if was is None else parcel.updated_at
         if parcel.status == "success":
             is_last = bool(sent) and parcel is sent[-1] and not order.has_open_goods
             name = "order_shipped" if is_last else "order_partially_shipped"
@@ -234,14 +239,14 @@ def _fulfilments(order: Order, about: wire.Properties) -> Iterator[Moment]:
         if parcel.status == "cancelled":
             continue
         if parcel.shipment == "delivered":
-            yield Moment("order_delivered", f"fulfilment-{parcel.id}-delivered", parcel.updated_at, properties, parcel)
+            yield Moment("order_delivered", f"fulfilment-{parcel.id}-delivered", at, properties, parcel)
         if parcel.shipment == "ready_for_pickup":
             key = f"fulfilment-{parcel.id}-ready_for_pickup"
-            yield Moment("order_ready_for_pickup", key, parcel.updated_at, properties)
+            yield Moment("order_ready_for_pickup", key, at, properties)
         for state in dict.fromkeys((parcel.status, parcel.shipment)):
             if state in TROUBLE:
                 properties = {**properties, "state": state}
-                yield Moment("fulfilment_trouble", f"fulfilment-{parcel.id}-{state}", parcel.updated_at, properties)
+                yield Moment("fulfilment_trouble", f"fulfilment-{parcel.id}-{state}", at, properties)
 
 
 def _returns(order: Order, was: Order | None, about: wire.Properties) -> Iterator[Moment]:

@@ -58,14 +58,21 @@ class Ledger(Struct, frozen=True):
 
 
 def ledger(db: Database, connection: str, email: str, hash_key: bytes, policy: Policy, stores: Sequence[str]) -> Ledger:
-    """Everything stated about a normalised address and the numbers of its customers, oldest first, where each stands,
-    and the contacts that answer to the address."""
+    """Everything stated about a normalised address and the numbers that its customers have or had, oldest first, where
+    each stands, and the contacts that answer to the address."""
     packer = Packer()
     with db.transaction() as tx:
         sql.hold_still(tx)
         links = sql.known_as(tx, connection, [email], [])
-        named = [(Channel.EMAIL, claims.address(hash_key, Channel.EMAIL, email))]
-        named += [(Channel.SMS, claims.address(hash_key, Channel.SMS, one)) for one in _phones(tx, connection, links)]
+        mail = (Channel.EMAIL, claims.address(hash_key, Channel.EMAIL, email))
+        numbers = {claims.address(hash_key, Channel.SMS, one) for one in _phones(tx, connection, links)}
+        # What was stated of a number stays evidence when the number or the customer is gone.
+        people = {(link["store"], link["customer_id"]) for link in links}
+        people |= claims.speakers(tx, connection, [mail]).get(mail, set())
+        for store, customer_id in people:
+            spoken = claims.addresses_of(tx, connection, store, customer_id)
+            numbers |= {one for channel, one in spoken if channel is Channel.SMS}
+        named = [mail, *((Channel.SMS, one) for one in sorted(numbers))]
         history = claims.history(tx, connection, [address for _, address in named])
         told = tuple(Stated(**row) for row in history)  # type: ignore[arg-type]
         said = claims.statements(tx, connection, named)

@@ -18,9 +18,9 @@ class _Customer(Struct, gc=False):
 
 
 class _Line(Struct, gc=False):
-    title: str
     quantity: Count
     price: str
+    title: str | None = None
     product_id: Id | None = None
     variant_id: Id | None = None
     sku: str | None = None
@@ -78,7 +78,7 @@ def parse(body: bytes) -> Checkout:
 
 def _line(line: _Line, currency: str) -> CheckoutLine:
     return CheckoutLine(
-        title=line.title,
+        title=line.title or "",
         quantity=line.quantity,
         price=exact(line.price, currency),
         product_id=line.product_id,

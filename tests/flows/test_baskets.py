@@ -199,6 +199,14 @@ def test_lines_of_quantity_zero_are_nothing_in_a_basket(play: Left) -> None:
     assert play.fire() == 0
 
 
+def test_a_line_without_a_title_is_a_line(play: Left) -> None:
+    line = CheckoutLine(1, 2, 3, None, None, None, "Acme", 2, MoneyBag(Decimal(4), Decimal(4)))  # type: ignore[arg-type]
+    play.leave(play.basket(play.person(play.one())), lines=[line])
+    play.pass_time(QUIET)
+    assert play.fire() == 1
+    assert play.fired[0]["properties"]["items"][0]["quantity"] == 2
+
+
 def test_as_many_completed_checkouts_as_there_may_be_hide_none_that_was_left(play: Left) -> None:
     done = {"completed_at": play.now.isoformat(), "created_at": play.now.isoformat(), "total_price": "0.00"}
     for n in range(250):

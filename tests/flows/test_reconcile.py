@@ -711,3 +711,19 @@ def test_a_run_over_a_history_that_was_loaded_in_part_names_what_it_left_out(dat
     assert {one.reason for one in basis.not_judged if one.n} == {Reason.HORIZON}
     assert basis.n_not_judged > 0
     assert outcome(basis).exit_code == 1  # nothing was compared
+
+
+def test_after_a_load_in_part_only_what_changed_since_it_was_ordered_is_missed(database: Database) -> None:
+    town = Town(database, sizes=Sizes(customers=12, orders=30, products=5))
+    since = town.clock.now() - timedelta(days=300)
+    store = town.sims.store("uk")
+    early = [one for one in store.customers.values() if one.created_at < since]
+    assert any(one.updated_at > since for one in early)  # created before, changed after
+    town.backfill(since=since)
+    town.come_to_rest()
+    town.pass_time(600)
+    assert town.findings(town.reconcile(repair=False).run) == []
+    people.rename(town.sims.world, store, early[0], "Grace", "Hopper", town.clock.now())
+    town.pass_time(3600)
+    (found,) = town.findings(town.reconcile(repair=False).run)
+    assert (found.kind, found.id, found.code) == ("contact", f"uk:{early[0].id}", "integration.missed_change")

@@ -29,21 +29,24 @@ def marks(tx: Tx, connection: str) -> dict[tuple[str, str], Mark]:
 
 
 class Loaded(Struct, frozen=True):
-    """Whether a history is here, so that what is missing here is missing; `since` where only what came later was."""
+    """Whether a history is here, so that what is missing here is missing; `since` where only what was created later
+    was asked for, `asked_at` when. What changed after that, the polls should have brought."""
 
     is_loaded: bool
     since: datetime | None
+    asked_at: datetime | None
 
 
 def loaded(tx: Tx, connection: str, store: str, kind: str) -> Loaded:
     """How much of a store's history of this kind has been loaded."""
     row = tx.fetch_one(
         """SELECT coalesce(bool_and(state IN ('done', 'split')), false) AS is_loaded,
-                  CASE WHEN bool_or(since IS NULL) THEN NULL ELSE min(since) END AS since
+                  CASE WHEN bool_or(since IS NULL) THEN NULL ELSE min(since) END AS since,
+                  min(wanted_at) AS asked_at
            FROM load WHERE connection = %s AND store = %s AND kind = %s""",
         (connection, store, kind),
     )
-    return Loaded(bool(row and row["is_loaded"]), row["since"] if row else None)
+    return Loaded(bool(row and row["is_loaded"]), row and row["since"], row and row["asked_at"])
 
 
 def begin(tx: Tx, connection: str, store: str, names: Sequence[str], at: datetime) -> None:

@@ -116,7 +116,9 @@ def ours(kept: Kept | None, shop: Shop) -> dict[str, Any] | None:
 
 def _is_ours_to_know(tally: Tally, history: Loaded) -> bool:
     """Whether a record that we never heard of should be known: not one from before the history that was loaded."""
-    return history.since is None or tally.updated_at >= history.since
+    if history.since is None or tally.created_at >= history.since:
+        return True
+    return history.asked_at is not None and tally.updated_at >= history.asked_at
 
 
 def _of_order(tally: Tally, order: Order) -> str | None:

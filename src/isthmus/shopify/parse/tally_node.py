@@ -25,6 +25,7 @@ class Tally(Struct, frozen=True, gc=False):
     """
 
     id: int
+    created_at: datetime
     updated_at: datetime
     name: str | None = None
     is_test: bool = False
@@ -48,6 +49,7 @@ class _ShopMoney(Struct, gc=False, rename="camel"):
 
 class _Order(Struct, gc=False, rename="camel"):
     id: str
+    created_at: When
     updated_at: When
     name: str
     test: bool
@@ -67,6 +69,7 @@ class _Email(Struct, gc=False, rename="camel"):
 
 class _Customer(Struct, gc=False, rename="camel"):
     id: str
+    created_at: When
     updated_at: When
     default_email_address: _Email | None
 
@@ -77,6 +80,7 @@ class _Count(Struct, gc=False):
 
 class _Product(Struct, gc=False, rename="camel"):
     id: str
+    created_at: When
     updated_at: When
     status: str
     variants_count: _Count | None
@@ -91,6 +95,7 @@ def order(node: Mapping[str, Any]) -> Tally:
     currency = raw.currency_code
     return Tally(
         number(raw.id),
+        utc(raw.created_at),
         utc(raw.updated_at),
         name=raw.name,
         is_test=raw.test,
@@ -110,6 +115,7 @@ def customer(node: Mapping[str, Any]) -> Tally:
     email = raw.default_email_address
     return Tally(
         number(raw.id),
+        utc(raw.created_at),
         utc(raw.updated_at),
         has_email=email is not None,
         consent=email.marketing_state if email else None,
@@ -121,7 +127,7 @@ def product(node: Mapping[str, Any]) -> Tally:
     """Read one product node; fails as for an order."""
     raw = _product(node)
     count = raw.variants_count.count if raw.variants_count else None
-    return Tally(number(raw.id), utc(raw.updated_at), status=raw.status, n_variants=count)
+    return Tally(number(raw.id), utc(raw.created_at), utc(raw.updated_at), status=raw.status, n_variants=count)
 
 
 READERS: Mapping[str, Callable[[Mapping[str, Any]], Tally]] = MappingProxyType(

@@ -23,8 +23,8 @@ ROWS = (
         severity=Severity.NORMAL,
         remedy=(
             "Find out who sends signed bodies again under the topic that `isthmus cases show ID` names, or in the name "
-            "of another shop; nothing was done about them. The case closes a day after the last one. After an update that knows a new shape of "
-            "the topic, replay the case."
+            "of another shop; nothing was done about them. The case closes a day after the last one. After an update "
+            "that knows a new shape of the topic, replay the case."
         ),
     ),
     Row(

@@ -46,7 +46,7 @@ def loaded(tx: Tx, connection: str, store: str, kind: str) -> Loaded:
            FROM load WHERE connection = %s AND store = %s AND kind = %s""",
         (connection, store, kind),
     )
-    return Loaded(bool(row and row["is_loaded"]), row and row["since"], row and row["asked_at"])
+    return Loaded(bool(row["is_loaded"]), row["since"], row["asked_at"]) if row else Loaded(False, None, None)
 
 
 def begin(tx: Tx, connection: str, store: str, names: Sequence[str], at: datetime) -> None:

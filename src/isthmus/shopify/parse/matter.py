@@ -1,7 +1,8 @@
 """Whether a delivery that asks a person to act can be what its topic says.
 
-The signature covers the body and not the headers, so that a captured body can be sent again under any topic, and in the name of any shop that shares the app's secret. What asks
-for an erasure, or says that the app is gone, must have the shape of that and name the shop that it is counted for.
+The signature covers the body and not the headers, so that a captured body can be sent again under any topic, and in
+the name of any shop that shares the app's secret. What asks for an erasure, or says that the app is gone, must have
+the shape of that and name the shop that it is counted for.
 https://shopify.dev/docs/apps/build/compliance/privacy-law-compliance
 """
 

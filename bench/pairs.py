@@ -1,8 +1,9 @@
-"""Two checkouts of isthmus measured in turn with the same code on the same bodies: ratios that a noisy machine leaves.
+"""Two checkouts of isthmus measured in turn on the same bodies: ratios that a noisy machine leaves.
 
-Needs the Python of another checkout: `python -m bench pairs --against ../before/.venv/bin/python`. Each pair runs the
-benchmark once with each, so that what else the machine does falls on both. A figure is also given as a ratio to a
-floor of its own run: how fast the same process decodes the same bodies with `json.loads`.
+Needs the Python of another checkout: `python -m bench pairs --against ../before/.venv/bin/python`. Both versions run
+all the time and are measured in slices of a second or less, turn about, so that what else the machine does falls on
+both. A figure is also given as a ratio to a floor of its own slice: how fast the same process decodes the same bodies
+with `json.loads`. A pair is the median of its slices, the result the median of the pairs.
 """
 
 import json
@@ -10,6 +11,8 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
@@ -27,10 +30,8 @@ FIGURES = (
 """All are better when larger."""
 
 
-ONE_RUN = (
-    "import json; from bench import mapping, road; print(json.dumps(dict(mapping=mapping.run(), road=road.run())))"
-)
-"""Not `python -m bench`: it knows benchmarks that the other checkout cannot run."""
+SLICES = {"mapping": 21, "road": 4}
+"""How often each version is measured in one pair."""
 
 
 def run(against: Path, pairs: int) -> dict[str, float]:
@@ -39,20 +40,55 @@ def run(against: Path, pairs: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         kept = Path(folder) / "bodies"
         bodies.write(kept)
-        for turn in range(pairs):
-            first, second = (sys.executable, str(against)) if turn % 2 else (str(against), sys.executable)
-            figures = {python: _measure(python, kept) for python in (first, second)}
-            for name in FIGURES:
-                ratios[name].append(figures[sys.executable][name] / figures[str(against)][name])
-            print(f"pair {turn + 1} of {pairs}", file=sys.stderr)
+        with _version(sys.executable, kept) as here, _version(str(against), kept) as there:
+            for turn in range(pairs):
+                for name, ratio in _pair(here, there).items():
+                    ratios[name].append(ratio)
+                print(f"pair {turn + 1} of {pairs}", file=sys.stderr)
     return {f"{name} after/before": round(median(found), 3) for name, found in ratios.items()}
 
 
-def _measure(python: str, kept: Path) -> dict[str, float]:
-    done = subprocess.run(
-        [python, "-c", ONE_RUN],
-        cwd=ROOT, env={**os.environ, bodies.KEPT: str(kept)}, check=True, capture_output=True, text=True,
-    )  # fmt: skip
-    return {
-        f"{name}.{figure}": value for name, told in json.loads(done.stdout).items() for figure, value in told.items()
-    }
+def _pair(here: "subprocess.Popen[str]", there: "subprocess.Popen[str]") -> dict[str, float]:
+    found: dict[str, list[float]] = {}
+    for what, times in SLICES.items():
+        for turn in range(times):
+            order = (here, there) if turn % 2 else (there, here)
+            figures = {version.pid: _slice(version, what) for version in order}
+            for name, value in figures[here.pid].items():
+                found.setdefault(name, []).append(value / figures[there.pid][name])
+    return {name: median(values) for name, values in found.items()}
+
+
+@contextmanager
+def _version(python: str, kept: Path) -> Iterator["subprocess.Popen[str]"]:
+    """A version that waits for slices, measured by its own benchmark where it has this one, else by ours."""
+    own = Path(python).absolute().parents[2]
+    root = own if (own / "bench" / "slices.py").exists() else ROOT
+    with subprocess.Popen(
+        [python, "-m", "bench.slices"],
+        cwd=root,
+        env={**os.environ, bodies.KEPT: str(kept)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as version:
+        _answer(version)
+        yield version
+        assert version.stdin is not None
+        version.stdin.close()
+
+
+def _slice(version: "subprocess.Popen[str]", what: str) -> dict[str, float]:
+    assert version.stdin is not None
+    version.stdin.write(f"{what}\n")
+    version.stdin.flush()
+    return _answer(version)
+
+
+def _answer(version: "subprocess.Popen[str]") -> dict[str, float]:
+    assert version.stdout is not None
+    line = version.stdout.readline()
+    if not line:
+        raise RuntimeError("a version that was measured ended")
+    figures: dict[str, float] = json.loads(line)
+    return figures

@@ -210,7 +210,7 @@ def test_one_record_that_spoils_a_batch_is_isolated_and_the_others_go_through(st
     sent = [name for push in pushes(stage) for name in push]
     assert len(pushes(stage)) <= 20  # the batch, then its 25s, its 6s, and the last six alone
     assert all(len(push) <= 100 for push in pushes(stage))
-    assert sent.count("uk:50") == 4
+    assert sent.count("uk:50") in (3, 4)  # with all, with 24, and with 5 others unless it is the one left over of 25
 
 
 def test_a_throttled_push_blames_no_record_and_goes_again(stage: Stage) -> None:

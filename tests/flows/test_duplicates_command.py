@@ -131,7 +131,7 @@ def test_with_since_last_only_candidates_that_were_not_there_before_are_a_reason
     run: Run,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(runs, "loaded", lambda *_: runs.Loaded(True, None))
+    monkeypatch.setattr(runs, "loaded", lambda *_: runs.Loaded(True, None, None))
     code, out, _ = run("duplicates", "acme", "--since-last", "--json")
     first = json.loads(out)
     assert (code, first["n_new"]) == (1, len(first["candidates"]))

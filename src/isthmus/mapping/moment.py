@@ -60,6 +60,8 @@ class Moment(Struct, frozen=True):
     properties: wire.Properties
     parcel: Fulfilment | None = None
     """The parcel it is about, where it is an event only if that travels."""
+    since: datetime | None = None
+    """From when on it may have happened, where `at` is only when it was last told."""
 
 
 def of_order(
@@ -185,11 +187,12 @@ def _reason(
 
 def _untimely(moment: Moment, order: Order | None, rules: Rules, now: datetime) -> str | None:
     """Why a moment says nothing about a person now."""
-    if rules.live_since is None or moment.at < rules.live_since:
+    at = moment.since or moment.at
+    if rules.live_since is None or at < rules.live_since:
         return "before going live"
-    if now - moment.at > rules.moment_max_age:
+    if now - at > rules.moment_max_age:
         return f"older than {spell(rules.moment_max_age)}"
-    if order is not None and _is_imported(order, rules) and moment.at < order.created_at + IMPORTED_FOR:
+    if order is not None and _is_imported(order, rules) and at < order.created_at + IMPORTED_FOR:
         return "told by the import of the order"
     return None
 
@@ -226,12 +229,12 @@ def _fulfilments(order: Order, was: Order | None, about: wire.Properties) -> Ite
     """Parcels: the one after which nothing that is to be shipped is open shipped the order, the others a part of it.
 
     A parcel does not say when its carrier's word came, only when it last changed. Of an order that was not known
-    before, that may be long after: its parcels are dated by when they were made.
+    before, that may be long after: how old the event is counts from when the parcel was made.
     """
     sent = [one for one in order.fulfilments if one.status == "success" and travels(order, one) is not False]
     for parcel in order.fulfilments:
         properties = {**about, **_tracking(parcel)}
-        at = parcel.created_at if was is None else parcel.updated_at
+        since = parcel.created_at if was is None else None
         if parcel.status == "success":
             is_last = bool(sent) and parcel is sent[-1] and not order.has_open_goods
             name = "order_shipped" if is_last else "order_partially_shipped"
@@ -239,14 +242,16 @@ def _fulfilments(order: Order, was: Order | None, about: wire.Properties) -> Ite
         if parcel.status == "cancelled":
             continue
         if parcel.shipment == "delivered":
-            yield Moment("order_delivered", f"fulfilment-{parcel.id}-delivered", at, properties, parcel)
+            key = f"fulfilment-{parcel.id}-delivered"
+            yield Moment("order_delivered", key, parcel.updated_at, properties, parcel, since)
         if parcel.shipment == "ready_for_pickup":
             key = f"fulfilment-{parcel.id}-ready_for_pickup"
-            yield Moment("order_ready_for_pickup", key, at, properties)
+            yield Moment("order_ready_for_pickup", key, parcel.updated_at, properties, since=since)
         for state in dict.fromkeys((parcel.status, parcel.shipment)):
             if state in TROUBLE:
                 properties = {**properties, "state": state}
-                yield Moment("fulfilment_trouble", f"fulfilment-{parcel.id}-{state}", at, properties)
+                key = f"fulfilment-{parcel.id}-{state}"
+                yield Moment("fulfilment_trouble", key, parcel.updated_at, properties, since=since)
 
 
 def _returns(order: Order, was: Order | None, about: wire.Properties) -> Iterator[Moment]:

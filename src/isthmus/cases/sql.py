@@ -378,8 +378,13 @@ def _merged(touches: Iterable[Touch]) -> list[Touch]:
         before = found.get(key)
         if before is not None:
             t = Touch(
-                t.code, t.subject, t.store, t.detail or before.detail, before.n + t.n, t.due_on or before.due_on,
+                t.code,
+                t.subject,
+                t.store,
+                t.detail or before.detail,
+                before.n + t.n,
+                t.due_on or before.due_on,
                 t.difference or before.difference,
-            )  # fmt: skip
+            )
         found[key] = t
     return list(found.values())

@@ -50,7 +50,10 @@ class ConsentDiffers(Check):
                 unproven.customer(who)
         return [
             *_found(
-                against, n_both, "consent_against_will", Level.STOP,
+                against,
+                n_both,
+                "consent_against_will",
+                Level.STOP,
                 title="Opted out in Shopify, mailed by Ometria",
                 what="They said no in the shop, and Ometria would still mail them. Every campaign until this is mended "
                 "goes to people who refused.",
@@ -58,20 +61,26 @@ class ConsentDiffers(Check):
                 "them out in Ometria, and a no is never overruled by a yes that has no later date.",
             ),
             *_found(
-                lost, n_both, "consent_lost", Level.CARE,
+                lost,
+                n_both,
+                "consent_lost",
+                Level.CARE,
                 title="Subscribed in Shopify, opted out in Ometria",
                 what="Ometria has heard a no that the shop has not. If it is right the shop is behind; if not, these "
                 "people miss what they asked for. Nobody is opted in again by the load.",
                 remedy="Write the no back to Shopify, or find the contact in Ometria that holds it.",
             ),
             *_found(
-                unproven, n_both, "consent_unproven", Level.CARE,
+                unproven,
+                n_both,
+                "consent_unproven",
+                Level.CARE,
                 title="Opted in in Ometria, and nothing about it in Shopify",
                 what="Ometria says yes where the shop knows of no statement: from a form, an upload or another "
                 "importer. The shop's silence is not sent as a no.",
                 remedy="Make sure that you can show where the yes came from.",
             ),
-        ]  # fmt: skip
+        ]
 
 
 def _found(toll: Toll, of: int, code: str, level: Level, *, title: str, what: str, remedy: str) -> list[Found]:

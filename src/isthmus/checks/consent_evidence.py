@@ -42,16 +42,20 @@ class ConsentEvidence(OfPeople):
     def answer(self) -> list[Found]:
         return [
             *self._found(
-                self._timeless, "consent_without_time", "Subscribers without the time they agreed",
+                self._timeless,
+                "consent_without_time",
+                "Subscribers without the time they agreed",
                 "Their consent has no date. They are sent as opted in and can never start a welcome; should somebody "
                 "object, there is no date to show, and no way to tell which of two statements is newer.",
             ),
             *self._found(
-                self._levelless, "consent_without_level", "Subscribers without the way they agreed",
+                self._levelless,
+                "consent_without_level",
+                "Subscribers without the way they agreed",
                 "The shop does not know whether they ticked a box or confirmed by mail. Level is evidence and decides "
                 "nothing, but you may need it.",
             ),
-        ]  # fmt: skip
+        ]
 
     def pictures(self) -> list[Picture]:
         if not self._states:

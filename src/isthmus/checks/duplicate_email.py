@@ -32,14 +32,16 @@ class DuplicateEmail(OfPeople):
 
     def answer(self) -> list[Found]:
         return duplicates.found(
-            self, self._groups, self._seen,
+            self,
+            self._groups,
+            self._seen,
             level=Level.CARE,
             what="The same address, apart from capitals and spaces, belongs to several customers of one store. In "
             "Ometria they become one person whose orders are right only together, and whose consent is that of whoever "
             "changed last." + self._told(),
             remedy="Merge each group that is one person in Shopify (Customers › Merge) before the first load.",
             owner=Owner.STORE,
-        )  # fmt: skip
+        )
 
     def _name(self, key: int, row: Person) -> None:
         """Note whether everybody of an address has the same name; who has none is no reason to doubt."""

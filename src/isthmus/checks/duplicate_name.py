@@ -24,13 +24,15 @@ class DuplicateName(OfPeople):
 
     def answer(self) -> list[Found]:
         return duplicates.found(
-            self, self._groups, self._seen,
+            self,
+            self._groups,
+            self._seen,
             level=Level.NOTE,
             what="They may be one person with two accounts, or two people of one family. Nothing is merged by a guess, "
             "so each stays a person of its own.",
             remedy="Look at those that spent most; merge in Shopify where it is one person.",
             owner=Owner.STORE,
-        )  # fmt: skip
+        )
 
 
 def _plain(text: str | None) -> str:

@@ -25,11 +25,13 @@ class DuplicatePhone(OfPeople):
 
     def answer(self) -> list[Found]:
         return duplicates.found(
-            self, self._groups, self._seen,
+            self,
+            self._groups,
+            self._seen,
             level=Level.CARE,
             what="Ometria lets a number belong to one person only and ignores it on the others, so text messages reach "
             "one of them, with the consent of that one.",
             remedy="Decide for each group whose number it is; merge the customers where they are one person, else "
             "delete the number from the others.",
             owner=Owner.STORE,
-        )  # fmt: skip
+        )

@@ -6,13 +6,51 @@ from isthmus.kit.email import normalise
 from isthmus.model.census import Person
 from isthmus.model.finding import Found, Level, Owner
 
-ROLES = frozenset((
-    "abuse", "accounts", "admin", "administrator", "billing", "bookings", "careers", "contact", "customerservice",
-    "customerservices", "enquiries", "enquiry", "finance", "hello", "help", "helpdesk", "hostmaster", "hr", "info",
-    "information", "invoices", "it", "jobs", "mail", "marketing", "noc", "no-reply", "noreply", "office", "orders",
-    "postmaster", "press", "purchasing", "reception", "sales", "security", "service", "support", "team", "tech",
-    "webmaster",
-))  # fmt: skip
+ROLES = frozenset(
+    (
+        "abuse",
+        "accounts",
+        "admin",
+        "administrator",
+        "billing",
+        "bookings",
+        "careers",
+        "contact",
+        "customerservice",
+        "customerservices",
+        "enquiries",
+        "enquiry",
+        "finance",
+        "hello",
+        "help",
+        "helpdesk",
+        "hostmaster",
+        "hr",
+        "info",
+        "information",
+        "invoices",
+        "it",
+        "jobs",
+        "mail",
+        "marketing",
+        "noc",
+        "no-reply",
+        "noreply",
+        "office",
+        "orders",
+        "postmaster",
+        "press",
+        "purchasing",
+        "reception",
+        "sales",
+        "security",
+        "service",
+        "support",
+        "team",
+        "tech",
+        "webmaster",
+    )
+)
 """RFC 2142's, and those that shops see most."""
 
 

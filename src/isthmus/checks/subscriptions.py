@@ -27,24 +27,32 @@ class Subscriptions(OfShops):
             if missing:
                 found.append(
                     self._found(
-                        missing, f"{missing} topics of store {row.store} are not subscribed",
+                        missing,
+                        f"{missing} topics of store {row.store} are not subscribed",
                         "What they would tell is learnt only by polls, minutes later.",
                         "isthmus connect subscribes them; it needs web.public_url.",
                     )
-                )  # fmt: skip
+                )
             if too_many:
                 found.append(
                     self._found(
-                        too_many, f"{too_many} subscriptions of store {row.store} are too many",
+                        too_many,
+                        f"{too_many} subscriptions of store {row.store} are too many",
                         "Everything they tell arrives twice, or somewhere else. Nothing is counted twice, and half the "
                         "work is for nothing.",
-                        "Delete them, or let isthmus connect do it where subscriptions = \"api\".",
+                        'Delete them, or let isthmus connect do it where subscriptions = "api".',
                     )
-                )  # fmt: skip
+                )
         return found
 
     def _found(self, n: int, title: str, what: str, remedy: str) -> Found:
         return Found(
-            code=self.code, level=Level.CARE, title=title, what=what, remedy=remedy, owner=Owner.INTEGRATION, n=n,
+            code=self.code,
+            level=Level.CARE,
+            title=title,
+            what=what,
+            remedy=remedy,
+            owner=Owner.INTEGRATION,
+            n=n,
             unit="subscriptions",
-        )  # fmt: skip
+        )

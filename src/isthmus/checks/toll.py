@@ -58,9 +58,17 @@ class Toll:
             self._examples.append(example)
 
     def found(
-        self, check: Check, *, level: Level, what: str, remedy: str, owner: Owner, unit: str, of: int | None = None,
+        self,
+        check: Check,
+        *,
+        level: Level,
+        what: str,
+        remedy: str,
+        owner: Owner,
+        unit: str,
+        of: int | None = None,
         title: str | None = None,
-    ) -> list[Found]:  # fmt: skip
+    ) -> list[Found]:
         """What a check makes of all it met, as one finding under its title or another; nothing where it met nothing."""
         if not self.n:
             return []

@@ -8,9 +8,26 @@ from importlib import import_module
 import typer
 
 GROUPS = (
-    "demo", "roles", "connect", "backfill", "takeover", "audit", "reconcile", "plans", "undo", "status", "check",
-    "cases", "trace", "replay", "consent", "duplicates", "mapping", "connections", "setup",
-)  # fmt: skip
+    "demo",
+    "roles",
+    "connect",
+    "backfill",
+    "takeover",
+    "audit",
+    "reconcile",
+    "plans",
+    "undo",
+    "status",
+    "check",
+    "cases",
+    "trace",
+    "replay",
+    "consent",
+    "duplicates",
+    "mapping",
+    "connections",
+    "setup",
+)
 """The files of this folder that bring commands, in the order that --help shows them."""
 
 ABOUT = """Joins Shopify stores to Ometria.

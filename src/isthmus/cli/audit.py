@@ -131,10 +131,16 @@ def _show(done: "Audit", out: Path | None) -> None:
     for one in done.found:
         show.row(
             table,
-            (one.level.value, one.title, f"{one.n:,}", audit_page.share(one.share), audit_page.money(one.money),
-             one.owner.value),
+            (
+                one.level.value,
+                one.title,
+                f"{one.n:,}",
+                audit_page.share(one.share),
+                audit_page.money(one.money),
+                one.owner.value,
+            ),
             styles.get(one.level.value),
-        )  # fmt: skip
+        )
     if done.found:
         show.lines(table)
     for reason, titles in audit_page.unseen(done).items():

@@ -64,9 +64,14 @@ def backfill(
         sending = loading.sending(app, name)
         with progress.loading(sending) as tell:
             done = loading.load(
-                app, name, wanted, kinds,
-                since=since.replace(tzinfo=UTC) if since else None, again=again, tell=tell,
-            )  # fmt: skip
+                app,
+                name,
+                wanted,
+                kinds,
+                since=since.replace(tzinfo=UTC) if since else None,
+                again=again,
+                tell=tell,
+            )
         to_send = loading.to_send(app, name)
     if json:
         show.document(

@@ -118,9 +118,7 @@ def _print_groups(groups: "list[Group]") -> None:
     table = out.table("cases", "code", "what", "who acts", "severity", "since", "sample", right=("cases",))
     for g in groups:
         sample = f"{g.sample_id} {g.sample_subject}".strip()
-        out.row(
-            table, (f"{g.cases:,}", g.code, row(g.code).title, g.owner, g.severity, out.at(g.first_at), sample)
-        )  # fmt: skip
+        out.row(table, (f"{g.cases:,}", g.code, row(g.code).title, g.owner, g.severity, out.at(g.first_at), sample))
     out.lines(table, "`isthmus cases show ID` tells more of one; `isthmus cases list --code CODE` lists all of a kind.")
 
 
@@ -252,12 +250,25 @@ def replay(
                 raise _unknown(number)
             case, back = done.case, done.back
             rows.append(
-                {"id": number, "code": case.code, "subject": case.subject, "events": back.n_events,
-                 "records": back.n_records, "writes": back.n_writes, "lost": back.n_lost,
-                 "withheld": back.n_withheld, "looked": done.is_looked, "failure": done.failure or None,
-                 "closed": done.is_closed, "under_way": done.is_under_way, "replayed_by": case.replayed_by,
-                 "replayed_at": case.replayed_at, "note": case.note, "done": done.is_anything}
-            )  # fmt: skip
+                {
+                    "id": number,
+                    "code": case.code,
+                    "subject": case.subject,
+                    "events": back.n_events,
+                    "records": back.n_records,
+                    "writes": back.n_writes,
+                    "lost": back.n_lost,
+                    "withheld": back.n_withheld,
+                    "looked": done.is_looked,
+                    "failure": done.failure or None,
+                    "closed": done.is_closed,
+                    "under_way": done.is_under_way,
+                    "replayed_by": case.replayed_by,
+                    "replayed_at": case.replayed_at,
+                    "note": case.note,
+                    "done": done.is_anything,
+                }
+            )
     if json:
         out.document({"replayed": rows})
     else:

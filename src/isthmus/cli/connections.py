@@ -52,9 +52,15 @@ def connections(json: Json = False, config: Config = None) -> None:
         stores = ", ".join(f"{s.name} ({s.domain})" for s in c.config.stores)
         show.row(
             listing,
-            (c.name, c.config.connection.mode, stores, show.at(c.connected_at), show.at(c.live_since) or "–",
-             ", ".join(switches) or "–"),
-        )  # fmt: skip
+            (
+                c.name,
+                c.config.connection.mode,
+                stores,
+                show.at(c.connected_at),
+                show.at(c.live_since) or "–",
+                ", ".join(switches) or "–",
+            ),
+        )
     show.lines(*([listing] if told else []), *unusable.values())
     if unusable:
         raise typer.Exit(1)

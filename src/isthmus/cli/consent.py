@@ -85,9 +85,18 @@ def show(
     for c in found.claims:
         out.row(
             table,
-            (out.at(c.heard_at), c.channel, c.state, out.at(c.claimed_at) or "–", c.level or "–", c.store or "–",
-             c.customer_id or "–", f"{c.source} {c.collected_from or ''}".strip(), c.rule),
-        )  # fmt: skip
+            (
+                out.at(c.heard_at),
+                c.channel,
+                c.state,
+                out.at(c.claimed_at) or "–",
+                c.level or "–",
+                c.store or "–",
+                c.customer_id or "–",
+                f"{c.source} {c.collected_from or ''}".strip(),
+                c.rule,
+            ),
+        )
     out.lines(table)
     for stands in found.stands:
         out.lines(f"In {stands.store} by {stands.channel} they are {stands.stance}, by the rule {stands.rule}.")

@@ -160,10 +160,17 @@ def _show(told: dict[str, Any]) -> None:
     for one in found[:SHOWN]:
         show.row(
             table,
-            (one["candidate"], one["verdict"], one["survivor"]["contact"], one["loser"]["contact"],
-             ", ".join(one["reasons"]), one["moves"]["orders"], one["consent"]["email"],
-             "may be" if one["may_be_merged"] else f"no: {one['against'][0]}"),
-        )  # fmt: skip
+            (
+                one["candidate"],
+                one["verdict"],
+                one["survivor"]["contact"],
+                one["loser"]["contact"],
+                ", ".join(one["reasons"]),
+                one["moves"]["orders"],
+                one["consent"]["email"],
+                "may be" if one["may_be_merged"] else f"no: {one['against'][0]}",
+            ),
+        )
     if found:
         show.lines(table)
     if len(found) > SHOWN:

@@ -67,8 +67,17 @@ def replay(
         raise ConfigError("say what to replay: --event, --order, --customer, --product or --since")
     with opened(config) as app:
         must_be_known(app, name)
-        chosen = _selection(app, name, event, {"order": order, "customer": customer, "product": product}, store, since,
-                            state, is_read=read, with_moments=with_moments)  # fmt: skip
+        chosen = _selection(
+            app,
+            name,
+            event,
+            {"order": order, "customer": customer, "product": product},
+            store,
+            since,
+            state,
+            is_read=read,
+            with_moments=with_moments,
+        )
         if plan:
             rehearsed = rehearse(app.db, app.road(name), chosen)
         else:
@@ -101,9 +110,17 @@ def replay(
 
 
 def _selection(
-    app: "App", name: str, events: list[int] | None, records: dict[str, list[str] | None], store: str | None,
-    since: str | None, states: str, *, is_read: bool, with_moments: bool,
-) -> "Selection":  # fmt: skip
+    app: "App",
+    name: str,
+    events: list[int] | None,
+    records: dict[str, list[str] | None],
+    store: str | None,
+    since: str | None,
+    states: str,
+    *,
+    is_read: bool,
+    with_moments: bool,
+) -> "Selection":
     from isthmus.cli.asked import since as parsed
     from isthmus.flows.replay import Selection
     from isthmus.kit.explain import ConfigError

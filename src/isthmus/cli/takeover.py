@@ -90,10 +90,16 @@ def _show(name: str, decided: str | None, told: "Forecast") -> None:
     made = show.table(*columns, title=f"Ometria, before and after {name} is live", right=columns[2:])
     for one in (*told.months, *told.totals()):
         cells = (
-            one.month or "in all", one.currency, f"{one.n_before:,}", worth.text(one.before_mills),
-            f"{one.n_after:,}", worth.text(one.after_mills), f"{one.n_adopted:,}", worth.text(one.off_mills),
+            one.month or "in all",
+            one.currency,
+            f"{one.n_before:,}",
+            worth.text(one.before_mills),
+            f"{one.n_after:,}",
+            worth.text(one.after_mills),
+            f"{one.n_adopted:,}",
+            worth.text(one.off_mills),
             f"{one.n_added:,}",
-        )  # fmt: skip
+        )
         show.row(made, cells)
     show.lines(made)
     listed = f" (as listed {show.at(told.listed_at)})" if told.listed_at else ""

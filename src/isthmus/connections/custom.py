@@ -20,13 +20,25 @@ LONGEST = 900
 OWN = {
     "customer": frozenset(
         {
-            "account_state", "locale", "city", "shop_n_orders", "shop_amount_spent", "tags", "n_orders", "net", "gross",
-            "refunded", "average_order", "return_rate", "first_order_at", "last_order_at",
+            "account_state",
+            "locale",
+            "city",
+            "shop_n_orders",
+            "shop_amount_spent",
+            "tags",
+            "n_orders",
+            "net",
+            "gross",
+            "refunded",
+            "average_order",
+            "return_rate",
+            "first_order_at",
+            "last_order_at",
         }
     ),
     "product": frozenset(),
     "variant": frozenset({"parent_id"}),
-}  # fmt: skip
+}
 """Properties that isthmus writes itself; sums of money are named per currency, as net_gbp."""
 
 _SUMS = ("net_", "gross_", "refunded_", "average_order_", "service_hold")

@@ -170,12 +170,19 @@ class Contacts(Section):
     properties: Words = Field(
         default=frozenset(
             {
-                "n_orders", "net", "gross", "refunded", "average_order", "return_rate", "first_order_at",
-                "last_order_at", "tags",
+                "n_orders",
+                "net",
+                "gross",
+                "refunded",
+                "average_order",
+                "return_rate",
+                "first_order_at",
+                "last_order_at",
+                "tags",
             }
         ),
         description="custom properties that contacts carry; sums of money are named per currency, as net_gbp",
-    )  # fmt: skip
+    )
 
 
 class ServiceHold(Section):
@@ -209,9 +216,11 @@ class ServiceHold(Section):
     def hold_for(self) -> dict[str, timedelta]:
         """How long each trouble holds, by the name it is told under; without those that are switched off."""
         told = {
-            "refund": self.refunds, "return": self.returns, "fulfilment": self.fulfilments,
+            "refund": self.refunds,
+            "return": self.returns,
+            "fulfilment": self.fulfilments,
             "cancelled": self.cancellations,
-        }  # fmt: skip
+        }
         return {reason: wanted for reason, wanted in told.items() if wanted is not None}
 
 

@@ -39,12 +39,29 @@ class Seen(Struct, frozen=True, kw_only=True):
 
 
 _SEEN = {
-    "kind": "text", "id": "text", "at": "timestamptz", "store": "text", "number": "bigint", "version": "timestamptz",
-    "against": "bytea", "path": "text", "says": "jsonb", "name": "text", "currency": "text", "gross_mills": "bigint",
-    "refunded_mills": "bigint", "net_mills": "bigint", "status": "text", "is_valid": "boolean", "is_test": "boolean",
-    "placed_at": "timestamptz", "seller": "text", "writer": "text", "would_opt_in": "boolean",
+    "kind": "text",
+    "id": "text",
+    "at": "timestamptz",
+    "store": "text",
+    "number": "bigint",
+    "version": "timestamptz",
+    "against": "bytea",
+    "path": "text",
+    "says": "jsonb",
+    "name": "text",
+    "currency": "text",
+    "gross_mills": "bigint",
+    "refunded_mills": "bigint",
+    "net_mills": "bigint",
+    "status": "text",
+    "is_valid": "boolean",
+    "is_test": "boolean",
+    "placed_at": "timestamptz",
+    "seller": "text",
+    "writer": "text",
+    "would_opt_in": "boolean",
     "before": "bytea",
-}  # fmt: skip
+}
 
 # See -----------------------------------------------------------------------------------------------------------------
 
@@ -92,9 +109,15 @@ def suspect_the_unequal(tx: Tx, connection: str, run: int) -> None:
 
 
 def suspect_the_unlisted(
-    tx: Tx, connection: str, run: int, kind: str, store: str, namespace: str, before: datetime,
+    tx: Tx,
+    connection: str,
+    run: int,
+    kind: str,
+    store: str,
+    namespace: str,
+    before: datetime,
     placed_after: datetime | None = None,
-) -> None:  # fmt: skip
+) -> None:
     """Records known since before the run began that their store did not list; orders placed after that day only."""
     tx.execute(
         """INSERT INTO suspect (connection, run, kind, id)
@@ -106,10 +129,16 @@ def suspect_the_unlisted(
                              AND s.side = 'store' AND s.kind = %(kind)s AND s.id = %(namespace)s || r.id)
            ON CONFLICT DO NOTHING""",
         {
-            "connection": connection, "run": run, "kind": KINDS[kind], "theirs": kind, "store": store,
-            "namespace": namespace, "before": before, "placed_after": placed_after,
+            "connection": connection,
+            "run": run,
+            "kind": KINDS[kind],
+            "theirs": kind,
+            "store": store,
+            "namespace": namespace,
+            "before": before,
+            "placed_after": placed_after,
         },
-    )  # fmt: skip
+    )
 
 
 def n_out_of_sight(tx: Tx, connection: str, run: int, store: str, namespace: str, placed_by: datetime) -> int:
@@ -163,10 +192,14 @@ def suspect_the_odd(
                                       AND a.theirs = o.id)))
            ON CONFLICT DO NOTHING""",
         {
-            "connection": connection, "run": run, "kind": kind, "stores": list(namespaces),
-            "namespaces": list(namespaces.values()), "theirs": list(theirs),
+            "connection": connection,
+            "run": run,
+            "kind": kind,
+            "stores": list(namespaces),
+            "namespaces": list(namespaces.values()),
+            "theirs": list(theirs),
         },
-    )  # fmt: skip
+    )
 
 
 def suspects(tx: Tx, connection: str, run: int, after: tuple[str, str], limit: int) -> list[tuple[str, str]]:

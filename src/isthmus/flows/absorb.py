@@ -66,9 +66,14 @@ class Work(Struct):
 
 
 def absorb(
-    tx: Tx, road: Road, words: Sequence[Told], now: datetime, merged: Sequence[tuple[Link, Account]] = (), *,
+    tx: Tx,
+    road: Road,
+    words: Sequence[Told],
+    now: datetime,
+    merged: Sequence[tuple[Link, Account]] = (),
+    *,
     is_guarded: bool = True,
-) -> list[Outcome]:  # fmt: skip
+) -> list[Outcome]:
     """Weigh, keep, match, map, desire: the events' ends. `merged` are accounts that turned out to be another's.
 
     Unguarded, nothing is held or counted: for what is only tried and rolled back, and for what a person undoes.

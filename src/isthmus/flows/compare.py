@@ -196,9 +196,14 @@ def _holds(road: Road, told: Mapping[str, Records], who: People) -> dict[str, Ho
 
 
 def _contacts(
-    db: Database, road: Road, store: str, customers: list[Customer], who: People, worths: Mapping[str, Worth],
+    db: Database,
+    road: Road,
+    store: str,
+    customers: list[Customer],
+    who: People,
+    worths: Mapping[str, Worth],
     holds: Mapping[str, Hold],
-) -> Iterator[Write]:  # fmt: skip
+) -> Iterator[Write]:
     """Every contact that the store's present customers ask for. What cannot be said is left to its case."""
     rules = road.shops[store].rules
     for first in range(0, len(customers), KNOWN_AT_ONCE):

@@ -113,12 +113,21 @@ def _contact(shop: Shop, change: Change, customer: Customer, known: Known) -> Wr
         sms = word.said(customer.sms_consent, known.standings.of(Channel.SMS, customer.phone, shop.name))
         customer, sms = _with_number(customer, sms, left)
         return contact.contact(
-            customer, person, shop.rules, lane, worth=worth, hold=on_hold,
-            email_consent=None if is_silent else word.said(customer.email_consent, email), sms_consent=sms,
-            was_opted_in=spoken.was_opted_in and not is_silent, was_opted_in_sms=spoken.was_opted_in_sms,
-            must_force=must_force, was_forced=spoken.was_forced,
-            elsewhere=elsewhere, held=held,
-        )  # fmt: skip
+            customer,
+            person,
+            shop.rules,
+            lane,
+            worth=worth,
+            hold=on_hold,
+            email_consent=None if is_silent else word.said(customer.email_consent, email),
+            sms_consent=sms,
+            was_opted_in=spoken.was_opted_in and not is_silent,
+            was_opted_in_sms=spoken.was_opted_in_sms,
+            must_force=must_force,
+            was_forced=spoken.was_forced,
+            elsewhere=elsewhere,
+            held=held,
+        )
 
     if key in known.moved and change.lane is not Lane.BACKFILL:
         return mapped(customer, person, Lane.REALTIME)
@@ -139,10 +148,17 @@ def _retired(shop: Shop, change: Change, ended: Retired, known: Known) -> Write:
     spoken = known.spoken.get(own, UNSPOKEN)
     # Under its own id: it must not speak for the person whom it was merged with.
     write = contact.retired(
-        ended.customer, own, shop.rules, change.lane, was_opted_in=spoken.was_opted_in, has_heir=ended.has_heir,
-        has_heir_of_phone=ended.has_heir_of_phone, was_opted_in_sms=spoken.was_opted_in_sms,
-        was_forced=spoken.was_forced, held=known.helds.get((Kind.CONTACT, own), UNHELD),
-    )  # fmt: skip
+        ended.customer,
+        own,
+        shop.rules,
+        change.lane,
+        was_opted_in=spoken.was_opted_in,
+        has_heir=ended.has_heir,
+        has_heir_of_phone=ended.has_heir_of_phone,
+        was_opted_in_sms=spoken.was_opted_in_sms,
+        was_forced=spoken.was_forced,
+        held=known.helds.get((Kind.CONTACT, own), UNHELD),
+    )
     # Whatever brought it: nobody is written to because of somebody who is gone.
     return replace(write, lane=Lane.REALTIME) if spoken.opts_in or spoken.was_opted_in_sms else write
 
@@ -153,9 +169,13 @@ def _second(shop: Shop, change: Change, customer: Customer, known: Known) -> Wri
     left = known.left.get(f"{shop.rules.namespace}{customer.id}")
     customer, sms = _with_number(customer, sms, left)
     write = texting.texting(
-        customer, shop.rules, _lane(change, customer), consent=sms, is_there=spoken.is_there,
+        customer,
+        shop.rules,
+        _lane(change, customer),
+        consent=sms,
+        is_there=spoken.is_there,
         elsewhere=_elsewhere(account_of(change), known),
-    )  # fmt: skip
+    )
     if write is not None and spoken.opts_in_sms and not write.opts_in_sms:
         return replace(write, lane=Lane.REALTIME)
     return write

@@ -107,9 +107,16 @@ def _fill(tx: Tx, road: Road, own: Sequence[Lane], lanes: Sequence[Lane], now: d
         if kind is None:
             return []
         batch = outbox.claim(
-            tx, road.connection, kind, order, now=now, claim=claim, packer=road.packer, riders=riders,
+            tx,
+            road.connection,
+            kind,
+            order,
+            now=now,
+            claim=claim,
+            packer=road.packer,
+            riders=riders,
             unsettled=unsettled,
-        )  # fmt: skip
+        )
         if batch or kind not in PERMITTING or not restraint.postpone(tx, road.connection, lanes, now, unsettled):
             return batch
     return []
@@ -180,9 +187,16 @@ def _unanswered(db: Database, road: Road, batch: Sequence[Claimed], claim: UUID,
             _bury(tx, road, batch, claim, RejectedError("platform.unanswered"), now)
         else:
             outbox.give_back(
-                tx, road.connection, batch, claim, now=now, due_at=now + road.pace.coalesce, outcome="unanswered",
-                batch_max=company, may_be_there=True,
-            )  # fmt: skip
+                tx,
+                road.connection,
+                batch,
+                claim,
+                now=now,
+                due_at=now + road.pace.coalesce,
+                outcome="unanswered",
+                batch_max=company,
+                may_be_there=True,
+            )
         if n >= OUTAGE_AFTER:
             cases.touch(tx, road.connection, [trouble.sign(failure)], now)
     return Delivered(len(batch), 0, failure.code)
@@ -206,9 +220,16 @@ def _refused(
             outbox.give_back(tx, road.connection, batch, claim, now=now, due_at=now, outcome="refused")
         else:
             outbox.give_back(
-                tx, road.connection, batch, claim, now=now, due_at=now, outcome="refused",
-                batch_max=plan.smaller(len(batch)), may_be_there=some_arrived,
-            )  # fmt: skip
+                tx,
+                road.connection,
+                batch,
+                claim,
+                now=now,
+                due_at=now,
+                outcome="refused",
+                batch_max=plan.smaller(len(batch)),
+                may_be_there=some_arrived,
+            )
         pace.all_well(tx, road.connection, "push")
     return Delivered(len(batch), 0, failure.code)
 

@@ -93,9 +93,14 @@ def desire(
     identifiers.tell(tx, road, [contacts.account_of(change) for change in customers], elsewhere, now)
     write_back.wish(tx, road, customers, standings, now)
     outbox.desire(
-        tx, road.connection, mapped.wanted, now=now, coalesce=road.pace.coalesce,
-        contact_head_start=road.pace.contact_head_start, packer=road.packer,
-    )  # fmt: skip
+        tx,
+        road.connection,
+        mapped.wanted,
+        now=now,
+        coalesce=road.pace.coalesce,
+        contact_head_start=road.pace.contact_head_start,
+        packer=road.packer,
+    )
     retire.withdraw(tx, road, customers, now)
     holding.keep(tx, road, mapped.wanted)
     cases.touch(tx, road.connection, [*mapped.refused, *holding.mistyped(road, changes)], now)
@@ -121,9 +126,12 @@ class _Mapped(Struct):
 
 
 def _map(
-    road: Road, change: Change, mapped: _Mapped, writes: Callable[[Shop, Change], list[Write]],
+    road: Road,
+    change: Change,
+    mapped: _Mapped,
+    writes: Callable[[Shop, Change], list[Write]],
     behind: tuple[Standings, Mapping[str, Retired]] | None = None,
-) -> None:  # fmt: skip
+) -> None:
     shop = road.shops[change.key[1]]
     try:
         made = writes(shop, change)

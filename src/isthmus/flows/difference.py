@@ -13,9 +13,14 @@ from isthmus.model.write import Kind
 
 
 def of_write(
-    road: Road, kind: str, own: str, path: str | None, ours: Mapping[str, Any] | None, theirs: Mapping[str, Any] | None,
+    road: Road,
+    kind: str,
+    own: str,
+    path: str | None,
+    ours: Mapping[str, Any] | None,
+    theirs: Mapping[str, Any] | None,
     request_id: str | None,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """Of a platform record: what we sent and what Ometria has at the path where they differ, masked where it names
     somebody. Without a path Ometria has no such record.
     """
@@ -34,9 +39,7 @@ def of_write(
     return {name: value for name, value in told.items() if value is not None or name in ("sent", "ometria_has")}
 
 
-def of_refusal(
-    road: Road, kind: Kind, own: str, body: bytes, code: str, detail: str, request_id: str | None
-) -> Touch:  # fmt: skip
+def of_refusal(road: Road, kind: Kind, own: str, body: bytes, code: str, detail: str, request_id: str | None) -> Touch:
     """The case of a platform record that was refused: what was said of it, the store, the order's name, the push."""
     sent = msgspec.json.decode(body)
     told: dict[str, Any] = {"store": store_of(road, own)}
@@ -61,9 +64,13 @@ def in_words(told: Mapping[str, Any]) -> str:
 
 
 _SIDES = {
-    "store_has": "the shop has", "we_have": "we have", "desired": "desired", "mapped": "the rules make",
-    "sent": "sent", "ometria_has": "Ometria has",
-}  # fmt: skip
+    "store_has": "the shop has",
+    "we_have": "we have",
+    "desired": "desired",
+    "mapped": "the rules make",
+    "sent": "sent",
+    "ometria_has": "Ometria has",
+}
 _LABELS = {"order": "order", "store": "store", "request_id": "request"}
 
 

@@ -97,10 +97,17 @@ def weighed(db: Database, road: Road, numbers: Iterable[int] | None = None) -> l
             against = decide.weigh(survivor, loser, are_apart=one.apart_by is not None)
             made.append(
                 Weighed(
-                    one.id, one.verdict, one.rule, one.score, tuple(one.reasons), survivor, loser, against,
+                    one.id,
+                    one.verdict,
+                    one.rule,
+                    one.score,
+                    tuple(one.reasons),
+                    survivor,
+                    loser,
+                    against,
                     is_new=one.found_at == one.seen_at,
                 )
-            )  # fmt: skip
+            )
     return made
 
 

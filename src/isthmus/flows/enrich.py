@@ -127,9 +127,15 @@ def _conclude(tx: Tx, road: Road, taken: Round, kind: str, now: datetime) -> Non
     rules = road.shops[taken.store].rules
     subjects = [holding.subject(entry.owner, entry.key) for entry in rules.metafields if entry.owner in KINDS[kind]]
     cases.resolve(
-        tx, road.connection, holding.MISTYPED, now, "enrich", subjects=subjects, store=taken.store,
+        tx,
+        road.connection,
+        holding.MISTYPED,
+        now,
+        "enrich",
+        subjects=subjects,
+        store=taken.store,
         quiet_since=taken.began_at,
-    )  # fmt: skip
+    )
 
 
 # On the platform -----------------------------------------------------------------------------------------------------

@@ -133,14 +133,16 @@ def of_changes(
 ) -> dict[Account, tuple[Held, ...]]:
     """The same of what a unit of work is about to map."""
     return foretell(
-        tx, road,
+        tx,
+        road,
         {
             (change.key[1], int(change.key[2])): change.after
             for change in changes
             if isinstance(change.after, Customer) and change.after.is_read
         },
-        who, retired,
-    )  # fmt: skip
+        who,
+        retired,
+    )
 
 
 def tell(

@@ -51,9 +51,13 @@ def join(
 
 
 def end(
-    tx: Tx, road: Road, claim: UUID, made: Sequence[Reading], found: Mapping[Key, ReadResult[Canonical]],
+    tx: Tx,
+    road: Road,
+    claim: UUID,
+    made: Sequence[Reading],
+    found: Mapping[Key, ReadResult[Canonical]],
     now: datetime,
-) -> None:  # fmt: skip
+) -> None:
     """In the transaction that takes in what was read."""
     keys = sorted({one.key for one in made if _is_plain(one)})
     told = [key for key in keys if isinstance(found.get(key), Found)]

@@ -103,9 +103,14 @@ class _Counts:
 
 
 def preview(
-    db: Database, road: Road, then: Road, *, sample: int | None = None, is_plain: bool = False,
+    db: Database,
+    road: Road,
+    then: Road,
+    *,
+    sample: int | None = None,
+    is_plain: bool = False,
     tell: Callable[[str, str, int], None] = lambda *_: None,
-) -> Preview:  # fmt: skip
+) -> Preview:
     """What would be sent if `then` were the road's rules: every recorded customer and product, or the first of each.
 
     The shop is asked for custom fields that were not read yet; nothing is kept and nothing is sent. Texts are shown by
@@ -170,9 +175,18 @@ def _words(told: Mapping[Key, Canonical], store: str, asked_at: Any, then: Road)
     for n, (key, record) in enumerate(told.items(), start=1):
         subject = f"{key[0]}:{key[2]}"
         event = Event(
-            -n, store, REMAP, Lane.BACKFILL, subject, None, then.clock.now(), None, attempts=1, webhook_id=None,
+            -n,
+            store,
+            REMAP,
+            Lane.BACKFILL,
+            subject,
+            None,
+            then.clock.now(),
+            None,
+            attempts=1,
+            webhook_id=None,
             action_id=None,
-        )  # fmt: skip
+        )
         yield Told(event, key, record, is_reading=True, said_at=asked_at)
         yield Told(event, key, is_remap=True)
 

@@ -78,7 +78,7 @@ def process(db: Database, road: Road, lanes: Sequence[Lane] = tuple(Lane), limit
             if len(events) < limit and lane in busy:
                 events += inbox.claim(
                     tx, road.connection, (lane,), until, limit - len(events), claim, LEASE, has_suspects=has_suspects
-                )  # fmt: skip
+                )
     if not events:
         return Processed(revalue.after_load(db, road) if Lane.BACKFILL in lanes else 0)
     try:
@@ -227,9 +227,14 @@ def _take(
             )
         for event, wait in seen.again:
             inbox.postpone(
-                tx, road.connection, claim, [event.id], now + wait, "null so soon after a body: asked again",
+                tx,
+                road.connection,
+                claim,
+                [event.id],
+                now + wait,
+                "null so soon after a body: asked again",
                 is_attempt=False,
-            )  # fmt: skip
+            )
         cases.touch(tx, road.connection, seen.touches, now)
         inbox.postpone(tx, road.connection, claim, sorted(unread), now, "not read yet", is_attempt=False)
         outcomes += _fail(tx, road, claim, heard.failures)

@@ -106,9 +106,18 @@ def rehearse(db: Database, road: Road, chosen: Selection) -> Plan:
 def _event(n: int, store: str, hint: Hint, road: Road) -> Event:
     """A hint as the event that it would become, with a number that no event has."""
     return Event(
-        -n, store, hint.topic, hint.lane, hint.subject, None, road.clock.now(), None, attempts=1, webhook_id=None,
+        -n,
+        store,
+        hint.topic,
+        hint.lane,
+        hint.subject,
+        None,
+        road.clock.now(),
+        None,
+        attempts=1,
+        webhook_id=None,
         action_id=None,
-    )  # fmt: skip
+    )
 
 
 def _compared(road: Road, before: Version | None, after: Version) -> tuple[Planned, list[Trigger]]:
@@ -116,9 +125,14 @@ def _compared(road: Road, before: Version | None, after: Version) -> tuple[Plann
     says = _said(road, after.body) if after.body is not None else {}
     fields = sorted(key for key in was.keys() | says.keys() if was.get(key) != says.get(key) and key[:1] != "@")
     planned = Planned(
-        after.kind, after.id, after.subject, before.state if before else None, after.state, tuple(fields),
+        after.kind,
+        after.id,
+        after.subject,
+        before.state if before else None,
+        after.state,
+        tuple(fields),
         after.excluded or after.case_code,
-    )  # fmt: skip
+    )
     fired = []
     if planned.is_sent and after.kind == Kind.MOMENT:
         fired.append(Trigger(str(says.get("event_type", "moment")), "moment", after.id))

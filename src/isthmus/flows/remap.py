@@ -118,11 +118,16 @@ def _items(tx: Tx, road: Road, store: str, kind: str, subjects: Sequence[str]) -
     nets = changes.nets(tx, road.connection, [(store, one) for one in subjects])
     return [
         Item(
-            store=store, subject=one, kind=kind, repair="map", code="integration.stale_mapping",
-            cause=PlanCause.RULES if (store, one) in sent else "", net_mills=nets.get((store, one), 0),
+            store=store,
+            subject=one,
+            kind=kind,
+            repair="map",
+            code="integration.stale_mapping",
+            cause=PlanCause.RULES if (store, one) in sent else "",
+            net_mills=nets.get((store, one), 0),
         )
         for one in subjects
-    ]  # fmt: skip
+    ]
 
 
 def _gathering(tx: Tx, road: Road, now: datetime) -> Plan:

@@ -171,9 +171,15 @@ class Work(Struct):
 def choose(tx: Tx, road: Road, chosen: Selection) -> Work:
     """What a selection comes to, as the road stands."""
     events = inbox.ended(
-        tx, road.connection, chosen.states, ids=chosen.events, subjects=chosen.subjects, store=chosen.store,
-        since=chosen.since, limit=AT_ONCE,
-    )  # fmt: skip
+        tx,
+        road.connection,
+        chosen.states,
+        ids=chosen.events,
+        subjects=chosen.subjects,
+        store=chosen.store,
+        since=chosen.since,
+        limit=AT_ONCE,
+    )
     work = _sorted_out(events, chosen.lane, road.clock.now())
     stores = [chosen.store] if chosen.store else list(road.shops)
     for subject in chosen.subjects:

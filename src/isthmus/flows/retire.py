@@ -42,9 +42,13 @@ class Retired(Struct, frozen=True):
 
 
 def of_changes(
-    tx: Tx, road: Road, changes: Sequence[Change], who: People, merged: frozenset[str] | set[str],
+    tx: Tx,
+    road: Road,
+    changes: Sequence[Change],
+    who: People,
+    merged: frozenset[str] | set[str],
     said: Mapping[str, Spoken],
-) -> dict[str, Retired]:  # fmt: skip
+) -> dict[str, Retired]:
     """Of these customers, by contact, those whose contact is to be retired. `merged` are contacts that the platform has
     in one profile with somebody who is not gone."""
     found: dict[str, Retired] = {}
@@ -170,9 +174,14 @@ def withdraw(tx: Tx, road: Road, changes: Sequence[Change], now: datetime) -> in
         write = Write(Kind.CONTACT, own, silent, Lane.REALTIME, subject=row.subject, is_retired=True)
         wanted.append(Wanted(one.store, write, now, Behind(address, is_retired=True)))
     return outbox.desire(
-        tx, road.connection, wanted, now=now, coalesce=road.pace.coalesce,
-        contact_head_start=road.pace.contact_head_start, packer=road.packer,
-    )  # fmt: skip
+        tx,
+        road.connection,
+        wanted,
+        now=now,
+        coalesce=road.pace.coalesce,
+        contact_head_start=road.pace.contact_head_start,
+        packer=road.packer,
+    )
 
 
 def _silent(body: bytes) -> bytes:

@@ -66,9 +66,13 @@ NOTHING = Seen([], [], [], [])
 
 
 def look(
-    db: Database, road: Road, readings: Sequence[Reading], results: Mapping[Key, ReadResult[Canonical]],
-    asked_at: datetime, told: Iterable[Told] = (),
-) -> Seen:  # fmt: skip
+    db: Database,
+    road: Road,
+    readings: Sequence[Reading],
+    results: Mapping[Key, ReadResult[Canonical]],
+    asked_at: datetime,
+    told: Iterable[Told] = (),
+) -> Seen:
     """Judge the answers. A record that cannot be seen changes nothing: its event ends, and says why.
 
     `told` is what other events of the batch say: a body among them is as fresh as one that we have.
@@ -117,9 +121,14 @@ def out_of_sight(tx: Tx, road: Road, store: str, n: int, now: datetime) -> OutOf
 
 
 def _one(
-    road: Road, seen: Seen, one: Reading, result: ReadResult[Canonical], kept: Kept | None, body_at: datetime | None,
+    road: Road,
+    seen: Seen,
+    one: Reading,
+    result: ReadResult[Canonical],
+    kept: Kept | None,
+    body_at: datetime | None,
     now: datetime,
-) -> None:  # fmt: skip
+) -> None:
     event, news = one.event, _news(one.event)
     result = dated(result, kept.record if kept and kept.record else news, now)
     match result:

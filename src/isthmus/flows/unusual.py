@@ -71,7 +71,13 @@ def look(db: Database, road: Road, store: str, counts: Rhythm) -> list[str]:
         further = [msgspec.structs.replace(one, n=one.n - known.get(topic, 0)) for topic, one in found.items()]
         cases.touch(tx, road.connection, [one for one in further if one.n > 0], now)
         cases.resolve(
-            tx, road.connection, CODE, now, "watch", subjects=sorted(open_.keys() - found.keys()), store=store,
+            tx,
+            road.connection,
+            CODE,
+            now,
+            "watch",
+            subjects=sorted(open_.keys() - found.keys()),
+            store=store,
             note="no more than usual came within 24 hours",
-        )  # fmt: skip
+        )
     return list(found)

@@ -53,9 +53,15 @@ def owner(
 
 
 def account(
-    own: Account, contact: str, email: str | None, phone: str | None, who: People, merged: Collection[Account], *,
+    own: Account,
+    contact: str,
+    email: str | None,
+    phone: str | None,
+    who: People,
+    merged: Collection[Account],
+    *,
     is_shared: bool,
-) -> Resolved:  # fmt: skip
+) -> Resolved:
     """Whose an account is. `merged` are the accounts that a merge put into other people, or others into; `is_shared`
     when somebody of another name answers to the address too.
     """

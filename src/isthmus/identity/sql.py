@@ -69,12 +69,17 @@ def join(tx: Tx, connection: str, pairs: Sequence[tuple[Link, Account]], now: da
            SET joined_store = excluded.joined_store, joined_id = excluded.joined_id""",
         [
             {
-                "connection": connection, "store": link.store, "id": link.customer_id, "contact": link.contact,
-                "now": now, "to_store": to[0], "to_id": to[1],
+                "connection": connection,
+                "store": link.store,
+                "id": link.customer_id,
+                "contact": link.contact,
+                "now": now,
+                "to_store": to[0],
+                "to_id": to[1],
             }
             for link, to in pairs
         ],
-    )  # fmt: skip
+    )
 
 
 def everyone(tx: Tx, connection: str) -> list[Link]:

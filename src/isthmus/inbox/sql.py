@@ -352,9 +352,15 @@ def settle(tx: Tx, connection: str, claim: UUID, outcomes: Sequence[Outcome], no
 
 
 def postpone(
-    tx: Tx, connection: str, claim: UUID, ids: Sequence[int], due_at: datetime, reason: str | None = None,
-    *, is_attempt: bool = True,
-) -> int:  # fmt: skip
+    tx: Tx,
+    connection: str,
+    claim: UUID,
+    ids: Sequence[int],
+    due_at: datetime,
+    reason: str | None = None,
+    *,
+    is_attempt: bool = True,
+) -> int:
     """Give events that this claim still holds back until `due_at`; how many they were.
 
     Unless it was an attempt, the event only waits for something else, and its first failure is still its first.

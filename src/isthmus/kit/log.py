@@ -18,10 +18,30 @@ Event = MutableMapping[str, Any]
 ExcInfo: TypeAlias = tuple[type[BaseException] | None, BaseException | None, TracebackType | None]
 
 PRIVATE = frozenset(
-    {"email", "phone", "name", "firstname", "lastname", "identifier", "body", "payload", "record", "address",
-     "billing_address", "shipping_address", "note", "params", "headers", "secret", "client_secret", "token",
-     "access_token", "password", "api_key"}
-)  # fmt: skip
+    {
+        "email",
+        "phone",
+        "name",
+        "firstname",
+        "lastname",
+        "identifier",
+        "body",
+        "payload",
+        "record",
+        "address",
+        "billing_address",
+        "shipping_address",
+        "note",
+        "params",
+        "headers",
+        "secret",
+        "client_secret",
+        "token",
+        "access_token",
+        "password",
+        "api_key",
+    }
+)
 """Keys whose value is never written. Not even hashed: whoever has a list of addresses could look a hash up in it."""
 
 _PLAIN = (str, int, float, bool, type(None), date, timedelta, UUID, Enum)

@@ -64,15 +64,33 @@ def contact(
         email_says = Permission(Stance.UNSAID)
     is_forced = _is_forced(email_says.stance, rules, must_force=must_force, was_forced=was_forced)
     return _write(
-        customer, person, rules, lane, email_says, sms_says, worth, hold, held, is_forced=is_forced,
+        customer,
+        person,
+        rules,
+        lane,
+        email_says,
+        sms_says,
+        worth,
+        hold,
+        held,
+        is_forced=is_forced,
         elsewhere=elsewhere,
-    )  # fmt: skip
+    )
 
 
 def retired(
-    customer: Customer, person: str, rules: Rules, lane: Lane, *, was_opted_in: bool, has_heir: bool,
-    has_heir_of_phone: bool = False, was_opted_in_sms: bool = False, was_forced: bool = False, held: Held = UNHELD,
-) -> Write:  # fmt: skip
+    customer: Customer,
+    person: str,
+    rules: Rules,
+    lane: Lane,
+    *,
+    was_opted_in: bool,
+    has_heir: bool,
+    has_heir_of_phone: bool = False,
+    was_opted_in_sms: bool = False,
+    was_forced: bool = False,
+    held: Held = UNHELD,
+) -> Write:
     """The contact of a customer who is gone from the shop, or has no address there any more, with the address that it
     was sent with.
 
@@ -95,9 +113,19 @@ def retired(
 
 
 def _write(
-    customer: Customer, person: str, rules: Rules, lane: Lane, email: Permission, sms: Permission, worth: Worth,
-    hold: Hold | None, held: Held, *, is_forced: bool, elsewhere: frozenset[str] = frozenset(),
-) -> Write:  # fmt: skip
+    customer: Customer,
+    person: str,
+    rules: Rules,
+    lane: Lane,
+    email: Permission,
+    sms: Permission,
+    worth: Worth,
+    hold: Hold | None,
+    held: Held,
+    *,
+    is_forced: bool,
+    elsewhere: frozenset[str] = frozenset(),
+) -> Write:
     id_ = f"{rules.namespace}{customer.id}"
     subject = f"customer:{customer.id}"
     address = normalise(customer.email)

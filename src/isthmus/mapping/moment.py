@@ -65,9 +65,14 @@ class Moment(Struct, frozen=True):
 
 
 def of_order(
-    order: Order, rules: Rules, now: datetime, lane: Lane = Lane.REALTIME, *, was: Order | None = None,
+    order: Order,
+    rules: Rules,
+    now: datetime,
+    lane: Lane = Lane.REALTIME,
+    *,
+    was: Order | None = None,
     person: str | None = None,
-) -> list[Write]:  # fmt: skip
+) -> list[Write]:
     """Every moment that the order's state shows and the one before (`was`) did not, excluded with the reason where it
     must not fire."""
     if order.is_test:

@@ -122,9 +122,20 @@ def _sale(order: Order, record: wire.Order, status: str, email: str | None) -> S
         n_returned = sum(n for line, n in refunds.units(order).items() if line in known)
     gross = record.grand_total
     return Sale(
-        order.id, order.name, record.timestamp, order.currency, status, record.is_valid, gross, back, gross - back,
-        n_units + n_returned, n_returned, order.customer_id, email,
-    )  # fmt: skip
+        order.id,
+        order.name,
+        record.timestamp,
+        order.currency,
+        status,
+        record.is_valid,
+        gross,
+        back,
+        gross - back,
+        n_units + n_returned,
+        n_returned,
+        order.customer_id,
+        email,
+    )
 
 
 def _net_presentment(order: Order) -> Decimal:

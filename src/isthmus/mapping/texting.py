@@ -32,9 +32,14 @@ UNCONFIRMED = "not confirmed by text message"
 
 
 def texting(
-    customer: Customer, rules: Rules, lane: Lane, *, consent: Consent | None, is_there: bool,
+    customer: Customer,
+    rules: Rules,
+    lane: Lane,
+    *,
+    consent: Consent | None,
+    is_there: bool,
     elsewhere: frozenset[str] = frozenset(),
-) -> Write | None:  # fmt: skip
+) -> Write | None:
     """The second contact of a customer, in the account's own collections; None where there is none and need not be.
 
     `consent` is the one that stands, `is_there` says whether this contact was ever to be sent: then it ends with
@@ -68,9 +73,15 @@ def texting_id(customer_id: int, rules: Rules) -> str:
 
 
 def _write(
-    customer: Customer, rules: Rules, lane: Lane, says: Permission, phone: str | None, *, is_confirmed: bool,
+    customer: Customer,
+    rules: Rules,
+    lane: Lane,
+    says: Permission,
+    phone: str | None,
+    *,
+    is_confirmed: bool,
     elsewhere: frozenset[str] = frozenset(),
-) -> Write:  # fmt: skip
+) -> Write:
     opts_in = phone is not None and says.stance is Stance.IN
     is_asked = opts_in and not is_confirmed
     record = wire.Contact(

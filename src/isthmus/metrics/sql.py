@@ -84,10 +84,18 @@ def keep(tx: Tx, connection: str, told: Sequence[Told]) -> list[Owner]:
 _WORTH = ", ".join(
     f"{{0}}.{column}"
     for column in (
-        "customer_id", "guest", "is_counted", "placed_at", "currency", "gross_mills", "refunded_mills", "net_mills",
-        "n_units", "n_returned",
+        "customer_id",
+        "guest",
+        "is_counted",
+        "placed_at",
+        "currency",
+        "gross_mills",
+        "refunded_mills",
+        "net_mills",
+        "n_units",
+        "n_returned",
     )
-)  # fmt: skip
+)
 _KEEP = f"""
 WITH told AS MATERIALIZED (
     SELECT *, CASE WHEN customer_id IS NULL THEN email END AS guest FROM unnest(

@@ -37,9 +37,21 @@ TOLD: dict[Sort, tuple[str, str]] = {
 """What each sort of difference is called, and what it means."""
 
 COLUMNS = (
-    "sort", "store", "customer_id", "channel", "shop", "shop_at", "platform", "platform_seen_at", "stance", "rule",
-    "source", "since", "case", "is_missed",
-)  # fmt: skip
+    "sort",
+    "store",
+    "customer_id",
+    "channel",
+    "shop",
+    "shop_at",
+    "platform",
+    "platform_seen_at",
+    "stance",
+    "rule",
+    "source",
+    "since",
+    "case",
+    "is_missed",
+)
 
 SHOWN = 200
 """Rows of one sort on the page; the sheet has all of them."""
@@ -48,9 +60,12 @@ SHOWN = 200
 def page(done: Accord) -> str:
     """HTML."""
     pages = Environment(
-        loader=PackageLoader("isthmus.ops"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        loader=PackageLoader("isthmus.ops"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
         lstrip_blocks=True,
-    )  # fmt: skip
+    )
     groups = [(sort, *TOLD[sort], [one for one in done.differs if one.sort is sort]) for sort in Sort]
     return pages.get_template("accord.html").render(
         done=done,

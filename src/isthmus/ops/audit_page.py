@@ -27,9 +27,12 @@ _KINDS = {"customers": "customer", "orders": "order", "products": "product"}
 def page(audit: Audit) -> str:
     """HTML."""
     pages = Environment(
-        loader=PackageLoader("isthmus.ops"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        loader=PackageLoader("isthmus.ops"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
         lstrip_blocks=True,
-    )  # fmt: skip
+    )
     pages.filters |= {"money": money, "share": share, "record": _record, "bars": _bars, "count": _count}
     pages.globals["link"] = link
     return pages.get_template("audit.html").render(
@@ -76,9 +79,21 @@ def sheet(audit: Audit) -> str:
         if isinstance(one, Found):
             examples = "; ".join(f"{_record(each)} {each.says}".strip() for each in one.examples)
             rows.writerow(
-                (one.level.value, one.code, one.title, one.n, one.unit, "" if one.of is None else one.of, one.people,
-                 money(one.money), one.owner.value, one.what, one.remedy, examples)
-            )  # fmt: skip
+                (
+                    one.level.value,
+                    one.code,
+                    one.title,
+                    one.n,
+                    one.unit,
+                    "" if one.of is None else one.of,
+                    one.people,
+                    money(one.money),
+                    one.owner.value,
+                    one.what,
+                    one.remedy,
+                    examples,
+                )
+            )
         elif isinstance(one, Unseen):
             rows.writerow(("could not look", one.code, one.title, "", "", "", "", "", "", one.reason, "", ""))
     return out.getvalue()
@@ -94,8 +109,16 @@ def document(audit: Audit) -> dict[str, Any]:
         "why": why(audit),
         "findings": [
             {
-                "code": one.code, "level": one.level.value, "title": one.title, "what": one.what, "remedy": one.remedy,
-                "owner": one.owner.value, "n": one.n, "of": one.of, "unit": one.unit, "people": one.people,
+                "code": one.code,
+                "level": one.level.value,
+                "title": one.title,
+                "what": one.what,
+                "remedy": one.remedy,
+                "owner": one.owner.value,
+                "n": one.n,
+                "of": one.of,
+                "unit": one.unit,
+                "people": one.people,
                 "money": {currency: str(quantize(amount, currency)) for currency, amount in one.money.items()},
                 "days_left": one.days_left,
                 "examples": [
@@ -111,7 +134,7 @@ def document(audit: Audit) -> dict[str, Any]:
         "pictures": audit.pictures,
         "read": audit.read,
         "seconds": round(audit.seconds, 1),
-    }  # fmt: skip
+    }
 
 
 def link(audit: Audit, example: Example) -> str | None:
@@ -156,8 +179,12 @@ def _bars(picture: Picture) -> list[dict[str, Any]]:
     total = sum(bar.n for bar in picture.bars) or 1
     return [
         {
-            "label": bar.label, "n": bar.n, "tone": bar.tone, "y": row * 26,
-            "width": round(max(bar.n / top * 440, 1.5 if bar.n else 0), 1), "percent": share(Decimal(bar.n) / total),
+            "label": bar.label,
+            "n": bar.n,
+            "tone": bar.tone,
+            "y": row * 26,
+            "width": round(max(bar.n / top * 440, 1.5 if bar.n else 0), 1),
+            "percent": share(Decimal(bar.n) / total),
         }
         for row, bar in enumerate(picture.bars)
-    ]  # fmt: skip
+    ]

@@ -9,9 +9,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 def page(told: Mapping[str, Any]) -> str:
     """HTML of the document that `isthmus duplicates --json` prints."""
     pages = Environment(
-        loader=PackageLoader("isthmus.ops"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        loader=PackageLoader("isthmus.ops"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
         lstrip_blocks=True,
-    )  # fmt: skip
+    )
     candidates = told["candidates"]
     return pages.get_template("duplicates.html").render(
         told=told,

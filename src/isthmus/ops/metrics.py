@@ -89,9 +89,10 @@ def _lanes(told: list[Connection]) -> Iterator[Metric]:
 def _counters(told: list[Connection]) -> Iterator[Metric]:
     received = CounterMetricFamily("isthmus_events_received", "What we were told.", labels=["connection"])
     events = GaugeMetricFamily(
-        "isthmus_events", "How events ended, or that they wait; the states add up to what was received.",
+        "isthmus_events",
+        "How events ended, or that they wait; the states add up to what was received.",
         labels=["connection", "state"],
-    )  # fmt: skip
+    )
     requests = CounterMetricFamily("isthmus_push_requests", "Pushes sent.", labels=["connection"])
     pushed = CounterMetricFamily(
         "isthmus_push_records", "Records pushed, and the platform's word on them.", labels=["connection", "outcome"]

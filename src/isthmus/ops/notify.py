@@ -95,8 +95,15 @@ def _connection(shut: Row, watch: Watch) -> list[Standing]:
     if code:
         kind = row(code)
         title = f"Nothing goes through: {kind.title}"
-        body = {"code": code, "title": title, "cause": kind.cause, "owner": kind.owner, "severity": kind.severity,
-                "remedy": kind.remedy, "runbook": kind.runbook}  # fmt: skip
+        body = {
+            "code": code,
+            "title": title,
+            "cause": kind.cause,
+            "owner": kind.owner,
+            "severity": kind.severity,
+            "remedy": kind.remedy,
+            "runbook": kind.runbook,
+        }
         state = State.BLOCKED
     elif shut["paused_at"]:
         state, body = State.PAUSED, {"title": "A person has paused the connection", "since": written(shut["paused_at"])}

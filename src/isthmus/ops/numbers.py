@@ -17,9 +17,11 @@ from isthmus.ops import sql
 from isthmus.ops.standing import compared
 
 KINDS = {
-    "orders": (Kind.ORDER,), "customers": (Kind.CONTACT, Kind.SMS), "products": (Kind.PRODUCT,),
+    "orders": (Kind.ORDER,),
+    "customers": (Kind.CONTACT, Kind.SMS),
+    "products": (Kind.PRODUCT,),
     "moments": (Kind.MOMENT,),
-}  # fmt: skip
+}
 """What is accounted for, and the kinds of platform record it is."""
 
 _LANES = tuple(Lane)

@@ -38,9 +38,14 @@ def owners(tx: Tx, connection: str, keys: Iterable[Key]) -> dict[Key, Resolved]:
         else:
             account = (key[1], one.id)
             told[key] = resolve.account(
-                account, f"{namespace}{one.id}", normalise(one.email), one.phone, who, merged,
+                account,
+                f"{namespace}{one.id}",
+                normalise(one.email),
+                one.phone,
+                who,
+                merged,
                 is_shared=_is_shared(accounts, account),
-            )  # fmt: skip
+            )
     return told
 
 

@@ -48,9 +48,15 @@ class Claimed(Struct, frozen=True):
 
 
 def desire(
-    tx: Tx, connection: str, wanted: Sequence[Wanted], *, now: datetime, coalesce: timedelta,
-    contact_head_start: timedelta, packer: Packer,
-) -> int:  # fmt: skip
+    tx: Tx,
+    connection: str,
+    wanted: Sequence[Wanted],
+    *,
+    now: datetime,
+    coalesce: timedelta,
+    contact_head_start: timedelta,
+    packer: Packer,
+) -> int:
     """Put what Ometria should say of these records beside what it says; the number of rows that now need work.
 
     Of several wants of one record the last counts, in the most urgent of their lanes.
@@ -217,20 +223,25 @@ def withhold_baskets(tx: Tx, connection: str, orders: Sequence[Bought], *, reaso
            UPDATE outbox o SET state = 'excluded', excluded = %(reason)s, body = NULL, desired = NULL
            FROM taken b WHERE o.connection = b.connection AND o.kind = b.kind AND o.id = b.id""",
         {
-            "connection": connection, "reason": reason,
-            "stores": [o.store for o in orders], "placed": [o.placed_at for o in orders],
-            "tokens": [o.checkout_token for o in orders], "carts": [o.cart_token for o in orders],
-            "emails": [o.email for o in orders], "customers": [o.customer_id for o in orders],
+            "connection": connection,
+            "reason": reason,
+            "stores": [o.store for o in orders],
+            "placed": [o.placed_at for o in orders],
+            "tokens": [o.checkout_token for o in orders],
+            "carts": [o.cart_token for o in orders],
+            "emails": [o.email for o in orders],
+            "customers": [o.customer_id for o in orders],
         },
-    )  # fmt: skip
+    )
 
 
 def outdate_moments(tx: Tx, connection: str, before: datetime, reason: str) -> int:
     """Exclude moments that we learned of before a time and that are not there: nobody waits for them any more."""
     return tx.execute(
         """UPDATE outbox SET state = 'excluded', excluded = %s, body = NULL, desired = NULL
-           WHERE connection = %s AND kind = 'moment' AND state = 'due' AND since < %s""", (reason, connection, before)
-    )  # fmt: skip
+           WHERE connection = %s AND kind = 'moment' AND state = 'due' AND since < %s""",
+        (reason, connection, before),
+    )
 
 
 # Claim ---------------------------------------------------------------------------------------------------------------
@@ -258,17 +269,28 @@ def ready(tx: Tx, connection: str, lanes: Sequence[Lane], now: datetime) -> list
                ORDER BY o.due_at LIMIT %(batch)s) AS x) AS due
            WHERE due.n > 0""",
         {
-            "connection": connection, "kinds": [k.value for k in Kind], "now": now, "batch": BATCH,
+            "connection": connection,
+            "kinds": [k.value for k in Kind],
+            "now": now,
+            "batch": BATCH,
             "lanes": [lane.rank for lane in lanes],
         },
-    )  # fmt: skip
+    )
     return [Ready(Kind(row["kind"]), _LANES[row["lane"]], row["n"], row["since"]) for row in rows]
 
 
 def claim(
-    tx: Tx, connection: str, kind: Kind, lanes: Sequence[Lane], *, now: datetime, claim: UUID, packer: Packer,
-    riders: int = 0, unsettled: datetime | None = None,
-) -> list[Claimed]:  # fmt: skip
+    tx: Tx,
+    connection: str,
+    kind: Kind,
+    lanes: Sequence[Lane],
+    *,
+    now: datetime,
+    claim: UUID,
+    packer: Packer,
+    riders: int = 0,
+    unsettled: datetime | None = None,
+) -> list[Claimed]:
     """Lease up to a batch of due records of one kind: up to `riders` of realtime, then lane by lane in this order.
 
     An opt-in stays where it is while anything restrains it; what was pushed since `unsettled` may still be on its way.
@@ -288,18 +310,31 @@ def claim(
         rows = tx.fetch_all(
             _CLAIM_CONTACTS if kind in PERMITTING else _CLAIM,
             {
-                "outs": OUTS, "unsettled": unsettled or now - LEASE,
-                "connection": connection, "kind": kind.value, "lane": lane.rank, "now": now, "claim": claim,
-                "until": now + LEASE, "limit": min(size - len(taken), most), "company": size if taken else None,
+                "outs": OUTS,
+                "unsettled": unsettled or now - LEASE,
+                "connection": connection,
+                "kind": kind.value,
+                "lane": lane.rank,
+                "now": now,
+                "claim": claim,
+                "until": now + LEASE,
+                "limit": min(size - len(taken), most),
+                "company": size if taken else None,
             },
-        )  # fmt: skip
+        )
         for row in rows:
             taken.append(
                 Claimed(
-                    kind, row["id"], lane, packer.unpack(row["body"]), row["desired"], row["since"], row["attempts"],
+                    kind,
+                    row["id"],
+                    lane,
+                    packer.unpack(row["body"]),
+                    row["desired"],
+                    row["since"],
+                    row["attempts"],
                     row["batch_max"],
                 )
-            )  # fmt: skip
+            )
         if taken:
             size = taken[0].batch_max
     return sorted(taken, key=lambda row: row.id)
@@ -351,9 +386,15 @@ def reap(tx: Tx, connection: str, now: datetime) -> int:
 
 
 def accept(
-    tx: Tx, connection: str, batch: Sequence[Claimed], claim: UUID, request_id: str | None, *, now: datetime,
+    tx: Tx,
+    connection: str,
+    batch: Sequence[Claimed],
+    claim: UUID,
+    request_id: str | None,
+    *,
+    now: datetime,
     coalesce: timedelta,
-) -> int:  # fmt: skip
+) -> int:
     """The platform took the batch. What was desired anew meanwhile is due again; the rest awaits settlement."""
     ours = tx.fetch_all(
         _OURS
@@ -374,9 +415,17 @@ def accept(
 
 
 def give_back(
-    tx: Tx, connection: str, batch: Sequence[Claimed], claim: UUID, *, now: datetime, due_at: datetime,
-    outcome: str, batch_max: int | None = None, may_be_there: bool = False,
-) -> int:  # fmt: skip
+    tx: Tx,
+    connection: str,
+    batch: Sequence[Claimed],
+    claim: UUID,
+    *,
+    now: datetime,
+    due_at: datetime,
+    outcome: str,
+    batch_max: int | None = None,
+    may_be_there: bool = False,
+) -> int:
     """The push failed. A moment of which nobody knows whether it arrived is held, all else is due again."""
     changed = tx.execute(
         _OURS
@@ -407,9 +456,13 @@ def put_back(tx: Tx, connection: str, batch: Sequence[Claimed], claim: UUID) -> 
 
 
 def bury(
-    tx: Tx, connection: str, records: Sequence[tuple[Kind, str, bytes | None]], code: str, now: datetime,
+    tx: Tx,
+    connection: str,
+    records: Sequence[tuple[Kind, str, bytes | None]],
+    code: str,
+    now: datetime,
     claim: UUID | None = None,
-) -> list[str]:  # fmt: skip
+) -> list[str]:
     """Dead letters: (kind, id, the hash that was refused). Anything desired anew since then stays as it is, and for
     the holder of a claim anything that it no longer holds.
 
@@ -428,11 +481,15 @@ def bury(
            FROM refused r WHERE o.connection = r.connection AND o.kind = r.kind AND o.id = r.id
            RETURNING o.kind || ':' || o.id AS subject""",
         {
-            "connection": connection, "code": code, "now": now, "claim": claim,
+            "connection": connection,
+            "code": code,
+            "now": now,
+            "claim": claim,
             "kinds": [r[0].value for r in records],
-            "ids": [r[1] for r in records], "hashes": [r[2] for r in records],
+            "ids": [r[1] for r in records],
+            "hashes": [r[2] for r in records],
         },
-    )  # fmt: skip
+    )
     if rows:
         count(tx, connection, {"push.refused": len(rows)})
     return [row["subject"] for row in rows]
@@ -455,10 +512,13 @@ def apply(tx: Tx, connection: str, records: Sequence[tuple[Kind, str, bytes]], n
            FROM there r WHERE o.connection = r.connection AND o.kind = r.kind AND o.id = r.id
            RETURNING o.kind || ':' || o.id AS subject""",
         {
-            "connection": connection, "now": now, "kinds": [r[0].value for r in records],
-            "ids": [r[1] for r in records], "hashes": [r[2] for r in records],
+            "connection": connection,
+            "now": now,
+            "kinds": [r[0].value for r in records],
+            "ids": [r[1] for r in records],
+            "hashes": [r[2] for r in records],
         },
-    )  # fmt: skip
+    )
     if rows:
         count(tx, connection, {"push.applied": len(rows)})
     return [row["subject"] for row in rows]
@@ -476,10 +536,13 @@ def send_again(tx: Tx, connection: str, records: Sequence[tuple[Kind, str, bytes
            UPDATE outbox o SET state = 'due', due_at = %(due_at)s, is_known = false, doubts = least(o.doubts + 1, 30000)
            FROM again r WHERE o.connection = r.connection AND o.kind = r.kind AND o.id = r.id""",
         {
-            "connection": connection, "due_at": due_at, "kinds": [r[0].value for r in records],
-            "ids": [r[1] for r in records], "hashes": [r[2] for r in records],
+            "connection": connection,
+            "due_at": due_at,
+            "kinds": [r[0].value for r in records],
+            "ids": [r[1] for r in records],
+            "hashes": [r[2] for r in records],
         },
-    )  # fmt: skip
+    )
 
 
 class Retried(Struct, frozen=True):
@@ -557,9 +620,14 @@ def _note(
            FROM unnest(%(ids)s::text[], %(lanes)s::smallint[], %(waited)s::real[], %(hashes)s::bytea[])
              AS a (id, lane, waited, hash)""",
         {
-            "connection": connection, "kind": batch[0].kind.value, "now": now, "outcome": outcome,
-            "request_id": request_id, "ids": [row.id for row in batch], "lanes": [row.lane.rank for row in batch],
+            "connection": connection,
+            "kind": batch[0].kind.value,
+            "now": now,
+            "outcome": outcome,
+            "request_id": request_id,
+            "ids": [row.id for row in batch],
+            "lanes": [row.lane.rank for row in batch],
             "waited": [max(0.0, (now - row.since).total_seconds()) for row in batch],
             "hashes": [row.hash for row in batch],
         },
-    )  # fmt: skip
+    )

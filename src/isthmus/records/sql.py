@@ -190,12 +190,18 @@ def bury(tx: Tx, connection: str, gone: Sequence[Gone], now: datetime) -> None:
                erased_at = coalesce(record.erased_at, excluded.erased_at)""",
         [
             {
-                "connection": connection, "kind": one.key[0], "store": one.key[1], "id": one.key[2], "now": now,
-                "updated_at": one.updated_at, "said_at": one.said_at, "erased_at": now if one.is_erased else None,
+                "connection": connection,
+                "kind": one.key[0],
+                "store": one.key[1],
+                "id": one.key[2],
+                "now": now,
+                "updated_at": one.updated_at,
+                "said_at": one.said_at,
+                "erased_at": now if one.is_erased else None,
             }
             for one in gone
         ],
-    )  # fmt: skip
+    )
 
 
 def confirm(tx: Tx, connection: str, told: Sequence[tuple[Key, datetime]]) -> None:
@@ -323,10 +329,20 @@ COLUMNS = (
     "r.kind, r.store, r.id, r.updated_at, r.body, r.hash, r.changed_at, r.said_at, r.erased_at IS NOT NULL AS erased"
 )
 _SAVED = (
-    "kind", "store", "id", "updated_at", "body", "hash", "email", "customer_id", "token", "cart_token", "placed_at",
+    "kind",
+    "store",
+    "id",
+    "updated_at",
+    "body",
+    "hash",
+    "email",
+    "customer_id",
+    "token",
+    "cart_token",
+    "placed_at",
     "name",
     "said_at",
-)  # fmt: skip
+)
 
 
 def kept(row: Row, packer: Packer) -> Kept:
@@ -334,9 +350,16 @@ def kept(row: Row, packer: Packer) -> Kept:
     body, kind = row["body"], str(row["kind"])
     record = None if body is None else _decoders[kind].decode(packer.unpack(body))
     return Kept(
-        kind, row["store"], row["id"], row["updated_at"], record, row["hash"], row["changed_at"], row["said_at"],
+        kind,
+        row["store"],
+        row["id"],
+        row["updated_at"],
+        record,
+        row["hash"],
+        row["changed_at"],
+        row["said_at"],
         row["erased"],
-    )  # fmt: skip
+    )
 
 
 def _row(keep: Keep, packer: Packer) -> tuple[object, ...]:
@@ -356,6 +379,16 @@ def _row(keep: Keep, packer: Packer) -> tuple[object, ...]:
         customer_id = record.id
     packed = packer.pack(body)
     return (
-        kind, store, name, record.updated_at, packed, digest, email, customer_id, token, cart_token, placed_at,
+        kind,
+        store,
+        name,
+        record.updated_at,
+        packed,
+        digest,
+        email,
+        customer_id,
+        token,
+        cart_token,
+        placed_at,
         called,
-    )  # fmt: skip
+    )

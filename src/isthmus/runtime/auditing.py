@@ -39,9 +39,14 @@ def of_exports(folder: Path, tell: Tell) -> Audit:
 
 
 def of_connection(
-    config: ConnectionConfig, settings: Settings, tell: Tell, say: Say, *, budget: timedelta | None,
+    config: ConnectionConfig,
+    settings: Settings,
+    tell: Tell,
+    say: Say,
+    *,
+    budget: timedelta | None,
     share: float = 1.0,
-) -> Audit:  # fmt: skip
+) -> Audit:
     """A connection, stored or not; writes nothing, neither there nor here, and needs no database.
 
     `share` of the account's readings is taken.

@@ -115,9 +115,14 @@ class Demo:
         began = time.monotonic()
         self._view.say(f"the desk is on {self._desk}")
         loading.load(
-            self._app, NAME, sorted(self._app.road(NAME).shops), ["product", "customer", "order"],
-            since=None, again=False, tell=self._view.loaded,
-        )  # fmt: skip
+            self._app,
+            NAME,
+            sorted(self._app.road(NAME).shops),
+            ["product", "customer", "order"],
+            since=None,
+            again=False,
+            tell=self._view.loaded,
+        )
         self._until_at_rest("loading", SETTLE_WITHIN)
         self._sims.set_faults(FAULTS)
         self._sims.set_life(LIFE)

@@ -28,9 +28,16 @@ def load(
     """Load these kinds of these stores; how each ended."""
     with Crew(app, name) as crew:
         return backfill(
-            app.db, app.road(name), stores, kinds,
-            folder=spool(app), since=since, again=again, bring=crew.bring, tell=tell,
-        )  # fmt: skip
+            app.db,
+            app.road(name),
+            stores,
+            kinds,
+            folder=spool(app),
+            since=since,
+            again=again,
+            bring=crew.bring,
+            tell=tell,
+        )
 
 
 def walls(app: App, name: str, stores: Sequence[str]) -> list[Wall]:

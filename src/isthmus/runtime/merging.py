@@ -64,15 +64,23 @@ def document(app: App, name: str, looked: Looked | None, found: Sequence[Weighed
         ],
         "merges": [
             {
-                "merge": one.id, "state": one.state, "why": one.why, "rule": one.rule, "by": one.wanted_by,
-                "survivor": f"{one.survivor_store}:{one.survivor_id}", "loser": f"{one.loser_store}:{one.loser_id}",
-                "wanted_at": _at(one.wanted_at), "asked_at": _at(one.asked_at), "closed_at": _at(one.closed_at),
-                "times_asked": one.n_asked, "request_id": one.request_id,
+                "merge": one.id,
+                "state": one.state,
+                "why": one.why,
+                "rule": one.rule,
+                "by": one.wanted_by,
+                "survivor": f"{one.survivor_store}:{one.survivor_id}",
+                "loser": f"{one.loser_store}:{one.loser_id}",
+                "wanted_at": _at(one.wanted_at),
+                "asked_at": _at(one.asked_at),
+                "closed_at": _at(one.closed_at),
+                "times_asked": one.n_asked,
+                "request_id": one.request_id,
             }
             for one in queued
         ],
         "book": [{**msgspec.to_builtins(one), "at": _at(one.at)} for one in book],
-    }  # fmt: skip
+    }
 
 
 def told(one: Weighed) -> dict[str, Any]:

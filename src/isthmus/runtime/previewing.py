@@ -14,9 +14,14 @@ from isthmus.shopify.reads import Reads
 
 
 def preview(
-    app: App, name: str, fields: Sequence[CustomField], *, sample: int | None, is_plain: bool,
+    app: App,
+    name: str,
+    fields: Sequence[CustomField],
+    *,
+    sample: int | None,
+    is_plain: bool,
     tell: Callable[[str, str, int], None],
-) -> Preview:  # fmt: skip
+) -> Preview:
     """What these custom fields would change, with readers that leave a shop's points to the road."""
     road, connected = app.road(name), app.connected(name)
     shops = {}

@@ -41,9 +41,15 @@ class Reconciler:
         return done is not None and not done.is_done
 
     def run(
-        self, name: str, asked: Asked, *, tell: Callable[[Step], None] = lambda _: None,
-        goes_on: Callable[[], bool] = lambda: True, anew: bool = False, is_patient: bool = True,
-    ) -> Reconciled | None:  # fmt: skip
+        self,
+        name: str,
+        asked: Asked,
+        *,
+        tell: Callable[[Step], None] = lambda _: None,
+        goes_on: Callable[[], bool] = lambda: True,
+        anew: bool = False,
+        is_patient: bool = True,
+    ) -> Reconciled | None:
         """One run, or what is left of it; None while another process holds one of this connection."""
         return reconcile(
             self._app.db, self.road(name), asked, tell=tell, goes_on=goes_on, anew=anew, is_patient=is_patient

@@ -174,40 +174,63 @@ def _stored(app: App, case: Case) -> None:
 LOOKS: dict[str, Look] = {
     **dict.fromkeys(
         (
-            "storefront.protected_data_missing", "storefront.scope_missing", "storefront.api_version",
-            "storefront.moved", "storefront.api_version_ends", "storefront.api_version_ends_soon",
-            "storefront.api_version_ends_now", "storefront.webhook_version", "storefront.scopes_changed",
-            "storefront.setting_changed", "integration.currency_differs", "integration.secret_missing",
+            "storefront.protected_data_missing",
+            "storefront.scope_missing",
+            "storefront.api_version",
+            "storefront.moved",
+            "storefront.api_version_ends",
+            "storefront.api_version_ends_soon",
+            "storefront.api_version_ends_now",
+            "storefront.webhook_version",
+            "storefront.scopes_changed",
+            "storefront.setting_changed",
+            "integration.currency_differs",
+            "integration.secret_missing",
             "platform.limit_differs",
         ),
         _ground,
     ),
     **dict.fromkeys(
         (
-            "storefront.access_denied", "storefront.unavailable", "storefront.unexplained",
-            "storefront.throttled", "storefront.token_refused",
-            "storefront.shop_closed", "storefront.app_uninstalled", "integration.query_refused",
-            "integration.query_too_expensive", "integration.search_ignored",
+            "storefront.access_denied",
+            "storefront.unavailable",
+            "storefront.unexplained",
+            "storefront.throttled",
+            "storefront.token_refused",
+            "storefront.shop_closed",
+            "storefront.app_uninstalled",
+            "integration.query_refused",
+            "integration.query_too_expensive",
+            "integration.search_ignored",
         ),
         _listings,
     ),
     **dict.fromkeys(
         (
-            "integration.subscriptions_differ", "integration.subscription_refused", "integration.webhook_silent",
-            "integration.missed_webhook", "integration.previous_secret_in_use", "storefront.unusual_changes",
+            "integration.subscriptions_differ",
+            "integration.subscription_refused",
+            "integration.webhook_silent",
+            "integration.missed_webhook",
+            "integration.previous_secret_in_use",
+            "storefront.unusual_changes",
         ),
         _webhooks,
     ),
     **dict.fromkeys(
         (
-            "consent.blocked_by_listing", "consent.unproven_resubscribe", "consent.opt_out_refused",
-            "consent.guest_opted_out", "consent.unnamed_opt_out",
+            "consent.blocked_by_listing",
+            "consent.unproven_resubscribe",
+            "consent.opt_out_refused",
+            "consent.guest_opted_out",
+            "consent.unnamed_opt_out",
         ),
         _profile,
     ),
     **dict.fromkeys(
         (
-            "integration.left_behind", "platform.duplicate_order", "platform.foreign_writer",
+            "integration.left_behind",
+            "platform.duplicate_order",
+            "platform.foreign_writer",
             "platform.overwritten",
         ),
         _reconciliation,
@@ -224,5 +247,5 @@ LOOKS: dict[str, Look] = {
     "storefront.metafield_type": _fields,
     "integration.notify_failed": _messages,
     "integration.connection_unusable": _stored,
-}  # fmt: skip
+}
 """By code, what looks again at what opened the case. The others are about work, which is put back."""

@@ -81,9 +81,14 @@ class Timetable:
     """What one worker process looks for, in the lanes that it serves."""
 
     def __init__(
-        self, app: App, lanes: tuple[Lane, ...], reconciler: Reconciler, ring: Rings, goes_on: Callable[[], bool],
+        self,
+        app: App,
+        lanes: tuple[Lane, ...],
+        reconciler: Reconciler,
+        ring: Rings,
+        goes_on: Callable[[], bool],
         went_well: Notes = lambda _, __, ___: None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._app = app
         self._lanes = lanes
         self._reconciler = reconciler

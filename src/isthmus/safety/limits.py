@@ -117,9 +117,15 @@ def first_that_fit(group: Group, nets: Sequence[int], max_share: float) -> int:
     net = 0
     for one in nets:
         grown = Group(
-            store=group.store, kind=group.kind, cause=group.cause, n=n + 1, n_sent=group.n_sent, net_mills=net + one,
-            net_90d_mills=group.net_90d_mills, recent=group.recent,
-        )  # fmt: skip
+            store=group.store,
+            kind=group.kind,
+            cause=group.cause,
+            n=n + 1,
+            n_sent=group.n_sent,
+            net_mills=net + one,
+            net_90d_mills=group.net_90d_mills,
+            recent=group.recent,
+        )
         if reason_to_stop(grown, max_share) is not None:
             return n
         n, net = n + 1, net + one

@@ -96,9 +96,13 @@ class Reads:
             return self._records("Customer", documents.CUSTOMERS, numbers, _as_it_is, customer_node.parse)
         document = documents.CUSTOMERS_WITH_METAFIELDS.with_fields(len(keys))
         return self._records(
-            "Customer", document, numbers, _as_it_is, lambda node: customer_node.parse(node, keys),
+            "Customer",
+            document,
+            numbers,
+            _as_it_is,
+            lambda node: customer_node.parse(node, keys),
             _asked(keys),
-        )  # fmt: skip
+        )
 
     def products(self, numbers: Sequence[int]) -> dict[int, ReadResult[Product]]:
         """Products by number, with every variant, and custom fields of both."""
@@ -283,9 +287,12 @@ class Reads:
         return {"nOfVariant": len(keys), "keysOfVariant": list(keys)}
 
     def _complete(
-        self, gid: str, connection: dict[str, Any], document: Document,
+        self,
+        gid: str,
+        connection: dict[str, Any],
+        document: Document,
         asked: Mapping[str, Any] = MappingProxyType({}),
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Fetch the pages that are missing from a connection and put them behind what is there.
 
         The record may change between two pages; its updated_at was read with the first, so a later delivery wins.

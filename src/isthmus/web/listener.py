@@ -130,9 +130,13 @@ class Listener(uvicorn.Server):
 
 
 def listener(
-    app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0, max_connections: int | None = None,
+    app: ASGIApp,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    max_connections: int | None = None,
     on_up: Callable[[str, int], None] | None = None,
-) -> Listener:  # fmt: skip
+) -> Listener:
     """A server for this application. Raises the process's soft limit of open files as far as it may; `on_up` is called
     with the address once it listens.
     """

@@ -15,16 +15,28 @@ OF_RECORD = sorted(code for code, kind in CATALOGUE.items() if kind.follows_reco
 """Over once the record, or the event, that they name was taken in after the last sign of trouble."""
 
 OF_WRITE = (
-    "platform.refused", "platform.refused_batch", "platform.not_applied", "platform.differs", "platform.overwritten",
-    "platform.unanswered", "platform.ambiguous_moment", "platform.too_large",
-)  # fmt: skip
+    "platform.refused",
+    "platform.refused_batch",
+    "platform.not_applied",
+    "platform.differs",
+    "platform.overwritten",
+    "platform.unanswered",
+    "platform.ambiguous_moment",
+    "platform.too_large",
+)
 """Over once the platform record that they name is no longer sent, or is applied again."""
 
 OF_POLLS = (
-    "storefront.access_denied", "storefront.unavailable", "storefront.unexplained", "storefront.throttled",
-    "storefront.token_refused", "storefront.shop_closed", "storefront.app_uninstalled", "integration.query_refused",
+    "storefront.access_denied",
+    "storefront.unavailable",
+    "storefront.unexplained",
+    "storefront.throttled",
+    "storefront.token_refused",
+    "storefront.shop_closed",
+    "storefront.app_uninstalled",
+    "integration.query_refused",
     "integration.query_too_expensive",
-)  # fmt: skip
+)
 """About a store as a whole: over once every listing of it was answered and nothing waits because of it."""
 
 POLLS = ("poll:product", "poll:customer", "poll:order", "poll:checkout")
@@ -43,19 +55,25 @@ def has_open(tx: Tx, connection: str) -> bool:
 def close_events(tx: Tx, connection: str, now: datetime) -> int:
     """Cases of an event that was processed since."""
     return _close(
-        tx, connection, now, OF_RECORD,
+        tx,
+        connection,
+        now,
+        OF_RECORD,
         """SELECT c.id, 'event ' || e.id || ' was processed at ' || to_char(e.settled_at AT TIME ZONE 'UTC', %(at)s)
                   AS note
            FROM cases c JOIN event e ON e.connection = c.connection
              AND e.id = CASE WHEN c.subject ~ '^event:[0-9]+$' THEN substr(c.subject, 7)::bigint END
            WHERE e.state IN ('applied', 'stale', 'skipped') AND e.settled_at >= c.last_at""",
-    )  # fmt: skip
+    )
 
 
 def close_records(tx: Tx, connection: str, now: datetime) -> int:
     """Cases of a store's record that was taken in since, by a reading or a webhook, and of which nothing is stuck."""
     return _close(
-        tx, connection, now, OF_RECORD,
+        tx,
+        connection,
+        now,
+        OF_RECORD,
         """SELECT c.id, CASE WHEN r.deleted_at IS NULL THEN 'the record was taken in as of '
                              ELSE 'the shop no longer has the record, as of ' END
                   || to_char(coalesce(r.said_at, r.changed_at) AT TIME ZONE 'UTC', %(at)s) AS note
@@ -70,25 +88,31 @@ def close_records(tx: Tx, connection: str, now: datetime) -> int:
                              AND o.state NOT IN ('applied', 'excluded'))
              AND NOT EXISTS (SELECT FROM event e WHERE e.connection = c.connection AND e.store = c.store
                              AND e.subject = c.subject AND e.state = 'waiting')""",
-    )  # fmt: skip
+    )
 
 
 def close_writes(tx: Tx, connection: str, now: datetime) -> int:
     """Cases of a platform record that is applied since, or that is no longer sent."""
     return _close(
-        tx, connection, now, [*OF_WRITE, *OF_RECORD],
+        tx,
+        connection,
+        now,
+        [*OF_WRITE, *OF_RECORD],
         """SELECT c.id, CASE WHEN o.state = 'excluded' THEN 'no longer sent: ' || o.excluded
                              ELSE 'applied at ' || to_char(o.settled_at AT TIME ZONE 'UTC', %(at)s) END AS note
            FROM cases c JOIN outbox o ON o.connection = c.connection
              AND o.kind = split_part(c.subject, ':', 1) AND o.id = substr(c.subject, strpos(c.subject, ':') + 1)
            WHERE c.store = '' AND (o.state = 'excluded' OR (o.state = 'applied' AND o.settled_at > c.last_at))""",
-    )  # fmt: skip
+    )
 
 
 def close_stores(tx: Tx, connection: str, now: datetime) -> int:
     """Cases of a store as a whole, of which every listing was answered since."""
     return _close(
-        tx, connection, now, OF_POLLS,
+        tx,
+        connection,
+        now,
+        OF_POLLS,
         """SELECT c.id, 'the store answers: everything was listed at '
                   || to_char(w.at AT TIME ZONE 'UTC', %(at)s) AS note
            FROM cases c JOIN LATERAL (
@@ -99,26 +123,33 @@ def close_stores(tx: Tx, connection: str, now: datetime) -> int:
              AND NOT EXISTS (SELECT FROM event e WHERE e.connection = c.connection AND e.store = c.store
                              AND e.state = 'waiting' AND e.reason = c.code)""",
         polls=list(POLLS),
-    )  # fmt: skip
+    )
 
 
 def close_calls(tx: Tx, connection: str, now: datetime) -> int:
     """A call that could not be understood: once a later one was, and an audit compared everybody since."""
     return _close(
-        tx, connection, now, ["consent.unreadable_call"],
+        tx,
+        connection,
+        now,
+        ["consent.unreadable_call"],
         """SELECT c.id, 'a later call was understood, and a consent audit compared everybody at '
                   || to_char(w.at AT TIME ZONE 'UTC', %(at)s) AS note
            FROM cases c JOIN watermark w ON w.connection = c.connection AND w.name = %(audit)s AND w.at > c.last_at
            WHERE EXISTS (SELECT FROM event e WHERE e.connection = c.connection AND e.topic = %(calls)s
                          AND e.state = 'applied' AND e.received_at > c.last_at)""",
-        audit=AUDIT, calls=CALLS,
-    )  # fmt: skip
+        audit=AUDIT,
+        calls=CALLS,
+    )
 
 
 def close_bodies(tx: Tx, connection: str, now: datetime) -> int:
     """A body that names no record: once everything that changed in its store was listed. Not of what no list shows."""
     return _close(
-        tx, connection, now, ["storefront.unreadable_body"],
+        tx,
+        connection,
+        now,
+        ["storefront.unreadable_body"],
         """SELECT c.id, 'the body names no record; everything that changed was listed at '
                   || to_char(w.at AT TIME ZONE 'UTC', %(at)s) AS note
            FROM cases c JOIN event e ON e.connection = c.connection
@@ -131,25 +162,31 @@ def close_bodies(tx: Tx, connection: str, now: datetime) -> int:
              AND e.topic !~ '(delete|merge|redact|request)$'
         """,
         polls=list(POLLS),
-    )  # fmt: skip
+    )
 
 
 def close_unnamed(tx: Tx, connection: str, now: datetime) -> int:
     """An opt-out that names nobody: once a consent audit compared everybody on both sides."""
     return _close(
-        tx, connection, now, ["consent.unnamed_opt_out"],
+        tx,
+        connection,
+        now,
+        ["consent.unnamed_opt_out"],
         """SELECT c.id, 'a consent audit compared everybody at ' || to_char(w.at AT TIME ZONE 'UTC', %(at)s) AS note
            FROM cases c JOIN watermark w ON w.connection = c.connection AND w.name = %(audit)s AND w.at > c.last_at
            WHERE c.subject = 'profile:unnamed'""",
         audit=AUDIT,
-    )  # fmt: skip
+    )
 
 
 def close_topics(tx: Tx, connection: str, now: datetime, quiet_since: datetime) -> int:
     """A topic that isthmus does not know, or that came with another's body: once nothing of it has come for a while, or
     nothing of it is parked."""
     return _close(
-        tx, connection, now, ["integration.unknown_topic", "storefront.body_of_another_topic"],
+        tx,
+        connection,
+        now,
+        ["integration.unknown_topic", "storefront.body_of_another_topic"],
         """SELECT c.id, CASE WHEN c.last_at < %(quiet)s THEN 'nothing of this topic has come for a day'
                              ELSE 'every delivery of it was processed' END AS note
            FROM cases c
@@ -159,30 +196,36 @@ def close_topics(tx: Tx, connection: str, now: datetime, quiet_since: datetime) 
                   OR NOT EXISTS (SELECT FROM event e WHERE e.connection = c.connection AND e.store = c.store
                                  AND e.topic = c.subject AND e.state = 'parked'))""",
         quiet=quiet_since,
-    )  # fmt: skip
+    )
 
 
 def close_merges(tx: Tx, connection: str, now: datetime) -> int:
     """A merge that failed in the shop: once the customer it names is gone."""
     return _close(
-        tx, connection, now, ["storefront.merge_failed"],
+        tx,
+        connection,
+        now,
+        ["storefront.merge_failed"],
         """SELECT c.id, 'the customer is gone from the shop' AS note
            FROM cases c JOIN record r ON r.connection = c.connection AND r.store = c.store AND r.kind = 'customer'
              AND 'customer:' || r.id = c.subject AND r.deleted_at IS NOT NULL""",
-    )  # fmt: skip
+    )
 
 
 def close_left(tx: Tx, connection: str, stores: Sequence[str], now: datetime) -> int:
     """Cases of a store that is no longer part of the connection; duties that a law dates stay."""
     legal = [code for code, kind in CATALOGUE.items() if kind.due_days is not None]
     return _close(
-        tx, connection, now, [code for code in CATALOGUE if code not in legal],
+        tx,
+        connection,
+        now,
+        [code for code in CATALOGUE if code not in legal],
         """SELECT c.id, 'the store ' || coalesce(nullif(c.store, ''), o.store) || ' left the connection' AS note
            FROM cases c LEFT JOIN outbox o ON c.store = '' AND o.connection = c.connection
              AND o.kind = split_part(c.subject, ':', 1) AND o.id = substr(c.subject, strpos(c.subject, ':') + 1)
            WHERE coalesce(nullif(c.store, ''), o.store) <> ALL(%(stores)s)""",
         stores=list(stores),
-    )  # fmt: skip
+    )
 
 
 def _close(tx: Tx, connection: str, now: datetime, codes: Sequence[str], found: str, **more: object) -> int:
@@ -200,7 +243,11 @@ def _close(tx: Tx, connection: str, now: datetime, codes: Sequence[str], found: 
             FROM held h JOIN found f ON f.id = h.id
             WHERE c.connection = %(connection)s AND c.id = h.id AND c.state = 'open'""",  # noqa: S608 - constants
         {
-            "connection": connection, "now": now, "by": BY, "codes": list(codes), "at": "YYYY-MM-DD HH24:MI:SS",
+            "connection": connection,
+            "now": now,
+            "by": BY,
+            "codes": list(codes),
+            "at": "YYYY-MM-DD HH24:MI:SS",
             **more,
         },
-    )  # fmt: skip
+    )

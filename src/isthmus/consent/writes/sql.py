@@ -148,24 +148,43 @@ def claim(tx: Tx, connection: str, status: str, now: datetime, claim: UUID, limi
            RETURNING w.store, w.customer_id, w.channel, w.address, w.state, w.level, w.at, w.above, w.attempts,
                      w.since""",
         {
-            "connection": connection, "status": status, "now": now, "claim": claim, "until": now + LEASE,
+            "connection": connection,
+            "status": status,
+            "now": now,
+            "claim": claim,
+            "until": now + LEASE,
             "limit": limit,
         },
-    )  # fmt: skip
+    )
     found = [
         Claimed(
-            row["store"], row["customer_id"], Channel(row["channel"]), bytes(row["address"]), row["state"],
-            row["level"], row["at"], row["above"], row["attempts"], row["since"],
+            row["store"],
+            row["customer_id"],
+            Channel(row["channel"]),
+            bytes(row["address"]),
+            row["state"],
+            row["level"],
+            row["at"],
+            row["above"],
+            row["attempts"],
+            row["since"],
         )
         for row in rows
-    ]  # fmt: skip
+    ]
     return sorted(found, key=lambda row: (row.store, row.customer_id, row.channel))
 
 
 def settle(
-    tx: Tx, connection: str, rows: Sequence[Claimed], claim: UUID, status: str, *, now: datetime, due_at: datetime,
+    tx: Tx,
+    connection: str,
+    rows: Sequence[Claimed],
+    claim: UUID,
+    status: str,
+    *,
+    now: datetime,
+    due_at: datetime,
     is_attempt: bool = True,
-) -> int:  # fmt: skip
+) -> int:
     """Write down how claimed writes stand; those that were wished anew meanwhile stay as they are."""
     return tx.execute(
         """UPDATE consent_write w SET status = %(status)s, due_at = %(due_at)s, claim = NULL, leased_until = NULL,

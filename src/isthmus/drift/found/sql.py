@@ -45,10 +45,22 @@ class Finding(Struct, frozen=True, kw_only=True):
 
 
 _FOUND = {
-    "kind": "text", "id": "text", "store": "text", "subject": "text", "code": "text", "cause": "text",
-    "detail": "text", "n": "bigint", "store_says": "jsonb", "ours_say": "jsonb", "platform_says": "jsonb",
-    "currency": "text", "off_mills": "bigint", "placed_at": "timestamptz", "repair": "text",
-}  # fmt: skip
+    "kind": "text",
+    "id": "text",
+    "store": "text",
+    "subject": "text",
+    "code": "text",
+    "cause": "text",
+    "detail": "text",
+    "n": "bigint",
+    "store_says": "jsonb",
+    "ours_say": "jsonb",
+    "platform_says": "jsonb",
+    "currency": "text",
+    "off_mills": "bigint",
+    "placed_at": "timestamptz",
+    "repair": "text",
+}
 
 
 # Find ----------------------------------------------------------------------------------------------------------------

@@ -47,10 +47,15 @@ def suspect_the_moving(
            ORDER BY o.since DESC LIMIT %(limit)s
            ON CONFLICT DO NOTHING""",
         {
-            "connection": connection, "run": run, "kinds": list(kinds), "stores": list(stores),
-            "moving": list(MOVING), "since": since, "limit": limit,
+            "connection": connection,
+            "run": run,
+            "kinds": list(kinds),
+            "stores": list(stores),
+            "moving": list(MOVING),
+            "since": since,
+            "limit": limit,
         },
-    )  # fmt: skip
+    )
 
 
 def suspect(tx: Tx, connection: str, run: int, kind: str, ids: Sequence[str]) -> None:
@@ -143,9 +148,15 @@ def unsettled(
 
 
 def counts(
-    tx: Tx, connection: str, run: int, kinds: Sequence[str], stores: Sequence[str], *, is_full: bool,
+    tx: Tx,
+    connection: str,
+    run: int,
+    kinds: Sequence[str],
+    stores: Sequence[str],
+    *,
+    is_full: bool,
     moved_after: Sequence[datetime],
-) -> list[Count]:  # fmt: skip
+) -> list[Count]:
     """What a run came to, by kind, store and result: of every record that we desire, or that it met.
 
     A record that nobody suspected agrees only where both sides listed it. With a window only what was met counts.
@@ -186,10 +197,15 @@ def counts(
            )
            SELECT kind, store, result, count(*) AS n FROM told GROUP BY 1, 2, 3 ORDER BY 1, 2, 3""",
         {
-            "connection": connection, "run": run, "kinds": list(kinds), "stores": list(stores),
-            "moving": list(MOVING), "moved_after": list(moved_after), "is_full": is_full,
+            "connection": connection,
+            "run": run,
+            "kinds": list(kinds),
+            "stores": list(stores),
+            "moving": list(MOVING),
+            "moved_after": list(moved_after),
+            "is_full": is_full,
         },
-    )  # fmt: skip
+    )
 
 
 def heard(tx: Tx, connection: str) -> dict[str, datetime | None]:

@@ -43,11 +43,14 @@ def begin(tx: Tx, connection: str, repairs: Mapping[tuple[str, str, str], str], 
            SET n = CASE WHEN repair.fingerprint = excluded.fingerprint THEN repair.n + 1 ELSE 1 END,
                fingerprint = excluded.fingerprint, last_at = excluded.last_at, right_at = NULL""",
         {
-            "connection": connection, "now": now, "kinds": [kind for kind, _, _ in keys],
-            "ids": [own for _, own, _ in keys], "codes": [code for _, _, code in keys],
+            "connection": connection,
+            "now": now,
+            "kinds": [kind for kind, _, _ in keys],
+            "ids": [own for _, own, _ in keys],
+            "codes": [code for _, _, code in keys],
             "prints": [repairs[key] for key in keys],
         },
-    )  # fmt: skip
+    )
 
 
 def take_back(tx: Tx, connection: str, since: datetime) -> None:

@@ -76,9 +76,16 @@ class _Loading:
     """One run of the command: what it watches, and what it knows by now."""
 
     def __init__(
-        self, db: Database, road: Road, stores: Sequence[str], kinds: Sequence[str], folder: Path, bring: Bring | None,
-        tell: Callable[[Progress], None], part: int,
-    ) -> None:  # fmt: skip
+        self,
+        db: Database,
+        road: Road,
+        stores: Sequence[str],
+        kinds: Sequence[str],
+        folder: Path,
+        bring: Bring | None,
+        tell: Callable[[Progress], None],
+        part: int,
+    ) -> None:
         self._db, self._road, self._folder, self._tell, self._part = db, road, folder, tell, part
         self._bring = bring or self._bring_here
         self._wanted = [(store, kind) for kind in sorted(kinds, key=_RANK.__getitem__) for store in stores]

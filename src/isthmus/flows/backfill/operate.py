@@ -127,9 +127,16 @@ def _note(db: Database, road: Road, load: Load, operation: Operation, now: datet
     is_ready = operation.status is Status.COMPLETED
     with db.transaction() as tx:
         loads.seen(
-            tx, road.connection, load.id, n_objects=operation.n_objects, n_roots=operation.n_roots,
-            n_bytes=operation.n_bytes, url=operation.url, is_ready=is_ready, now=now,
-        )  # fmt: skip
+            tx,
+            road.connection,
+            load.id,
+            n_objects=operation.n_objects,
+            n_roots=operation.n_roots,
+            n_bytes=operation.n_bytes,
+            url=operation.url,
+            is_ready=is_ready,
+            now=now,
+        )
 
 
 def _has_moved(load: Load, operation: Operation) -> bool:

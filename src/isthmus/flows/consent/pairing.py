@@ -35,10 +35,14 @@ from isthmus.outbox.words import sql as rows_of
 from isthmus.records import sql as records
 
 CODES = (
-    conclude.BLOCKED, conclude.UNPROVEN, conclude.REFUSED, "storefront.consent_refused",
-    "storefront.consent_unknown_state", "storefront.scope_missing",
+    conclude.BLOCKED,
+    conclude.UNPROVEN,
+    conclude.REFUSED,
+    "storefront.consent_refused",
+    "storefront.consent_unknown_state",
+    "storefront.scope_missing",
     "integration.missed_change",
-)  # fmt: skip
+)
 """Cases that explain a difference."""
 
 Name = tuple[str, int]
@@ -240,10 +244,17 @@ def _judged(
 
 
 def _side(
-    road: Road, asked: Asked, stand: Standings, channel: Channel, one: Here, known: Customer | None,
-    mine: Sequence[Profile], row: Contact | None, second: Contact | None,
+    road: Road,
+    asked: Asked,
+    stand: Standings,
+    channel: Channel,
+    one: Here,
+    known: Customer | None,
+    mine: Sequence[Profile],
+    row: Contact | None,
+    second: Contact | None,
     writing: Mapping[tuple[int, Channel], datetime],
-) -> _Side | None:  # fmt: skip
+) -> _Side | None:
     """A channel with an address; None where nobody can be written to by it, or nothing was ever said of it."""
     plain, told = _of(channel, one)
     rules = road.shops[asked.store].rules
@@ -283,13 +294,18 @@ def _side(
     theirs_at = theirs.at if theirs is not None else None
     return _Side(
         channel, word, where, platform, is_missed, unheard, theirs_at, min(since, default=None), settled_at, is_compared
-    )  # fmt: skip
+    )
 
 
 def _side_without_number(
-    road: Road, asked: Asked, stand: Standings, one: Here, known: Customer | None, mine: Sequence[Profile],
+    road: Road,
+    asked: Asked,
+    stand: Standings,
+    one: Here,
+    known: Customer | None,
+    mine: Sequence[Profile],
     row: Contact | None,
-) -> _Side | None:  # fmt: skip
+) -> _Side | None:
     """Text messages to somebody who has no number in the shop: nobody may send them, unless another customer has the
     number and allows it.
     """
@@ -309,22 +325,33 @@ def _side_without_number(
 
 def _is_told(asked: Asked, stand: Standings, one: Here) -> bool:
     return any(
-        s.source == "shopify.webhook" and (s.store, s.customer_id) == (asked.store, one.id)
+        s.source == "shopify.webhook"
+        and (s.store, s.customer_id) == (asked.store, one.id)
         and s.heard_at >= asked.told_since
         for channel in Channel
         if (plain := _of(channel, one)[0])
         for s in stand.said.get(stand.name(channel, plain), ())
-    )  # fmt: skip
+    )
 
 
 def _differs(store: str, one: Here, side: _Side, sort: Sort, mine: Sequence[Profile], code: str) -> Differs:
     word, by = side.word, side.where.by
     return Differs(
-        sort, store, one.id, side.channel.value, word.state if word else "–", word.updated_at if word else None,
-        side.platform.value if mine else "not there", max((p.seen_at for p in mine), default=None),
-        side.where.stance.value, side.where.rule, by.source if by else "", by.since if by else None, code,
+        sort,
+        store,
+        one.id,
+        side.channel.value,
+        word.state if word else "–",
+        word.updated_at if word else None,
+        side.platform.value if mine else "not there",
+        max((p.seen_at for p in mine), default=None),
+        side.where.stance.value,
+        side.where.rule,
+        by.source if by else "",
+        by.since if by else None,
+        code,
         is_missed=side.is_missed,
-    )  # fmt: skip
+    )
 
 
 def _says(channel: Channel, mine: Sequence[Profile]) -> Stance:

@@ -121,8 +121,11 @@ def _is_again(made: Statement, known: Statement, *, is_once: bool) -> bool:
     else:
         is_same_sort = True
     return is_same_sort and (known.state, known.source, known.at, known.store) == (
-        made.state, made.source, made.at, made.store,
-    )  # fmt: skip
+        made.state,
+        made.source,
+        made.at,
+        made.store,
+    )
 
 
 def _addresses(people: Iterable[Customer]) -> set[tuple[Channel, str]]:

@@ -98,10 +98,20 @@ class Tally:
         self._counts["people"] += 1
         self._found.append(
             Differs(
-                Sort.UNPROVEN, *who, "email", shop, None, Stance.IN.value, max(one.seen_at for one in mine),
-                Stance.OUT.value, "retired", "", None, is_missed=is_missed,
+                Sort.UNPROVEN,
+                *who,
+                "email",
+                shop,
+                None,
+                Stance.IN.value,
+                max(one.seen_at for one in mine),
+                Stance.OUT.value,
+                "retired",
+                "",
+                None,
+                is_missed=is_missed,
             )
-        )  # fmt: skip
+        )
 
     def result(self, road: Road, *, is_whole: bool) -> Accord:
         """The audit, with the gravest differences first."""
@@ -110,14 +120,27 @@ class Tally:
         now = road.clock.now()
         n_differ = len({(one.store, one.customer_id) for one in found if one.sort is not Sort.WAITING})
         basis = Basis(
-            at=now, n_compared=self._counts["people"], n_differ=n_differ,
-            not_judged=counted(self._not_judged), as_of=tuple(self.as_of), unit=UNIT, needs_some=True,
-        )  # fmt: skip
+            at=now,
+            n_compared=self._counts["people"],
+            n_differ=n_differ,
+            not_judged=counted(self._not_judged),
+            as_of=tuple(self.as_of),
+            unit=UNIT,
+            needs_some=True,
+        )
         return Accord(
-            road.connection, now, self._counts["people"], self._counts["both"], self._counts["neither"],
-            self._counts["unseen"], tuple(found), is_whole, basis=basis, unread=tuple(self.unread),
+            road.connection,
+            now,
+            self._counts["people"],
+            self._counts["both"],
+            self._counts["neither"],
+            self._counts["unseen"],
+            tuple(found),
+            is_whole,
+            basis=basis,
+            unread=tuple(self.unread),
             unjudged=tuple(sorted(self._unjudged, key=lambda one: (one.store, one.customer_id))),
-        )  # fmt: skip
+        )
 
 
 def may_write(mine: Iterable[Profile]) -> bool:

@@ -98,18 +98,28 @@ def look_at(db: Database, road: Road, profile: str, item: dict[str, Any] | None)
         if item is None:
             for code in (UNNAMED, theirs.GUEST):
                 cases.resolve(
-                    tx, road.connection, code, now, "consent", subjects=[subject],
+                    tx,
+                    road.connection,
+                    code,
+                    now,
+                    "consent",
+                    subjects=[subject],
                     note="Ometria no longer has the profile, so it writes to nobody by it",
-                )  # fmt: skip
+                )
             return
         email = normalise(told.email) if told is not None else None
         if not is_open or email is None:
             return
         guests = theirs.take(tx, road, [Said(Claim(Channel.EMAIL, email, "UNSUBSCRIBED", SOURCE), subject)], now)
         cases.resolve(
-            tx, road.connection, UNNAMED, now, "consent", subjects=[subject],
+            tx,
+            road.connection,
+            UNNAMED,
+            now,
+            "consent",
+            subjects=[subject],
             note="the profile has an address now, and its opt-out was taken",
-        )  # fmt: skip
+        )
     theirs.look_for(db, road, guests, is_told=False)
 
 
@@ -159,6 +169,13 @@ def _named(db: Database, road: Road, listed: Sequence[Unsubscribed]) -> dict[str
 def seen(told: answers.Profile, at: datetime) -> Profile:
     """A profile as the platform told it at a time."""
     return Profile(
-        told.id, normalise(told.email), told.phone, told.customer_id, told.email_optin, told.sms_optin, at,
-        told.email_optin, told.sms_optin,
-    )  # fmt: skip
+        told.id,
+        normalise(told.email),
+        told.phone,
+        told.customer_id,
+        told.email_optin,
+        told.sms_optin,
+        at,
+        told.email_optin,
+        told.sms_optin,
+    )

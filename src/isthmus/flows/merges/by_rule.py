@@ -51,9 +51,14 @@ def queue_all(
             continue
         n += 1
         entry = RecordChange(
-            store=one.loser.account[0], subject=f"customer:{one.loser.account[1]}", kind="customer",
-            cause=PlanCause.MERGE, at=road.clock.now(), run=run, is_counted=is_counted,
-        )  # fmt: skip
+            store=one.loser.account[0],
+            subject=f"customer:{one.loser.account[1]}",
+            kind="customer",
+            cause=PlanCause.MERGE,
+            at=road.clock.now(),
+            run=run,
+            is_counted=is_counted,
+        )
         with db.transaction() as tx:
             changes.note(tx, road.connection, [entry])
             plans.done(tx, road.connection, [(entry.store, entry.subject)])
@@ -71,9 +76,7 @@ def _new(tx: Tx, road: Road, wanted: Sequence[Weighed]) -> list[Weighed]:
         one.loser for one in merges.listing(tx, road.connection, MOST_WAITING) if one.state in ("wanted", "asked")
     }
     refused = plans.refused_repairs(tx, road.connection, SOURCE)
-    return [
-        one for one in wanted if one.loser.account not in waiting and f"merge:{one.number}" not in refused
-    ]  # fmt: skip
+    return [one for one in wanted if one.loser.account not in waiting and f"merge:{one.number}" not in refused]
 
 
 def _item(one: Weighed) -> Item:

@@ -30,8 +30,11 @@ def sides(tx: Tx, road: Road, accounts: Iterable[Account]) -> dict[Account, Side
     links = {link.account: link for link in identity.whole(tx, road.connection, [*mates, *own])}
     who = people(links.values())
     whole = who.whole()
-    living = {account: [links[one] for one in whole[account] if not links[one].is_gone]
-              for account in wanted if account in whole}  # fmt: skip
+    living = {
+        account: [links[one] for one in whole[account] if not links[one].is_gone]
+        for account in wanted
+        if account in whole
+    }
     everyone = sorted({link.account for some in living.values() for link in some})
     told = words.of_contacts(tx, road.connection, [links[account].contact for account in everyone])
     counts = owned.n_orders(tx, road.connection, everyone)

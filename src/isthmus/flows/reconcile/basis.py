@@ -40,9 +40,14 @@ def of_run(tx: Tx, held: Held, n_differ: int) -> Basis:
     if "customer" in held.asked.kinds and held.asked.is_full:
         kinds.append("sms")  # compared apart: they stand in collections of their own
     counts = judged.counts(
-        tx, held.road.connection, held.id, kinds, held.stores, is_full=held.asked.is_full,
+        tx,
+        held.road.connection,
+        held.id,
+        kinds,
+        held.stores,
+        is_full=held.asked.is_full,
         moved_after=in_flight_since(held),
-    )  # fmt: skip
+    )
     left = [
         NotJudged(_reason(held, one.result), one.n, _what(one.store, OF_STORE.get(one.kind, "customer"), one.result))
         for one in counts

@@ -356,9 +356,17 @@ def _strangers(tx: Tx, held: Held) -> None:
             n = sum(row["n"] for row in rows)
             detail = f"{n} {kind}s that we never wrote" + (", with the numbers of ours" if is_twin else "")
             finding = Finding(
-                kind=kind, id="", store="", subject=f"{kind}s", code=code, cause=cause(code), detail=detail, n=n,
+                kind=kind,
+                id="",
+                store="",
+                subject=f"{kind}s",
+                code=code,
+                cause=cause(code),
+                detail=detail,
+                n=n,
                 platform_says={"examples": [own for row in rows for own in row["examples"]][:5]},
-                currency=rows[0]["currency"], off_mills=rows[0]["net_mills"],
-            )  # fmt: skip
+                currency=rows[0]["currency"],
+                off_mills=rows[0]["net_mills"],
+            )
             findings.found(tx, connection, held.id, [finding], now)
             cases.touch(tx, connection, [Touch(code, f"{kind}s", "", detail)], now)

@@ -141,9 +141,18 @@ def look_again_at_store(held: Held, known: Sequence[Known]) -> None:
         kind = OF_STORE[one.key[0]]
         subject = f"{kind}:{one.number}"
         event = Event(
-            -n, one.store, f"repair/{kind}", Lane.REPAIR, subject, None, now, None, attempts=1, webhook_id=None,
+            -n,
+            one.store,
+            f"repair/{kind}",
+            Lane.REPAIR,
+            subject,
+            None,
+            now,
+            None,
+            attempts=1,
+            webhook_id=None,
             action_id=None,
-        )  # fmt: skip
+        )
         readings.append(Reading(event, (kind, one.store, str(one.number))))
         about[event.id] = one
     found, failed = process.read(held.road, readings)

@@ -143,9 +143,17 @@ class Held(Struct):
             "overruled": self.overruled,
         } | {name: getattr(self, name) for name in COUNTED}
         is_ours = journal.move(
-            tx, self.road.connection, self.id, self.claim, self.now(), step=step, cursor=cursor, n=n, total=total,
+            tx,
+            self.road.connection,
+            self.id,
+            self.claim,
+            self.now(),
+            step=step,
+            cursor=cursor,
+            n=n,
+            total=total,
             result=result,
-        )  # fmt: skip
+        )
         if not is_ours:
             raise LostError
 

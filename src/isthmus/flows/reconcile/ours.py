@@ -104,7 +104,7 @@ def _tried(held: Held, store: str, kind: str, names: Sequence[str]) -> _Trial:
     subjects = [f"{kind}:{name}" for name in names]
     trial, waiting = map_on_trial(
         held.db, held.road, store, kind, names, lambda tx: _waiting(tx, held, store, subjects)
-    )  # fmt: skip
+    )
     return _Trial(trial.before, trial.after, waiting)
 
 
@@ -130,9 +130,14 @@ def _seen(held: Held, store: str, mapped: Standing, desired: Standing | None) ->
     }
     number = int((mapped.subject or "").partition(":")[2] or 0)
     return Seen(
-        kind=mapped.kind, id=mapped.id, at=held.now(), store=store, number=number, path=path if desired else "",
+        kind=mapped.kind,
+        id=mapped.id,
+        at=held.now(),
+        store=store,
+        number=number,
+        path=path if desired else "",
         says=says,
-    )  # fmt: skip
+    )
 
 
 def _words(row: Standing, body: dict[str, Any], path: str) -> dict[str, Any]:

@@ -21,9 +21,11 @@ from isthmus.ometria import answers
 from isthmus.runs import sql as runs
 
 CASES = (
-    "consent.unproven_resubscribe", "consent.blocked_by_listing", "consent.opt_out_refused",
+    "consent.unproven_resubscribe",
+    "consent.blocked_by_listing",
+    "consent.opt_out_refused",
     "storefront.consent_refused",
-)  # fmt: skip
+)
 """Open cases that say that somebody is not mailable on both sides."""
 
 MOST = 1_000

@@ -41,12 +41,17 @@ def plan(tx: Tx, road: Road, run: int, found: Sequence[tuple[str, str, str, str,
     nets = changes.nets(tx, road.connection, records)
     items = [
         Item(
-            store=store, subject=subject, kind=kind, code=code, repair=repair,
-            cause=GUARDED.get(code, "") if (store, subject) in sent else "", net_mills=nets.get((store, subject), 0),
+            store=store,
+            subject=subject,
+            kind=kind,
+            code=code,
+            repair=repair,
+            cause=GUARDED.get(code, "") if (store, subject) in sent else "",
+            net_mills=nets.get((store, subject), 0),
         )
         for store, subject, kind, code, repair in found
         if (store, subject) not in pinned
-    ]  # fmt: skip
+    ]
     if not items:
         return
     own = plans.of_run(tx, road.connection, run)
@@ -70,11 +75,18 @@ def note_resent(tx: Tx, held: Held, lost: Sequence[Known]) -> None:
         before = packer.unpack(there.before)
         entries.append(
             RecordChange(
-                store=one.store, subject=one.subject, kind=OF_STORE[one.key[0]], cause=RESENT, at=held.now(),
-                run=held.id, is_counted=False, body=packer.pack(records.encode(kept.record)[0]), hash=kept.hash,
+                store=one.store,
+                subject=one.subject,
+                kind=OF_STORE[one.key[0]],
+                cause=RESENT,
+                at=held.now(),
+                run=held.id,
+                is_counted=False,
+                body=packer.pack(records.encode(kept.record)[0]),
+                hash=kept.hash,
                 after_hash=kept.hash,
             )
-        )  # fmt: skip
+        )
         writes.append((one.key, there.before, content_hash(before), standing.desired))
     numbers = changes.note(tx, connection, entries)
     changes.note_writes(

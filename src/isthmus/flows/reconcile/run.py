@@ -81,13 +81,21 @@ def reconcile(
         return None
     before: dict[str, Any] = run.result or {}
     held = Held(
-        db, road, run, claim, asked, tell, goes_on,
+        db,
+        road,
+        run,
+        claim,
+        asked,
+        tell,
+        goes_on,
         blind=msgspec.convert(before.get("blind", []), list[Blind]),
         out_of_sight=msgspec.convert(before.get("out_of_sight", {}), dict[str, OutOfSight]),
         before_history={store: dict(mine) for store, mine in before.get("before_history", {}).items()},
         n_read=dict(before.get("read", {})),
-        read_at=dict(before.get("read_at", {})), overruled=list(before.get("overruled", [])), is_patient=is_patient,
-    )  # fmt: skip
+        read_at=dict(before.get("read_at", {})),
+        overruled=list(before.get("overruled", [])),
+        is_patient=is_patient,
+    )
     for name in COUNTED:
         setattr(held, name, int(before.get(name, 0)))
     try:
@@ -194,10 +202,19 @@ def _end(held: Held) -> Reconciled:
         whole = journal.latest(tx, connection, WHAT, is_full=True)
     _forget(held, [whole.id] if whole is not None else [])
     return Reconciled(
-        held.id, is_done=True, n_findings=sum(by_code.values()), sums=tuple(sums), n_closed=held.n_closed,
-        n_read=dict(held.n_read), blind=tuple(held.blind), out_of_sight=tuple(held.out_of_sight.values()),
-        basis=rests_on, n_found_right=n_held, plan=held.plan, is_stopped=held.is_stopped,
-    )  # fmt: skip
+        held.id,
+        is_done=True,
+        n_findings=sum(by_code.values()),
+        sums=tuple(sums),
+        n_closed=held.n_closed,
+        n_read=dict(held.n_read),
+        blind=tuple(held.blind),
+        out_of_sight=tuple(held.out_of_sight.values()),
+        basis=rests_on,
+        n_found_right=n_held,
+        plan=held.plan,
+        is_stopped=held.is_stopped,
+    )
 
 
 def _forget(held: Held, keep: Sequence[int]) -> None:

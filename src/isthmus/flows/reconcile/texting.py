@@ -152,11 +152,17 @@ def _write_down(tx: Tx, held: Held, bad: Sequence[Compared]) -> None:
             touches.append(Touch(one.code, "second contacts", "", f"and more, all found by run {held.id}"))
         found.append(
             Finding(
-                kind="sms", id=one.own, store=one.standing.store, subject=one.standing.subject or "", code=one.code,
-                cause=cause(one.code), detail=said, platform_says={"path": one.path} if one.path else None,
+                kind="sms",
+                id=one.own,
+                store=one.standing.store,
+                subject=one.standing.subject or "",
+                code=one.code,
+                cause=cause(one.code),
+                detail=said,
+                platform_says={"path": one.path} if one.path else None,
                 repair=Repair.SEND if is_repaired and one.may_be_sent else None,
             )
-        )  # fmt: skip
+        )
     findings.found(tx, road.connection, held.id, found, now)
     cases.touch(tx, road.connection, touches, now)
     if is_repaired:

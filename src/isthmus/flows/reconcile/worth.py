@@ -79,9 +79,14 @@ def of_record(order: Order, rules: Rules) -> Worth:
     net = orders.net(order)
     back = sum((refund.returned.shop for refund in order.refunds), ZERO)
     return Worth(
-        order.currency, mills(net + back), mills(back), mills(net), status, is_valid and not order.is_test,
+        order.currency,
+        mills(net + back),
+        mills(back),
+        mills(net),
+        status,
+        is_valid and not order.is_test,
         order.processed_at,
-    )  # fmt: skip
+    )
 
 
 def of_platform(record: Mapping[str, Any]) -> Worth:

@@ -115,13 +115,19 @@ def note(tx: Tx, road: Road, guarded: Guarded, made: Sequence[Change], now: date
         road.connection,
         [
             ChangedWrite(
-                change=number, kind=w.kind, id=w.id, body=w.body, desired=w.desired, excluded=w.excluded,
-                is_new=w.is_new, after=w.after,
+                change=number,
+                kind=w.kind,
+                id=w.id,
+                body=w.body,
+                desired=w.desired,
+                excluded=w.excluded,
+                is_new=w.is_new,
+                after=w.after,
             )
             for number, some in zip(numbers, writes, strict=True)
             for w in some
         ],
-    )  # fmt: skip
+    )
     if told:
         plans.done(tx, road.connection, told)
 
@@ -174,11 +180,17 @@ def _judge(tx: Tx, road: Road, keys: Sequence[Key], now: datetime) -> tuple[dict
 def _hold(tx: Tx, road: Road, plan: Plan, keys: Sequence[Key], nets: Mapping[Record, int]) -> dict[Key, str]:
     items = [
         Item(
-            store=key[1], subject=f"{key[0]}:{key[2]}", kind=key[0], repair="read", cause=PlanCause.ABSENCE,
-            code="integration.missed_deletion", net_mills=nets.get(record_of(key), 0), state="held",
+            store=key[1],
+            subject=f"{key[0]}:{key[2]}",
+            kind=key[0],
+            repair="read",
+            cause=PlanCause.ABSENCE,
+            code="integration.missed_deletion",
+            net_mills=nets.get(record_of(key), 0),
+            state="held",
         )
         for key in keys
-    ]  # fmt: skip
+    ]
     plans.add(tx, road.connection, plan.id, items)
     return dict.fromkeys(keys, f"seems gone; waits in plan {plan.id}")
 

@@ -34,9 +34,15 @@ def group(tx: Tx, road: Road, store: str, kind: str, cause: PlanCause, now: date
     """
     net, currency = changes.net_of_store(tx, road.connection, store, now) if kind == "order" else (0, None)
     return Group(
-        store=store, kind=kind, cause=cause, n=0, n_sent=changes.n_sent(tx, road.connection, store, kind),
-        net_90d_mills=net, currency=currency, recent=changes.recent(tx, road.connection, store, kind, cause, now, plan),
-    )  # fmt: skip
+        store=store,
+        kind=kind,
+        cause=cause,
+        n=0,
+        n_sent=changes.n_sent(tx, road.connection, store, kind),
+        net_90d_mills=net,
+        currency=currency,
+        recent=changes.recent(tx, road.connection, store, kind, cause, now, plan),
+    )
 
 
 def groups(tx: Tx, road: Road, plan: int, now: datetime) -> list[Group]:

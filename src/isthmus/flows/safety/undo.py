@@ -37,9 +37,7 @@ from isthmus.safety.plans.sql import Record
 AT_ONCE = 50
 """Records put back in one transaction."""
 
-PERMISSION = (
-    "marketing_optin", "timestamp_subscribed", "timestamp_unsubscribed", "@force_optin", "channels"
-)  # fmt: skip
+PERMISSION = ("marketing_optin", "timestamp_subscribed", "timestamp_unsubscribed", "@force_optin", "channels")
 """Fields of a contact that say what somebody allowed: they follow the ledger, never a journal."""
 
 OPTED_IN, OPTED_OUT = "EXPLICITLY_OPTEDIN", "EXPLICITLY_OPTEDOUT"
@@ -175,9 +173,13 @@ def _is_said(one: _Restored, told: Sequence[ChangedWrite], now_said: Mapping[tup
 
 
 def _put_back(
-    tx: Tx, road: Road, ours: Sequence[_Restored], told: Sequence[ChangedWrite],
-    was_said: Mapping[tuple[str, str], Before], now: datetime,
-) -> None:  # fmt: skip
+    tx: Tx,
+    road: Road,
+    ours: Sequence[_Restored],
+    told: Sequence[ChangedWrite],
+    was_said: Mapping[tuple[str, str], Before],
+    now: datetime,
+) -> None:
     """Our records first, then everything that follows from them, then what the platform was to say before."""
     if not ours:
         return
@@ -214,9 +216,18 @@ def _is_tombstone(one: _Restored) -> bool:
 
 def _word(road: Road, one: _Restored, number: int, now: datetime) -> Told:
     event = Event(
-        -number, one.key[1], REMAP, Lane.REPAIR, one.record[1], None, now, None, attempts=1, webhook_id=None,
+        -number,
+        one.key[1],
+        REMAP,
+        Lane.REPAIR,
+        one.record[1],
+        None,
+        now,
+        None,
+        attempts=1,
+        webhook_id=None,
         action_id=None,
-    )  # fmt: skip
+    )
     if one.first.body is None:
         return Told(event, one.key, is_reading=True, is_absent=True, said_at=now)
     if _is_tombstone(one):

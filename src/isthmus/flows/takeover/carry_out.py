@@ -86,14 +86,23 @@ def _again(road: Road, store: str, kind: str, names: Sequence[str]) -> list[Told
     return [
         Told(
             Event(
-                -n, store, REMAP, Lane.BACKFILL, f"{kind}:{name}", None, now, None, attempts=1, webhook_id=None,
+                -n,
+                store,
+                REMAP,
+                Lane.BACKFILL,
+                f"{kind}:{name}",
+                None,
+                now,
+                None,
+                attempts=1,
+                webhook_id=None,
                 action_id=None,
             ),
             (kind, store, name),
             is_remap=True,
         )
         for n, name in enumerate(names, start=1)
-    ]  # fmt: skip
+    ]
 
 
 def _mark(kind: str) -> str:

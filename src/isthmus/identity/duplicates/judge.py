@@ -94,33 +94,43 @@ _SAME, _NEAR, _OTHER, _UNKNOWN = Alike.SAME, Alike.NEAR, Alike.OTHER, Alike.UNKN
 RULES: tuple[tuple[str, Verdict, int, Callable[[Look], bool]], ...] = (
     ("mailbox_and_name", Verdict.SURE, 97, lambda s: s.email is _NEAR and s.name is _SAME),
     (
-        "mailbox_and_phone", Verdict.SURE, 96,
+        "mailbox_and_phone",
+        Verdict.SURE,
+        96,
         lambda s: s.email is _NEAR and s.phone is _SAME and not s.is_named_apart,
     ),
     ("phone_and_name", Verdict.LIKELY, 85, lambda s: s.phone is _SAME and s.name in (_SAME, _NEAR)),
     (
-        "house_and_name", Verdict.LIKELY, 80,
+        "house_and_name",
+        Verdict.LIKELY,
+        80,
         lambda s: s.place is _SAME and s.name is _SAME and s.phone is not _OTHER,
     ),
     ("mailbox", Verdict.LIKELY, 75, lambda s: s.email is _NEAR and not s.is_named_apart),
     (
-        "phone_and_house", Verdict.LIKELY, 70,
+        "phone_and_house",
+        Verdict.LIKELY,
+        70,
         lambda s: s.phone is _SAME and s.place is _SAME and not s.is_named_apart,
     ),
     ("shared_mailbox", Verdict.SHARED, 0, lambda s: s.email is _NEAR),
     ("shared_phone", Verdict.SHARED, 0, lambda s: s.phone is _SAME and s.is_named_apart),
     ("phone", Verdict.POSSIBLE, 55, lambda s: s.phone is _SAME),
     (
-        "house_and_short_name", Verdict.POSSIBLE, 50,
+        "house_and_short_name",
+        Verdict.POSSIBLE,
+        50,
         lambda s: s.place is _SAME and s.name is _NEAR and s.phone is not _OTHER,
     ),
     (
-        "postcode_and_name", Verdict.POSSIBLE, 45,
+        "postcode_and_name",
+        Verdict.POSSIBLE,
+        45,
         lambda s: s.place is _NEAR and s.name is _SAME and s.phone is not _OTHER,
     ),
     # Two of one name in one house with two numbers: somebody with a new number, or a parent and a child.
     ("namesakes", Verdict.POSSIBLE, 40, lambda s: s.place is _SAME and s.name is _SAME),
-)  # fmt: skip
+)
 """(name, verdict, score, when), first match wins."""
 
 NOTHING = Judgement(Verdict.DIFFERENT, "nothing_shared", 0)

@@ -62,13 +62,18 @@ def save(tx: Tx, connection: str, found: Sequence[Candidate], now: datetime) -> 
            SET verdict = excluded.verdict, rule = excluded.rule, score = excluded.score, reasons = excluded.reasons,
                seen_at = excluded.seen_at""",
         {
-            "connection": connection, "now": now,
-            "one_store": [c.one[0] for c in found], "one_id": [c.one[1] for c in found],
-            "two_store": [c.two[0] for c in found], "two_id": [c.two[1] for c in found],
-            "verdict": [c.verdict for c in found], "rule": [c.rule for c in found],
-            "score": [c.score for c in found], "reasons": ["|".join(c.reasons) for c in found],
+            "connection": connection,
+            "now": now,
+            "one_store": [c.one[0] for c in found],
+            "one_id": [c.one[1] for c in found],
+            "two_store": [c.two[0] for c in found],
+            "two_id": [c.two[1] for c in found],
+            "verdict": [c.verdict for c in found],
+            "rule": [c.rule for c in found],
+            "score": [c.score for c in found],
+            "reasons": ["|".join(c.reasons) for c in found],
         },
-    )  # fmt: skip
+    )
     tx.execute("DELETE FROM duplicate WHERE connection = %s AND seen_at < %s AND apart_by IS NULL", (connection, now))
 
 
@@ -85,8 +90,10 @@ def listing(tx: Tx, connection: str, limit: int | None = None) -> list[Kept]:
 
 def show(tx: Tx, connection: str, number: int) -> Kept | None:
     found = tx.fetch_as(
-        Kept, f"SELECT {_COLUMNS} FROM duplicate WHERE connection = %s AND id = %s", (connection, number)  # noqa: S608
-    )  # fmt: skip
+        Kept,
+        f"SELECT {_COLUMNS} FROM duplicate WHERE connection = %s AND id = %s",  # noqa: S608 - names of columns
+        (connection, number),
+    )
     return found[0] if found else None
 
 

@@ -13,10 +13,18 @@ Key = tuple[str, str]
 """(kind, id) in the platform's words, with the id that we would give."""
 
 _SAID = {
-    "id": "text", "number": "bigint", "name": "text", "who": "bytea", "customer": "bigint", "currency": "text",
-    "gross_mills": "bigint", "net_mills": "bigint", "is_valid": "boolean", "is_variant": "boolean",
+    "id": "text",
+    "number": "bigint",
+    "name": "text",
+    "who": "bytea",
+    "customer": "bigint",
+    "currency": "text",
+    "gross_mills": "bigint",
+    "net_mills": "bigint",
+    "is_valid": "boolean",
+    "is_variant": "boolean",
     "placed_at": "timestamptz",
-}  # fmt: skip
+}
 
 
 # Strangers -----------------------------------------------------------------------------------------------------------

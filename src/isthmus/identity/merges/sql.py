@@ -129,9 +129,14 @@ def put_off(tx: Tx, connection: str, number: int, due_at: datetime, state: str, 
 
 
 def close(
-    tx: Tx, connection: str, number: int, state: str, now: datetime, why: str | None = None,
+    tx: Tx,
+    connection: str,
+    number: int,
+    state: str,
+    now: datetime,
+    why: str | None = None,
     request_id: str | None = None,
-) -> None:  # fmt: skip
+) -> None:
     """It is done, or refused."""
     tx.execute(
         """UPDATE merge SET state = %s, closed_at = %s, why = %s, request_id = coalesce(%s, request_id)
@@ -152,8 +157,10 @@ def listing(tx: Tx, connection: str, limit: int = 200) -> list[Merge]:
 
 def show(tx: Tx, connection: str, number: int) -> Merge | None:
     found = tx.fetch_as(
-        Merge, f"SELECT {_COLUMNS} FROM merge WHERE connection = %s AND id = %s", (connection, number)  # noqa: S608
-    )  # fmt: skip
+        Merge,
+        f"SELECT {_COLUMNS} FROM merge WHERE connection = %s AND id = %s",  # noqa: S608 - names of columns
+        (connection, number),
+    )
     return found[0] if found else None
 
 

@@ -26,9 +26,10 @@ class Profile(answers.Profile, frozen=True):
 def known(tx: Tx, connection: str, ids: Sequence[str]) -> dict[str, Profile]:
     """These profiles as they were last seen."""
     rows = tx.fetch_as(
-        Profile, f"SELECT {_COLUMNS} FROM profile WHERE connection = %s AND id = ANY(%s)",  # noqa: S608
+        Profile,
+        f"SELECT {_COLUMNS} FROM profile WHERE connection = %s AND id = ANY(%s)",  # noqa: S608
         (connection, list(ids)),
-    )  # fmt: skip
+    )
     return {row.id: row for row in rows}
 
 
@@ -77,10 +78,13 @@ def note(tx: Tx, connection: str, profiles: Sequence[Profile]) -> None:
            UPDATE profile p SET email_now = n.email_now, sms_now = n.sms_now
            FROM now n WHERE p.connection = %s AND p.id = n.id""",
         (
-            [p.id for p in profiles], [p.email_now for p in profiles], [p.sms_now for p in profiles],
-            connection, connection,
+            [p.id for p in profiles],
+            [p.email_now for p in profiles],
+            [p.sms_now for p in profiles],
+            connection,
+            connection,
         ),
-    )  # fmt: skip
+    )
 
 
 def forget(tx: Tx, connection: str, ids: Sequence[str]) -> None:
@@ -175,9 +179,10 @@ def of_identifiers(
 def of_emails(tx: Tx, connection: str, emails: Sequence[str]) -> list[Profile]:
     """The profiles that answer to one of these addresses (normalised)."""
     return tx.fetch_as(
-        Profile, f"SELECT {_COLUMNS} FROM profile WHERE connection = %s AND email = ANY(%s) ORDER BY id",  # noqa: S608
+        Profile,
+        f"SELECT {_COLUMNS} FROM profile WHERE connection = %s AND email = ANY(%s) ORDER BY id",  # noqa: S608
         (connection, list(emails)),
-    )  # fmt: skip
+    )
 
 
 def _of(table: str) -> str:

@@ -56,12 +56,17 @@ def begin(
     rows = tx.fetch_all(
         _BEGIN,
         {
-            "connection": connection, "claim": claim, "now": now, "until": until,
-            "kind": [one.key[0] for one in asked], "store": [one.key[1] for one in asked],
-            "id": [one.key[2] for one in asked], "lane": [one.lane for one in asked],
+            "connection": connection,
+            "claim": claim,
+            "now": now,
+            "until": until,
+            "kind": [one.key[0] for one in asked],
+            "store": [one.key[1] for one in asked],
+            "id": [one.key[2] for one in asked],
+            "lane": [one.lane for one in asked],
             "heard_at": [one.heard_at for one in asked],
         },
-    )  # fmt: skip
+    )
     told: set[Key] = set()
     under_way: set[Key] = set()
     for row in rows:
@@ -82,11 +87,15 @@ def end(tx: Tx, connection: str, claim: UUID, told: Sequence[Key], untold: Seque
            WHERE r.connection = %(connection)s AND r.store = t.store AND r.kind = t.kind AND r.id = t.id
              AND r.claim = %(claim)s""",
         {
-            "connection": connection, "claim": claim, "now": now,
-            "kind": [key[0] for key in keys], "store": [key[1] for key in keys], "id": [key[2] for key in keys],
+            "connection": connection,
+            "claim": claim,
+            "now": now,
+            "kind": [key[0] for key in keys],
+            "store": [key[1] for key in keys],
+            "id": [key[2] for key in keys],
             "is_told": [True] * len(told) + [False] * len(untold),
         },
-    )  # fmt: skip
+    )
 
 
 def leave(tx: Tx, connection: str, claim: UUID, now: datetime) -> None:

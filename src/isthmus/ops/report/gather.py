@@ -233,7 +233,22 @@ def _found(row: Row) -> Found:
     known = catalogue(code)
     off = None if row["off_mills"] is None or currency is None else amount(row["off_mills"], str(currency))
     return Found(
-        code, known.title, row["cause"], known.owner.value, known.runbook, row["kind"], row["id"], row["store"],
-        row["subject"], row["detail"], row["n"], row["store_says"], row["ours_say"], row["platform_says"], currency,
-        off, row["placed_at"], row["repair"],
-    )  # fmt: skip
+        code,
+        known.title,
+        row["cause"],
+        known.owner.value,
+        known.runbook,
+        row["kind"],
+        row["id"],
+        row["store"],
+        row["subject"],
+        row["detail"],
+        row["n"],
+        row["store_says"],
+        row["ours_say"],
+        row["platform_says"],
+        currency,
+        off,
+        row["placed_at"],
+        row["repair"],
+    )

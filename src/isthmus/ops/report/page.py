@@ -17,9 +17,12 @@ _REPAIRS = {"read": "read again", "map": "mapped again", "send": "sent again", "
 def page(told: Report) -> str:
     """HTML."""
     pages = Environment(
-        loader=PackageLoader("isthmus.ops.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        loader=PackageLoader("isthmus.ops.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
         lstrip_blocks=True,
-    )  # fmt: skip
+    )
     pages.filters["money"], pages.filters["said"], pages.filters["repaired"] = _money, said, _repaired
     pages.filters["orders"] = _orders
     return pages.get_template("report.html").render(

@@ -27,19 +27,49 @@ def days(told: Report) -> str:
 def findings(told: Report) -> str:
     """One line per finding, with what each side says of it."""
     head = [
-        "code", "cause", "owner", "kind", "id", "store", "subject", "placed_at", "currency", "off", "n", "detail",
-        "store_says", "ours_say", "platform_says", "repair", "runbook",
-    ]  # fmt: skip
+        "code",
+        "cause",
+        "owner",
+        "kind",
+        "id",
+        "store",
+        "subject",
+        "placed_at",
+        "currency",
+        "off",
+        "n",
+        "detail",
+        "store_says",
+        "ours_say",
+        "platform_says",
+        "repair",
+        "runbook",
+    ]
     return _sheet(
         head,
         (
             [
-                f.code, f.cause, f.owner, f.kind, f.id, f.store, f.subject, f.placed_at, f.currency, f.off, f.n,
-                f.detail, _said(f.store_says), _said(f.ours_say), _said(f.platform_says), f.repair, f.runbook,
+                f.code,
+                f.cause,
+                f.owner,
+                f.kind,
+                f.id,
+                f.store,
+                f.subject,
+                f.placed_at,
+                f.currency,
+                f.off,
+                f.n,
+                f.detail,
+                _said(f.store_says),
+                _said(f.ours_say),
+                _said(f.platform_says),
+                f.repair,
+                f.runbook,
             ]
             for f in told.findings
         ),
-    )  # fmt: skip
+    )
 
 
 def _said(value: Any) -> str:

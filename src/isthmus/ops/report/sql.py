@@ -59,10 +59,13 @@ def days(tx: Tx, connection: str, number: int, in_zones: Mapping[str, str], *, i
     return tx.fetch_all(
         _DAYS,
         {
-            "connection": connection, "run": number, "is_whole": is_whole,
-            "stores": list(in_zones), "zones": list(in_zones.values()),
+            "connection": connection,
+            "run": number,
+            "is_whole": is_whole,
+            "stores": list(in_zones),
+            "zones": list(in_zones.values()),
         },
-    )  # fmt: skip
+    )
 
 
 # Every order of ours beside every order there, all of them at once: what is not equal must have a finding, or be on its

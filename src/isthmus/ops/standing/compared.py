@@ -70,9 +70,13 @@ def of_chain(tx: Tx, connection: str) -> Chained | None:
     left += [one for run in runs[1:-1] for one in _carried(run)]
     left += [one for one in last.not_judged if one.reason is not Reason.EXCLUDED]
     basis = msgspec.structs.replace(
-        whole, at=last.at, n_compared=max(whole.n_compared, n_differ), n_differ=n_differ, not_judged=counted(left),
+        whole,
+        at=last.at,
+        n_compared=max(whole.n_compared, n_differ),
+        n_differ=n_differ,
+        not_judged=counted(left),
         as_of=last.as_of,
-    )  # fmt: skip
+    )
     return Chained(runs[0], runs[-1], basis)
 
 

@@ -85,13 +85,16 @@ def remember(tx: Tx, connection: str, seen: Feed) -> None:
 
 def take_turn(tx: Tx, connection: str, now: datetime, every: timedelta) -> bool:
     """Whether it is time to look at the feed again; of all processes whoever asks first has the turn."""
-    return tx.fetch_one(
-        """INSERT INTO feed (connection, looked_at) VALUES (%(connection)s, %(now)s)
+    return (
+        tx.fetch_one(
+            """INSERT INTO feed (connection, looked_at) VALUES (%(connection)s, %(now)s)
            ON CONFLICT (connection) DO UPDATE SET looked_at = excluded.looked_at
            WHERE feed.looked_at IS NULL OR feed.looked_at <= %(now)s - %(every)s OR feed.looked_at > %(now)s + %(every)s
            RETURNING connection""",
-        {"connection": connection, "now": now, "every": every},
-    ) is not None  # fmt: skip
+            {"connection": connection, "now": now, "every": every},
+        )
+        is not None
+    )
 
 
 def is_due(tx: Tx, connection: str, now: datetime, every: timedelta) -> bool:
@@ -118,6 +121,12 @@ def backlog(tx: Tx, connection: str, until: datetime) -> None:
 
 def _accepted(row: Row) -> Accepted:
     return Accepted(
-        Kind(str(row["kind"])), row["id"], row["state"], row["body"], row["sent"], row["accepted_at"],
-        row["request_id"], row["doubts"],
-    )  # fmt: skip
+        Kind(str(row["kind"])),
+        row["id"],
+        row["state"],
+        row["body"],
+        row["sent"],
+        row["accepted_at"],
+        row["request_id"],
+        row["doubts"],
+    )

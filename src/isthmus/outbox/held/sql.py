@@ -61,10 +61,13 @@ def saw(
            WHERE h.theirs IS DISTINCT FROM excluded.theirs AND (h.read_at IS NULL OR h.read_at < excluded.read_at)
            RETURNING h.id""",
         {
-            "connection": connection, "kind": kind.value, "ids": list(theirs), "asked_at": asked_at,
+            "connection": connection,
+            "kind": kind.value,
+            "ids": list(theirs),
+            "asked_at": asked_at,
             "theirs": [Jsonb(one) for one in theirs.values()],
         },
-    )  # fmt: skip
+    )
     return [row["id"] for row in rows]
 
 

@@ -89,10 +89,14 @@ def doubt(tx: Tx, connection: str, records: Sequence[tuple[Kind, str, bytes]], n
                is_known = false, attempts = 0, doubts = 0, batch_max = 100
            FROM again a WHERE o.connection = a.connection AND o.kind = a.kind AND o.id = a.id""",
         {
-            "connection": connection, "lane": Lane.REPAIR.rank, "now": now, "kinds": [r[0].value for r in records],
-            "ids": [r[1] for r in records], "hashes": [r[2] for r in records],
+            "connection": connection,
+            "lane": Lane.REPAIR.rank,
+            "now": now,
+            "kinds": [r[0].value for r in records],
+            "ids": [r[1] for r in records],
+            "hashes": [r[2] for r in records],
         },
-    )  # fmt: skip
+    )
 
 
 def believe(tx: Tx, connection: str, records: Sequence[tuple[Kind, str, bytes]], now: datetime) -> list[str]:
@@ -112,10 +116,13 @@ def believe(tx: Tx, connection: str, records: Sequence[tuple[Kind, str, bytes]],
            FROM there t WHERE o.connection = t.connection AND o.kind = t.kind AND o.id = t.id
            RETURNING o.kind || ':' || o.id AS subject""",
         {
-            "connection": connection, "now": now, "kinds": [r[0].value for r in records],
-            "ids": [r[1] for r in records], "hashes": [r[2] for r in records],
+            "connection": connection,
+            "now": now,
+            "kinds": [r[0].value for r in records],
+            "ids": [r[1] for r in records],
+            "hashes": [r[2] for r in records],
         },
-    )  # fmt: skip
+    )
     return [row["subject"] for row in rows]
 
 

@@ -57,7 +57,12 @@ def postpone(tx: Tx, connection: str, lanes: Sequence[Lane], now: datetime, unse
                   AND o.state = 'due' AND o.due_at <= %(now)s AND ({RESTRAINED})
                 ORDER BY o.kind, o.id LIMIT 1000 FOR UPDATE SKIP LOCKED)""",  # noqa: S608 - a constant condition
         {
-            "connection": connection, "lanes": [lane.rank for lane in lanes], "now": now, "later": now + AGAIN_AFTER,
-            "unsettled": unsettled, "outs": OUTS, "kinds": list(PERMITTING),
+            "connection": connection,
+            "lanes": [lane.rank for lane in lanes],
+            "now": now,
+            "later": now + AGAIN_AFTER,
+            "unsettled": unsettled,
+            "outs": OUTS,
+            "kinds": list(PERMITTING),
         },
-    )  # fmt: skip
+    )

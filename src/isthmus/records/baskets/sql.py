@@ -117,10 +117,14 @@ def quiet(
                              WHERE m.connection = b.connection AND m.store = b.store AND m.basket = b.basket)
            ORDER BY r.updated_at, r.id LIMIT %(limit)s""",
         {
-            "connection": connection, "since": since, "until": until, "limit": limit,
-            "at": after.updated_at if after else None, "id": after.id if after else None,
+            "connection": connection,
+            "since": since,
+            "until": until,
+            "limit": limit,
+            "at": after.updated_at if after else None,
+            "id": after.id if after else None,
         },
-    )  # fmt: skip
+    )
     if not rows:
         return [], None
     end = Place(rows[-1]["updated_at"], rows[-1]["id"]) if len(rows) == limit else None
@@ -156,11 +160,16 @@ def bought(tx: Tx, connection: str, baskets: Sequence[tuple[Basket, Sequence[str
                            AND o.store = w.store AND o.customer_id = w.customer AND o.placed_at >= w.began)""",
         {
             "connection": connection,
-            "t_stores": [t[0] for t in tokens], "t_baskets": [t[1] for t in tokens], "tokens": [t[2] for t in tokens],
-            "o_stores": [o[0] for o in owners], "o_baskets": [o[1] for o in owners],
-            "emails": [o[2] for o in owners], "customers": [o[3] for o in owners], "began": [o[4] for o in owners],
+            "t_stores": [t[0] for t in tokens],
+            "t_baskets": [t[1] for t in tokens],
+            "tokens": [t[2] for t in tokens],
+            "o_stores": [o[0] for o in owners],
+            "o_baskets": [o[1] for o in owners],
+            "emails": [o[2] for o in owners],
+            "customers": [o[3] for o in owners],
+            "began": [o[4] for o in owners],
         },
-    )  # fmt: skip
+    )
     return {(row["store"], row["basket"]) for row in rows}
 
 
@@ -179,8 +188,9 @@ def prune(tx: Tx, before: datetime, limit: int) -> int:
     """Forget names that no body has used since then, of any connection."""
     return tx.execute(
         """DELETE FROM basket_name WHERE (connection, store, name) IN (
-               SELECT connection, store, name FROM basket_name WHERE seen_at < %s LIMIT %s)""", (before, limit)
-    )  # fmt: skip
+               SELECT connection, store, name FROM basket_name WHERE seen_at < %s LIMIT %s)""",
+        (before, limit),
+    )
 
 
 # -- below: shared by the above ---------------------------------------------------------------------------------------
@@ -212,11 +222,15 @@ def _twins(
                         AND r.placed_at BETWEEN w.began - %(within)s AND w.began + %(within)s
            WHERE starts_with(w.token, %(hidden)s) <> starts_with(r.id, %(hidden)s)""",
         {
-            "connection": connection, "within": AT_ONCE_WITHIN, "hidden": hidden,
-            "stores": [store for store, _ in asked], "tokens": [one.token for _, one in asked],
-            "customers": [one.customer_id for _, one in asked], "began": [one.created_at for _, one in asked],
+            "connection": connection,
+            "within": AT_ONCE_WITHIN,
+            "hidden": hidden,
+            "stores": [store for store, _ in asked],
+            "tokens": [one.token for _, one in asked],
+            "customers": [one.customer_id for _, one in asked],
+            "began": [one.created_at for _, one in asked],
         },
-    )  # fmt: skip
+    )
     found: dict[Name, list[Name]] = {}
     for row in rows:
         found.setdefault((row["store"], row["token"]), []).append((row["store"], row["id"]))

@@ -66,9 +66,18 @@ def take(
 
 
 def move(
-    tx: Tx, connection: str, run: int, claim: UUID, now: datetime, *, step: str, cursor: str | None, n: int,
-    total: int | None = None, result: Mapping[str, Any] | None = None,
-) -> bool:  # fmt: skip
+    tx: Tx,
+    connection: str,
+    run: int,
+    claim: UUID,
+    now: datetime,
+    *,
+    step: str,
+    cursor: str | None,
+    n: int,
+    total: int | None = None,
+    result: Mapping[str, Any] | None = None,
+) -> bool:
     """Note how far a run is and what it gathered, and hold it for another lease; False when it is no longer ours."""
     return bool(
         tx.execute(
@@ -76,11 +85,20 @@ def move(
                    result = coalesce(%s, result), moved_at = %s, leased_until = %s
                WHERE connection = %s AND id = %s AND claim = %s AND state = 'running'""",
             (
-                step, cursor, n, total, step, None if result is None else Jsonb(result), now, now + LEASE,
-                connection, run, claim,
+                step,
+                cursor,
+                n,
+                total,
+                step,
+                None if result is None else Jsonb(result),
+                now,
+                now + LEASE,
+                connection,
+                run,
+                claim,
             ),
         )
-    )  # fmt: skip
+    )
 
 
 def end(tx: Tx, connection: str, run: int, claim: UUID, now: datetime, result: Mapping[str, Any]) -> bool:

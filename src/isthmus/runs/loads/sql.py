@@ -70,9 +70,7 @@ def want(tx: Tx, connection: str, store: str, kind: str, spans: Sequence[Span], 
     )
 
 
-def begun(
-    tx: Tx, connection: str, load: int, operation: str, began_at: datetime, now: datetime
-) -> None:  # fmt: skip
+def begun(tx: Tx, connection: str, load: int, operation: str, began_at: datetime, now: datetime) -> None:
     """An operation tells this span now; whatever an earlier one told in parts is forgotten."""
     tx.execute("DELETE FROM load_part WHERE connection = %s AND load = %s", (connection, load))
     tx.execute(
@@ -84,9 +82,17 @@ def begun(
 
 
 def seen(
-    tx: Tx, connection: str, load: int, *, n_objects: int, n_roots: int, n_bytes: int | None, url: str | None,
-    is_ready: bool, now: datetime,
-) -> None:  # fmt: skip
+    tx: Tx,
+    connection: str,
+    load: int,
+    *,
+    n_objects: int,
+    n_roots: int,
+    n_bytes: int | None,
+    url: str | None,
+    is_ready: bool,
+    now: datetime,
+) -> None:
     """How far Shopify is; once it `is_ready`, where the result is. `moved_at` is when the count last rose."""
     tx.execute(
         """UPDATE load SET moved_at = CASE WHEN n_objects <> %(n_objects)s OR %(is_ready)s THEN %(now)s
@@ -95,10 +101,16 @@ def seen(
                state = CASE WHEN %(is_ready)s THEN 'ready' ELSE 'running' END
            WHERE connection = %(connection)s AND id = %(load)s""",
         {
-            "connection": connection, "load": load, "n_objects": n_objects, "n_roots": n_roots, "bytes": n_bytes,
-            "url": url, "is_ready": is_ready, "now": now,
+            "connection": connection,
+            "load": load,
+            "n_objects": n_objects,
+            "n_roots": n_roots,
+            "bytes": n_bytes,
+            "url": url,
+            "is_ready": is_ready,
+            "now": now,
         },
-    )  # fmt: skip
+    )
 
 
 def again(tx: Tx, connection: str, load: int, why: str, now: datetime) -> None:

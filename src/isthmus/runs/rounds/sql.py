@@ -61,16 +61,18 @@ def take(tx: Tx, connection: str, store: str, name: str, now: datetime, every: t
              AND (done_at IS NULL OR began_at + %(every)s::interval <= %(now)s)
            RETURNING store, name, began_at, cursor, n, n_changed, leased_until, done_at""",
         {
-            "connection": connection, "store": store, "name": name, "now": now, "every": every,
+            "connection": connection,
+            "store": store,
+            "name": name,
+            "now": now,
+            "every": every,
             "until": now + PAGE_LEASE,
         },
-    )  # fmt: skip
+    )
     return rows[0] if rows else None
 
 
-def turn(
-    tx: Tx, connection: str, taken: Round, cursor: str | None, n: int, n_changed: int, now: datetime
-) -> bool:  # fmt: skip
+def turn(tx: Tx, connection: str, taken: Round, cursor: str | None, n: int, n_changed: int, now: datetime) -> bool:
     """A page was looked at; without a next cursor the round is done. False where it is somebody else's by now."""
     return bool(
         tx.execute(
@@ -79,11 +81,17 @@ def turn(
                WHERE connection = %(connection)s AND store = %(store)s AND name = %(name)s
                  AND leased_until = %(leased_until)s""",
             {
-                "connection": connection, "store": taken.store, "name": taken.name, "cursor": cursor, "n": n,
-                "n_changed": n_changed, "leased_until": taken.leased_until, "now": now,
+                "connection": connection,
+                "store": taken.store,
+                "name": taken.name,
+                "cursor": cursor,
+                "n": n,
+                "n_changed": n_changed,
+                "leased_until": taken.leased_until,
+                "now": now,
             },
         )
-    )  # fmt: skip
+    )
 
 
 def give_back(tx: Tx, connection: str, taken: Round, until: datetime) -> None:

@@ -94,10 +94,15 @@ def recent(
                SELECT count(DISTINCT subject) AS n, coalesce(sum(net_mills), 0)::bigint AS net
                FROM (SELECT * FROM gone UNION ALL SELECT * FROM going) AS both_of_them""",
             {
-                "connection": connection, "store": store, "kind": kind, "cause": cause, "since": now - span,
-                "released": now - EXPIRES_AFTER, "but": but_plan,
+                "connection": connection,
+                "store": store,
+                "kind": kind,
+                "cause": cause,
+                "since": now - span,
+                "released": now - EXPIRES_AFTER,
+                "but": but_plan,
             },
-        )  # fmt: skip
+        )
         assert row is not None  # noqa: S101 - an aggregate has a row
         found.append(Recent(row["n"], row["net"]))
     return found[0], found[1]
@@ -182,11 +187,25 @@ def note(tx: Tx, connection: str, changes: Sequence[RecordChange]) -> list[int]:
             """INSERT INTO record_change (connection, run, store, subject, kind, cause, at, net_mills, is_counted, body,
                                           hash, was_gone, after_hash, sale)
                VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING id""",
-            (connection, one.run, one.store, one.subject, one.kind, one.cause, one.at, one.net_mills, one.is_counted,
-             one.body, one.hash, one.was_gone, one.after_hash, one.sale),
+            (
+                connection,
+                one.run,
+                one.store,
+                one.subject,
+                one.kind,
+                one.cause,
+                one.at,
+                one.net_mills,
+                one.is_counted,
+                one.body,
+                one.hash,
+                one.was_gone,
+                one.after_hash,
+                one.sale,
+            ),
         )
         for one in changes
-    ]  # fmt: skip
+    ]
 
 
 def note_writes(tx: Tx, connection: str, writes: Sequence[ChangedWrite]) -> None:
@@ -213,9 +232,13 @@ def of_run(tx: Tx, connection: str, run: int, after: Record, limit: int) -> list
                 AND c.undone_at IS NULL AND c.store = p.store AND c.subject = p.subject
            ORDER BY c.store, c.subject, c.id""",
         {
-            "connection": connection, "run": run, "store": after[0], "subject": after[1], "limit": limit,
+            "connection": connection,
+            "run": run,
+            "store": after[0],
+            "subject": after[1],
+            "limit": limit,
         },
-    )  # fmt: skip
+    )
 
 
 class PutBack(Struct, frozen=True):
@@ -254,11 +277,16 @@ def put_back(tx: Tx, connection: str, writes: Sequence[PutBack], now: datetime) 
                    ELSE 'due' END
            FROM back b WHERE o.connection = b.connection AND o.kind = b.kind AND o.id = b.id""",
         {
-            "connection": connection, "now": now, "lane": Lane.REPAIR.rank,
-            "kinds": [w.kind for w in writes], "ids": [w.id for w in writes], "bodies": [w.body for w in writes],
-            "desired": [w.desired for w in writes], "excluded": [w.excluded for w in writes],
+            "connection": connection,
+            "now": now,
+            "lane": Lane.REPAIR.rank,
+            "kinds": [w.kind for w in writes],
+            "ids": [w.id for w in writes],
+            "bodies": [w.body for w in writes],
+            "desired": [w.desired for w in writes],
+            "excluded": [w.excluded for w in writes],
         },
-    )  # fmt: skip
+    )
 
 
 def sales_of(tx: Tx, connection: str, records: Sequence[Record]) -> dict[Record, bytes]:

@@ -137,9 +137,14 @@ def listing(tx: Tx, connection: str | None, *, every: bool, limit: int) -> list[
 
 
 def judge(
-    tx: Tx, connection: str, plan: int, state: str, groups: Sequence[Group], now: datetime,
+    tx: Tx,
+    connection: str,
+    plan: int,
+    state: str,
+    groups: Sequence[Group],
+    now: datetime,
     expires_at: datetime | None = None,
-) -> None:  # fmt: skip
+) -> None:
     """Write down what a plan was found to be."""
     tx.execute(
         """UPDATE plan SET state = %s, judged_at = %s, expires_at = coalesce(%s, expires_at), counts = %s
@@ -201,13 +206,18 @@ def add(tx: Tx, connection: str, plan: int, items: Sequence[Item]) -> None:
                cause = CASE WHEN i.cause = '' THEN excluded.cause ELSE i.cause END,
                code = CASE WHEN i.cause = '' THEN excluded.code ELSE i.code END""",
         {
-            "connection": connection, "plan": plan,
-            "stores": [one.store for one in rows], "subjects": [one.subject for one in rows],
-            "kinds": [one.kind for one in rows], "causes": [one.cause for one in rows],
-            "codes": [one.code for one in rows], "repairs": [one.repair for one in rows],
-            "nets": [one.net_mills for one in rows], "states": [one.state for one in rows],
+            "connection": connection,
+            "plan": plan,
+            "stores": [one.store for one in rows],
+            "subjects": [one.subject for one in rows],
+            "kinds": [one.kind for one in rows],
+            "causes": [one.cause for one in rows],
+            "codes": [one.code for one in rows],
+            "repairs": [one.repair for one in rows],
+            "nets": [one.net_mills for one in rows],
+            "states": [one.state for one in rows],
         },
-    )  # fmt: skip
+    )
 
 
 def _joined(one: Item, other: Item) -> Item:
@@ -230,9 +240,15 @@ def items(
 
 
 def turn(
-    tx: Tx, connection: str, plan: int, before: Sequence[str], after: str, records: Sequence[Record] | None = None,
-    *, guarded_only: bool = False,
-) -> int:  # fmt: skip
+    tx: Tx,
+    connection: str,
+    plan: int,
+    before: Sequence[str],
+    after: str,
+    records: Sequence[Record] | None = None,
+    *,
+    guarded_only: bool = False,
+) -> int:
     """Move records of a plan (all, or these) from one of some states to another; how many."""
     return tx.execute(
         """UPDATE plan_item SET state = %(after)s WHERE connection = %(connection)s AND plan = %(plan)s
@@ -240,11 +256,15 @@ def turn(
              AND (%(stores)s::text[] IS NULL OR (store, subject) IN (
                   SELECT * FROM unnest(%(stores)s::text[], %(subjects)s::text[])))""",
         {
-            "connection": connection, "plan": plan, "before": list(before), "after": after, "guarded": guarded_only,
+            "connection": connection,
+            "plan": plan,
+            "before": list(before),
+            "after": after,
+            "guarded": guarded_only,
             "stores": None if records is None else [store for store, _ in records],
             "subjects": None if records is None else [subject for _, subject in records],
         },
-    )  # fmt: skip
+    )
 
 
 class RecordStanding(Struct, frozen=True):
@@ -327,10 +347,12 @@ def drop_covered(tx: Tx, connection: str, plan: int, covered: Sequence[tuple[str
                SELECT FROM plan_item i WHERE i.connection = %(connection)s AND i.plan = g.plan AND i.state = 'held'
                  AND (i.store, i.subject) NOT IN (SELECT store, subject FROM gone WHERE plan = g.plan))""",
         {
-            "connection": connection, "plan": plan, "stores": [store for store, _ in covered],
+            "connection": connection,
+            "plan": plan,
+            "stores": [store for store, _ in covered],
             "kinds": [kind for _, kind in covered],
         },
-    )  # fmt: skip
+    )
     return [row["plan"] for row in rows]
 
 
@@ -398,5 +420,7 @@ def unpin(tx: Tx, connection: str, records: Sequence[Record]) -> int:
 def _records(connection: str, records: Iterable[Record]) -> dict[str, Any]:
     rows = list(records)
     return {
-        "connection": connection, "stores": [store for store, _ in rows], "subjects": [subject for _, subject in rows]
-    }  # fmt: skip
+        "connection": connection,
+        "stores": [store for store, _ in rows],
+        "subjects": [subject for _, subject in rows],
+    }

@@ -26,8 +26,17 @@ class _Customer(Struct, gc=False):
 
 _read = reader(_Customer)
 
-_ONLY_READ = ("locale", "tags", "email_consent", "sms_consent", "n_orders", "amount_spent", "is_read", "metafields",
-              "redacted_at")  # fmt: skip
+_ONLY_READ = (
+    "locale",
+    "tags",
+    "email_consent",
+    "sms_consent",
+    "n_orders",
+    "amount_spent",
+    "is_read",
+    "metafields",
+    "redacted_at",
+)
 
 
 def parse(body: bytes) -> Customer:

@@ -17,10 +17,21 @@ _BAD = re.compile("[\x00\ud800-\udfff\ufffd]")
 _WRITTEN = re.compile(rb"\\u(?:0000|[fF]{3}[dD])")
 _UNUSABLE = frozenset(
     (
-        "email", "phone", "token", "cart_token", "checkout_token", "cartToken", "checkoutToken", "emailAddress",
-        "phoneNumber", "contact_email", "sms_marketing_phone", "id", "admin_graphql_api_id",
+        "email",
+        "phone",
+        "token",
+        "cart_token",
+        "checkout_token",
+        "cartToken",
+        "checkoutToken",
+        "emailAddress",
+        "phoneNumber",
+        "contact_email",
+        "sms_marketing_phone",
+        "id",
+        "admin_graphql_api_id",
     )
-)  # fmt: skip
+)
 """Keys whose text names or reaches somebody: half of it is worse than none."""
 
 _BOM = b"\xef\xbb\xbf"

@@ -37,9 +37,12 @@ def desk(status: Callable[[], Status]) -> ASGIApp:
     """The desk over whatever tells how things stand; `status` may block and may fail."""
     ask = Thrifty(status)
     pages = Environment(
-        loader=PackageLoader("isthmus.web.desk"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        loader=PackageLoader("isthmus.web.desk"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
         lstrip_blocks=True,
-    )  # fmt: skip
+    )
     pages.filters |= view.FILTERS
     pages.globals |= {"sentence": sentence, "times": times}
     pages.globals |= {"bar": view.bar, "ago": view.ago, "parts": view.PARTS, "width": view.WIDTH, "row": row}

@@ -43,7 +43,7 @@ def told(orders: int = 1200) -> list[tuple[bytes, Order]]:
     bodies = Path(kept).read_bytes().split(b"\n")[:orders] if kept else _rendered(orders)
     pairs = []
     for body in bodies:
-        made = order_webhook.parse(body)
+        made = order_webhook.parse_order_webhook(body)
         if isinstance(made, Order):
             pairs.append((body, made))
     return pairs

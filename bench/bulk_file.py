@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from isthmus.shopify.bulk import query
+from isthmus.shopify.bulk import bulk_query
 from sims.clock import SimClock
 from sims.faults import Faults
 from sims.shopify import world
@@ -87,7 +87,7 @@ def _told(orders: int) -> Iterator[list[bytes]]:
         return json.loads(answer.body)["data"]
 
     start = "mutation($q: String!) { r: bulkOperationRunQuery(query: $q, groupObjects: true) { bulkOperation { id } } }"
-    gid = ask(start, q=query("order"))["r"]["bulkOperation"]["id"]
+    gid = ask(start, q=bulk_query("order"))["r"]["bulkOperation"]["id"]
     found: dict[str, Any] = {"url": None}
     while found["url"] is None:
         clock.advance(5)

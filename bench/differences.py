@@ -18,7 +18,7 @@ from bench import rig
 from bench.bodies import told
 
 from isthmus.db.pool import Database
-from isthmus.mapping.order import order
+from isthmus.mapping.order import map_order
 from isthmus.model.lane import Lane
 from isthmus.ops.report import sql
 from isthmus.outbox import plan
@@ -53,7 +53,7 @@ def run(n: int = 1_000_000) -> dict[str, Any]:
             pid = int(tx.fetch_value("SELECT pg_backend_pid()") or 0)
             with _Memory(pid) as memory:
                 began = time.perf_counter()
-                rows = sql.apart(tx, rig.NAME, 1)
+                rows = sql.differing_orders(tx, rig.NAME, 1)
                 took = time.perf_counter() - began
     return {
         "orders_each_side": n,
@@ -67,11 +67,11 @@ def run(n: int = 1_000_000) -> dict[str, Any]:
 
 def _page() -> float:
     """Orders of a page that are decoded on both sides and held against each other, in a second on one core."""
-    written = [order(made, "uk:1", rig.RULES, Lane.REALTIME).body or b"{}" for _, made in told(250)]
+    written = [map_order(made, "uk:1", rig.RULES, Lane.REALTIME).body or b"{}" for _, made in told(250)]
 
     def once() -> None:
         for body in written:
-            plan.differs(msgspec.json.decode(body), msgspec.json.decode(body))
+            plan.first_difference(msgspec.json.decode(body), msgspec.json.decode(body))
 
     return len(written) * 10 / min(timeit.repeat(once, number=10, repeat=5, timer=time.process_time))
 

@@ -14,21 +14,21 @@ from bench import rig
 
 from isthmus.db.pool import Database
 from isthmus.flows import duplicates
-from isthmus.flows.road import Road
-from isthmus.identity import sql as identity
-from isthmus.identity.duplicates.find import Pair, find
-from isthmus.identity.duplicates.judge import Verdict
-from isthmus.identity.duplicates.someone import Someone, someone
+from isthmus.flows.context import ConnectionContext
+from isthmus.identity.duplicates.candidate_pairs import Pair, find_pairs
+from isthmus.identity.duplicates.features import PersonFeatures, person_features
+from isthmus.identity.duplicates.rules import DuplicateLikelihood
 from isthmus.identity.match import Link
-from isthmus.kit.email import normalise
+from isthmus.identity.sql import links as identity
+from isthmus.kit.email import normalise_email
 from isthmus.mapping import contact
-from isthmus.model.customer import Consent, Customer
+from isthmus.model.customer import ChannelConsent, Customer
+from isthmus.model.customer_metrics import NOTHING
 from isthmus.model.lane import Lane
-from isthmus.model.worth import NOTHING
-from isthmus.outbox import sql as outbox
-from isthmus.outbox.sql import Wanted
-from isthmus.records import sql as records
-from isthmus.records.sql import Keep
+from isthmus.outbox.sql import queue as outbox
+from isthmus.outbox.sql.queue import DesiredWrite
+from isthmus.records.sql import store as records
+from isthmus.records.sql.store import RecordUpsert
 from isthmus.shopify import parse
 from sims.clock import SimClock
 from sims.shopify import kinship, world
@@ -50,7 +50,7 @@ def run(customers: int, seed: int = 1) -> dict[str, float]:
     before = process.memory_info().rss
     began = time.perf_counter()
     people = [_seen(store, customer) for store, customer in told]
-    found = find(people)
+    found = find_pairs(people)
     seconds = time.perf_counter() - began
     memory = (process.memory_info().rss - before) / 2**20
 
@@ -58,8 +58,10 @@ def run(customers: int, seed: int = 1) -> dict[str, float]:
     one = {_accounts(pair) for pair in found.one_address}
     flagged = {_accounts(pair) for pair in found.shared_addresses}
     offered = {_accounts(pair) for pair in found.candidates}
-    sure = {_accounts(pair) for pair in found.candidates if pair.judgement.verdict is Verdict.SURE}
-    likely = {_accounts(pair) for pair in found.candidates if pair.judgement.verdict is not Verdict.POSSIBLE}
+    sure = {_accounts(pair) for pair in found.candidates if pair.judgement.verdict is DuplicateLikelihood.SURE}
+    likely = {
+        _accounts(pair) for pair in found.candidates if pair.judgement.verdict is not DuplicateLikelihood.POSSIBLE
+    }
     apart = one - true
     return {
         "accounts": len(people),
@@ -91,9 +93,9 @@ def _command(told: list[tuple[str, Customer]]) -> dict[str, float]:
         process = psutil.Process()
         before = process.memory_info().rss
         began = time.perf_counter()
-        looked = duplicates.look(db, road)
+        looked = duplicates.find_duplicates(db, road)
         seen = time.perf_counter() - began
-        found = duplicates.weighed(db, road)
+        found = duplicates.review_candidates(db, road)
         seconds = time.perf_counter() - began
         memory = (process.memory_info().rss - before) / 2**20
     return {
@@ -105,7 +107,7 @@ def _command(told: list[tuple[str, Customer]]) -> dict[str, float]:
     }
 
 
-def _road() -> Road:
+def _road() -> ConnectionContext:
     plain = rig.road()
     shops = {
         name: msgspec.structs.replace(
@@ -116,18 +118,18 @@ def _road() -> Road:
     return msgspec.structs.replace(plain, shops=shops)
 
 
-def _fill(db: Database, road: Road, told: list[tuple[str, Customer]]) -> None:
+def _fill(db: Database, road: ConnectionContext, told: list[tuple[str, Customer]]) -> None:
     """Records, links and contacts as the road leaves them behind."""
     for first in range(0, len(told), 2_000):
         some = told[first : first + 2_000]
         with db.transaction() as tx:
-            records.save(tx, rig.NAME, [Keep(store, one, AT) for store, one in some], AT, road.packer)
-            links = [Link(store, one.id, f"{store}:{one.id}", normalise(one.email)) for store, one in some]
-            identity.save(tx, rig.NAME, links)
+            records.save_records(tx, rig.NAME, [RecordUpsert(store, one, AT) for store, one in some], AT, road.packer)
+            links = [Link(store, one.id, f"{store}:{one.id}", normalise_email(one.email)) for store, one in some]
+            identity.save_links(tx, rig.NAME, links)
             writes = [
-                Wanted(
+                DesiredWrite(
                     store,
-                    contact.contact(
+                    contact.map_contact(
                         msgspec.structs.replace(one, is_read=True), f"{store}:{one.id}", road.shops[store].rules,
                         Lane.BACKFILL, hold=None, worth=NOTHING, email_consent=_consent(one), sms_consent=None,
                         was_opted_in=False,
@@ -136,27 +138,27 @@ def _fill(db: Database, road: Road, told: list[tuple[str, Customer]]) -> None:
                 )
                 for store, one in some
             ]  # fmt: skip
-            outbox.desire(
+            outbox.upsert_desired(
                 tx, rig.NAME, writes, now=AT, coalesce=AT - AT, contact_head_start=AT - AT, packer=road.packer
             )
 
 
-def _consent(one: Customer) -> Consent:
-    return Consent(("SUBSCRIBED", "UNSUBSCRIBED", "NOT_SUBSCRIBED")[one.id % 3], None, AT)
+def _consent(one: Customer) -> ChannelConsent:
+    return ChannelConsent(("SUBSCRIBED", "UNSUBSCRIBED", "NOT_SUBSCRIBED")[one.id % 3], None, AT)
 
 
 def _told(made: World) -> list[tuple[str, Customer]]:
     told = []
     for store in made.stores.values():
         for one in store.customers.values():
-            record = parse.webhook("customer", msgspec.json.encode(body_of(store, one)))
+            record = parse.parse_webhook("customer", msgspec.json.encode(body_of(store, one)))
             if isinstance(record, Customer):
                 told.append((store.shop.name, record))
     return told
 
 
-def _seen(store: str, customer: Customer) -> Someone:
-    return someone(store, f"{store}:{customer.id}", customer)
+def _seen(store: str, customer: Customer) -> PersonFeatures:
+    return person_features(store, f"{store}:{customer.id}", customer)
 
 
 def _accounts(pair: Pair) -> frozenset[int]:

@@ -10,7 +10,7 @@ from bench.rig import NAME, Crew, Servers, database, fill_inbox, link_customers,
 from bench.road import one
 
 from isthmus.db.pool import Database
-from isthmus.ops.numbers import status
+from isthmus.ops.status import read_status
 
 SLICE = 10_000
 """Orders of one measurement: the last before each of the sizes below."""
@@ -55,7 +55,7 @@ def _look(db: Database) -> float:
     times = []
     for _ in range(LOOKS):
         began = now()
-        assert status(db, datetime.now(UTC), NAME).connections
+        assert read_status(db, datetime.now(UTC), NAME).connections
         times.append(now() - began)
     return min(times)
 

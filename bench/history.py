@@ -19,14 +19,14 @@ from typing import Any
 import msgspec
 from bench.whole import NAME, Machine, machine, until
 
+from isthmus.app.context import App
+from isthmus.app.settings import load_settings
 from isthmus.db.pool import Database
-from isthmus.flows.compare import Comparison, compare
+from isthmus.flows.compare import Comparison, compare_both_sides
 from isthmus.kit.clock import SystemClock
 from isthmus.model.lane import RANKS, Lane
-from isthmus.model.write import Kind
-from isthmus.ops import numbers
-from isthmus.runtime.app import App
-from isthmus.runtime.settings import load
+from isthmus.model.write import RecordKind
+from isthmus.ops import status
 
 PER_SECOND = 4
 """Pushes an account may make by default, 400 records; newer documents say twice that, which two cores that are both
@@ -46,7 +46,7 @@ QUIET_FOR = 10.0
 """Seconds in which nothing waits before that is believed."""
 
 LONGEST = 3600.0
-KINDS = {Kind.CONTACT: "contacts", Kind.ORDER: "orders", Kind.PRODUCT: "products"}
+KINDS = {RecordKind.CONTACT: "contacts", RecordKind.ORDER: "orders", RecordKind.PRODUCT: "products"}
 
 
 def run(customers: int, orders: int, rate: float) -> dict[str, Any]:
@@ -139,7 +139,7 @@ def come_to_rest(here: Machine, db: Database) -> None:
 
     def is_at_rest() -> bool:
         nonlocal quiet_since
-        told = numbers.status(db, SystemClock().now(), NAME).connections[0]
+        told = status.read_status(db, SystemClock().now(), NAME).connections[0]
         if told.is_waiting or here.get("report")["deliveries"]["pending"]:
             quiet_since = time.monotonic()
         return time.monotonic() - quiet_since > QUIET_FOR
@@ -270,19 +270,19 @@ def compare_sides(here: Machine) -> Comparison:
     """Both sides, record by record; the shop's points are no limit for a checker."""
     here.post("faults", {"shopify.unlimited": True})
     os.environ.update(here.environment)  # where the connection's secrets are looked up
-    with contextlib.chdir(here.home), App.opened(load(), pool_size=2) as app:
-        return compare(app.db, app.road(NAME), _lookup(here))
+    with contextlib.chdir(here.home), App.opened(load_settings(), pool_size=2) as app:
+        return compare_both_sides(app.db, app.road(NAME), _lookup(here))
 
 
-def _lookup(here: Machine) -> Callable[[Kind, str], Mapping[str, Any] | None]:
+def _lookup(here: Machine) -> Callable[[RecordKind, str], Mapping[str, Any] | None]:
     """The platform's records, kept as text since there may be many."""
-    kept: dict[tuple[Kind, str], bytes] = {}
+    kept: dict[tuple[RecordKind, str], bytes] = {}
     for kind, name in KINDS.items():
         for item in here.lines(f"platform/{name}"):
-            if kind is not Kind.CONTACT or item.get("@collection") == "shopify":
+            if kind is not RecordKind.CONTACT or item.get("@collection") == "shopify":
                 kept[kind, str(item["id"])] = msgspec.json.encode(item)
 
-    def found(kind: Kind, name: str) -> Mapping[str, Any] | None:
+    def found(kind: RecordKind, name: str) -> Mapping[str, Any] | None:
         text = kept.get((kind, name))
         return None if text is None else msgspec.json.decode(text)
 

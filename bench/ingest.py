@@ -17,18 +17,18 @@ from urllib.request import urlopen
 import psutil
 from prometheus_client import CollectorRegistry
 
+from isthmus.db.autocommit_connection import AutocommitConnection
 from isthmus.db.embedded import Embedded
-from isthmus.db.line import Line
 from isthmus.db.migrate import migrate
 from isthmus.db.pool import Database
 from isthmus.flows.ingest import ingest
-from isthmus.inbox.days import sql as days
-from isthmus.kit.pack import Packer
+from isthmus.inbox.sql import partitions as days
+from isthmus.kit.compression import Packer
 from isthmus.model.event import Delivery
-from isthmus.web.hooks.commit import GroupCommit
-from isthmus.web.hooks.verify import Door, Doors
-from isthmus.web.listener import listener
+from isthmus.web.listener import make_listener
 from isthmus.web.server import Server
+from isthmus.web.webhooks.group_commit import GroupCommit
+from isthmus.web.webhooks.verify import StoreSecret, WebhookVerifier
 
 SHOP, SECRET = "acme-uk.myshopify.com", "shpss_bench"
 CONNECTIONS = 32
@@ -45,7 +45,7 @@ def run(seconds: float = 3.0) -> dict[str, float]:
             with Database(url) as db:
                 migrate(db)
                 with db.transaction() as tx:
-                    days.make_days(tx, datetime.now(UTC))
+                    days.create_partitions(tx, datetime.now(UTC))
             with _web(None) as (bare_port, _), _web(url) as (port, web):
                 _load(bare_port, 1.0)
                 _load(port, 2.0)
@@ -110,8 +110,8 @@ async def _is_ready() -> bool:
 
 def serve(port: int, url: str | None) -> None:
     """The web process: what `isthmus web` runs, reduced to the door."""
-    doors = Doors([Door("acme", "uk", SHOP, SECRET)])
-    line = Line(url or "")
+    doors = WebhookVerifier([StoreSecret("acme", "uk", SHOP, SECRET)])
+    line = AutocommitConnection(url or "")
     packer = Packer()
 
     async def keep(deliveries: Sequence[Delivery]) -> list[bool]:
@@ -127,7 +127,7 @@ def serve(port: int, url: str | None) -> None:
         registry=CollectorRegistry(),
         close=line.close,
     )
-    listener(app, port=port).run()
+    make_listener(app, port=port).run()
 
 
 async def _nothing(self: GroupCommit, deliveries: Sequence[Delivery]) -> None:

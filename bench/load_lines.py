@@ -17,15 +17,15 @@ from typing import Any
 from bench.bulk_file import Forms
 from bench.rig import NAME, Crew, Servers, database, now, spent
 
+from isthmus.app.import_workers import count_workers
 from isthmus.db.pool import Database
 from isthmus.flows.backfill import spool
-from isthmus.runs.loads import sql as loads
-from isthmus.runs.span import Span
-from isthmus.runtime.crew import hands
+from isthmus.runs.date_range import DateRange
+from isthmus.runs.sql import bulk_loads as loads
 
 ORDERS = 60_000
 ROUNDS = 3
-PROCESSES = hands(2)
+PROCESSES = count_workers(2)
 """As the product has on two cores."""
 
 TAP = "tap-shopify==3.13.0"
@@ -61,17 +61,17 @@ def _round(path: Path, folder: Path, orders: int) -> dict[str, Any]:
     with database() as url, Database(url) as db:
         with db.transaction() as tx:
             at = datetime.now(UTC)
-            loads.want(tx, NAME, "uk", "order", [Span()], at)
-            (load,) = loads.loads(tx, NAME)
-            loads.begun(tx, NAME, load.id, "gid://shopify/BulkOperation/1", at, at)
+            loads.enqueue_loads(tx, NAME, "uk", "order", [DateRange()], at)
+            (load,) = loads.list_loads(tx, NAME)
+            loads.mark_running(tx, NAME, load.id, "gid://shopify/BulkOperation/1", at, at)
         folder.mkdir()
         told = [("--folder", str(folder / "all"), "--share", str(n), "--of", str(PROCESSES)) for n in range(PROCESSES)]
         crews = [Crew("bench.load_worker", url, *words, processes=1) for words in told]
         servers, before, began = Servers(db), spent(), now()
         database_before = servers.cpu()
         with path.open("rb", 1 << 18) as file:
-            n_parts = max(PROCESSES, spool.parts_of(path.stat().st_size))
-            spool.spread(folder / "all", "order", (line.rstrip(b"\n") for line in file), n_parts)
+            n_parts = max(PROCESSES, spool.count_parts(path.stat().st_size))
+            spool.split_result(folder / "all", "order", (line.rstrip(b"\n") for line in file), n_parts)
         spread = now() - began
         for crew in crews:
             crew.go()

@@ -5,16 +5,16 @@ from pathlib import Path
 
 from bench.rig import NAME, road, say, shifts, spent
 
+from isthmus.app.import_workers import lower_priority
 from isthmus.db.pool import Database
+from isthmus.flows.backfill.import_part import import_part
 from isthmus.flows.backfill.spool import Part
-from isthmus.flows.backfill.take import take
-from isthmus.runs.loads import sql as loads
-from isthmus.runtime.crew import ease
+from isthmus.runs.sql import bulk_loads as loads
 
 
 def work(url: str, folder: Path, share: int, of: int) -> None:
     """Take in one part of every so many, and say how many records that were and what it took."""
-    ease()
+    lower_priority()
     line = road()
     with Database(url, pool_size=1) as db:
         with db.transaction() as tx:
@@ -22,10 +22,10 @@ def work(url: str, folder: Path, share: int, of: int) -> None:
         for _ in shifts():
             before, n = spent(), 0
             with db.transaction() as tx:
-                (load,) = loads.loads(tx, NAME)
+                (load,) = loads.list_loads(tx, NAME)
             most = before["mb"]
             for number in range(share, len(list(folder.glob("*.jsonl"))), of):
-                n += take(db, line, load, Part(number, folder / f"{number:04}.jsonl")).n
+                n += import_part(db, line, load, Part(number, folder / f"{number:04}.jsonl")).n
                 most = max(most, spent()["mb"])
             say({"n": n, "cpu": spent()["cpu"] - before["cpu"], "mb": most})
 

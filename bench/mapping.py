@@ -9,7 +9,7 @@ from typing import TypeVar
 from bench.bodies import NEW_ORDER_BYTES, told
 from bench.rig import settle
 
-from isthmus.mapping.order import order
+from isthmus.mapping.order import map_order
 from isthmus.mapping.rules import Rules
 from isthmus.model.lane import Lane
 from isthmus.model.order import Order
@@ -35,7 +35,7 @@ def run() -> dict[str, float]:
         "map_encode_per_second": _rate(_mapping, [_parsed(body) for body in plain]),
         "map_encode_refunded_per_second": _rate(_mapping, [_parsed(body) for body in refunded]),
         "new_order_body_bytes": round(sum(map(len, new)) / len(new)),
-        "new_order_decode_per_second": _rate(order_webhook.parse, new),
+        "new_order_decode_per_second": _rate(order_webhook.parse_order_webhook, new),
         "new_order_decode_map_encode_per_second": _rate(road, new),
         "large_order_body_bytes": round(sum(map(len, plain)) / len(plain)),
         "large_order_decode_map_encode_per_second": _rate(road, plain),
@@ -49,18 +49,18 @@ def run() -> dict[str, float]:
 
 
 def _parsed(body: bytes) -> Order:
-    made = order_webhook.parse(body)
+    made = order_webhook.parse_order_webhook(body)
     assert isinstance(made, Order)
     return made
 
 
 def _mapping(record: Order) -> None:
-    order(record, "uk:1", RULES, Lane.REALTIME)
+    map_order(record, "uk:1", RULES, Lane.REALTIME)
 
 
 def road(body: bytes) -> None:
     """From the webhook's body to the record that is sent."""
-    order(_parsed(body), "uk:1", RULES, Lane.REALTIME)
+    map_order(_parsed(body), "uk:1", RULES, Lane.REALTIME)
 
 
 def _rate(work: Callable[[T], object], given: list[T]) -> int:

@@ -30,28 +30,28 @@ from bench.writes import Writes, contact
 from isthmus.connections import file
 from isthmus.connections import sql as connections
 from isthmus.db.pool import Database
-from isthmus.inbox import sql as inbox
-from isthmus.kit.pack import Packer
+from isthmus.inbox.sql import events as inbox
+from isthmus.kit.compression import Packer
 from isthmus.model.event import Delivery
 from isthmus.model.lane import Lane
-from isthmus.model.write import Kind, Write
-from isthmus.outbox import sql as outbox
-from isthmus.outbox.sql import Wanted
-from isthmus.runs import sql as runs
+from isthmus.model.write import RecordKind, Write
+from isthmus.outbox.sql import queue as outbox
+from isthmus.outbox.sql.queue import DesiredWrite
+from isthmus.runs.sql import watermarks as runs
 from isthmus.runtime import tasks
 
 PER_SECOND = 4
 """Pushes an account may make (docs.ometria.com/docs/ometria-data-api-introduction), 400 records."""
 
-MIX = {Kind.ORDER: 126, Kind.CONTACT: 84, Kind.MOMENT: 42, Kind.PRODUCT: 28}
+MIX = {RecordKind.ORDER: 126, RecordKind.CONTACT: 84, RecordKind.MOMENT: 42, RecordKind.PRODUCT: 28}
 """Realtime records a second: 280, which is 70 %. Two in three orders are of a contact that is as new as they are."""
 
 PRELOADED = {
-    (Kind.CONTACT, Lane.ENRICHMENT): 100_000,
-    (Kind.PRODUCT, Lane.ENRICHMENT): 20_000,
-    (Kind.ORDER, Lane.BACKFILL): 60_000,
-    (Kind.CONTACT, Lane.BACKFILL): 40_000,
-    (Kind.PRODUCT, Lane.BACKFILL): 20_000,
+    (RecordKind.CONTACT, Lane.ENRICHMENT): 100_000,
+    (RecordKind.PRODUCT, Lane.ENRICHMENT): 20_000,
+    (RecordKind.ORDER, Lane.BACKFILL): 60_000,
+    (RecordKind.CONTACT, Lane.BACKFILL): 40_000,
+    (RecordKind.PRODUCT, Lane.BACKFILL): 20_000,
 }
 """2,400 full pushes: ten minutes."""
 
@@ -96,27 +96,31 @@ def run(seconds: int = 300, *, with_faults: bool = False) -> dict[str, Any]:
 
 def _arrive(db: Database, url: str, bodies: Bodies, writes: Writes, seconds: int) -> int:
     """Let realtime come in, ten times a second and as much as is due; how many records that asks for."""
-    packer, done = Packer(), dict.fromkeys(Kind, 0)
+    packer, done = Packer(), dict.fromkeys(RecordKind, 0)
     began = time.monotonic()
-    with tasks.Bells(url) as bells:
+    with tasks.WakeUps(url) as bells:
         while (passed := time.monotonic() - began) < seconds:
             now = datetime.now(UTC)
             due = {kind: range(done[kind], int(rate * passed)) for kind, rate in MIX.items()}
             told = [
                 Delivery(NAME, "uk", "orders/create", Lane.REALTIME, f"{n:032x}", bodies.body(n))
-                for n in due[Kind.ORDER]
+                for n in due[RecordKind.ORDER]
             ]
             wanted: list[Write] = [
                 # Of whom two in three of the orders of this moment are.
                 contact(f"uk:{PEOPLE + person}", f"ann{person:08}@example.com", Lane.REALTIME)
-                for n in due[Kind.CONTACT]
-                for person in [bodies.customer(n * MIX[Kind.ORDER] // MIX[Kind.CONTACT])]
+                for n in due[RecordKind.CONTACT]
+                for person in [bodies.customer(n * MIX[RecordKind.ORDER] // MIX[RecordKind.CONTACT])]
             ]
-            wanted += [writes.write(kind, Lane.REALTIME, n) for kind in (Kind.MOMENT, Kind.PRODUCT) for n in due[kind]]
+            wanted += [
+                writes.write(kind, Lane.REALTIME, n)
+                for kind in (RecordKind.MOMENT, RecordKind.PRODUCT)
+                for n in due[kind]
+            ]
             with db.transaction() as tx:
                 _desire(tx, wanted, now, packer)
                 if told:
-                    inbox.keep(tx, told, now)
+                    inbox.insert_deliveries(tx, told, now)
             bells.ring("process", NAME)
             done = {kind: numbers.stop for kind, numbers in due.items()}
             time.sleep(max(0.0, TICK - (time.monotonic() - began - passed)))
@@ -132,8 +136,8 @@ def _preload(db: Database, writes: Writes) -> None:
 
 
 def _desire(tx: Any, wanted: list[Write], now: datetime, packer: Packer) -> None:
-    outbox.desire(
-        tx, NAME, [Wanted("uk", write, now) for write in wanted], now=now, coalesce=timedelta(seconds=1),
+    outbox.upsert_desired(
+        tx, NAME, [DesiredWrite("uk", write, now) for write in wanted], now=now, coalesce=timedelta(seconds=1),
         contact_head_start=timedelta(seconds=3), packer=packer,
     )  # fmt: skip
 
@@ -209,7 +213,7 @@ def _pushes(address: str) -> list[dict[str, Any]]:
 
 def _connect(db: Database, platform: str) -> None:
     """Store the connection without asking the neighbours, and let every poll be far away."""
-    config = file.parsed(
+    config = file.parse_connection(
         {
             "connection": {"name": NAME, "mode": "live"},
             "ometria": {
@@ -236,8 +240,10 @@ def _connect(db: Database, platform: str) -> None:
     )
     now = datetime.now(UTC)
     with db.transaction() as tx:
-        connections.save(tx, config, now)
-        runs.begin(tx, NAME, "uk", [f"poll:{kind}" for kind in ("product", "customer", "order", "checkout")], now)
+        connections.save_connection(tx, config, now)
+        runs.create_watermarks(
+            tx, NAME, "uk", [f"poll:{kind}" for kind in ("product", "customer", "order", "checkout")], now
+        )
     tasks.install(db)
 
 

@@ -18,17 +18,17 @@ import psutil
 from isthmus.db.embedded import Embedded
 from isthmus.db.migrate import migrate
 from isthmus.db.pool import Database
-from isthmus.flows.road import Pace, Road, Shop
-from isthmus.identity import sql as identity
+from isthmus.flows.context import ConnectionContext, ShopContext, Timings
 from isthmus.identity.match import Link
-from isthmus.inbox import sql as inbox
-from isthmus.inbox.days import sql as days
+from isthmus.identity.sql import links as identity
+from isthmus.inbox.sql import events as inbox
+from isthmus.inbox.sql import partitions as days
 from isthmus.kit.clock import SystemClock
-from isthmus.kit.pack import Packer
+from isthmus.kit.compression import Packer
 from isthmus.mapping.rules import Rules
 from isthmus.model.event import Delivery
 from isthmus.model.lane import Lane
-from isthmus.ometria.client import Ometria
+from isthmus.ometria.client import OmetriaClient
 
 if TYPE_CHECKING:
     from bench.bodies import Bodies
@@ -58,7 +58,7 @@ def database() -> Iterator[str]:
             with Database(url) as db:
                 migrate(db)
                 with db.transaction() as tx:
-                    days.make_days(tx, now)
+                    days.create_partitions(tx, now)
                     tx.execute(
                         """INSERT INTO connection (connection, config, mode, connected_at, live_since)
                            VALUES (%s, '{}', 'live', %s, %s)""",
@@ -70,18 +70,18 @@ def database() -> Iterator[str]:
             server.erase()
 
 
-def road(platform: str = "http://127.0.0.1:9", key: str = "none", pace: Pace | None = None) -> Road:
+def road(platform: str = "http://127.0.0.1:9", key: str = "none", pace: Timings | None = None) -> ConnectionContext:
     """A road without a store to read: webhooks tell it everything."""
-    return Road(
+    return ConnectionContext(
         connection=NAME,
-        shops={"uk": Shop("uk", RULES, None)},  # type: ignore[arg-type]
-        platform=Ometria(platform, key),
+        shops={"uk": ShopContext("uk", RULES, None)},  # type: ignore[arg-type]
+        platform=OmetriaClient(platform, key),
         collection="shopify",
         clock=SystemClock(),
         hash_key=b"k",
         packer=Packer(),
         is_live=True,
-        pace=pace or Pace(enrichment_every=timedelta(0), read_back=0.0),
+        pace=pace or Timings(enrichment_every=timedelta(0), read_back=0.0),
     )
 
 
@@ -99,7 +99,7 @@ def fill_inbox(db: Database, bodies: Iterable[tuple[int, bytes]]) -> None:
 
 def _keep(db: Database, batch: Sequence[Delivery]) -> None:
     with db.transaction() as tx:
-        inbox.keep(tx, batch, datetime.now(UTC))
+        inbox.insert_deliveries(tx, batch, datetime.now(UTC))
 
 
 def link_customers(db: Database, bodies: "Bodies") -> None:
@@ -107,7 +107,7 @@ def link_customers(db: Database, bodies: "Bodies") -> None:
     links = [Link("uk", number, f"uk:{number}", email) for number, email in bodies.customers()]
     for first in range(0, len(links), 10_000):
         with db.transaction() as tx:
-            identity.save(tx, NAME, links[first : first + 10_000])
+            identity.save_links(tx, NAME, links[first : first + 10_000])
 
 
 # Worker processes ----------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from urllib.request import Request, urlopen
 
 import psutil
 
-from isthmus.db import place
+from isthmus.db import server_location
 from isthmus.db.cluster import Cluster
 from isthmus.shopify.topics import SUBSCRIBED
 
@@ -129,7 +129,7 @@ enrichment_every = "{enrichment_every}"
 
     def database(self, data_dir: Path | None = None) -> str:
         """The address of the embedded database."""
-        return Cluster(place.settle((data_dir or self.home / ".isthmus").resolve()), {}).url()
+        return Cluster(server_location.resolve_location((data_dir or self.home / ".isthmus").resolve()), {}).url()
 
     def tail(self) -> str:
         """The end of what the programs said."""

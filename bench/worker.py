@@ -5,7 +5,7 @@ import argparse
 from bench.rig import road, say, settle, shifts, spent
 
 from isthmus.db.pool import Database
-from isthmus.flows.process import process
+from isthmus.flows.process import process_batch
 from isthmus.model.lane import Lane
 
 
@@ -13,11 +13,11 @@ def work(url: str) -> None:
     """Process until nothing is due, and say how much that was and what it took."""
     line = road()
     with Database(url, pool_size=1) as db:
-        process(db, line)  # nothing yet, but the connection is there
+        process_batch(db, line)  # nothing yet, but the connection is there
         settle()
         for _ in shifts():
             before, n = spent(), 0
-            while claimed := process(db, line, (Lane.REALTIME,)).n_claimed:
+            while claimed := process_batch(db, line, (Lane.REALTIME,)).n_claimed:
                 n += claimed
             after = spent()
             say({"n": n, "cpu": after["cpu"] - before["cpu"], "mb": after["mb"]})

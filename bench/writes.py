@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from bench.bodies import Bodies
 from bench.rig import RULES
 
-from isthmus.mapping.order import order
+from isthmus.mapping.order import map_order
 from isthmus.model.lane import Lane
 from isthmus.model.order import Order
-from isthmus.model.write import Kind, Write
+from isthmus.model.write import RecordKind, Write
 from isthmus.ometria import wire
 from isthmus.shopify.parse import order_webhook
 
@@ -21,28 +21,28 @@ class Writes:
     def __init__(self, bodies: Bodies) -> None:
         self._bodies = bodies
 
-    def write(self, kind: Kind, lane: Lane, n: int) -> Write:
+    def write(self, kind: RecordKind, lane: Lane, n: int) -> Write:
         number = f"{lane.rank}{n:09}"
         match kind:
-            case Kind.ORDER:
-                made = order_webhook.parse(self._bodies.body(n))
+            case RecordKind.ORDER:
+                made = order_webhook.parse_order_webhook(self._bodies.body(n))
                 assert isinstance(made, Order)
-                named = order(made, None, RULES, lane)
+                named = map_order(made, None, RULES, lane)
                 assert named.body is not None
                 own = f"uk:5{number}"
                 return Write(kind, own, named.body.replace(named.id.encode(), own.encode()), lane)
-            case Kind.CONTACT:
+            case RecordKind.CONTACT:
                 return contact(f"uk:6{number}", f"bea{number}@example.com", lane)
-            case Kind.PRODUCT:
+            case RecordKind.PRODUCT:
                 own = f"uk:7{number}"
-                return Write(kind, own, wire.encode(_product(own)), lane)
-            case Kind.MOMENT:
+                return Write(kind, own, wire.encode_record(_product(own)), lane)
+            case RecordKind.MOMENT:
                 own = f"uk:shipped-8{number}"
-                return Write(kind, own, wire.encode(_moment(own, f"bea{number}@example.com")), lane)
+                return Write(kind, own, wire.encode_record(_moment(own, f"bea{number}@example.com")), lane)
 
 
 def contact(own: str, email: str, lane: Lane) -> Write:
-    record = wire.Contact(
+    record = wire.ContactBody(
         collection="shopify",
         id=own,
         customer_id=own,
@@ -56,12 +56,12 @@ def contact(own: str, email: str, lane: Lane) -> Write:
         timestamp_acquired=AT,
         properties={"tags": "vip, wholesale"},
     )
-    return Write(Kind.CONTACT, own, wire.encode(record), lane, opts_in=True)
+    return Write(RecordKind.CONTACT, own, wire.encode_record(record), lane, opts_in=True)
 
 
-def _product(own: str) -> wire.Product:
+def _product(own: str) -> wire.ProductBody:
     names = ("vendor", "type", "category", "tag", "option_size", "option_colour")
-    return wire.Product(
+    return wire.ProductBody(
         id=own,
         title="Linen shirt, washed",
         currency="GBP",

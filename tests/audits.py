@@ -7,13 +7,13 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from isthmus.checks.every import Setting
-from isthmus.flows.audit import live
-from isthmus.flows.audit.shops import Store
+from isthmus.checks.registry import Setting
+from isthmus.flows.audit import run
+from isthmus.flows.audit.read_store import AuditedStore
 from isthmus.kit.clock import FrozenClock
 from isthmus.mapping.rules import Rules
-from isthmus.model.finding import Audit
-from isthmus.ometria.client import Ometria
+from isthmus.model.audit_finding import AuditResult
+from isthmus.ometria.client import OmetriaClient
 from isthmus.shopify.access import Expected
 from isthmus.shopify.bulk import Bulk
 from isthmus.shopify.client import Credentials, Shopify
@@ -51,7 +51,7 @@ class Scene:
         """Sow troubles; what each finding ought to name because of them."""
         return labelled(self.sims.sow(self.seed, each, tuple(sorts)))
 
-    def audit(self, api_version: str = "2026-10", *, is_horizon_accepted: bool = False, **more: Any) -> Audit:
+    def audit(self, api_version: str = "2026-10", *, is_horizon_accepted: bool = False, **more: Any) -> AuditResult:
         """Look at everything, with every example kept."""
         stores = []
         for at in self.sims.stores():
@@ -70,18 +70,18 @@ class Scene:
                 hash_key=b"k",
             )
             expected = Expected(at["domain"], at["currency"], HOOK, is_horizon_accepted=is_horizon_accepted)
-            stores.append(Store(at["name"], shop, Bulk(shop), Reads(shop), rules, expected))
-        platform = Ometria(
+            stores.append(AuditedStore(at["name"], shop, Bulk(shop), Reads(shop), rules, expected))
+        platform = OmetriaClient(
             "https://api.ometria.example/v2",
             self.sims.ometria.settings.api_key,
             transport=InProcess(self.sims.ometria.handle),
         )
-        what = live.Connected("acme", stores, platform, 1e6, "shopify", **more)
+        what = run.AuditScope("acme", stores, platform, 1e6, "shopify", **more)
         setting = Setting(
             today=date(2026, 11, 23), pushes_per_second=Decimal(4), reporting="GBP",
             rated=frozenset({"EUR"}), keep=1_000_000,
         )  # fmt: skip
-        return live.of_connection(what, setting, self.clock, lambda _: None, lambda _: None, is_beside=False)
+        return run.audit_connection(what, setting, self.clock, lambda _: None, lambda _: None, is_beside=False)
 
 
 def labelled(sown: Iterable[troubles.Trouble]) -> dict[str, set[frozenset[str]]]:
@@ -98,7 +98,7 @@ def labelled(sown: Iterable[troubles.Trouble]) -> dict[str, set[frozenset[str]]]
     return dict(labels)
 
 
-def found(audit: Audit) -> dict[str, set[frozenset[str]]]:
+def found(audit: AuditResult) -> dict[str, set[frozenset[str]]]:
     """What an audit found: per finding the sets of records that share a trouble."""
     told: dict[str, set[frozenset[str]]] = defaultdict(set)
     for one in audit.found:

@@ -7,8 +7,8 @@ import msgspec
 
 from isthmus.db.pool import Database
 from isthmus.flows import enrich
-from isthmus.mapping.rules import Entry, Mode
-from isthmus.model.write import Kind
+from isthmus.mapping.rules import MetafieldRule, WriteMode
+from isthmus.model.write import RecordKind
 from isthmus.shopify.reads import Reads
 from plays import Play
 from sims.neighbourhood import Sizes
@@ -17,15 +17,17 @@ from sims.shopify.state import Customer
 TEXT, LIST = "single_line_text_field", "list.single_line_text_field"
 
 
-def entry(key: str, type_: str = TEXT, owner: str = "customer", mode: Mode = Mode.OVERWRITE, **more: Any) -> Entry:
+def entry(
+    key: str, type_: str = TEXT, owner: str = "customer", mode: WriteMode = WriteMode.OVERWRITE, **more: Any
+) -> MetafieldRule:
     """An entry of a mapping file; the property is called as the key."""
-    return Entry(owner, f"custom.{key}", type_, more.pop("name", key), mode, **more)
+    return MetafieldRule(owner, f"custom.{key}", type_, more.pop("name", key), mode, **more)
 
 
 class Enriched(Play):
     """A play whose stores map these custom fields."""
 
-    def __init__(self, db: Database, *entries: Entry, sizes: Sizes | None = None) -> None:
+    def __init__(self, db: Database, *entries: MetafieldRule, sizes: Sizes | None = None) -> None:
         self.entries = entries
         super().__init__(db, sizes=sizes)
 
@@ -33,7 +35,7 @@ class Enriched(Play):
         self.map(*self.entries)
         super().load()
 
-    def map(self, *entries: Entry) -> None:
+    def map(self, *entries: MetafieldRule) -> None:
         """Obey these entries from now on."""
         for name, shop in list(self.road.shops.items()):
             rules = msgspec.structs.replace(shop.rules, metafields=entries)
@@ -49,7 +51,7 @@ class Enriched(Play):
     def go_round(self) -> int:
         """All of a round, once it is due; how many records it looked at."""
         n = 0
-        while done := enrich.step(self.db, self.road):
+        while done := enrich.scan_next_page(self.db, self.road):
             n += done
         return n
 
@@ -64,7 +66,7 @@ class Enriched(Play):
         found: dict[str, Any] = {k: v for k, v in self.contact(who)["properties"].items() if v is not None}
         return found
 
-    def there(self, kind: Kind, number: int) -> Mapping[str, Any]:
+    def there(self, kind: RecordKind, number: int) -> Mapping[str, Any]:
         found = self.lookup(kind, f"uk:{number}")
         assert found is not None
         return found

@@ -17,7 +17,7 @@ import msgspec
 import zstandard
 
 from isthmus.db.pool import Database
-from isthmus.kit.pack import Packer
+from isthmus.kit.compression import Packer
 from kept import Lent, Rows
 from sims.shopify.answer import Library
 

@@ -10,27 +10,27 @@ from datetime import datetime, timedelta
 import httpx2
 import msgspec
 
-from isthmus.consent import sql as ledger
 from isthmus.consent.decide import OUT
+from isthmus.consent.sql import ledger
 from isthmus.db.pool import Database
-from isthmus.flows import switch
+from isthmus.flows import pause
 from isthmus.flows.compare import Comparison, Difference
-from isthmus.flows.deliver import deliver
-from isthmus.flows.hold import release
-from isthmus.flows.process import LEASE, process
-from isthmus.flows.road import Pace, Shop
-from isthmus.flows.settle import settle
-from isthmus.inbox import sql as inbox
+from isthmus.flows.context import ShopContext, Timings
+from isthmus.flows.deliver import push_next_batch
+from isthmus.flows.process import LEASE, process_batch
+from isthmus.flows.service_hold import release_expired_holds
+from isthmus.flows.settle import settle_pushes
+from isthmus.inbox.sql import events as inbox
 from isthmus.kit.clock import Clock
 from isthmus.kit.ids import claim_id
 from isthmus.model.customer import Customer
 from isthmus.model.failure import Failure
 from isthmus.model.lane import Lane
-from isthmus.model.write import Kind
-from isthmus.ometria.client import Ometria
-from isthmus.ops import numbers
-from isthmus.outbox import sql as outbox
-from isthmus.records import sql as records
+from isthmus.model.write import RecordKind
+from isthmus.ometria.client import OmetriaClient
+from isthmus.ops import status
+from isthmus.outbox.sql import queue as outbox
+from isthmus.records.sql import store as records
 from isthmus.shopify.client import Credentials, Shopify
 from isthmus.shopify.reads import Reads
 from scenes import HASH_KEY, Town
@@ -150,7 +150,7 @@ class Stalled:
             raise self.error
 
 
-def shops_through(town: Town, transport: httpx2.BaseTransport) -> dict[str, Shop]:
+def shops_through(town: Town, transport: httpx2.BaseTransport) -> dict[str, ShopContext]:
     """The shops of a town, read by another way."""
     shops = {}
     for at in town.sims.stores():
@@ -175,7 +175,7 @@ class History:
     def __init__(
         self, db: Database, seed: int, *, is_idempotent: bool = True, same_second: bool = False, touching: bool = True
     ) -> None:
-        pace = Pace(push_per_second=1000, read_per_second=1000, enrichment_every=timedelta(0), read_back=0.0)
+        pace = Timings(push_per_second=1000, read_per_second=1000, enrichment_every=timedelta(0), read_back=0.0)
         self.town = Town(db, seed=seed, sizes=Sizes(customers=8, orders=10, products=6), pace=pace)
         self.db, self.road = db, self.town.road
         self.sims = self.town.sims
@@ -245,10 +245,10 @@ class History:
     # Work ------------------------------------------------------------------------------------------------------------
 
     def process(self, limit: int, lanes: Sequence[Lane]) -> None:
-        process(self.db, self.road, self._open(lanes), limit)
+        process_batch(self.db, self.road, self._open(lanes), limit)
 
     def deliver(self, lanes: Sequence[Lane]) -> None:
-        deliver(self.db, self.road, self._open(lanes))
+        push_next_batch(self.db, self.road, self._open(lanes))
 
     def load_again(self) -> None:
         """Load everything once more; a store that cannot be read now is left."""
@@ -256,27 +256,27 @@ class History:
             self.town.backfill(again=True)
 
     def settle(self) -> None:
-        settle(self.db, self.road)
+        settle_pushes(self.db, self.road)
 
     def work(self) -> None:
         """A round of everything, as the workers do it; what is due by then arrives, too."""
         self.arrive(0, order="as told", lost=0, refused=0, copies=1)
         lanes = self._open(tuple(Lane))
-        release(self.db, self.road)
+        release_expired_holds(self.db, self.road)
         for _ in range(20):
-            if not process(self.db, self.road, lanes).n_claimed:
+            if not process_batch(self.db, self.road, lanes).n_claimed:
                 break
         for _ in range(20):
-            if not deliver(self.db, self.road, lanes).n_sent:
+            if not push_next_batch(self.db, self.road, lanes).n_sent:
                 break
-        settle(self.db, self.road)
+        settle_pushes(self.db, self.road)
 
     def pause(self, lane: Lane | None) -> None:
-        switch.pause(self.db, "acme", lane, self.town.clock.now())
+        pause.pause(self.db, "acme", lane, self.town.clock.now())
 
     def resume(self) -> None:
         for lane in (None, *Lane):
-            switch.resume(self.db, "acme", lane)
+            pause.resume(self.db, "acme", lane)
 
     def _open(self, lanes: Sequence[Lane]) -> tuple[Lane, ...]:
         """What a worker is let do: nothing of a paused connection, nothing of a paused lane."""
@@ -290,12 +290,12 @@ class History:
     def die_with_events(self, limit: int) -> None:
         """Somebody claims events and is never heard of again."""
         with self.db.transaction() as tx:
-            inbox.claim(tx, "acme", tuple(Lane), self.town.clock.now(), limit, claim_id(), LEASE)
+            inbox.claim_events(tx, "acme", tuple(Lane), self.town.clock.now(), limit, claim_id(), LEASE)
 
-    def die_with_writes(self, kind: Kind, *, is_sent: bool) -> None:
+    def die_with_writes(self, kind: RecordKind, *, is_sent: bool) -> None:
         """Somebody claims a batch for a push, perhaps sends it, and is never heard of again."""
         with self.db.transaction() as tx:
-            batch = outbox.claim(
+            batch = outbox.claim_batch(
                 tx, "acme", kind, tuple(Lane), now=self.town.clock.now(), claim=claim_id(), packer=self.road.packer
             )
         if batch and is_sent:
@@ -306,21 +306,21 @@ class History:
         """A worker stands still with what it has read of the shop, before it writes it down."""
         gate = Gate(self.town.transport, "graphql.json")
         road = msgspec.structs.replace(self.road, shops=shops_through(self.town, gate))
-        self.stalled.append(Stalled(gate, lambda: process(self.db, road, self._open(tuple(Lane)), limit)))
+        self.stalled.append(Stalled(gate, lambda: process_batch(self.db, road, self._open(tuple(Lane)), limit)))
 
     def stall_pushing(self) -> None:
         """A worker stands still with the platform's answer to a push, before it writes it down."""
         gate = Gate(self.town.platform_transport, "/push")
         road = msgspec.structs.replace(self.road, platform=self._platform(self.watch.around(gate)))
-        self.stalled.append(Stalled(gate, lambda: deliver(self.db, road, self._open(tuple(Lane)))))
+        self.stalled.append(Stalled(gate, lambda: push_next_batch(self.db, road, self._open(tuple(Lane)))))
 
     def go_on(self) -> None:
         for one in self.stalled:
             one.go_on()
         self.stalled.clear()
 
-    def _platform(self, transport: httpx2.BaseTransport) -> Ometria:
-        return Ometria("https://api.ometria.example/v2", self.town.key, transport=transport)
+    def _platform(self, transport: httpx2.BaseTransport) -> OmetriaClient:
+        return OmetriaClient("https://api.ometria.example/v2", self.town.key, transport=transport)
 
     # What must hold at every moment ----------------------------------------------------------------------------------
 
@@ -334,7 +334,7 @@ class History:
         assert not self.watch.overlaps
 
     def _adds_up(self) -> None:
-        (told,) = numbers.status(self.db, self.town.clock.now()).connections
+        (told,) = status.read_status(self.db, self.town.clock.now()).connections
         e = told.events
         assert e.received == e.duplicate + e.stale + e.applied + e.skipped + e.parked + e.buried + e.waiting, e
         for kind, n in told.accounting.items():
@@ -361,8 +361,8 @@ class History:
 
     def _nobody_is_opted_in_against_their_word(self) -> None:
         with self.db.transaction() as tx:
-            keys = records.keys(tx, "acme", ["customer"])
-            kept = records.load(tx, "acme", keys, self.road.packer)
+            keys = records.record_keys(tx, "acme", ["customer"])
+            kept = records.load_records(tx, "acme", keys, self.road.packer)
             opted = {
                 row["id"]
                 for row in tx.fetch_all(
@@ -373,7 +373,7 @@ class History:
             people = {}
             for (_, store, name), row in kept.items():
                 if isinstance(row.record, Customer) and row.record.email:
-                    hashed = ledger.address(HASH_KEY, "email", row.record.email)
+                    hashed = ledger.hash_address(HASH_KEY, "email", row.record.email)
                     people[f"{self.road.shops[store].rules.namespace}{name}"] = (store, hashed)
             # The newest dated statement by store and address; of two in one second either may be the later.
             rows = tx.fetch_all(
@@ -422,7 +422,7 @@ class History:
         for round_ in range(200):
             self.work()
             with self.db.transaction() as tx:
-                waiting = inbox.waiting(tx, "acme")
+                waiting = inbox.count_waiting(tx, "acme")
                 moving = tx.fetch_value(
                     "SELECT count(*) FROM outbox WHERE state IN ('due', 'leased', 'accepted', 'held')"
                 )
@@ -437,7 +437,7 @@ class History:
         return {(row["store"], row["subject"]) for row in rows}
 
     def _subject(self, difference: Difference) -> tuple[str, str]:
-        kinds = {Kind.CONTACT: "customer", Kind.ORDER: "order", Kind.PRODUCT: "product"}
+        kinds = {RecordKind.CONTACT: "customer", RecordKind.ORDER: "order", RecordKind.PRODUCT: "product"}
         for name, shop in self.road.shops.items():
             if difference.id.startswith(shop.rules.namespace):
                 return name, f"{kinds[difference.kind]}:{difference.id.removeprefix(shop.rules.namespace)}"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from random import Random
 
 from histories import History
-from isthmus.kit.email import normalise
+from isthmus.kit.email import normalise_email
 from sims.shopify.deeds import people
 from sims.shopify.state import Customer, Order, Store
 
@@ -55,7 +55,7 @@ def all_customers(history: History) -> Iterator[tuple[Store, Customer]]:
 
 def person_of(store: Store, customer: Customer) -> Key:
     """Everybody with one address, over both stores, is one person."""
-    email = normalise(customer.email)
+    email = normalise_email(customer.email)
     return ("email", email) if email else ("id", store.shop.domain, str(customer.id))
 
 
@@ -66,7 +66,7 @@ def by_person(history: History) -> dict[Key, list[Owned]]:
         for order in store.orders.values():
             if order.customer_id is not None:
                 persons[person_of(store, store.customers[order.customer_id])].append((store, order))
-            elif (guest := ("email", normalise(order.email) or "")) in persons:
+            elif (guest := ("email", normalise_email(order.email) or "")) in persons:
                 persons[guest].append((store, order))
     return persons
 

@@ -10,13 +10,13 @@ import msgspec
 
 import frozen
 from isthmus.db.pool import Database
-from isthmus.flows.deliver import deliver
-from isthmus.flows.process import process
-from isthmus.flows.settle import settle
-from isthmus.inbox import sql as inbox
+from isthmus.flows.deliver import push_next_batch
+from isthmus.flows.process import process_batch
+from isthmus.flows.settle import settle_pushes
+from isthmus.inbox.sql import events as inbox
 from isthmus.model.event import Delivery
 from isthmus.model.lane import Lane
-from isthmus.model.write import Kind
+from isthmus.model.write import RecordKind
 from isthmus.shopify.topics import COMPLIANCE, SUBSCRIBED, TOPICS
 from scenes import Town
 from sims.neighbourhood import Sizes
@@ -102,18 +102,18 @@ class Play(Town):
         raw = body if isinstance(body, bytes) else msgspec.json.encode(body)
         lane = TOPICS[topic].lane if topic in TOPICS else Lane.ENRICHMENT
         with self.db.transaction() as tx:
-            inbox.keep(tx, [Delivery("acme", store, topic, lane, webhook_id, raw)], self.now)
+            inbox.insert_deliveries(tx, [Delivery("acme", store, topic, lane, webhook_id, raw)], self.now)
 
     def hear(self) -> None:
         """Everything up to the outbox; nothing is pushed."""
         self.sims.deliver(self.post)
-        while process(self.db, self.road).n_claimed:
+        while process_batch(self.db, self.road).n_claimed:
             pass
 
     def push(self) -> None:
-        while deliver(self.db, self.road).n_sent:
+        while push_next_batch(self.db, self.road).n_sent:
             pass
-        settle(self.db, self.road)
+        settle_pushes(self.db, self.road)
 
     def load_history(self) -> None:
         """Load everything there is onto the backfill lane, once more."""
@@ -122,12 +122,12 @@ class Play(Town):
     # What became of it ------------------------------------------------------------------------------------------------
 
     def contact(self, who: Customer, namespace: str = "uk:") -> Mapping[str, Any]:
-        found = self.lookup(Kind.CONTACT, f"{namespace}{who.id}")
+        found = self.lookup(RecordKind.CONTACT, f"{namespace}{who.id}")
         assert found is not None
         return found
 
     def order(self, placed: Order, namespace: str = "uk:") -> Mapping[str, Any]:
-        found = self.lookup(Kind.ORDER, f"{namespace}{placed.id}")
+        found = self.lookup(RecordKind.ORDER, f"{namespace}{placed.id}")
         assert found is not None
         return found
 

@@ -10,30 +10,30 @@ import httpx2
 
 import frozen
 from isthmus.db.pool import Database
-from isthmus.drift.found import sql as findings
-from isthmus.drift.found.sql import Finding
-from isthmus.flows.abandon import abandon
+from isthmus.drift.sql import findings
+from isthmus.drift.sql.findings import DriftFinding
+from isthmus.flows.abandoned_checkouts import send_abandoned_checkouts
 from isthmus.flows.backfill.load import backfill
 from isthmus.flows.backfill.progress import Progress
-from isthmus.flows.compare import Comparison, compare
-from isthmus.flows.deliver import deliver
-from isthmus.flows.hold import release
-from isthmus.flows.poll import KINDS, poll
-from isthmus.flows.process import process
-from isthmus.flows.recheck import recheck
-from isthmus.flows.reconcile.held import Asked
+from isthmus.flows.compare import Comparison, compare_both_sides
+from isthmus.flows.context import ConnectionContext, Reader, ShopContext, Timings
+from isthmus.flows.deliver import push_next_batch
+from isthmus.flows.poll import KINDS, poll_records
+from isthmus.flows.process import process_batch
+from isthmus.flows.recheck import close_finished_cases
 from isthmus.flows.reconcile.run import Reconciled, reconcile
-from isthmus.flows.road import Pace, Reader, Road, Shop
+from isthmus.flows.reconcile.run_context import ReconcileRequest
 from isthmus.flows.safety import decide
-from isthmus.flows.settle import settle
-from isthmus.inbox import sql as inbox
+from isthmus.flows.service_hold import release_expired_holds
+from isthmus.flows.settle import settle_pushes
+from isthmus.inbox.sql import events as inbox
 from isthmus.kit.clock import FrozenClock
-from isthmus.kit.pack import Packer
+from isthmus.kit.compression import Packer
 from isthmus.mapping.rules import Rules
 from isthmus.model.event import Delivery
 from isthmus.model.lane import Lane
-from isthmus.model.write import Kind
-from isthmus.ometria.client import Ometria
+from isthmus.model.write import RecordKind
+from isthmus.ometria.client import OmetriaClient
 from isthmus.shopify import topics, webhooks
 from isthmus.shopify.bulk import Bulk
 from isthmus.shopify.client import Credentials, Shopify
@@ -96,7 +96,7 @@ class _Pieces(httpx2.SyncByteStream):
 class Town:
     """The whole road in one process: both neighbours, two stores, webhooks posted straight into the inbox."""
 
-    def __init__(self, db: Database, *, seed: int = 1, sizes: Sizes | None = None, pace: Pace | None = None) -> None:
+    def __init__(self, db: Database, *, seed: int = 1, sizes: Sizes | None = None, pace: Timings | None = None) -> None:
         self.db = db
         self.sim_clock = SimClock(AT, rate=0)
         self.sims = Neighbourhood(self.sim_clock, seed, sizes or Sizes(customers=12, orders=16, products=5))
@@ -124,21 +124,21 @@ class Town:
                 self.clock,
                 transport=self.transport,
             )
-            shops[at["name"]] = Shop(
+            shops[at["name"]] = ShopContext(
                 at["name"], rules, Reads(client), Bulk(client), client, Consents(client, self.clock)
             )
             self.sims.subscribe(at["domain"], "https://isthmus.example/hooks/shopify", topics.SUBSCRIBED)
-        self.road = Road(
+        self.road = ConnectionContext(
             connection="acme",
             shops=shops,
-            platform=Ometria("https://api.ometria.example/v2", self.key, transport=self.platform_transport),
+            platform=OmetriaClient("https://api.ometria.example/v2", self.key, transport=self.platform_transport),
             collection="shopify",
             clock=self.clock,
             hash_key=HASH_KEY,
             packer=Packer(),
             is_live=True,
             pace=pace
-            or Pace(
+            or Timings(
                 push_per_second=1000,
                 read_per_second=1000,
                 enrichment_every=timedelta(0),
@@ -166,7 +166,7 @@ class Town:
 
     def post(self, uri: str, headers: Mapping[str, str], body: bytes) -> int:
         """The door, without HTTP: an arrival becomes durable, then it is answered."""
-        arrived = webhooks.delivery({name.lower(): value for name, value in headers.items()})
+        arrived = webhooks.read_delivery_headers({name.lower(): value for name, value in headers.items()})
         row = topics.TOPICS.get(arrived.topic)
         told = Delivery(
             connection="acme",
@@ -178,7 +178,7 @@ class Town:
             triggered_at=arrived.triggered_at,
         )
         with self.db.transaction() as tx:
-            inbox.keep(tx, [told], self.clock.now())
+            inbox.insert_deliveries(tx, [told], self.clock.now())
         return 200
 
     def load(self) -> None:
@@ -193,63 +193,63 @@ class Town:
     def poll(self) -> None:
         for store in self.road.shops:
             for kind in KINDS:
-                poll(self.db, self.road, store, kind)
+                poll_records(self.db, self.road, store, kind)
 
     def work(self) -> None:
         """One round of everything that is due now."""
         self.sims.deliver(self.post)
-        while process(self.db, self.road).n_claimed:
+        while process_batch(self.db, self.road).n_claimed:
             pass
-        abandon(self.db, self.road)
-        release(self.db, self.road)
-        decide.step(self.db, self.road)
-        while deliver(self.db, self.road).n_sent:
+        send_abandoned_checkouts(self.db, self.road)
+        release_expired_holds(self.db, self.road)
+        decide.judge_plans(self.db, self.road)
+        while push_next_batch(self.db, self.road).n_sent:
             pass
-        settle(self.db, self.road)
+        settle_pushes(self.db, self.road)
 
     def come_to_rest(self, rounds: int = 80) -> None:
         """Let time pass until nothing waits on either side."""
         for _ in range(rounds):
             self.work()
             with self.db.transaction() as tx:
-                waiting = inbox.waiting(tx, "acme")
+                waiting = inbox.count_waiting(tx, "acme")
                 moving = tx.fetch_value(
                     "SELECT count(*) FROM outbox WHERE state IN ('due', 'leased', 'accepted', 'held')"
                 )
             if not waiting and not moving and not self.sims.deliveries.pending:
-                recheck(self.db, self.road)
+                close_finished_cases(self.db, self.road)
                 return
             self.pass_time(2)
         raise AssertionError(f"{waiting} events and {moving} writes are still under way")
 
-    def lookup(self, kind: Kind, name: str) -> Mapping[str, Any] | None:
+    def lookup(self, kind: RecordKind, name: str) -> Mapping[str, Any] | None:
         """What the platform says of a record now."""
         match kind:
-            case Kind.CONTACT:
+            case RecordKind.CONTACT:
                 return self.road.platform.contact("shopify", name)
-            case Kind.ORDER:
+            case RecordKind.ORDER:
                 return self.road.platform.order(name)
-            case Kind.PRODUCT:
+            case RecordKind.PRODUCT:
                 return self.road.platform.product(name)
-            case Kind.MOMENT:
+            case RecordKind.MOMENT:
                 return self.road.platform.event(name)
 
     def reconcile(
         self, since: datetime | None = None, *, repair: bool = True, kinds: Sequence[str] = KINDS
     ) -> Reconciled:
         """One reconciliation, from its first page to its last finding."""
-        done = reconcile(self.db, self.road, Asked(since=since, kinds=tuple(kinds), repair=repair))
+        done = reconcile(self.db, self.road, ReconcileRequest(since=since, kinds=tuple(kinds), repair=repair))
         assert done is not None
         assert done.is_done
         return done
 
-    def findings(self, run: int) -> list[Finding]:
+    def findings(self, run: int) -> list[DriftFinding]:
         """What a reconciliation found."""
         with self.db.transaction() as tx:
-            return findings.findings(tx, "acme", run)
+            return findings.list_findings(tx, "acme", run)
 
     def compare(self) -> Comparison:
-        return compare(self.db, self.road, self.lookup)
+        return compare_both_sides(self.db, self.road, self.lookup)
 
 
 class Loaded(Town):
@@ -273,7 +273,7 @@ class Loaded(Town):
 class Stage:
     """One connection called acme with one store called uk, live since before the play."""
 
-    def __init__(self, db: Database, reader: Reader | None = None, pace: Pace | None = None) -> None:
+    def __init__(self, db: Database, reader: Reader | None = None, pace: Timings | None = None) -> None:
         self.db = db
         self.sim_clock = SimClock(AT, rate=0)
         self.faults = Faults()
@@ -290,16 +290,16 @@ class Stage:
             hash_key=HASH_KEY,
         )
         self.reader = reader
-        self.road = Road(
+        self.road = ConnectionContext(
             connection="acme",
-            shops={"uk": Shop("uk", self.rules, reader)} if reader else {},
-            platform=Ometria("https://api.ometria.example/v2", KEY, transport=InProcess(self.platform.handle)),
+            shops={"uk": ShopContext("uk", self.rules, reader)} if reader else {},
+            platform=OmetriaClient("https://api.ometria.example/v2", KEY, transport=InProcess(self.platform.handle)),
             collection="shopify",
             clock=self.clock,
             hash_key=HASH_KEY,
             packer=Packer(),
             is_live=True,
-            pace=pace or Pace(enrichment_every=timedelta(0), read_back=0.0),
+            pace=pace or Timings(enrichment_every=timedelta(0), read_back=0.0),
         )
         with db.transaction() as tx:
             tx.execute(

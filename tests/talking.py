@@ -1,6 +1,6 @@
 """A play in which both sides are listened to, and somebody who subscribed on both."""
 
-from isthmus.flows.consent import profiles, unsubscribes
+from isthmus.flows.consent import poll_profiles, poll_unsubscribes
 from isthmus.flows.consent.write_back import write_back
 from plays import Play
 from sims.ometria import unsubscribes as centre
@@ -13,9 +13,9 @@ class Both(Play):
     """A play in which both sides are listened to."""
 
     def work(self) -> None:
-        unsubscribes.hear(self.db, self.road)
-        profiles.hear(self.db, self.road)
-        profiles.look_again(self.db, self.road)
+        poll_unsubscribes.poll_unsubscribes(self.db, self.road)
+        poll_profiles.poll_profiles(self.db, self.road)
+        poll_profiles.recheck_profiles(self.db, self.road)
         super().work()
         write_back(self.db, self.road)
 

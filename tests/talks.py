@@ -9,22 +9,22 @@ from typing import Any
 import httpx2
 import msgspec
 
-from isthmus.consent import sql as ledger
-from isthmus.consent.writes import sql as writes
+from isthmus.consent.sql import ledger
+from isthmus.consent.sql import store_updates as writes
 from isthmus.db.pool import Database
-from isthmus.flows.consent import profiles, unsubscribes
+from isthmus.flows.consent import poll_profiles, poll_unsubscribes
 from isthmus.flows.consent.write_back import write_back
-from isthmus.flows.deliver import deliver
-from isthmus.flows.process import LEASE, process
-from isthmus.flows.road import Pace
-from isthmus.flows.settle import settle
-from isthmus.inbox import sql as inbox
+from isthmus.flows.context import Timings
+from isthmus.flows.deliver import push_next_batch
+from isthmus.flows.process import LEASE, process_batch
+from isthmus.flows.settle import settle_pushes
+from isthmus.inbox.sql import events as inbox
 from isthmus.kit.ids import claim_id
 from isthmus.model.consent import OUT, Channel
 from isthmus.model.lane import Lane
-from isthmus.model.write import Kind
-from isthmus.ometria.client import Ometria
-from isthmus.outbox import sql as outbox
+from isthmus.model.write import RecordKind
+from isthmus.ometria.client import OmetriaClient
+from isthmus.outbox.sql import queue as outbox
 from scenes import HASH_KEY, InProcess, Town
 from sims.neighbourhood import Sizes
 from sims.ometria import unsubscribes as centre
@@ -87,7 +87,7 @@ class Eye(httpx2.BaseTransport):
             rows = tx.fetch_all(
                 """SELECT state, coalesce(claimed_at, heard_at) AS since, claimed_at FROM consent_claim
                    WHERE channel = %s AND address = %s""",
-                (channel.value, ledger.address(HASH_KEY, channel, address)),
+                (channel.value, ledger.hash_address(HASH_KEY, channel, address)),
             )
         outs = [row["since"] for row in rows if row["state"] in OUT]
         ins = [row["claimed_at"] for row in rows if row["state"] == "SUBSCRIBED" and row["claimed_at"] is not None]
@@ -98,14 +98,14 @@ class Talk(Town):
     """Three people over two shops, each of whom may be a customer of either; nothing is told until it is delivered."""
 
     def __init__(self, db: Database, seed: int, *, policy: Any = None) -> None:
-        pace = Pace(
+        pace = Timings(
             push_per_second=1000, read_per_second=1000, enrichment_every=timedelta(0), read_back=0.0,
             settle_after=timedelta(seconds=5),
         )  # fmt: skip
         super().__init__(db, seed=seed, sizes=Sizes(customers=0, orders=0, products=1), pace=pace)
         self.dice = random.Random(seed)
         self.eye = Eye(db, InProcess(self.sims.ometria.handle))
-        platform = Ometria("https://api.ometria.example/v2", self.key, transport=self.eye)
+        platform = OmetriaClient("https://api.ometria.example/v2", self.key, transport=self.eye)
         self.road = msgspec.structs.replace(self.road, platform=platform)
         if policy is not None:
             self.road = msgspec.structs.replace(self.road, policy=policy)
@@ -172,11 +172,11 @@ class Talk(Town):
     # What we do, and what kills us -----------------------------------------------------------------------------------
 
     def listen(self) -> None:
-        unsubscribes.hear(self.db, self.road)
+        poll_unsubscribes.poll_unsubscribes(self.db, self.road)
 
     def attend(self) -> None:
-        profiles.hear(self.db, self.road)
-        profiles.look_again(self.db, self.road)
+        poll_profiles.poll_profiles(self.db, self.road)
+        poll_profiles.recheck_profiles(self.db, self.road)
 
     def write(self) -> None:
         write_back(self.db, self.road)
@@ -187,11 +187,11 @@ class Talk(Town):
             case "deliveries":
                 self.sims.deliver(self.post)
             case "process":
-                process(self.db, self.road, limit=3)
+                process_batch(self.db, self.road, limit=3)
             case "push":
-                deliver(self.db, self.road)
+                push_next_batch(self.db, self.road)
             case "settle":
-                settle(self.db, self.road)
+                settle_pushes(self.db, self.road)
             case _:
                 getattr(self, what)()
 
@@ -200,13 +200,13 @@ class Talk(Town):
         claim, now = claim_id(), self.clock.now()
         with self.db.transaction() as tx:
             if holding == "events":
-                inbox.claim(tx, "acme", tuple(Lane), now, 3, claim, LEASE)
+                inbox.claim_events(tx, "acme", tuple(Lane), now, 3, claim, LEASE)
             elif holding == "writes":
-                writes.claim(tx, "acme", "due", now, claim, 3)
+                writes.claim_updates(tx, "acme", "due", now, claim, 3)
             else:
                 unsettled = now - self.road.pace.settle_after - outbox.LEASE
-                outbox.claim(
-                    tx, "acme", Kind.CONTACT, tuple(Lane), now=now, claim=claim, packer=self.road.packer,
+                outbox.claim_batch(
+                    tx, "acme", RecordKind.CONTACT, tuple(Lane), now=now, claim=claim, packer=self.road.packer,
                     unsettled=unsettled,
                 )  # fmt: skip
 
@@ -243,7 +243,7 @@ class Talk(Town):
         for round_ in range(120):
             self.work()
             with self.db.transaction() as tx:
-                waiting = inbox.waiting(tx, "acme")
+                waiting = inbox.count_waiting(tx, "acme")
                 moving = tx.fetch_value(
                     """SELECT (SELECT count(*) FROM outbox WHERE state IN ('due', 'leased', 'accepted', 'held'))
                             + (SELECT count(*) FROM consent_write WHERE status <> 'refused')

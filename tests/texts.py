@@ -8,9 +8,9 @@ import httpx2
 from msgspec.structs import replace
 
 from isthmus.db.pool import Database
-from isthmus.mapping.texting import ASKED, CONFIRMED
+from isthmus.mapping.sms_contact import ASKED, CONFIRMED
 from isthmus.model.consent import OUT, Channel
-from isthmus.ometria.client import Ometria
+from isthmus.ometria.client import OmetriaClient
 from scenes import InProcess
 from sims.shopify import chance
 from sims.shopify.deeds import people
@@ -51,7 +51,7 @@ class Texts(Talk):
             name: replace(shop, rules=replace(shop.rules, sms_double_optin=is_double))
             for name, shop in self.road.shops.items()
         }
-        platform = Ometria("https://api.ometria.example/v2", self.key, transport=self.watch)
+        platform = OmetriaClient("https://api.ometria.example/v2", self.key, transport=self.watch)
         self.road = replace(self.road, shops=shops, platform=platform)
 
     def appears(self, email: str, shop: str, state: str | None) -> None:

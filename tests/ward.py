@@ -17,26 +17,27 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from isthmus import cli
-from isthmus.cases import sql as cases
-from isthmus.cases.sql import Case
+from isthmus.app import clients
+from isthmus.app import context as composition
+from isthmus.app.context import App
+from isthmus.app.settings import load_settings
+from isthmus.cases.sql import cases
+from isthmus.cases.sql.cases import Case
+from isthmus.commands import check_config_changes, monitor_subscriptions, notify
 from isthmus.connections import file as files
 from isthmus.connections import sql as connections
 from isthmus.db.pool import Database
-from isthmus.flows import watch
-from isthmus.flows.consent import profiles, unsubscribes
+from isthmus.flows import subscription_monitor
+from isthmus.flows.consent import poll_profiles, poll_unsubscribes
 from isthmus.flows.consent.write_back import write_back
-from isthmus.flows.merges import ask as merges
+from isthmus.flows.context import ConnectionContext
+from isthmus.flows.merges import execute as merges
 from isthmus.flows.poll import poll_checkouts
-from isthmus.flows.recheck import recheck
-from isthmus.flows.reconcile.held import Asked
+from isthmus.flows.recheck import close_finished_cases
 from isthmus.flows.reconcile.run import reconcile
-from isthmus.flows.remap import remap
-from isthmus.flows.road import Road
-from isthmus.ometria.client import Ometria
-from isthmus.runtime import app as composition
-from isthmus.runtime import governing, neighbours, telling, watching
-from isthmus.runtime.app import App
-from isthmus.runtime.settings import load as load_settings
+from isthmus.flows.reconcile.run_context import ReconcileRequest
+from isthmus.flows.remap import remap_page
+from isthmus.ometria.client import OmetriaClient
 from isthmus.shopify.client import Shopify
 from plays import Play
 from scenes import InProcess
@@ -67,8 +68,8 @@ class Ward(Play):
         self.handles = {"shopify": self.sims.shopify.handle, "ometria": self.sims.ometria.handle}
         shopify = InProcess(self._through("shopify", self.sims.shopify.handle))
         ometria = InProcess(self._through("ometria", self.sims.ometria.handle))
-        patch.setattr(neighbours, "Shopify", lambda *a, **k: Shopify(*a, **{**k, "transport": shopify}))
-        patch.setattr(neighbours, "Ometria", lambda *a, **k: Ometria(*a, **{**k, "transport": ometria}))
+        patch.setattr(clients, "Shopify", lambda *a, **k: Shopify(*a, **{**k, "transport": shopify}))
+        patch.setattr(clients, "OmetriaClient", lambda *a, **k: OmetriaClient(*a, **{**k, "transport": ometria}))
         patch.setattr(composition, "_clock", lambda *_: self.clock)
         address = urlsplit(server)._replace(path=f"/{conninfo_to_dict(dsn)['dbname']}").geturl()
         patch.setenv("ISTHMUS_DATABASE_URL", address)
@@ -98,18 +99,18 @@ class Ward(Play):
         }
         self.write()
         with db.transaction() as tx:
-            connections.save(tx, files.read(self.file), self.now)
+            connections.save_connection(tx, files.read_connection_file(self.file), self.now)
         self.app = App(load_settings(None), db, self.clock)  # type: ignore[arg-type]
         self.run("isthmus connect FILE")
         self.rest()
 
     # The road is the one that the program makes of the connection as it is stored.
     @property
-    def road(self) -> Road:  # type: ignore[override]
+    def road(self) -> ConnectionContext:  # type: ignore[override]
         return self._road if self.app is None else self.app.road("acme")
 
     @road.setter
-    def road(self, made: Road) -> None:
+    def road(self, made: ConnectionContext) -> None:
         self._road = made
 
     def _through(self, side: str, handle: Callable[[Request], Response]) -> Callable[[Request], Response]:
@@ -129,7 +130,7 @@ class Ward(Play):
     def stored_long_ago(self) -> None:
         """The file as it is was connected when it was right: stored without the checks of today."""
         with self.db.transaction() as tx:
-            connections.save(tx, files.read(self.file), self.now)
+            connections.save_connection(tx, files.read_connection_file(self.file), self.now)
         self.app.forget()
 
     def corrupt(self, side: str, change: Callable[[bytes], bytes]) -> None:
@@ -194,34 +195,34 @@ class Ward(Play):
             self.work()
             self.ask_around()
             write_back(self.db, self.road)
-            while remap(self.db, self.road):
+            while remap_page(self.db, self.road):
                 pass
-        recheck(self.db, self.road)
+        close_finished_cases(self.db, self.road)
 
     def ask_around(self) -> None:
         """The readings that come round: polls, unsubscriptions, profiles."""
         self.poll()
         for store in self.road.shops:
             poll_checkouts(self.db, self.road, store)
-        unsubscribes.hear(self.db, self.road)
-        profiles.hear(self.db, self.road)
-        profiles.look_again(self.db, self.road)
-        merges.step(self.db, self.road)
+        poll_unsubscribes.poll_unsubscribes(self.db, self.road)
+        poll_profiles.poll_profiles(self.db, self.road)
+        poll_profiles.recheck_profiles(self.db, self.road)
+        merges.run_next_merge(self.db, self.road)
 
-    def watch(self) -> watch.Watched:
-        return watching.watch(self.app, "acme")
+    def watch(self) -> subscription_monitor.MonitorResult:
+        return monitor_subscriptions.monitor_subscriptions(self.app, "acme")
 
     def govern(self) -> None:
         self.app.forget()
-        governing.govern(self.app, "acme")
+        check_config_changes.check_config_changes(self.app, "acme")
 
     def tell_somebody(self) -> None:
-        telling.tell(self.app, "acme")
+        notify.notify_connection(self.app, "acme")
 
     def reconcile_only(self, *, repair: bool = False) -> None:
         """A reconciliation, which repairs nothing unless asked to, once what differs is older than the grace period."""
         self.pass_time(self.road.pace.drift_grace.total_seconds() + 60)
-        done = reconcile(self.db, self.road, Asked(repair=repair))
+        done = reconcile(self.db, self.road, ReconcileRequest(repair=repair))
         assert done is not None
         assert done.is_done
 
@@ -230,14 +231,14 @@ class Ward(Play):
     def opened(self, code: str) -> Case:
         """The one open case of a code, or the newest of several."""
         with self.db.transaction() as tx:
-            found = cases.listing(tx, "acme", code=code)
-            everything = [(one.code, one.subject, one.detail) for one in cases.listing(tx, "acme")]
+            found = cases.list_cases(tx, "acme", code=code)
+            everything = [(one.code, one.subject, one.detail) for one in cases.list_cases(tx, "acme")]
         assert found, f"no open case {code}; open: {everything}"
         return found[0]
 
     def case(self, number: int) -> Case:
         with self.db.transaction() as tx:
-            found = cases.show(tx, number)
+            found = cases.get_case(tx, number)
         assert found is not None
         return found
 

@@ -19,7 +19,7 @@ from bench.faults.postgres import Server
 from bench.faults.stage import Stage
 from bench.whole import NAME, until
 
-from isthmus.db import place
+from isthmus.db import server_location
 from isthmus.db.cluster import Cluster
 
 Notes: TypeAlias = Mapping[str, Any] | None
@@ -145,7 +145,7 @@ def kills(stage: Stage) -> Notes:
 def _victims(stage: Stage, what: str) -> list[psutil.Process]:
     if what != "database":
         return stage.here.role(what)
-    server = Cluster(place.settle((stage.here.home / ".isthmus").resolve()), {}).postmaster()
+    server = Cluster(server_location.resolve_location((stage.here.home / ".isthmus").resolve()), {}).postmaster()
     return [server] if server else []
 
 

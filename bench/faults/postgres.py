@@ -14,7 +14,7 @@ import psycopg
 
 from isthmus.db import account as accounts
 from isthmus.db import binaries as installations
-from isthmus.db.place import SHELF
+from isthmus.db.server_location import SHELF
 
 USER = "isthmus"
 
@@ -27,9 +27,9 @@ class Server:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = int(probe.getsockname()[1])
-        us = accounts.ours()
-        self._account = accounts.lent() if us.uid == 0 else us
-        found = installations.find()
+        us = accounts.current_user()
+        self._account = accounts.unprivileged_user() if us.uid == 0 else us
+        found = installations.find_installation()
         can_run = self._account.is_us or self._account.can_run(Path(found.program("postgres")))
         self._programs = found if can_run else found.copy_into(SHELF)
         self._home = home
@@ -87,8 +87,8 @@ def pair() -> Iterator[tuple[Server, Server, str]]:
     """A primary, its synchronous standby, and the address that names both."""
     with tempfile.TemporaryDirectory(prefix="isthmus-pair-", ignore_cleanup_errors=True) as folder:
         home = Path(folder)
-        us = accounts.ours()
-        (accounts.lent() if us.uid == 0 else us).give(home)
+        us = accounts.current_user()
+        (accounts.unprivileged_user() if us.uid == 0 else us).give(home)
         primary, standby = Server(home, "primary"), Server(home, "standby")
         primary.make()
         primary.start()

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from isthmus.db.pool import Database
 from isthmus.kit.clock import SystemClock
-from isthmus.ops import numbers
+from isthmus.ops import status
 
 LIFE = 1.5
 """Things that happen in the shops in a second; each fires several webhooks."""
@@ -156,7 +156,7 @@ class Stage:
             if polled is None or polled <= since or self.here.get("report")["deliveries"]["pending"]:
                 return False
             with Database(self.dsn, pool_size=1) as db:
-                return not numbers.status(db, SystemClock().now(), NAME).connections[0].is_waiting
+                return not status.read_status(db, SystemClock().now(), NAME).connections[0].is_waiting
         except psycopg.Error:
             return False
 

@@ -12,15 +12,20 @@ from isthmus.kit import ids
 from isthmus.kit.clock import FrozenClock
 from isthmus.model.consent import Channel
 from isthmus.shopify.client import Credentials, Shopify
-from isthmus.shopify.consent import Answer, Consents, Outcome, Wish
+from isthmus.shopify.consent import Consents, ConsentUpdate, ConsentUpdateOutcome, ConsentUpdateResult
 
 pytestmark = pytest.mark.skipif(FOLDER is None, reason="the captured answers are not on this machine")
 
 NOW = datetime(2026, 11, 23, 10, tzinfo=UTC)
-WRITTEN, REFUSED, GONE, NOTHING = Outcome.WRITTEN, Outcome.REFUSED, Outcome.GONE, Outcome.NOTHING
+WRITTEN, REFUSED, GONE, NOTHING = (
+    ConsentUpdateOutcome.WRITTEN,
+    ConsentUpdateOutcome.REFUSED,
+    ConsentUpdateOutcome.GONE,
+    ConsentUpdateOutcome.NOTHING,
+)
 QUERY = "integration.query_refused"
 
-HEARD: dict[str, tuple[Outcome, str | None, str]] = {
+HEARD: dict[str, tuple[ConsentUpdateOutcome, str | None, str]] = {
     "mutation": (WRITTEN, "SUBSCRIBED", ""),
     "unknown customer": (GONE, None, ""),
     "missing level": (REFUSED, None, "MISSING_ARGUMENT"),
@@ -66,7 +71,7 @@ def told(answer: dict[str, Any]) -> dict[str, Any]:
     return body
 
 
-def wish(variables: dict[str, Any], channel: Channel) -> Wish:
+def wish(variables: dict[str, Any], channel: Channel) -> ConsentUpdate:
     """The wish that was captured, or where ours could never say it, the nearest."""
     said = next((each for key, each in variables["input"].items() if key.endswith("Consent")), None) or {}
     try:
@@ -74,15 +79,15 @@ def wish(variables: dict[str, Any], channel: Channel) -> Wish:
     except ValueError:
         at = NOW
     state = said.get("marketingState")
-    return Wish(
-        ids.legacy(variables["input"]["customerId"]),
+    return ConsentUpdate(
+        ids.numeric_id(variables["input"]["customerId"]),
         channel,
         state if state in ("SUBSCRIBED", "UNSUBSCRIBED") else "UNSUBSCRIBED",
         at,
     )
 
 
-def hear(answer: dict[str, Any], wanted: Wish) -> Answer:
+def hear(answer: dict[str, Any], wanted: ConsentUpdate) -> ConsentUpdateResult:
     def respond(_: httpx2.Request) -> httpx2.Response:
         return httpx2.Response(200, json=told(answer))
 

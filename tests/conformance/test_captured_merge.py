@@ -166,7 +166,7 @@ def test_whom_the_shop_answers_as_null_reads_as_gone_by_our_client() -> None:
     (answer,) = [body for call in whole["upstreamCalls"] if (body := call["response"]["body"])["data"] == nulls["data"]]
 
     def respond(request: httpx2.Request) -> httpx2.Response:
-        numbers = [ids.legacy(gid) for gid in json.loads(request.read())["variables"]["ids"]]
+        numbers = [ids.numeric_id(gid) for gid in json.loads(request.read())["variables"]["ids"]]
         assert numbers == asked
         return httpx2.Response(200, json=answer)
 

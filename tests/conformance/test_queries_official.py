@@ -15,9 +15,9 @@ from graphql import (
 from sources import need
 
 from isthmus.shopify import documents
+from isthmus.shopify.batched_operations import batch_operations
 from isthmus.shopify.documents import DOCUMENTS, Document
-from isthmus.shopify.several import several
-from isthmus.shopify.topics import SUBSCRIBED, enum_name
+from isthmus.shopify.topics import SUBSCRIBED, topic_enum_name
 from sims.shopify.cost import Price
 
 FILES = sorted({document.file for document in DOCUMENTS})
@@ -68,7 +68,7 @@ def test_an_operation_costs_what_we_say_and_fits(document: Document):
     ],
 )
 def test_many_operations_in_one_are_valid_and_cost_their_sum(parts: list[Document], verb: str):
-    together = several(parts, verb)
+    together = batch_operations(parts, verb)
     tree = parse(together.text)
     found = validate(official(), tree, [*specified_rules, NoDeprecatedCustomRule])
     assert [error.message for error in found] == []
@@ -93,4 +93,4 @@ def test_custom_fields_cost_what_we_say(document: Document, n: int):
 
 def test_every_topic_can_be_subscribed():
     topics = official().type_map["WebhookSubscriptionTopic"].values
-    assert [name for name in SUBSCRIBED if enum_name(name) not in topics] == []
+    assert [name for name in SUBSCRIBED if topic_enum_name(name) not in topics] == []

@@ -18,7 +18,7 @@ def listed() -> dict[str, dict]:
 @pytest.mark.parametrize("name", sorted(set(topics.TOPICS) - set(topics.COMPLIANCE)))
 def test_a_topic_is_spelt_as_shopify_spells_it(name):
     row = listed()[name]
-    assert row["enum"] == topics.enum_name(name)
+    assert row["enum"] == topics.topic_enum_name(name)
 
 
 @pytest.mark.parametrize("name", [row.name for row in topics.TOPICS.values() if row.scopes])
@@ -29,4 +29,4 @@ def test_one_of_our_scopes_lets_an_app_subscribe(name):
 @pytest.mark.parametrize("name", sorted(set(topics.TOPICS) - NAMELESS))
 def test_a_published_body_names_its_record(name):
     sample = json.loads((need("webhook-samples-2026-07") / f"{name}.json").read_text())["response"]
-    assert topics.subject(name, json.dumps(sample).encode()) is not None
+    assert topics.record_of_body(name, json.dumps(sample).encode()) is not None

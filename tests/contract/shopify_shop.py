@@ -6,7 +6,7 @@ from typing import Any
 
 from isthmus.kit.clock import FrozenClock
 from isthmus.model.consent import Channel
-from isthmus.model.reading import record_of
+from isthmus.model.reading import found_record
 from isthmus.shopify.client import Credentials, Shopify
 from isthmus.shopify.consent import Consents
 from isthmus.shopify.reads import Reads
@@ -56,7 +56,7 @@ class Shop:
         self.sim_clock.advance(seconds)
 
     def state(self, one: Customer, channel: Channel = Channel.EMAIL) -> str | None:
-        found = record_of(self.reads.customers([one.id])[one.id])
+        found = found_record(self.reads.customers([one.id])[one.id])
         assert found is not None
         consent = found.email_consent if channel is Channel.EMAIL else found.sms_consent
         return None if consent is None else consent.state

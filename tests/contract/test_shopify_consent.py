@@ -8,7 +8,7 @@ import pytest
 
 from isthmus.model.consent import Channel
 from isthmus.model.failure import BlockedError, TransientError
-from isthmus.shopify.consent import BATCH, LOOKUPS, Consents, Outcome, Wish
+from isthmus.shopify.consent import BATCH, LOOKUPS, Consents, ConsentUpdate, ConsentUpdateOutcome
 from shopify_wire import AT, Shops
 
 EMAIL, SMS = Channel.EMAIL, Channel.SMS
@@ -37,29 +37,33 @@ def people(shops, channel=EMAIL):
 
 def test_a_wish_is_written_with_its_own_time_and_shown(shops):
     one = people(shops)[0]
-    wish = Wish(one.id, EMAIL, OUT, AT - timedelta(minutes=3))
+    wish = ConsentUpdate(one.id, EMAIL, OUT, AT - timedelta(minutes=3))
     (answer,) = consents(shops).write([wish])
-    assert (answer.outcome, answer.state, answer.updated_at) == (Outcome.WRITTEN, OUT, wish.at)
+    assert (answer.outcome, answer.state, answer.updated_at) == (ConsentUpdateOutcome.WRITTEN, OUT, wish.at)
     assert answer.holds(wish)
     assert (one.email_consent.state, one.email_consent.updated_at) == (OUT, wish.at)
 
 
 def test_many_wishes_take_few_requests_and_are_answered_in_their_order(shops):
     by_email, by_text = people(shops)[: BATCH + 5], people(shops, SMS)[:4]
-    wishes = [Wish(one.id, EMAIL, OUT, AT) for one in by_email] + [Wish(one.id, SMS, OUT, AT) for one in by_text]
-    wishes[3:3] = [Wish(1, EMAIL, OUT, AT)]
+    wishes = [ConsentUpdate(one.id, EMAIL, OUT, AT) for one in by_email] + [
+        ConsentUpdate(one.id, SMS, OUT, AT) for one in by_text
+    ]
+    wishes[3:3] = [ConsentUpdate(1, EMAIL, OUT, AT)]
     answers = consents(shops).write(wishes)
     assert shops.wire.n_requests == 1 + 2  # a token and two batches
     outcomes = [answer.outcome for answer in answers]
-    assert outcomes[3] is Outcome.GONE
-    assert {*outcomes[:3], *outcomes[4:]} == {Outcome.WRITTEN}
+    assert outcomes[3] is ConsentUpdateOutcome.GONE
+    assert {*outcomes[:3], *outcomes[4:]} == {ConsentUpdateOutcome.WRITTEN}
     assert {one.email_consent.state for one in by_email} | {one.sms_consent.state for one in by_text} == {OUT}
 
 
 def test_the_wishes_of_one_customer_are_written_in_their_order(shops):
     one = people(shops)[0]
     minute = timedelta(minutes=1)
-    wishes = [Wish(one.id, EMAIL, state, AT - n * minute) for n, state in ((4, OUT), (3, IN), (2, OUT), (1, IN))]
+    wishes = [
+        ConsentUpdate(one.id, EMAIL, state, AT - n * minute) for n, state in ((4, OUT), (3, IN), (2, OUT), (1, IN))
+    ]
     answers = consents(shops).write(wishes)
     assert [answer.state for answer in answers] == [OUT, IN, OUT, IN]
     assert one.email_consent.updated_at == AT - minute
@@ -72,44 +76,49 @@ def test_who_has_no_such_address_is_told_apart_from_who_is_not_there(shops):
     by_text.email, by_email.phone = None, None
     answers = consents(shops).write(
         [
-            Wish(by_text.id, EMAIL, OUT, AT),
-            Wish(by_email.id, SMS, OUT, AT),
-            Wish(1, EMAIL, OUT, AT),
-            Wish(1, SMS, OUT, AT),
+            ConsentUpdate(by_text.id, EMAIL, OUT, AT),
+            ConsentUpdate(by_email.id, SMS, OUT, AT),
+            ConsentUpdate(1, EMAIL, OUT, AT),
+            ConsentUpdate(1, SMS, OUT, AT),
         ]
     )
-    assert [answer.outcome for answer in answers] == [Outcome.NOTHING, Outcome.NOTHING, Outcome.GONE, Outcome.GONE]
+    assert [answer.outcome for answer in answers] == [
+        ConsentUpdateOutcome.NOTHING,
+        ConsentUpdateOutcome.NOTHING,
+        ConsentUpdateOutcome.GONE,
+        ConsentUpdateOutcome.GONE,
+    ]
 
 
 def test_a_write_that_an_older_time_makes_nothing_of_is_seen_at_once(shops):
     one = people(shops)[0]
     one.email_consent.updated_at = AT - timedelta(minutes=1)
-    wish = Wish(one.id, EMAIL, OUT, AT - timedelta(hours=1))
+    wish = ConsentUpdate(one.id, EMAIL, OUT, AT - timedelta(hours=1))
     (answer,) = consents(shops).write([wish])
-    assert (answer.outcome, answer.state) == (Outcome.WRITTEN, IN)
+    assert (answer.outcome, answer.state) == (ConsentUpdateOutcome.WRITTEN, IN)
     assert not answer.holds(wish)
 
 
 def test_a_time_of_our_own_future_is_told_as_now(shops):
     one = people(shops)[0]
-    (answer,) = consents(shops).write([Wish(one.id, EMAIL, OUT, AT + timedelta(hours=1))])
-    assert (answer.outcome, answer.updated_at) == (Outcome.WRITTEN, AT)
+    (answer,) = consents(shops).write([ConsentUpdate(one.id, EMAIL, OUT, AT + timedelta(hours=1))])
+    assert (answer.outcome, answer.updated_at) == (ConsentUpdateOutcome.WRITTEN, AT)
 
 
 def test_a_time_that_the_shop_calls_the_future_is_told_again_a_little_earlier(shops):
     one, other = people(shops)[:2]
     shops.clock.advance(90)  # our clock is ahead of the shop's
-    wishes = [Wish(one.id, EMAIL, OUT, AT + timedelta(seconds=80)), Wish(other.id, EMAIL, OUT, AT)]
+    wishes = [ConsentUpdate(one.id, EMAIL, OUT, AT + timedelta(seconds=80)), ConsentUpdate(other.id, EMAIL, OUT, AT)]
     answers = consents(shops).write(wishes)
-    assert [answer.outcome for answer in answers] == [Outcome.WRITTEN, Outcome.WRITTEN]
+    assert [answer.outcome for answer in answers] == [ConsentUpdateOutcome.WRITTEN, ConsentUpdateOutcome.WRITTEN]
     assert one.email_consent.updated_at == AT - timedelta(seconds=30)
 
 
 def test_a_clock_that_is_far_ahead_is_refused_with_the_field(shops):
     one = people(shops)[0]
     shops.clock.advance(900)
-    (answer,) = consents(shops).write([Wish(one.id, EMAIL, OUT, AT + timedelta(seconds=900))])
-    assert (answer.outcome, answer.code) == (Outcome.REFUSED, "INVALID")
+    (answer,) = consents(shops).write([ConsentUpdate(one.id, EMAIL, OUT, AT + timedelta(seconds=900))])
+    assert (answer.outcome, answer.code) == (ConsentUpdateOutcome.REFUSED, "INVALID")
     assert answer.detail == "input.emailMarketingConsent.consentUpdatedAt"
 
 
@@ -118,7 +127,7 @@ def test_without_its_scope_writing_is_off_and_looking_goes_on(shops):
     shops.faults.set({"shopify.dropped_scopes": "write_customers"})
     writer = consents(shops)
     with pytest.raises(BlockedError, match=r"^storefront\.scope_missing: write_customers$"):
-        writer.write([Wish(one.id, EMAIL, OUT, AT)])
+        writer.write([ConsentUpdate(one.id, EMAIL, OUT, AT)])
     assert one.email_consent.state == IN
 
 
@@ -143,9 +152,9 @@ class Poisoned(httpx2.BaseTransport):
 def test_a_wish_that_the_shop_refuses_whole_does_not_keep_others_from_being_written(shops, code, refused):
     found = people(shops)[:BATCH]
     shops.wire = Poisoned(shops.wire, found[7].id, code)
-    answers = consents(shops).write([Wish(one.id, EMAIL, OUT, AT) for one in found])
-    assert [n for n, answer in enumerate(answers) if answer.outcome is not Outcome.WRITTEN] == [7]
-    assert (answers[7].outcome, answers[7].code) == (Outcome.REFUSED, refused)
+    answers = consents(shops).write([ConsentUpdate(one.id, EMAIL, OUT, AT) for one in found])
+    assert [n for n, answer in enumerate(answers) if answer.outcome is not ConsentUpdateOutcome.WRITTEN] == [7]
+    assert (answers[7].outcome, answers[7].code) == (ConsentUpdateOutcome.REFUSED, refused)
     assert [one.email_consent.state for one in found].count(OUT) == BATCH - 1
     assert shops.wire.n <= 2 + 2 * 5
 
@@ -154,13 +163,13 @@ def test_an_error_that_nobody_knows_is_the_shops_where_nothing_can_be_written(sh
     found = people(shops)[:4]
     shops.wire = Poisoned(shops.wire, "Customer/", "SOMETHING_NEW")
     with pytest.raises(TransientError) as failure:
-        consents(shops).write([Wish(one.id, EMAIL, OUT, AT) for one in found])
+        consents(shops).write([ConsentUpdate(one.id, EMAIL, OUT, AT) for one in found])
     assert failure.value.code == "storefront.unexplained"
 
 
 def test_a_write_without_an_answer_may_have_arrived_and_may_be_written_again(shops):
     one = people(shops)[0]
-    wish = Wish(one.id, EMAIL, OUT, AT)
+    wish = ConsentUpdate(one.id, EMAIL, OUT, AT)
     writer = consents(shops)
     writer.find([str(one.email)])  # so that there is a token
     shops.faults.set({"shopify.timeout_after": 1.0})
@@ -206,8 +215,8 @@ def test_a_request_that_a_shop_finds_too_expensive_is_halved(shops):
     known = people(shops)[:20]
     writer = consents(shops)
     assert list(writer.find([one.email for one in known]).values()) == [one.id for one in known]
-    answers = writer.write([Wish(one.id, EMAIL, OUT, AT) for one in known])
-    assert {answer.outcome for answer in answers} == {Outcome.WRITTEN}
+    answers = writer.write([ConsentUpdate(one.id, EMAIL, OUT, AT) for one in known])
+    assert {answer.outcome for answer in answers} == {ConsentUpdateOutcome.WRITTEN}
     assert dear.asked == [0, *[20, 10, 5, 5, 10, 5, 5] * 2]
 
 

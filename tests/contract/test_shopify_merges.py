@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from shopify_shop import AT, Shop
 
-from isthmus.model.reading import ABSENT, record_of
-from isthmus.shopify.topics import subjects
+from isthmus.model.reading import ABSENT, found_record
+from isthmus.shopify.topics import records_of_body
 from sims.shopify.state import Customer, EmailConsent, gid
 
 MERGE = """mutation Merge($one: ID!, $two: ID!, $override: CustomerMergeOverrideFields) {
@@ -132,12 +132,12 @@ def test_a_merge_takes_its_time_and_is_told_when_it_is_done(shop: Shop) -> None:
         "status": "completed",
         "errors": [],
     }
-    assert subjects("customers/merge", json.dumps(told).encode()) == (
+    assert records_of_body("customers/merge", json.dumps(told).encode()) == (
         ("customer", str(two.id)), ("customer", str(one.id)),
     )  # fmt: skip
     found = shop.reads.customers([one.id, two.id])
     assert found[one.id] == ABSENT
-    kept = record_of(found[two.id])
+    kept = found_record(found[two.id])
     assert kept is not None
     assert kept.email == two.email
     assert shop.consents.find([str(one.email), str(two.email)]) == {one.email: None, two.email: two.id}
@@ -160,7 +160,10 @@ def test_f67_a_merge_that_failed_is_told_with_both_names_and_leaves_both_there(s
         "status": "failed",
     }
     assert (why["customer_ids"], why["field"]) == ([one.id], "merge_in_progress")
-    assert {name for _, name in subjects("customers/merge", json.dumps(told).encode())} == {str(one.id), str(two.id)}
+    assert {name for _, name in records_of_body("customers/merge", json.dumps(told).encode())} == {
+        str(one.id),
+        str(two.id),
+    }
     assert ABSENT not in shop.reads.customers([one.id, two.id]).values()
 
 

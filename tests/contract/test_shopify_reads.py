@@ -13,7 +13,7 @@ from isthmus.model.reading import ABSENT, Found
 from isthmus.shopify import access, documents
 from isthmus.shopify.reads import Listed, Page, Reads
 from isthmus.shopify.topics import SUBSCRIBED
-from isthmus.shopify.webhooks import Plan
+from isthmus.shopify.webhooks import SubscriptionPlan
 from shopify_wire import AT, Shops
 
 URI = "https://hooks.example.com/hooks/shopify"
@@ -217,7 +217,7 @@ def expected(shops, **changes):
 
 def test_a_shop_as_expected_gives_no_finding(shops):
     store = shops.stores[0]
-    found = access.look(shops.client(store), expected(shops))
+    found = access.inspect_access(shops.client(store), expected(shops))
     assert found.findings == ()
     assert (found.domain, found.currency, found.timezone) == (
         store.shop.domain, store.shop.currency, store.shop.iana_timezone,
@@ -238,13 +238,13 @@ def test_a_shop_as_expected_gives_no_finding(shops):
 )
 def test_what_is_not_as_expected_is_found(shops, changes, knob, code, is_blocking):
     shops.faults.set(knob)
-    found = access.look(shops.client(shops.stores[0]), expected(shops, **changes))
+    found = access.inspect_access(shops.client(shops.stores[0]), expected(shops, **changes))
     wrong = [finding for finding in found.findings if not finding.is_accepted]
     assert [(finding.code, finding.is_blocking) for finding in wrong] == [(code, is_blocking)]
 
 
 def test_a_version_that_is_no_longer_served_is_found(shops):
-    found = access.look(shops.client(shops.stores[0], api_version="2024-04"), expected(shops))
+    found = access.inspect_access(shops.client(shops.stores[0], api_version="2024-04"), expected(shops))
     assert [finding.code for finding in found.findings] == ["storefront.api_version"]
     assert "2026-01" in found.findings[0].detail
 
@@ -252,31 +252,35 @@ def test_a_version_that_is_no_longer_served_is_found(shops):
 def test_subscribing_is_done_once_and_seen_afterwards(shops):
     client = shops.client(shops.stores[0])
     wanted = expected(shops, is_subscribed_by_app=False)
-    todo = access.look(client, wanted).plan
-    assert todo == Plan(SUBSCRIBED, ())
-    access.subscribe(client, todo, URI)
-    again = access.look(client, wanted)
-    assert again.plan == Plan((), ())
+    todo = access.inspect_access(client, wanted).plan
+    assert todo == SubscriptionPlan(SUBSCRIBED, ())
+    access.apply_subscription_plan(client, todo, URI)
+    again = access.inspect_access(client, wanted)
+    assert again.plan == SubscriptionPlan((), ())
     assert [finding.detail for finding in again.findings] == [access.COMPLIANCE]
-    access.subscribe(client, Plan((), tuple(one.id for one in access.subscriptions(client))), URI)
-    assert access.subscriptions(client) == []
+    access.apply_subscription_plan(
+        client, SubscriptionPlan((), tuple(one.id for one in access.list_subscriptions(client))), URI
+    )
+    assert access.list_subscriptions(client) == []
 
 
 def test_privacy_topics_are_named_as_what_the_api_cannot_subscribe_to(shops):
     """Accepted, so that it is no case; where the app's configuration subscribes there is nothing to say."""
-    found = access.look(shops.client(shops.stores[0]), expected(shops, is_subscribed_by_app=False)).findings
+    found = access.inspect_access(shops.client(shops.stores[0]), expected(shops, is_subscribed_by_app=False)).findings
     assert [(one.is_blocking, one.is_accepted) for one in found if one.detail == access.COMPLIANCE] == [(False, True)]
     assert "shopify.app.toml" in access.COMPLIANCE
-    assert access.look(shops.client(shops.stores[0]), expected(shops)).findings == ()
+    assert access.inspect_access(shops.client(shops.stores[0]), expected(shops)).findings == ()
 
 
 def test_an_address_that_shopify_refuses_is_said(shops):
     with pytest.raises(RejectedError, match=r"^integration\.subscription_refused: orders/create: "):
-        access.subscribe(shops.client(shops.stores[0]), Plan(("orders/create",), ()), "http://hooks.example.com")
+        access.apply_subscription_plan(
+            shops.client(shops.stores[0]), SubscriptionPlan(("orders/create",), ()), "http://hooks.example.com"
+        )
 
 
 def test_subscriptions_on_top_of_the_apps_own_are_found(shops):
     client = shops.client(shops.stores[0])
-    access.subscribe(client, Plan(("orders/create",), ()), URI)
-    found = access.look(client, expected(shops))
+    access.apply_subscription_plan(client, SubscriptionPlan(("orders/create",), ()), URI)
+    found = access.inspect_access(client, expected(shops))
     assert [finding.code for finding in found.findings] == ["integration.subscriptions_differ"]

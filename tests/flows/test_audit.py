@@ -9,7 +9,7 @@ import pytest
 from graphql import FieldNode, OperationDefinitionNode, OperationType, parse
 
 from audits import AT, Scene, found, truth
-from isthmus.model.finding import Audit, Level, Verdict
+from isthmus.model.audit_finding import AuditOutcome, AuditResult, Level
 from isthmus.ops import audit_page
 from sims.neighbourhood import Sizes
 from sims.ometria.dump import items
@@ -82,7 +82,7 @@ def test_a_scope_that_is_missing_stops_a_launch():
     scene = Scene(sizes=Sizes(customers=30, orders=20, products=5))
     scene.sims.faults.set({"shopify.dropped_scopes": "read_customer_merge"})
     audit = scene.audit()
-    assert audit.verdict is Verdict.NOT_READY
+    assert audit.verdict is AuditOutcome.NOT_READY
     scopes = [one for one in audit.found if one.code == "scopes"]
     assert [("read_customer_merge" in one.what, one.level) for one in scopes] == [(True, Level.STOP)] * 2
 
@@ -171,7 +171,7 @@ def test_customers_without_any_name_mean_missing_approval():
     audit = scene.audit()
     hidden = [one for one in audit.found if one.code == "protected_data"]
     assert [(one.level, one.n) for one in hidden] == [(Level.STOP, 48), (Level.STOP, 32)]
-    assert audit.verdict is Verdict.NOT_READY
+    assert audit.verdict is AuditOutcome.NOT_READY
 
 
 def test_a_platform_that_cannot_be_reached_leaves_the_shops_audited():
@@ -193,7 +193,7 @@ def test_a_budget_that_ends_says_how_much_was_seen():
 
 def test_the_page_stands_alone_and_names_nobody(plain):
     scene, audit = plain
-    html = audit_page.page(audit)
+    html = audit_page.audit_report_html(audit)
     assert "Not ready" in html
     assert "https://admin.shopify.com/store/acme-uk/customers/" in html
     assert "<script" not in html
@@ -205,13 +205,13 @@ def test_the_page_stands_alone_and_names_nobody(plain):
 
 def test_the_sheet_and_the_document_tell_the_same(plain):
     _, audit = plain
-    rows = list(csv.DictReader(io.StringIO(audit_page.sheet(audit))))
-    told = msgspec.to_builtins(audit_page.document(audit))
+    rows = list(csv.DictReader(io.StringIO(audit_page.audit_report_csv(audit))))
+    told = msgspec.to_builtins(audit_page.audit_report_json(audit))
     assert [row["code"] for row in rows] == [one["code"] for one in (*told["findings"], *told["could_not_look"])]
     assert told["verdict"] == "not ready"
 
 
 def test_nothing_found_is_ready():
-    audit = Audit(name="acme", at=AT, origin="nowhere", answers=())
-    assert audit.verdict is Verdict.READY
-    assert "Ready" in audit_page.page(audit)
+    audit = AuditResult(name="acme", at=AT, origin="nowhere", answers=())
+    assert audit.verdict is AuditOutcome.READY
+    assert "Ready" in audit_page.audit_report_html(audit)

@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
+from isthmus.app.context import App
+from isthmus.app.settings import Settings
+from isthmus.commands.audit_monthly import Auditor
 from isthmus.connections import sql as connections
 from isthmus.connections.config import ConnectionConfig
 from isthmus.db.pool import Database
 from isthmus.flows.audit import monthly
 from isthmus.flows.audit.monthly import WHAT
 from isthmus.kit.clock import SystemClock
-from isthmus.ops.standing.sql import last_run
-from isthmus.runs.journal import sql as journal
-from isthmus.runtime.app import App
-from isthmus.runtime.audit_monthly import Auditor
-from isthmus.runtime.settings import Settings
+from isthmus.ops.alerting_queries.sql import last_ended_run
+from isthmus.runs.sql import run_journal as journal
 from served import served
 
 MONTH = timedelta(days=30)
@@ -54,7 +54,7 @@ def app(database: Database, sims: dict[str, Any], monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("ACME_SECRET", store["client_secret"])
     clock = SystemClock()
     with database.transaction() as tx:
-        connections.save(tx, config, clock.now() - MONTH)
+        connections.save_connection(tx, config, clock.now() - MONTH)
     return App(Settings(), database, clock)
 
 
@@ -64,7 +64,7 @@ def test_it_is_made_once_a_month_and_kept_without_a_name(app: App, sims: dict[st
     assert auditor.audit("acme")
     assert not auditor.is_due("acme")
     with app.db.transaction() as tx:
-        done = last_run(tx, "acme", WHAT)
+        done = last_ended_run(tx, "acme", WHAT)
     assert done is not None
     assert done.result is not None
     assert done.result["verdict"] in ("ready", "ready with care", "not ready")
@@ -77,14 +77,14 @@ def test_what_an_audit_finds_is_held_against_the_last_one_that_is_kept(app: App)
     def audited(**found: int) -> Any:
         return SimpleNamespace(found=[SimpleNamespace(code=code, n=n) for code, n in found.items()])
 
-    assert monthly.new_since(app.db, "acme", audited(scopes=2)) == ["scopes"]
+    assert monthly.new_findings(app.db, "acme", audited(scopes=2)) == ["scopes"]
     with app.db.transaction() as tx:
         tx.execute(
             """INSERT INTO run (connection, what, asked, state, started_at, moved_at, ended_at, result)
                VALUES ('acme', 'audit', '{}', 'done', now(), now(), now(), '{"found": {"scopes": 2, "no_sku": 1}}')"""
         )
-    assert monthly.new_since(app.db, "acme", audited(scopes=2)) == []
-    assert monthly.new_since(app.db, "acme", audited(scopes=3, no_image=1, no_sku=1)) == ["no_image", "scopes"]
+    assert monthly.new_findings(app.db, "acme", audited(scopes=2)) == []
+    assert monthly.new_findings(app.db, "acme", audited(scopes=3, no_image=1, no_sku=1)) == ["no_image", "scopes"]
 
 
 def test_who_has_just_connected_waits_a_month(app: App) -> None:
@@ -110,8 +110,8 @@ def test_one_that_was_stopped_is_begun_again_after_a_while(app: App) -> None:
     auditor = Auditor(app)
     assert not auditor.audit("acme", lambda: False)
     with app.db.transaction() as tx:
-        assert last_run(tx, "acme", WHAT) is None
-        left = journal.latest(tx, "acme", WHAT, state="running")
+        assert last_ended_run(tx, "acme", WHAT) is None
+        left = journal.latest_run(tx, "acme", WHAT, state="running")
     assert left is not None
     assert left.leased_until is not None
     assert not auditor.is_due("acme")
@@ -126,7 +126,7 @@ def test_a_neighbour_that_cannot_be_reached_makes_none(app: App, monkeypatch: py
     auditor = Auditor(app)
     assert not auditor.audit("acme")
     with app.db.transaction() as tx:
-        assert last_run(tx, "acme", WHAT) is None
+        assert last_ended_run(tx, "acme", WHAT) is None
 
 
 def test_a_thread_makes_it_while_others_go_on(app: App) -> None:
@@ -136,7 +136,7 @@ def test_a_thread_makes_it_while_others_go_on(app: App) -> None:
     until = time.monotonic() + 60
     while time.monotonic() < until:
         with app.db.transaction() as tx:
-            done = last_run(tx, "acme", WHAT)
+            done = last_ended_run(tx, "acme", WHAT)
         if done is not None:
             break
         time.sleep(0.1)

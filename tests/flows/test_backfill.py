@@ -15,7 +15,7 @@ from isthmus.flows.backfill import spool
 from isthmus.flows.backfill.load import backfill
 from isthmus.flows.backfill.progress import Progress
 from isthmus.flows.poll import KINDS
-from isthmus.kit.explain import ConfigError
+from isthmus.kit.config_errors import ConfigError
 from isthmus.model.failure import TransientError
 from plays import Play
 from scenes import Town

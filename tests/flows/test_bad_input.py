@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from isthmus.db.pool import Database
-from isthmus.flows.process import process
-from isthmus.inbox import sql as inbox
+from isthmus.flows.process import process_batch
+from isthmus.inbox.sql import events as inbox
 from isthmus.model.event import Delivery
 from isthmus.model.lane import Lane
 from isthmus.shopify import topics, webhooks
@@ -59,7 +59,7 @@ class Loud(Town):
         self.n_told = 0
 
     def listen(self, uri: str, headers: Mapping[str, str], body: bytes) -> int:
-        arrived = webhooks.delivery({name.lower(): value for name, value in headers.items()})
+        arrived = webhooks.read_delivery_headers({name.lower(): value for name, value in headers.items()})
         self.real.setdefault(arrived.topic, []).append(body)
         return 200
 
@@ -103,9 +103,9 @@ def tell(town: Loud, told: list[tuple[str, bytes]]) -> list[dict[str, Any]]:
         row = topics.TOPICS.get(topic)
         with town.db.transaction() as tx:
             lane = row.lane if row else Lane.ENRICHMENT
-            inbox.keep(tx, [Delivery("acme", "uk", topic, lane, ids[-1], body)], town.clock.now())
+            inbox.insert_deliveries(tx, [Delivery("acme", "uk", topic, lane, ids[-1], body)], town.clock.now())
     for seconds in (*[3] * 12, *[15] * 6):
-        while process(town.db, town.road).n_claimed:
+        while process_batch(town.db, town.road).n_claimed:
             pass
         town.pass_time(seconds)
     with town.db.transaction() as tx:

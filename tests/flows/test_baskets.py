@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from isthmus.db.pool import Database
-from isthmus.flows.abandon import abandon
+from isthmus.flows.abandoned_checkouts import send_abandoned_checkouts
 from isthmus.flows.poll import poll_checkouts
 from plays import Play
 from sims.shopify import chance
@@ -53,7 +53,7 @@ class Left(Play):
 
     def fire(self) -> int:
         self.hear()
-        abandon(self.db, self.road)
+        send_abandoned_checkouts(self.db, self.road)
         self.come_to_rest()
         return len(self.fired)
 
@@ -157,7 +157,7 @@ def test_an_order_of_the_cart_ends_the_basket_whoever_placed_it(play: Left) -> N
 def test_an_order_of_the_cart_calls_back_the_event_that_waits(play: Left) -> None:
     play.leave(play.basket(play.person(play.one())))
     play.pass_time(QUIET)
-    abandon(play.db, play.road)
+    send_abandoned_checkouts(play.db, play.road)
     other = play.basket(None, email=play.one("another"))
     play.do(placing.place(play.world, play.uk, other)[1])
     play.come_to_rest()
@@ -171,7 +171,7 @@ def test_an_older_order_of_the_person_that_changes_calls_nothing_back(play: Left
     play.pass_time(600)
     play.leave(play.basket(who))
     play.pass_time(QUIET)
-    abandon(play.db, play.road)
+    send_abandoned_checkouts(play.db, play.road)
     play.do(paying.pay(play.world, play.uk, placed, play.now))
     play.come_to_rest()
     assert len(play.fired) == 1

@@ -9,12 +9,12 @@ import pytest
 
 from isthmus.db.pool import Database
 from isthmus.flows.safety import decide
-from isthmus.flows.safety.undo import undo
-from isthmus.inbox import sql as inbox
-from isthmus.model.event import Delivery, Hint
+from isthmus.flows.safety.undo import undo_run
+from isthmus.inbox.sql import events as inbox
+from isthmus.model.event import Delivery, RefetchRequest
 from isthmus.model.lane import Lane
 from isthmus.model.reading import ABSENT
-from isthmus.ops import numbers
+from isthmus.ops import status
 from scenes import Loaded, Town
 from sims.neighbourhood import Sizes
 
@@ -101,7 +101,7 @@ def obey(town: Town, **changed: Any) -> None:
 def confirm_all(town: Town) -> None:
     """A person lets every stopped plan go."""
     for plan in rows(town, "SELECT id FROM plan WHERE state = 'stopped'"):
-        assert decide.confirm(town.db, town.road, plan["id"], "ada").is_done
+        assert decide.confirm_plan(town.db, town.road, plan["id"], "ada").is_done
 
 
 def n_pushed(town: Town) -> int:
@@ -130,8 +130,8 @@ def hint(town: Town, kind: str, numbers: Sequence[int], topic: str = "poll") -> 
     """A poll names these records; each is read."""
     with town.db.transaction() as tx:
         now = town.clock.now()
-        hints = [Hint(f"{topic}/{kind}", f"{kind}:{number}", Lane.REALTIME, now) for number in numbers]
-        inbox.tell(tx, "acme", "uk", hints, now)
+        hints = [RefetchRequest(f"{topic}/{kind}", f"{kind}:{number}", Lane.REALTIME, now) for number in numbers]
+        inbox.enqueue_internal(tx, "acme", "uk", hints, now)
 
 
 def n_unlike(before: dict[str, Any], after: dict[str, Any], kind: str) -> int:
@@ -201,7 +201,7 @@ def test_what_a_delete_delivery_states_passes_whatever_the_number(town: Town) ->
             )
             for number in gone
         ]
-        inbox.keep(tx, told, town.clock.now())
+        inbox.insert_deliveries(tx, told, town.clock.now())
     town.come_to_rest()
     there = truth(town)["orders"]
     assert {there[f"uk:{number}"]["status"] for number in gone if f"uk:{number}" in there} == {"cancelled"}
@@ -246,7 +246,7 @@ def test_a_refused_plan_is_not_made_again_by_the_next_run(town: Town) -> None:
     before = truth(town)
     town.reconcile()
     (plan,) = rows(town, "SELECT id FROM plan WHERE state = 'stopped'")
-    assert decide.refuse(town.db, plan["id"], town.clock.now(), "ada").is_done
+    assert decide.refuse_plan(town.db, plan["id"], town.clock.now(), "ada").is_done
     town.pass_time(600)
     again = town.reconcile()
     town.come_to_rest()
@@ -263,7 +263,7 @@ def test_a_plan_expires_and_the_next_run_judges_its_records_again(town: Town) ->
     town.come_to_rest()
     (plan,) = rows(town, "SELECT id, state FROM plan WHERE run = %s", first.run)
     assert plan["state"] == "expired"
-    assert not decide.confirm(town.db, town.road, plan["id"], "ada").is_done
+    assert not decide.confirm_plan(town.db, town.road, plan["id"], "ada").is_done
     assert truth(town) == before
     second = town.reconcile()
     assert second.is_stopped
@@ -290,7 +290,7 @@ def test_a_stopped_wave_of_events_is_read_again_when_its_plan_expires(town: Town
 
 
 def numbers_of_status(town: Town) -> list[dict[str, Any]]:
-    return [one.accounting for one in numbers.status(town.db, town.clock.now()).connections]
+    return [one.accounting for one in status.read_status(town.db, town.clock.now()).connections]
 
 
 def test_an_erasure_wave_opts_out_at_once_and_goes_no_further(town: Town) -> None:
@@ -312,7 +312,7 @@ def test_an_erasure_wave_opts_out_at_once_and_goes_no_further(town: Town) -> Non
             )
             for number in people
         ]  # fmt: skip
-        inbox.keep(tx, told, town.clock.now())
+        inbox.insert_deliveries(tx, told, town.clock.now())
     town.come_to_rest()
     after = truth(town)
     said = [after["contacts"][f"uk:{number}"]["marketing_optin"] for number in people]
@@ -342,7 +342,7 @@ def test_what_runs_let_go_and_nobody_has_worked_on_yet_counts_towards_the_limit(
     blind.gone["customer"] = set(people[4:8])
     third = town.reconcile()
     assert third.is_stopped
-    undo(town.db, town.road, third.run, "reconcile", "ada")  # nothing of it is left, and nothing to decide
+    undo_run(town.db, town.road, third.run, "reconcile", "ada")  # nothing of it is left, and nothing to decide
     assert rows(town, "SELECT state FROM plan WHERE run = %s", third.run) == [{"state": "superseded"}]
     assert rows(town, "SELECT id FROM cases WHERE code = %s AND state = 'open'", CODE) == []
     blind.gone["customer"] = {*people[:4], *people[8:12]}
@@ -368,11 +368,11 @@ def test_a_plan_that_has_grown_since_people_were_told_is_let_go_only_with_its_nu
     (n,) = (row["counts"][0]["n"] for row in rows(town, "SELECT counts FROM plan"))
     assert n > told
     for records in (None, told):
-        refused = decide.confirm(town.db, town.road, plan, "ada", records)
+        refused = decide.confirm_plan(town.db, town.road, plan, "ada", records)
         assert (refused.is_done, refused.has_grown, refused.n) == (False, True, n)
     town.come_to_rest()
     unlike = n_unlike(before, truth(town), "orders")
-    done = decide.confirm(town.db, town.road, plan, "ada", n)
+    done = decide.confirm_plan(town.db, town.road, plan, "ada", n)
     assert (done.is_done, done.n) == (True, n)
     town.come_to_rest()
     assert n_unlike(before, truth(town), "orders") > unlike

@@ -8,15 +8,15 @@ import msgspec
 import psycopg
 import pytest
 
-from isthmus.cases import sql as cases
+from isthmus.cases.sql import cases
 from isthmus.db.pool import Database
-from isthmus.flows.process import LEASE, process
+from isthmus.flows.context import Reader
+from isthmus.flows.process import LEASE, process_batch
 from isthmus.flows.replay import replay_case
-from isthmus.flows.road import Reader
-from isthmus.inbox import sql as inbox
-from isthmus.model.event import Hint
+from isthmus.inbox.sql import events as inbox
+from isthmus.model.event import RefetchRequest
 from isthmus.model.lane import Lane
-from isthmus.ops import numbers
+from isthmus.ops import status
 from scenes import Town
 from sims.neighbourhood import Sizes
 
@@ -80,7 +80,9 @@ def numbers_of_orders(town: Town) -> list[int]:
 def ask(town: Town, topic: str, ids: Sequence[int]) -> None:
     now = town.clock.now()
     with town.db.transaction() as tx:
-        inbox.tell(tx, "acme", "uk", [Hint(topic, f"order:{one}", Lane.REALTIME, now) for one in ids], now)
+        inbox.enqueue_internal(
+            tx, "acme", "uk", [RefetchRequest(topic, f"order:{one}", Lane.REALTIME, now) for one in ids], now
+        )
 
 
 def ends(town: Town, topic: str) -> dict[str, tuple[str, str | None]]:
@@ -95,7 +97,7 @@ def bugs(town: Town) -> list[dict[str, Any]]:
 
 
 def books_add_up(town: Town) -> bool:
-    (told,) = numbers.status(town.db, town.clock.now()).connections
+    (told,) = status.read_status(town.db, town.clock.now()).connections
     e = told.events
     return e.received == e.duplicate + e.stale + e.applied + e.skipped + e.parked + e.buried + e.waiting
 
@@ -108,7 +110,7 @@ def test_f36_a_record_that_trips_the_mapping_is_buried_alone(town: Town) -> None
     rare = min(states, key=lambda name: (states.count(name), name))
     turn(town, rules=msgspec.structs.replace(town.road.shops["uk"].rules, statuses=Gap(rare)))
     ask(town, "isthmus/remap", ids)
-    process(town.db, town.road)
+    process_batch(town.db, town.road)
     ended = ends(town, "isthmus/remap")
     failed = {subject for subject, (state, _) in ended.items() if state == "buried"}
     assert 0 < len(failed) < len(ended)
@@ -130,7 +132,7 @@ def test_a_reading_that_trips_a_parser_is_buried_alone_and_quotes_nobody(town: T
     true = town.road.shops["uk"].reader
     turn(town, reader=Faulty(true, {ids[0]}, ValueError(f"no such thing: {HUSH}")))
     ask(town, "repair/order", ids)
-    process(town.db, town.road)
+    process_batch(town.db, town.road)
     ended = ends(town, "repair/order")
     assert [subject for subject, (state, _) in ended.items() if state == "buried"] == [f"order:{ids[0]}"]
     assert "waiting" not in {state for state, _ in ended.values()}
@@ -145,7 +147,7 @@ def test_the_bug_once_mended_its_case_is_replayed(town: Town) -> None:
     true = town.road.shops["uk"].reader
     turn(town, reader=Faulty(true, {ids[0]}, KeyError("x")))
     ask(town, "repair/order", ids[:3])
-    process(town.db, town.road)
+    process_batch(town.db, town.road)
     (case,) = bugs(town)
     turn(town, reader=true)
     _, back = replay_case(town.db, case["id"], town.clock.now(), by="ada")
@@ -161,9 +163,9 @@ def test_a_bug_that_meets_everything_is_still_one_line_of_cases(town: Town) -> N
     ids = numbers_of_orders(town)
     turn(town, reader=Faulty(town.road.shops["uk"].reader, set(ids), KeyError("x")))
     ask(town, "repair/order", ids)
-    process(town.db, town.road)
+    process_batch(town.db, town.road)
     with town.db.transaction() as tx:
-        (group,) = [group for group in cases.grouped(tx) if group.code == "internal.bug"]
+        (group,) = [group for group in cases.group_by_code(tx) if group.code == "internal.bug"]
     assert group.cases == group.times == len(ids)
     assert group.sample_detail.startswith("KeyError in ")
 
@@ -175,7 +177,7 @@ def test_what_may_pass_by_itself_is_no_bug(town: Town) -> None:
     turn(town, reader=Faulty(true, set(ids), psycopg.errors.DeadlockDetected("deadlock detected")))
     ask(town, "repair/order", ids)
     with pytest.raises(psycopg.errors.DeadlockDetected):
-        process(town.db, town.road)
+        process_batch(town.db, town.road)
     assert {state for state, _ in ends(town, "repair/order").values()} == {"waiting"}
     assert bugs(town) == []
     turn(town, reader=true)

@@ -9,22 +9,22 @@ import pytest
 from starlette.testclient import TestClient
 
 from governed import Governed
-from isthmus.cases import sql as cases
-from isthmus.cases.sql import Touch
+from isthmus.cases.sql import cases
+from isthmus.cases.sql.cases import Touch
+from isthmus.config_changes import sql as governance
+from isthmus.config_changes.rules import SecretAge
 from isthmus.connections import sql as connections
 from isthmus.db.pool import Database
-from isthmus.flows.attest import attest
-from isthmus.flows.govern import govern
-from isthmus.flows.prune import Retention, prune
-from isthmus.governance import sql as governance
-from isthmus.governance.rules import Held
-from isthmus.model.accord import Accord, Differs, Sort
-from isthmus.model.basis import AsOf, Basis, NotJudged, Reason
-from isthmus.ops import numbers
-from isthmus.ops.checklist import DAILY, MONTHLY, NOTED, Line, evaluate
-from isthmus.ops.judges import Result
-from isthmus.ops.standing.facts import AUDIT_OF_CONSENT, Setup, gather
-from isthmus.web.desk.app import desk
+from isthmus.flows.checklist_signoff import sign_off_item
+from isthmus.flows.config_changes import check_config_changes
+from isthmus.flows.prune import Retention, prune_all
+from isthmus.model.basis import AsOf, Basis, NotJudged, NotJudgedReason
+from isthmus.model.consent_comparison import ConsentComparisonResult, ConsentDifference, DifferenceKind
+from isthmus.ops import status
+from isthmus.ops.alerting_queries.facts import AUDIT_OF_CONSENT, Setup, gather_facts
+from isthmus.ops.checklist import DAILY, MONTHLY, NOTED, ChecklistLine, evaluate_checklist
+from isthmus.ops.checklist_rules import Result
+from isthmus.web.dashboard.app import dashboard
 
 SETUP = Setup(
     versions={"uk": "2026-10", "int": "2026-10"},
@@ -56,21 +56,21 @@ def well(play: Governed) -> None:
         play.person(f"p{play.now:%H%M%S}@example.com")
     play.come_to_rest()
     play.look()
-    govern(play.db, "acme", play.now, play.watched(), play.secrets, 4)
+    check_config_changes(play.db, "acme", play.now, play.watched(), play.secrets, 4)
     play.poll()
     play.come_to_rest()
-    prune(play.db, play.now, Retention())
+    prune_all(play.db, play.now, Retention())
     reconciled(play)
 
 
-def lines(play: Governed, items=DAILY, **setup: Any) -> Mapping[str, Line]:
-    told = evaluate(items, gather(play.db, "acme", play.now, msgspec.structs.replace(SETUP, **setup)))
+def lines(play: Governed, items=DAILY, **setup: Any) -> Mapping[str, ChecklistLine]:
+    told = evaluate_checklist(items, gather_facts(play.db, "acme", play.now, msgspec.structs.replace(SETUP, **setup)))
     ranks = [list(Result).index(line.result) for line in told]
     assert ranks == sorted(ranks), "the most urgent come first"
     return {line.key: line for line in told}
 
 
-def looks(found: Mapping[str, Line]) -> list[str]:
+def looks(found: Mapping[str, ChecklistLine]) -> list[str]:
     return sorted(key for key, line in found.items() if line.result is Result.LOOK)
 
 
@@ -101,7 +101,7 @@ def test_what_is_shut_or_late_comes_first(play: Governed) -> None:
     play.pass_time(120)
     assert looks(lines(play)) == ["lanes"]
     with play.db.transaction() as tx:
-        connections.block(tx, "acme", "platform.key_refused", play.now)
+        connections.block_connection(tx, "acme", "platform.key_refused", play.now)
     found = lines(play)
     assert next(iter(found)) == "open"
     assert found["open"].said == "shut by platform.key_refused"
@@ -111,8 +111,8 @@ def test_what_is_shut_or_late_comes_first(play: Governed) -> None:
 def test_cases_are_judged_by_owner_age_and_due_date(play: Governed) -> None:
     well(play)
     with play.db.transaction() as tx:
-        cases.touch(tx, "acme", [Touch("platform.refused", "order:1", "uk")], play.now)
-        cases.touch(tx, "acme", [Touch("privacy.redact_customer", "customer:1", "uk")], play.now)
+        cases.open_or_count(tx, "acme", [Touch("platform.refused", "order:1", "uk")], play.now)
+        cases.open_or_count(tx, "acme", [Touch("privacy.redact_customer", "customer:1", "uk")], play.now)
     found = lines(play)
     assert found["cases:integration operator"].said == "1 open, none pressing"
     assert found["cases:privacy officer"].result is Result.LOOK
@@ -134,7 +134,7 @@ def test_a_reconciliation_that_found_something_or_could_not_see_is_told_apart(pl
     found = lines(play)["reconciled"]
     assert found.result is Result.LOOK
     assert found.said.startswith("run 2: Of 60 compared, 3 differ; ")
-    reconciled(play, NotJudged(Reason.COULD_NOT_LOOK, None, "Ometria orders: ConnectError"))
+    reconciled(play, NotJudged(NotJudgedReason.COULD_NOT_LOOK, None, "Ometria orders: ConnectError"))
     blind = lines(play)["reconciled"]
     assert blind.result is Result.COULD_NOT_LOOK
     assert "not judged: could not look (Ometria orders: ConnectError)" in blind.said
@@ -143,10 +143,14 @@ def test_a_reconciliation_that_found_something_or_could_not_see_is_told_apart(pl
 def test_a_reconciliation_that_left_something_unjudged_is_not_ok(play: Governed) -> None:
     """Excluded records and a few in flight are let be, and are printed."""
     well(play)
-    reconciled(play, NotJudged(Reason.EXCLUDED, 4))
+    reconciled(play, NotJudged(NotJudgedReason.EXCLUDED, 4))
     assert lines(play)["reconciled"].result is Result.OK
     assert "4 not judged: 4 excluded" in lines(play)["reconciled"].said
-    for left in (NotJudged(Reason.WAITING, 1), NotJudged(Reason.OUT_OF_SIGHT, 1), NotJudged(Reason.IN_FLIGHT, 2)):
+    for left in (
+        NotJudged(NotJudgedReason.WAITING, 1),
+        NotJudged(NotJudgedReason.OUT_OF_SIGHT, 1),
+        NotJudged(NotJudgedReason.IN_FLIGHT, 2),
+    ):
         reconciled(play, left)
         assert lines(play)["reconciled"].result is Result.COULD_NOT_LOOK
 
@@ -160,7 +164,9 @@ def test_a_run_of_an_earlier_version_proves_nothing(play: Governed) -> None:
 
 def test_the_last_audit_of_consent_is_judged(play: Governed) -> None:
     well(play)
-    accord = Accord("acme", play.now, 3, 1, 2, 0, (), basis=Basis(at=play.now, n_compared=3, unit="people"))
+    accord = ConsentComparisonResult(
+        "acme", play.now, 3, 1, 2, 0, (), basis=Basis(at=play.now, n_compared=3, unit="people")
+    )
     kept(play, accord)
     line = lines(play, MONTHLY)["consent_audit"]
     assert (line.result, line.said) == (Result.OK, f"the audit of {play.now:%Y-%m-%d}: Of 3 people compared, all agree")
@@ -168,7 +174,7 @@ def test_the_last_audit_of_consent_is_judged(play: Governed) -> None:
     assert lines(play, MONTHLY)["consent_audit"].result is Result.COULD_NOT_LOOK
     kept(play, msgspec.structs.replace(accord, basis=None))
     assert lines(play, MONTHLY)["consent_audit"].result is Result.COULD_NOT_LOOK
-    differs = Differs(Sort.AGAINST, "uk", 1, "email", "", None, "", None, "", "", "", None)
+    differs = ConsentDifference(DifferenceKind.AGAINST, "uk", 1, "email", "", None, "", None, "", "", "", None)
     kept(play, msgspec.structs.replace(accord, differs=(differs,)))
     assert lines(play, MONTHLY)["consent_audit"].result is Result.LOOK
     kept(play, accord)
@@ -176,9 +182,9 @@ def test_the_last_audit_of_consent_is_judged(play: Governed) -> None:
     assert lines(play, MONTHLY)["consent_audit"].result is Result.LOOK
 
 
-def kept(play: Governed, accord: Accord) -> None:
+def kept(play: Governed, accord: ConsentComparisonResult) -> None:
     with play.db.transaction() as tx:
-        governance.save(tx, "acme", "", AUDIT_OF_CONSENT, msgspec.to_builtins(accord), play.now)
+        governance.save_snapshot(tx, "acme", "", AUDIT_OF_CONSENT, msgspec.to_builtins(accord), play.now)
 
 
 def test_a_disk_that_fills_and_messages_that_wait_are_seen(play: Governed) -> None:
@@ -197,7 +203,7 @@ def test_a_disk_that_fills_and_messages_that_wait_are_seen(play: Governed) -> No
 def test_what_this_machine_cannot_look_at_a_person_may_sign_off_for_a_while(play: Governed) -> None:
     well(play)
     for item in ("disk", "told"):
-        attest(play.db, "acme", item, play.now, "ada", "watched elsewhere")
+        sign_off_item(play.db, "acme", item, play.now, "ada", "watched elsewhere")
     found = lines(play, disk=None, is_told=False)
     assert {found[item].result for item in ("disk", "told")} == {Result.OK}
     assert found["disk"].said == f"ada, {play.now:%Y-%m-%d}: watched elsewhere"
@@ -221,7 +227,7 @@ def test_missed_webhooks_are_a_line_of_their_own(play: Governed) -> None:
 def test_a_change_of_the_shop_is_a_line_with_its_owner(play: Governed) -> None:
     well(play)
     play.uk.shop.taxes_included = False
-    govern(play.db, "acme", play.now, play.watched(), [Held("ometria.api_key", "not set")], 4)
+    check_config_changes(play.db, "acme", play.now, play.watched(), [SecretAge("ometria.api_key", "not set")], 4)
     found = lines(play)
     assert found["settings"].owner == "store team"
     assert found["settings"].said.startswith("uk: taxesIncluded was on and is off")
@@ -236,7 +242,7 @@ def test_the_monthly_list_wants_what_only_people_can_say(play: Governed) -> None
     assert first["consent_audit"].said == "never done; `isthmus consent audit acme`"
     assert first["restore_test"].said == "a person must say so: `isthmus check sign-off acme restore_test`"
     for item in NOTED:
-        attest(play.db, "acme", item, play.now, "ada", "done well")
+        sign_off_item(play.db, "acme", item, play.now, "ada", "done well")
     found = lines(play, MONTHLY)
     assert looks(found) == ["consent_audit"]
     assert found["restore_test"].said == f"ada, {play.now:%Y-%m-%d}: done well"
@@ -258,7 +264,7 @@ def test_with_subscriptions_by_api_a_person_must_say_that_privacy_requests_arriv
     assert line.result is Result.COULD_NOT_LOOK
     assert "uk" in line.said
     assert "shopify.app.toml" in line.said
-    attest(play.db, "acme", "compliance", play.now, "ada")
+    sign_off_item(play.db, "acme", "compliance", play.now, "ada")
     assert lines(play, by_api=("uk",))["compliance"].result is Result.OK
 
 
@@ -288,16 +294,16 @@ def test_of_a_store_that_the_app_left_no_line_knows_anything_and_the_other_store
                    ON CONFLICT (connection, store, topic, hour) DO UPDATE SET n_missed = 12""",
                 (store, topic, play.now),
             )
-    govern(play.db, "acme", play.now, play.watched(), play.secrets, 4)
+    check_config_changes(play.db, "acme", play.now, play.watched(), play.secrets, 4)
     found = lines(play)
     assert found["token"].result is Result.COULD_NOT_LOOK
     assert found["missed"].result is Result.LOOK
     assert found["missed"].said == ("uk: could not look, the app was uninstalled; other stores: int orders/create: 12")
-    (connection,) = numbers.status(play.db, play.now).connections
+    (connection,) = status.read_status(play.db, play.now).connections
     assert [group.stores for group in connection.background.groups if group.code == "storefront.app_uninstalled"] == [
         ["uk"]
     ]
-    shown = TestClient(desk(lambda: numbers.status(play.db, play.now))).get("/").text
+    shown = TestClient(dashboard(lambda: status.read_status(play.db, play.now))).get("/").text
     assert "The app was uninstalled from the shop" in shown
     assert '<span class="stores" data-stores>uk</span>' in shown
     play.sims.happen("int", {"deed": "uninstall"})

@@ -11,29 +11,29 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from isthmus import cli
-from isthmus.cases import sql as cases
-from isthmus.cases.catalogue import Owner, Severity
+from isthmus.cases.catalogue import CaseOwner, Severity
+from isthmus.cases.sql import cases
+from isthmus.commands import checklist
 from isthmus.connections import file as files
 from isthmus.connections import sql as connections
-from isthmus.db.migrate import wanted
+from isthmus.db.migrate import required_version
 from isthmus.db.pool import Database
 from isthmus.flows.consent import audit as consent_audit
-from isthmus.inbox import sql as inbox
-from isthmus.kit.pack import Packer
-from isthmus.model.accord import Accord, Differs, Sort
-from isthmus.model.basis import Basis, NotJudged, Reason
-from isthmus.model.event import Hint
+from isthmus.inbox.sql import events as inbox
+from isthmus.kit.compression import Packer
+from isthmus.model.basis import Basis, NotJudged, NotJudgedReason
+from isthmus.model.consent_comparison import ConsentComparisonResult, ConsentDifference, DifferenceKind
+from isthmus.model.event import RefetchRequest
 from isthmus.model.lane import Lane
 from isthmus.model.order import Order
-from isthmus.model.write import Kind, Write
-from isthmus.ops import numbers
-from isthmus.ops.checklist import Line
-from isthmus.ops.judges import Result
-from isthmus.outbox import sql as outbox
-from isthmus.outbox.sql import Wanted
-from isthmus.records import sql as records
-from isthmus.records.sql import Keep
-from isthmus.runtime import checking
+from isthmus.model.write import RecordKind, Write
+from isthmus.ops import status
+from isthmus.ops.checklist import ChecklistLine
+from isthmus.ops.checklist_rules import Result
+from isthmus.outbox.sql import queue as outbox
+from isthmus.outbox.sql.queue import DesiredWrite
+from isthmus.records.sql import store as records
+from isthmus.records.sql.store import RecordUpsert
 from isthmus.shopify.parse import order_webhook
 from plays import Play
 from scenes import AT
@@ -86,14 +86,20 @@ def run(
 def db(database: Database) -> Database:
     """A connection with one order that was refused, and the case of it."""
     with database.transaction() as tx:
-        connections.save(tx, files.parsed(CONFIG, "acme.toml"), AT)
-        write = Write(Kind.ORDER, "uk:1", b'{"@type":"order","id":"uk:1"}', Lane.REALTIME, subject="order:1")
-        outbox.desire(
-            tx, "acme", [Wanted("uk", write, AT)], now=AT, coalesce=AT - AT, contact_head_start=AT - AT, packer=Packer()
+        connections.save_connection(tx, files.parse_connection(CONFIG, "acme.toml"), AT)
+        write = Write(RecordKind.ORDER, "uk:1", b'{"@type":"order","id":"uk:1"}', Lane.REALTIME, subject="order:1")
+        outbox.upsert_desired(
+            tx,
+            "acme",
+            [DesiredWrite("uk", write, AT)],
+            now=AT,
+            coalesce=AT - AT,
+            contact_head_start=AT - AT,
+            packer=Packer(),
         )
-        outbox.bury(tx, "acme", [(Kind.ORDER, "uk:1", None)], "platform.refused", AT)
-        cases.touch(tx, "acme", [cases.Touch("platform.refused", "order:uk:1", detail="at currency")], AT)
-        inbox.tell(tx, "acme", "uk", [Hint("poll/order", "order:9", Lane.REPAIR, AT)], AT)
+        outbox.dead_letter(tx, "acme", [(RecordKind.ORDER, "uk:1", None)], "platform.refused", AT)
+        cases.open_or_count(tx, "acme", [cases.Touch("platform.refused", "order:uk:1", detail="at currency")], AT)
+        inbox.enqueue_internal(tx, "acme", "uk", [RefetchRequest("poll/order", "order:9", Lane.REPAIR, AT)], AT)
     return database
 
 
@@ -105,7 +111,7 @@ def test_status_json_is_what_the_numbers_are(run: Run, db: Database) -> None:
     code, out, _ = run("status", "--json")
     assert code == 1  # a case is open
     found = told(out)
-    expected = numbers.as_json(numbers.status(db, AT))
+    expected = status.status_as_json(status.read_status(db, AT))
     for connection in (*found["connections"], *expected["connections"]):
         connection.pop("lanes")  # ages are of the moment they are asked for
     assert found == expected
@@ -224,19 +230,22 @@ def test_a_database_that_is_not_there_ends_with_3(run: Run, monkeypatch: pytest.
 def test_a_schema_that_a_newer_program_contracted_is_refused_by_commands_and_roles(
     run: Run, db: Database, word: str
 ) -> None:
-    newer = wanted() + 1
+    newer = required_version() + 1
     with db.transaction() as tx:
         tx.execute("INSERT INTO schema_version VALUES (%s, 'newer', '', now(), %s)", (newer, newer))
     code, out, err = run(word)
     assert (code, out) == (2, "")
     assert err.splitlines()[-1] == (
-        f"isthmus: the database is at schema {newer}, this isthmus knows {wanted()}; install a newer isthmus"
+        f"isthmus: the database is at schema {newer}, this isthmus knows {required_version()}; install a newer isthmus"
     )
 
 
 def test_a_newer_schema_that_only_expanded_changes_nothing_for_an_older_program(run: Run, db: Database) -> None:
     with db.transaction() as tx:
-        tx.execute("INSERT INTO schema_version VALUES (%s, 'newer', '', now(), %s)", (wanted() + 1, wanted()))
+        tx.execute(
+            "INSERT INTO schema_version VALUES (%s, 'newer', '', now(), %s)",
+            (required_version() + 1, required_version()),
+        )
     assert run("status", "--json")[0] == 1  # a case is open
     assert run("migrate")[0] == 0
 
@@ -246,10 +255,10 @@ def test_a_database_that_lacks_a_migration_is_named_with_the_command_that_brings
     run: Run, db: Database, words: list[str]
 ) -> None:
     with db.transaction() as tx:
-        tx.execute("DELETE FROM schema_version WHERE version = %s", (wanted(),))
+        tx.execute("DELETE FROM schema_version WHERE version = %s", (required_version(),))
     code, out, err = run(*words)
     assert (code, out) == (2, "")
-    assert f"at schema {wanted() - 1}, this isthmus needs {wanted()}; run `isthmus migrate`" in err
+    assert f"at schema {required_version() - 1}, this isthmus needs {required_version()}; run `isthmus migrate`" in err
 
 
 def test_the_exit_code_of_status_is_the_verdict_on_what_was_compared(run: Run, database: Database) -> None:
@@ -287,18 +296,18 @@ def test_a_takeover_without_a_listing_ends_with_1_and_tells_no_figures(run: Run,
 def test_a_day_with_a_line_that_could_not_look_ends_with_1(
     run: Run, db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def judged(result: Result) -> Line:
-        return Line(
+    def judged(result: Result) -> ChecklistLine:
+        return ChecklistLine(
             key="told", what="Somebody is told", result=result, said="seen", since=None, severity=Severity.NORMAL,
-            owner=Owner.OPERATOR, guide="docs/howto/be-told.md",
+            owner=CaseOwner.OPERATOR, guide="docs/howto/be-told.md",
         )  # fmt: skip
 
     for lines, code, says in (
         ([Result.OK, Result.COULD_NOT_LOOK], 1, "1 line could not look, so nothing is known of it."),
         ([Result.OK, Result.OK], 0, "All 2 lines were looked at, and nothing needs a person."),
     ):
-        found = checking.Checklist([judged(one) for one in lines], [])
-        monkeypatch.setattr(checking, "check", lambda *_, found=found: found)
+        found = checklist.Checklist([judged(one) for one in lines], [])
+        monkeypatch.setattr(checklist, "run_checklist", lambda *_, found=found: found)
         ended, out, _ = run("check", "daily", "acme")
         assert ended == code
         assert says in out
@@ -341,10 +350,10 @@ def test_what_cannot_be_replayed_or_compared_since_is_refused_by_its_field(run: 
 
 
 def test_an_order_is_traced_and_replayed_by_the_name_that_people_call_it(run: Run, db: Database) -> None:
-    order = order_webhook.parse((GOLDEN / "shopify/order_paid/webhook.json").read_bytes())
+    order = order_webhook.parse_order_webhook((GOLDEN / "shopify/order_paid/webhook.json").read_bytes())
     assert isinstance(order, Order)
     with db.transaction() as tx:
-        records.save(tx, "acme", [Keep("uk", order, AT)], AT, Packer())
+        records.save_records(tx, "acme", [RecordUpsert("uk", order, AT)], AT, Packer())
     for name in ("1001", "#1001"):
         code, out, _ = run("trace", "acme", "--order", name, "--json")
         assert (code, told(out)["subjects"]) == (0, [f"order:{order.id}"])
@@ -369,18 +378,33 @@ def test_a_mapping_file_is_checked_with_the_settings_file_named(run: Run, db: Da
     assert run("mapping", "check", "acme.mapping.toml", "--config", "own.toml")[0] == 0
 
 
-def accord(*customers: int, left: int = 0) -> Accord:
+def accord(*customers: int, left: int = 0) -> ConsentComparisonResult:
     """An audit that found these customers opted out in Ometria alone, and did not judge some."""
     differs = tuple(
-        Differs(
-            Sort.SILENCED, "uk", one, "email", "SUBSCRIBED", AT, "opted out", AT, "in", "opt_in", "shopify.webhook", AT
+        ConsentDifference(
+            DifferenceKind.SILENCED,
+            "uk",
+            one,
+            "email",
+            "SUBSCRIBED",
+            AT,
+            "opted out",
+            AT,
+            "in",
+            "opt_in",
+            "shopify.webhook",
+            AT,
         )
         for one in customers
     )
     basis = Basis(
-        at=AT, n_compared=9, n_differ=len(customers), not_judged=(NotJudged(Reason.WAITING, left),), unit="people"
+        at=AT,
+        n_compared=9,
+        n_differ=len(customers),
+        not_judged=(NotJudged(NotJudgedReason.WAITING, left),),
+        unit="people",
     )
-    return Accord("acme", AT, 9, 5, 4, 0, differs, basis=basis)
+    return ConsentComparisonResult("acme", AT, 9, 5, 4, 0, differs, basis=basis)
 
 
 @pytest.mark.parametrize(
@@ -393,10 +417,16 @@ def accord(*customers: int, left: int = 0) -> Accord:
     ],
 )
 def test_a_consent_audit_with_since_last_ends_with_1_for_what_is_new_and_what_was_not_judged(
-    run: Run, db: Database, monkeypatch: pytest.MonkeyPatch, before: Accord | None, now: Accord, code: int, says: str
+    run: Run,
+    db: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    before: ConsentComparisonResult | None,
+    now: ConsentComparisonResult,
+    code: int,
+    says: str,
 ) -> None:
-    monkeypatch.setattr(consent_audit, "last", lambda *_: before)
-    monkeypatch.setattr(consent_audit, "audit", lambda *_, **__: now)
+    monkeypatch.setattr(consent_audit, "last_audit", lambda *_: before)
+    monkeypatch.setattr(consent_audit, "run_consent_audit", lambda *_, **__: now)
     ended, out, _ = run("consent", "audit", "acme", "--since-last")
     assert (ended, says in out) == (code, True)
     ended, out, _ = run("consent", "audit", "acme", "--since-last", "--json")

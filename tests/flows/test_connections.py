@@ -5,21 +5,22 @@ from typing import Any
 
 import pytest
 
-from isthmus.cases import sql as cases
+from isthmus.app import engine
+from isthmus.app.context import App
+from isthmus.app.exit_codes import WRONG_USE, exit_message
+from isthmus.app.rules import mapping_rules
+from isthmus.app.settings import Settings
+from isthmus.cases.sql import cases
+from isthmus.commands import connect
+from isthmus.commands.reconcile import Reconciler
 from isthmus.connections import sql as connections
 from isthmus.connections.config import ConnectionConfig
-from isthmus.connections.sql import Connected
+from isthmus.connections.sql import StoredConnection
 from isthmus.db.pool import Database
 from isthmus.kit.clock import SystemClock
 from isthmus.model.failure import BlockedError
 from isthmus.model.lane import Lane
-from isthmus.runtime import engine, joining
-from isthmus.runtime.app import App
-from isthmus.runtime.exits import WRONG, said
-from isthmus.runtime.reconciling import Reconciler
-from isthmus.runtime.rules import rules
-from isthmus.runtime.settings import Settings
-from isthmus.runtime.timetable import Timetable
+from isthmus.runtime.scheduler import Scheduler
 
 AT = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 LATER = AT + timedelta(hours=1)
@@ -43,10 +44,10 @@ def config(name: str = "acme", mode: str = "shadow", **uk: Any) -> ConnectionCon
     )
 
 
-def saved(database: Database, told: ConnectionConfig, at: datetime = AT) -> Connected:
+def saved(database: Database, told: ConnectionConfig, at: datetime = AT) -> StoredConnection:
     with database.transaction() as tx:
-        connections.save(tx, told, at)
-        found = connections.load(tx, told.name)
+        connections.save_connection(tx, told, at)
+        found = connections.load_connection(tx, told.name)
     assert found is not None
     return found
 
@@ -60,11 +61,14 @@ def test_a_connection_is_kept_as_it_was_told(database: Database) -> None:
 
 def test_connecting_again_changes_it_and_tells_that_it_was_there(database: Database) -> None:
     with database.transaction() as tx:
-        assert connections.save(tx, config(), AT)
-        assert not connections.save(tx, config(domain="acme-gb.myshopify.com"), LATER)
-        assert connections.names(tx) == ["acme"]
-        assert [door.domain for door in connections.doors(tx)] == ["acme-gb.myshopify.com", "acme-int.myshopify.com"]
-        found = connections.load(tx, "acme")
+        assert connections.save_connection(tx, config(), AT)
+        assert not connections.save_connection(tx, config(domain="acme-gb.myshopify.com"), LATER)
+        assert connections.connection_names(tx) == ["acme"]
+        assert [door.domain for door in connections.store_secret_refs(tx)] == [
+            "acme-gb.myshopify.com",
+            "acme-int.myshopify.com",
+        ]
+        found = connections.load_connection(tx, "acme")
     assert found is not None
     assert found.connected_at == AT
 
@@ -79,13 +83,13 @@ def test_live_since_is_the_first_time_it_went_live_for_ever(database: Database) 
 def test_a_person_shuts_and_opens_a_connection(database: Database) -> None:
     saved(database, config())
     with database.transaction() as tx:
-        assert connections.pause(tx, "acme", AT)
-        assert connections.pause(tx, "acme", LATER)
-        found = connections.load(tx, "acme")
+        assert connections.pause_connection(tx, "acme", AT)
+        assert connections.pause_connection(tx, "acme", LATER)
+        found = connections.load_connection(tx, "acme")
         assert found is not None
         assert (found.paused_at, found.open_lanes()) == (AT, ())
-        assert connections.resume(tx, "acme")
-        found = connections.load(tx, "acme")
+        assert connections.resume_connection(tx, "acme")
+        found = connections.load_connection(tx, "acme")
         assert found is not None
         assert not found.is_shut
 
@@ -93,13 +97,13 @@ def test_a_person_shuts_and_opens_a_connection(database: Database) -> None:
 def test_a_lane_is_paused_alone(database: Database) -> None:
     saved(database, config())
     with database.transaction() as tx:
-        assert connections.pause(tx, "acme", AT, Lane.BACKFILL)
-        assert connections.pause(tx, "acme", AT, Lane.BACKFILL)
-        found = connections.load(tx, "acme")
+        assert connections.pause_connection(tx, "acme", AT, Lane.BACKFILL)
+        assert connections.pause_connection(tx, "acme", AT, Lane.BACKFILL)
+        found = connections.load_connection(tx, "acme")
         assert found is not None
         assert found.open_lanes() == (Lane.REALTIME, Lane.ENRICHMENT, Lane.REPAIR)
-        assert connections.resume(tx, "acme", Lane.BACKFILL)
-        found = connections.load(tx, "acme")
+        assert connections.resume_connection(tx, "acme", Lane.BACKFILL)
+        found = connections.load_connection(tx, "acme")
     assert found is not None
     assert not found.paused_lanes
 
@@ -107,30 +111,30 @@ def test_a_lane_is_paused_alone(database: Database) -> None:
 @pytest.mark.parametrize("lane", [None, Lane.BACKFILL])
 def test_what_is_not_there_cannot_be_paused_or_resumed(database: Database, lane: Lane | None) -> None:
     with database.transaction() as tx:
-        assert not connections.pause(tx, "nobody", AT, lane)
-        assert not connections.resume(tx, "nobody", lane)
-        assert connections.load(tx, "nobody") is None
+        assert not connections.pause_connection(tx, "nobody", AT, lane)
+        assert not connections.resume_connection(tx, "nobody", lane)
+        assert connections.load_connection(tx, "nobody") is None
 
 
 def test_a_failure_shuts_a_connection_once_and_keeps_its_first_reason(database: Database) -> None:
     saved(database, config())
     with database.transaction() as tx:
-        assert connections.block(tx, "acme", "platform.key_refused", AT)
-        assert not connections.block(tx, "acme", "storefront.token_refused", LATER)
-        found = connections.load(tx, "acme")
+        assert connections.block_connection(tx, "acme", "platform.key_refused", AT)
+        assert not connections.block_connection(tx, "acme", "storefront.token_refused", LATER)
+        found = connections.load_connection(tx, "acme")
         assert found is not None
         assert (found.blocked_code, found.blocked_at, found.is_shut) == ("platform.key_refused", AT, True)
-        assert not connections.unblock(tx, "acme", "storefront.token_refused")
-        assert connections.unblock(tx, "acme", "platform.key_refused")
-        assert not connections.unblock(tx, "acme")
+        assert not connections.unblock_connection(tx, "acme", "storefront.token_refused")
+        assert connections.unblock_connection(tx, "acme", "platform.key_refused")
+        assert not connections.unblock_connection(tx, "acme")
 
 
 def test_resuming_lifts_a_block(database: Database) -> None:
     saved(database, config())
     with database.transaction() as tx:
-        connections.block(tx, "acme", "platform.key_refused", AT)
-        connections.resume(tx, "acme")
-        found = connections.load(tx, "acme")
+        connections.block_connection(tx, "acme", "platform.key_refused", AT)
+        connections.resume_connection(tx, "acme")
+        found = connections.load_connection(tx, "acme")
     assert found is not None
     assert not found.is_shut
 
@@ -139,8 +143,8 @@ def test_one_shop_may_feed_two_connections(database: Database) -> None:
     saved(database, config("live"))
     saved(database, config("staging", previous_client_secret="env:UK_OLD"))
     with database.transaction() as tx:
-        uk = [door for door in connections.doors(tx) if door.domain == "acme-uk.myshopify.com"]
-        assert [found.name for found in connections.load_all(tx)] == ["live", "staging"]
+        uk = [door for door in connections.store_secret_refs(tx) if door.domain == "acme-uk.myshopify.com"]
+        assert [found.name for found in connections.load_connections(tx)] == ["live", "staging"]
     assert [(door.connection, door.store) for door in uk] == [("live", "uk"), ("staging", "uk")]
     assert [door.previous_client_secret for door in uk] == [None, "env:UK_OLD"]
 
@@ -150,7 +154,7 @@ def test_a_secret_once_known_is_never_forgotten(database: Database) -> None:
     saved(database, config(client_secret="env:UK_2026", previous_client_secret="env:UK_2025"))
     saved(database, config(client_secret="env:UK_2027"))
     with database.transaction() as tx:
-        assert connections.app_secrets(tx) == [
+        assert connections.app_secret_refs(tx) == [
             ("acme", reference) for reference in ("env:INT", "env:UK_2025", "env:UK_2026", "env:UK_2027")
         ]
 
@@ -160,13 +164,13 @@ def test_a_removed_store_has_no_door(database: Database) -> None:
     only = config()
     saved(database, only.model_copy(update={"stores": only.stores[1:]}))
     with database.transaction() as tx:
-        assert [door.store for door in connections.doors(tx)] == ["int"]
+        assert [door.store for door in connections.store_secret_refs(tx)] == ["int"]
         assert tx.fetch_value("SELECT count(*) FROM store") == 1
 
 
 def test_the_mapping_obeys_what_the_file_says(database: Database) -> None:
     found = saved(database, config(mode="live"))
-    made = rules(found, found.config.store("int"), b"key")
+    made = mapping_rules(found, found.config.store("int"), b"key")
     assert (made.store, made.namespace, made.currency, made.live_since) == ("int", "int:", "EUR", AT)
     assert made.discount_sign == -1
     assert made.event_names["order_shipped"] is None
@@ -190,7 +194,7 @@ def test_a_bell_for_a_connection_that_was_just_made_is_no_bug(database: Database
 
 def test_connecting_says_what_will_no_longer_be_known_of_a_store_that_leaves(database: Database) -> None:
     app = App(Settings(), database, SystemClock())
-    engine.migrate(database, AT)
+    engine.migrate_engine(database, AT)
     told = config()
     saved(database, told)
     with database.transaction() as tx:
@@ -199,8 +203,8 @@ def test_connecting_says_what_will_no_longer_be_known_of_a_store_that_leaves(dat
                VALUES ('acme', 'contact', 'int:1', 'int', 0, 'applied', %s, %s, 'x')""",
             (AT, AT),
         )
-    assert joining.leaving(app, told) == ()
-    (notice,) = joining.leaving(app, told.model_copy(update={"stores": told.stores[:1]}))
+    assert connect.describe_leaving_stores(app, told) == ()
+    (notice,) = connect.describe_leaving_stores(app, told.model_copy(update={"stores": told.stores[:1]}))
     assert notice.startswith("store int leaves the connection: its 1 contacts stay in Ometria as they are.")
     assert "a consent audit will not judge them" in notice
 
@@ -233,7 +237,7 @@ def test_a_key_that_has_both_names_keeps_the_value_of_the_present_one(database: 
     saved(database, config())
     altered(database, "acme", """jsonb_set(config, '{reconcile,grace}', '"9m"')""")
     with database.transaction() as tx:
-        found = connections.load(tx, "acme")
+        found = connections.load_connection(tx, "acme")
     assert found is not None
     assert found.config == config()
 
@@ -242,20 +246,22 @@ BROKEN = """jsonb_set(config, '{connection,mode}', '"dimmed"')"""
 
 
 def test_a_stored_connection_that_cannot_be_used_is_out_of_work_alone(database: Database) -> None:
-    engine.migrate(database, AT)
+    engine.migrate_engine(database, AT)
     saved(database, config("broken"))
     saved(database, config("sound", domain="sound.myshopify.com"))
     altered(database, "broken", BROKEN)
     app = App(Settings(), database, SystemClock())
-    timetable = Timetable(app, tuple(Lane), Reconciler(app), lambda *_, **__: None, lambda: True)
+    timetable = Scheduler(app, tuple(Lane), Reconciler(app), lambda *_, **__: None, lambda: True)
     assert app.names() == ["broken", "sound"]
     for _ in range(2):
         timetable.sweep()
         timetable.come_round()
     with database.transaction() as tx:
-        (case,) = cases.listing(tx, "broken")
-        assert cases.listing(tx, "sound") == []
-        assert {door.connection for door in connections.doors(tx)} == {"broken", "sound"}, "webhooks are still taken"
+        (case,) = cases.list_cases(tx, "broken")
+        assert cases.list_cases(tx, "sound") == []
+        assert {door.connection for door in connections.store_secret_refs(tx)} == {"broken", "sound"}, (
+            "webhooks are still taken"
+        )
     assert (case.code, case.subject, case.n) == ("integration.connection_unusable", "", 1)
     assert case.detail == (
         "connection broken as it is stored: connection.mode: must be 'shadow' or 'live'; put it right in its file and "
@@ -263,7 +269,7 @@ def test_a_stored_connection_that_cannot_be_used_is_out_of_work_alone(database: 
     )
     with pytest.raises(BlockedError) as raised:
         app.road("broken")
-    assert said(raised.value) == (WRONG, case.detail)
+    assert exit_message(raised.value) == (WRONG_USE, case.detail)
     assert app.trouble("broken") == "integration.connection_unusable"
 
 
@@ -277,4 +283,4 @@ def test_nothing_that_is_stored_stops_the_other_connections(database: Database, 
     assert app.connected("sound").name == "sound"
     app.doors()
     with database.transaction() as tx:
-        assert {door.connection for door in connections.doors(tx)} == {"sound"}
+        assert {door.connection for door in connections.store_secret_refs(tx)} == {"sound"}

@@ -7,14 +7,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from isthmus.cases import sql as cases
+from isthmus.cases.sql import cases
 from isthmus.cli import consent
 from isthmus.db.pool import Database
 from isthmus.flows.consent import audit as flow
-from isthmus.flows.reconcile.held import Step
-from isthmus.model.accord import Accord, Sort
-from isthmus.model.basis import Reason, outcome
-from isthmus.ops import accord_page
+from isthmus.flows.reconcile.run_context import RunProgress
+from isthmus.model.basis import NotJudgedReason, verdict_outcome
+from isthmus.model.consent_comparison import ConsentComparisonResult, DifferenceKind
+from isthmus.ops import consent_report
 from sims.ometria import unsubscribes as centre
 from sims.shopify.deeds import people
 from sims.shopify.state import Customer, EmailConsent, SmsConsent
@@ -32,8 +32,8 @@ def books(play: Both) -> list[object]:
     return [play.rows(f"SELECT * FROM {table} ORDER BY 1, 2, 3, 4") for table in tables]  # noqa: S608
 
 
-def audit(play: Both, **asked: Any) -> Accord:
-    return flow.audit(play.db, play.road, **asked)
+def audit(play: Both, **asked: Any) -> ConsentComparisonResult:
+    return flow.run_consent_audit(play.db, play.road, **asked)
 
 
 def test_where_both_sides_agree_nothing_is_listed(play: Both) -> None:
@@ -43,13 +43,17 @@ def test_where_both_sides_agree_nothing_is_listed(play: Both) -> None:
     play.rest()
     done = audit(play)
     assert (done.n_people, done.n_both, done.n_neither, done.differs) == (3, 1, 2, ())
-    assert accord_page.verdict(done) == "Of 3 people compared, all agree."
+    assert consent_report.consent_verdict(done) == "Of 3 people compared, all agree."
 
 
 def test_an_audit_of_nobody_proves_nothing(play: Both) -> None:
     done = audit(play)
     assert done.basis is not None
-    assert (done.n_people, outcome(done.basis).exit_code, outcome(done.basis).why) == (0, 1, "nobody was compared")
+    assert (done.n_people, verdict_outcome(done.basis).exit_code, verdict_outcome(done.basis).why) == (
+        0,
+        1,
+        "nobody was compared",
+    )
 
 
 def test_each_difference_has_both_times_the_rule_and_its_case(play: Both) -> None:
@@ -65,8 +69,9 @@ def test_each_difference_has_both_times_the_rule_and_its_case(play: Both) -> Non
     done = audit(play)
     found = {one.customer_id: one for one in done.differs}
     assert {(one.sort, one.case) for one in done.differs} == {
-        (Sort.SILENCED, "consent.blocked_by_listing"), (Sort.UNPROVEN, "consent.unproven_resubscribe"),
-    }  # fmt: skip
+        (DifferenceKind.SILENCED, "consent.blocked_by_listing"),
+        (DifferenceKind.UNPROVEN, "consent.unproven_resubscribe"),
+    }
     one = found[blocked.id]
     assert (one.shop, one.platform, one.rule) == ("SUBSCRIBED", "opted out", "later_opt_in")
     assert one.shop_at == blocked.email_consent.updated_at.replace(microsecond=0)  # type: ignore[union-attr]
@@ -83,7 +88,7 @@ def test_an_audit_that_repairs_nothing_changes_nothing(play: Both) -> None:
     )
     before = books(play)
     done = audit(play, repair=False)
-    assert [one.sort for one in done.differs] == [Sort.SILENCED]
+    assert [one.sort for one in done.differs] == [DifferenceKind.SILENCED]
     assert books(play) == before
     audit(play)
     play.rest()
@@ -94,21 +99,21 @@ def test_an_audit_that_repairs_nothing_changes_nothing(play: Both) -> None:
 def test_the_report_is_dated_signed_and_names_nobody(play: Both) -> None:
     subscriber(play, "ada@example.com")
     play.leaves("ada@example.com")
-    done = flow.audit(play.db, play.road, repair=False, signed_by="A. Officer")
-    page = accord_page.page(done)
+    done = flow.run_consent_audit(play.db, play.road, repair=False, signed_by="A. Officer")
+    page = consent_report.consent_report_html(done)
     assert "Signed off: <b>A. Officer</b>" in page
     assert done.digest in page
-    assert "ada@" not in page + accord_page.sheet(done) + str(accord_page.document(done))
-    kept = flow.last(play.db, "acme")
+    assert "ada@" not in page + consent_report.consent_report_csv(done) + str(consent_report.consent_report_json(done))
+    kept = flow.last_audit(play.db, "acme")
     assert kept == done
-    assert flow.digest(kept) == done.digest
+    assert flow.findings_digest(kept) == done.digest
 
 
 def test_the_sheet_has_a_row_for_each_difference(play: Both) -> None:
     who = subscriber(play)
     play.leaves("ada@example.com")
     done = audit(play, repair=False)
-    rows = list(csv.DictReader(io.StringIO(accord_page.sheet(done))))
+    rows = list(csv.DictReader(io.StringIO(consent_report.consent_report_csv(done))))
     assert [(row["customer_id"], row["sort"]) for row in rows] == [(str(who.id), "silenced")]
 
 
@@ -128,10 +133,10 @@ def test_the_shop_is_read_and_not_remembered(play: Both) -> None:
     done = audit(play, repair=False)
     assert {one.customer_id for one in done.found} == {who.id for who in gone}
     assert {(one.sort, one.shop, one.platform, one.is_missed) for one in done.found} == {
-        (Sort.AGAINST, "UNSUBSCRIBED", "opted in", True)
+        (DifferenceKind.AGAINST, "UNSUBSCRIBED", "opted in", True)
     }
-    assert outcome(done.basis).exit_code == 1  # type: ignore[arg-type]
-    assert accord_page.verdict(done) == "Of 4 people compared, 3 differ; 3 of those who differ have no case."
+    assert verdict_outcome(done.basis).exit_code == 1  # type: ignore[arg-type]
+    assert consent_report.consent_verdict(done) == "Of 4 people compared, 3 differ; 3 of those who differ have no case."
 
 
 def test_what_the_shop_never_told_is_mended_and_still_found(play: Both) -> None:
@@ -153,7 +158,7 @@ def test_what_is_younger_than_the_grace_is_looked_at_again_before_the_end(play: 
     play.says(lost, "UNSUBSCRIBED", is_told=False)
     waited = []
 
-    def meanwhile(step: Step) -> None:
+    def meanwhile(step: RunProgress) -> None:
         if step.name != "looking again":
             return
         if not waited:
@@ -176,9 +181,9 @@ def test_a_shop_that_cannot_be_read_is_not_judged(play: Both) -> None:
     done = audit(play, repair=False)
     assert done.unread
     assert (done.n_people, done.n_both) == (0, 0)
-    end = outcome(done.basis)  # type: ignore[arg-type]
+    end = verdict_outcome(done.basis)  # type: ignore[arg-type]
     assert (end.is_green, end.exit_code) == (False, 1)
-    assert "could not look" in accord_page.verdict(done)
+    assert "could not look" in consent_report.consent_verdict(done)
 
 
 def test_a_customer_whom_the_platform_lacks_and_the_shop_may_write_to_is_found(play: Both) -> None:
@@ -186,7 +191,9 @@ def test_a_customer_whom_the_platform_lacks_and_the_shop_may_write_to_is_found(p
     who = play.person("new@example.com", "SUBSCRIBED", is_told=False)
     play.pass_time(600)
     done = audit(play)
-    assert [(one.sort, one.customer_id, one.platform) for one in done.found] == [(Sort.SILENCED, who.id, "not there")]
+    assert [(one.sort, one.customer_id, one.platform) for one in done.found] == [
+        (DifferenceKind.SILENCED, who.id, "not there")
+    ]
     play.rest()
     assert audit(play).found == ()
 
@@ -198,8 +205,8 @@ def test_the_people_of_a_store_that_left_are_not_judged(play: Both) -> None:
     done = audit(play)
     assert other.id not in {one.customer_id for one in done.differs}
     (left,) = [one for one in done.basis.not_judged if "int" in one.what]  # type: ignore[union-attr]
-    assert (left.reason, left.n or 0) >= (Reason.NOT_COMPARED, 1)
-    assert not outcome(done.basis).is_green  # type: ignore[arg-type]
+    assert (left.reason, left.n or 0) >= (NotJudgedReason.NOT_COMPARED, 1)
+    assert not verdict_outcome(done.basis).is_green  # type: ignore[arg-type]
 
 
 def test_nobody_is_called_agreed_whose_word_in_a_store_that_left_is_not_heard(play: Both) -> None:
@@ -220,9 +227,9 @@ def test_what_is_heard_too_long_ago_and_not_sent_is_waiting(play: Both) -> None:
     play.hear()
     play.pass_time(300)  # nobody pushes
     done = audit(play, repair=False)
-    assert [one.sort for one in done.differs] == [Sort.WAITING]
-    assert [(one.reason, one.n) for one in done.basis.not_judged] == [(Reason.WAITING, 1)]  # type: ignore[union-attr]
-    assert outcome(done.basis).exit_code == 1  # type: ignore[arg-type]
+    assert [one.sort for one in done.differs] == [DifferenceKind.WAITING]
+    assert [(one.reason, one.n) for one in done.basis.not_judged] == [(NotJudgedReason.WAITING, 1)]  # type: ignore[union-attr]
+    assert verdict_outcome(done.basis).exit_code == 1  # type: ignore[arg-type]
 
 
 def test_a_case_of_a_change_that_no_webhook_told_explains_a_difference(play: Both) -> None:
@@ -231,7 +238,9 @@ def test_a_case_of_a_change_that_no_webhook_told_explains_a_difference(play: Bot
     no = EmailConsent("UNSUBSCRIBED", who.email_consent.opt_in_level, play.now)
     play.do(people.email_consent(play.world, play.uk, who, no, play.now), is_told=False)
     with play.db.transaction() as tx:
-        cases.touch(tx, "acme", [cases.Touch("integration.missed_change", f"customer:{who.id}", "uk")], play.now)
+        cases.open_or_count(
+            tx, "acme", [cases.Touch("integration.missed_change", f"customer:{who.id}", "uk")], play.now
+        )
     play.pass_time(600)
     done = audit(play, repair=False)
     assert [(one.customer_id, one.case) for one in done.found] == [(who.id, "integration.missed_change")]
@@ -244,7 +253,7 @@ def test_a_customer_who_is_gone_and_of_whom_nobody_told_is_found(play: Both) -> 
     play.pass_time(600)
     done = audit(play)
     assert [(one.sort, one.customer_id, one.shop, one.is_missed) for one in done.found] == [
-        (Sort.UNPROVEN, who.id, "gone", True)
+        (DifferenceKind.UNPROVEN, who.id, "gone", True)
     ]
     play.do(events)  # the webhook at last
     play.rest()
@@ -280,7 +289,9 @@ def test_who_may_be_written_to_by_text_message_alone_is_compared(play: Both, ema
     assert (done.n_people, done.n_both, done.n_unseen, done.differs) == (1, 1, 0, ())
     uploads_an_opt_out(play)
     done = audit(play, repair=False)
-    assert [(one.customer_id, one.channel, one.sort) for one in done.differs] == [(who.id, "sms", Sort.SILENCED)]
+    assert [(one.customer_id, one.channel, one.sort) for one in done.differs] == [
+        (who.id, "sms", DifferenceKind.SILENCED)
+    ]
 
 
 @pytest.mark.parametrize("email", ["ada@example.com", None])
@@ -291,7 +302,7 @@ def test_who_may_be_written_to_by_text_message_and_is_not_there_is_found(play: B
     assert done.n_unseen == 0
     assert [(one.customer_id, one.channel, one.platform) for one in done.differs] == [(who.id, "sms", "not there")]
     assert done.basis is not None
-    assert outcome(done.basis).exit_code == 1
+    assert verdict_outcome(done.basis).exit_code == 1
 
 
 def test_a_number_that_the_shop_emptied_untold_and_may_still_be_written_to_is_found(play: Both) -> None:
@@ -301,7 +312,7 @@ def test_a_number_that_the_shop_emptied_untold_and_may_still_be_written_to_is_fo
     play.pass_time(600)
     done = audit(play)
     found = [(one.customer_id, one.channel, one.sort, one.is_missed) for one in done.found]
-    assert found == [(who.id, "sms", Sort.UNPROVEN, True)]
+    assert found == [(who.id, "sms", DifferenceKind.UNPROVEN, True)]
     play.rest()
     play.pass_time(600)
     settled = audit(play)
@@ -326,8 +337,8 @@ def test_who_was_not_judged_is_named_by_their_ids(play: Both, capsys: pytest.Cap
     (left,) = done.unjudged
     assert (left.store, left.customer_id, left.reason) == ("uk", who.id, "could not look")
     named = {"store": "uk", "customer_id": who.id, "reason": "could not look"}
-    assert list(accord_page.document(done)["unjudged"]) == [named]
-    assert flow.last(play.db, "acme") == done
+    assert list(consent_report.consent_report_json(done)["unjudged"]) == [named]
+    assert flow.last_audit(play.db, "acme") == done
     consent._show(done, None)
     assert str(who.id) not in capsys.readouterr().out
     consent._show(done, None, is_long=True)
@@ -341,13 +352,13 @@ def test_a_run_judges_nobody_whose_word_by_text_message_is_not_settled(play: Bot
     play.pass_time(600)
     before = play.reconcile(repair=False).basis
     assert before is not None
-    assert outcome(before).is_green
+    assert verdict_outcome(before).is_green
     uploads_an_opt_out(play)
     play.pass_time(1)
     done = play.reconcile(repair=False).basis
     assert done is not None
-    assert [(one.reason, one.n) for one in done.not_judged] == [(Reason.CONSENT, 1)]
-    assert outcome(done).exit_code == 1
+    assert [(one.reason, one.n) for one in done.not_judged] == [(NotJudgedReason.CONSENT, 1)]
+    assert verdict_outcome(done).exit_code == 1
 
 
 @pytest.mark.parametrize("email", [None, "moved@example.com"])
@@ -376,7 +387,7 @@ def test_an_address_that_was_emptied_or_moved_untold_is_not_called_agreed_whoeve
         done = audit(play, repair=False)
         assert play.mailable(old) == IN
         # The other shop's customer has the address, and said nothing themselves.
-        assert [(one.sort, one.customer_id) for one in done.found] == [(Sort.UNPROVEN, other.id)]
+        assert [(one.sort, one.customer_id) for one in done.found] == [(DifferenceKind.UNPROVEN, other.id)]
         # Without repair nobody is read who may be in Ometria since; that leaves the address that they have now.
         assert done.n_both == 0
         assert [one.customer_id for one in done.unjudged] == ([] if email is None else [who.id])
@@ -403,7 +414,7 @@ def test_what_was_not_heard_of_one_customer_counts_for_everybody_of_their_addres
     play.pass_time(600)
     done = audit(play, repair=False)
     assert (done.n_both, done.n_neither) == (0, 0)
-    sort = {"deleted": Sort.UNPROVEN, "unsubscribed": Sort.AGAINST}[how]
+    sort = {"deleted": DifferenceKind.UNPROVEN, "unsubscribed": DifferenceKind.AGAINST}[how]
     expected = [(sort, other.id)] + ([(sort, who.id)] if how == "unsubscribed" else [])
     assert sorted((one.sort, one.customer_id) for one in done.found) == sorted(expected)
     assert done.unjudged == ()

@@ -8,11 +8,11 @@ import pytest
 
 from isthmus.consent.policy import Policy
 from isthmus.db.pool import Database
-from isthmus.flows.consent import importer
-from isthmus.flows.reconcile.held import Asked
+from isthmus.flows.consent import native_importer
 from isthmus.flows.reconcile.run import reconcile
+from isthmus.flows.reconcile.run_context import ReconcileRequest
 from isthmus.model import basis
-from isthmus.ops import numbers
+from isthmus.ops import status
 from sims.ometria import unsubscribes as centre
 from sims.ometria.account import Unsubscribe
 from sims.shopify.deeds import people
@@ -84,17 +84,17 @@ def test_a_reconciliation_does_not_call_agreed_who_left_in_ometria_and_was_not_h
     who = subscriber(play)
     play.pass_time(600)
     settled = play.reconcile()
-    assert basis.outcome(settled.basis).is_green
+    assert basis.verdict_outcome(settled.basis).is_green
     play.leaves("ada@example.com")  # the store's record, ours and Ometria's listing of it all still say opted in
     for done in (play.reconcile(repair=False), play.reconcile()):
         assert done.n_findings == 0
-        assert basis.NotJudged(basis.Reason.CONSENT, 1, "uk customers") in done.basis.not_judged
+        assert basis.NotJudged(basis.NotJudgedReason.CONSENT, 1, "uk customers") in done.basis.not_judged
         assert done.basis.n_compared == settled.basis.n_compared - 1
-        assert not basis.outcome(numbers.status(play.db, play.now).connections[0].basis).is_green
+        assert not basis.verdict_outcome(status.read_status(play.db, play.now).connections[0].basis).is_green
     play.rest()
     assert who.email_consent.state == "UNSUBSCRIBED"
     play.pass_time(600)
-    assert basis.outcome(play.reconcile().basis).is_green
+    assert basis.verdict_outcome(play.reconcile().basis).is_green
 
 
 def test_a_run_that_meets_an_opt_out_on_its_way_to_the_shop_waits_for_it(play: Both) -> None:
@@ -108,10 +108,10 @@ def test_a_run_that_meets_an_opt_out_on_its_way_to_the_shop_waits_for_it(play: B
             play.work()
         return True
 
-    done = reconcile(play.db, play.road, Asked(), tell=lambda step: read.append(step.name), goes_on=works)
+    done = reconcile(play.db, play.road, ReconcileRequest(), tell=lambda step: read.append(step.name), goes_on=works)
     assert who.email_consent.state == "UNSUBSCRIBED"
     assert done is not None
-    assert (done.n_findings, basis.outcome(done.basis).is_green) == (0, True), done.basis
+    assert (done.n_findings, basis.verdict_outcome(done.basis).is_green) == (0, True), done.basis
 
 
 def test_an_opt_out_that_the_shop_does_not_take_is_never_called_agreed(play: Both) -> None:
@@ -122,7 +122,7 @@ def test_an_opt_out_that_the_shop_does_not_take_is_never_called_agreed(play: Bot
         play.work()
         play.pass_time(30)
     assert (who.email_consent.state, play.mailable("ada@example.com")) == ("SUBSCRIBED", OUT)
-    assert basis.NotJudged(basis.Reason.CONSENT, 1, "uk customers") in play.reconcile().basis.not_judged
+    assert basis.NotJudged(basis.NotJudgedReason.CONSENT, 1, "uk customers") in play.reconcile().basis.not_judged
 
 
 def test_who_subscribes_again_in_ometria_without_proof_is_not_called_agreed(play: Both) -> None:
@@ -135,8 +135,8 @@ def test_who_subscribes_again_in_ometria_without_proof_is_not_called_agreed(play
     play.pass_time(600)
     for _ in range(2):
         done = play.reconcile()
-        assert basis.NotJudged(basis.Reason.CONSENT, 1, "uk customers") in done.basis.not_judged
-        assert not basis.outcome(numbers.status(play.db, play.now).connections[0].basis).is_green
+        assert basis.NotJudged(basis.NotJudgedReason.CONSENT, 1, "uk customers") in done.basis.not_judged
+        assert not basis.verdict_outcome(status.read_status(play.db, play.now).connections[0].basis).is_green
         play.says(who, "NOT_SUBSCRIBED")  # an event that waits hides nothing
         play.hear()
         play.pass_time(600)
@@ -365,7 +365,7 @@ def test_beside_the_accounts_own_importer_an_opt_out_is_forced_from_the_start(pl
     who = subscriber(play)
     play.sims.ometria.turn({"native_importer": True})
     play.sims.import_natively()
-    assert importer.look(play.db, play.road) is True
+    assert native_importer.check_native_importer(play.db, play.road) is True
     mark = play.mark()
     play.says(who, "UNSUBSCRIBED")
     play.rest()
@@ -377,7 +377,7 @@ def test_beside_the_accounts_own_importer_an_opt_out_is_forced_from_the_start(pl
 
 def test_without_an_importer_nothing_is_forced(play: Both) -> None:
     who = subscriber(play)
-    assert importer.look(play.db, play.road) is False
+    assert native_importer.check_native_importer(play.db, play.road) is False
     play.says(who, "UNSUBSCRIBED")
     play.rest()
     assert "@force_optin" not in play.contact(who)

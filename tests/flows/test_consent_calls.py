@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from isthmus.db.pool import Database
-from isthmus.inbox import sql as inbox
+from isthmus.inbox.sql import events as inbox
 from isthmus.model.event import Delivery
 from isthmus.model.lane import Lane
 from talking import IN, OUT, Both, subscriber
@@ -21,7 +21,7 @@ def play(database: Database) -> Both:
 def call(play: Both, body: Any, n: int = 1) -> None:
     raw = body if isinstance(body, bytes) else msgspec.json.encode(body)
     with play.db.transaction() as tx:
-        inbox.keep(tx, [Delivery("acme", "", "ometria/hook", Lane.REALTIME, f"call-{n}", raw)], play.now)
+        inbox.insert_deliveries(tx, [Delivery("acme", "", "ometria/hook", Lane.REALTIME, f"call-{n}", raw)], play.now)
 
 
 def test_a_call_that_somebody_left_opts_them_out_on_both_sides(play: Both) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from isthmus.consent.policy import Policy
 from isthmus.db.pool import Database
-from isthmus.ops import evidence
+from isthmus.ops import consent_history
 from scenes import HASH_KEY
 from sims.shopify.deeds import people
 from sims.shopify.state import SmsConsent
@@ -23,7 +23,7 @@ def test_a_persons_ledger_has_email_and_text_messages(play: Both) -> None:
     who = play.person("ada@example.com", "UNSUBSCRIBED", phone=PHONE, sms_consent=sms)
     play.person("ben@example.com", "SUBSCRIBED")
     play.rest()
-    found = evidence.ledger(play.db, "acme", "ada@example.com", HASH_KEY, Policy(), ["int", "uk"])
+    found = consent_history.consent_ledger(play.db, "acme", "ada@example.com", HASH_KEY, Policy(), ["int", "uk"])
     assert {(one.channel, one.state, one.customer_id) for one in found.claims} == {
         ("email", "UNSUBSCRIBED", who.id), ("sms", "SUBSCRIBED", who.id),
     }  # fmt: skip
@@ -34,7 +34,7 @@ def test_a_persons_ledger_has_email_and_text_messages(play: Both) -> None:
         play.world, play.uk, who, SmsConsent("UNSUBSCRIBED", "SINGLE_OPT_IN", play.now), play.now
     ))  # fmt: skip
     play.rest()
-    found = evidence.ledger(play.db, "acme", "ada@example.com", HASH_KEY, Policy(), ["uk"])
+    found = consent_history.consent_ledger(play.db, "acme", "ada@example.com", HASH_KEY, Policy(), ["uk"])
     assert [(one.channel, one.stance) for one in found.stands] == [("email", "opted out"), ("sms", "opted out")]
 
 
@@ -49,6 +49,6 @@ def test_what_was_stated_of_a_number_is_shown_when_the_number_or_its_customer_is
     else:
         play.do(people.change_address(play.world, play.uk, who, who.email, None, play.now))
     play.rest()
-    found = evidence.ledger(play.db, "acme", "ada@example.com", HASH_KEY, Policy(), ["uk"])
+    found = consent_history.consent_ledger(play.db, "acme", "ada@example.com", HASH_KEY, Policy(), ["uk"])
     assert {one.customer_id for one in found.claims} == {who.id}
     assert ("sms", "SUBSCRIBED") in {(one.channel, one.state) for one in found.claims}

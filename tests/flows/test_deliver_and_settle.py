@@ -8,15 +8,15 @@ import msgspec
 import pytest
 
 from isthmus.db.pool import Database
-from isthmus.db.sql import tallies
-from isthmus.flows.deliver import deliver
-from isthmus.flows.settle import settle
+from isthmus.db.sql import read_counters
+from isthmus.flows.deliver import push_next_batch
+from isthmus.flows.settle import settle_pushes
+from isthmus.kit.compression import Packer
 from isthmus.kit.ids import claim_id
-from isthmus.kit.pack import Packer
 from isthmus.model.lane import Lane
-from isthmus.model.write import Kind, Write
-from isthmus.outbox import sql as outbox
-from isthmus.outbox.sql import Wanted
+from isthmus.model.write import RecordKind, Write
+from isthmus.outbox.sql import queue as outbox
+from isthmus.outbox.sql.queue import DesiredWrite
 from scenes import Stage
 
 
@@ -37,7 +37,7 @@ def order(number: int, total: float = 10.0) -> Write:
         "is_valid": True,
         "status": "complete",
     }
-    return Write(Kind.ORDER, f"uk:{number}", msgspec.json.encode(body), Lane.REALTIME, subject=f"order:{number}")
+    return Write(RecordKind.ORDER, f"uk:{number}", msgspec.json.encode(body), Lane.REALTIME, subject=f"order:{number}")
 
 
 def moment(name: str) -> Write:
@@ -49,16 +49,16 @@ def moment(name: str) -> Write:
         "identity_email": "ada@example.com",
         "properties": {},
     }
-    return Write(Kind.MOMENT, name, msgspec.json.encode(body), Lane.REALTIME, subject="order:1")
+    return Write(RecordKind.MOMENT, name, msgspec.json.encode(body), Lane.REALTIME, subject="order:1")
 
 
 def desire(stage: Stage, *writes: Write) -> None:
     now = stage.clock.now()
     with stage.db.transaction() as tx:
-        outbox.desire(
+        outbox.upsert_desired(
             tx,
             "acme",
-            [Wanted("uk", write, now) for write in writes],
+            [DesiredWrite("uk", write, now) for write in writes],
             now=now,
             coalesce=stage.road.pace.coalesce,
             contact_head_start=stage.road.pace.contact_head_start,
@@ -73,7 +73,7 @@ def rows(stage: Stage) -> dict[str, dict[str, Any]]:
 
 def deliver_all(stage: Stage) -> None:
     stage.pass_time(5)
-    while deliver(stage.db, stage.road).n_sent:
+    while push_next_batch(stage.db, stage.road).n_sent:
         pass
 
 
@@ -89,7 +89,7 @@ def pushes(stage: Stage) -> list[list[str]]:
 def settle_all(stage: Stage) -> None:
     for _ in range(40):
         stage.pass_time(2)
-        if not settle(stage.db, stage.road).is_open:
+        if not settle_pushes(stage.db, stage.road).is_open:
             return
 
 
@@ -97,7 +97,7 @@ def test_accepted_is_not_applied_until_the_feed_was_watched_long_enough(stage: S
     desire(stage, order(1))
     deliver_all(stage)
     assert rows(stage)["uk:1"]["state"] == "accepted"
-    settle(stage.db, stage.road)
+    settle_pushes(stage.db, stage.road)
     assert rows(stage)["uk:1"]["state"] == "accepted"
     settle_all(stage)
     assert rows(stage)["uk:1"]["state"] == "applied"
@@ -132,7 +132,7 @@ def test_a_value_that_swings_back_after_an_unanswered_push_is_sent_again(stage: 
     stage.faults.set({"ometria.p_timeout_after_accept": 1.0})
     desire(stage, order(1, 2.0))
     stage.pass_time(2)
-    deliver(stage.db, stage.road)  # B is taken, but nobody hears of it
+    push_next_batch(stage.db, stage.road)  # B is taken, but nobody hears of it
     desire(stage, order(1, 1.0))
     stage.faults.set({"ometria.p_timeout_after_accept": 0.0})
     deliver_all(stage)
@@ -199,7 +199,10 @@ def test_a_new_desire_gives_a_dead_letter_another_chance_and_closes_its_case(sta
 
 def test_one_record_that_spoils_a_batch_is_isolated_and_the_others_go_through(stage: Stage) -> None:
     bad = Write(
-        Kind.ORDER, "uk:50", msgspec.json.encode({"@type": "order", "id": "uk:50", "x": "y" * 61_000}), Lane.REALTIME
+        RecordKind.ORDER,
+        "uk:50",
+        msgspec.json.encode({"@type": "order", "id": "uk:50", "x": "y" * 61_000}),
+        Lane.REALTIME,
     )
     desire(stage, bad, *(order(n) for n in range(100) if n != 50))
     deliver_all(stage)
@@ -218,7 +221,7 @@ def test_a_throttled_push_blames_no_record_and_goes_again(stage: Stage) -> None:
     desire(stage, order(1))
     stage.pass_time(2)
     for _ in range(4):
-        deliver(stage.db, stage.road)
+        push_next_batch(stage.db, stage.road)
         stage.pass_time(60)
     with stage.db.transaction() as tx:
         assert [c["code"] for c in tx.fetch_all("SELECT code FROM cases WHERE state = 'open'")] == [
@@ -250,13 +253,13 @@ def test_moments_of_a_push_that_was_taken_in_part_are_not_fired_twice(stage: Sta
     names = [f"m{n}" for n in range(6)]
     desire(stage, *map(moment, names))
     stage.pass_time(5)
-    deliver(stage.db, stage.road)
+    push_next_batch(stage.db, stage.road)
     assert 0 < stage.platform.account.counts["push_accepted"] < 6
     stage.faults.set({"ometria.reject_sync": 0.0})
     for _ in range(60):
         stage.pass_time(2)
-        settle(stage.db, stage.road)
-        deliver(stage.db, stage.road)
+        settle_pushes(stage.db, stage.road)
+        push_next_batch(stage.db, stage.road)
     assert sorted(one["event_id"] for one in stage.platform.account.automations) == names
     assert {row["state"] for row in rows(stage).values()} == {"applied"}
 
@@ -265,11 +268,17 @@ def test_a_holder_that_outlived_its_lease_buries_nothing(stage: Stage) -> None:
     desire(stage, order(1))
     stage.pass_time(5)
     with stage.db.transaction() as tx:
-        outbox.claim(
-            tx, "acme", Kind.ORDER, [Lane.REALTIME], now=stage.clock.now(), claim=claim_id(), packer=stage.road.packer
+        outbox.claim_batch(
+            tx,
+            "acme",
+            RecordKind.ORDER,
+            [Lane.REALTIME],
+            now=stage.clock.now(),
+            claim=claim_id(),
+            packer=stage.road.packer,
         )
-        late = outbox.bury(
-            tx, "acme", [(Kind.ORDER, "uk:1", None)], "platform.refused", stage.clock.now(), claim=claim_id()
+        late = outbox.dead_letter(
+            tx, "acme", [(RecordKind.ORDER, "uk:1", None)], "platform.refused", stage.clock.now(), claim=claim_id()
         )
     assert late == []
     assert rows(stage)["uk:1"]["state"] == "leased"
@@ -282,10 +291,16 @@ def test_the_holder_that_outlived_its_lease_changes_nothing_of_the_next_one(stag
     claims = []
     for _ in range(2):
         with stage.db.transaction() as tx:
-            outbox.reap(tx, "acme", stage.clock.now())
+            outbox.release_expired_leases(tx, "acme", stage.clock.now())
             mine = claim_id()
-            batch = outbox.claim(
-                tx, "acme", Kind.ORDER, (Lane.REALTIME,), now=stage.clock.now(), claim=mine, packer=stage.road.packer
+            batch = outbox.claim_batch(
+                tx,
+                "acme",
+                RecordKind.ORDER,
+                (Lane.REALTIME,),
+                now=stage.clock.now(),
+                claim=mine,
+                packer=stage.road.packer,
             )
         claims.append((mine, batch))
         stage.pass_time(13)
@@ -294,10 +309,13 @@ def test_the_holder_that_outlived_its_lease_changes_nothing_of_the_next_one(stag
     assert before["claim"] == now_holds
     with stage.db.transaction() as tx:
         now = stage.clock.now()
-        assert outbox.accept(tx, "acme", batch, late, "late", now=now, coalesce=timedelta(seconds=1)) == 0
-        assert outbox.give_back(tx, "acme", batch, late, now=now, due_at=now, outcome="refused") == 0
-        assert outbox.put_back(tx, "acme", batch, late) == 0
-        assert outbox.bury(tx, "acme", [(row.kind, row.id, row.hash) for row in batch], "x.y", now, claim=late) == []
+        assert outbox.mark_accepted(tx, "acme", batch, late, "late", now=now, coalesce=timedelta(seconds=1)) == 0
+        assert outbox.release_failed(tx, "acme", batch, late, now=now, due_at=now, outcome="refused") == 0
+        assert outbox.release_unsent(tx, "acme", batch, late) == 0
+        assert (
+            outbox.dead_letter(tx, "acme", [(row.kind, row.id, row.hash) for row in batch], "x.y", now, claim=late)
+            == []
+        )
     assert rows(stage)["uk:1"] == before
 
 
@@ -318,12 +336,12 @@ def test_the_lease_is_looked_at_right_before_the_push(stage: Stage, seconds: flo
     desire(stage, order(1))
     stage.pass_time(5)
     slow = msgspec.structs.replace(stage.road, packer=SlowPacker(stage, seconds))
-    assert deliver(stage.db, slow).n_sent == n_pushes
+    assert push_next_batch(stage.db, slow).n_sent == n_pushes
     assert len(pushes(stage)) == n_pushes
     if not n_pushes:
         assert rows(stage)["uk:1"]["state"] == "leased"  # until somebody finds that its lease has ended
         stage.pass_time(13)
-        settle(stage.db, stage.road)
+        settle_pushes(stage.db, stage.road)
         deliver_all(stage)
     settle_all(stage)
     assert rows(stage)["uk:1"]["state"] == "applied"
@@ -332,17 +350,17 @@ def test_the_lease_is_looked_at_right_before_the_push(stage: Stage, seconds: flo
 def test_a_moment_whose_holder_died_is_held_and_everything_else_is_due(stage: Stage) -> None:
     desire(stage, moment("m1"), order(1))
     stage.pass_time(2)
-    for kind in (Kind.MOMENT, Kind.ORDER):
+    for kind in (RecordKind.MOMENT, RecordKind.ORDER):
         with stage.db.transaction() as tx:
-            outbox.claim(
+            outbox.claim_batch(
                 tx, "acme", kind, (Lane.REALTIME,), now=stage.clock.now(), claim=claim_id(), packer=stage.road.packer
             )
     stage.pass_time(11.9)
     with stage.db.transaction() as tx:
-        assert outbox.reap(tx, "acme", stage.clock.now()) == 0
+        assert outbox.release_expired_leases(tx, "acme", stage.clock.now()) == 0
     stage.pass_time(0.2)
     with stage.db.transaction() as tx:
-        assert outbox.reap(tx, "acme", stage.clock.now()) == 2
+        assert outbox.release_expired_leases(tx, "acme", stage.clock.now()) == 2
     assert {name: row["state"] for name, row in rows(stage).items()} == {"m1": "held", "uk:1": "due"}
 
 
@@ -398,8 +416,8 @@ def test_a_moment_that_got_lost_is_fired_once_nobody_finds_it(stage: Stage) -> N
     stage.faults.set({"ometria.p_drop_before_accept": 0.0})
     for _ in range(60):
         stage.pass_time(2)
-        settle(stage.db, stage.road)
-        deliver(stage.db, stage.road)
+        settle_pushes(stage.db, stage.road)
+        push_next_batch(stage.db, stage.road)
     assert rows(stage)["m1"]["state"] == "applied"
     assert stage.road.platform.event("m1") is not None
 
@@ -421,13 +439,16 @@ def test_a_holder_that_outlived_its_lease_settles_nothing(stage: Stage) -> None:
     stage.pass_time(2)
     mine = claim_id()
     with stage.db.transaction() as tx:
-        batch = outbox.claim(
-            tx, "acme", Kind.ORDER, (Lane.REALTIME,), now=stage.clock.now(), claim=mine, packer=stage.road.packer
+        batch = outbox.claim_batch(
+            tx, "acme", RecordKind.ORDER, (Lane.REALTIME,), now=stage.clock.now(), claim=mine, packer=stage.road.packer
         )
     stage.pass_time(13)
     with stage.db.transaction() as tx:
-        assert outbox.reap(tx, "acme", stage.clock.now()) == 1
-        assert outbox.accept(tx, "acme", batch, mine, "late", now=stage.clock.now(), coalesce=timedelta(seconds=1)) == 0
+        assert outbox.release_expired_leases(tx, "acme", stage.clock.now()) == 1
+        assert (
+            outbox.mark_accepted(tx, "acme", batch, mine, "late", now=stage.clock.now(), coalesce=timedelta(seconds=1))
+            == 0
+        )
     assert rows(stage)["uk:1"]["state"] == "due"
     deliver_all(stage)
     settle_all(stage)
@@ -440,7 +461,7 @@ def test_pushes_are_counted(stage: Stage) -> None:
     deliver_all(stage)
     settle_all(stage)
     with stage.db.transaction() as tx:
-        found = tallies(tx, "acme")
+        found = read_counters(tx, "acme")
     assert found == {
         "push.requests": 1,
         "push.records": 3,

@@ -8,18 +8,18 @@ from test_commands import CONFIG, Run, run  # noqa: F401 - the fixture
 
 from isthmus.connections import file as files
 from isthmus.db.pool import Database
-from isthmus.identity import sql as identity
 from isthmus.identity.match import Link
-from isthmus.kit.pack import Packer
+from isthmus.identity.sql import links as identity
+from isthmus.kit.compression import Packer
 from isthmus.model.customer import Customer
 from isthmus.model.lane import Lane
-from isthmus.model.write import Kind, Write
+from isthmus.model.write import RecordKind, Write
 from isthmus.ometria import wire
-from isthmus.outbox import sql as outbox
-from isthmus.outbox.sql import Wanted
-from isthmus.records import sql as records
-from isthmus.records.sql import Keep
-from isthmus.runs import sql as runs
+from isthmus.outbox.sql import queue as outbox
+from isthmus.outbox.sql.queue import DesiredWrite
+from isthmus.records.sql import store as records
+from isthmus.records.sql.store import RecordUpsert
+from isthmus.runs.sql import watermarks as runs
 from scenes import AT
 
 
@@ -29,7 +29,7 @@ def known(database: Database) -> Database:
     with database.transaction() as tx:
         from isthmus.connections import sql as connections
 
-        connections.save(tx, files.parsed(CONFIG, "acme.toml"), AT)
+        connections.save_connection(tx, files.parse_connection(CONFIG, "acme.toml"), AT)
         for number, email, name, optin in (
             (1, "ada.king@example.com", "Ada", "EXPLICITLY_OPTEDIN"),
             (2, "ada.king+shop@example.com", "Ada", "EXPLICITLY_OPTEDIN"),
@@ -37,14 +37,14 @@ def known(database: Database) -> Database:
         ):
             phone = "+447911123456" if number != 2 else None
             one = Customer(number, AT, AT, email=email, phone=phone, firstname=name, lastname="King", is_read=True)
-            records.save(tx, "acme", [Keep("uk", one, AT)], AT, Packer())
-            identity.save(tx, "acme", [Link("uk", number, f"uk:{number}", email)])
-            body = wire.encode(
-                wire.Contact(collection="shopify", id=f"uk:{number}", email=email, marketing_optin=optin)  # type: ignore[arg-type]
+            records.save_records(tx, "acme", [RecordUpsert("uk", one, AT)], AT, Packer())
+            identity.save_links(tx, "acme", [Link("uk", number, f"uk:{number}", email)])
+            body = wire.encode_record(
+                wire.ContactBody(collection="shopify", id=f"uk:{number}", email=email, marketing_optin=optin)  # type: ignore[arg-type]
             )
-            write = Write(Kind.CONTACT, f"uk:{number}", body, Lane.REALTIME, subject=f"customer:{number}")
-            outbox.desire(
-                tx, "acme", [Wanted("uk", write, AT)], now=AT, coalesce=AT - AT, contact_head_start=AT - AT,
+            write = Write(RecordKind.CONTACT, f"uk:{number}", body, Lane.REALTIME, subject=f"customer:{number}")
+            outbox.upsert_desired(
+                tx, "acme", [DesiredWrite("uk", write, AT)], now=AT, coalesce=AT - AT, contact_head_start=AT - AT,
                 packer=Packer(),
             )  # fmt: skip
     return database
@@ -131,7 +131,7 @@ def test_with_since_last_only_candidates_that_were_not_there_before_are_a_reason
     run: Run,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(runs, "loaded", lambda *_: runs.Loaded(True, None, None))
+    monkeypatch.setattr(runs, "history_coverage", lambda *_: runs.HistoryCoverage(True, None, None))
     code, out, _ = run("duplicates", "acme", "--since-last", "--json")
     first = json.loads(out)
     assert (code, first["n_new"]) == (1, len(first["candidates"]))

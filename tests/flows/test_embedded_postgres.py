@@ -18,7 +18,7 @@ import psutil
 import psycopg
 import pytest
 
-from isthmus.db import account, binaries, place
+from isthmus.db import account, binaries, server_location
 from isthmus.db.cluster import is_alive
 from isthmus.db.embedded import Embedded
 from isthmus.db.pool import Database
@@ -272,7 +272,7 @@ def test_root_changes_no_permission_of_a_private_folder(folder: Path, neighbour:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="without root, every other test here is this one")
 def test_a_plain_user_runs_the_server_as_itself(folder: Path, neighbour: Neighbour) -> None:
-    plain = account.lent()
+    plain = account.unprivileged_user()
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     candidates = (sys.executable, shutil.which(version, path="/usr/local/bin:/usr/bin"))
     pythons = [python for python in candidates if python and plain.can_run(Path(python))]
@@ -296,10 +296,10 @@ def test_a_plain_user_runs_the_server_as_itself(folder: Path, neighbour: Neighbo
 
 
 def test_programs_are_copied_once_and_never_over_running_ones(folder: Path) -> None:
-    found = next(one for one in binaries.installed() if one.root is not None)
+    found = next(one for one in binaries.list_installations() if one.root is not None)
     copy = found.copy_into(folder)
     made_at = copy.bin.stat().st_ctime_ns
-    assert account.lent().can_run(copy.bin / "initdb") or os.geteuid() != 0
+    assert account.unprivileged_user().can_run(copy.bin / "initdb") or os.geteuid() != 0
     assert found.copy_into(folder) == copy
     assert copy.bin.stat().st_ctime_ns == made_at
 
@@ -317,7 +317,7 @@ def test_what_statements_were_given_is_never_logged(folder: Path) -> None:
                     tx.execute("INSERT INTO person (email) VALUES (%s)", (person,))
             with contextlib.suppress(psycopg.Error), db.transaction() as tx:
                 tx.execute("SELECT %s::text::integer FROM person", (person,))
-        [log] = (place.settle((folder / "data").resolve()).home / "log").glob("*.log")
+        [log] = (server_location.resolve_location((folder / "data").resolve()).home / "log").glob("*.log")
         text = log.read_text()
         assert "INSERT INTO person" in text
         assert "LOG:  duration:" in text
@@ -331,8 +331,8 @@ HUNG = """
     import signal, sys, threading
     from pathlib import Path
     from isthmus.runtime import roles
-    from isthmus.runtime.app import App
-    from isthmus.runtime.settings import load
+    from isthmus.app.context import App
+    from isthmus.app.settings import load
     roles.STOP_WITHIN = 0.2
     with App.opened(load(Path(sys.argv[1])), pool_size=1) as app:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -5,12 +5,12 @@ import pytest
 
 from enriched import LIST, TEXT, Enriched, entry
 from isthmus.db.pool import Database
-from isthmus.flows.preview import preview
-from isthmus.flows.remap import FELT_AFTER, ask, is_asked, remap
-from isthmus.mapping.rules import Mode
-from isthmus.model.write import Kind
-from isthmus.ops import numbers
-from isthmus.runs import sql as runs
+from isthmus.flows.preview import preview_mapping
+from isthmus.flows.remap import FELT_AFTER, is_remap_requested, remap_page, request_remap
+from isthmus.mapping.rules import WriteMode
+from isthmus.model.write import RecordKind
+from isthmus.ops import status
+from isthmus.runs.sql import watermarks as runs
 from sims.neighbourhood import Sizes
 from sims.shopify.deeds import catalogue, people
 
@@ -42,10 +42,10 @@ def test_history_brings_fields_in_the_same_operation(database: Database) -> None
             body = town.road.packer.unpack(record["body"])
             assert f'"values":["{told["custom.field_01"]}"]'.encode() in body
     page = next(iter(town.uk.products.values()))
-    assert town.there(Kind.PRODUCT, page.id)["properties"]["field_01"] == page.metafields[0].value
+    assert town.there(RecordKind.PRODUCT, page.id)["properties"]["field_01"] == page.metafields[0].value
     variant = page.variants[0]
     told = variant.metafields[2].value == "true"
-    assert town.there(Kind.PRODUCT, variant.id)["properties"]["field_03"] is told
+    assert town.there(RecordKind.PRODUCT, variant.id)["properties"]["field_03"] is told
     assert town.compare().differences == ()
     # The round finds nothing that the operation did not tell.
     before = town.rows("SELECT count(*) AS n FROM event")[0]["n"]
@@ -119,13 +119,13 @@ def test_variants_have_fields_of_their_own(database: Database) -> None:
     town.set(variant.id, "fit", "slim", owner="variant")
     town.set(page.id, "fabric", '["Wool","Silk"]', LIST, owner="product")
     town.next_round()
-    assert town.there(Kind.PRODUCT, variant.id)["properties"]["fit"] == "slim"
-    labels = {(a["type"], a["label"]) for a in town.there(Kind.PRODUCT, page.id)["attributes"]}
+    assert town.there(RecordKind.PRODUCT, variant.id)["properties"]["fit"] == "slim"
+    labels = {(a["type"], a["label"]) for a in town.there(RecordKind.PRODUCT, page.id)["attributes"]}
     assert {("material", "Wool"), ("material", "Silk")} <= labels
     # A webhook of the product tells nothing of them, and so changes nothing.
     town.do(catalogue.price(town.world, town.uk, variant, variant.price + 1, None, town.now))
     town.come_to_rest()
-    assert town.there(Kind.PRODUCT, variant.id)["properties"]["fit"] == "slim"
+    assert town.there(RecordKind.PRODUCT, variant.id)["properties"]["fit"] == "slim"
     assert town.compare().differences == ()
 
 
@@ -165,9 +165,9 @@ def test_a_changed_file_sends_only_what_differs(database: Database) -> None:
     town.map(entry("skin"), entry("points", "number_integer"))
     with database.transaction() as tx:
         for store in town.road.shops:
-            ask(tx, "acme", store, town.now)
+            request_remap(tx, "acme", store, town.now)
     town.pass_time(FELT_AFTER.total_seconds() + 1)
-    while remap(database, town.road):
+    while remap_page(database, town.road):
         pass
     town.go_round()
     town.come_to_rest()
@@ -180,7 +180,7 @@ def test_a_changed_file_sends_only_what_differs(database: Database) -> None:
 
 
 def test_if_empty_leaves_what_somebody_else_wrote(database: Database) -> None:
-    town = Enriched(database, entry("skin", mode=Mode.IF_EMPTY))
+    town = Enriched(database, entry("skin", mode=WriteMode.IF_EMPTY))
     ada, ben = town.person(), town.person("ben@example.com")
     for who in (ada, ben):
         town.set(who, "skin", "dry")
@@ -198,7 +198,7 @@ def test_if_empty_leaves_what_somebody_else_wrote(database: Database) -> None:
 
 
 def test_append_keeps_what_others_put_there(database: Database) -> None:
-    town = Enriched(database, entry("brands", LIST, mode=Mode.APPEND))
+    town = Enriched(database, entry("brands", LIST, mode=WriteMode.APPEND))
     who = town.person()
     town.set(who, "brands", '["Lumen"]', LIST)
     town.come_to_rest()
@@ -214,7 +214,7 @@ def test_append_keeps_what_others_put_there(database: Database) -> None:
 
 
 def test_if_new_is_written_once(database: Database) -> None:
-    town = Enriched(database, entry("source", mode=Mode.IF_NEW))
+    town = Enriched(database, entry("source", mode=WriteMode.IF_NEW))
     who = town.person()
     town.set(who, "source", "fair")
     town.come_to_rest()
@@ -231,15 +231,15 @@ def test_nothing_shared_is_written_over_before_the_platform_was_looked_at(databa
         town.set(who, "skin", "dry")
     town.come_to_rest()
     town.overwrite_there(ada, skin="theirs")
-    changed = (entry("skin", mode=Mode.IF_EMPTY),)
+    changed = (entry("skin", mode=WriteMode.IF_EMPTY),)
     town.map(*changed)
     with database.transaction() as tx:
-        ask(tx, "acme", "uk", town.now)
+        request_remap(tx, "acme", "uk", town.now)
     town.pass_time(FELT_AFTER.total_seconds() + 1)
     with database.transaction() as tx:
-        marks = runs.marks(tx, "acme")
-    assert is_asked(marks, town.now)
-    while remap(database, town.road):
+        marks = runs.load_watermarks(tx, "acme")
+    assert is_remap_requested(marks, town.now)
+    while remap_page(database, town.road):
         pass
     town.come_to_rest()
     assert "skin" not in town.properties(ben), "not read in the shop, not looked at on the platform"
@@ -249,8 +249,8 @@ def test_nothing_shared_is_written_over_before_the_platform_was_looked_at(databa
     assert town.properties(ben)["skin"] == "dry"
 
 
-@pytest.mark.parametrize("mode", list(Mode))
-def test_a_reconciliation_finds_nothing_in_shared_properties(database: Database, mode: Mode) -> None:
+@pytest.mark.parametrize("mode", list(WriteMode))
+def test_a_reconciliation_finds_nothing_in_shared_properties(database: Database, mode: WriteMode) -> None:
     town = Enriched(database, entry("skin", mode=mode))
     who = town.person()
     town.set(who, "skin", "dry")
@@ -278,7 +278,7 @@ def test_a_preview_shows_what_would_change_and_changes_nothing(database: Databas
     town.road = msgspec.structs.replace(now, shops=dict(now.shops))
     town.map(points, entry("size"))
     then, town.road = town.road, now
-    seen = preview(database, now, then)
+    seen = preview_mapping(database, now, then)
     assert (seen.n_looked_at["customer"], seen.n_people) == (2, 2)
     assert seen.n_sent == {"contact": 2}
     assert [(one.name, one.n_new, one.n_gone, one.n_other) for one in seen.changes] == [
@@ -290,11 +290,11 @@ def test_a_preview_shows_what_would_change_and_changes_nothing(database: Databas
     ]
     example = next(one for one in seen.examples if one.id == f"uk:{ada.id}")
     assert (example.before, example.after) == ({"points": None, "skin": "d***"}, {"points": 12, "skin": None})
-    assert preview(database, now, then, is_plain=True).examples[0].before["skin"] == "dry"
-    assert preview(database, now, then, sample=1).n_people == 1
+    assert preview_mapping(database, now, then, is_plain=True).examples[0].before["skin"] == "dry"
+    assert preview_mapping(database, now, then, sample=1).n_people == 1
     assert town.rows("SELECT kind, id, desired, state FROM outbox ORDER BY kind, id") == before
     assert town.cases("storefront.metafield_type") == []
-    assert preview(database, now, now).n_sent == {}
+    assert preview_mapping(database, now, now).n_sent == {}
 
 
 def test_status_says_what_was_cut_and_where_the_rounds_stand(database: Database) -> None:
@@ -304,7 +304,7 @@ def test_status_says_what_was_cut_and_where_the_rounds_stand(database: Database)
         town.set(who, f"f{n}", "x" * 300)
     town.come_to_rest()
     town.next_round()
-    (told,) = numbers.status(database, town.now).connections
+    (told,) = status.read_status(database, town.now).connections
     assert [(one.kind, one.n, one.n_values) for one in told.background.cut] == [("customers", 1, 3)]
     assert [name for name in ("f0", "f1", "f2", "f3", "tags") if name in town.properties(who)] == ["f0", "f1"]
     rounds = {(one.store, one.name): one for one in told.background.rounds}

@@ -45,7 +45,7 @@ def test_everybody_is_enriched_within_the_points_of_a_standard_plan(database: Da
 def test_a_round_that_was_stopped_goes_on_where_it_was(database: Database) -> None:
     town = Enriched(database, sizes=Sizes(customers=700, orders=0, products=2, metafields=1))
     town.map(entry("field_01"))
-    assert enrich.step(database, town.road) == 250
+    assert enrich.scan_next_page(database, town.road) == 250
     (row,) = town.rows("SELECT store, n, cursor <> '' AS has_cursor FROM round WHERE n > 0")
     assert (row["n"], row["has_cursor"]) == (250, True)
     # Another process, which knows nothing of the first; and one that is killed holds its page no longer than its lease.

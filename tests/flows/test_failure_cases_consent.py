@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from isthmus.db.pool import Database
-from isthmus.flows.replay import Selection, replay
-from isthmus.model.event import State
+from isthmus.flows.replay import Selection, replay_selection
+from isthmus.model.event import EventState
 from plays import Play
 from sims.shopify.deeds import people, placing, privacy
 from sims.shopify.state import EmailConsent
@@ -168,8 +168,8 @@ def test_f17_nothing_brings_a_deleted_person_back(play: Play) -> None:
     at = f"{play.now + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"
     late = {"id": who.id, "email": "ada@example.com", "created_at": at, "updated_at": at}
     play.tell("customers/update", late, webhook_id="late")
-    chosen = Selection(events=tuple(row["id"] for row in known), states=(State.APPLIED, State.STALE))
-    assert replay(play.db, play.road, chosen).n_events == len(known)
+    chosen = Selection(events=tuple(row["id"] for row in known), states=(EventState.APPLIED, EventState.STALE))
+    assert replay_selection(play.db, play.road, chosen).n_events == len(known)
     load_again(play)
     assert play.pushed("contact", mark) == []
     assert [row["body"] for row in play.rows("SELECT body FROM record WHERE kind = 'customer'")] == [None]
@@ -185,7 +185,11 @@ def test_f17_nothing_brings_a_deleted_order_back(play: Play) -> None:
     mark = play.mark()
     play.tell("orders/updated", {"id": placed.id}, webhook_id="nonsense")
     old = play.rows("SELECT id FROM event WHERE topic = 'orders/create'")
-    replay(play.db, play.road, Selection(events=tuple(row["id"] for row in old), states=(State.APPLIED, State.STALE)))
+    replay_selection(
+        play.db,
+        play.road,
+        Selection(events=tuple(row["id"] for row in old), states=(EventState.APPLIED, EventState.STALE)),
+    )
     load_again(play)
     assert play.pushed("order", mark) == []
 

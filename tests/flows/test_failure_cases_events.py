@@ -5,15 +5,15 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from isthmus.cases import sql as cases
+from isthmus.cases.sql import cases
 from isthmus.db.pool import Database
-from isthmus.flows.deliver import deliver
-from isthmus.flows.process import process
-from isthmus.flows.road import Shop
-from isthmus.inbox import sql as inbox
-from isthmus.model.event import Delivery, Hint
+from isthmus.flows.context import ShopContext
+from isthmus.flows.deliver import push_next_batch
+from isthmus.flows.process import process_batch
+from isthmus.inbox.sql import events as inbox
+from isthmus.model.event import Delivery, RefetchRequest
 from isthmus.model.lane import Lane
-from isthmus.ops import numbers
+from isthmus.ops import status
 from plays import Play
 from sims.shopify.deeds import catalogue, people, refunding
 
@@ -77,7 +77,7 @@ def test_f39_realtime_goes_first_when_the_platform_says_slow_down(play: Play) ->
     play.hear()
     play.pass_time(4)
     play.sims.faults.set({"ometria.p429": 1.0})
-    assert deliver(play.db, play.road).n_accepted == 0
+    assert push_next_batch(play.db, play.road).n_accepted == 0
     play.sims.faults.set({"ometria.p429": 0.0})
     play.come_to_rest()
     assert play.order(placed)["id"] == f"uk:{placed.id}"
@@ -156,9 +156,11 @@ def test_f91_a_failure_that_passes_is_tried_for_as_long_as_it_lasts_and_is_a_cas
     who = play.person("ada@example.com", is_told=False)
     play.sims.faults.set({"shopify.error": 1.0})
     with play.db.transaction() as tx:
-        inbox.tell(tx, "acme", "uk", [Hint("repair/customer", f"customer:{who.id}", Lane.REPAIR, play.now)], play.now)
+        inbox.enqueue_internal(
+            tx, "acme", "uk", [RefetchRequest("repair/customer", f"customer:{who.id}", Lane.REPAIR, play.now)], play.now
+        )
     for _ in range(50):
-        while process(play.db, play.road).n_claimed:
+        while process_batch(play.db, play.road).n_claimed:
             pass
         play.pass_time(300)
     (event,) = play.rows("SELECT state, reason, attempts FROM event WHERE topic = 'repair/customer'")
@@ -182,7 +184,7 @@ def test_f92_one_cause_is_one_line_with_a_count_and_a_sample(play: Play) -> None
         play.tell("orders/create", b'{"id": "no order"}', webhook_id=f"w{n}")
     play.hear()
     with play.db.transaction() as tx:
-        (group,) = cases.grouped(tx, "acme")
+        (group,) = cases.group_by_code(tx, "acme")
     assert (group.code, group.times) == ("storefront.unreadable_body", 300)
     assert group.sample_subject.startswith("event:")
 
@@ -205,7 +207,7 @@ class Second:
         uk = play.road.shops["uk"]
         rules = msgspec.structs.replace(uk.rules, store="shop", namespace="st:")
         self.road = msgspec.structs.replace(
-            play.road, connection="staging", shops={"shop": Shop("shop", rules, uk.reader)}
+            play.road, connection="staging", shops={"shop": ShopContext("shop", rules, uk.reader)}
         )
 
     def tell(self, bodies: list[tuple[str, bytes]]) -> None:
@@ -214,7 +216,7 @@ class Second:
         ]
         with self.play.db.transaction() as tx:
             for first in range(0, len(told), 500):
-                inbox.keep(tx, told[first : first + 500], self.play.now)
+                inbox.insert_deliveries(tx, told[first : first + 500], self.play.now)
 
 
 def bodies(play: Play, topic: str) -> list[bytes]:
@@ -231,7 +233,7 @@ def test_one_shop_feeds_two_connections_each_with_its_own_event_and_record(play:
     play.hear()
     (body,) = bodies(play, "orders/create")
     second.tell([("orders/create", body)])
-    while process(play.db, second.road).n_claimed:
+    while process_batch(play.db, second.road).n_claimed:
         pass
     found = play.rows("SELECT connection, store, id FROM outbox WHERE kind = 'order' ORDER BY connection")
     assert [(row["connection"], row["id"]) for row in found] == [
@@ -254,7 +256,7 @@ def test_f96_a_flood_of_one_connection_leaves_the_others_freshness_alone(play: P
     (body,) = bodies(play, "orders/create")
     number = str(old.id).encode()
     second.tell([("orders/create", body.replace(number, str(old.id + n).encode())) for n in range(1, 2_000)])
-    process(play.db, second.road)  # the flood has begun to be worked on
+    process_batch(play.db, second.road)  # the flood has begun to be worked on
     began = play.now
     placed = play.orders(play.person("b@example.com"))
     play.hear()
@@ -265,7 +267,7 @@ def test_f96_a_flood_of_one_connection_leaves_the_others_freshness_alone(play: P
         play.pass_time(1)
     assert play.order_was_pushed(placed)
     assert play.now - began < timedelta(seconds=10)
-    told = {one.name: one for one in numbers.status(play.db, play.now).connections}
+    told = {one.name: one for one in status.read_status(play.db, play.now).connections}
     assert told["acme"].events.waiting <= 1  # a consent to be confirmed at most
     assert told["staging"].events.waiting > 1_000
 

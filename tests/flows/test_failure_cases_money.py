@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from isthmus.db.pool import Database
-from isthmus.flows.abandon import abandon
+from isthmus.flows.abandoned_checkouts import send_abandoned_checkouts
 from plays import Play
 from sims.shopify import chance, money
 from sims.shopify.deeds import browsing, editing, paying, placing, refunding
@@ -207,7 +207,7 @@ def test_f61_no_reminder_goes_to_who_has_bought(play: Play) -> None:
         play.do(browsing.update(play.world, play.uk, left, play.now))
         play.hear()
         play.pass_time(waits)
-        abandon(play.db, play.road)
+        send_abandoned_checkouts(play.db, play.road)
         placed, events = placing.place(play.world, play.uk, basket)
         play.do(events)
         play.do(browsing.complete(play.world, play.uk, left, placed, play.now))

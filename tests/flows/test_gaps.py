@@ -5,13 +5,13 @@ from datetime import datetime, timedelta
 import pytest
 
 from isthmus.db.pool import Database
-from isthmus.flows.poll import KINDS, poll, poll_checkouts
-from isthmus.flows.watch import Watched, watch
+from isthmus.flows.poll import KINDS, poll_checkouts, poll_records
+from isthmus.flows.subscription_monitor import MonitorResult, monitor_subscriptions
 from isthmus.model.failure import RejectedError
-from isthmus.ops.numbers import status
-from isthmus.ops.trace import About, trace
-from isthmus.runs import sql as runs
+from isthmus.ops.status import read_status
+from isthmus.ops.trace import About, trace_history
 from isthmus.runs import window
+from isthmus.runs.sql import watermarks as runs
 from isthmus.shopify import access, documents, topics, webhooks
 from isthmus.shopify.access import Expected
 from plays import Play
@@ -36,8 +36,8 @@ class Gaps(Play):
         self.watch()
         self.go_on(1)
 
-    def watch(self) -> Watched:
-        return watch(self.db, self.road, self.expected)
+    def watch(self) -> MonitorResult:
+        return monitor_subscriptions(self.db, self.road, self.expected)
 
     def go_on(self, minutes: float) -> None:
         """Let the timetable run: everything that is due, every ten seconds."""
@@ -46,24 +46,24 @@ class Gaps(Play):
             self.pass_time(10)
             self.work()
             with self.db.transaction() as tx:
-                marks = runs.marks(tx, "acme")
-            if window.is_due(marks["", "watch"].at, self.now, self.road.pace.watch_every):
+                marks = runs.load_watermarks(tx, "acme")
+            if window.is_window_due(marks["", "watch"].at, self.now, self.road.pace.watch_every):
                 self.watch()
             for store in self.road.shops:
                 for kind in (*KINDS, "checkout"):
                     mark = marks.get((store, f"poll:{kind}"))
-                    if not window.is_due(mark.at if mark else None, self.now, self.road.pace.poll_every):
+                    if not window.is_window_due(mark.at if mark else None, self.now, self.road.pace.poll_every):
                         continue
                     if kind == "checkout":
                         poll_checkouts(self.db, self.road, store)
                     else:
-                        poll(self.db, self.road, store, kind)
+                        poll_records(self.db, self.road, store, kind)
         self.work()
 
     def listed(self) -> list[webhooks.Subscription]:
         client = self.road.shops["uk"].client
         assert client is not None
-        return access.subscriptions(client)
+        return access.list_subscriptions(client)
 
     def lose(self, *names: str) -> None:
         """Subscriptions go without a word."""
@@ -182,9 +182,9 @@ def test_f22_a_moment_that_a_poll_brings_too_late_is_written_down_with_its_reaso
     assert play.pushed("custom_event") == []
     told = play.rows("SELECT DISTINCT state, excluded FROM outbox WHERE kind = 'moment'")
     assert told == [{"state": "excluded", "excluded": "older than 1d"}]
-    entries = trace(play.db, "acme", About(order=placed.id), play.road.hash_key).entries
+    entries = trace_history(play.db, "acme", About(order=placed.id), play.road.hash_key).entries
     assert "on purpose not sent: older than 1d" in {entry.said for entry in entries if entry.id.startswith("moment:")}
-    (acme,) = status(play.db, play.now).connections
+    (acme,) = read_status(play.db, play.now).connections
     assert acme.accounting["moments"].excluded == len(play.rows("SELECT FROM outbox WHERE kind = 'moment'"))
 
 
@@ -346,14 +346,14 @@ def test_two_processes_that_subscribe_at_once_both_succeed_and_nothing_is_double
     client = own.road.shops["uk"].client
     assert client is not None
     extra = next(one for one in own.listed() if one.topic == "SHOP_UPDATE")
-    plan = webhooks.Plan(("orders/create", "orders/paid"), (extra.id,), (extra.id,))
-    access.subscribe(client, plan, URI)
-    access.subscribe(client, plan, URI)  # planned before the other was done
+    plan = webhooks.SubscriptionPlan(("orders/create", "orders/paid"), (extra.id,), (extra.id,))
+    access.apply_subscription_plan(client, plan, URI)
+    access.apply_subscription_plan(client, plan, URI)  # planned before the other was done
     assert len([one for one in own.listed() if one.uri == URI]) == SUBSCRIBED - 1
     own.sims.faults.set({"shopify.dropped_scopes": "read_returns"})
     own.lose("returns/request")
     with pytest.raises(RejectedError, match="returns/request"):
-        access.subscribe(client, webhooks.Plan(("returns/request",), ()), URI)
+        access.apply_subscription_plan(client, webhooks.SubscriptionPlan(("returns/request",), ()), URI)
 
 
 def test_webhooks_of_another_version_are_a_case_that_no_subscription_mends(own: Gaps) -> None:

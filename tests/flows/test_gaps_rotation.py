@@ -11,11 +11,11 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from isthmus.db.pool import Database
-from isthmus.flows.rotate import note_previous
-from isthmus.flows.watch import watch
+from isthmus.flows.secret_rotation import report_previous_secret
+from isthmus.flows.subscription_monitor import monitor_subscriptions
 from isthmus.model.event import Delivery
-from isthmus.web.hooks.verify import Door, Doors
 from isthmus.web.server import SHOPIFY_HOOK, Server
+from isthmus.web.webhooks.verify import StoreSecret, WebhookVerifier
 from plays import Play
 
 SHOP, NEW, OLD = "acme-uk.myshopify.com", "shpss_new", "shpss_old"
@@ -32,7 +32,7 @@ async def _is_ready() -> bool:
 
 
 def _door() -> Server:
-    doors = Doors([Door("acme", "uk", SHOP, NEW, OLD)], [("acme", "shpss_ancient")])
+    doors = WebhookVerifier([StoreSecret("acme", "uk", SHOP, NEW, OLD)], [("acme", "shpss_ancient")])
     return Server(
         doors=lambda: doors, keep=_keep, ring=lambda *_: None, is_ready=_is_ready, registry=CollectorRegistry()
     )
@@ -76,10 +76,10 @@ def test_what_could_not_be_written_down_is_counted_again() -> None:
 @pytest.mark.parametrize("hours", [12, 30])
 def test_the_case_ends_after_a_day_without_one(database: Database, hours: int) -> None:
     play = Play(database)
-    note_previous(play.db, {("acme", "uk"): 3}, play.now)
-    note_previous(play.db, {("acme", "uk"): 1}, play.now)
+    report_previous_secret(play.db, {("acme", "uk"): 3}, play.now)
+    report_previous_secret(play.db, {("acme", "uk"): 1}, play.now)
     (case,) = play.cases(CODE)
     assert (case["store"], case["n"]) == ("uk", 4)
     play.pass_time(timedelta(hours=hours).total_seconds())
-    watch(play.db, play.road, {})
+    monitor_subscriptions(play.db, play.road, {})
     assert len(play.cases(CODE)) == (1 if hours < 24 else 0)

@@ -7,9 +7,9 @@ import msgspec
 import pytest
 
 from isthmus.db.pool import Database
-from isthmus.flows.poll import KINDS, poll, poll_checkouts
+from isthmus.flows.poll import KINDS, poll_checkouts, poll_records
 from isthmus.model.failure import RejectedError
-from isthmus.runs import sql as runs
+from isthmus.runs.sql import watermarks as runs
 from isthmus.shopify import documents
 from isthmus.shopify.client import Credentials, Shopify
 from isthmus.shopify.reads import Reads
@@ -77,13 +77,13 @@ def _of(document: documents.Document) -> str:
 def test_a_poll_whose_search_was_ignored_puts_nothing_on_the_road_and_stays_where_it_was(play: Play) -> None:
     poll_checkouts(play.db, play.road, "uk")
     with play.db.transaction() as tx:
-        before = runs.marks(tx, "acme")
+        before = runs.load_watermarks(tx, "acme")
     play.pass_time(600)
     for kind in KINDS:
-        assert poll(play.db, play.road, "uk", kind) == 0
+        assert poll_records(play.db, play.road, "uk", kind) == 0
     assert poll_checkouts(play.db, play.road, "uk") == 0
     with play.db.transaction() as tx:
-        after = runs.marks(tx, "acme")
+        after = runs.load_watermarks(tx, "acme")
     names = [("uk", f"poll:{kind}") for kind in (*KINDS, "checkout")]
     assert [after[name].at for name in names] == [before[name].at for name in names]
     found = play.cases("integration.search_ignored")
@@ -93,14 +93,14 @@ def test_a_poll_whose_search_was_ignored_puts_nothing_on_the_road_and_stays_wher
 
 def test_a_listing_that_was_understood_says_nothing_about_another(play: Play) -> None:
     ignored = play.road
-    poll(play.db, play.road, "uk", "customer")
+    poll_records(play.db, play.road, "uk", "customer")
     shop = play.road.shops["uk"]
     assert shop.client is not None
     shops = {**play.road.shops, "uk": msgspec.structs.replace(shop, reader=Reads(shop.client))}
     play.road = msgspec.structs.replace(play.road, shops=shops)
-    poll(play.db, play.road, "uk", "order")
+    poll_records(play.db, play.road, "uk", "order")
     (case,) = play.cases("integration.search_ignored")
     assert case["subject"] == "poll:customer"
-    poll(play.db, ignored, "uk", "customer")
-    poll(play.db, play.road, "uk", "customer")
+    poll_records(play.db, ignored, "uk", "customer")
+    poll_records(play.db, play.road, "uk", "customer")
     assert play.cases("integration.search_ignored") == []

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from governed import URI, Governed
-from isthmus.cases import sql as cases
+from isthmus.cases.sql import cases
+from isthmus.config_changes.result import CheckOutcome, CheckResult
+from isthmus.config_changes.rules import SecretAge
 from isthmus.db.pool import Database
-from isthmus.governance.rules import Held
-from isthmus.governance.verdict import Answer, Verdict
 from isthmus.shopify import documents, topics
 
 
@@ -18,13 +18,13 @@ def play(database: Database) -> Governed:
     return Governed(database)
 
 
-def answers(verdicts: list[Verdict], **wanted: Any) -> list[Verdict]:
+def answers(verdicts: list[CheckResult], **wanted: Any) -> list[CheckResult]:
     return [one for one in verdicts if all(getattr(one, name) == value for name, value in wanted.items())]
 
 
 def test_a_shop_as_it_should_be_makes_no_case(play: Governed) -> None:
     play.look()
-    assert answers(play.look(), answer=Answer.FOUND) == []
+    assert answers(play.look(), answer=CheckOutcome.FOUND) == []
     assert play.open_codes() == []
 
 
@@ -48,7 +48,7 @@ def test_closing_the_case_agrees_to_the_setting(play: Governed) -> None:
     play.look()
     (case,) = play.cases("storefront.setting_changed")
     with play.db.transaction() as tx:
-        cases.close(tx, case["id"], play.now, "ada")
+        cases.close_case(tx, case["id"], play.now, "ada")
     play.look()
     assert play.cases("storefront.setting_changed") == []
 
@@ -87,8 +87,10 @@ def test_a_retired_version_is_answered_by_another(play: Governed) -> None:
 
 def test_doubled_subscriptions_are_reported(play: Governed) -> None:
     first = answers(play.look(), code="integration.subscriptions_differ")
-    assert {one.answer for one in first} == {Answer.NOT_FOUND}
-    play.watched()["uk"].shop.graphql(documents.SUBSCRIBE, {"topic": topics.enum_name("orders/create"), "uri": URI})
+    assert {one.answer for one in first} == {CheckOutcome.NOT_FOUND}
+    play.watched()["uk"].shop.graphql(
+        documents.SUBSCRIBE, {"topic": topics.topic_enum_name("orders/create"), "uri": URI}
+    )
     play.look()
     (case,) = play.cases("integration.subscriptions_differ")
     assert case["store"] == "uk"
@@ -126,7 +128,7 @@ def test_f88_customer_data_that_is_no_longer_given_is_found(play: Governed) -> N
     for _ in range(10):
         play.person(None)
     (verdict,) = answers(play.look(), code="storefront.protected_data_missing", store="uk")
-    assert verdict.answer is Answer.FOUND
+    assert verdict.answer is CheckOutcome.FOUND
     play.person("ada@example.com")
     play.look()
     assert play.cases("storefront.protected_data_missing") == []
@@ -147,11 +149,11 @@ def test_more_429_than_the_limits_explain_are_found(play: Governed) -> None:
 
 
 def test_a_secret_that_cannot_be_had_is_a_case_before_it_is_needed(play: Governed) -> None:
-    play.secrets = [Held("stores[0].previous_client_secret", "environment variable OLD is not set")]
+    play.secrets = [SecretAge("stores[0].previous_client_secret", "environment variable OLD is not set")]
     play.look()
     (case,) = play.cases("integration.secret_missing")
     assert case["subject"] == "stores[0].previous_client_secret"
-    play.secrets = [Held("stores[0].previous_client_secret", print="1")]
+    play.secrets = [SecretAge("stores[0].previous_client_secret", print="1")]
     play.look()
     assert play.cases("integration.secret_missing") == []
 
@@ -162,8 +164,8 @@ def test_what_cannot_be_looked_at_closes_nothing(play: Governed) -> None:
     play.look()
     play.sims.faults.set({"shopify.error": 1.0})
     verdicts = play.look()
-    assert answers(verdicts, store="uk", answer=Answer.NOT_FOUND) == []
-    assert answers(verdicts, store="uk", answer=Answer.FOUND) == []
+    assert answers(verdicts, store="uk", answer=CheckOutcome.NOT_FOUND) == []
+    assert answers(verdicts, store="uk", answer=CheckOutcome.FOUND) == []
     assert len(play.cases("storefront.setting_changed")) == 1
 
 
@@ -181,6 +183,6 @@ def test_a_lost_scope_for_all_orders_is_a_case_that_names_the_first_day_in_sight
 def test_a_horizon_that_the_connection_accepts_is_told_and_is_no_case(play: Governed) -> None:
     play.is_horizon_accepted = True
     play.sims.faults.set({"shopify.dropped_scopes": "read_all_orders"})
-    (one, _) = answers(play.look(), code="storefront.scope_missing", answer=Answer.NOT_FOUND)
+    (one, _) = answers(play.look(), code="storefront.scope_missing", answer=CheckOutcome.NOT_FOUND)
     assert 'as orders.horizon = "60d" accepts' in one.detail
     assert play.cases("storefront.scope_missing") == []

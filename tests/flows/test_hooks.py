@@ -23,20 +23,20 @@ import psycopg
 import pytest
 from prometheus_client import CollectorRegistry
 
+from isthmus.db.autocommit_connection import AutocommitConnection
 from isthmus.db.embedded import Embedded
-from isthmus.db.line import Line
-from isthmus.db.migrate import migrate, wanted
+from isthmus.db.migrate import migrate, required_version
 from isthmus.db.pool import Database
 from isthmus.db.readiness import prove
-from isthmus.db.sql import tallies
+from isthmus.db.sql import read_counters
 from isthmus.flows.ingest import ingest
-from isthmus.kit.pack import Packer
+from isthmus.kit.compression import Packer
 from isthmus.model.event import Delivery
 from isthmus.model.lane import Lane
-from isthmus.web.hooks.bodies import LARGEST
-from isthmus.web.hooks.verify import Door, Doors
-from isthmus.web.listener import listener
+from isthmus.web.listener import make_listener
 from isthmus.web.server import Server
+from isthmus.web.webhooks.bodies import LARGEST
+from isthmus.web.webhooks.verify import StoreSecret, WebhookVerifier
 
 SHOP = "acme-uk.myshopify.com"
 NEW, OLD, OTHERS, HOOK = "shpss_new", "shpss_old", "shpss_others", "hook-secret"
@@ -78,7 +78,7 @@ class Web:
 
     def tallies(self) -> dict[str, int]:
         with Database(self.dsn, pool_size=1) as db, db.transaction() as tx:
-            return tallies(tx, "acme")
+            return read_counters(tx, "acme")
 
     def answered(self, answer: str) -> float:
         return self.registry.get_sample_value("hooks_requests_total", {"answer": answer}) or 0.0
@@ -104,9 +104,9 @@ async def _is_ready() -> bool:
 
 
 @contextlib.contextmanager
-def serving(dsn: str, doors: Doors, *, max_connections: int | None = None) -> Iterator[Web]:
+def serving(dsn: str, doors: WebhookVerifier, *, max_connections: int | None = None) -> Iterator[Web]:
     """The door on a port of its own, in a thread with its own event loop."""
-    line, packer, registry = Line(dsn), Packer(), CollectorRegistry()
+    line, packer, registry = AutocommitConnection(dsn), Packer(), CollectorRegistry()
     web = Web("", dsn, registry)
 
     async def keep(deliveries: Sequence[Delivery]) -> list[bool]:
@@ -118,7 +118,7 @@ def serving(dsn: str, doors: Doors, *, max_connections: int | None = None) -> It
     app = Server(doors=lambda: doors, keep=keep, ring=ring, is_ready=_is_ready, registry=registry, close=line.close)
     with socket.create_server(("127.0.0.1", 0)) as door:
         web.url = f"http://127.0.0.1:{door.getsockname()[1]}"
-        server = listener(app, max_connections=max_connections)
+        server = make_listener(app, max_connections=max_connections)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [door]})
         thread.start()
         try:
@@ -131,8 +131,8 @@ def serving(dsn: str, doors: Doors, *, max_connections: int | None = None) -> It
 @pytest.fixture
 def web(db_url: str) -> Iterator[Web]:
     """The door of a connection with one store, one other shop of somebody else's, and an old secret of a store gone."""
-    doors = Doors(
-        [Door("acme", "uk", SHOP, NEW, OLD), Door("others", "main", "others.myshopify.com", OTHERS)],
+    doors = WebhookVerifier(
+        [StoreSecret("acme", "uk", SHOP, NEW, OLD), StoreSecret("others", "main", "others.myshopify.com", OTHERS)],
         past=[("acme", "shpss_ancient")],
         hook_secrets={"acme": HOOK},
     )
@@ -330,7 +330,13 @@ def heard(web: Web, *parts: bytes, endless: Iterator[bytes] | None = None, signa
 
 
 def test_one_shop_that_feeds_two_connections_makes_an_event_for_each_whose_secret_signed(db_url: str) -> None:
-    doors = Doors([Door("acme", "uk", SHOP, NEW), Door("staging", "uk", SHOP, NEW), Door("third", "uk", SHOP, OLD)])
+    doors = WebhookVerifier(
+        [
+            StoreSecret("acme", "uk", SHOP, NEW),
+            StoreSecret("staging", "uk", SHOP, NEW),
+            StoreSecret("third", "uk", SHOP, OLD),
+        ]
+    )
     with serving(db_url, doors) as web:
         assert web.told(webhook_id="w1") == 200
         assert sorted(str(event["connection"]) for event in web.events()) == ["acme", "staging"]
@@ -410,14 +416,14 @@ def test_a_connection_that_owes_us_its_request_is_closed(
 ) -> None:
     for name in ("HEAD_WITHIN", "FIRST_BYTE_WITHIN", "BODY_WITHIN"):
         monkeypatch.setattr(f"isthmus.web.listener.{name}", 0.2)
-    monkeypatch.setattr("isthmus.web.hooks.bodies.BODY_WITHIN", 0.2)
+    monkeypatch.setattr("isthmus.web.webhooks.bodies.BODY_WITHIN", 0.2)
     with opened(web, said.replace(b"@HEAD@", head())) as call:
         assert eventually(lambda: is_closed(call), 8.0)
     assert web.told() == 200
 
 
 def test_a_body_that_begins_and_does_not_end_is_answered_408(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("isthmus.web.hooks.bodies.BODY_WITHIN", 0.1)
+    monkeypatch.setattr("isthmus.web.webhooks.bodies.BODY_WITHIN", 0.1)
     assert heard(web, b"Content-Length: 5\r\n\r\n{") == 408
     assert web.answered("too_slow") == 1
 
@@ -432,7 +438,7 @@ def test_a_header_without_end_is_cut_off(web: Web) -> None:
 
 
 def test_silent_connections_beyond_the_limit_keep_nobody_out(db_url: str) -> None:
-    doors = Doors([Door("acme", "uk", SHOP, NEW)])
+    doors = WebhookVerifier([StoreSecret("acme", "uk", SHOP, NEW)])
     waiting = b"POST /hooks/shopify HTTP/1.1\r\nHost: x\r\n" + head() + b"Content-Length: 5\r\n\r\n"
     with serving(db_url, doors, max_connections=20) as web, contextlib.ExitStack() as silent:
         calls = [silent.enter_context(opened(web, (b"", b"GET /li", waiting)[n % 3])) for n in range(60)]
@@ -460,10 +466,13 @@ def test_a_caller_who_cannot_be_a_shop_of_ours_is_refused_before_the_body_is_rea
 def test_bodies_that_are_too_large_together_cost_the_largest_and_never_a_usual_one(
     web: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("isthmus.web.hooks.bodies.MOST_AT_ONCE", 2 * 2**20)
+    monkeypatch.setattr("isthmus.web.webhooks.bodies.MOST_AT_ONCE", 2 * 2**20)
     length = b"Content-Length: %d\r\n\r\n" % LARGEST
     said = b"POST /hooks/shopify HTTP/1.1\r\nHost: x\r\n" + head() + length
-    with serving(web.dsn, Doors([Door("acme", "uk", SHOP, NEW)])) as small, contextlib.ExitStack() as large:
+    with (
+        serving(web.dsn, WebhookVerifier([StoreSecret("acme", "uk", SHOP, NEW)])) as small,
+        contextlib.ExitStack() as large,
+    ):
         calls = [large.enter_context(opened(small, said + b"x" * 2**20)) for _ in range(4)]
         assert eventually(lambda: small.answered("overloaded") >= 2)
         assert small.told() == 200
@@ -541,39 +550,39 @@ def test_f31_after_a_spell_in_which_the_database_was_read_only_deliveries_are_ke
 def test_ready_is_a_write_that_just_succeeded_and_a_schema_this_program_works_with(db_url: str) -> None:
     def why(known: int) -> str | None:
         async def ask() -> str | None:
-            async with Line(db_url) as line:
+            async with AutocommitConnection(db_url) as line:
                 return await prove(line, "web", datetime.now(UTC), known, ENGINE)
 
         return asyncio.run(ask())
 
     ENGINE: list[str] = []  # noqa: N806
-    assert why(wanted()) is None
+    assert why(required_version()) is None
     with psycopg.connect(db_url, autocommit=True) as other:
         assert other.execute("SELECT role FROM readiness").fetchall() == [("web",)]
         # A disk without room takes the small row all the same, in place; what needs a new page is refused.
         name = psycopg.conninfo.conninfo_to_dict(db_url)["dbname"]
         other.execute(f"ALTER DATABASE \"{name}\" SET temp_file_limit = '100kB'")
-        assert why(wanted()) == "the database does not take a write: ConfigurationLimitExceeded"
+        assert why(required_version()) == "the database does not take a write: ConfigurationLimitExceeded"
         other.execute(f'ALTER DATABASE "{name}" RESET temp_file_limit')
-        assert why(wanted()) is None
+        assert why(required_version()) is None
         ENGINE.append("99_post_unknown.sql")
-        assert why(wanted()) == "the job engine lacks its tables; run `isthmus migrate`"
+        assert why(required_version()) == "the job engine lacks its tables; run `isthmus migrate`"
         ENGINE.clear()
-        assert "run `isthmus migrate`" in str(why(wanted() + 1))
-        newer = wanted() + 1
-        other.execute("INSERT INTO schema_version VALUES (%s, 'new', '', now(), %s)", (newer, wanted()))
-        assert why(wanted()) is None
+        assert "run `isthmus migrate`" in str(why(required_version() + 1))
+        newer = required_version() + 1
+        other.execute("INSERT INTO schema_version VALUES (%s, 'new', '', now(), %s)", (newer, required_version()))
+        assert why(required_version()) is None
         other.execute("UPDATE schema_version SET compatible_from = %s WHERE version = %s", (newer, newer))
         assert (
-            why(wanted())
-            == f"the database is at schema {newer}, this isthmus knows {wanted()}; install a newer isthmus"
+            why(required_version())
+            == f"the database is at schema {newer}, this isthmus knows {required_version()}; install a newer isthmus"
         )
         other.execute("DELETE FROM schema_version WHERE version = %s", (newer,))
         name = psycopg.conninfo.conninfo_to_dict(db_url)["dbname"]
         other.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
-        assert why(wanted()) == "the database does not take a write: ReadOnlySqlTransaction"
+        assert why(required_version()) == "the database does not take a write: ReadOnlySqlTransaction"
         other.execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
-        assert why(wanted()) is None
+        assert why(required_version()) is None
 
 
 def test_f31_a_database_that_hangs_is_answered_for_in_two_seconds(web: Web) -> None:
@@ -608,7 +617,10 @@ def test_f31_nothing_acknowledged_is_lost_when_the_database_is_killed_in_mid_flu
                     answer = 0  # of a busy machine; Shopify would send it again
                 (acknowledged if answer == 200 else refused).append(f"{caller}-{n}")
 
-        with serving(dsn, Doors([Door("acme", "uk", SHOP, NEW)])) as web, ThreadPoolExecutor(4) as callers:
+        with (
+            serving(dsn, WebhookVerifier([StoreSecret("acme", "uk", SHOP, NEW)])) as web,
+            ThreadPoolExecutor(4) as callers,
+        ):
             for caller in range(4):
                 callers.submit(deliver, caller)
             try:

@@ -5,7 +5,7 @@ import pytest
 
 from isthmus.db.pool import Database
 from isthmus.flows import identifiers
-from isthmus.flows.consent import profiles
+from isthmus.flows.consent import poll_profiles
 from plays import Play
 from sims.shopify.deeds import people
 
@@ -18,7 +18,7 @@ def play(database: Database) -> Play:
 def listen(play: Play) -> None:
     """The poll of the platform's profiles."""
     play.pass_time(5)
-    profiles.hear(play.db, play.road)
+    poll_profiles.poll_profiles(play.db, play.road)
 
 
 def ignored(play: Play) -> int:
@@ -61,7 +61,7 @@ def test_f68_once_the_identifier_is_free_it_is_sent_and_the_case_is_over(play: P
     play.come_to_rest()
     assert play.cases("identity.conflict"), "the platform still shows it to us as it was"
     listen(play)
-    identifiers.look_again(play.db, play.road)
+    identifiers.remap_resolved_conflicts(play.db, play.road)
     play.come_to_rest()
     assert not play.cases("identity.conflict")
     assert play.desired("contact", f"uk:{new}")["email"] == "ada@example.com"
@@ -122,5 +122,5 @@ def test_the_case_of_somebody_who_is_gone_is_over(play: Play) -> None:
     assert play.cases("identity.conflict")
     play.do(people.leave(play.uk, play.uk.customers[new]))
     play.come_to_rest()
-    identifiers.look_again(play.db, play.road)
+    identifiers.remap_resolved_conflicts(play.db, play.road)
     assert not play.cases("identity.conflict")

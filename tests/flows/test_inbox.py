@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from isthmus.db.pool import Database, Tx
-from isthmus.db.sql import tallies
-from isthmus.inbox import sql as inbox
-from isthmus.inbox.days import sql as days
-from isthmus.model.event import Delivery, Event, Hint, Outcome, State
+from isthmus.db.sql import read_counters
+from isthmus.inbox.sql import events as inbox
+from isthmus.inbox.sql import partitions as days
+from isthmus.model.event import Delivery, Event, EventOutcome, EventState, RefetchRequest
 from isthmus.model.lane import Lane
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -24,11 +24,11 @@ def told(webhook_id: str, *, connection: str = "acme", lane: Lane = Lane.REALTIM
 
 def ingest(db: Database, deliveries: list[Delivery], at: datetime) -> list[bool]:
     with db.transaction() as tx:
-        return inbox.keep(tx, deliveries, at)
+        return inbox.insert_deliveries(tx, deliveries, at)
 
 
-def reading(subject: str, *, lane: Lane = Lane.REPAIR, at: datetime = NOW, topic: str = "poll/order") -> Hint:
-    return Hint(topic, subject, lane, at)
+def reading(subject: str, *, lane: Lane = Lane.REPAIR, at: datetime = NOW, topic: str = "poll/order") -> RefetchRequest:
+    return RefetchRequest(topic, subject, lane, at)
 
 
 def take(db: Database, *, at: datetime = NOW, lanes: tuple[Lane, ...] = tuple(Lane), limit: int = 100) -> list[Event]:
@@ -40,18 +40,18 @@ def taken(
 ) -> tuple[uuid.UUID, list[Event]]:
     claim = uuid.uuid4()
     with db.transaction() as tx:
-        return claim, inbox.claim(tx, "acme", lanes, at, limit, claim, LEASE)
+        return claim, inbox.claim_events(tx, "acme", lanes, at, limit, claim, LEASE)
 
 
-def tell(db: Database, *hints: Hint, at: datetime = NOW) -> int:
+def tell(db: Database, *hints: RefetchRequest, at: datetime = NOW) -> int:
     with db.transaction() as tx:
-        return inbox.tell(tx, "acme", "uk", hints, at)
+        return inbox.enqueue_internal(tx, "acme", "uk", hints, at)
 
 
 def balance(tx: Tx, connection: str = "acme") -> dict[str, int]:
     """The books of a connection, checked to add up."""
-    counted = tallies(tx, connection)
-    waiting = inbox.waiting(tx, connection)
+    counted = read_counters(tx, connection)
+    waiting = inbox.count_waiting(tx, connection)
     assert counted.get("event.received", 0) == sum(counted.get(f"event.{end}", 0) for end in ENDS) + waiting
     return {name.removeprefix("event."): n for name, n in counted.items() if n} | {"waiting": waiting}
 
@@ -112,12 +112,12 @@ def test_f27_a_delivery_is_still_known_days_after_its_event_is_gone(database: Da
     ingest(database, [told("w1")], NOW)
     claim, (event,) = taken(database)
     with database.transaction() as tx:
-        inbox.settle(tx, "acme", claim, [Outcome(event.id, State.APPLIED)], NOW)
+        inbox.settle_events(tx, "acme", claim, [EventOutcome(event.id, EventState.APPLIED)], NOW)
     with database.transaction() as tx:
-        assert days.prune(tx, NOW + timedelta(days=6), timedelta(days=1)) == 1
+        assert days.prune_events(tx, NOW + timedelta(days=6), timedelta(days=1)) == 1
     assert ingest(database, [told("w1")], NOW + timedelta(days=6)) == [False]
     with database.transaction() as tx:
-        assert days.prune(tx, NOW + timedelta(days=8), timedelta(days=1)) == 1
+        assert days.prune_events(tx, NOW + timedelta(days=8), timedelta(days=1)) == 1
         assert balance(tx) == {"received": 2, "duplicate": 1, "applied": 1, "waiting": 0}
 
 
@@ -134,8 +134,8 @@ def test_a_claim_takes_the_best_lane_first_and_what_is_longest_due(database: Dat
 def test_two_claims_at_once_never_share_an_event(database: Database) -> None:
     ingest(database, [told(f"w{n}") for n in range(10)], NOW)
     with Database(database.dsn, pool_size=1) as other, database.transaction() as one, other.transaction() as two:
-        first = inbox.claim(one, "acme", Lane, NOW, 4, uuid.uuid4(), LEASE)
-        second = inbox.claim(two, "acme", Lane, NOW, 10, uuid.uuid4(), LEASE)
+        first = inbox.claim_events(one, "acme", Lane, NOW, 4, uuid.uuid4(), LEASE)
+        second = inbox.claim_events(two, "acme", Lane, NOW, 10, uuid.uuid4(), LEASE)
     assert (len(first), len(second)) == (4, 6)
     assert len({event.id for event in (*first, *second)}) == 10
 
@@ -147,10 +147,10 @@ def test_an_ended_lease_is_due_again_and_its_first_holder_may_not_settle(databas
     prompt, (again,) = taken(database, at=NOW + LEASE)
     assert (again.id, again.attempts) == (event.id, 2)
     with database.transaction() as tx:
-        assert inbox.settle(tx, "acme", late, [Outcome(event.id, State.BURIED)], NOW) == 0
-        assert inbox.postpone(tx, "acme", late, [event.id], NOW) == 0
-        assert inbox.settle(tx, "acme", prompt, [Outcome(event.id, State.STALE)], NOW) == 1
-        assert inbox.settle(tx, "acme", prompt, [Outcome(event.id, State.STALE)], NOW) == 0
+        assert inbox.settle_events(tx, "acme", late, [EventOutcome(event.id, EventState.BURIED)], NOW) == 0
+        assert inbox.defer_events(tx, "acme", late, [event.id], NOW) == 0
+        assert inbox.settle_events(tx, "acme", prompt, [EventOutcome(event.id, EventState.STALE)], NOW) == 1
+        assert inbox.settle_events(tx, "acme", prompt, [EventOutcome(event.id, EventState.STALE)], NOW) == 0
         assert balance(tx) == {"received": 1, "stale": 1, "waiting": 0}
 
 
@@ -159,7 +159,7 @@ def test_a_postponed_event_comes_back_when_it_is_due(database: Database) -> None
     claim, (event,) = taken(database)
     later = NOW + timedelta(seconds=10)
     with database.transaction() as tx:
-        assert inbox.postpone(tx, "acme", claim, [event.id], later, "waits for its record") == 1
+        assert inbox.defer_events(tx, "acme", claim, [event.id], later, "waits for its record") == 1
     assert take(database, at=later - timedelta(seconds=1)) == []
     assert [event.attempts for event in take(database, at=later)] == [2]
 
@@ -170,7 +170,7 @@ def test_an_event_that_only_waited_still_has_all_its_attempts(database: Database
         claim, (event,) = taken(database)
         assert event.attempts == 1
         with database.transaction() as tx:
-            inbox.postpone(tx, "acme", claim, [event.id], NOW, "waits for its record", is_attempt=False)
+            inbox.defer_events(tx, "acme", claim, [event.id], NOW, "waits for its record", is_attempt=False)
 
 
 def test_the_row_that_kills_its_process_is_found_without_blaming_its_neighbours(database: Database) -> None:
@@ -180,16 +180,18 @@ def test_the_row_that_kills_its_process_is_found_without_blaming_its_neighbours(
         claim, events = taken(database, at=at)
         while "bad" not in (event.webhook_id for event in events):
             with database.transaction() as tx:
-                inbox.settle(tx, "acme", claim, [Outcome(event.id, State.APPLIED) for event in events], at)
+                inbox.settle_events(
+                    tx, "acme", claim, [EventOutcome(event.id, EventState.APPLIED) for event in events], at
+                )
             claim, events = taken(database, at=at)
         assert len(events) == (3 if crash < inbox.ALONE_AFTER else 1)
         at += LEASE
     assert all(event.webhook_id != "bad" for event in take(database, at=at))
     claim = uuid.uuid4()
     with database.transaction() as tx:
-        (found,) = inbox.poison(tx, "acme", at, 10, claim, LEASE)
+        (found,) = inbox.claim_poisoned(tx, "acme", at, 10, claim, LEASE)
         assert found.webhook_id == "bad"
-        assert inbox.settle(tx, "acme", claim, [Outcome(found.id, State.BURIED, "poison")], at) == 1
+        assert inbox.settle_events(tx, "acme", claim, [EventOutcome(found.id, EventState.BURIED, "poison")], at) == 1
 
 
 def test_orderly_retries_are_no_sign_of_poison(database: Database) -> None:
@@ -197,8 +199,8 @@ def test_orderly_retries_are_no_sign_of_poison(database: Database) -> None:
     for _ in range(inbox.POISON_AFTER + 2):
         claim, (event,) = taken(database)
         with database.transaction() as tx:
-            inbox.postpone(tx, "acme", claim, [event.id], NOW)
-            assert inbox.poison(tx, "acme", NOW + LEASE, 10, uuid.uuid4(), LEASE) == []
+            inbox.defer_events(tx, "acme", claim, [event.id], NOW)
+            assert inbox.claim_poisoned(tx, "acme", NOW + LEASE, 10, uuid.uuid4(), LEASE) == []
     assert event.attempts == inbox.POISON_AFTER + 2
 
 
@@ -213,7 +215,7 @@ def test_a_hint_in_a_better_lane_or_of_another_meaning_is_its_own(database: Data
     assert tell(database, reading("order:1")) == 1
     assert tell(database, reading("order:1", lane=Lane.REALTIME)) == 1
     assert tell(database, reading("order:1", topic="isthmus/remap")) == 1
-    assert tell(database, Hint("poll/order", "order:1", Lane.REPAIR, NOW, b"{}")) == 1
+    assert tell(database, RefetchRequest("poll/order", "order:1", Lane.REPAIR, NOW, b"{}")) == 1
 
 
 def test_a_hint_never_counts_on_one_that_is_being_worked_on(database: Database) -> None:
@@ -223,7 +225,7 @@ def test_a_hint_never_counts_on_one_that_is_being_worked_on(database: Database) 
 
 
 def test_a_hint_that_carries_its_record_does_not_stand_for_a_reading(database: Database) -> None:
-    tell(database, Hint("poll/order", "order:1", Lane.REPAIR, NOW, b'{"id": 1}'))
+    tell(database, RefetchRequest("poll/order", "order:1", Lane.REPAIR, NOW, b'{"id": 1}'))
     assert tell(database, reading("order:1")) == 1
     assert [event.body for event in take(database)] == [b'{"id": 1}', None]
 
@@ -244,28 +246,28 @@ def test_thousands_of_hints_are_told_at_once_and_numbered_apart(database: Databa
 def test_the_sweep_sees_what_is_due_and_nothing_that_is_leased(database: Database) -> None:
     ingest(database, [told("w1"), told("w2", lane=Lane.BACKFILL)], NOW)
     with database.transaction() as tx:
-        assert [lane for lane in Lane if inbox.is_due(tx, "acme", lane, NOW)] == [Lane.REALTIME, Lane.BACKFILL]
+        assert [lane for lane in Lane if inbox.is_lane_due(tx, "acme", lane, NOW)] == [Lane.REALTIME, Lane.BACKFILL]
     take(database, lanes=(Lane.REALTIME,))
     with database.transaction() as tx:
-        assert not inbox.is_due(tx, "acme", Lane.REALTIME, NOW)
-        assert inbox.is_due(tx, "acme", Lane.BACKFILL, NOW)
-        assert inbox.is_due(tx, "acme", Lane.REALTIME, NOW + LEASE)
+        assert not inbox.is_lane_due(tx, "acme", Lane.REALTIME, NOW)
+        assert inbox.is_lane_due(tx, "acme", Lane.BACKFILL, NOW)
+        assert inbox.is_lane_due(tx, "acme", Lane.REALTIME, NOW + LEASE)
 
 
 def test_an_event_is_found_by_its_person_and_forgotten(database: Database) -> None:
     ingest(database, [told("w1", body=b"ann"), told("w2", body=b"bob")], NOW)
     claim, events = taken(database)
     ingest(database, [told("w3", body=b"later ann")], NOW)
-    ends = [Outcome(event.id, State.APPLIED, None, "order:1", (event.body or b"", b"x")) for event in events]
+    ends = [EventOutcome(event.id, EventState.APPLIED, None, "order:1", (event.body or b"", b"x")) for event in events]
     with database.transaction() as tx:
-        assert inbox.settle(tx, "acme", claim, ends, NOW) == 2
-        (found,) = inbox.of_people(tx, "acme", [b"ann"])
+        assert inbox.settle_events(tx, "acme", claim, ends, NOW) == 2
+        (found,) = inbox.events_of_people(tx, "acme", [b"ann"])
         assert (found.body, found.subject) == (b"ann", "order:1")
-        assert len(inbox.of_people(tx, "acme", [b"x", b"ann"])) == 2
+        assert len(inbox.events_of_people(tx, "acme", [b"x", b"ann"])) == 2
     (waits,) = take(database)
     with database.transaction() as tx:
-        assert days.forget(tx, "acme", [found.id, waits.id], "privacy.erased", NOW) == 2
-        assert inbox.of_people(tx, "acme", [b"ann"]) == []
+        assert days.delete_bodies(tx, "acme", [found.id, waits.id], "privacy.erased", NOW) == 2
+        assert inbox.events_of_people(tx, "acme", [b"ann"]) == []
         assert balance(tx) == {"received": 3, "applied": 2, "skipped": 1, "waiting": 0}
 
 
@@ -273,9 +275,9 @@ def test_an_ended_event_can_wait_again_and_the_books_still_add_up(database: Data
     ingest(database, [told("w1")], NOW)
     claim, (event,) = taken(database)
     with database.transaction() as tx:
-        inbox.settle(tx, "acme", claim, [Outcome(event.id, State.PARKED, "odd")], NOW)
+        inbox.settle_events(tx, "acme", claim, [EventOutcome(event.id, EventState.PARKED, "odd")], NOW)
         assert balance(tx) == {"received": 1, "parked": 1, "waiting": 0}
-        assert inbox.reopen(tx, "acme", [event.id], Lane.REPAIR, NOW) == 1
+        assert inbox.reopen_events(tx, "acme", [event.id], Lane.REPAIR, NOW) == 1
         assert balance(tx) == {"received": 1, "waiting": 1}
     (again,) = take(database)
     assert (again.lane, again.attempts, again.body) == (Lane.REPAIR, 1, b"{}")
@@ -283,21 +285,24 @@ def test_an_ended_event_can_wait_again_and_the_books_still_add_up(database: Data
 
 def test_days_are_made_ahead_and_dropped_whole(database: Database) -> None:
     with database.transaction() as tx:
-        made = days.make_days(tx, NOW)
+        made = days.create_partitions(tx, NOW)
         assert [name for name in made if "body" in name] == [f"event_body_202611{day}" for day in (20, 21, 22)]
-        assert days.make_days(tx, NOW) == []
+        assert days.create_partitions(tx, NOW) == []
     ingest(database, [told("w1")], NOW)
     with database.transaction() as tx:
         assert tx.fetch_value("SELECT count(*) FROM event_body_20261120") == 1
-        assert days.drop_days(tx, NOW.date()) == []
-        assert days.drop_days(tx, NOW.date() + timedelta(days=1)) == ["event_body_20261120", "event_person_20261120"]
+        assert days.drop_partitions(tx, NOW.date()) == []
+        assert days.drop_partitions(tx, NOW.date() + timedelta(days=1)) == [
+            "event_body_20261120",
+            "event_person_20261120",
+        ]
     assert [event.body for event in take(database)] == [None]
 
 
 def test_rows_of_a_day_that_was_not_made_in_time_stay_and_are_deleted_in_their_turn(database: Database) -> None:
     ingest(database, [told("w1")], NOW)
     with database.transaction() as tx:
-        made = days.make_days(tx, NOW)
+        made = days.create_partitions(tx, NOW)
         assert "event_body_20261120" not in made
-        days.drop_days(tx, NOW.date() + timedelta(days=1))
+        days.drop_partitions(tx, NOW.date() + timedelta(days=1))
     assert [event.body for event in take(database)] == [None]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from isthmus.db.pool import Database
-from isthmus.flows.process import LEASE, process
+from isthmus.flows.process import LEASE, process_batch
 from isthmus.model.failure import TransientError
 from isthmus.model.lane import Lane
 from sims.shopify.state import Customer
@@ -30,7 +30,7 @@ def asks(play: Both, who: Customer, *topics: str) -> None:
 
 def work(play: Both) -> None:
     """One worker with one event."""
-    process(play.db, play.road, tuple(Lane), 1)
+    process_batch(play.db, play.road, tuple(Lane), 1)
 
 
 def watch(play: Both, monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], None]) -> list[list[int]]:

@@ -9,17 +9,17 @@ from typing import Any
 import procrastinate
 import pytest
 
-from isthmus.cases import sql as cases
-from isthmus.cases.sql import Touch
+from isthmus.app import engine
+from isthmus.cases.sql import cases
+from isthmus.cases.sql.cases import Touch
 from isthmus.db.pool import Database
-from isthmus.flows.consent import unsubscribes
+from isthmus.flows.consent import poll_unsubscribes
+from isthmus.flows.context import Timings
 from isthmus.flows.good_runs import GoodRuns
-from isthmus.flows.road import Pace
 from isthmus.model.lane import Lane
-from isthmus.outbox.feed import sql as feed
-from isthmus.runtime import engine
-from isthmus.runtime.tasks import Bells, Worker
-from isthmus.runtime.timetable import Timetable
+from isthmus.outbox.sql import error_feed as feed
+from isthmus.runtime.scheduler import Scheduler
+from isthmus.runtime.tasks import WakeUps, Worker
 from scenes import Town
 from sims.neighbourhood import Sizes
 
@@ -38,17 +38,17 @@ def test_a_bug_in_one_connection_stops_no_other_and_is_a_case_of_its_own(
 ) -> None:
     looked: list[str] = []
 
-    def one(_: Timetable, name: str) -> None:
+    def one(_: Scheduler, name: str) -> None:
         looked.append(name)
         if name == "broken":
             raise KeyError("ada@example.com")
 
-    monkeypatch.setattr(Timetable, "_look", one)
-    monkeypatch.setattr(Timetable, "_come_round", one)
+    monkeypatch.setattr(Scheduler, "_look", one)
+    monkeypatch.setattr(Scheduler, "_come_round", one)
     app: Any = SimpleNamespace(
         db=database, names=lambda: ["broken", "sound"], unusable=lambda _: None, clock=SimpleNamespace(now=lambda: AT)
     )
-    timetable = Timetable(app, (), SimpleNamespace(), lambda *_, **__: None, lambda: True)  # type: ignore[arg-type]
+    timetable = Scheduler(app, (), SimpleNamespace(), lambda *_, **__: None, lambda: True)  # type: ignore[arg-type]
     getattr(timetable, look)()
     assert looked == ["broken", "sound"]
     (case,) = rows(database, "SELECT * FROM cases")
@@ -61,7 +61,7 @@ def test_a_bug_in_one_connection_stops_no_other_and_is_a_case_of_its_own(
 def test_whoever_asks_first_looks_at_the_feed_for_all_processes(database: Database) -> None:
     def turn(at: datetime) -> bool:
         with database.transaction() as tx:
-            return feed.take_turn(tx, "acme", at, EVERY)
+            return feed.take_poll_turn(tx, "acme", at, EVERY)
 
     assert turn(AT)
     assert not turn(AT + timedelta(seconds=1.9))
@@ -69,28 +69,28 @@ def test_whoever_asks_first_looks_at_the_feed_for_all_processes(database: Databa
     assert not turn(AT + EVERY)
     assert turn(AT - timedelta(hours=1)), "a clock that was turned back stops nobody"
     with database.transaction() as tx:
-        assert not feed.take_turn(tx, "acme", AT - timedelta(hours=1), EVERY)
-        assert feed.take_turn(tx, "other", AT, EVERY)
+        assert not feed.take_poll_turn(tx, "acme", AT - timedelta(hours=1), EVERY)
+        assert feed.take_poll_turn(tx, "other", AT, EVERY)
 
 
 def test_the_feed_is_due_only_while_something_awaits_settlement(database: Database) -> None:
     with database.transaction() as tx:
-        assert not feed.is_due(tx, "acme", AT, EVERY)
+        assert not feed.is_poll_due(tx, "acme", AT, EVERY)
         tx.execute(
             """INSERT INTO outbox (connection, kind, id, store, lane, state, due_at, since)
                VALUES ('acme', 'order', 'uk:1', 'uk', 0, 'accepted', now(), now())"""
         )
-        assert feed.is_due(tx, "acme", AT, EVERY)
-        assert feed.take_turn(tx, "acme", AT, EVERY)
-        assert not feed.is_due(tx, "acme", AT + timedelta(seconds=1), EVERY)
-        assert feed.is_due(tx, "acme", AT + EVERY, EVERY)
+        assert feed.is_poll_due(tx, "acme", AT, EVERY)
+        assert feed.take_poll_turn(tx, "acme", AT, EVERY)
+        assert not feed.is_poll_due(tx, "acme", AT + timedelta(seconds=1), EVERY)
+        assert feed.is_poll_due(tx, "acme", AT + EVERY, EVERY)
 
 
 def test_a_wake_up_that_is_already_waiting_is_no_error(database: Database) -> None:
     """An error would stand in PostgreSQL's log, once for every delivery of a busy second."""
-    engine.migrate(database, AT)
+    engine.migrate_engine(database, AT)
     n_errors = rolled_back(database)
-    with Bells(database.dsn) as bells:
+    with WakeUps(database.dsn) as bells:
         for _ in range(3):
             bells.ring("poll", "acme", store="uk", kind="order")
             bells._rung.clear()  # as if another process had rung
@@ -106,7 +106,7 @@ def test_a_wake_up_that_is_already_waiting_is_no_error(database: Database) -> No
 
 def test_what_comes_round_while_the_last_of_it_still_waits_is_no_error(database: Database) -> None:
     """All threads are busy for a while: the engine defers again, and an error would stand in PostgreSQL's log."""
-    engine.migrate(database, AT)
+    engine.migrate_engine(database, AT)
     app: Any = SimpleNamespace(db=database)
     made = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=database.dsn))
     worker = Worker(app)
@@ -140,7 +140,7 @@ def test_the_list_of_unsubscribes_is_asked_for_as_often_as_the_file_says(
     database: Database, every: int, step: float
 ) -> None:
     """A sweep comes about once a second; two workers sweep, and neither asks where the other just has."""
-    pace = Pace(unsubscribes_every=timedelta(seconds=every), read_per_second=1000)
+    pace = Timings(unsubscribes_every=timedelta(seconds=every), read_per_second=1000)
     town = Town(database, sizes=Sizes(customers=0, orders=0, products=0), pace=pace)
     app: Any = SimpleNamespace(
         db=database, names=lambda: ["acme"], unusable=lambda _: None, clock=town.clock, road=lambda _: town.road,
@@ -151,9 +151,9 @@ def test_the_list_of_unsubscribes_is_asked_for_as_often_as_the_file_says(
     def ring(task: str, _: str, **__: str) -> None:
         if task == "listen":
             asked.append(town.clock.now())
-            unsubscribes.hear(database, town.road)
+            poll_unsubscribes.poll_unsubscribes(database, town.road)
 
-    workers = [Timetable(app, tuple(Lane), SimpleNamespace(), ring, lambda: True) for _ in range(2)]  # type: ignore[arg-type]
+    workers = [Scheduler(app, tuple(Lane), SimpleNamespace(), ring, lambda: True) for _ in range(2)]  # type: ignore[arg-type]
     for n in range(120):
         workers[n % 2].sweep()
         town.pass_time(step / 2)
@@ -181,7 +181,7 @@ def test_a_case_of_a_task_closes_when_the_task_goes_well_again(
             raise KeyError("ada@example.com")
         return 0
 
-    monkeypatch.setattr(Timetable, "_look", look)
+    monkeypatch.setattr(Scheduler, "_look", look)
     worker = Worker(app)
 
     def run() -> None:
@@ -209,7 +209,9 @@ def test_a_case_of_a_task_closes_when_the_task_goes_well_again(
 def test_a_task_that_another_process_still_meets_a_bug_in_keeps_its_case(database: Database) -> None:
     runs = GoodRuns()
     with database.transaction() as tx:
-        cases.touch(tx, "acme", [Touch("internal.bug", "watch", "", "KeyError in isthmus/flows/watch.py:3")], AT)
+        cases.open_or_count(
+            tx, "acme", [Touch("internal.bug", "watch", "", "KeyError in isthmus/flows/subscription_monitor.py:3")], AT
+        )
     runs.note("watch", "acme", AT + timedelta(seconds=50))
     assert runs.close(database, "acme", AT + timedelta(seconds=60)) == 0
     runs.note("watch", "other", AT + timedelta(minutes=5))

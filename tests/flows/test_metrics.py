@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from isthmus.customer_metrics.sql import order_totals as sales
 from isthmus.db.pool import Database
-from isthmus.flows import revalue
+from isthmus.flows import refresh_metrics
 from isthmus.flows.backfill.progress import Progress
-from isthmus.metrics import sql as sales
 from isthmus.model.lane import Lane
 from plays import Play
 from sims.shopify.deeds import people, refunding, sending
@@ -142,8 +142,8 @@ def test_a_load_asks_for_each_person_once(play: Play) -> None:
     remapped = sorted(event["subject"] for event in asked(play))
     assert remapped == sorted({f"customer:{one.id}" for one in (ada, abroad)})
     with play.db.transaction() as tx:
-        assert not sales.is_due(tx, "acme", play.now)
-    assert revalue.remap_worth(play.db, play.road) == 0
+        assert not sales.is_remap_due(tx, "acme", play.now)
+    assert refresh_metrics.remap_changed_metrics(play.db, play.road) == 0
 
 
 def test_a_load_that_was_killed_and_never_taken_up_again_holds_nobody_back_for_long(play: Play) -> None:

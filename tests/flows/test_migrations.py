@@ -7,6 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from isthmus.app import engine
 from isthmus.db.migrate import (
     LOCK,
     WAITS,
@@ -14,14 +15,13 @@ from isthmus.db.migrate import (
     MigrationsDiffer,
     SchemaTooNew,
     SchemaTooOld,
-    available,
-    current,
+    current_version,
+    list_migrations,
     migrate,
-    schema,
-    wanted,
+    read_schema,
+    required_version,
 )
 from isthmus.db.pool import Database
-from isthmus.runtime import engine
 from scenes import AT
 
 FIRST = "CREATE TABLE shelf (book text); INSERT INTO shelf VALUES ('100% wool');"
@@ -47,10 +47,10 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_all_that_is_missing_is_applied_in_order_and_only_once(empty: Database, folder: Path) -> None:
-    assert current(empty) == 0
+    assert current_version(empty) == 0
     assert migrate(empty, folder) == ["0001_first_shelf", "0002_reading"]
     assert migrate(empty, folder) == []
-    assert current(empty) == wanted(folder) == 2
+    assert current_version(empty) == required_version(folder) == 2
     with empty.transaction() as tx:
         assert tx.fetch_one("SELECT * FROM shelf") == {"book": "100% wool", "read_on": None}
 
@@ -106,7 +106,7 @@ def test_a_failing_migration_leaves_the_database_as_the_one_before_made_it(empty
     (folder / "0002_reading.sql").write_text("ALTER TABLE shelf ADD COLUMN half text; ALTER TABLE shelve ADD x text;")
     with pytest.raises(psycopg.errors.UndefinedTable):
         migrate(empty, folder)
-    assert current(empty) == 1
+    assert current_version(empty) == 1
     with empty.transaction() as tx:
         assert tx.fetch_one("SELECT * FROM shelf") == {"book": "100% wool"}
 
@@ -115,12 +115,12 @@ def test_a_failing_migration_leaves_the_database_as_the_one_before_made_it(empty
 def test_numbers_with_a_gap_or_a_twin_are_refused(folder: Path, name: str) -> None:
     (folder / name).write_text("SELECT 1;")
     with pytest.raises(MigrationsDiffer):
-        available(folder)
+        list_migrations(folder)
 
 
 def test_the_shipped_migrations_bring_an_empty_database_to_the_wanted_version(empty: Database) -> None:
-    assert len(migrate(empty)) == wanted() > 0
-    assert current(empty) == wanted()
+    assert len(migrate(empty)) == required_version() > 0
+    assert current_version(empty) == required_version()
 
 
 # -- two versions of the program side by side ----------------------------------------------------------------------
@@ -139,18 +139,18 @@ def upgraded(empty: Database, folder: Path) -> Path:
 
 def test_a_file_says_whether_it_expands_or_contracts_and_from_which_program_it_is_compatible(upgraded: Path) -> None:
     (upgraded / "0004_no_book.sql").write_text(CONTRACT)
-    files = available(upgraded)
+    files = list_migrations(upgraded)
     assert [(file.kind, file.compatible_from) for file in files] == [
         (None, 1), (None, 2), ("expand", 2), ("contract", 3)
     ]  # fmt: skip
 
 
 def test_a_program_works_with_a_newer_schema_that_only_expanded(empty: Database, upgraded: Path) -> None:
-    assert schema(empty).version == 3
-    schema(empty).check(2)
+    assert read_schema(empty).version == 3
+    read_schema(empty).check(2)
     (upgraded / "0003_title.sql").unlink()
     assert migrate(empty, upgraded) == []
-    assert current(empty) == 3
+    assert current_version(empty) == 3
 
 
 def test_a_program_refuses_a_schema_that_contracted_since_and_one_that_is_older(
@@ -159,11 +159,11 @@ def test_a_program_refuses_a_schema_that_contracted_since_and_one_that_is_older(
     (upgraded / "0004_no_book.sql").write_text(CONTRACT)
     migrate(empty, upgraded)
     with pytest.raises(SchemaTooNew, match="at schema 4, this isthmus knows 2"):
-        schema(empty).check(2)
-    schema(empty).check(3)
-    schema(empty).check(4)
+        read_schema(empty).check(2)
+    read_schema(empty).check(3)
+    read_schema(empty).check(4)
     with pytest.raises(SchemaTooOld, match="at schema 4, this isthmus needs 5; run `isthmus migrate`"):
-        schema(empty).check(5)
+        read_schema(empty).check(5)
 
 
 def test_a_list_of_migrations_from_before_compatibility_was_declared_is_brought_along(
@@ -172,10 +172,10 @@ def test_a_list_of_migrations_from_before_compatibility_was_declared_is_brought_
     migrate(empty, folder)
     with empty.transaction() as tx:
         tx.execute("ALTER TABLE schema_version DROP COLUMN compatible_from")
-    assert (schema(empty).version, schema(empty).compatible_from) == (2, 2)
+    assert (read_schema(empty).version, read_schema(empty).compatible_from) == (2, 2)
     (folder / "0003_title.sql").write_text(EXPAND)
     assert migrate(empty, folder) == ["0003_title"]
-    assert (schema(empty).version, schema(empty).compatible_from) == (3, 2)
+    assert (read_schema(empty).version, read_schema(empty).compatible_from) == (3, 2)
 
 
 # -- a migration behind a long reader ------------------------------------------------------------------------------
@@ -212,7 +212,7 @@ def test_a_reader_that_never_ends_is_said_in_one_line_and_nothing_is_kept(
         with pytest.raises(MigrationBlocked, match="in use by a long transaction"):
             migrate(empty, folder, waited.append)
     assert waited == list(WAITS)
-    assert current(empty) == 1
+    assert current_version(empty) == 1
 
 
 # -- the job engine's own tables -----------------------------------------------------------------------------------
@@ -220,25 +220,27 @@ def test_a_reader_that_never_ends_is_said_in_one_line_and_nothing_is_kept(
 
 def test_the_job_engines_own_migrations_are_run_each_once(empty: Database, tmp_path: Path) -> None:
     migrate(empty)
-    assert engine.missing(empty) == list(engine.shipped())
-    assert engine.migrate(empty, AT) == ["the job engine's own tables"]
-    assert engine.migrate(empty, AT) == []
-    assert engine.missing(empty) == []
+    assert engine.missing_migrations(empty) == list(engine.engine_migrations())
+    assert engine.migrate_engine(empty, AT) == ["the job engine's own tables"]
+    assert engine.migrate_engine(empty, AT) == []
+    assert engine.missing_migrations(empty) == []
     newer = tmp_path / "newer"
     newer.mkdir()
     (newer / "03.99.00_01_pre_note.sql").write_text("ALTER TABLE procrastinate_jobs ADD COLUMN note text;")
     (newer / "README.md").write_text("not a migration")
-    files = engine.shipped() | engine.listed(newer)
-    assert engine.migrate(empty, AT, files) == ["the job engine's 03.99.00_01_pre_note"]
-    assert engine.migrate(empty, AT, files) == []
+    files = engine.engine_migrations() | engine.list_folder(newer)
+    assert engine.migrate_engine(empty, AT, files) == ["the job engine's 03.99.00_01_pre_note"]
+    assert engine.migrate_engine(empty, AT, files) == []
 
 
 def test_tables_of_an_engine_from_before_its_migrations_were_recorded_lack_what_came_since(empty: Database) -> None:
     migrate(empty)
-    engine.migrate(empty, AT)
+    engine.migrate_engine(empty, AT)
     with empty.transaction() as tx:
         tx.execute("DELETE FROM engine_migration")
-    assert engine.migrate(empty, AT) == [
-        f"the job engine's {name.removesuffix('.sql')}" for name in engine.shipped() if name > engine.UNRECORDED_UP_TO
+    assert engine.migrate_engine(empty, AT) == [
+        f"the job engine's {name.removesuffix('.sql')}"
+        for name in engine.engine_migrations()
+        if name > engine.UNRECORDED_UP_TO
     ]
-    assert engine.missing(empty) == []
+    assert engine.missing_migrations(empty) == []

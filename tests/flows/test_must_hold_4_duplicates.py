@@ -9,12 +9,12 @@ import pytest
 
 from isthmus.db.pool import Database
 from isthmus.flows import duplicates
-from isthmus.flows.merges.ask import step
-from isthmus.identity import sql as identity
-from isthmus.identity.duplicates import sql as candidates
-from isthmus.identity.match import Account, people
-from isthmus.identity.merges import sql as merges
-from isthmus.kit.email import normalise
+from isthmus.flows.merges.execute import run_next_merge
+from isthmus.identity.match import Account, assign_survivors
+from isthmus.identity.sql import duplicates as candidates
+from isthmus.identity.sql import links as identity
+from isthmus.identity.sql import merges
+from isthmus.kit.email import normalise_email
 from scenes import Town
 from sims.neighbourhood import Sizes
 from sims.shopify import kinship
@@ -49,7 +49,7 @@ class Village(Town):
 
     def mailable(self, account: Account) -> bool | None:
         """Whether the platform would write to the address of an account; None where it knows nobody by it."""
-        address = normalise(self.sims.store(account[0]).customers[account[1]].email)
+        address = normalise_email(self.sims.store(account[0]).customers[account[1]].email)
         found = self.road.platform.profiles(email=address) if address else []
         return any(one["marketing_optin"] == "EXPLICITLY_OPTEDIN" for one in found) if found else None
 
@@ -61,12 +61,12 @@ def test_every_duplicate_is_found_nobody_else_is_merged_and_the_stricter_consent
     town = Village(database, seed)
     who = town.humans()
     town.road = msgspec.structs.replace(town.road, merges_by_rule=True)
-    duplicates.look(database, town.road)
+    duplicates.find_duplicates(database, town.road)
     with database.transaction() as tx:
-        links = {link.account: link for link in identity.everyone(tx, "acme")}
-        kept = candidates.listing(tx, "acme")
-        queued = merges.listing(tx, "acme")
-    person = people(links.values()).by_customer
+        links = {link.account: link for link in identity.all_links(tx, "acme")}
+        kept = candidates.list_candidates(tx, "acme")
+        queued = merges.list_merges(tx, "acme")
+    person = assign_survivors(links.values()).by_customer
     offered = {frozenset((person[one.one], person[one.two])) for one in kept}
 
     # Found: one by address already, or put before a person.
@@ -86,11 +86,11 @@ def test_every_duplicate_is_found_nobody_else_is_merged_and_the_stricter_consent
     assert len(queued) > 2
     before = {one.id: (town.mailable(one.survivor), town.mailable(one.loser)) for one in queued}
     for _ in range(40 * len(queued)):
-        step(database, town.road)
+        run_next_merge(database, town.road)
         town.work()
         town.pass_time(5)
         with database.transaction() as tx:
-            queued = merges.listing(tx, "acme")
+            queued = merges.list_merges(tx, "acme")
         if all(one.closed_at for one in queued):
             break
     done = [one for one in queued if one.state == "done"]
@@ -105,7 +105,7 @@ def test_every_duplicate_is_found_nobody_else_is_merged_and_the_stricter_consent
     # Different humans are one person only where they share an address, and each such pair is flagged.
     sharing = {account for tie in town.ties if tie.sort in SHARING for account in _accounts(town, tie)}
     with database.transaction() as tx:
-        person = people(identity.everyone(tx, "acme")).by_customer
+        person = assign_survivors(identity.all_links(tx, "acme")).by_customer
         flagged = tx.fetch_all("SELECT FROM cases WHERE code = 'identity.shared_address' AND state = 'open'")
     together: dict[str, set[int]] = {}
     for account, name in person.items():

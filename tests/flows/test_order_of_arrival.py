@@ -16,8 +16,8 @@ import pytest
 
 from histories import Gate, Stalled, shops_through
 from isthmus.db.pool import Database
-from isthmus.flows.process import process
-from isthmus.ops import numbers
+from isthmus.flows.process import process_batch
+from isthmus.ops import status
 from scenes import Loaded, Town
 from sims.neighbourhood import Sizes
 from sims.shopify import chance, world
@@ -233,7 +233,7 @@ def after(opened: Opened, play: Play, arrange: Arrange) -> Mapping[str, bytes]:
         town.sims.faults.clear()
         town.come_to_rest()
         assert town.compare().differences == ()
-        (told,) = numbers.status(database, town.clock.now()).connections
+        (told,) = status.read_status(database, town.clock.now()).connections
         assert told.cases.open == 0
         return said(town)
 
@@ -273,7 +273,7 @@ def test_the_same_delivery_five_times_at_once_is_one_event(database: Database) -
         at_once(town, delivery, 5)
     with database.transaction() as tx:
         assert tx.fetch_value(heard) == len(due) > 0
-    (told,) = numbers.status(database, town.clock.now()).connections
+    (told,) = status.read_status(database, town.clock.now()).connections
     assert told.events.duplicate >= 4 * len(due)
 
 
@@ -334,8 +334,8 @@ def test_a_reading_that_was_held_up_brings_nobody_back(loaded: Town) -> None:
     gate = Gate(loaded.transport, "graphql.json")
     road = msgspec.structs.replace(loaded.road, shops=shops_through(loaded, gate))
     loaded.sims.deliver(loaded.post)
-    process(loaded.db, loaded.road)  # the webhook asks for a reading
-    slow = Stalled(gate, lambda: process(loaded.db, road))
+    process_batch(loaded.db, loaded.road)  # the webhook asks for a reading
+    slow = Stalled(gate, lambda: process_batch(loaded.db, road))
     loaded.pass_time(2)
     shop.told(people.leave(shop.store, new))
     loaded.work()

@@ -9,14 +9,14 @@ from msgspec.structs import replace
 
 from isthmus.db.pool import Database
 from isthmus.flows import duplicates
-from isthmus.flows.consent import profiles
-from isthmus.flows.merges import queue
-from isthmus.flows.merges.ask import LOOK_AFTER, step
-from isthmus.flows.merges.queue import Weighed
+from isthmus.flows.consent import poll_profiles
+from isthmus.flows.merges import candidates as queue
+from isthmus.flows.merges.candidates import ReviewedCandidate
+from isthmus.flows.merges.execute import VERIFY_AFTER, run_next_merge
 from isthmus.flows.safety import decide
-from isthmus.flows.safety.undo import undo
-from isthmus.identity.merges.decide import Refusal
-from isthmus.model.write import Kind
+from isthmus.flows.safety.undo import undo_run
+from isthmus.identity.merge_rules import Refusal
+from isthmus.model.write import RecordKind
 from plays import Play
 from sims.shopify.deeds import people
 from sims.shopify.state import Address, Customer, SmsConsent
@@ -40,16 +40,16 @@ def two(play: Play, first: str | None = "SUBSCRIBED", second: str | None = "SUBS
     return made
 
 
-def looked(play: Play, *, by_rule: bool = False) -> list[Weighed]:
+def looked(play: Play, *, by_rule: bool = False) -> list[ReviewedCandidate]:
     play.road = msgspec.structs.replace(play.road, merges_by_rule=by_rule)
-    duplicates.look(play.db, play.road)
-    return duplicates.weighed(play.db, play.road)
+    duplicates.find_duplicates(play.db, play.road)
+    return duplicates.review_candidates(play.db, play.road)
 
 
 def wanted(play: Play) -> int:
     """A person asks for the only candidate to be merged."""
     (one,) = looked(play)
-    number = queue.queue(play.db, play.road, one, "ada")
+    number = queue.queue_merge(play.db, play.road, one, "ada")
     assert number is not None
     return number
 
@@ -81,7 +81,7 @@ def test_what_a_merge_deletes_of_the_permission_by_text_message_is_sent_again(pl
     play.come_to_rest()
     assert play.road.platform.contact("double_optin:sms", f"uk:sms-{other.id}") is not None
     wanted(play)
-    assert step(play.db, play.road).what == "done"
+    assert run_next_merge(play.db, play.road).what == "done"
     play.come_to_rest()
     for who in (one, other):
         assert play.road.platform.contact("double_optin:sms", f"uk:sms-{who.id}") is not None
@@ -92,7 +92,7 @@ def test_two_accounts_of_one_human_become_one_person_on_both_sides(play: Play) -
     placed = play.orders(other)
     play.come_to_rest()
     wanted(play)
-    assert step(play.db, play.road).what == "done"
+    assert run_next_merge(play.db, play.road).what == "done"
     play.come_to_rest()
     assert profile(play, "ada.king@example.com")["id"] == profile(play, "ada.king+shop@example.com")["id"]
     assert play.desired("order", f"uk:{placed.id}")["customer"]["id"] == f"uk:{one.id}"
@@ -133,7 +133,7 @@ def test_f70_a_merge_that_would_flip_consent_is_refused(play: Play, first: str, 
     assert candidate.against == (Refusal.EMAIL,)
     assert play.rows("SELECT FROM merge") == []
     wanted(play)
-    assert step(play.db, play.road).what == "refused"
+    assert run_next_merge(play.db, play.road).what == "refused"
     assert asked(play) == 0
     after = [profile(play, email)["marketing_optin"] for email in ("ada.king@example.com", "ada.king+shop@example.com")]
     assert after == before
@@ -145,7 +145,7 @@ def test_f70_consent_that_only_the_platform_has_refuses_a_merge_too(play: Play) 
     wanted(play)
     play.sims.ometria.decide(email="ada.king+shop@example.com", action="unsubscribe")
     play.pass_time(1)
-    told = step(play.db, play.road)
+    told = run_next_merge(play.db, play.road)
     assert (told.what, told.why) == ("refused", Refusal.EMAIL_THERE)
     assert asked(play) == 0
 
@@ -159,7 +159,7 @@ def test_every_merge_keeps_the_stricter_consent(
 ) -> None:
     two(play, first, second)
     wanted(play)
-    assert step(play.db, play.road).what == "done"
+    assert run_next_merge(play.db, play.road).what == "done"
     play.come_to_rest()
     for email in ("ada.king@example.com", "ada.king+shop@example.com"):
         assert (play.mailable(email) == "EXPLICITLY_OPTEDIN") is mailable
@@ -185,7 +185,7 @@ def test_merges_go_out_one_a_minute(play: Play) -> None:
     looked(play, by_rule=True)
     began, ends = play.now, []
     for _ in range(400):
-        if step(play.db, play.road).what == "done":
+        if run_next_merge(play.db, play.road).what == "done":
             ends.append((play.now - began).total_seconds())
         play.work()
         play.pass_time(1)
@@ -198,11 +198,11 @@ def test_a_merge_whose_answer_is_unknown_is_looked_up_and_not_repeated(play: Pla
     two(play)
     wanted(play)
     play.sims.faults.set({"ometria.p_timeout_after_accept": 1.0})
-    assert step(play.db, play.road).what == "asked"
+    assert run_next_merge(play.db, play.road).what == "asked"
     play.sims.faults.set({"ometria.p_timeout_after_accept": 0.0})
-    assert step(play.db, play.road).what == "", "it is left alone until the platform has had its time"
-    play.pass_time(LOOK_AFTER.total_seconds() + 1)
-    assert step(play.db, play.road).what == "done"
+    assert run_next_merge(play.db, play.road).what == "", "it is left alone until the platform has had its time"
+    play.pass_time(VERIFY_AFTER.total_seconds() + 1)
+    assert run_next_merge(play.db, play.road).what == "done"
     assert asked(play) == 1
     assert book(play) == ["wanted", "asked", "unanswered", "done"]
 
@@ -223,10 +223,10 @@ def test_a_killed_process_leaves_a_merge_that_is_looked_up(play: Play, monkeypat
 
     monkeypatch.setattr(play.road.platform, "merge", killed)
     with pytest.raises(Killed):
-        step(play.db, play.road)
+        run_next_merge(play.db, play.road)
     monkeypatch.undo()
-    play.pass_time(LOOK_AFTER.total_seconds() + 1)
-    assert step(play.db, play.road).what == "done"
+    play.pass_time(VERIFY_AFTER.total_seconds() + 1)
+    assert run_next_merge(play.db, play.road).what == "done"
     assert asked(play) == 1
     play.come_to_rest()
     assert play.compare().differences == ()
@@ -237,8 +237,8 @@ def test_a_merge_that_the_platform_never_makes_ends_as_a_case(play: Play) -> Non
     wanted(play)
     play.sims.faults.set({"ometria.p_drop_before_accept": 1.0})
     for _ in range(12):
-        step(play.db, play.road)
-        play.pass_time(LOOK_AFTER.total_seconds() + 1)
+        run_next_merge(play.db, play.road)
+        play.pass_time(VERIFY_AFTER.total_seconds() + 1)
     (case,) = play.cases("platform.merge_refused")
     assert case["detail"] == "asked 3 times, and they are still two"
     assert asked(play) == 3
@@ -249,10 +249,10 @@ def test_people_whose_writes_are_under_way_wait_for_their_merge(play: Play) -> N
     wanted(play)
     play.do(people.rename(play.world, play.uk, one, "Ada", "King-Noel", play.now))
     play.hear()
-    assert step(play.db, play.road).why == "writes of theirs are not settled yet"
+    assert run_next_merge(play.db, play.road).why == "writes of theirs are not settled yet"
     play.come_to_rest()
     play.pass_time(60)
-    assert step(play.db, play.road).what == "done"
+    assert run_next_merge(play.db, play.road).what == "done"
 
 
 def test_f71_a_family_behind_one_address_is_flagged_and_takes_nobody_along(play: Play) -> None:
@@ -287,7 +287,7 @@ def test_the_flag_of_an_address_closes_when_it_is_nobody_elses_any_more(play: Pl
 def test_whom_a_person_called_different_is_never_merged(play: Play) -> None:
     two(play)
     (candidate,) = looked(play)
-    queue.set_apart(play.db, play.road, candidate, "ada")
+    queue.dismiss_candidate(play.db, play.road, candidate, "ada")
     (candidate,) = looked(play, by_rule=True)
     assert candidate.against == (Refusal.APART,)
     assert play.rows("SELECT FROM merge") == []
@@ -299,7 +299,7 @@ def test_three_spellings_of_one_mailbox_end_as_one_person(play: Play) -> None:
     play.come_to_rest()
     looked(play, by_rule=True)
     for _ in range(60):
-        step(play.db, play.road)
+        run_next_merge(play.db, play.road)
         play.work()
         play.pass_time(5)
     play.come_to_rest()
@@ -318,7 +318,7 @@ def test_three_spellings_of_one_mailbox_end_as_one_person(play: Play) -> None:
 def test_an_account_that_goes_does_not_silence_whom_it_was_merged_with(play: Play, leaves: int) -> None:
     accounts = two(play)
     wanted(play)
-    step(play.db, play.road)
+    run_next_merge(play.db, play.road)
     play.come_to_rest()
     play.do(people.leave(play.uk, accounts[leaves]))
     play.come_to_rest()
@@ -328,7 +328,7 @@ def test_an_account_that_goes_does_not_silence_whom_it_was_merged_with(play: Pla
 def test_an_opt_out_stays_although_its_account_goes(play: Play) -> None:
     accounts = two(play, "UNSUBSCRIBED", "UNSUBSCRIBED")
     wanted(play)
-    step(play.db, play.road)
+    run_next_merge(play.db, play.road)
     play.come_to_rest()
     play.do(people.leave(play.uk, accounts[1]))
     play.come_to_rest()
@@ -349,7 +349,7 @@ def test_two_stores_and_ids_of_each_store_are_merged_alike(play: Play) -> None:
     placed = play.orders(other, store=abroad)
     play.come_to_rest()
     wanted(play)
-    assert step(play.db, play.road).what == "done"
+    assert run_next_merge(play.db, play.road).what == "done"
     play.come_to_rest()
     found = profile(play, "ada.king@example.com")
     assert found["id"] == profile(play, "ada.king+int@example.com")["id"]
@@ -374,8 +374,8 @@ def test_several_profiles_of_one_address_are_reported(play: Play) -> None:
     play.road.platform.push([msgspec.json.encode(theirs)])
     play.come_to_rest()
     play.pass_time(5)
-    profiles.hear(play.db, play.road)
-    (several,) = queue.several_profiles(play.db, play.road)
+    poll_profiles.poll_profiles(play.db, play.road)
+    (several,) = queue.addresses_with_several_profiles(play.db, play.road)
     assert len(several.profiles) == 2
     assert "old-1" in several.customer_ids
 
@@ -383,7 +383,7 @@ def test_several_profiles_of_one_address_are_reported(play: Play) -> None:
 def test_nobody_is_merged_in_shadow_mode(play: Play) -> None:
     two(play)
     wanted(play)
-    assert step(play.db, msgspec.structs.replace(play.road, is_live=False)).what == ""
+    assert run_next_merge(play.db, msgspec.structs.replace(play.road, is_live=False)).what == ""
     assert asked(play) == 0
 
 
@@ -391,17 +391,17 @@ def test_a_contact_of_the_merged_person_is_not_lost_over_there(play: Play) -> No
     """The loser's listing is deleted by the merge, and is there again when traffic stops."""
     _, other = two(play)
     wanted(play)
-    step(play.db, play.road)
-    assert play.lookup(Kind.CONTACT, f"uk:{other.id}") is None
+    run_next_merge(play.db, play.road)
+    assert play.lookup(RecordKind.CONTACT, f"uk:{other.id}") is None
     play.come_to_rest()
-    assert play.lookup(Kind.CONTACT, f"uk:{other.id}") is not None
+    assert play.lookup(RecordKind.CONTACT, f"uk:{other.id}") is not None
 
 
 def merged_by_somebody(play: Play, survivor: Customer, loser: Customer) -> None:
     """A person merges two profiles in the platform's own pages."""
     play.road.platform.merge(f"uk:{survivor.id}", [f"uk:{loser.id}"])
     play.pass_time(5)
-    profiles.hear(play.db, play.road)
+    poll_profiles.poll_profiles(play.db, play.road)
 
 
 @pytest.mark.parametrize(("first", "second", "mailable"), [
@@ -412,7 +412,7 @@ def test_a_merge_made_in_ometria_is_noticed_and_followed(play: Play, first: str,
     one, other = two(play, first, second)
     placed = play.orders(other)
     play.come_to_rest()
-    profiles.hear(play.db, play.road)
+    poll_profiles.poll_profiles(play.db, play.road)
     merged_by_somebody(play, one, other)
     play.come_to_rest()
     assert book(play) == ["noticed"]
@@ -421,7 +421,7 @@ def test_a_merge_made_in_ometria_is_noticed_and_followed(play: Play, first: str,
     for email in ("ada.king@example.com", "ada.king+shop@example.com"):
         assert (play.mailable(email) == "EXPLICITLY_OPTEDIN") is mailable
     assert play.compare().differences == ()
-    profiles.hear(play.db, play.road)
+    poll_profiles.poll_profiles(play.db, play.road)
     assert book(play) == ["noticed"], "once"
 
 
@@ -433,7 +433,7 @@ def test_one_profile_of_two_people_whose_contacts_are_there_is_no_merge(play: Pl
     play.person("tom@example.com", first_name="Tom", last_name="King", phone="+447911123456")
     play.come_to_rest()
     assert profile(play, "ada@example.com")["id"] == profile(play, "tom@example.com")["id"]
-    profiles.hear(play.db, play.road)
+    poll_profiles.poll_profiles(play.db, play.road)
     assert book(play) == []
 
 
@@ -452,10 +452,10 @@ def test_more_merges_by_rule_than_may_be_made_without_a_person_wait_as_one_plan(
     (plan,) = play.rows("SELECT id, run FROM plan WHERE source = 'merges' AND state = 'stopped'")
     assert len(play.cases("integration.plan_stopped")) == 1
 
-    assert decide.confirm(play.db, play.road, plan["id"], "grace").is_done
+    assert decide.confirm_plan(play.db, play.road, plan["id"], "grace").is_done
     assert [row["wanted_by"] for row in play.rows("SELECT wanted_by FROM merge")] == ["grace"] * 6
     assert play.cases("integration.plan_stopped") == []
-    told = undo(play.db, play.road, plan["run"], "merges", "grace", is_dry_run=True)
+    told = undo_run(play.db, play.road, plan["run"], "merges", "grace", is_dry_run=True)
     assert (told.n_put_back, told.final) == (0, {"merge": 6})
 
 
@@ -466,7 +466,7 @@ def test_refused_merges_by_rule_are_not_proposed_again(play: Play) -> None:
     play.come_to_rest()
     looked(play, by_rule=True)
     (plan,) = play.rows("SELECT id FROM plan WHERE state = 'stopped'")
-    assert decide.refuse(play.db, plan["id"], play.now, "grace").is_done
+    assert decide.refuse_plan(play.db, plan["id"], play.now, "grace").is_done
     looked(play, by_rule=True)
     assert play.rows("SELECT id FROM plan WHERE state = 'stopped'") == []
     assert play.rows("SELECT id FROM merge") == []

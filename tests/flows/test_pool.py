@@ -8,7 +8,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from isthmus.db import session
-from isthmus.db.pool import Database, TransactionError, is_away
+from isthmus.db.pool import Database, TransactionError, is_unavailable
 
 
 @dataclass(frozen=True)
@@ -156,14 +156,16 @@ def test_a_statement_planned_before_a_migration_costs_its_session_and_not_the_ne
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else str(value),
 )
 def test_only_errors_about_data_leave_a_session_as_good_as_before(error: Exception, is_spoilt: bool) -> None:
-    assert session.spoils(error) is is_spoilt
+    assert session.breaks_session(error) is is_spoilt
 
 
 def test_of_several_hosts_the_primary_is_looked_for_and_a_dead_one_is_noticed() -> None:
-    told = psycopg.conninfo.conninfo_to_dict(session.address("postgresql://isthmus@one,two/isthmus"))
+    told = psycopg.conninfo.conninfo_to_dict(session.connection_string("postgresql://isthmus@one,two/isthmus"))
     assert told["target_session_attrs"] == "read-write"
     assert told["tcp_user_timeout"] == "10000"
-    told = psycopg.conninfo.conninfo_to_dict(session.address("postgresql://isthmus@one/isthmus?connect_timeout=30"))
+    told = psycopg.conninfo.conninfo_to_dict(
+        session.connection_string("postgresql://isthmus@one/isthmus?connect_timeout=30")
+    )
     assert "target_session_attrs" not in told
     assert told["connect_timeout"] == "30"
 
@@ -171,12 +173,12 @@ def test_of_several_hosts_the_primary_is_looked_for_and_a_dead_one_is_noticed() 
 def test_a_connection_that_dies_in_use_is_told_apart_from_a_refusal(database: Database) -> None:
     with pytest.raises(psycopg.OperationalError) as gone, database.transaction() as tx:
         tx.execute("SELECT pg_terminate_backend(pg_backend_pid())")
-    assert is_away(gone.value)
+    assert is_unavailable(gone.value)
     with Database(database.dsn, statement_timeout=0.05) as hasty:
         with pytest.raises(psycopg.OperationalError) as refused, hasty.transaction() as tx:
             tx.execute("SELECT pg_sleep(5)")
-        assert not is_away(refused.value)
-    assert not is_away(ValueError())
+        assert not is_unavailable(refused.value)
+    assert not is_unavailable(ValueError())
     assert count(database) == 0
 
 
@@ -186,4 +188,4 @@ def test_a_ping_says_whether_the_database_answers(database: Database, db_url: st
         assert not nowhere.ping()
         with pytest.raises(psycopg.OperationalError) as error, nowhere.transaction():
             pass
-        assert is_away(error.value)
+        assert is_unavailable(error.value)

@@ -7,9 +7,9 @@ from datetime import datetime
 import pytest
 
 from isthmus.db.pool import Database
-from isthmus.flows.consent import profiles, unsubscribes
+from isthmus.flows.consent import poll_profiles, poll_unsubscribes
 from isthmus.flows.consent.write_back import write_back
-from isthmus.identity.profiles import sql as seen
+from isthmus.identity.sql import profiles as seen
 from plays import Play
 from talking import OUT, Both
 
@@ -20,10 +20,10 @@ class AsInLife(Both):
     """Who changed is asked every two minutes, as the timetable does."""
 
     def work(self) -> None:
-        unsubscribes.hear(self.db, self.road)
-        if profiles.is_due(self.db, self.road):
-            profiles.hear(self.db, self.road)
-        profiles.look_again(self.db, self.road)
+        poll_unsubscribes.poll_unsubscribes(self.db, self.road)
+        if poll_profiles.is_poll_due(self.db, self.road):
+            poll_profiles.poll_profiles(self.db, self.road)
+        poll_profiles.recheck_profiles(self.db, self.road)
         Play.work(self)
         write_back(self.db, self.road)
 
@@ -71,7 +71,7 @@ def test_each_of_many_opt_outs_is_looked_at_once_or_twice_until_it_has_settled(p
 def test_two_workers_never_look_at_the_same_profile(play: Both) -> None:
     now = play.now
     with play.db.transaction() as tx:
-        seen.mark(tx, "acme", [f"p{n}@example.com" for n in range(N)], now)
+        seen.mark_for_recheck(tx, "acme", [f"p{n}@example.com" for n in range(N)], now)
     mine, theirs = taken(play, now, 5), taken(play, now, 5)
     assert len(mine) == len(theirs) == 5
     assert not mine & theirs
@@ -81,12 +81,12 @@ def test_two_workers_never_look_at_the_same_profile(play: Both) -> None:
 
 def test_while_something_of_ours_is_on_its_way_nothing_is_asked(play: Both) -> None:
     play.leaves("p0@example.com")
-    unsubscribes.hear(play.db, play.road)
+    poll_unsubscribes.poll_unsubscribes(play.db, play.road)
     play.hear()
     play.pass_time(60)  # the opt-out is desired, and nobody pushes
     mark = play.mark()
     for _ in range(5):
-        assert profiles.look_again(play.db, play.road) == 0
+        assert poll_profiles.recheck_profiles(play.db, play.road) == 0
         play.pass_time(10)
     assert looks(play, mark) == Counter()
     play.rest()
@@ -99,20 +99,20 @@ def test_one_worker_at_a_time_asks_whose_profile_changed(play: Both) -> None:
 
     def goes_on() -> bool:
         # Meanwhile another one comes along.
-        asked.append(profiles.hear(play.db, play.road))
+        asked.append(poll_profiles.poll_profiles(play.db, play.road))
         return True
 
     mark = play.mark()
-    profiles.hear(play.db, play.road, goes_on)
+    poll_profiles.poll_profiles(play.db, play.road, goes_on)
     pages = [e for e in play.sims.tape.read(limit=200_000) if e["n"] > mark and e["path"].endswith("/profiles")]
     assert asked == [0]
     assert len(pages) == 1
 
 
 def later(now: datetime) -> datetime:
-    return now + profiles.LOOKING
+    return now + poll_profiles.RECHECK_WAITS
 
 
 def taken(play: Both, now: datetime, n: int) -> set[str]:
     with play.db.transaction() as tx:
-        return {one.id for one in seen.take(tx, "acme", now, later(now), n)}
+        return {one.id for one in seen.claim_profiles(tx, "acme", now, later(now), n)}

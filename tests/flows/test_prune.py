@@ -2,15 +2,15 @@
 
 from datetime import timedelta
 
-from isthmus.cases import sql as cases
-from isthmus.cases.sql import Touch
+from isthmus.cases.sql import cases
+from isthmus.cases.sql.cases import Touch
 from isthmus.db.pool import Database
-from isthmus.flows.prune import Retention, prune
-from isthmus.inbox import sql as inbox
+from isthmus.flows.prune import Retention, prune_all
+from isthmus.inbox.sql import events as inbox
 from isthmus.kit.ids import claim_id
-from isthmus.model.event import Hint, Outcome, State
+from isthmus.model.event import EventOutcome, EventState, RefetchRequest
 from isthmus.model.lane import Lane
-from isthmus.ops.numbers import as_json, status
+from isthmus.ops.status import read_status, status_as_json
 from scenes import Town
 from sims.neighbourhood import Sizes
 
@@ -26,19 +26,19 @@ def test_what_grows_is_forgotten_in_its_time_and_the_counters_stay(database: Dat
     town.sims.live(20)
     town.pass_time(3)
     town.come_to_rest()
-    before = as_json(status(database, town.clock.now()))["connections"][0]
+    before = status_as_json(read_status(database, town.clock.now()))["connections"][0]
     grown = ("event", "event_key", "event_body", "attempt")
     assert all(counted(database, table) for table in grown)
 
     town.clock.advance(timedelta(days=8).total_seconds())
-    prune(database, town.clock.now(), Retention())
+    prune_all(database, town.clock.now(), Retention())
     assert not counted(database, "event_key"), "keys are kept seven days"
     assert all(counted(database, table) for table in ("event", "event_body", "attempt"))
 
     town.clock.advance(timedelta(days=100).total_seconds())
-    prune(database, town.clock.now(), Retention())
+    prune_all(database, town.clock.now(), Retention())
     assert [counted(database, table) for table in grown] == [0, 0, 0, 0]
-    after = as_json(status(database, town.clock.now()))["connections"][0]
+    after = status_as_json(read_status(database, town.clock.now()))["connections"][0]
     assert after["events"] == before["events"]
     assert after["accounting"] == before["accounting"]
 
@@ -46,17 +46,19 @@ def test_what_grows_is_forgotten_in_its_time_and_the_counters_stay(database: Dat
 def test_failed_and_quarantined_events_and_their_cases_outlive_retention(database: Database) -> None:
     town = Town(database, sizes=Sizes(customers=1, orders=1, products=1))
     now = town.clock.now()
-    outcomes = [State.BURIED, State.PARKED, State.APPLIED, State.STALE, State.SKIPPED]
+    outcomes = [EventState.BURIED, EventState.PARKED, EventState.APPLIED, EventState.STALE, EventState.SKIPPED]
     with database.transaction() as tx:
-        hints = [Hint("repair/order", f"order:{n}", Lane.REPAIR, now) for n in range(len(outcomes) + 1)]
-        inbox.tell(tx, "acme", "uk", hints, now)
+        hints = [RefetchRequest("repair/order", f"order:{n}", Lane.REPAIR, now) for n in range(len(outcomes) + 1)]
+        inbox.enqueue_internal(tx, "acme", "uk", hints, now)
         claim = claim_id()
-        events = inbox.claim(tx, "acme", tuple(Lane), now, len(outcomes), claim, timedelta(seconds=12))
-        inbox.settle(tx, "acme", claim, [Outcome(e.id, state) for e, state in zip(events, outcomes, strict=True)], now)
-        cases.touch(tx, "acme", [Touch("internal.bug", "order:0")], now)
+        events = inbox.claim_events(tx, "acme", tuple(Lane), now, len(outcomes), claim, timedelta(seconds=12))
+        inbox.settle_events(
+            tx, "acme", claim, [EventOutcome(e.id, state) for e, state in zip(events, outcomes, strict=True)], now
+        )
+        cases.open_or_count(tx, "acme", [Touch("internal.bug", "order:0")], now)
     for _ in range(3):
         town.clock.advance(timedelta(days=400).total_seconds())
-        prune(database, town.clock.now(), Retention())
+        prune_all(database, town.clock.now(), Retention())
     with database.transaction() as tx:
         left = [row["state"] for row in tx.fetch_all("SELECT state FROM event ORDER BY state")]
         assert left == ["buried", "parked", "waiting"]

@@ -8,19 +8,19 @@ from typing import Any
 import msgspec
 import pytest
 
-from isthmus.cases import sql as cases
-from isthmus.cases.sql import Touch
+from isthmus.cases.sql import cases
+from isthmus.cases.sql.cases import Touch
 from isthmus.db.pool import Database
-from isthmus.drift import sql as drift
-from isthmus.drift.found.sql import Finding
-from isthmus.flows.reconcile import again, conclude, when
-from isthmus.flows.reconcile.held import Asked, Step
-from isthmus.flows.reconcile.news import News, since_last
+from isthmus.drift.sql import observations as drift
+from isthmus.drift.sql.findings import DriftFinding
+from isthmus.flows.reconcile import record_findings, reread, schedule
+from isthmus.flows.reconcile.news import News, count_new_findings
+from isthmus.flows.reconcile.order_totals import mills_as_text
 from isthmus.flows.reconcile.run import reconcile
-from isthmus.flows.reconcile.worth import text
-from isthmus.model.basis import Reason, outcome, sentence
+from isthmus.flows.reconcile.run_context import ReconcileRequest, RunProgress
+from isthmus.model.basis import NotJudgedReason, verdict_outcome, verdict_sentence
 from isthmus.model.lane import Lane
-from isthmus.outbox.pace import sql as pace
+from isthmus.outbox.sql import rate_limit as pace
 from plays import Play
 from scenes import Town
 from sims.neighbourhood import Sizes
@@ -45,12 +45,12 @@ def settled(town: Town) -> None:
     town.pass_time(600)
 
 
-def look(town: Town, **asked: object) -> list[Finding]:
+def look(town: Town, **asked: object) -> list[DriftFinding]:
     """The findings of one run."""
     return town.findings(town.reconcile(**asked).run)  # type: ignore[arg-type]
 
 
-def codes(found: list[Finding]) -> list[tuple[str, str, str]]:
+def codes(found: list[DriftFinding]) -> list[tuple[str, str, str]]:
     return [(one.kind, one.id, one.code) for one in found]
 
 
@@ -89,7 +89,7 @@ def test_what_is_younger_than_the_grace_period_is_looked_at_again_before_the_run
 def test_however_much_was_in_flight_all_of_it_is_looked_at_again_page_by_page(
     play: Play, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(again, "AT_ONCE", 2)
+    monkeypatch.setattr(reread, "AT_ONCE", 2)
     placed = [play.orders(play.ada, is_told=False) for _ in range(5)]
     done = play.reconcile(repair=False)
     missed = {found.id for found in play.findings(done.run) if found.code == "integration.missed_change"}
@@ -100,7 +100,7 @@ def test_however_much_was_in_flight_all_of_it_is_looked_at_again_page_by_page(
 
 def test_a_shift_lets_a_run_rest_until_the_grace_period_is_over(play: Play) -> None:
     play.orders(play.ada, is_told=False)
-    asked = Asked(repair=False)
+    asked = ReconcileRequest(repair=False)
     first = reconcile(play.db, play.road, asked, is_patient=False)
     assert first is not None
     assert not first.is_done
@@ -123,8 +123,8 @@ def test_a_run_says_of_how_many_records_it_agrees_and_as_of_when(play: Play) -> 
     assert done.basis is not None
     (known,) = play.rows("SELECT count(*) AS n FROM outbox WHERE kind <> 'moment'")
     assert (done.basis.n_compared, done.basis.n_differ, done.basis.not_judged) == (known["n"], 0, ())
-    assert sentence(done.basis) == f"Of {known['n']} records compared, all agree"
-    assert outcome(done.basis, strict=True).is_green
+    assert verdict_sentence(done.basis) == f"Of {known['n']} records compared, all agree"
+    assert verdict_outcome(done.basis, strict=True).is_green
     assert [one.side for one in done.basis.as_of] == ["int", "uk", "Ometria"]
     assert all(one.read_from is not None and one.read_from >= began for one in done.basis.as_of)
     assert all(one.read_to is not None and one.read_to <= play.now for one in done.basis.as_of)
@@ -134,8 +134,10 @@ def test_a_run_before_any_backfill_judges_nothing(database: Database) -> None:
     done = Town(database).reconcile()
     assert done.basis is not None
     assert done.n_findings == 0
-    assert sentence(done.basis).startswith("Nothing was compared; not judged: history not loaded (int customers)")
-    assert outcome(done.basis).exit_code == 1
+    assert verdict_sentence(done.basis).startswith(
+        "Nothing was compared; not judged: history not loaded (int customers)"
+    )
+    assert verdict_outcome(done.basis).exit_code == 1
 
 
 def test_an_unsubscription_that_no_webhook_told_has_the_grace_period_and_no_more(play: Play) -> None:
@@ -145,8 +147,8 @@ def test_an_unsubscription_that_no_webhook_told_has_the_grace_period_and_no_more
     done = play.reconcile(repair=False)
     assert [(one.kind, one.code) for one in play.findings(done.run)] == [("contact", "integration.missed_change")]
     assert done.basis is not None
-    assert outcome(done.basis).exit_code == 1
-    assert "1 differs" in sentence(done.basis)
+    assert verdict_outcome(done.basis).exit_code == 1
+    assert "1 differs" in verdict_sentence(done.basis)
 
 
 def test_what_is_waiting_longer_than_the_grace_period_is_named_and_never_agrees(play: Play) -> None:
@@ -156,8 +158,8 @@ def test_what_is_waiting_longer_than_the_grace_period_is_named_and_never_agrees(
     done = play.reconcile()
     assert done.n_findings == 0
     assert done.basis is not None
-    assert {one.reason for one in done.basis.not_judged} == {Reason.WAITING}
-    assert outcome(done.basis).exit_code == 1
+    assert {one.reason for one in done.basis.not_judged} == {NotJudgedReason.WAITING}
+    assert verdict_outcome(done.basis).exit_code == 1
 
 
 def test_a_side_that_cannot_be_read_is_named_and_nothing_of_it_agrees(play: Play) -> None:
@@ -165,8 +167,8 @@ def test_a_side_that_cannot_be_read_is_named_and_nothing_of_it_agrees(play: Play
     done = play.reconcile()
     assert done.basis is not None
     assert done.basis.n_compared == 0
-    assert Reason.COULD_NOT_LOOK in {one.reason for one in done.basis.not_judged}
-    assert outcome(done.basis).exit_code == 1
+    assert NotJudgedReason.COULD_NOT_LOOK in {one.reason for one in done.basis.not_judged}
+    assert verdict_outcome(done.basis).exit_code == 1
 
 
 # What no delivery told -----------------------------------------------------------------------------------------------
@@ -179,7 +181,7 @@ def test_f23_an_order_of_which_no_webhook_told_is_found_and_pushed(play: Play) -
     (found,) = [one for one in look(play) if one.kind == "order"]
     assert (found.subject, found.store, found.code) == (f"order:{placed.id}", "uk", "integration.missed_change")
     assert found.store_says is not None
-    assert found.store_says["net"] == text(-(found.off_mills or 0))
+    assert found.store_says["net"] == mills_as_text(-(found.off_mills or 0))
     assert found.off_mills is not None
     assert found.off_mills < 0
     assert found.platform_says is None
@@ -471,13 +473,13 @@ def test_metrics_told_while_a_run_is_under_way_are_no_finding(play: Play) -> Non
     worth_more(play)
     assert remaps_wait(play)
 
-    def meanwhile(step: Step) -> None:
+    def meanwhile(step: RunProgress) -> None:
         if step.is_done and step.name == "ours uk customers":
             play.pass_time(3600)
             play.hear()
             assert not remaps_wait(play)
 
-    done = reconcile(play.db, play.road, Asked(), tell=meanwhile)
+    done = reconcile(play.db, play.road, ReconcileRequest(), tell=meanwhile)
     assert done is not None
     assert play.findings(done.run) == []
     assert play.cases("integration.stale_mapping") == []
@@ -486,7 +488,7 @@ def test_metrics_told_while_a_run_is_under_way_are_no_finding(play: Play) -> Non
 def test_nor_is_what_the_road_told_of_while_the_run_waited_for_it(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
     slowly(play)
     worth_more(play)
-    asked, late = drift.writes_of, []
+    asked, late = drift.outbox_rows_of_subjects, []
 
     def and_be_late(*args: Any) -> Any:
         found = asked(*args)
@@ -497,7 +499,7 @@ def test_nor_is_what_the_road_told_of_while_the_run_waited_for_it(play: Play, mo
             other.join()
         return found
 
-    monkeypatch.setattr(drift, "writes_of", and_be_late)
+    monkeypatch.setattr(drift, "outbox_rows_of_subjects", and_be_late)
     assert look(play, since=play.now - timedelta(hours=2)) == []
     assert late
     assert not remaps_wait(play)
@@ -512,7 +514,7 @@ def test_a_delivery_that_waits_for_its_hour_names_no_record_and_is_no_missed_cha
     with play.db.transaction() as tx:
         tx.execute("UPDATE event SET state = 'skipped' WHERE subject IS NULL AND state = 'waiting'")  # lost after all
     play.pass_time(3600)
-    asked = when.asked_now(play.db, play.road, timedelta(hours=1), time(2, 40))
+    asked = schedule.due_request(play.db, play.road, timedelta(hours=1), time(2, 40))
     assert asked is not None
     assert asked.since is not None
     assert {one.code for one in look(play, since=asked.since)} == {"integration.missed_change"}
@@ -532,7 +534,9 @@ def test_what_history_brought_and_nobody_was_told_of_yet_is_no_finding(play: Pla
 def test_a_case_that_was_opened_for_nothing_is_closed_by_the_next_run(play: Play) -> None:
     subject = f"customer:{play.ada.id}"
     with play.db.transaction() as tx:
-        cases.touch(tx, "acme", [Touch("integration.stale_mapping", subject, "uk", "at properties.net_gbp")], play.now)
+        cases.open_or_count(
+            tx, "acme", [Touch("integration.stale_mapping", subject, "uk", "at properties.net_gbp")], play.now
+        )
     done = play.reconcile(since=play.now - timedelta(minutes=1))
     assert done.n_closed == 1
     assert play.cases("integration.stale_mapping") == []
@@ -580,7 +584,7 @@ def test_could_not_look_closes_no_case(play: Play) -> None:
 
 def test_f92_many_of_one_cause_share_a_case(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
     """F92: the first few have their own, the rest one with their number."""
-    monkeypatch.setattr(conclude, "CASES", 1)
+    monkeypatch.setattr(record_findings, "CASES", 1)
     guests = [play.orders(email=f"g{n}@example.com") for n in range(4)]
     settled(play)
     for order in guests:
@@ -618,7 +622,7 @@ def test_a_run_that_was_stopped_anywhere_goes_on_and_finds_the_same(play: Play) 
 
     runs = set()
     for _ in range(200):
-        done = reconcile(play.db, play.road, Asked(repair=False), goes_on=once)
+        done = reconcile(play.db, play.road, ReconcileRequest(repair=False), goes_on=once)
         assert done is not None
         runs.add(done.run)
         if done.is_done:
@@ -634,9 +638,9 @@ def test_two_processes_never_do_the_same_run(play: Play) -> None:
     others = []
 
     def meanwhile(_: object) -> None:
-        others.append(reconcile(play.db, play.road, Asked()))
+        others.append(reconcile(play.db, play.road, ReconcileRequest()))
 
-    assert reconcile(play.db, play.road, Asked(), tell=meanwhile) is not None
+    assert reconcile(play.db, play.road, ReconcileRequest(), tell=meanwhile) is not None
     assert others
     assert set(others) == {None}
 
@@ -655,13 +659,13 @@ def test_readings_take_their_share_while_others_want_them(database: Database, pl
     now = play.now
     with database.transaction() as tx:
         tx.execute("DELETE FROM pace")
-        first = pace.share(tx, "acme", "read", 4, 0.5, now, is_lending=True)
+        first = pace.reserve_shared_slot(tx, "acme", "read", 4, 0.5, now, is_lending=True)
         assert first == now
         for _ in range(8):
-            pace.reserve(tx, "acme", "read", 4, now)  # others queue two seconds deep
+            pace.reserve_slot(tx, "acme", "read", 4, now)  # others queue two seconds deep
         at = now + timedelta(seconds=0.25)
-        assert pace.share(tx, "acme", "read", 4, 0.5, at, is_lending=True) is None
-        ours = pace.share(tx, "acme", "read", 4, 0.5, now + timedelta(seconds=0.5), is_lending=True)
+        assert pace.reserve_shared_slot(tx, "acme", "read", 4, 0.5, at, is_lending=True) is None
+        ours = pace.reserve_shared_slot(tx, "acme", "read", 4, 0.5, now + timedelta(seconds=0.5), is_lending=True)
         assert ours is not None
         assert ours > now + timedelta(seconds=2)
 
@@ -670,10 +674,10 @@ def test_idle_readings_are_lent_unless_somebody_is_opting_out(database: Database
     now = play.now
     with database.transaction() as tx:
         tx.execute("DELETE FROM pace")
-        pace.share(tx, "acme", "read", 4, 0.5, now, is_lending=True)
+        pace.reserve_shared_slot(tx, "acme", "read", 4, 0.5, now, is_lending=True)
         at = now + timedelta(seconds=0.25)
-        assert pace.share(tx, "acme", "read", 4, 0.5, at, is_lending=False) is None
-        assert pace.share(tx, "acme", "read", 4, 0.5, at, is_lending=True) == at
+        assert pace.reserve_shared_slot(tx, "acme", "read", 4, 0.5, at, is_lending=False) is None
+        assert pace.reserve_shared_slot(tx, "acme", "read", 4, 0.5, at, is_lending=True) == at
 
 
 # What is new ---------------------------------------------------------------------------------------------------------
@@ -683,14 +687,14 @@ def test_only_what_the_run_before_did_not_find_is_new(play: Play) -> None:
     play.orders(play.ada, is_told=False)
     play.pass_time(600)
     first = play.reconcile(repair=False)
-    assert since_last(play.db, "acme", first.run) == News(first.n_findings, None)
+    assert count_new_findings(play.db, "acme", first.run) == News(first.n_findings, None)
     again = play.reconcile(repair=False)
-    assert since_last(play.db, "acme", again.run) == News(0, first.run)
+    assert count_new_findings(play.db, "acme", again.run) == News(0, first.run)
     play.orders(play.ada, is_told=False)
     play.pass_time(600)
     third = play.reconcile(repair=False)
     assert third.n_findings > first.n_findings
-    assert since_last(play.db, "acme", third.run) == News(third.n_findings - first.n_findings, again.run)
+    assert count_new_findings(play.db, "acme", third.run) == News(third.n_findings - first.n_findings, again.run)
 
 
 def test_a_run_over_fewer_kinds_is_no_measure_of_what_is_new(play: Play) -> None:
@@ -698,7 +702,7 @@ def test_a_run_over_fewer_kinds_is_no_measure_of_what_is_new(play: Play) -> None
     play.pass_time(600)
     play.reconcile(repair=False, kinds=("product",))
     whole = play.reconcile(repair=False)
-    assert since_last(play.db, "acme", whole.run) == News(whole.n_findings, None)
+    assert count_new_findings(play.db, "acme", whole.run) == News(whole.n_findings, None)
 
 
 def test_a_run_over_a_history_that_was_loaded_in_part_names_what_it_left_out(database: Database) -> None:
@@ -708,9 +712,9 @@ def test_a_run_over_a_history_that_was_loaded_in_part_names_what_it_left_out(dat
     town.pass_time(600)
     basis = town.reconcile(repair=False).basis
     assert basis is not None
-    assert {one.reason for one in basis.not_judged if one.n} == {Reason.HORIZON}
+    assert {one.reason for one in basis.not_judged if one.n} == {NotJudgedReason.HORIZON}
     assert basis.n_not_judged > 0
-    assert outcome(basis).exit_code == 1  # nothing was compared
+    assert verdict_outcome(basis).exit_code == 1  # nothing was compared
 
 
 def test_after_a_load_in_part_only_what_changed_since_it_was_ordered_is_missed(database: Database) -> None:

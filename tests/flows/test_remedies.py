@@ -21,23 +21,23 @@ import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
-from isthmus.cases.catalogue import CATALOGUE, row
+from isthmus.cases.catalogue import CATALOGUE, row_of
+from isthmus.commands.reconcile import Reconciler
+from isthmus.config_changes import calendar
 from isthmus.db.pool import Database
 from isthmus.flows import duplicates, enrich
-from isthmus.flows.deliver import deliver
-from isthmus.flows.merges import ask, queue
-from isthmus.flows.process import LEASE, process
-from isthmus.flows.rotate import note_previous
-from isthmus.flows.settle import settle
-from isthmus.governance import calendar
-from isthmus.inbox import sql as inbox
+from isthmus.flows.deliver import push_next_batch
+from isthmus.flows.merges import candidates, execute
+from isthmus.flows.process import LEASE, process_batch
+from isthmus.flows.secret_rotation import report_previous_secret
+from isthmus.flows.settle import settle_pushes
+from isthmus.inbox.sql import events as inbox
 from isthmus.kit.ids import claim_id
 from isthmus.model.event import Delivery
 from isthmus.model.lane import Lane
-from isthmus.runtime.reconciling import Reconciler
-from isthmus.runtime.timetable import Timetable
-from isthmus.web.hooks.verify import Door, Doors
+from isthmus.runtime.scheduler import Scheduler
 from isthmus.web.server import SHOPIFY_HOOK, Server
+from isthmus.web.webhooks.verify import StoreSecret, WebhookVerifier
 from sims.ometria import apply
 from sims.ometria import unsubscribes as centre
 from sims.ometria.account import Unsubscribe
@@ -99,9 +99,9 @@ def test_every_code_has_a_cause_or_a_reason() -> None:
 
 
 def test_every_remedy_names_its_commands_and_none_is_to_close_by_hand() -> None:
-    silent = [code for code in CATALOGUE if code not in NOT_YET and not commands(row(code).remedy)]
+    silent = [code for code in CATALOGUE if code not in NOT_YET and not commands(row_of(code).remedy)]
     assert silent == []
-    assert [code for code in CATALOGUE if "cases resolve" in row(code).remedy] == []
+    assert [code for code in CATALOGUE if "cases resolve" in row_of(code).remedy] == []
 
 
 def carried_out(ward: Ward, code: str) -> None:
@@ -111,7 +111,7 @@ def carried_out(ward: Ward, code: str) -> None:
     ward.clear()
     if act is not None:
         act()
-    for line in commands(row(code).remedy):
+    for line in commands(row_of(code).remedy):
         ward.run(line, case.id)
     for _ in range(3):
         if ward.case(case.id).state != "open":
@@ -298,7 +298,7 @@ def metafield_type(ward: Ward) -> Act:
     ward.sims.change_fields("uk", "customer", who.id, "custom", "size", "number_integer", "7")
     ward.rest()
     ward.pass_time(ward.road.pace.metafields_every.total_seconds())
-    while enrich.step(ward.db, ward.road):
+    while enrich.scan_next_page(ward.db, ward.road):
         pass
     return lambda: ward.sims.change_fields(
         "uk", "customer", who.id, "custom", "size", "single_line_text_field", "seven"
@@ -411,9 +411,9 @@ def poison_row(ward: Ward) -> None:
     ward.tell("refunds/create", {"id": 2, "order_id": order.id}, webhook_id="poison")
     for _ in range(6):
         with ward.db.transaction() as tx:
-            inbox.claim(tx, "acme", tuple(Lane), ward.now, 200, claim_id(), LEASE)
+            inbox.claim_events(tx, "acme", tuple(Lane), ward.now, 200, claim_id(), LEASE)
         ward.pass_time(LEASE.total_seconds() + 1)
-    process(ward.db, ward.road)
+    process_batch(ward.db, ward.road)
 
 
 @cause("integration.search_ignored")
@@ -460,7 +460,7 @@ def connection_unusable(ward: Ward) -> None:
     with ward.db.transaction() as tx:
         tx.execute("""UPDATE connection SET config = jsonb_set(config, '{connection,mode}', '"dimmed"')""")
     ward.app.forget()
-    Timetable(ward.app, tuple(Lane), Reconciler(ward.app), lambda *_, **__: None, lambda: True).sweep()
+    Scheduler(ward.app, tuple(Lane), Reconciler(ward.app), lambda *_, **__: None, lambda: True).sweep()
     assert ward.run("isthmus reconcile NAME") == 2
     assert ward.run("isthmus connections") == 1
 
@@ -469,7 +469,7 @@ def connection_unusable(ward: Ward) -> None:
 def previous_secret_in_use(ward: Ward) -> Act:
     """A delivery that only the previous secret opens, through the endpoint itself."""
     shop = ward.uk.shop.domain
-    doors = Doors([Door("acme", "uk", shop, "shpss_new", "shpss_old")], [])
+    doors = WebhookVerifier([StoreSecret("acme", "uk", shop, "shpss_new", "shpss_old")], [])
 
     async def keep(deliveries: Any) -> list[bool]:
         return [True] * len(deliveries)
@@ -492,7 +492,7 @@ def previous_secret_in_use(ward: Ward) -> Act:
 
     scope = {"type": "http", "method": "POST", "path": SHOPIFY_HOOK, "headers": headers}
     asyncio.run(server(scope, receive, send))
-    note_previous(ward.db, server.rotation.take(), ward.now)
+    report_previous_secret(ward.db, server.rotation.take(), ward.now)
     return lambda: ward.pass_time(timedelta(days=1, minutes=1).total_seconds())
 
 
@@ -666,7 +666,7 @@ def notify_failed(ward: Ward) -> Act:
 
 def looked_for_duplicates(ward: Ward) -> None:
     ward.rest()
-    duplicates.look(ward.db, ward.road)
+    duplicates.find_duplicates(ward.db, ward.road)
 
 
 @cause("identity.shared_address")
@@ -715,13 +715,13 @@ def merge_refused(ward: Ward) -> None:
     two = ward.person("ada.king+shop@merge.example", first_name="Ada", last_name="King")
     looked_for_duplicates(ward)
     ids = {f"uk:{one.id}", f"uk:{two.id}"}
-    found = duplicates.weighed(ward.db, ward.road)
+    found = duplicates.review_candidates(ward.db, ward.road)
     pair = next(w for w in found if {w.survivor.contact, w.loser.contact} == ids)
-    assert queue.queue(ward.db, ward.road, pair, "ada") is not None
+    assert candidates.queue_merge(ward.db, ward.road, pair, "ada") is not None
     ward.weather["ometria"] = lambda request: (
         json_response({"error": "merging is not enabled"}, 400) if request.path.endswith("/merge-profile") else None
     )
-    ask.step(ward.db, ward.road)
+    execute.run_next_merge(ward.db, ward.road)
 
 
 # Ometria -------------------------------------------------------------------------------------------------------------
@@ -741,7 +741,7 @@ def something_to_push(ward: Ward, name: str) -> None:
 def pushed_in_vain(ward: Ward, times: int = 6) -> None:
     for _ in range(times):
         ward.pass_time(60)
-        deliver(ward.db, ward.road)
+        push_next_batch(ward.db, ward.road)
 
 
 def answered(status: int, body: bytes = b"{}", method: str = "POST") -> Callable[[Request], Response | None]:
@@ -821,7 +821,7 @@ def refused_batch(ward: Ward) -> None:
     ward.sims.faults.set({"ometria.reject_sync": 1.0})
     for _ in range(12):
         ward.pass_time(5)
-        deliver(ward.db, ward.road)
+        push_next_batch(ward.db, ward.road)
 
 
 @cause("platform.too_large")
@@ -919,8 +919,8 @@ def ambiguous_moment(ward: Ward) -> None:
     ward.weather["ometria"] = lambda request: page if request.method == "GET" and "event" in request.path else None
     for _ in range(8):
         ward.pass_time(10)
-        deliver(ward.db, ward.road)
-        settle(ward.db, ward.road)
+        push_next_batch(ward.db, ward.road)
+        settle_pushes(ward.db, ward.road)
 
 
 @cause("platform.unanswered")
@@ -1019,7 +1019,7 @@ def unnamed_opt_out(ward: Ward) -> None:
 def call(ward: Ward, body: dict[str, Any], n: str) -> None:
     raw = msgspec.json.encode(body)
     with ward.db.transaction() as tx:
-        inbox.keep(tx, [Delivery("acme", "", "ometria/hook", Lane.REALTIME, n, raw)], ward.now)
+        inbox.insert_deliveries(tx, [Delivery("acme", "", "ometria/hook", Lane.REALTIME, n, raw)], ward.now)
     ward.hear()
 
 
@@ -1040,7 +1040,7 @@ def unreadable_call(ward: Ward) -> Act:
 def until_days_left(ward: Ward, left: int) -> Act:
     """Nobody moves the version, and time passes until so many days are left of it."""
     months = ["2026-01", "2026-04", "2026-07", "2026-10"]
-    waits = {month: calendar.last_day(month) - timedelta(days=left) - ward.now.date() for month in months}
+    waits = {month: calendar.version_end(month) - timedelta(days=left) - ward.now.date() for month in months}
     month = next(month for month in months if waits[month] > timedelta(0))
     wait, newer = waits[month], "2026-10" if month < "2026-07" else "2027-01"
     ward.store(api_version=month)

@@ -5,17 +5,17 @@ from typing import Any
 import msgspec
 import pytest
 
-from isthmus.cases import sql as cases
+from isthmus.cases.sql import cases
 from isthmus.db.pool import Database
-from isthmus.db.sql import count
-from isthmus.flows.rehearse import rehearse
-from isthmus.flows.replay import Selection, replay, replay_case
-from isthmus.model.event import State
+from isthmus.db.sql import increment
+from isthmus.flows.replay import Selection, replay_case, replay_selection
+from isthmus.flows.replay_dry_run import dry_run_replay
+from isthmus.model.event import EventState
 from isthmus.model.lane import Lane
-from isthmus.model.write import Kind
-from isthmus.ops import numbers
-from isthmus.ops.trace import About, trace
-from isthmus.outbox import sql as outbox
+from isthmus.model.write import RecordKind
+from isthmus.ops import status as numbers
+from isthmus.ops.trace import About, trace_history
+from isthmus.outbox.sql import queue as outbox
 from scenes import AT, HASH_KEY, Town
 
 
@@ -53,8 +53,8 @@ def bury(town: Town, order: dict[str, Any]) -> int:
     """Let the platform have refused an order; the number of its case."""
     now = town.clock.now()
     with town.db.transaction() as tx:
-        outbox.bury(tx, "acme", [(Kind.ORDER, order["id"], None)], "platform.refused", now)
-        (case,) = cases.touch(tx, "acme", [cases.Touch("platform.refused", f"order:{order['id']}")], now)
+        outbox.dead_letter(tx, "acme", [(RecordKind.ORDER, order["id"], None)], "platform.refused", now)
+        (case,) = cases.open_or_count(tx, "acme", [cases.Touch("platform.refused", f"order:{order['id']}")], now)
     return case
 
 
@@ -71,14 +71,14 @@ def test_a_rehearsal_changes_nothing(town: Town) -> None:
     order = an_order(town)
     rename(town, "shown")
     before = books(town)
-    rehearse(town.db, town.road, Selection(subjects=(order["subject"],), store=order["store"], is_read=True))
+    dry_run_replay(town.db, town.road, Selection(subjects=(order["subject"],), store=order["store"], is_read=True))
     assert books(town) == before
 
 
 def test_a_rehearsal_shows_which_writes_would_differ_and_where(town: Town) -> None:
     order = an_order(town)
     rename(town, "shown")
-    found = rehearse(town.db, town.road, Selection(subjects=(order["subject"],), store=order["store"]))
+    found = dry_run_replay(town.db, town.road, Selection(subjects=(order["subject"],), store=order["store"]))
     (write,) = found.writes
     assert (write.id, write.before, write.after) == (order["id"], "applied", "due")
     assert "status" in write.fields
@@ -89,7 +89,7 @@ def test_a_rehearsal_shows_which_writes_would_differ_and_where(town: Town) -> No
 def test_replaying_a_record_maps_it_by_todays_rules(town: Town) -> None:
     order = an_order(town)
     rename(town, "shown")
-    back = replay(town.db, town.road, Selection(subjects=(order["subject"],), store=order["store"]))
+    back = replay_selection(town.db, town.road, Selection(subjects=(order["subject"],), store=order["store"]))
     assert back.n_records == 1
     town.come_to_rest()
     found = town.road.platform.order(order["id"])
@@ -99,7 +99,7 @@ def test_replaying_a_record_maps_it_by_todays_rules(town: Town) -> None:
 
 def test_an_unchanged_record_would_send_nothing(town: Town) -> None:
     order = an_order(town)
-    found = rehearse(town.db, town.road, Selection(subjects=(order["subject"],), store=order["store"]))
+    found = dry_run_replay(town.db, town.road, Selection(subjects=(order["subject"],), store=order["store"]))
     assert found.writes == ()
 
 
@@ -128,16 +128,16 @@ def test_state_mode_fires_no_moment_and_moment_mode_names_what_it_would_fire(tow
     ids = tuple(event["id"] for event in told)
     assert ids
     forget_writes(town)
-    quiet = rehearse(town.db, town.road, Selection(events=ids, states=(State.APPLIED,)))
+    quiet = dry_run_replay(town.db, town.road, Selection(events=ids, states=(EventState.APPLIED,)))
     assert quiet.n_events == len(ids)
     assert {write.kind for write in quiet.writes} == {"order"}
     assert quiet.triggers == ()
-    loud = rehearse(town.db, town.road, Selection(events=ids, states=(State.APPLIED,), with_moments=True))
+    loud = dry_run_replay(town.db, town.road, Selection(events=ids, states=(EventState.APPLIED,), with_moments=True))
     fired = {trigger.id for trigger in loud.triggers if trigger.kind == "moment"}
     assert fired
     assert fired == {write.id for write in loud.writes if write.kind == "moment" and write.is_sent}
 
-    replay(town.db, town.road, Selection(events=ids, states=(State.APPLIED,)))
+    replay_selection(town.db, town.road, Selection(events=ids, states=(EventState.APPLIED,)))
     lanes = {row["lane"] for row in rows(town, "SELECT lane FROM event WHERE replay_of = ANY(%s)", list(ids))}
     assert lanes == {Lane.REPAIR.rank}
     town.come_to_rest()
@@ -147,9 +147,9 @@ def test_state_mode_fires_no_moment_and_moment_mode_names_what_it_would_fire(tow
 def test_the_books_add_up_after_a_replay(town: Town) -> None:
     lived(town)
     ids = tuple(event["id"] for event in events_of(town, "orders/updated"))
-    replay(town.db, town.road, Selection(events=ids, states=(State.APPLIED,)))
+    replay_selection(town.db, town.road, Selection(events=ids, states=(EventState.APPLIED,)))
     town.come_to_rest()
-    (told,) = numbers.status(town.db, town.clock.now()).connections
+    (told,) = numbers.read_status(town.db, town.clock.now()).connections
     e = told.events
     assert e.received == e.duplicate + e.stale + e.applied + e.skipped + e.parked + e.buried
     assert town.compare().differences == ()
@@ -158,19 +158,19 @@ def test_the_books_add_up_after_a_replay(town: Town) -> None:
 def test_a_replay_is_a_line_of_its_own_and_the_first_outcome_stays(town: Town) -> None:
     lived(town)
     ids = [event["id"] for event in events_of(town, "orders/updated")]
-    (before,) = numbers.status(town.db, town.clock.now()).connections
+    (before,) = numbers.read_status(town.db, town.clock.now()).connections
     history = rows(town, "SELECT * FROM event WHERE id = ANY(%s) ORDER BY id", ids)
     for _ in range(2):
-        chosen = Selection(subjects=tuple({event["subject"] for event in history}), states=(State.APPLIED,))
-        replay(town.db, town.road, chosen)
+        chosen = Selection(subjects=tuple({event["subject"] for event in history}), states=(EventState.APPLIED,))
+        replay_selection(town.db, town.road, chosen)
         town.come_to_rest()
     assert rows(town, "SELECT * FROM event WHERE id = ANY(%s) ORDER BY id", ids) == history
     again = rows(town, "SELECT replay_of, state FROM event WHERE replay_of = ANY(%s)", ids)
     assert sorted(row["replay_of"] for row in again) == sorted(2 * ids)
-    (after,) = numbers.status(town.db, town.clock.now()).connections
+    (after,) = numbers.read_status(town.db, town.clock.now()).connections
     assert after.events.applied >= before.events.applied
     about = About(order=int(history[0]["subject"].partition(":")[2]))
-    told = trace(town.db, "acme", about, HASH_KEY).entries
+    told = trace_history(town.db, "acme", about, HASH_KEY).entries
     lines = [entry.said for entry in told if entry.what == "event"]
     assert [line for line in lines if line.startswith("orders/updated: applied")]
     assert len([line for line in lines if line.startswith(f"replay of event {ids[0]}, orders/updated: ")]) == 2
@@ -183,7 +183,7 @@ def test_replaying_a_case_sends_its_dead_letter_again_and_settlement_closes_it(t
     assert case is not None
     assert back.n_writes == 1
     with town.db.transaction() as tx:
-        replayed = cases.show(tx, number)
+        replayed = cases.get_case(tx, number)
     assert replayed is not None
     assert (replayed.state, replayed.replayed_by) == ("open", "ada")
     (row,) = rows(town, "SELECT state, lane FROM outbox WHERE kind = 'order' AND id = %s", order["id"])
@@ -192,7 +192,7 @@ def test_replaying_a_case_sends_its_dead_letter_again_and_settlement_closes_it(t
     (row,) = rows(town, "SELECT state FROM outbox WHERE kind = 'order' AND id = %s", order["id"])
     assert row["state"] == "applied"
     with town.db.transaction() as tx:
-        closed = cases.show(tx, number)
+        closed = cases.get_case(tx, number)
     assert closed is not None
     assert (closed.state, closed.closed_by) == ("resolved", "settle")
 
@@ -206,8 +206,10 @@ def test_replaying_a_parked_topic_hears_its_events_again(town: Town) -> None:
             {"now": now},
         )
         tx.execute("INSERT INTO event_body VALUES ('acme', %s, 1, %s)", (now.date(), town.road.packer.pack(b"{}")))
-        count(tx, "acme", {"event.received": 1, "event.parked": 1})
-        (number,) = cases.touch(tx, "acme", [cases.Touch("integration.unknown_topic", "planets/align", "uk")], now)
+        increment(tx, "acme", {"event.received": 1, "event.parked": 1})
+        (number,) = cases.open_or_count(
+            tx, "acme", [cases.Touch("integration.unknown_topic", "planets/align", "uk")], now
+        )
     _, back = replay_case(town.db, number, now, by="ada")
     assert back.n_events == 1
     town.come_to_rest()
@@ -219,7 +221,7 @@ def test_replaying_a_parked_topic_hears_its_events_again(town: Town) -> None:
 
 def test_a_duty_is_not_done_by_a_replay(town: Town) -> None:
     with town.db.transaction() as tx:
-        (number,) = cases.touch(tx, "acme", [cases.Touch("privacy.data_request", "customer:5", "uk")], AT)
+        (number,) = cases.open_or_count(tx, "acme", [cases.Touch("privacy.data_request", "customer:5", "uk")], AT)
     case, back = replay_case(town.db, number, AT, by="ada")
     assert case is not None
     assert back.is_nothing
@@ -232,7 +234,7 @@ def test_an_event_without_its_body_is_replaced_by_a_reading(town: Town) -> None:
     with town.db.transaction() as tx:
         tx.execute("DELETE FROM event_body WHERE event_id = %s", (event["id"],))
         tx.execute("UPDATE event SET state = 'buried' WHERE id = %s", (event["id"],))
-    back = replay(town.db, town.road, Selection(events=(event["id"],)))
+    back = replay_selection(town.db, town.road, Selection(events=(event["id"],)))
     assert (back.n_events, back.n_records, back.n_lost) == (0, 1, 0)
 
 
@@ -252,7 +254,7 @@ def test_an_order_that_a_comparison_found_missing_or_different_is_planned_and_se
     orders.get(odd["id"]).record["grand_total"] = 1.25  # type: ignore[union-attr]
     town.pass_time(600)
     chosen = Selection(subjects=tuple(one["subject"] for one in (gone, odd, right)), store="uk")
-    assert rehearse(town.db, town.road, chosen).writes == ()  # nobody has compared yet
+    assert dry_run_replay(town.db, town.road, chosen).writes == ()  # nobody has compared yet
     town.reconcile(repair=False)
 
     # The cases say where, both values, the store, what people call the order, and the push that sent it.
@@ -274,19 +276,19 @@ def test_an_order_that_a_comparison_found_missing_or_different_is_planned_and_se
         )
 
     before = books(town)
-    found = rehearse(town.db, town.road, chosen)
+    found = dry_run_replay(town.db, town.road, chosen)
     assert {(one.id, one.before, one.after, one.fields, one.is_lacking) for one in found.writes} == {
         (gone["id"], "applied", "due", (), True),
         (odd["id"], "applied", "due", (), True),
     }
     assert found.triggers == ()
     assert books(town) == before
-    back = replay(town.db, town.road, chosen)
+    back = replay_selection(town.db, town.road, chosen)
     assert (back.n_again, back.n_withheld) == (2, 0)
     town.come_to_rest()
     assert town.road.platform.order(gone["id"]) is not None
     assert float(town.road.platform.order(odd["id"])["grand_total"]) == was  # type: ignore[index]
-    assert rehearse(town.db, town.road, chosen).writes == ()  # sent since the comparison
+    assert dry_run_replay(town.db, town.road, chosen).writes == ()  # sent since the comparison
 
 
 def test_a_contact_that_is_gone_at_the_platform_is_not_sent_again_as_opted_in(town: Town) -> None:
@@ -295,6 +297,6 @@ def test_a_contact_that_is_gone_at_the_platform_is_not_sent_again_as_opted_in(to
     town.pass_time(600)
     town.reconcile(repair=False)
     chosen = Selection(subjects=(who["subject"],), store=who["store"])
-    assert rehearse(town.db, town.road, chosen).writes == ()
-    back = replay(town.db, town.road, chosen)
+    assert dry_run_replay(town.db, town.road, chosen).writes == ()
+    back = replay_selection(town.db, town.road, chosen)
     assert (back.n_again, back.n_withheld) == (0, 1)

@@ -12,13 +12,13 @@ import msgspec
 import pytest
 
 from governed import Governed
+from isthmus.config_changes import sql as governance
 from isthmus.db.pool import Database, Tx
-from isthmus.governance import sql as governance
-from isthmus.model.basis import Basis, NotJudged, Reason
+from isthmus.model.basis import Basis, NotJudged, NotJudgedReason
 from isthmus.ops.report import gather, sheets, sql
-from isthmus.ops.report.gather import Report
-from isthmus.ops.report.page import page
-from isthmus.ops.report.save import save
+from isthmus.ops.report.gather import ReconcileReport
+from isthmus.ops.report.page import report_html
+from isthmus.ops.report.save import save_report
 
 AT = datetime(2026, 11, 22, 23, 30, tzinfo=UTC)
 RUN = """INSERT INTO run (connection, what, asked, state, started_at, moved_at)
@@ -73,10 +73,10 @@ def _finding(
 
 
 @pytest.fixture
-def told(database: Database) -> Report:
+def told(database: Database) -> ReconcileReport:
     with database.transaction() as tx:
         tx.execute(RUN, ('{"since": null}', "done", AT, AT))
-        governance.save(tx, "acme", "uk", "settings", {"agreed": {"ianaTimezone": "Asia/Tokyo"}}, AT)
+        governance.save_snapshot(tx, "acme", "uk", "settings", {"agreed": {"ianaTimezone": "Asia/Tokyo"}}, AT)
         _order(tx, 1, 1000, 1000, 1000)
         _order(tx, 2, 250, 250, 1000, refunded=750)
         _order(tx, 3, 500, 500, None)
@@ -91,12 +91,12 @@ def told(database: Database) -> Report:
                VALUES ('acme', 1, 'platform', 'contact', 'uk:9', 'uk', %s, 'marketing_optin')""",
             (AT,),
         )
-    made = gather.report(database, "acme")
+    made = gather.load_report(database, "acme")
     assert made is not None
     return made
 
 
-def test_each_side_is_summed_to_the_penny(told: Report) -> None:
+def test_each_side_is_summed_to_the_penny(told: ReconcileReport) -> None:
     (total,) = told.totals
     shop, ours, platform = (total.sides[side] for side in gather.SIDES)
     assert (shop.n, shop.gross, shop.refunded, shop.uncounted, shop.net) == (
@@ -108,7 +108,7 @@ def test_each_side_is_summed_to_the_penny(told: Report) -> None:
     assert not total.is_equal
 
 
-def test_a_day_is_the_shops_own(told: Report) -> None:
+def test_a_day_is_the_shops_own(told: ReconcileReport) -> None:
     """Half past eleven at night in London is the next morning in Tokyo."""
     assert [day.on for day in told.days] == [date(2026, 11, 23)]
 
@@ -118,18 +118,18 @@ def test_the_daily_look_at_the_shop_tells_its_zone(database: Database) -> None:
     play.uk.shop.iana_timezone = "Europe/Paris"
     play.look()
     with database.transaction() as tx:
-        assert sql.zones(tx, "acme")["uk"] == "Europe/Paris"
+        assert sql.store_time_zones(tx, "acme")["uk"] == "Europe/Paris"
 
 
-def test_it_says_what_the_differences_mean_to_people(told: Report) -> None:
+def test_it_says_what_the_differences_mean_to_people(told: ReconcileReport) -> None:
     assert (told.meaning.people_missing, told.meaning.orders_missing) == (1, 1)
     assert (told.meaning.people_overvalued, told.meaning.orders_overvalued) == (1, 1)
     assert told.meaning.contacts_consent == 1
-    assert "3 differences: 2 on the way to be right, 1 for a person to look at." in page(told)
-    assert "person may be promoted to after a refund" in page(told)
+    assert "3 differences: 2 on the way to be right, 1 for a person to look at." in report_html(told)
+    assert "person may be promoted to after a refund" in report_html(told)
 
 
-def test_the_most_money_comes_first_and_every_finding_is_there(told: Report) -> None:
+def test_the_most_money_comes_first_and_every_finding_is_there(told: ReconcileReport) -> None:
     assert [(f.subject, f.off) for f in told.findings] == [
         ("order:2", Decimal("7.50")), ("order:3", Decimal("-5.00")), ("contact:9", None),
     ]  # fmt: skip
@@ -144,19 +144,19 @@ def test_an_order_that_differs_without_a_finding_is_on_its_way(database: Databas
         _order(tx, 2, 500, 500, 499)
         _order(tx, 3, 500, 500, None)
         _finding(tx, "order", 3, "platform.not_applied", {}, -5000, "send")
-    made = gather.report(database, "acme")
+    made = gather.load_report(database, "acme")
     assert made is not None
     assert made.n_on_the_way == 1
-    assert "1 order changed while this run looked" in page(made)
+    assert "1 order changed while this run looked" in report_html(made)
 
 
-def test_a_spreadsheet_runs_nothing(told: Report) -> None:
-    rows = list(csv.DictReader(StringIO(sheets.findings(told))))
+def test_a_spreadsheet_runs_nothing(told: ReconcileReport) -> None:
+    rows = list(csv.DictReader(StringIO(sheets.findings_csv(told))))
     assert {row["detail"] for row in rows} == {"'=1+1"}
 
 
-def test_the_folder_holds_the_page_the_sheets_and_the_document(told: Report, tmp_path: Path) -> None:
-    files = save(told, tmp_path / "out")
+def test_the_folder_holds_the_page_the_sheets_and_the_document(told: ReconcileReport, tmp_path: Path) -> None:
+    files = save_report(told, tmp_path / "out")
     assert [file.name for file in files] == ["report.html", "days.csv", "findings.csv", "report.json"]
     assert json.loads(files[3].read_text())["totals"][0]["sides"]["store"]["net"] == "17.50"
     assert "<script" not in files[0].read_text()
@@ -171,26 +171,29 @@ def test_a_run_over_a_window_holds_like_against_like(database: Database) -> None
         _order(tx, 1, 1000, 1000, 1000)
         tx.execute(SALE, (2, "#2", AT, True, True, 99, 0, 99, 1))
         _rests_on(tx, Basis(at=AT, n_compared=1, unit="records"))
-    made = gather.report(database, "acme")
+    made = gather.load_report(database, "acme")
     assert made is not None
     assert made.totals[0].is_equal
     assert made.is_clean
-    assert "to the penny" in page(made)
+    assert "to the penny" in report_html(made)
 
 
 def test_a_report_claims_no_agreement_of_what_was_not_judged(database: Database) -> None:
     with database.transaction() as tx:
         tx.execute(RUN, ('{"since": "2026-11-22T00:00:00Z"}', "done", AT, AT))
         _order(tx, 1, 1000, 1000, 1000)
-    for basis in (None, Basis(at=AT, n_compared=1, not_judged=(NotJudged(Reason.COULD_NOT_LOOK, None, "uk"),))):
+    for basis in (
+        None,
+        Basis(at=AT, n_compared=1, not_judged=(NotJudged(NotJudgedReason.COULD_NOT_LOOK, None, "uk"),)),
+    ):
         if basis is not None:
             with database.transaction() as tx:
                 _rests_on(tx, basis)
-        made = gather.report(database, "acme")
+        made = gather.load_report(database, "acme")
         assert made is not None
         assert not made.is_clean
-        assert "say the same" not in page(made)
-        assert "Not enough was judged" in page(made)
+        assert "say the same" not in report_html(made)
+        assert "Not enough was judged" in report_html(made)
 
 
 def _rests_on(tx: Tx, basis: Basis) -> None:
@@ -200,4 +203,4 @@ def _rests_on(tx: Tx, basis: Basis) -> None:
 def test_without_a_finished_run_there_is_no_report(database: Database) -> None:
     with database.transaction() as tx:
         tx.execute(RUN, ("{}", "running", AT, AT))
-    assert gather.report(database, "acme") is None
+    assert gather.load_report(database, "acme") is None

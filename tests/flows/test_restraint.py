@@ -6,27 +6,27 @@ from datetime import timedelta
 
 import pytest
 
-from isthmus.consent import sql as ledger
-from isthmus.consent.sql import Heard
-from isthmus.consent.writes import sql as writes
-from isthmus.consent.writes.sql import Wished
+from isthmus.consent.sql import ledger
+from isthmus.consent.sql import store_updates as writes
+from isthmus.consent.sql.ledger import RecordedClaim
+from isthmus.consent.sql.store_updates import RequestedUpdate
 from isthmus.db.pool import Database, Tx
+from isthmus.kit.compression import Packer
 from isthmus.kit.ids import claim_id
-from isthmus.kit.pack import Packer
 from isthmus.model.consent import Channel, Claim
 from isthmus.model.lane import Lane
-from isthmus.model.write import Kind, Write
-from isthmus.outbox import sql as outbox
-from isthmus.outbox.restraint import sql as restraint
-from isthmus.outbox.spoken.sql import Behind
-from isthmus.outbox.sql import Wanted
+from isthmus.model.write import RecordKind, Write
+from isthmus.outbox.sql import opt_in_gate as restraint
+from isthmus.outbox.sql import queue as outbox
+from isthmus.outbox.sql.contact_consent import ConsentBasis
+from isthmus.outbox.sql.queue import DesiredWrite
 from scenes import AT, HASH_KEY, Stage
 
 NOW = AT + timedelta(minutes=5)
 EMAIL, PHONE = "ada@example.com", "+447911123456"
-ADDRESS = ledger.address(HASH_KEY, Channel.EMAIL, EMAIL)
-NUMBER = ledger.address(HASH_KEY, Channel.SMS, PHONE)
-ELSE = ledger.address(HASH_KEY, Channel.EMAIL, "ben@example.com")
+ADDRESS = ledger.hash_address(HASH_KEY, Channel.EMAIL, EMAIL)
+NUMBER = ledger.hash_address(HASH_KEY, Channel.SMS, PHONE)
+ELSE = ledger.hash_address(HASH_KEY, Channel.EMAIL, "ben@example.com")
 
 Notice = Callable[[Tx], None]
 
@@ -44,16 +44,25 @@ def staged(module_database: Database) -> Database:
 @pytest.fixture
 def tx(staged: Database) -> Iterator[Tx]:
     with contextlib.suppress(_Over), staged.transaction() as tx:
-        want(tx, Write(Kind.CONTACT, "uk:1", b'{"id":"uk:1"}', Lane.REALTIME, opts_in=True), Behind(ADDRESS, NUMBER))
+        want(
+            tx,
+            Write(RecordKind.CONTACT, "uk:1", b'{"id":"uk:1"}', Lane.REALTIME, opts_in=True),
+            ConsentBasis(ADDRESS, NUMBER),
+        )
         yield tx
         raise _Over
 
 
-def want(tx: Tx, write: Write, behind: Behind) -> None:
-    outbox.desire(
-        tx, "acme", [Wanted("uk", write, AT, behind)], now=AT, coalesce=timedelta(), contact_head_start=timedelta(),
+def want(tx: Tx, write: Write, behind: ConsentBasis) -> None:
+    outbox.upsert_desired(
+        tx,
+        "acme",
+        [DesiredWrite("uk", write, AT, behind)],
+        now=AT,
+        coalesce=timedelta(),
+        contact_head_start=timedelta(),
         packer=Packer(),
-    )  # fmt: skip
+    )
 
 
 def other(address: bytes = ADDRESS, *, opts_out: bool = False, is_retired: bool = False, state: str = "due") -> Notice:
@@ -61,8 +70,11 @@ def other(address: bytes = ADDRESS, *, opts_out: bool = False, is_retired: bool 
 
     def write(tx: Tx) -> None:
         body = b'{"id":"uk:2"}'
-        want(tx, Write(Kind.CONTACT, "uk:2", body, Lane.REPAIR, opts_out=opts_out, is_retired=is_retired),
-             Behind(address, is_retired=is_retired))  # fmt: skip
+        want(
+            tx,
+            Write(RecordKind.CONTACT, "uk:2", body, Lane.REPAIR, opts_out=opts_out, is_retired=is_retired),
+            ConsentBasis(address, is_retired=is_retired),
+        )
         tx.execute("UPDATE outbox SET state = %s WHERE id = 'uk:2'", (state,))
 
     return write
@@ -71,7 +83,7 @@ def other(address: bytes = ADDRESS, *, opts_out: bool = False, is_retired: bool 
 def heard(channel: Channel, address: str, state: str) -> Notice:
     def say(tx: Tx) -> None:
         claim = Claim(channel, address, state, "shopify.webhook", 1, AT)
-        ledger.append(tx, "acme", [Heard("uk", claim, is_word=True)], HASH_KEY, NOW)
+        ledger.append_statements(tx, "acme", [RecordedClaim("uk", claim, is_word=True)], HASH_KEY, NOW)
 
     return say
 
@@ -101,7 +113,9 @@ def written(address: bytes, state: str, status: str) -> Notice:
 
     def wish(tx: Tx) -> None:
         channel = Channel.SMS if address == NUMBER else Channel.EMAIL
-        writes.wish(tx, "acme", [Wished("uk", 1, channel, address, state, "SINGLE_OPT_IN", AT, None)], AT)
+        writes.request_updates(
+            tx, "acme", [RequestedUpdate("uk", 1, channel, address, state, "SINGLE_OPT_IN", AT, None)], AT
+        )
         tx.execute("UPDATE consent_write SET status = %s", (status,))
 
     return wish
@@ -113,16 +127,20 @@ RESTRAINS: dict[str, Notice] = {
     "an address that the shop holds to be no good": heard(Channel.EMAIL, EMAIL, "INVALID"),
     "an erased consent": heard(Channel.EMAIL, EMAIL, "REDACTED"),
     "an opt-out by text message that the body does not know of": heard(Channel.SMS, PHONE, "UNSUBSCRIBED"),
-    **{f"another contact's opt-out, {state}": other(opts_out=True, state=state)
-       for state in ("due", "leased", "accepted")},
-    **{f"an opt-out that is withdrawn, {state}": other(is_retired=True, state=state)
-       for state in ("due", "leased", "accepted")},
+    **{
+        f"another contact's opt-out, {state}": other(opts_out=True, state=state)
+        for state in ("due", "leased", "accepted")
+    },
+    **{
+        f"an opt-out that is withdrawn, {state}": other(is_retired=True, state=state)
+        for state in ("due", "leased", "accepted")
+    },
     "its own opt-out that is not settled": sent_out(SECONDS),
     "its own opt-out since it was settled": sent_out(SECONDS, timedelta(minutes=1)),
     "an opt-out that a shop is to be told": written(ADDRESS, "UNSUBSCRIBED", "due"),
     "an opt-out that a shop is being told": written(ADDRESS, "UNSUBSCRIBED", "leased"),
     "an opt-out by text message that a shop is to be told": written(NUMBER, "UNSUBSCRIBED", "due"),
-}  # fmt: skip
+}
 
 PASSES: dict[str, Notice] = {
     "nothing at all": lambda _: None,
@@ -145,10 +163,16 @@ PASSES: dict[str, Notice] = {
 
 def claimed(tx: Tx) -> list[str]:
     """What is taken for a push of the urgent lane."""
-    rows = outbox.claim(
-        tx, "acme", Kind.CONTACT, (Lane.REALTIME,), now=NOW, claim=claim_id(), packer=Packer(),
+    rows = outbox.claim_batch(
+        tx,
+        "acme",
+        RecordKind.CONTACT,
+        (Lane.REALTIME,),
+        now=NOW,
+        claim=claim_id(),
+        packer=Packer(),
         unsettled=NOW - timedelta(minutes=2),
-    )  # fmt: skip
+    )
     return [row.id for row in rows]
 
 
@@ -157,14 +181,14 @@ def test_each_notice_alone_keeps_an_opt_in_back(tx: Tx, notice: str) -> None:
     RESTRAINS[notice](tx)
     assert claimed(tx) == []
     later = NOW + restraint.AGAIN_AFTER
-    assert restraint.postpone(tx, "acme", (Lane.REALTIME,), NOW, NOW - timedelta(minutes=2)) == 1
+    assert restraint.defer_blocked(tx, "acme", (Lane.REALTIME,), NOW, NOW - timedelta(minutes=2)) == 1
     assert tx.fetch_value("SELECT due_at FROM outbox WHERE id = 'uk:1'") == later
 
 
 @pytest.mark.parametrize("notice", PASSES)
 def test_nothing_else_does(tx: Tx, notice: str) -> None:
     PASSES[notice](tx)
-    assert restraint.postpone(tx, "acme", (Lane.REALTIME,), NOW, NOW - timedelta(minutes=2)) == 0
+    assert restraint.defer_blocked(tx, "acme", (Lane.REALTIME,), NOW, NOW - timedelta(minutes=2)) == 0
     assert claimed(tx) == ["uk:1"]
 
 

@@ -323,7 +323,7 @@ def test_nobody_is_silenced_by_a_number_that_somebody_else_has_now(play: Both) -
     other = play.person("ben@example.com", phone=PHONE, sms_consent=consent, email_consent=EmailConsent())
     play.rest()
     play.pass_time(120)
-    identifiers.look_again(play.db, play.road)
+    identifiers.remap_resolved_conflicts(play.db, play.road)
     play.rest()
     assert sent(play, who)[-1]["phone_number"] is None
     assert "channels" not in sent(play, who)[-1]

@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from isthmus.customer_metrics.sql import service_hold as holds
 from isthmus.db.pool import Database
-from isthmus.flows import hold
-from isthmus.flows.process import process
-from isthmus.metrics.hold import sql as holds
+from isthmus.flows import service_hold
+from isthmus.flows.process import process_batch
 from isthmus.model.lane import Lane
 from plays import Play
 from sims.shopify.deeds import paying, people, placing, refunding, returning, sending
@@ -256,11 +256,11 @@ def test_a_hold_whose_time_is_up_goes_behind_what_happens_now(play: Play) -> Non
     play.come_to_rest()
     play.pass_time(7 * DAY)
     with play.db.transaction() as tx:
-        assert holds.is_over(tx, "acme", play.now)
-    assert hold.release(play.db, play.road) == 1
+        assert holds.has_expired_holds(tx, "acme", play.now)
+    assert service_hold.release_expired_holds(play.db, play.road) == 1
     with play.db.transaction() as tx:
-        assert not holds.is_over(tx, "acme", play.now)
-    while process(play.db, play.road).n_claimed:
+        assert not holds.has_expired_holds(tx, "acme", play.now)
+    while process_batch(play.db, play.road).n_claimed:
         pass
     assert contact_lane(play, ada) == (Lane.REPAIR.rank, "due")
 
@@ -292,7 +292,7 @@ def test_a_hold_whose_time_is_up_is_no_finding(play: Play) -> None:
     play.come_to_rest()
     play.pass_time(7 * DAY)
     assert play.findings(play.reconcile().run) == []
-    hold.release(play.db, play.road)
+    service_hold.release_expired_holds(play.db, play.road)
     assert play.findings(play.reconcile().run) == []
     play.come_to_rest()
     play.pass_time(600)

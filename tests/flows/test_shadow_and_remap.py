@@ -8,17 +8,17 @@ import pytest
 from test_connections import config, saved
 
 import frozen
+from isthmus.commands.connect import _mapped_otherwise
 from isthmus.connections.config import ConnectionConfig
 from isthmus.db.pool import Database
-from isthmus.flows.consent.audit import audit
-from isthmus.flows.process import process
-from isthmus.flows.remap import FELT_AFTER, ask, differs, is_asked, remap
+from isthmus.flows.consent.audit import run_consent_audit
+from isthmus.flows.process import process_batch
+from isthmus.flows.remap import FELT_AFTER, is_remap_requested, mapping_differs, remap_page, request_remap
 from isthmus.flows.safety import decide
-from isthmus.model.basis import Reason, outcome
-from isthmus.ops import numbers
-from isthmus.ops.trace import About, trace
-from isthmus.runs import sql as runs
-from isthmus.runtime.joining import _mapped_otherwise
+from isthmus.model.basis import NotJudgedReason, verdict_outcome
+from isthmus.ops import status
+from isthmus.ops.trace import About, trace_history
+from isthmus.runs.sql import watermarks as runs
 from scenes import AT, HASH_KEY, Loaded, Town
 
 
@@ -90,7 +90,7 @@ def go_live(town: Town) -> None:
 
 def test_in_shadow_everything_is_shown_and_nothing_is_pushed(shadow: Town) -> None:
     assert pushed(shadow) == []
-    (told,) = numbers.status(shadow.db, shadow.clock.now()).connections
+    (told,) = status.read_status(shadow.db, shadow.clock.now()).connections
     waiting = {kind: classes.waiting for kind, classes in told.accounting.items()}
     assert all(waiting[kind] > 0 for kind in ("orders", "customers", "products"))
     assert told.events.waiting == 0
@@ -104,15 +104,15 @@ def test_in_shadow_whoever_only_the_shop_may_write_to_is_not_judged_and_nothing_
         tx.execute("UPDATE connection SET mode = 'shadow'")
         held = [row["subject"] for row in tx.fetch_all("SELECT subject FROM outbox WHERE kind = 'contact' AND opts_in")]
     assert held
-    done = audit(shadow.db, shadow.road, repair=False)
+    done = run_consent_audit(shadow.db, shadow.road, repair=False)
     assert done.basis is not None
-    waiting = sum(one.n or 0 for one in done.basis.not_judged if one.reason is Reason.WAITING)
+    waiting = sum(one.n or 0 for one in done.basis.not_judged if one.reason is NotJudgedReason.WAITING)
     assert waiting == len(held)
-    assert not outcome(done.basis).is_green
+    assert not verdict_outcome(done.basis).is_green
     customer = int(held[0].removeprefix("customer:"))
     (write,) = [
         entry
-        for entry in trace(shadow.db, "acme", About(customer=customer), HASH_KEY).entries
+        for entry in trace_history(shadow.db, "acme", About(customer=customer), HASH_KEY).entries
         if entry.what == "write" and entry.subject == held[0]
     ]
     assert write.said == "kept back: in shadow mode nothing is sent"
@@ -147,7 +147,7 @@ def test_f24_a_moment_that_an_outage_made_stale_is_not_fired(database: Database)
         town.sims.live(4)
         town.pass_time(3)
         town.sims.deliver(town.post)
-        process(town.db, town.road)
+        process_batch(town.db, town.road)
     due = rows(town, "SELECT id FROM outbox WHERE kind = 'moment' AND state = 'due'")
     assert due
     town.pass_time(timedelta(hours=25).total_seconds())
@@ -163,11 +163,11 @@ def test_f24_a_moment_that_an_outage_made_stale_is_not_fired(database: Database)
 def remap_all(town: Town, *stores: str) -> int:
     with town.db.transaction() as tx:
         for store in stores:
-            ask(tx, "acme", store, town.clock.now())
-    assert remap(town.db, town.road) == 0  # other processes have not felt it yet
+            request_remap(tx, "acme", store, town.clock.now())
+    assert remap_page(town.db, town.road) == 0  # other processes have not felt it yet
     town.pass_time(FELT_AFTER.total_seconds())
     n = 0
-    while remap(town.db, town.road):
+    while remap_page(town.db, town.road):
         n += 1
     return n
 
@@ -175,7 +175,7 @@ def remap_all(town: Town, *stores: str) -> int:
 def confirm_all(town: Town) -> None:
     """A person lets every stopped plan go."""
     for plan in rows(town, "SELECT id FROM plan WHERE state = 'stopped'"):
-        assert decide.confirm(town.db, town.road, plan["id"], "ada").is_done
+        assert decide.confirm_plan(town.db, town.road, plan["id"], "ada").is_done
 
 
 def test_changed_rules_are_felt_by_what_is_known_already(database: Database) -> None:
@@ -196,7 +196,7 @@ def test_changed_rules_are_felt_by_what_is_known_already(database: Database) -> 
     assert len(sent) == len(rows(town, "SELECT id FROM outbox WHERE kind = 'order' AND state = 'applied'"))
     assert rows(town, "SELECT id FROM outbox WHERE kind = 'moment' ORDER BY id") == moments
     with town.db.transaction() as tx:
-        assert not is_asked(runs.marks(tx, "acme"), town.clock.now() + timedelta(days=1))
+        assert not is_remap_requested(runs.load_watermarks(tx, "acme"), town.clock.now() + timedelta(days=1))
     assert town.compare().differences == ()
 
 
@@ -251,6 +251,6 @@ def test_one_stores_own_setting_maps_that_store_again(database: Database) -> Non
 
 def test_rules_differ_from_themselves_in_nothing(database: Database) -> None:
     rules = Town(database).road.shops["uk"].rules
-    assert not differs(rules, rules)
-    assert not differs(rules, msgspec.structs.replace(rules, live_since=None))
-    assert differs(rules, msgspec.structs.replace(rules, namespace="gb:"))
+    assert not mapping_differs(rules, rules)
+    assert not mapping_differs(rules, msgspec.structs.replace(rules, live_since=None))
+    assert mapping_differs(rules, msgspec.structs.replace(rules, namespace="gb:"))

@@ -7,12 +7,12 @@ import msgspec
 import pytest
 
 from isthmus.db.pool import Database
-from isthmus.flows.process import process
-from isthmus.flows.recheck import recheck
+from isthmus.flows.process import process_batch
+from isthmus.flows.recheck import close_finished_cases
 from isthmus.flows.replay import replay_case
-from isthmus.inbox import sql as inbox
-from isthmus.model.basis import NotJudged, Reason, outcome
-from isthmus.model.event import Hint
+from isthmus.inbox.sql import events as inbox
+from isthmus.model.basis import NotJudged, NotJudgedReason, verdict_outcome
+from isthmus.model.event import RefetchRequest
 from isthmus.model.lane import Lane
 from plays import Play
 from sims.shopify.deeds import people, placing
@@ -55,8 +55,8 @@ def test_a_reconciliation_leaves_orders_alone_that_the_app_cannot_see(play: Play
     (unseen,) = [one for one in done.out_of_sight if one.store == "uk"]
     assert (unseen.n, unseen.is_accepted) == (1, False)
     assert done.basis is not None
-    assert [one for one in done.basis.not_judged if one.n] == [NotJudged(Reason.OUT_OF_SIGHT, 1, "uk orders")]
-    assert outcome(done.basis).exit_code == 1
+    assert [one for one in done.basis.not_judged if one.n] == [NotJudged(NotJudgedReason.OUT_OF_SIGHT, 1, "uk orders")]
+    assert verdict_outcome(done.basis).exit_code == 1
     (case,) = [one for one in play.cases("storefront.scope_missing") if one["store"] == "uk"]
     assert f"orders from {play.now - timedelta(days=60):%Y-%m-%d} on" in case["detail"]
 
@@ -100,7 +100,7 @@ def test_a_reading_of_an_order_out_of_sight_ends_its_event_and_says_why(play: Pl
     before = status(play, placed)
     play.tell("orders/edited", {"order_edit": {"order_id": placed.id}}, webhook_id="edited")
     play.pass_time(20)
-    while process(play.db, play.road).n_claimed:
+    while process_batch(play.db, play.road).n_claimed:
         pass
     (event,) = play.rows("SELECT state, reason FROM event WHERE topic = 'orders/edited'")
     assert event["state"] == "skipped"
@@ -110,8 +110,8 @@ def test_a_reading_of_an_order_out_of_sight_ends_its_event_and_says_why(play: Pl
 
 
 GUARDS = {
-    "only the dates of the order": ("isthmus.flows.reconcile.suspects._horizon", None),
-    "only the horizon of the listing": ("isthmus.model.reading.is_in_sight", True),
+    "only the dates of the order": ("isthmus.flows.reconcile.candidates._horizon", None),
+    "only the horizon of the listing": ("isthmus.model.reading.is_certainly_visible", True),
 }
 
 
@@ -162,9 +162,9 @@ def test_a_horizon_that_the_connection_accepts_is_counted_and_is_no_case(play: P
     assert (unseen.n, unseen.is_accepted, unseen.visible_since) == (1, True, play.now - timedelta(days=60))
     assert not play.cases("storefront.scope_missing")
     assert done.basis is not None
-    assert done.basis.not_judged == (NotJudged(Reason.HORIZON, 1, "uk orders"),)
-    assert outcome(done.basis).is_green
-    assert outcome(done.basis, strict=True).exit_code == 1
+    assert done.basis.not_judged == (NotJudged(NotJudgedReason.HORIZON, 1, "uk orders"),)
+    assert verdict_outcome(done.basis).is_green
+    assert verdict_outcome(done.basis, strict=True).exit_code == 1
 
 
 def test_an_order_out_of_sight_is_counted_once_whatever_else_is_doubtful_of_it(play: Play) -> None:
@@ -186,7 +186,7 @@ def test_an_order_out_of_sight_is_counted_once_whatever_else_is_doubtful_of_it(p
 def hear_once(play: Play) -> None:
     """What has arrived is worked on, and nothing is waited for."""
     play.sims.deliver(play.post)
-    while process(play.db, play.road).n_claimed:
+    while process_batch(play.db, play.road).n_claimed:
         pass
 
 
@@ -196,7 +196,9 @@ def test_a_null_soon_after_a_body_is_asked_again_and_nothing_is_pushed_meanwhile
     play.hear()
     play.sims.faults.set({"shopify.null_share": 1.0, "shopify.null_kinds": "Order"})
     with play.db.transaction() as tx:
-        inbox.tell(tx, "acme", "uk", [Hint("poll/order", f"order:{placed.id}", Lane.REALTIME, play.now)], play.now)
+        inbox.enqueue_internal(
+            tx, "acme", "uk", [RefetchRequest("poll/order", f"order:{placed.id}", Lane.REALTIME, play.now)], play.now
+        )
     for _ in range(8):
         hear_once(play)
         play.push()
@@ -216,7 +218,9 @@ def test_a_null_that_lasts_longer_than_the_grace_is_believed(play: Play) -> None
     with play.world.lock:
         placing.erase(play.uk, placed)
     with play.db.transaction() as tx:
-        inbox.tell(tx, "acme", "uk", [Hint("poll/order", f"order:{placed.id}", Lane.REALTIME, play.now)], play.now)
+        inbox.enqueue_internal(
+            tx, "acme", "uk", [RefetchRequest("poll/order", f"order:{placed.id}", Lane.REALTIME, play.now)], play.now
+        )
     play.come_to_rest()
     assert status(play, placed)[:2] == ("cancelled", False)  # type: ignore[index]
 
@@ -244,7 +248,9 @@ def test_a_null_with_an_error_on_its_path_is_tried_again(play: Play) -> None:
     play.pass_time(600)
     play.sims.faults.set({"shopify.p_null_error": 1.0})
     with play.db.transaction() as tx:
-        inbox.tell(tx, "acme", "uk", [Hint("poll/order", f"order:{placed.id}", Lane.REALTIME, play.now)], play.now)
+        inbox.enqueue_internal(
+            tx, "acme", "uk", [RefetchRequest("poll/order", f"order:{placed.id}", Lane.REALTIME, play.now)], play.now
+        )
     hear_once(play)
     (waiting,) = play.rows("SELECT state, reason FROM event WHERE topic = 'poll/order' AND state = 'waiting'")
     assert waiting["reason"] == "storefront.unavailable"
@@ -260,7 +266,7 @@ def test_a_null_with_an_error_on_its_path_is_tried_again(play: Play) -> None:
 def delivered(play: Play, topic: str, placed: Order, body: Any = None) -> None:
     play.tell(topic, body or {"id": placed.id}, webhook_id=f"{topic} {play.now}")
     play.pass_time(5)
-    while process(play.db, play.road).n_claimed:
+    while process_batch(play.db, play.road).n_claimed:
         pass
 
 
@@ -280,5 +286,5 @@ def test_a_deletion_out_of_sight_is_a_case_that_a_person_confirms(play: Play) ->
     replay_case(play.db, case["id"], play.now, "ada")
     play.come_to_rest()
     assert status(play, placed)[:2] == ("cancelled", False)  # type: ignore[index]
-    recheck(play.db, play.road)
+    close_finished_cases(play.db, play.road)
     assert not play.cases("storefront.deletion_unconfirmed")

@@ -10,14 +10,14 @@ import msgspec
 import psycopg
 import pytest
 
-from isthmus.db.pool import Database, is_passing
-from isthmus.flows import absorb
-from isthmus.flows.process import LEASE, STUBBORN_AFTER, process
-from isthmus.flows.road import Reader
-from isthmus.inbox import sql as inbox
+from isthmus.db.pool import Database, is_retryable
+from isthmus.flows import store_records
+from isthmus.flows.context import Reader
+from isthmus.flows.process import LEASE, STUBBORN_AFTER, process_batch
+from isthmus.inbox.sql import events as inbox
 from isthmus.kit.backoff import LONGEST
 from isthmus.kit.ids import claim_id
-from isthmus.model.event import Hint
+from isthmus.model.event import RefetchRequest
 from isthmus.model.failure import TransientError
 from isthmus.model.lane import Lane
 from scenes import Town
@@ -85,7 +85,9 @@ def orders(town: Town) -> list[int]:
 def ask(town: Town, ids: Sequence[int], topic: str = "repair/order") -> None:
     now = town.clock.now()
     with town.db.transaction() as tx:
-        inbox.tell(tx, "acme", "uk", [Hint(topic, f"order:{one}", Lane.REALTIME, now) for one in ids], now)
+        inbox.enqueue_internal(
+            tx, "acme", "uk", [RefetchRequest(topic, f"order:{one}", Lane.REALTIME, now) for one in ids], now
+        )
 
 
 def waiting(town: Town) -> list[dict[str, Any]]:
@@ -121,12 +123,12 @@ def test_a_lease_is_extended_while_its_holder_waits_for_an_answer(town: Town) ->
             ends = town.clock.now() + LEASE
             until(lambda ends=ends: all(row["leased_until"] >= ends for row in waiting(town)))
         with town.db.transaction() as tx:
-            claimed = inbox.claim(tx, "acme", tuple(Lane), town.clock.now(), 10, claim_id(), LEASE)
+            claimed = inbox.claim_events(tx, "acme", tuple(Lane), town.clock.now(), 10, claim_id(), LEASE)
             others.append(len(claimed))
 
     first(town, slow)
     ask(town, orders(town)[:3])
-    process(town.db, town.road)
+    process_batch(town.db, town.road)
     assert others == [0]
     assert waiting(town) == []
     assert counted(town, "event.lease_lost") == lost
@@ -152,7 +154,7 @@ def test_a_holder_whose_lease_has_ended_keeps_nothing_and_the_work_is_done_again
     watched = first(town, stolen)
     versions = rows(town, "SELECT said_at FROM record WHERE kind = 'order' AND id = ANY(%s)", [str(one) for one in ids])
     ask(town, ids)
-    process(town.db, town.road)
+    process_batch(town.db, town.road)
     assert counted(town, "event.lease_lost") == before + 1
     after = rows(town, "SELECT said_at FROM record WHERE kind = 'order' AND id = ANY(%s)", [str(one) for one in ids])
     assert after == versions  # neither was taken in
@@ -160,7 +162,7 @@ def test_a_holder_whose_lease_has_ended_keeps_nothing_and_the_work_is_done_again
 
     watched.first = lambda _: None
     town.pass_time(LEASE.total_seconds() + 1)
-    process(town.db, town.road)
+    process_batch(town.db, town.road)
     assert waiting(town) == []
     assert failed(town) == 0
 
@@ -171,7 +173,7 @@ def test_what_needs_no_reading_does_not_wait_for_one(town: Town) -> None:
     first(town, lambda _: left.append([row["subject"] for row in waiting(town)]))
     ask(town, [read])
     ask(town, [mapped], "isthmus/remap")
-    process(town.db, town.road)
+    process_batch(town.db, town.road)
     assert left == [[f"order:{read}"]]
 
 
@@ -223,7 +225,7 @@ def test_a_fault_of_the_shop_is_one_case_buries_nothing_and_ends_without_a_perso
     ids = orders(town)
     ask(town, ids)
     for _ in range(30):  # hours of it
-        process(town.db, town.road)
+        process_batch(town.db, town.road)
         now = town.clock.now()
         assert len(waiting(town)) == len(ids)
         assert max(row["due_at"] for row in waiting(town)) <= now + LONGEST
@@ -249,7 +251,7 @@ def test_a_record_that_alone_cannot_be_read_is_given_up_with_a_case_of_its_own(t
     ask(town, [bad])
     rounds = 0
     while waiting(town):
-        process(town.db, town.road)
+        process_batch(town.db, town.road)
         town.pass_time(LONGEST.total_seconds() + 1)
         rounds += 1
     assert rounds == STUBBORN_AFTER
@@ -259,13 +261,13 @@ def test_a_record_that_alone_cannot_be_read_is_given_up_with_a_case_of_its_own(t
     with town.db.transaction() as tx:
         tx.execute("DELETE FROM event WHERE subject = %s AND state = 'buried'", (f"order:{bad}",))
     ask(town, [good])
-    process(town.db, town.road)
+    process_batch(town.db, town.road)
     assert waiting(town) == []
 
 
 def test_a_worker_that_stands_still_in_a_transaction_is_no_bug(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     """What SIGSTOP does: the server ends the transaction (25P03), and the work is done again."""
-    whole, stands_still = absorb.absorb, [True]
+    whole, stands_still = store_records.store_records, [True]
 
     def stopping(tx: Any, *more: Any) -> Any:
         if stands_still.pop() if stands_still else False:
@@ -275,15 +277,15 @@ def test_a_worker_that_stands_still_in_a_transaction_is_no_bug(town: Town, monke
                 until(lambda: not is_there(other, pid))
         return whole(tx, *more)
 
-    monkeypatch.setattr(absorb, "absorb", stopping)
+    monkeypatch.setattr(store_records, "store_records", stopping)
     ids = orders(town)[:1]
     ask(town, ids)
     with pytest.raises(psycopg.Error) as raised:
-        process(town.db, town.road)
-    assert is_passing(raised.value)
+        process_batch(town.db, town.road)
+    assert is_retryable(raised.value)
     assert [(row["claim"], row["unanswered"]) for row in waiting(town)] == [(None, 0)]
     town.pass_time(2)
-    process(town.db, town.road)
+    process_batch(town.db, town.road)
     assert waiting(town) == []
     assert failed(town) == 0
     assert codes(town) == []
@@ -295,20 +297,20 @@ def is_there(db: Database, pid: int) -> bool:
 
 
 def test_a_database_that_refuses_for_a_while_makes_nothing_poison(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole, refusals = absorb.absorb, [psycopg.errors.ReadOnlySqlTransaction, psycopg.errors.DiskFull] * 4
+    whole, refusals = store_records.store_records, [psycopg.errors.ReadOnlySqlTransaction, psycopg.errors.DiskFull] * 4
 
     def refusing(*more: Any) -> Any:
         if refusals:
             raise refusals.pop()("no")
         return whole(*more)
 
-    monkeypatch.setattr(absorb, "absorb", refusing)
+    monkeypatch.setattr(store_records, "store_records", refusing)
     ask(town, orders(town)[:3])
     while refusals:
         with pytest.raises(psycopg.Error):
-            process(town.db, town.road)
+            process_batch(town.db, town.road)
         town.pass_time(LONGEST.total_seconds() + 1)
-    process(town.db, town.road)
+    process_batch(town.db, town.road)
     assert waiting(town) == []
     assert failed(town) == 0
     assert codes(town) == []

@@ -8,10 +8,10 @@ from msgspec.structs import replace
 
 from isthmus.db.pool import Database
 from isthmus.flows.consent import audit
-from isthmus.flows.rehearse import rehearse
 from isthmus.flows.replay import Selection
-from isthmus.model.event import State
-from isthmus.ops.numbers import status
+from isthmus.flows.replay_dry_run import dry_run_replay
+from isthmus.model.event import EventState
+from isthmus.ops.status import read_status
 from sims.shopify.deeds import people
 from sims.shopify.state import Customer, SmsConsent
 from talking import Both
@@ -89,7 +89,7 @@ def test_who_did_not_confirm_is_asked_once_and_counts_when_they_answer(play: Bot
     # Asked again, and until they answer the platform holds to the opt-out: nobody's trouble.
     assert (texts(play), may_text(play)) == (2, False)
     assert play.rows("SELECT code FROM cases WHERE state = 'open'") == []
-    told = audit.audit(play.db, play.road, repair=False).differs
+    told = audit.run_consent_audit(play.db, play.road, repair=False).differs
     assert [(one.channel, one.sort.value) for one in told] == [("sms", "under way")]
 
 
@@ -100,7 +100,7 @@ def test_a_comparison_of_all_three_sides_finds_nothing_about_it(play: Both) -> N
     run = play.reconcile()
     assert play.findings(run.run) == []
     assert may_text(play) is True
-    told = status(play.db, play.now, "acme").connections[0].accounting["customers"]
+    told = read_status(play.db, play.now, "acme").connections[0].accounting["customers"]
     assert (told.known, told.applied) == (2, 2)
 
 
@@ -111,8 +111,8 @@ def test_a_replay_names_the_texts_that_it_would_send(play: Both) -> None:
         tx.execute("DELETE FROM outbox WHERE kind = 'sms'")
         tx.execute("DELETE FROM record WHERE kind = 'customer'")
         told = tx.fetch_all("SELECT id FROM event WHERE subject LIKE 'customer:%' AND state = 'applied' ORDER BY id")
-    chosen = Selection(events=tuple(row["id"] for row in told), states=(State.APPLIED,))
-    assert {one.name for one in rehearse(play.db, play.road, chosen).triggers} == {"confirmation text"}
+    chosen = Selection(events=tuple(row["id"] for row in told), states=(EventState.APPLIED,))
+    assert {one.name for one in dry_run_replay(play.db, play.road, chosen).triggers} == {"confirmation text"}
 
 
 def test_nobody_is_asked_because_of_history_and_who_confirmed_is_taken_along(play: Both) -> None:

@@ -5,18 +5,18 @@ import threading
 import pytest
 from prometheus_client import CollectorRegistry
 
-from isthmus.cases import sql as cases
-from isthmus.cases.sql import Touch
+from isthmus.cases.sql import cases
+from isthmus.cases.sql.cases import Touch
 from isthmus.db.pool import Database
 from isthmus.flows import duplicates, identifiers
-from isthmus.inbox import sql as inbox
-from isthmus.model.event import Hint
+from isthmus.inbox.sql import events as inbox
+from isthmus.model.event import RefetchRequest
 from isthmus.model.lane import Lane
-from isthmus.model.write import Kind, Write
-from isthmus.ops import metrics, numbers
-from isthmus.ops.numbers import Classes, Connection
-from isthmus.outbox import sql as outbox
-from isthmus.outbox.sql import Wanted
+from isthmus.model.write import RecordKind, Write
+from isthmus.ops import metrics, status
+from isthmus.ops.status import Classes, ConnectionStatus
+from isthmus.outbox.sql import queue as outbox
+from isthmus.outbox.sql.queue import DesiredWrite
 from plays import Play
 from scenes import Stage, Town
 from sims.shopify.state import Address
@@ -24,7 +24,7 @@ from sims.shopify.state import Address
 KINDS = {"orders", "customers", "products", "moments"}
 
 
-def adds_up(told: Connection) -> bool:
+def adds_up(told: ConnectionStatus) -> bool:
     e = told.events
     return e.received == e.duplicate + e.stale + e.applied + e.skipped + e.parked + e.buried + e.waiting and all(
         n.known == n.applied + n.excluded + n.waiting + n.case and min(n.known, n.applied, n.waiting, n.case) >= 0
@@ -35,11 +35,11 @@ def adds_up(told: Connection) -> bool:
 def test_every_record_and_every_event_is_counted_once_while_all_of_it_moves(database: Database) -> None:
     town = Town(database)
     over = threading.Event()
-    told: list[Connection] = []
+    told: list[ConnectionStatus] = []
 
     def ask() -> None:
         while not over.is_set():
-            told.extend(numbers.status(database, town.clock.now()).connections)
+            told.extend(status.read_status(database, town.clock.now()).connections)
 
     asker = threading.Thread(target=ask)
     asker.start()
@@ -57,7 +57,7 @@ def test_every_record_and_every_event_is_counted_once_while_all_of_it_moves(data
     assert len({t.events.received for t in told}) > 3  # it was asked while things moved
     assert [t for t in told if not adds_up(t)] == []
 
-    (rest,) = numbers.status(database, town.clock.now()).connections
+    (rest,) = status.read_status(database, town.clock.now()).connections
     assert not rest.is_waiting
     assert {lane.depth for lane in rest.lanes.values()} == {0}
     assert rest.accounting["orders"].known > 10
@@ -74,25 +74,30 @@ def stage(database: Database) -> Stage:
 def desire(stage: Stage, *writes: Write) -> None:
     now = stage.clock.now()
     with stage.db.transaction() as tx:
-        outbox.desire(
-            tx, "acme", [Wanted("uk", write, now) for write in writes], now=now, coalesce=stage.road.pace.coalesce,
-            contact_head_start=stage.road.pace.contact_head_start, packer=stage.road.packer,
-        )  # fmt: skip
+        outbox.upsert_desired(
+            tx,
+            "acme",
+            [DesiredWrite("uk", write, now) for write in writes],
+            now=now,
+            coalesce=stage.road.pace.coalesce,
+            contact_head_start=stage.road.pace.contact_head_start,
+            packer=stage.road.packer,
+        )
 
 
 def order(number: int) -> Write:
-    return Write(Kind.ORDER, f"uk:{number}", b"{}", Lane.REALTIME, subject=f"order:{number}")
+    return Write(RecordKind.ORDER, f"uk:{number}", b"{}", Lane.REALTIME, subject=f"order:{number}")
 
 
 def orders(stage: Stage) -> Classes:
-    (told,) = numbers.status(stage.db, stage.clock.now()).connections
+    (told,) = status.read_status(stage.db, stage.clock.now()).connections
     assert adds_up(told)
     return told.accounting["orders"]
 
 
 def open_case(stage: Stage, code: str, subject: str, store: str = "") -> None:
     with stage.db.transaction() as tx:
-        cases.touch(tx, "acme", [Touch(code, subject, store)], stage.clock.now())
+        cases.open_or_count(tx, "acme", [Touch(code, subject, store)], stage.clock.now())
 
 
 @pytest.mark.parametrize(
@@ -118,7 +123,7 @@ def test_a_privacy_request_does_not_keep_a_record_from_being_right(stage: Stage)
 
 
 def test_what_is_excluded_stays_excluded_whatever_case_is_open(stage: Stage) -> None:
-    desire(stage, Write(Kind.ORDER, "uk:1", None, Lane.REALTIME, excluded="test order", subject="order:1"))
+    desire(stage, Write(RecordKind.ORDER, "uk:1", None, Lane.REALTIME, excluded="test order", subject="order:1"))
     open_case(stage, "internal.bug", "order:1", "uk")
     assert orders(stage) == Classes(known=1, excluded=1)
 
@@ -137,27 +142,27 @@ def test_a_customer_who_is_still_to_be_read_waits(stage: Stage) -> None:
                       ('acme', 'customer', 'uk', '6', %(now)s, %(now)s)""",
             {"now": now},
         )
-    desire(stage, Write(Kind.CONTACT, "uk:6", b"{}", Lane.REALTIME, subject="customer:6"))
+    desire(stage, Write(RecordKind.CONTACT, "uk:6", b"{}", Lane.REALTIME, subject="customer:6"))
     open_case(stage, "storefront.unreadable_record", "customer:5", "uk")
-    (told,) = numbers.status(stage.db, now).connections
+    (told,) = status.read_status(stage.db, now).connections
     assert told.accounting["customers"] == Classes(known=2, waiting=1, case=1)
 
 
 def test_depth_and_age_count_what_was_told_and_what_is_to_be_sent(stage: Stage) -> None:
     now = stage.clock.now()
     with stage.db.transaction() as tx:
-        inbox.tell(tx, "acme", "uk", [Hint("poll/order", "order:9", Lane.REPAIR, now)], now)
+        inbox.enqueue_internal(tx, "acme", "uk", [RefetchRequest("poll/order", "order:9", Lane.REPAIR, now)], now)
     stage.pass_time(3)
     desire(stage, order(1))
     stage.pass_time(2)
-    (told,) = numbers.status(stage.db, stage.clock.now()).connections
+    (told,) = status.read_status(stage.db, stage.clock.now()).connections
     assert (told.lanes["repair"].depth, told.lanes["repair"].oldest_seconds) == (1, 5.0)
     assert (told.lanes["realtime"].depth, told.lanes["realtime"].oldest_seconds) == (1, 2.0)
     assert told.lanes["backfill"].depth == 0
 
 
 def test_the_public_form_is_what_programs_rely_on(stage: Stage) -> None:
-    told = numbers.as_json(numbers.status(stage.db, stage.clock.now()))
+    told = status.status_as_json(status.read_status(stage.db, stage.clock.now()))
     (acme,) = told["connections"]
     assert list(acme) == ["name", "paused", "paused_lanes", "accounting", "lanes", "events", "pushes", "cases"]
     assert set(acme["accounting"]) == KINDS
@@ -171,7 +176,7 @@ def test_metrics_tell_the_same_numbers(stage: Stage) -> None:
     desire(stage, order(1))
     open_case(stage, "platform.differs", "order:uk:1")
     registry = CollectorRegistry()
-    metrics.register(lambda: numbers.status(stage.db, stage.clock.now()), registry)
+    metrics.register_status(lambda: status.read_status(stage.db, stage.clock.now()), registry)
     labels = {"connection": "acme", "kind": "orders", "class": "case"}
     assert registry.get_sample_value("isthmus_records", labels) == 1
     assert registry.get_sample_value("isthmus_connection_live", {"connection": "acme"}) == 1
@@ -182,19 +187,29 @@ def test_a_number_that_thirty_customers_gave_as_their_addresses_holds_no_record_
     play = Play(database)
     for n in range(30):
         address = Address(
-            play.world.next_id(), None, None, f"{n} High Street", "Leeds", f"LS{n} 1AA", "United Kingdom", "GB",
+            play.world.next_id(),
+            None,
+            None,
+            f"{n} High Street",
+            "Leeds",
+            f"LS{n} 1AA",
+            "United Kingdom",
+            "GB",
             phone="+44 20 7946 0999",
-        )  # fmt: skip
+        )
         play.person(
-            f"p{n}@example.com", first_name=f"Given{n}", last_name=f"Family{n}", addresses=[address],
+            f"p{n}@example.com",
+            first_name=f"Given{n}",
+            last_name=f"Family{n}",
+            addresses=[address],
             default_address=address,
-        )  # fmt: skip
+        )
     play.come_to_rest()
-    duplicates.look(play.db, play.road)
-    identifiers.look_again(play.db, play.road)
+    duplicates.find_duplicates(play.db, play.road)
+    identifiers.remap_resolved_conflicts(play.db, play.road)
     play.come_to_rest()
     warned = play.cases("identity.shared_phone")
     assert len(warned) > 10
-    (told,) = numbers.status(database, play.now).connections
+    (told,) = status.read_status(database, play.now).connections
     assert told.accounting["customers"] == Classes(known=30, applied=30)
     assert told.cases.open == len(warned)

@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from isthmus.db.pool import Database
-from isthmus.flows.consent import returning
-from isthmus.flows.road import Road
+from isthmus.flows.consent import recurring_differences
+from isthmus.flows.context import ConnectionContext
 from sims.ometria import unsubscribes as centre
 from sims.shopify.deeds import people
 from sims.shopify.state import Customer, EmailConsent
@@ -25,24 +25,24 @@ def subscriber(play: Both, email: str) -> Customer:
     return who
 
 
-def leaves(play: Both) -> Road:
+def leaves(play: Both) -> ConnectionContext:
     """Store int is taken out of the file; the road as it was."""
     before = play.road
     play.road = msgspec.structs.replace(before, shops={"uk": before.shops["uk"]})
     return before
 
 
-def comes_back(play: Both, road: Road) -> None:
+def comes_back(play: Both, road: ConnectionContext) -> None:
     play.road = road
     with play.db.transaction() as tx:
-        assert returning.begin(tx, "acme", "int", play.now)
+        assert recurring_differences.note_returning_store(tx, "acme", "int", play.now)
 
 
 def until_taken_back(play: Both) -> None:
     for _ in range(20):
         play.poll()
         play.work()
-        if not returning.step(play.db, play.road):
+        if not recurring_differences.run_step(play.db, play.road):
             return
         play.pass_time(5)
     raise AssertionError("the store is still coming back")
@@ -95,4 +95,4 @@ def test_nothing_of_the_store_goes_out_before_its_people_are_decided(play: Both)
 
 def test_a_store_that_was_never_there_does_not_come_back(play: Both) -> None:
     with play.db.transaction() as tx:
-        assert not returning.begin(tx, "acme", "fr", play.now)
+        assert not recurring_differences.note_returning_store(tx, "acme", "fr", play.now)

@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
-from isthmus.cases import sql as cases
 from isthmus.cases.catalogue import CATALOGUE, Severity
-from isthmus.cases.sql import Touch
+from isthmus.cases.sql import cases
+from isthmus.cases.sql.cases import Touch
 from isthmus.connections import sql as connections
 from isthmus.db.pool import Database
-from isthmus.flows import tell
+from isthmus.flows import notify
 from isthmus.model.failure import TransientError
-from isthmus.notices import sql as notices
-from isthmus.ops.notify import Watch, standings
+from isthmus.notifications import sql as notices
+from isthmus.ops.notify import Watch, current_alerts
 from plays import Play
 from scenes import AT, Stage
 
@@ -54,17 +54,19 @@ class Watched:
     def messages(self, after: timedelta = timedelta(seconds=15)) -> list[dict[str, Any]]:
         """The same in full."""
         self.now += after
-        tell.note(self.db, "acme", standings(self.db, "acme", self.now, self.watch), self.now)
-        tell.send(self.db, "acme", self.channels, lambda: self.now)
+        notify.record_alert_changes(self.db, "acme", current_alerts(self.db, "acme", self.now, self.watch), self.now)
+        notify.send_due(self.db, "acme", self.channels, lambda: self.now)
         return self.desk.take()
 
     def touch(self, code: str, *subjects: str, store: str = "uk") -> None:
         with self.db.transaction() as tx:
-            cases.touch(tx, "acme", [Touch(code, subject, store, "seen") for subject in subjects or ("",)], self.now)
+            cases.open_or_count(
+                tx, "acme", [Touch(code, subject, store, "seen") for subject in subjects or ("",)], self.now
+            )
 
     def resolve(self, code: str) -> None:
         with self.db.transaction() as tx:
-            cases.resolve(tx, "acme", code, self.now, "test")
+            cases.resolve_by_code(tx, "acme", code, self.now, "test")
 
     def rows(self, query: str) -> list[dict[str, Any]]:
         with self.db.transaction() as tx:
@@ -147,18 +149,20 @@ def test_who_has_a_message_is_not_sent_it_again_for_another_who_has_not(watched:
 
 def test_a_killed_process_loses_nothing_and_another_sends_it_after_a_while(watched: Watched) -> None:
     watched.touch("platform.refused", "order:1")
-    tell.note(watched.db, "acme", standings(watched.db, "acme", watched.now, watched.watch), watched.now)
+    notify.record_alert_changes(
+        watched.db, "acme", current_alerts(watched.db, "acme", watched.now, watched.watch), watched.now
+    )
     with watched.db.transaction() as tx:
-        notices.claim(tx, "acme", watched.now, 10)  # and then it is killed
+        notices.claim_due(tx, "acme", watched.now, 10)  # and then it is killed
     assert watched.look(timedelta(seconds=30)) == []
     assert watched.look(notices.LEASE) == [("case:platform.refused:uk", "opened")]
 
 
 def test_two_who_look_at_once_note_a_change_once(watched: Watched) -> None:
     watched.touch("platform.refused", "order:1")
-    seen = standings(watched.db, "acme", watched.now, watched.watch)
-    assert tell.note(watched.db, "acme", seen, watched.now) == 1
-    assert tell.note(watched.db, "acme", seen, watched.now) == 0
+    seen = current_alerts(watched.db, "acme", watched.now, watched.watch)
+    assert notify.record_alert_changes(watched.db, "acme", seen, watched.now) == 1
+    assert notify.record_alert_changes(watched.db, "acme", seen, watched.now) == 0
 
 
 def test_a_storm_is_one_message(watched: Watched) -> None:
@@ -192,14 +196,14 @@ def test_a_shut_connection_is_told_instead_of_its_late_lanes(database: Database)
     play.person("ada@example.com")
     play.sims.deliver(play.post)
     with database.transaction() as tx:
-        connections.block(tx, "acme", "platform.key_refused", play.now)
+        connections.block_connection(tx, "acme", "platform.key_refused", play.now)
     assert watched.look(timedelta(hours=1)) == [("connection", "blocked")]
     with database.transaction() as tx:
-        connections.pause(tx, "acme", watched.now)
-        connections.unblock(tx, "acme")
+        connections.pause_connection(tx, "acme", watched.now)
+        connections.unblock_connection(tx, "acme")
     assert watched.look() == [("connection", "paused")]
     with database.transaction() as tx:
-        connections.resume(tx, "acme")
+        connections.resume_connection(tx, "acme")
     assert watched.look(timedelta(minutes=6)) == [("lane:realtime", "late"), ("connection", "resumed")]
 
 
@@ -291,6 +295,6 @@ def test_old_notices_are_forgotten_and_what_stands_is_not(watched: Watched) -> N
     watched.look(timedelta(minutes=10))
     watched.look(timedelta(days=100))
     with watched.db.transaction() as tx:
-        assert notices.prune(tx, watched.now - timedelta(days=90), 1000) == 2
+        assert notices.prune_notifications(tx, watched.now - timedelta(days=90), 1000) == 2
     assert [row["key"] for row in watched.rows("SELECT key FROM notice")] == ["case:platform.refused:uk"]
     assert watched.look() == []

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from isthmus.cases import sql as cases
+from isthmus.cases.sql import cases
 from isthmus.db.pool import Database
-from isthmus.ops.trace import About, Trace, trace
+from isthmus.ops.trace import About, Trace, trace_history
 from scenes import HASH_KEY, Town
 
 
@@ -25,7 +25,7 @@ def town(module_database: Database) -> Town:
 
 
 def follow(town: Town, **about: Any) -> Trace:
-    return trace(town.db, "acme", About(**about), HASH_KEY)
+    return trace_history(town.db, "acme", About(**about), HASH_KEY)
 
 
 def a_buyer(town: Town) -> dict[str, Any]:
@@ -76,10 +76,10 @@ def test_cases_are_part_of_the_story(town: Town) -> None:
     buyer = a_buyer(town)
     now = town.clock.now()
     with town.db.transaction() as tx:
-        (number,) = cases.touch(
+        (number,) = cases.open_or_count(
             tx, "acme", [cases.Touch("internal.bug", f"order:{buyer['order']}", buyer["store"])], now
         )
-        cases.close(tx, number, now, "ada")
+        cases.close_case(tx, number, now, "ada")
     said = [e.said for e in follow(town, order=int(buyer["order"])).entries if e.what == "case"]
     assert said == ["internal.bug: opened, integration operator acts", "internal.bug: resolved by ada"]
 

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from isthmus.db.pool import Database
-from isthmus.flows.delivery import PATIENCE
+from isthmus.flows.delivery_methods import PATIENCE
 from isthmus.shopify.topics import DELIVERY_SCOPES
 from plays import Play
 from sims.shopify.deeds import paying, sending

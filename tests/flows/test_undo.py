@@ -9,13 +9,13 @@ import pytest
 from test_blast_radius import confirm_all, n_unlike, obey, rows, truth, wave
 from test_commands import CONFIG, Run, run
 
+from isthmus.app.context import App
 from isthmus.connections import file as files
 from isthmus.connections import sql as connections
 from isthmus.db.pool import Database
-from isthmus.flows.reconcile import conclude
-from isthmus.flows.safety.undo import Undone, undo
-from isthmus.outbox.plan import differs
-from isthmus.runtime.app import App
+from isthmus.flows.reconcile import record_findings
+from isthmus.flows.safety.undo import Undone, undo_run
+from isthmus.outbox.plan import first_difference
 from plays import Play
 from scenes import Loaded, Town
 from sims.neighbourhood import Sizes
@@ -50,7 +50,7 @@ def but_for_times_of_consent(said: dict[str, Any]) -> dict[str, Any]:
 
 
 def put_back(town: Town, run: int, **more: Any) -> Undone:
-    return undo(town.db, town.road, run, "reconcile", "ada", **more)
+    return undo_run(town.db, town.road, run, "reconcile", "ada", **more)
 
 
 def test_undo_puts_back_200_records_that_a_run_repaired_by_a_wrong_rule(database: Database) -> None:
@@ -153,7 +153,7 @@ def town(database: Database) -> Town:
 def test_plans_and_undo_on_the_command_line(run: Run, town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     wave(town)
     with town.db.transaction() as tx:
-        connections.save(tx, files.parsed(CONFIG, "acme.toml"), town.clock.now())
+        connections.save_connection(tx, files.parse_connection(CONFIG, "acme.toml"), town.clock.now())
     monkeypatch.setattr(App, "road", lambda app, name: town.road)
     done = town.reconcile()
 
@@ -213,7 +213,9 @@ def test_undo_puts_back_what_the_platform_had_before_it_was_sent_again(town: Tow
 
 def n_unequal(before: dict[str, Any], after: dict[str, Any]) -> int:
     """Records that say something else, however numbers and times are written."""
-    return sum(bool(differs(before[own], after[own]) or differs(after[own], before[own])) for own in before)
+    return sum(
+        bool(first_difference(before[own], after[own]) or first_difference(after[own], before[own])) for own in before
+    )
 
 
 def test_undo_withdraws_what_a_run_created_on_both_sides(database: Database) -> None:
@@ -299,7 +301,7 @@ def test_undo_withdraws_in_ometria_too_what_was_excluded_before_the_run(database
 def test_undo_puts_back_more_resent_records_than_are_read_one_by_one(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(conclude, "LOOKS", 3)
+    monkeypatch.setattr(record_findings, "CANDIDATES_AT_ONCE", 3)
     account = town.sims.ometria.account
     own = rows(town, "SELECT id FROM outbox WHERE kind = 'order' AND state = 'applied' ORDER BY id LIMIT 60")
     for row in own:

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from isthmus.cases import sql as cases
+from isthmus.cases.sql import cases
 from isthmus.db.pool import Database
-from isthmus.flows import silent, unusual
+from isthmus.flows import unusual_volume, webhook_gaps
 from plays import Play
 from sims.shopify.deeds import people
 
@@ -26,8 +26,10 @@ def leave(play: Play, n: int, day: int = 0) -> None:
 
 def look(play: Play) -> list[str]:
     play.pass_time(60)
-    until = silent.count(play.db, play.road)
-    return unusual.look(play.db, play.road, "uk", silent.load(play.db, play.road, "uk", until))
+    until = webhook_gaps.count_deliveries(play.db, play.road)
+    return unusual_volume.report_unusual_volume(
+        play.db, play.road, "uk", webhook_gaps.load_activity(play.db, play.road, "uk", until)
+    )
 
 
 def details(play: Play) -> list[tuple[str, str, str, str]]:
@@ -35,7 +37,7 @@ def details(play: Play) -> list[tuple[str, str, str, str]]:
         found = [
             one
             for state in ("open", "resolved")
-            for one in cases.listing(tx, play.road.connection, code=unusual.CODE, state=state)
+            for one in cases.list_cases(tx, play.road.connection, code=unusual_volume.CODE, state=state)
         ]
     return [(one.state, one.store, one.subject, one.detail or "") for one in found]
 
@@ -47,12 +49,12 @@ def test_a_wave_of_stated_deletions_is_carried_out_and_announced_once(play: Play
     leave(play, 1, day=1)
     assert look(play) == ["customers/delete"]
     assert look(play) == ["customers/delete"]
-    assert play.rows("SELECT n FROM cases WHERE code = %s", unusual.CODE) == [{"n": 6}]
+    assert play.rows("SELECT n FROM cases WHERE code = %s", unusual_volume.CODE) == [{"n": 6}]
     said = "6 customers deleted within 24 hours; up to 5 are usual"
     assert details(play) == [("open", "uk", "customers/delete", said)]
     leave(play, 2, day=3)
     assert look(play) == ["customers/delete"]
-    assert play.rows("SELECT n FROM cases WHERE code = %s", unusual.CODE) == [{"n": 8}]
+    assert play.rows("SELECT n FROM cases WHERE code = %s", unusual_volume.CODE) == [{"n": 8}]
     said = said.replace("6", "8")
     assert details(play) == [("open", "uk", "customers/delete", said)]
     with play.db.transaction() as tx:

@@ -18,15 +18,15 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from isthmus.cases import sql as cases
-from isthmus.db.migrate import available, migrate
+from isthmus.app import engine
+from isthmus.app.context import App
+from isthmus.app.settings import Settings
+from isthmus.cases.sql import cases
+from isthmus.db.migrate import list_migrations, migrate
 from isthmus.db.pool import Database
 from isthmus.kit.clock import SystemClock
-from isthmus.model.write import Kind
-from isthmus.ops import numbers
-from isthmus.runtime import engine
-from isthmus.runtime.app import App
-from isthmus.runtime.settings import Settings
+from isthmus.model.write import RecordKind
+from isthmus.ops import status
 from scenes import Town
 from sims.neighbourhood import Sizes
 from sims.shopify import chance
@@ -55,7 +55,7 @@ def upgraded(db_url: str, old: Old, tmp_path: Path) -> Iterator[Database]:
     with psycopg.connect(db_url, autocommit=True) as connection:
         connection.execute("DROP SCHEMA public CASCADE")
         connection.execute("CREATE SCHEMA public")
-    for one in available()[:11]:
+    for one in list_migrations()[:11]:
         (tmp_path / f"{one.version:04}_{one.name.removeprefix(f'{one.version:04}_')}.sql").write_text(one.text)
     with Database(db_url, pool_size=4) as db:
         assert migrate(db, tmp_path)[-1].startswith("0011_")
@@ -66,7 +66,7 @@ def upgraded(db_url: str, old: Old, tmp_path: Path) -> Iterator[Database]:
                 tx.execute(sql.SQL(INSERT).format(name), (msgspec.json.encode(rows).decode(),))
             tx.fetch_all("SELECT setval(c.oid, 1000000) FROM pg_class c WHERE relkind = 'S'")
         migrate(db)
-        engine.migrate(db, old.now)
+        engine.migrate_engine(db, old.now)
         yield db
 
 
@@ -76,7 +76,7 @@ def test_all_that_waited_goes_on_after_the_upgrade(
     connected = App(Settings(), upgraded, SystemClock()).connected("acme")
     assert connected.config.reconcile.grace_period == timedelta(minutes=3)
     assert connected.live_since is not None
-    (before,) = numbers.status(upgraded, old.now).connections
+    (before,) = status.read_status(upgraded, old.now).connections
     assert before.events.waiting == 9
     assert {kind: n.waiting for kind, n in before.accounting.items() if n.waiting} == {"customers": 2, "orders": 1}
     with fresh_database() as elsewhere:
@@ -88,9 +88,9 @@ def test_all_that_waited_goes_on_after_the_upgrade(
         waiting.id = WAITING
         people.appear(town.sims.store("uk"), waiting)
         town.come_to_rest()
-        (after,) = numbers.status(upgraded, town.clock.now()).connections
-        assert town.lookup(Kind.CONTACT, f"uk:{WAITING}") is not None
-        assert town.lookup(Kind.CONTACT, f"uk:{DUE}") is not None
+        (after,) = status.read_status(upgraded, town.clock.now()).connections
+        assert town.lookup(RecordKind.CONTACT, f"uk:{WAITING}") is not None
+        assert town.lookup(RecordKind.CONTACT, f"uk:{DUE}") is not None
     assert after.events.waiting == 0
     assert after.events.buried == before.events.buried == 1
     assert after.events.applied > before.events.applied
@@ -101,5 +101,5 @@ def test_all_that_waited_goes_on_after_the_upgrade(
         assert n.applied == n.known, kind
     assert after.pushes.refused == 0
     with upgraded.transaction() as tx:
-        codes = {one.code for one in cases.listing(tx, "acme")}
+        codes = {one.code for one in cases.list_cases(tx, "acme")}
     assert codes == {"integration.unknown_topic", "storefront.unreadable_body"}

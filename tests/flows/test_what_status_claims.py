@@ -6,19 +6,19 @@ import msgspec
 import pytest
 from starlette.testclient import TestClient
 
-from isthmus.cases import sql as cases
-from isthmus.cases.sql import Touch
+from isthmus.cases.sql import cases
+from isthmus.cases.sql.cases import Touch
 from isthmus.db.pool import Database
-from isthmus.flows.reconcile import when
-from isthmus.flows.reconcile.held import Asked
-from isthmus.flows.settle import settle
-from isthmus.model.basis import Basis, NotJudged, Reason, outcome, sentence
-from isthmus.ops import numbers
-from isthmus.ops.checklist import DAILY, MONTHLY, evaluate
-from isthmus.ops.judges import Result
-from isthmus.ops.standing.facts import Setup, gather
-from isthmus.web.desk import view
-from isthmus.web.desk.app import desk
+from isthmus.flows.reconcile import schedule
+from isthmus.flows.reconcile.run_context import ReconcileRequest
+from isthmus.flows.settle import settle_pushes
+from isthmus.model.basis import Basis, NotJudged, NotJudgedReason, verdict_outcome, verdict_sentence
+from isthmus.ops import status
+from isthmus.ops.alerting_queries.facts import Setup, gather_facts
+from isthmus.ops.checklist import DAILY, MONTHLY, evaluate_checklist
+from isthmus.ops.checklist_rules import Result
+from isthmus.web.dashboard import view
+from isthmus.web.dashboard.app import dashboard
 from plays import Play
 
 
@@ -32,8 +32,8 @@ def play(database: Database) -> Play:
     return play
 
 
-def connection(play: Play) -> numbers.Connection:
-    (one,) = numbers.status(play.db, play.now).connections
+def connection(play: Play) -> status.ConnectionStatus:
+    (one,) = status.read_status(play.db, play.now).connections
     return one
 
 
@@ -42,15 +42,15 @@ def basis(play: Play) -> Basis:
 
 
 def page(play: Play) -> str:
-    return TestClient(desk(lambda: numbers.status(play.db, play.now))).get("/").text
+    return TestClient(dashboard(lambda: status.read_status(play.db, play.now))).get("/").text
 
 
 def test_nothing_agrees_before_anything_was_compared(play: Play) -> None:
     found = basis(play)
     n = sum(one.applied for one in connection(play).accounting.values())
-    assert (found.n_compared, found.not_judged) == (0, (NotJudged(Reason.NOT_COMPARED, n),))
-    assert not outcome(found).is_green
-    assert view.mood(connection(play)) != "good"
+    assert (found.n_compared, found.not_judged) == (0, (NotJudged(NotJudgedReason.NOT_COMPARED, n),))
+    assert not verdict_outcome(found).is_green
+    assert view.status_colour(connection(play)) != "good"
     assert "agree" not in page(play).replace("agreement", "")
 
 
@@ -60,7 +60,7 @@ def test_what_was_compared_agrees_as_of_the_comparison(play: Play) -> None:
     found = basis(play)
     assert found.n_compared == done.basis.n_compared  # type: ignore[union-attr]
     assert found.not_judged == ()
-    assert view.mood(connection(play)) == "good"
+    assert view.status_colour(connection(play)) == "good"
     read = next(one for one in found.as_of if one.side == "uk")
     shown = page(play)
     assert f"Of {found.n_compared} records compared, all agree." in shown
@@ -74,9 +74,9 @@ def test_what_changed_since_the_comparison_is_not_compared(play: Play) -> None:
     play.come_to_rest()
     play.pass_time(600)
     found = basis(play)
-    assert {one.reason for one in found.not_judged} == {Reason.NOT_COMPARED}
+    assert {one.reason for one in found.not_judged} == {NotJudgedReason.NOT_COMPARED}
     assert found.n_not_judged > 0
-    assert not outcome(found).is_green
+    assert not verdict_outcome(found).is_green
     play.reconcile(since=whole.basis.at.replace(hour=0))  # type: ignore[union-attr]
     assert basis(play).not_judged == ()
 
@@ -86,22 +86,22 @@ def test_a_record_of_which_an_event_still_waits_is_not_called_agreed(play: Play)
     play.says(play.ada, "UNSUBSCRIBED")  # type: ignore[attr-defined]
     play.sims.deliver(play.post)  # told, and nobody has worked on it
     unread = play.rows("SELECT FROM event WHERE state = 'waiting' AND subject IS NULL")
-    assert basis(play).not_judged == (NotJudged(Reason.IN_FLIGHT, len(unread)),)
+    assert basis(play).not_judged == (NotJudged(NotJudgedReason.IN_FLIGHT, len(unread)),)
     play.pass_time(600)
-    assert basis(play).not_judged == (NotJudged(Reason.WAITING, len(unread)),)
+    assert basis(play).not_judged == (NotJudged(NotJudgedReason.WAITING, len(unread)),)
     play.reconcile(repair=False)  # the shop says something else than we do, and that was told
-    assert not outcome(basis(play)).is_green
+    assert not verdict_outcome(basis(play)).is_green
     play.hear()
     (hint,) = play.rows("SELECT subject FROM event WHERE state = 'waiting'")  # a reading confirms what was said
     assert hint["subject"] == f"customer:{play.ada.id}"  # type: ignore[attr-defined]
     play.push()
     play.pass_time(10)
-    settle(play.db, play.road)
+    settle_pushes(play.db, play.road)
     play.reconcile()
     play.pass_time(600)
-    assert NotJudged(Reason.WAITING, 1) in basis(play).not_judged
+    assert NotJudged(NotJudgedReason.WAITING, 1) in basis(play).not_judged
     play.come_to_rest()
-    assert Reason.WAITING not in {one.reason for one in basis(play).not_judged}
+    assert NotJudgedReason.WAITING not in {one.reason for one in basis(play).not_judged}
 
 
 def test_a_comparison_that_leaves_a_gap_behind_it_says_nothing_of_what_changed_in_it(play: Play) -> None:
@@ -111,7 +111,7 @@ def test_a_comparison_that_leaves_a_gap_behind_it_says_nothing_of_what_changed_i
     play.come_to_rest()
     play.pass_time(600)
     play.reconcile(since=play.now)
-    assert Reason.NOT_COMPARED in {one.reason for one in basis(play).not_judged}
+    assert NotJudgedReason.NOT_COMPARED in {one.reason for one in basis(play).not_judged}
 
 
 def test_a_comparison_of_one_kind_is_none_of_the_whole(play: Play) -> None:
@@ -125,14 +125,14 @@ def test_unsubscriptions_that_no_webhook_told_are_never_called_agreed_after_a_co
     done = play.reconcile(repair=False)
     assert done.basis is not None
     assert done.basis.n_differ == 1
-    assert "differs" in sentence(basis(play))
-    assert view.mood(connection(play)) != "good"
+    assert "differs" in verdict_sentence(basis(play))
+    assert view.status_colour(connection(play)) != "good"
 
 
 def test_an_old_comparison_is_not_green(play: Play) -> None:
     play.reconcile()
     play.pass_time(27 * 3600)
-    assert view.mood(connection(play)) != "good"
+    assert view.status_colour(connection(play)) != "good"
 
 
 def test_a_side_that_could_not_be_read_is_named_on_the_page(play: Play) -> None:
@@ -147,25 +147,27 @@ def test_a_side_that_could_not_be_read_is_named_on_the_page(play: Play) -> None:
 
 def test_the_long_document_says_what_its_verdict_rests_on(play: Play) -> None:
     play.reconcile()
-    (told,) = numbers.as_json(numbers.status(play.db, play.now), is_long=True)["connections"]
+    (told,) = status.status_as_json(status.read_status(play.db, play.now), is_long=True)["connections"]
     assert told["basis"]["is_green"] is True
     assert msgspec.json.encode(told["basis"]["as_of"])
-    (told,) = numbers.as_json(numbers.status(play.db, play.now))["connections"]
+    (told,) = status.status_as_json(status.read_status(play.db, play.now))["connections"]
     assert "basis" not in told
 
 
 def test_the_page_says_of_which_store_a_case_is(play: Play) -> None:
     with play.db.transaction() as tx:
-        cases.touch(tx, "acme", [Touch("storefront.app_uninstalled", "", "uk")], play.now)
+        cases.open_or_count(tx, "acme", [Touch("storefront.app_uninstalled", "", "uk")], play.now)
     (group,) = connection(play).background.groups
     assert group.stores == ["uk"]
     assert '<span class="stores" data-stores>uk</span>' in page(play)
 
 
 def lines(play: Play) -> dict[str, Result]:
-    facts = gather(play.db, "acme", play.now, Setup(versions={"uk": "2026-10", "int": "2026-10"}))
+    facts = gather_facts(play.db, "acme", play.now, Setup(versions={"uk": "2026-10", "int": "2026-10"}))
     return {
-        line.key: line.result for line in evaluate((*DAILY, *MONTHLY), facts) if line.key in ("reconciled", "whole")
+        line.key: line.result
+        for line in evaluate_checklist((*DAILY, *MONTHLY), facts)
+        if line.key in ("reconciled", "whole")
     }
 
 
@@ -178,15 +180,15 @@ def test_a_run_that_looks_at_less_turns_nothing_green_and_puts_off_no_whole_one(
     assert lines(play) == look
     play.pass_time(24 * 3600)
     tonight = (play.now - timedelta(seconds=30)).time()
-    assert when.asked_now(play.db, play.road, timedelta(hours=1), tonight) == Asked()
+    assert schedule.due_request(play.db, play.road, timedelta(hours=1), tonight) == ReconcileRequest()
     play.reconcile(kinds=("product",))
-    assert when.asked_now(play.db, play.road, timedelta(hours=1), tonight) == Asked()
+    assert schedule.due_request(play.db, play.road, timedelta(hours=1), tonight) == ReconcileRequest()
     for since in (play.now - timedelta(minutes=30), whole.basis.at - timedelta(minutes=3)):
         light = play.reconcile(since=since, repair=False)
         assert light.basis is not None
         assert light.basis.n_differ == 0
         assert basis(play).n_differ == 1
-        assert outcome(basis(play)).exit_code == 1
+        assert verdict_outcome(basis(play)).exit_code == 1
         assert lines(play) == look
     with play.db.transaction() as tx:
         tx.execute("UPDATE cases SET state = 'resolved'")  # whatever is said of the case: it differs still
@@ -204,5 +206,5 @@ def test_without_a_run_over_everything_nothing_was_compared_whatever_a_smaller_o
     play.reconcile(kinds=("order",))
     play.reconcile(since=play.now - timedelta(hours=1))
     assert basis(play).n_compared == 0
-    assert outcome(basis(play)).exit_code == 1
+    assert verdict_outcome(basis(play)).exit_code == 1
     assert lines(play) == {"reconciled": Result.LOOK, "whole": Result.LOOK}

@@ -3,7 +3,7 @@
 import pytest
 
 from isthmus.db.pool import Database
-from isthmus.db.sql import tallies
+from isthmus.db.sql import read_counters
 from isthmus.model.failure import BlockedError, TransientError
 from plays import Play
 
@@ -52,7 +52,7 @@ def test_a_captured_body_of_the_shop_is_no_uninstall_where_the_shop_answers(play
     assert play.rows("SELECT code FROM cases") == []
     assert play.rows("SELECT state FROM event WHERE topic = 'app/uninstalled'") == [{"state": "skipped"}]
     with play.db.transaction() as tx:
-        assert tallies(tx, "acme")["uninstall.refuted"] == 1
+        assert read_counters(tx, "acme")["uninstall.refuted"] == 1
 
 
 @pytest.mark.parametrize(

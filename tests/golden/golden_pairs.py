@@ -10,17 +10,17 @@ from typing import Any
 
 import msgspec
 
-from isthmus.mapping import contact, moment, order, product
-from isthmus.mapping.rules import MOMENTS, STATUSES, Rules
-from isthmus.metrics.worth import worth
+from isthmus.customer_metrics.properties import calculate_metrics
+from isthmus.mapping import contact, custom_event, order, product
+from isthmus.mapping.rules import CUSTOM_EVENTS, STATUSES, Rules
 from isthmus.model.checkout import Checkout
 from isthmus.model.customer import Customer
-from isthmus.model.held import Held
-from isthmus.model.hold import Hold
 from isthmus.model.lane import Lane
 from isthmus.model.order import Order
+from isthmus.model.order_totals import OrderTotalsRow
 from isthmus.model.product import Product
-from isthmus.model.sale import Sale
+from isthmus.model.service_hold import ServiceHoldState
+from isthmus.model.shared_property import SharedProperty
 from isthmus.model.write import Write
 
 HERE = Path(__file__).parent
@@ -53,7 +53,7 @@ def expected(case: str) -> str:
 
 
 def _rules(changed: dict[str, Any]) -> Rules:
-    names = {"statuses": dict.fromkeys(STATUSES), "event_names": dict.fromkeys(MOMENTS)}
+    names = {"statuses": dict.fromkeys(STATUSES), "event_names": dict.fromkeys(CUSTOM_EVENTS)}
     merged = {**RULES, **changed}
     for field, keys in names.items():
         if field in merged:
@@ -78,27 +78,27 @@ def _shown(write: Write) -> str:
 def _order(given: dict[str, Any], rules: Rules) -> list[Write]:
     record = msgspec.convert(given["order"], Order)
     is_deleted = given.get("is_deleted", False)
-    return [order.order(record, given["person"], rules, Lane.REALTIME, is_deleted=is_deleted)]
+    return [order.map_order(record, given["person"], rules, Lane.REALTIME, is_deleted=is_deleted)]
 
 
 def _contact(given: dict[str, Any], rules: Rules) -> list[Write]:
     record = msgspec.convert(given["customer"], Customer)
     was_opted_in = given.get("was_opted_in", False)
-    held = msgspec.convert(given.get("held", {}), Held)
+    held = msgspec.convert(given.get("held", {}), SharedProperty)
     if "has_heir" in given:
         return [
-            contact.retired(
+            contact.map_retired_contact(
                 record, given["person"], rules, Lane.REALTIME, was_opted_in=was_opted_in, has_heir=given["has_heir"]
             )
         ]
     return [
-        contact.contact(
+        contact.map_contact(
             record,
             given["person"],
             rules,
             Lane.REALTIME,
-            hold=msgspec.convert(given.get("hold"), Hold | None),
-            worth=worth(msgspec.convert(given.get("sales", []), list[Sale])),
+            hold=msgspec.convert(given.get("hold"), ServiceHoldState | None),
+            worth=calculate_metrics(msgspec.convert(given.get("sales", []), list[OrderTotalsRow])),
             email_consent=record.email_consent,
             sms_consent=record.sms_consent,
             was_opted_in=was_opted_in,
@@ -112,20 +112,22 @@ def _contact(given: dict[str, Any], rules: Rules) -> list[Write]:
 def _product(given: dict[str, Any], rules: Rules) -> list[Write]:
     record = msgspec.convert(given["product"], Product)
     if given.get("is_retired"):
-        return product.retired(record, rules, Lane.REALTIME)
+        return product.map_removed_product(record, rules, Lane.REALTIME)
     if "before" in given:
-        return product.dropped(msgspec.convert(given["before"], Product), record, rules, Lane.REALTIME)
-    return product.product(record, rules, Lane.ENRICHMENT)
+        return product.map_removed_variants(msgspec.convert(given["before"], Product), record, rules, Lane.REALTIME)
+    return product.map_product(record, rules, Lane.ENRICHMENT)
 
 
 def _moment(given: dict[str, Any], rules: Rules) -> list[Write]:
     now = msgspec.convert(given["now"], datetime)
     if "checkout" in given:
-        return [moment.of_checkout(msgspec.convert(given["checkout"], Checkout), given["person"], rules, now)]
+        return [
+            custom_event.event_of_checkout(msgspec.convert(given["checkout"], Checkout), given["person"], rules, now)
+        ]
     lane = Lane(given.get("lane", "realtime"))
     was = msgspec.convert(given.get("was"), Order | None)
     placed = msgspec.convert(given["order"], Order)
-    return moment.of_order(placed, rules, now, lane, was=was, person=given["person"])
+    return custom_event.events_of_order(placed, rules, now, lane, was=was, person=given["person"])
 
 
 _MAPS = {"contact": _contact, "moment": _moment, "order": _order, "product": _product}

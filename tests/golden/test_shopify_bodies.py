@@ -15,10 +15,10 @@ from isthmus.shopify.parse import checkout_node, customer_node, order_node, prod
 PAIRS = Path(__file__).parent / "shopify"
 CASES = sorted(folder.name for folder in PAIRS.iterdir() if folder.is_dir())
 NODES = {
-    "order": order_node.parse,
-    "customer": customer_node.parse,
-    "product": product_node.parse,
-    "checkout": checkout_node.parse,
+    "order": order_node.parse_order_node,
+    "customer": customer_node.parse_customer_node,
+    "product": product_node.parse_product_node,
+    "checkout": checkout_node.parse_checkout_node,
 }
 ONLY_IN_NODES = ("locale", "tags", "email_consent", "sms_consent", "n_orders", "amount_spent")
 
@@ -32,7 +32,7 @@ def of_node(case: str):
 
 
 def of_webhook(case: str):
-    return parse.webhook(kind_of(case), (PAIRS / case / "webhook.json").read_bytes())
+    return parse.parse_webhook(kind_of(case), (PAIRS / case / "webhook.json").read_bytes())
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -13,7 +13,7 @@ SOURCE = ROOT / "src" / "isthmus"
 
 
 def missing(text: str) -> list[str]:
-    """Spans that name a file, a folder or, as `flows/process.py::process`, a function that is not there."""
+    """Spans that name a file, a folder or, as `flows/process.py::process_batch`, a function that is not there."""
     bad = []
     for span in SPAN.findall(text):
         if function := FUNCTION.match(span):
@@ -81,6 +81,7 @@ def test_every_room_has_its_place() -> None:
 
 def test_what_is_not_there_is_seen() -> None:
     text = (
-        "`flows/nowhere.py` `flows/process.py::no_such` `flows/process.py::process` `no_room/` `orders/create` `/live`"
+        "`flows/nowhere.py` `flows/process.py::no_such` `flows/process.py::process_batch` "
+        "`no_room/` `orders/create` `/live`"
     )
     assert missing(text) == ["flows/nowhere.py", "flows/process.py::no_such", "no_room/"]

@@ -5,7 +5,7 @@ import re
 import pytest
 from house_tree import ROOT
 
-from isthmus.ops.checklist import DAILY, LISTS, MONTHLY, NOTED, page
+from isthmus.ops.checklist import DAILY, LISTS, MONTHLY, NOTED, checklist_page
 
 PAGE = (ROOT / "docs" / "handover" / "checklist.md").read_text(encoding="utf-8")
 
@@ -13,7 +13,7 @@ PAGE = (ROOT / "docs" / "handover" / "checklist.md").read_text(encoding="utf-8")
 @pytest.mark.parametrize("which", LISTS)
 def test_the_page_says_what_the_program_judges(which: str) -> None:
     (table,) = re.findall(rf"<!-- checklist {which} -->\n\n((?:\|.*\n)+)", PAGE)
-    assert table == page(LISTS[which])
+    assert table == checklist_page(LISTS[which])
 
 
 @pytest.mark.parametrize("item", [*DAILY, *MONTHLY], ids=lambda item: item.key)

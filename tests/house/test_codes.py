@@ -9,7 +9,7 @@ import pytest
 from command_lines import named, wrongs
 from house_tree import modules, nodes
 
-from isthmus.cases.catalogue import CATALOGUE, Row
+from isthmus.cases.catalogue import CATALOGUE, CaseRow
 
 ROOT = Path(__file__).parents[2]
 RUNBOOKS = ROOT / "docs" / "runbooks"
@@ -45,7 +45,7 @@ def test_every_code_raised_is_catalogued() -> None:
 
 
 @pytest.mark.parametrize("row", CATALOGUE.values(), ids=lambda row: row.code)
-def test_a_row_says_something(row: Row) -> None:
+def test_a_row_says_something(row: CaseRow) -> None:
     assert CODE.fullmatch(row.code)
     assert row.remedy.endswith(".")
     assert "\n" not in row.remedy
@@ -55,7 +55,7 @@ def test_a_row_says_something(row: Row) -> None:
 
 
 @pytest.mark.parametrize("row", CATALOGUE.values(), ids=lambda row: row.code)
-def test_a_runbook_stands_behind_every_row(row: Row) -> None:
+def test_a_runbook_stands_behind_every_row(row: CaseRow) -> None:
     text = (ROOT / row.runbook).read_text(encoding="utf-8")
     assert text.startswith(f"# {row.code}\n\n{row.title}. ")
     assert f"Cause: {row.cause}. Owner: {row.owner}. Severity: {row.severity}." in text
@@ -81,13 +81,13 @@ def test_no_two_runbooks_say_the_same(section: str) -> None:
 
 
 @pytest.mark.parametrize("row", CATALOGUE.values(), ids=lambda row: row.code)
-def test_runbooks_and_remedies_use_commands_as_the_program_takes_them(row: Row) -> None:
+def test_runbooks_and_remedies_use_commands_as_the_program_takes_them(row: CaseRow) -> None:
     assert wrongs(row.remedy) == []
     assert wrongs((ROOT / row.runbook).read_text(encoding="utf-8")) == []
 
 
 @pytest.mark.parametrize("row", CATALOGUE.values(), ids=lambda row: row.code)
-def test_a_runbook_names_the_commands_of_its_remedy(row: Row) -> None:
+def test_a_runbook_names_the_commands_of_its_remedy(row: CaseRow) -> None:
     """Whoever opens the runbook finds there what the remedy says to type."""
     runbook = named((ROOT / row.runbook).read_text(encoding="utf-8"))
     assert [line for line in named(row.remedy) if line not in runbook] == []

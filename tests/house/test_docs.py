@@ -8,9 +8,9 @@ import pytest
 from command_lines import wrongs
 from house_tree import ROOT, files
 
+from isthmus.app.settings import Settings
 from isthmus.cases.catalogue import CATALOGUE
 from isthmus.connections import file as connection_files
-from isthmus.runtime.settings import Settings
 
 GUIDES = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")
 GUIDE_ROOMS = ("docs/howto", "docs/tutorial", "docs/handover")
@@ -124,7 +124,7 @@ def test_settings_in_guides_are_valid(page: Path) -> None:
             continue
         data = tomllib.loads(body)
         if "connection" in data:
-            connection_files.parsed(data, page.name)
+            connection_files.parse_connection(data, page.name)
         elif data.keys() & Settings.model_fields.keys():
             Settings.model_validate(data)
 

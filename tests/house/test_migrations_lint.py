@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from isthmus.db.migrate import DECLARED_AFTER, Migration, available
+from isthmus.db.migrate import DECLARED_AFTER, Migration, list_migrations
 
 FOLDER = Path(__file__).parents[2] / "src" / "isthmus" / "db" / "migrations"
 
@@ -20,7 +20,7 @@ EXCLUDED = {
 }
 """Rules of squawk that do not apply here, and why. A single statement may be excepted by `-- squawk-ignore RULE`."""
 
-DECLARED = [file for file in available() if file.version > DECLARED_AFTER]
+DECLARED = [file for file in list_migrations() if file.version > DECLARED_AFTER]
 
 
 @pytest.mark.parametrize("file", DECLARED, ids=lambda file: file.name)

@@ -6,25 +6,25 @@ from pathlib import Path
 
 import pytest
 
+from isthmus.app.settings import Settings, load_settings
 from isthmus.connections.config import ConnectionConfig
-from isthmus.connections.meaning import Moments, Statuses
-from isthmus.mapping.rules import MOMENTS, STATUSES
+from isthmus.connections.meaning import CustomEventsSection, Statuses
+from isthmus.mapping.rules import CUSTOM_EVENTS, STATUSES
 from isthmus.runtime import reference
-from isthmus.runtime.settings import Settings, load
 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("name", sorted(reference.pages()))
+@pytest.mark.parametrize("name", sorted(reference.generated_pages()))
 def test_generated_pages_are_up_to_date(name: str) -> None:
     there = (ROOT / name).read_text(encoding="utf-8")
-    assert there == reference.pages()[name], "run: .venv/bin/python -m isthmus.runtime.reference"
+    assert there == reference.generated_pages()[name], "run: .venv/bin/python -m isthmus.runtime.reference"
 
 
 def test_the_default_file_is_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("ISTHMUS_")]:
         monkeypatch.delenv(name)
-    assert load(ROOT / "isthmus.default.toml") == Settings()
+    assert load_settings(ROOT / "isthmus.default.toml") == Settings()
 
 
 def test_every_key_stands_in_the_default_file_with_an_explanation() -> None:
@@ -48,5 +48,5 @@ def test_every_key_of_a_connection_is_explained() -> None:
 
 
 def test_the_names_of_moments_and_statuses_are_those_of_the_mapping() -> None:
-    assert tuple(Moments.model_fields) == MOMENTS
+    assert tuple(CustomEventsSection.model_fields) == CUSTOM_EVENTS
     assert tuple(Statuses.model_fields) == STATUSES

@@ -4,11 +4,11 @@ import re
 
 from house_tree import ROOT
 
+from isthmus.app.settings import Settings
 from isthmus.connections.config import ConnectionConfig
-from isthmus.runtime.settings import Settings
 
 IDLE: tuple[str, ...] = ()
-DEFINED = ("connections/", "runtime/settings.py", "runtime/reference.py", "cases/catalogue.py")
+DEFINED = ("connections/", "app/settings.py", "runtime/reference.py", "cases/catalogue.py")
 
 
 def used(key: str) -> list[str]:

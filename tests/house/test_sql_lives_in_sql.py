@@ -1,4 +1,4 @@
-"""SQL is written in files called sql.py, and statements are run from there."""
+"""SQL is written in modules called sql, or in packages of that name, and statements are run from there."""
 
 import ast
 import re
@@ -14,13 +14,13 @@ STATEMENT = re.compile(
 RUNS = {"execute", "executemany", "execute_many", "fetch_all", "fetch_one", "fetch_value", "fetch_as"}
 
 ELSEWHERE = {
-    "isthmus/db/pool.py": "runs what the sql.py files say, between its own BEGIN and COMMIT",
-    "isthmus/db/line.py": "runs what the inbox says, for the door",
+    "isthmus/db/pool.py": "runs what the SQL modules say, between its own BEGIN and COMMIT",
+    "isthmus/db/autocommit_connection.py": "runs what the inbox says, for the door",
     "isthmus/db/migrate.py": "keeps the list of migrations that were applied",
     "isthmus/db/cluster.py": "asks a server that starts whether it answers",
     "isthmus/flows/ingest.py": "hands the inbox's statement to the door's own line",
     "isthmus/db/readiness.py": "runs the one statement of /ready on the door's own line",
-    "isthmus/runtime/engine.py": "installs the job engine's tables and keeps the list of its migrations",
+    "isthmus/app/engine.py": "installs the job engine's tables and keeps the list of its migrations",
 }
 """Who else may, and why."""
 
@@ -43,8 +43,13 @@ def has_sql(module: Module) -> bool:
     return bool(statements(module) or runs(module))
 
 
+def is_place(path: str) -> bool:
+    """Whether SQL belongs into a module of this path."""
+    return path.endswith("/sql.py") or path.rsplit("/", 2)[-2] == "sql"
+
+
 def test_sql_stands_only_in_sql() -> None:
-    found = {m.path: (*statements(m), *runs(m)) for m in modules() if not m.path.endswith("/sql.py") and has_sql(m)}
+    found = {m.path: (*statements(m), *runs(m)) for m in modules() if not is_place(m.path) and has_sql(m)}
     assert {path: lines for path, lines in found.items() if path not in ELSEWHERE} == {}
 
 

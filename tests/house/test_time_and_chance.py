@@ -24,19 +24,26 @@ REASONS: dict[str, dict[str, str]] = {
     "isthmus/db/cluster.py": {"sleep": "until a server that starts answers", "stopwatch": "and how long that took"},
     "isthmus/db/embedded.py": {"sleep": "between looks at the server", "stopwatch": "how long it is given"},
     "isthmus/db/heartbeat.py": {"stopwatch": "work lasts real seconds, whatever the steered clock says"},
-    "isthmus/db/line.py": {"sleep": "until a killed server is back", "stopwatch": "for so long"},
-    "isthmus/db/place.py": {"chance": "a name for a socket folder that nobody can guess"},
+    "isthmus/db/autocommit_connection.py": {"sleep": "until a killed server is back", "stopwatch": "for so long"},
+    "isthmus/db/server_location.py": {"chance": "a name for a socket folder that nobody can guess"},
     "isthmus/db/pool.py": {"sleep": "until a killed server is back", "stopwatch": "for so long"},
-    "isthmus/outbound/punctual.py": {"stopwatch": "a deadline for the whole call, whatever the steered clock says"},
+    "isthmus/outbound/deadline_transport.py": {
+        "stopwatch": "a deadline for the whole call, whatever the steered clock says"
+    },
     "isthmus/db/migrate.py": {"sleep": "until a table that a migration changes is to be had; tests give another"},
-    "isthmus/ops/thrift.py": {"stopwatch": "what a look costs, whatever the steered clock says"},
-    "isthmus/web/hooks/receive.py": {"chance": "Ometria gives its calls no id, so each gets one"},
+    "isthmus/ops/cost_limited_cache.py": {"stopwatch": "what a look costs, whatever the steered clock says"},
+    "isthmus/web/webhooks/endpoint.py": {"chance": "Ometria gives its calls no id, so each gets one"},
+    "isthmus/app/": {
+        "stopwatch": "how often a stored connection is read again, and how long a process may take",
+        "sleep": "until a table that a migration changes is free",
+        "environment": "ISTHMUS_<SECTION>_<KEY>, and what children inherit",
+    },
     "isthmus/runtime/": {
         "stopwatch": "processes, shifts and sweeps last real seconds, whatever the clock is told",
         "sleep": "a process waits for another",
         "environment": "ISTHMUS_<SECTION>_<KEY>, and what children inherit",
     },
-    "isthmus/runtime/app.py": {"clock": "following a simulator's clock needs our own beside it"},
+    "isthmus/app/context.py": {"clock": "following a simulator's clock needs our own beside it"},
     "isthmus/runtime/demo.py": {"chance": "which worker dies next in the demonstration, seeded"},
 }
 """Who may, and why; a name that ends in / is a room. Everybody else is given a clock, a setting or an id."""
@@ -86,7 +93,7 @@ def test_sql_never_reads_the_servers_clock() -> None:
     found = [
         f"{path.name}:{n}"
         for path in sorted((ROOT / "src" / "isthmus").rglob("*"))
-        if path.suffix == ".sql" or path.name == "sql.py"
+        if path.suffix == ".sql" or path.name == "sql.py" or path.parent.name == "sql"
         for n, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
         if SERVER_CLOCK.search(line.partition("--")[0]) and ".now()" not in line
     ]

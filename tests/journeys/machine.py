@@ -19,7 +19,7 @@ import forked
 import httpx2
 import psutil
 
-from isthmus.db import place
+from isthmus.db import server_location
 from isthmus.db.cluster import Cluster, is_alive
 from isthmus.shopify.topics import SUBSCRIBED
 
@@ -142,7 +142,7 @@ settle_after = "4s"
         return [process for process in self.processes() if f"isthmus {name} " in f"{' '.join(_words(process))} "]
 
     def cluster(self) -> Cluster:
-        return Cluster(place.settle((self.home / ".isthmus").resolve()), {})
+        return Cluster(server_location.resolve_location((self.home / ".isthmus").resolve()), {})
 
     # Neighbours ------------------------------------------------------------------------------------------------------
 
@@ -214,10 +214,10 @@ def _make_cluster(home: Path) -> None:
     data_dir.mkdir()
     with (pattern / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        made = Cluster(place.settle(pattern.resolve()), {})
+        made = Cluster(server_location.resolve_location(pattern.resolve()), {})
         made.make()
         shutil.rmtree(made.place.sockets)
-    own = Cluster(place.settle(data_dir.resolve()), {})
+    own = Cluster(server_location.resolve_location(data_dir.resolve()), {})
     subprocess.run(["cp", "-a", str(made.data), str(own.data)], check=True)  # owner and permissions as well
 
 

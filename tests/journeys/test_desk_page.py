@@ -10,26 +10,26 @@ import httpx2
 import pytest
 import uvicorn
 
-from isthmus.cases import sql as cases
 from isthmus.cases.catalogue import CATALOGUE
-from isthmus.cases.sql import Touch
+from isthmus.cases.sql import cases
+from isthmus.cases.sql.cases import Touch
 from isthmus.db.pool import Database
-from isthmus.inbox import sql as inbox
-from isthmus.model.event import Hint
+from isthmus.inbox.sql import events as inbox
+from isthmus.model.event import RefetchRequest
 from isthmus.model.lane import Lane
-from isthmus.model.write import Kind, Write
-from isthmus.ops import numbers
-from isthmus.ops.numbers import Status
-from isthmus.outbox import sql as outbox
-from isthmus.outbox.sql import Wanted
-from isthmus.web.desk.app import desk
+from isthmus.model.write import RecordKind, Write
+from isthmus.ops import status as numbers
+from isthmus.ops.status import StatusReport
+from isthmus.outbox.sql import queue as outbox
+from isthmus.outbox.sql.queue import DesiredWrite
+from isthmus.web.dashboard.app import dashboard
 from scenes import AT, Stage
 
 
 @contextmanager
-def served(status: Callable[[], Status]) -> Iterator[httpx2.Client]:
+def served(status: Callable[[], StatusReport]) -> Iterator[httpx2.Client]:
     """The desk behind a real server in a thread, and somebody who looks at it."""
-    server = uvicorn.Server(uvicorn.Config(desk(status), port=0, log_level="error", lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(dashboard(status), port=0, log_level="error", lifespan="off"))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
@@ -48,29 +48,37 @@ def stage(database: Database) -> Stage:
     """Some of everything: writes that wait, are excluded, buried, and cases that name them."""
     stage = Stage(database)
     now = stage.clock.now()
-    excluded = Write(Kind.ORDER, "uk:9", None, Lane.REALTIME, excluded="test <order>", subject="order:9")
+    excluded = Write(RecordKind.ORDER, "uk:9", None, Lane.REALTIME, excluded="test <order>", subject="order:9")
     with database.transaction() as tx:
-        outbox.desire(
+        outbox.upsert_desired(
             tx,
             "acme",
             [
-                *(Wanted("uk", Write(Kind.ORDER, f"uk:{n}", b"{}", Lane.REALTIME), now) for n in range(1, 4)),
-                *(Wanted("uk", Write(Kind.CONTACT, f"uk:{n}", b"{}", Lane.BACKFILL), now) for n in range(1200)),
-                Wanted("uk", excluded, now),
+                *(
+                    DesiredWrite("uk", Write(RecordKind.ORDER, f"uk:{n}", b"{}", Lane.REALTIME), now)
+                    for n in range(1, 4)
+                ),
+                *(
+                    DesiredWrite("uk", Write(RecordKind.CONTACT, f"uk:{n}", b"{}", Lane.BACKFILL), now)
+                    for n in range(1200)
+                ),
+                DesiredWrite("uk", excluded, now),
             ],
             now=now,
             coalesce=stage.road.pace.coalesce,
             contact_head_start=stage.road.pace.contact_head_start,
             packer=stage.road.packer,
         )
-        outbox.bury(tx, "acme", [(Kind.ORDER, "uk:1", None)], "platform.refused", now)
-        cases.touch(
+        outbox.dead_letter(tx, "acme", [(RecordKind.ORDER, "uk:1", None)], "platform.refused", now)
+        cases.open_or_count(
             tx,
             "acme",
             [Touch("platform.refused", "order:uk:1"), Touch("privacy.data_request", "customer:5", "uk")],
             now,
         )
-        inbox.tell(tx, "acme", "uk", [Hint("poll/order", f"order:{n}", Lane.REPAIR, now) for n in range(3)], now)
+        inbox.enqueue_internal(
+            tx, "acme", "uk", [RefetchRequest("poll/order", f"order:{n}", Lane.REPAIR, now) for n in range(3)], now
+        )
     return stage
 
 
@@ -86,8 +94,8 @@ def cells(page: str, row: str) -> dict[str, int]:
 
 
 def test_the_numbers_on_the_page_are_those_of_status_json(stage: Stage) -> None:
-    told = numbers.status(stage.db, stage.clock.now())
-    (acme,) = numbers.as_json(told)["connections"]
+    told = numbers.read_status(stage.db, stage.clock.now())
+    (acme,) = numbers.status_as_json(told)["connections"]
     with served(lambda: told) as client:
         page = client.get("/").raise_for_status().text
     for kind, counts in acme["accounting"].items():
@@ -103,7 +111,7 @@ def test_the_numbers_on_the_page_are_those_of_status_json(stage: Stage) -> None:
 
 
 def test_the_page_names_mode_owner_cause_and_the_way_to_the_runbook(stage: Stage) -> None:
-    with served(lambda: numbers.status(stage.db, stage.clock.now())) as client:
+    with served(lambda: numbers.read_status(stage.db, stage.clock.now())) as client:
         page = client.get("/").text
         assert '<span class="badge live">live</span>' in page
         assert "privacy officer" in page
@@ -117,17 +125,17 @@ def test_the_page_names_mode_owner_cause_and_the_way_to_the_runbook(stage: Stage
 def test_a_connection_shut_by_a_failure_says_so(stage: Stage) -> None:
     with stage.db.transaction() as tx:
         tx.execute("UPDATE connection SET blocked_code = 'platform.key_refused', blocked_at = %s", (AT,))
-    with served(lambda: numbers.status(stage.db, stage.clock.now())) as client:
+    with served(lambda: numbers.read_status(stage.db, stage.clock.now())) as client:
         assert "shut: platform.key_refused" in client.get("/").text
 
 
 def test_before_the_first_connection_the_page_says_how_to_make_one() -> None:
-    with served(lambda: Status(AT, [])) as client:
+    with served(lambda: StatusReport(AT, [])) as client:
         assert "isthmus connect" in client.get("/").text
 
 
 def test_without_numbers_the_page_says_so_and_tells_no_more() -> None:
-    def away() -> Status:
+    def away() -> StatusReport:
         raise OSError("postgresql://user:secret@host")
 
     with served(away) as client:
@@ -138,13 +146,13 @@ def test_without_numbers_the_page_says_so_and_tells_no_more() -> None:
 
 
 def test_the_page_refreshes_itself_until_asked_not_to() -> None:
-    with served(lambda: Status(AT, [])) as client:
+    with served(lambda: StatusReport(AT, [])) as client:
         assert 'http-equiv="refresh"' in client.get("/").text
         assert 'http-equiv="refresh"' not in client.get("/?refresh=off").text
 
 
 def test_nothing_of_the_page_comes_from_elsewhere_and_no_script_may_run(stage: Stage) -> None:
-    with served(lambda: numbers.status(stage.db, stage.clock.now())) as client:
+    with served(lambda: numbers.read_status(stage.db, stage.clock.now())) as client:
         answer = client.get("/")
         assert client.get("/static/desk.css").headers["content-type"].startswith("text/css")
     assert "default-src 'none'" in answer.headers["content-security-policy"]
@@ -155,5 +163,5 @@ def test_nothing_of_the_page_comes_from_elsewhere_and_no_script_may_run(stage: S
 
 @pytest.mark.parametrize("path", ["/runbooks/no.such.case", "/runbooks/..%2F..%2Fsecrets"])
 def test_only_rows_of_the_catalogue_have_a_runbook(path: str) -> None:
-    with served(lambda: Status(AT, [])) as client:
+    with served(lambda: StatusReport(AT, [])) as client:
         assert client.get(path).status_code == 404

@@ -15,16 +15,16 @@ import psycopg
 import pytest
 from machine import NAME, Machine, machine, stop, until
 
+from isthmus.app.context import App
+from isthmus.app.settings import load_settings
 from isthmus.db.pool import Database
-from isthmus.flows.compare import compare
-from isthmus.inbox.key import key
+from isthmus.flows.compare import compare_both_sides
+from isthmus.inbox.key import delivery_key
 from isthmus.kit.clock import SystemClock
-from isthmus.model.write import Kind
-from isthmus.ops import numbers
-from isthmus.ops.numbers import Connection
-from isthmus.runs import sql as runs
-from isthmus.runtime.app import App
-from isthmus.runtime.settings import load
+from isthmus.model.write import RecordKind
+from isthmus.ops import status
+from isthmus.ops.status import ConnectionStatus
+from isthmus.runs.sql import watermarks as runs
 
 KILLS = ("work",) * 8 + ("web",) * 6 + ("database",) * 6
 AT_REST_WITHIN = 75.0
@@ -84,7 +84,7 @@ def _kill(here: Machine, db: Database, dice: random.Random) -> Counter[str]:
         os.kill(process, signal.SIGKILL)
         killed[victim] += 1
         with contextlib.suppress(psycopg.OperationalError):
-            _adds_up(numbers.status(db, SystemClock().now(), NAME).connections[0])
+            _adds_up(status.read_status(db, SystemClock().now(), NAME).connections[0])
     return killed
 
 
@@ -109,17 +109,17 @@ def _come_to_rest(here: Machine, db: Database) -> None:
 
     def is_at_rest() -> bool:
         time.sleep(0.3)
-        told = numbers.status(db, SystemClock().now(), NAME).connections[0]
+        told = status.read_status(db, SystemClock().now(), NAME).connections[0]
         _adds_up(told)
         with db.transaction() as tx:
-            marks = runs.marks(tx, NAME)
+            marks = runs.load_watermarks(tx, NAME)
         polled = min(mark.at for (_, what), mark in marks.items() if what.startswith("poll:") and mark.at)
         return not (told.is_waiting or here.get("report")["deliveries"]["pending"] or polled <= ended_at)
 
     until(is_at_rest, AT_REST_WITHIN, "all that happened is applied")
 
 
-def _adds_up(told: Connection) -> None:
+def _adds_up(told: ConnectionStatus) -> None:
     for kind, n in told.accounting.items():
         assert n.known == n.applied + n.excluded + n.waiting + n.case, kind
         assert min(n.applied, n.excluded, n.waiting, n.case) >= 0, kind
@@ -136,7 +136,7 @@ def _nothing_acknowledged_is_lost(here: Machine, db: Database) -> None:
         kept = {(row["store"], row["webhook_id"]) for row in tx.fetch_all("SELECT store, webhook_id FROM event")}
     for told in acknowledged:
         store = names[told["shop"]]
-        assert key(store, told["topic"], told["webhook_id"]) in keys, told
+        assert delivery_key(store, told["topic"], told["webhook_id"]) in keys, told
         assert (store, told["webhook_id"]) in kept, told
 
 
@@ -155,16 +155,20 @@ def _both_sides_agree(here: Machine) -> None:
         for name, value in here.environment.items():
             patch.setenv(name, value)
         patch.chdir(here.home)
-        with App.opened(load(here.home / "isthmus.toml"), pool_size=2) as app:
-            found = compare(app.db, app.road(NAME), _lookup(here))
+        with App.opened(load_settings(here.home / "isthmus.toml"), pool_size=2) as app:
+            found = compare_both_sides(app.db, app.road(NAME), _lookup(here))
     assert found.differences == ()
     assert all(found.n_equal.values())
 
 
-def _lookup(here: Machine) -> Callable[[Kind, str], Mapping[str, Any] | None]:
-    kept: dict[tuple[Kind, str], Mapping[str, Any]] = {}
-    for kind, name in ((Kind.CONTACT, "contacts"), (Kind.ORDER, "orders"), (Kind.PRODUCT, "products")):
+def _lookup(here: Machine) -> Callable[[RecordKind, str], Mapping[str, Any] | None]:
+    kept: dict[tuple[RecordKind, str], Mapping[str, Any]] = {}
+    for kind, name in (
+        (RecordKind.CONTACT, "contacts"),
+        (RecordKind.ORDER, "orders"),
+        (RecordKind.PRODUCT, "products"),
+    ):
         for item in here.get(f"platform/{name}")["items"]:
-            if kind is not Kind.CONTACT or item.get("@collection") == "shopify":
+            if kind is not RecordKind.CONTACT or item.get("@collection") == "shopify":
                 kept[kind, str(item["id"])] = item
     return lambda kind, name: kept.get((kind, name))

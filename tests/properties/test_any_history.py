@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 from histories import DEEDS, PLATFORM_TROUBLE, SHOP_TROUBLE, History
 from isthmus.db.pool import Database
 from isthmus.model.lane import Lane
-from isthmus.model.write import Kind
+from isthmus.model.write import RecordKind
 from lengths import histories
 
 Opened = Callable[[], contextlib.AbstractContextManager[Database]]
@@ -114,8 +114,8 @@ class AnyHistory(RuleBasedStateMachine):
     def a_worker_dies_with_events(self, limit: int) -> None:
         self.history.die_with_events(limit)
 
-    @rule(kind=st.sampled_from(tuple(Kind)), is_sent=st.booleans())
-    def a_worker_dies_with_writes(self, kind: Kind, is_sent: bool) -> None:
+    @rule(kind=st.sampled_from(tuple(RecordKind)), is_sent=st.booleans())
+    def a_worker_dies_with_writes(self, kind: RecordKind, is_sent: bool) -> None:
         self.history.die_with_writes(kind, is_sent=is_sent)
 
     @precondition(lambda self: len(self.history.stalled) < 2)

@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from isthmus.model.order import Order
-from isthmus.model.reading import record_of
+from isthmus.model.reading import found_record
 from isthmus.shopify import bulk
-from isthmus.shopify.bulk import Bulk, Status
+from isthmus.shopify.bulk import Bulk, BulkStatus
 from isthmus.shopify.parse import lines
 from isthmus.shopify.reads import Reads
 from lengths import LONG
@@ -30,7 +30,7 @@ def shops(request: pytest.FixtureRequest) -> Shops:
 def result(shops: Shops, store: Any, kind: str, keys: lines.Keys = NONE) -> list[bytes]:
     """Every line that an operation over all of a kind gives."""
     speak = Bulk(shops.client(store, patience=1e6))
-    started = speak.start(bulk.query(kind, keys=keys))
+    started = speak.start(bulk.bulk_query(kind, keys=keys))
     done = speak.look(started.gid)
     for _ in range(40):
         if done is not None and not done.status.is_under_way:
@@ -38,7 +38,7 @@ def result(shops: Shops, store: Any, kind: str, keys: lines.Keys = NONE) -> list
         shops.advance(1)
         done = speak.look(started.gid)
     assert done is not None
-    assert (done.status, done.error_code) == (Status.COMPLETED, None)
+    assert (done.status, done.error_code) == (BulkStatus.COMPLETED, None)
     assert done.url is not None
     told = list(speak.lines(done.url))
     assert len(told) == done.n_objects
@@ -52,7 +52,7 @@ def read(shops: Shops, store: Any, kind: str, keys: lines.Keys = NONE) -> Mappin
         "customer": lambda: reader.customers(list(store.customers)),
         "product": lambda: reader.products(list(store.products)),
     }[kind]()
-    return {number: record_of(result) for number, result in found.items()}
+    return {number: found_record(result) for number, result in found.items()}
 
 
 @pytest.mark.parametrize("kind", ["product", "customer", "order"])
@@ -62,7 +62,7 @@ def test_what_lines_tell_is_what_a_reading_tells(shops: Shops, kind: str) -> Non
         told, there = result(shops, store, kind), read(shops, store, kind)
         for _ in range(3):
             dice.shuffle(told)
-            found = {one.id: one for one in lines.join(kind, told)}
+            found = {one.id: one for one in lines.join_lines(kind, told)}
             assert set(found) == {number for number, record in there.items() if record is not None}
             for number, one in found.items():
                 if one.record is None:
@@ -82,7 +82,7 @@ def test_custom_fields_of_lines_are_those_of_a_reading(shops: Shops, kind: str) 
             fields.seed(shops.world, store, 4)
         told, there = result(shops, store, kind, keys), read(shops, store, kind, keys)
         dice.shuffle(told)
-        for one in lines.join(kind, told, keys):
+        for one in lines.join_lines(kind, told, keys):
             assert msgspec.json.encode(one.record) == msgspec.json.encode(there[one.id])
             known = {field.key: field.type for field in there[one.id].metafields}
             assert known["custom.field_01"] == "single_line_text_field"
@@ -94,13 +94,13 @@ def test_a_field_that_an_operation_did_not_ask_for_is_not_taken_for_gone(shops: 
     store = shops.stores[0]
     told = result(shops, store, "customer", {"customer": ("custom.field_01",)})
     keys = {"customer": ("custom.field_02", "custom.field_01")}
-    for one in lines.join("customer", told, keys):
+    for one in lines.join_lines("customer", told, keys):
         assert [field.key for field in one.record.metafields] == ["custom.field_01"]  # type: ignore[union-attr]
 
 
 def test_most_orders_need_no_second_reading(shops: Shops) -> None:
     for store in shops.stores:
-        found = list(lines.join("order", result(shops, store, "order")))
+        found = list(lines.join_lines("order", result(shops, store, "order")))
         assert sum(isinstance(one.record, Order) for one in found) > len(found) / 2
 
 
@@ -112,6 +112,6 @@ def test_texts_may_hold_whatever_marks_a_line(shops: Shops) -> None:
     odd = 'a "\\/ b\n","__parentId":"gid://shopify/Order/1"} é  '
     node["firstName"] = odd
     line = json.dumps(node).encode().replace(b"/", b"\\/")
-    (found,) = lines.join("customer", [line])
+    (found,) = lines.join_lines("customer", [line])
     assert found.record is not None
     assert found.record.firstname == odd  # type: ignore[union-attr]

@@ -7,7 +7,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isthmus.consent.decide import TABLE, Statement, decide
+from isthmus.consent.decide import TABLE, Statement, decide_consent
 from isthmus.consent.policy import MOVED, Policy
 from isthmus.model.consent import IN, OUT, Stance
 
@@ -54,12 +54,12 @@ def test_the_order_in_which_statements_came_changes_nothing(said: list[Statement
     shuffled = list(said)
     dice.shuffle(shuffled)  # type: ignore[attr-defined]
     for policy in (NEWEST, Policy("store"), Policy("platform"), Policy(scope="store")):
-        assert decide(said, policy, "uk") == decide(shuffled, policy, "uk")
+        assert decide_consent(said, policy, "uk") == decide_consent(shuffled, policy, "uk")
 
 
 @given(ledgers())
 def test_hearing_everything_twice_changes_nothing(said: list[Statement]) -> None:
-    once, twice = decide(said, NEWEST, "uk"), decide([*said, *said], NEWEST, "uk")
+    once, twice = decide_consent(said, NEWEST, "uk"), decide_consent([*said, *said], NEWEST, "uk")
     assert (once.stance, once.rule, once.by) == (twice.stance, twice.rule, twice.by)
 
 
@@ -80,14 +80,16 @@ def test_with_the_newest_word_it_does_not_matter_which_side_spoke(said: list[Sta
     plain = [s for s in one_word_each(said) if s.source != MOVED and s.is_word and s.state in (IN, "UNSUBSCRIBED")]
     mirrored = [msgspec.structs.replace(other_side(s), customer_id=n) if not other_side(s).source.startswith("ometria.")
                 else other_side(s) for n, s in enumerate(plain)]  # fmt: skip
-    assert decide(plain, NEWEST, "uk").stance is decide(mirrored, NEWEST, "uk").stance
-    assert decide(plain, Policy("store"), "uk").stance is decide(mirrored, Policy("platform"), "uk").stance
+    assert decide_consent(plain, NEWEST, "uk").stance is decide_consent(mirrored, NEWEST, "uk").stance
+    assert (
+        decide_consent(plain, Policy("store"), "uk").stance is decide_consent(mirrored, Policy("platform"), "uk").stance
+    )
 
 
 @given(ledgers(), st.sampled_from(("newest", "store", "platform")), st.sampled_from(("connection", "store")))
 def test_nobody_is_opted_in_without_a_later_proven_opt_in(said: list[Statement], authority: str, scope: str) -> None:
     """Whatever the policy: an opt-in stands only where there is no opt-out, or a proven one later than all of them."""
-    standing = decide(said, Policy(authority, scope), "uk")  # type: ignore[arg-type]
+    standing = decide_consent(said, Policy(authority, scope), "uk")  # type: ignore[arg-type]
     mine = [s for s in said if scope == "connection" or s.store in ("", "uk")]
     outs = [s.since for s in mine if s.state in OUT]
     if standing.stance is Stance.IN:
@@ -102,7 +104,7 @@ def test_nobody_is_opted_in_without_a_later_proven_opt_in(said: list[Statement],
 @given(ledgers(), statements())
 def test_one_more_opt_out_never_makes_it_louder(said: list[Statement], more: Statement) -> None:
     quieter = msgspec.structs.replace(more, state="UNSUBSCRIBED")
-    before, after = decide(said, NEWEST, "uk"), decide([*said, quieter], NEWEST, "uk")
+    before, after = decide_consent(said, NEWEST, "uk"), decide_consent([*said, quieter], NEWEST, "uk")
     if before.stance is not Stance.IN:
         assert after.stance is not Stance.IN
     if quieter.since >= max((s.since for s in said), default=quieter.since):
@@ -111,10 +113,10 @@ def test_one_more_opt_out_never_makes_it_louder(said: list[Statement], more: Sta
 
 @given(ledgers())
 def test_ties_go_to_the_opt_out(said: list[Statement]) -> None:
-    standing = decide(said, NEWEST, "uk")
+    standing = decide_consent(said, NEWEST, "uk")
     if standing.stance is Stance.IN and standing.by is not None:
         tie = Statement("UNSUBSCRIBED", "ometria.unsubscribes", standing.by.heard_at, standing.by.since)
-        assert decide([*said, tie], NEWEST, "uk").stance is Stance.OUT
+        assert decide_consent([*said, tie], NEWEST, "uk").stance is Stance.OUT
 
 
 def test_every_rule_of_the_table_decides_something() -> None:
@@ -131,7 +133,7 @@ def test_every_rule_of_the_table_decides_something() -> None:
         "later_opt_in": [out, later],
     }
     found = {
-        name: decide(said, Policy("store") if name == "other_authority" else NEWEST, "uk").rule
+        name: decide_consent(said, Policy("store") if name == "other_authority" else NEWEST, "uk").rule
         for name, said in cases.items()
     }
     assert found == {name: name for name in cases}
@@ -141,16 +143,16 @@ def test_every_rule_of_the_table_decides_something() -> None:
 def test_a_customer_who_left_an_address_takes_the_opt_in_along_and_leaves_the_opt_out() -> None:
     said = Statement(IN, "shopify.webhook", AT, AT, "uk", 1)
     left = Statement("LEFT", "shopify.left", AT + timedelta(hours=1), None, "uk", 1)
-    assert decide([said, left], NEWEST, "uk").stance is Stance.UNSAID
+    assert decide_consent([said, left], NEWEST, "uk").stance is Stance.UNSAID
     out = msgspec.structs.replace(said, state="UNSUBSCRIBED")
-    assert decide([out, left], NEWEST, "uk").stance is Stance.OUT
+    assert decide_consent([out, left], NEWEST, "uk").stance is Stance.OUT
 
 
 def test_the_scope_of_a_store_leaves_other_stores_alone() -> None:
     here = Statement("UNSUBSCRIBED", "shopify.webhook", AT, AT, "uk", 1)
     there = Statement(IN, "shopify.webhook", AT, AT - timedelta(days=1), "int", 2)
     for scope, stance in (("connection", Stance.OUT), ("store", Stance.IN)):
-        assert decide([here, there], Policy(scope=scope), "int").stance is stance  # type: ignore[arg-type]
+        assert decide_consent([here, there], Policy(scope=scope), "int").stance is stance  # type: ignore[arg-type]
 
 
 def test_a_platforms_opt_out_holds_in_every_store() -> None:
@@ -158,4 +160,4 @@ def test_a_platforms_opt_out_holds_in_every_store() -> None:
     stores = ("uk", "int")
     ins = [Statement(IN, "shopify.webhook", AT, AT - timedelta(days=1), s, n) for n, s in enumerate(stores)]
     for scope, store in itertools.product(("connection", "store"), stores):
-        assert decide([*ins, out], Policy(scope=scope), store).stance is Stance.OUT  # type: ignore[arg-type]
+        assert decide_consent([*ins, out], Policy(scope=scope), store).stance is Stance.OUT  # type: ignore[arg-type]

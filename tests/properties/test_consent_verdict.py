@@ -12,8 +12,8 @@ import pytest
 
 from isthmus.db.pool import Database
 from isthmus.flows.consent import audit as flow
-from isthmus.model.accord import Accord
-from isthmus.model.basis import outcome
+from isthmus.model.basis import verdict_outcome
+from isthmus.model.consent_comparison import ConsentComparisonResult
 from lengths import LONG
 from sims.shopify.deeds import people
 from sims.shopify.state import Customer
@@ -91,7 +91,7 @@ class Losing(Talk):
     def is_in_there(self, email: str) -> bool:
         return any(p["marketing_optin"] == IN for p in self.road.platform.profiles(email=email))
 
-    def hold(self, done: Accord) -> None:
+    def hold(self, done: ConsentComparisonResult) -> None:
         """What the audit says against what is."""
         basis, sides, here = done.basis, self.sides(), self.people_here()
         assert basis is not None
@@ -99,7 +99,7 @@ class Losing(Talk):
         apart = {email for email, (may_here, may_there) in sides.items() if may_here != may_there}
         silent = {email for email in apart if not named & {one.id for one in here[email]}}
         assert len(silent) <= basis.n_not_judged, (silent, done)
-        if outcome(basis).is_green:
+        if verdict_outcome(basis).is_green:
             assert not apart, (apart, done)
         both = neither = 0
         for email, mine in here.items():
@@ -131,14 +131,14 @@ def test_a_verdict_is_true_as_of_when_it_read(fresh_database: Opened, lost: str)
                 talk.deed()
                 talk.some_work()
                 if n in asked_at:
-                    done = flow.audit(talk.db, talk.road, repair=dice.random() < 0.5)
+                    done = flow.run_consent_audit(talk.db, talk.road, repair=dice.random() < 0.5)
                     n_differ += len(done.found)
                     talk.hold(done)
             talk.check()
             for _ in range(10):
                 talk.work()
                 talk.pass_time(AFTER / 10)
-            done = flow.audit(talk.db, talk.road)
+            done = flow.run_consent_audit(talk.db, talk.road)
             talk.hold(done)
             assert done.basis is not None
             n_left += done.basis.n_not_judged

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from isthmus.identity.duplicates.find import Found, Pair, find
-from isthmus.identity.duplicates.judge import Verdict
-from isthmus.identity.duplicates.someone import Someone, someone
+from isthmus.identity.duplicates.candidate_pairs import DuplicateSearch, Pair, find_pairs
+from isthmus.identity.duplicates.features import PersonFeatures, person_features
+from isthmus.identity.duplicates.rules import DuplicateLikelihood
 from isthmus.model.customer import Customer
 from isthmus.shopify import parse
 from scenes import AT
@@ -27,14 +27,14 @@ def seeded(seed: int, each: int, customers: int = 160) -> tuple[World, list[kins
     return made, kinship.sow(made, seed, each)
 
 
-def everybody(made: World) -> list[Someone]:
+def everybody(made: World) -> list[PersonFeatures]:
     """All customers as their webhooks tell of them."""
     people = []
     for domain, store in made.stores.items():
         for one in store.customers.values():
-            told = parse.webhook("customer", msgspec.json.encode(body_of(store, one)))
+            told = parse.parse_webhook("customer", msgspec.json.encode(body_of(store, one)))
             assert isinstance(told, Customer)
-            people.append(someone(SHOPS[domain], f"{SHOPS[domain]}:{one.id}", told))
+            people.append(person_features(SHOPS[domain], f"{SHOPS[domain]}:{one.id}", told))
     return people
 
 
@@ -55,7 +55,7 @@ def true_pairs(who: dict[Account, int]) -> set[frozenset[Account]]:
     return {frozenset(pair) for some in of.values() for pair in combinations(some, 2)}
 
 
-def brought_up(found: Found) -> set[frozenset[Account]]:
+def brought_up(found: DuplicateSearch) -> set[frozenset[Account]]:
     """Pairs that are one person by their address, or are put before a person."""
     return {accounts(pair) for pair in (*found.one_address, *found.candidates)}
 
@@ -65,9 +65,9 @@ def brought_up(found: Found) -> set[frozenset[Account]]:
 def test_every_true_pair_is_found_and_no_two_humans_are_sure(seed: int) -> None:
     made, ties = seeded(seed, 2)
     who = humans(made)
-    found = find(everybody(made))
+    found = find_pairs(everybody(made))
     assert true_pairs(who) - brought_up(found) == set()
-    sure = {accounts(pair) for pair in found.candidates if pair.judgement.verdict is Verdict.SURE}
+    sure = {accounts(pair) for pair in found.candidates if pair.judgement.verdict is DuplicateLikelihood.SURE}
     assert sure - true_pairs(who) == set()
     assert sure, "nothing would ever be merged by rule"
     # Whoever shares an address with another human is flagged, never passed over in silence.

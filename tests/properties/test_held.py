@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from histories import History
 from isthmus.db.pool import Database
-from isthmus.model.write import Kind
+from isthmus.model.write import RecordKind
 from lengths import histories
 from persons import OWN, Owned, all_customers, by_person, happen, is_accounted_for, namespace, person_of
 from sims.shopify import money
@@ -118,7 +118,7 @@ def _agrees(history: History) -> list[str | None]:
     assert history.end().differences == ()
     persons, now, found = by_person(history), history.town.clock.now(), list[str | None]()
     for store, customer in all_customers(history):
-        says = history.town.lookup(Kind.CONTACT, f"{namespace(history, store)}{customer.id}")
+        says = history.town.lookup(RecordKind.CONTACT, f"{namespace(history, store)}{customer.id}")
         if says is None:
             assert is_accounted_for(history, store, customer)
             continue

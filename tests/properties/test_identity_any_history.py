@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from isthmus.db.pool import Database
 from isthmus.flows import duplicates, identifiers
-from isthmus.flows.consent import profiles
-from isthmus.flows.merges.ask import step
-from isthmus.model.write import Kind
+from isthmus.flows.consent import poll_profiles
+from isthmus.flows.merges.execute import run_next_merge
+from isthmus.model.write import RecordKind
 from lengths import histories
 from plays import Play
 from sims.shopify.deeds import people
@@ -99,10 +99,10 @@ class Hamlet:
         self.living.remove(lost)
 
     def _look(self, a: int, b: int) -> None:
-        duplicates.look(self.play.db, self.play.road)
+        duplicates.find_duplicates(self.play.db, self.play.road)
 
     def _ask(self, a: int, b: int) -> None:
-        step(self.play.db, self.play.road)
+        run_next_merge(self.play.db, self.play.road)
         self.play.pass_time(31)
 
     def _their_merge(self, a: int, b: int) -> None:
@@ -112,7 +112,7 @@ class Hamlet:
         if one is None or len(mates) < 2:
             return
         two = next(each for each in mates if each is not one)
-        ids = [self.play.lookup(Kind.CONTACT, f"uk:{each.id}") for each in (one, two)]
+        ids = [self.play.lookup(RecordKind.CONTACT, f"uk:{each.id}") for each in (one, two)]
         first, second = [None if each is None else each.get("profile_id") for each in ids]
         if first and second and first != second:
             named = [{"type": "profile_hash", "value": value} for value in (first, second)]
@@ -126,7 +126,7 @@ class Hamlet:
             self.living.remove(one)
 
     def _listen(self, a: int, b: int) -> None:
-        profiles.hear(self.play.db, self.play.road)
+        poll_profiles.poll_profiles(self.play.db, self.play.road)
 
     def _work(self, a: int, b: int) -> None:
         self.play.work()
@@ -136,12 +136,12 @@ class Hamlet:
         """Traffic stops: everything that comes round has its turn."""
         for _ in range(6):
             self.play.come_to_rest()
-            profiles.hear(self.play.db, self.play.road)
-            while profiles.look_again(self.play.db, self.play.road):
+            poll_profiles.poll_profiles(self.play.db, self.play.road)
+            while poll_profiles.recheck_profiles(self.play.db, self.play.road):
                 pass
-            identifiers.look_again(self.play.db, self.play.road)
+            identifiers.remap_resolved_conflicts(self.play.db, self.play.road)
             for _ in range(4):
-                step(self.play.db, self.play.road)
+                run_next_merge(self.play.db, self.play.road)
             self.play.pass_time(61)
         self.play.come_to_rest()
 
@@ -166,5 +166,5 @@ def test_whatever_becomes_of_people_both_sides_agree_on_who_is_who(
         for row in play.rows("SELECT survivor_id, loser_id FROM merge WHERE state = 'done'"):
             assert hamlet.human[row["survivor_id"]] == hamlet.human[row["loser_id"]]
         for row in play.rows("SELECT contact, email FROM link WHERE gone_at IS NULL AND email IS NOT NULL"):
-            (contact,) = [play.lookup(Kind.CONTACT, row["contact"])]
+            (contact,) = [play.lookup(RecordKind.CONTACT, row["contact"])]
             assert contact is not None

@@ -18,7 +18,7 @@ from isthmus.mapping import order as mapping
 from isthmus.mapping import refunds
 from isthmus.mapping.rules import Rules
 from isthmus.model.lane import Lane
-from isthmus.model.order import Amount, Line, Order, Refund, RefundLine
+from isthmus.model.order import Amount, Order, OrderLine, Refund, RefundLine
 
 AT = datetime(2026, 5, 1, 12, tzinfo=UTC)
 PLACES = {"GBP": 2, "EUR": 2, "JPY": 0, "KWD": 3}
@@ -168,7 +168,7 @@ def _order(draw: st.DrawFn, shop: Shop, total: int) -> Order:
         fulfilment_status=draw(st.sampled_from(["UNFULFILLED", "PARTIALLY_FULFILLED", "FULFILLED"])),
         cancelled_at=AT if shop.is_cancelled else None,
         lines=tuple(
-            Line(
+            OrderLine(
                 id=item.id, title="Thing", quantity=item.quantity, current_quantity=item.left, product_id=item.id,
                 unit_price=shop.money(item.price), discount=shop.money(item.discount), tax=shop.money(item.tax),
             )
@@ -183,7 +183,7 @@ def _rules(shop: Shop, **changed: Any) -> Rules:
 
 
 def _sent(order: Order, rules: Rules) -> dict[str, Any]:
-    write = mapping.order(order, "uk:7", rules, Lane.REALTIME)
+    write = mapping.map_order(order, "uk:7", rules, Lane.REALTIME)
     assert write.body is not None
     sent: dict[str, Any] = json.loads(write.body, parse_float=Decimal, parse_int=Decimal)
     return sent
@@ -200,7 +200,7 @@ def test_grand_total_less_refunded_lines_is_what_the_shop_kept(made: tuple[Shop,
     is_paid = order.financial_status in ("PAID", "PARTIALLY_REFUNDED", "REFUNDED")
     kept = shop.money(shop.paid - shop.returned if is_paid else shop.current()).shop
     assert sent["grand_total"] - _refunded(sent["lineitems"]) == kept
-    assert mapping.net(order) == kept
+    assert mapping.net_revenue(order) == kept
 
 
 @given(shops())
@@ -271,7 +271,7 @@ def test_the_customers_currency_adds_up_too(made: tuple[Shop, Order]) -> None:
 def test_the_net_style_names_no_refund(made: tuple[Shop, Order]) -> None:
     shop, order = made
     sent = _sent(order, _rules(shop, refunds_style="net"))
-    assert sent["grand_total"] == mapping.net(order)
+    assert sent["grand_total"] == mapping.net_revenue(order)
     assert not any("refunded" in line or "quantity_refunded" in line for line in sent["lineitems"])
     assert [line["quantity"] for line in sent["lineitems"]] == [item.left for item in shop.items if item.left]
 
@@ -296,7 +296,10 @@ def test_the_scale_an_amount_arrived_with_changes_nothing(made: tuple[Shop, Orde
     rules = _rules(shop, reporting_currency=shop.currency)
     shortest = msgspec.convert(_shortened(msgspec.to_builtins(order)), Order)
     assert shortest == order
-    assert mapping.order(shortest, None, rules, Lane.REPAIR).body == mapping.order(order, None, rules, Lane.REPAIR).body
+    assert (
+        mapping.map_order(shortest, None, rules, Lane.REPAIR).body
+        == mapping.map_order(order, None, rules, Lane.REPAIR).body
+    )
 
 
 def _shortened(value: Any) -> Any:
@@ -316,8 +319,8 @@ def test_statuses_follow_the_table(
 ) -> None:
     shop, order = made
     rules = _rules(shop, valid_when=valid_when, cancelled_but_kept=cancelled_but_kept)
-    status, is_valid = mapping.state(order, rules, is_deleted=is_deleted)
-    financial, kept = order.financial_status, mapping.net(order)
+    status, is_valid = mapping.order_status(order, rules, is_deleted=is_deleted)
+    financial, kept = order.financial_status, mapping.net_revenue(order)
     was_paid = financial in ("PAID", "PARTIALLY_REFUNDED", "REFUNDED")
     if is_deleted or order.cancelled_at or financial in ("VOIDED", "EXPIRED"):
         expected = "cancelled", cancelled_but_kept and was_paid and kept > 0
@@ -335,7 +338,7 @@ def test_statuses_follow_the_table(
 
 @given(st.integers(0, 10**6), st.lists(st.integers(0, 10**5), max_size=12))
 def test_shares_are_exact_and_proportional(money: int, amounts: list[int]) -> None:
-    given_ = refunds.shares(Decimal(money), [Decimal(amount) for amount in amounts], Decimal(1))
+    given_ = refunds.split_amount(Decimal(money), [Decimal(amount) for amount in amounts], Decimal(1))
     assert sum(given_) == min(money, sum(amounts))
     for share, amount in zip(given_, amounts, strict=True):
         assert 0 <= share <= amount

@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isthmus.db.pool import Database
-from isthmus.flows.deliver import deliver
-from isthmus.flows.road import Pace
-from isthmus.flows.settle import settle
+from isthmus.flows.context import Timings
+from isthmus.flows.deliver import push_next_batch
+from isthmus.flows.settle import settle_pushes
 from isthmus.kit.ids import claim_id
 from isthmus.model.lane import Lane
-from isthmus.model.write import Kind, Write
-from isthmus.outbox import sql as outbox
-from isthmus.outbox.sql import Wanted
+from isthmus.model.write import RecordKind, Write
+from isthmus.outbox.sql import queue as outbox
+from isthmus.outbox.sql.queue import DesiredWrite
 from lengths import LONG
 from scenes import Stage
 
@@ -50,16 +50,16 @@ def order(number: int, total: float) -> Write:
         "is_valid": True,
         "status": "complete",
     }
-    return Write(Kind.ORDER, f"uk:{number}", msgspec.json.encode(body), Lane.REALTIME, subject=f"order:{number}")
+    return Write(RecordKind.ORDER, f"uk:{number}", msgspec.json.encode(body), Lane.REALTIME, subject=f"order:{number}")
 
 
 def desire(stage: Stage, write: Write) -> None:
     now, pace = stage.clock.now(), stage.road.pace
     with stage.db.transaction() as tx:
-        outbox.desire(
+        outbox.upsert_desired(
             tx,
             "acme",
-            [Wanted("uk", write, now)],
+            [DesiredWrite("uk", write, now)],
             now=now,
             coalesce=pace.coalesce,
             contact_head_start=pace.contact_head_start,
@@ -70,10 +70,10 @@ def desire(stage: Stage, write: Write) -> None:
 def die(stage: Stage) -> None:
     """Somebody claims what is due and is never heard of again."""
     with stage.db.transaction() as tx:
-        outbox.claim(
+        outbox.claim_batch(
             tx,
             "acme",
-            Kind.ORDER,
+            RecordKind.ORDER,
             tuple(Lane),
             now=stage.clock.now(),
             claim=claim_id(),
@@ -92,9 +92,9 @@ def play(stage: Stage, deeds: Sequence[Deed]) -> dict[int, float]:
             case ("wait", float(seconds)):
                 stage.pass_time(seconds)
             case ("deliver",):
-                deliver(stage.db, stage.road)
+                push_next_batch(stage.db, stage.road)
             case ("settle",):
-                settle(stage.db, stage.road)
+                settle_pushes(stage.db, stage.road)
             case ("die",):
                 die(stage)
             case (str(knob), float(chance)):
@@ -106,9 +106,9 @@ def come_to_rest(stage: Stage) -> None:
     stage.faults.clear()
     for _ in range(200):
         stage.pass_time(2)
-        while deliver(stage.db, stage.road).n_sent:
+        while push_next_batch(stage.db, stage.road).n_sent:
             pass
-        settle(stage.db, stage.road)
+        settle_pushes(stage.db, stage.road)
         with stage.db.transaction() as tx:
             if not tx.fetch_value("SELECT count(*) FROM outbox WHERE state <> 'applied'"):
                 return
@@ -121,7 +121,7 @@ def come_to_rest(stage: Stage) -> None:
 def test_whatever_swings_around_lost_answers_ends_as_last_desired(
     fresh_database: Opened, is_lagging: bool, deeds: list[Deed]
 ) -> None:
-    pace = Pace(
+    pace = Timings(
         enrichment_every=timedelta(0),
         read_back=0.0,
         push_per_second=1000,

@@ -13,10 +13,10 @@ import pytest
 from isthmus.model.customer import Customer
 from isthmus.model.order import Order
 from isthmus.model.product import Product
-from isthmus.model.reading import ABSENT, Found, record_of
-from isthmus.records import remember
+from isthmus.model.reading import ABSENT, Found, found_record
+from isthmus.records import carry_over
 from isthmus.shopify import parse
-from isthmus.shopify.parse import Hint, customer_webhook
+from isthmus.shopify.parse import NeedsFetch, customer_webhook
 from isthmus.shopify.reads import Reads
 from lengths import LONG
 from shopify_wire import Shops
@@ -35,8 +35,8 @@ def shops(request: pytest.FixtureRequest) -> Shops:
     return Shops(seed=request.param)
 
 
-def told(kind: str, body: dict[str, Any]) -> parse.Record | Hint:
-    return parse.webhook(kind, json.dumps(body).encode())
+def told(kind: str, body: dict[str, Any]) -> parse.Record | NeedsFetch:
+    return parse.parse_webhook(kind, json.dumps(body).encode())
 
 
 def assert_alike(told: Any, read: Any) -> None:
@@ -53,9 +53,9 @@ def test_an_order_is_one_record(shops: Shops) -> None:
     for store in shops.stores:
         found = reads(shops, store).orders(list(store.orders))
         for one in store.orders.values():
-            read, body = record_of(found[one.id]), told("order", rest_order.order(shops.world, store, one))
+            read, body = found_record(found[one.id]), told("order", rest_order.order(shops.world, store, one))
             assert isinstance(read, Order)
-            if isinstance(body, Hint):
+            if isinstance(body, NeedsFetch):
                 # Only money that moved in another currency than the shop's is beyond a body.
                 assert read.presentment_currency != read.currency
                 assert any(refund.returned.shop for refund in read.refunds)
@@ -68,7 +68,7 @@ def test_an_order_is_one_record(shops: Shops) -> None:
 
 def test_every_penny_of_an_order_is_there(shops: Shops) -> None:
     for store in shops.stores:
-        for order in map(record_of, reads(shops, store).orders(list(store.orders)).values()):
+        for order in map(found_record, reads(shops, store).orders(list(store.orders)).values()):
             assert isinstance(order, Order)
             kept = order.current_total.shop - order.outstanding
             world = store.orders[order.id]
@@ -84,7 +84,7 @@ def test_a_customer_is_one_record_as_far_as_a_body_can_tell(shops: Shops) -> Non
     for store in shops.stores:
         found = reads(shops, store).customers(list(store.customers))
         for one in store.customers.values():
-            read, body = record_of(found[one.id]), told("customer", rest_people.customer(store, one))
+            read, body = found_record(found[one.id]), told("customer", rest_people.customer(store, one))
             assert isinstance(read, Customer)
             assert read.is_read
             assert read.tags is not None
@@ -97,10 +97,10 @@ def test_a_product_is_one_record(shops: Shops) -> None:
     for store in shops.stores:
         found = reads(shops, store).products(list(store.products))
         for one in store.products.values():
-            read, body = record_of(found[one.id]), told("product", rest_product.product(store, one))
+            read, body = found_record(found[one.id]), told("product", rest_product.product(store, one))
             assert isinstance(read, Product)
             assert len(read.variants) == len(one.variants)
-            if isinstance(body, Hint):
+            if isinstance(body, NeedsFetch):
                 assert len(one.variants) > 100 or any(variant.inventory_quantity <= 0 for variant in one.variants)
             else:
                 assert_alike(body, read)
@@ -124,16 +124,16 @@ def test_custom_fields_stay_as_they_were_read_whatever_a_body_leaves_out(shops: 
         if not any(one.metafields for one in store.variants.values()):
             fields.seed(shops.world, store, 3)
         reader = Reads(shops.client(store, patience=1e6), keys)
-        for one in map(record_of, reader.products(list(store.products)).values()):
+        for one in map(found_record, reader.products(list(store.products)).values()):
             assert isinstance(one, Product)
             assert len(one.metafields or ()) == 2
             assert all(len(variant.metafields or ()) == 2 for variant in one.variants)
             body = told("product", rest_product.product(store, store.products[one.id]))
             if isinstance(body, Product):
-                assert_alike(remember.product(body, one, keys), one)
-        for person in map(record_of, reader.customers(list(store.customers)).values()):
+                assert_alike(carry_over.carry_over_product(body, one, keys), one)
+        for person in map(found_record, reader.customers(list(store.customers)).values()):
             assert isinstance(person, Customer)
             assert len(person.metafields or ()) == 2
             patch = told("customer", rest_people.customer(store, store.customers[person.id]))
             assert isinstance(patch, Customer)
-            assert_alike(customer_webhook.patched(person, patch), person)
+            assert_alike(customer_webhook.overlay_customer(person, patch), person)

@@ -13,9 +13,9 @@ import pytest
 
 from isthmus.db.pool import Database
 from isthmus.flows.reconcile.run import Reconciled
-from isthmus.model.basis import Basis, Reason, outcome
-from isthmus.model.write import Kind
-from isthmus.ops import numbers
+from isthmus.model.basis import Basis, NotJudgedReason, verdict_outcome
+from isthmus.model.write import RecordKind
+from isthmus.ops import status
 from lengths import LONG
 from sims.shopify.state import Customer, Order
 from talking import IN, Both
@@ -81,12 +81,12 @@ class History:
         """The records on which the two sides differ now, by looking into both simulators."""
         found = set()
         for who in self.people:
-            there = self.play.lookup(Kind.CONTACT, f"uk:{who.id}")
+            there = self.play.lookup(RecordKind.CONTACT, f"uk:{who.id}")
             is_mailable = who.email_consent.state == "SUBSCRIBED"
             if there is None or self.is_in_ometria(who) != is_mailable:
                 found.add(("contact", f"uk:{who.id}"))
         for placed in self.placed:
-            if self.play.lookup(Kind.ORDER, f"uk:{placed.id}") is None:
+            if self.play.lookup(RecordKind.ORDER, f"uk:{placed.id}") is None:
                 found.add(("order", f"uk:{placed.id}"))
         return found
 
@@ -135,7 +135,7 @@ def history(request: pytest.FixtureRequest, database: Database) -> History:
 
 
 def page(history: History) -> Basis:
-    (one,) = numbers.status(history.play.db, history.play.now).connections
+    (one,) = status.read_status(history.play.db, history.play.now).connections
     return one.basis
 
 
@@ -144,7 +144,7 @@ def must_hold(history: History, done: Reconciled) -> None:
     assert basis is not None
     differing = history.differing()
     assert not differing & history.claimed(done.run)
-    if outcome(basis).is_green:
+    if verdict_outcome(basis).is_green:
         assert basis.n_in_flight * 100 <= basis.n_compared + basis.n_in_flight
         assert len(differing) <= basis.n_in_flight
     # Every record is in exactly one place: compared, or not judged for a reason.
@@ -157,12 +157,12 @@ def test_no_verdict_says_agree_of_what_differs(history: History) -> None:
         history.live()
         done = history.play.reconcile(repair=history.dice.random() < 0.5)
         must_hold(history, done)
-        if outcome(page(history)).is_green:
+        if verdict_outcome(page(history)).is_green:
             assert not history.differing()
         history.live()  # what happens after a comparison is none of its claims
         shown = page(history)
         assert shown.as_of == (done.basis.as_of if done.basis else ())
-        if outcome(shown).is_green:
+        if verdict_outcome(shown).is_green:
             assert history.moved_since(done.run) == []
         history.play.poll()
         history.play.rest()
@@ -171,7 +171,11 @@ def test_no_verdict_says_agree_of_what_differs(history: History) -> None:
         must_hold(history, calm)
         assert calm.basis is not None
         assert history.without_case(calm.run) == []
-        left = [one for one in calm.basis.not_judged if not one.reason.is_accepted and one.reason is not Reason.CONSENT]
+        left = [
+            one
+            for one in calm.basis.not_judged
+            if not one.reason.is_accepted and one.reason is not NotJudgedReason.CONSENT
+        ]
         assert sum(one.n or 0 for one in left) * 100 <= calm.basis.n_compared, left
-        assert Reason.COULD_NOT_LOOK not in {one.reason for one in left}
+        assert NotJudgedReason.COULD_NOT_LOOK not in {one.reason for one in left}
         history.play.rest()

@@ -13,15 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from histories import History
+from isthmus.customer_metrics.properties import calculate_metrics
+from isthmus.customer_metrics.sql import order_totals as sales
+from isthmus.customer_metrics.sql.order_totals import Buyer
 from isthmus.db.pool import Database
 from isthmus.mapping import order as mapping
-from isthmus.metrics import sql as sales
-from isthmus.metrics.sql import Buyer
-from isthmus.metrics.worth import worth
 from isthmus.model import order as canonical
 from isthmus.model.lane import Lane
-from isthmus.model.write import Kind
-from isthmus.records import sql as records
+from isthmus.model.write import RecordKind
+from isthmus.records.sql import store as records
 from lengths import histories
 from persons import OWN, Owned, all_customers, by_person, happen, is_accounted_for, namespace, person_of
 from sims.shopify import money
@@ -54,7 +54,7 @@ def test_metrics_are_the_penny_sum_of_the_shops_orders(
         assert history.end().differences == ()
         persons = by_person(history)
         for store, customer in all_customers(history):
-            says = history.town.lookup(Kind.CONTACT, f"{namespace(history, store)}{customer.id}")
+            says = history.town.lookup(RecordKind.CONTACT, f"{namespace(history, store)}{customer.id}")
             if says is None:
                 assert is_accounted_for(history, store, customer)
             else:
@@ -154,14 +154,14 @@ def _the_database_agrees(history: History) -> None:
     with history.db.transaction() as tx:
         links = tx.fetch_all("SELECT store, customer_id, email FROM link WHERE gone_at IS NULL ORDER BY 1, 2")
         buyers = [Buyer([(link["store"], link["customer_id"])], link["email"]) for link in links]
-        summed = sales.of_people(tx, "acme", buyers)
-        keys = records.keys(tx, "acme", ["order"])
-        kept = records.load(tx, "acme", keys, history.road.packer)
-        assert not sales.is_due(tx, "acme", history.town.clock.now())
+        summed = sales.metrics_of_people(tx, "acme", buyers)
+        keys = records.record_keys(tx, "acme", ["order"])
+        kept = records.load_records(tx, "acme", keys, history.road.packer)
+        assert not sales.is_remap_due(tx, "acme", history.town.clock.now())
         mapped = {}
         for (_, store, name), row in kept.items():
             assert isinstance(row.record, canonical.Order)
-            mapped[store, name] = mapping.order(row.record, None, history.road.shops[store].rules, Lane.REPAIR).sale
+            mapped[store, name] = mapping.map_order(row.record, None, history.road.shops[store].rules, Lane.REPAIR).sale
     for buyer, told in zip(buyers, summed, strict=True):
         (own,) = buyer.customers
         mine = [
@@ -169,4 +169,4 @@ def _the_database_agrees(history: History) -> None:
             and ((store, sale.customer_id) == own or (sale.customer_id is None and sale.email == buyer.email))
             and (sale.customer_id is not None or buyer.email is not None)
         ]  # fmt: skip
-        assert told == worth(mine)
+        assert told == calculate_metrics(mine)

@@ -4,7 +4,17 @@ from datetime import UTC, datetime
 
 import pytest
 
-from isthmus.model.basis import AsOf, Basis, NotJudged, Reason, counted, document, outcome, sentence, times
+from isthmus.model.basis import (
+    AsOf,
+    Basis,
+    NotJudged,
+    NotJudgedReason,
+    as_of_times,
+    basis_document,
+    not_judged_counts,
+    verdict_outcome,
+    verdict_sentence,
+)
 
 AT = datetime(2026, 11, 30, 12, 0, 0, tzinfo=UTC)
 
@@ -23,43 +33,43 @@ def basis(n: int, *left: NotJudged, differ: int = 0, **more: object) -> Basis:
         (basis(1, differ=1, unit="people"), "Of 1 person compared, 1 differs", 1, 1),
         (basis(10, differ=1), "Of 10 compared, 1 differs", 1, 1),
         (
-            basis(100, NotJudged(Reason.EXCLUDED, 7), NotJudged(Reason.HORIZON, 3)),
+            basis(100, NotJudged(NotJudgedReason.EXCLUDED, 7), NotJudged(NotJudgedReason.HORIZON, 3)),
             "Of 100 compared, all agree; 10 not judged: 7 excluded, 3 before the accepted horizon",
             0,
             1,
         ),
         (
-            basis(99, NotJudged(Reason.IN_FLIGHT, 1)),
+            basis(99, NotJudged(NotJudgedReason.IN_FLIGHT, 1)),
             "Of 99 compared, all agree; 1 not judged: 1 in flight",
             0,
             1,
         ),
         (
-            basis(98, NotJudged(Reason.IN_FLIGHT, 1), NotJudged(Reason.YOUNG, 1)),
+            basis(98, NotJudged(NotJudgedReason.IN_FLIGHT, 1), NotJudged(NotJudgedReason.YOUNG, 1)),
             "Of 98 compared, all agree; 2 not judged: 1 in flight, 1 younger than the grace period",
             1,
             1,
         ),
         (
-            basis(99, NotJudged(Reason.WAITING, 1)),
+            basis(99, NotJudged(NotJudgedReason.WAITING, 1)),
             "Of 99 compared, all agree; 1 not judged: 1 waiting",
             1,
             1,
         ),
         (
-            basis(99, NotJudged(Reason.OUT_OF_SIGHT, 1, "uk orders")),
+            basis(99, NotJudged(NotJudgedReason.OUT_OF_SIGHT, 1, "uk orders")),
             "Of 99 compared, all agree; 1 not judged: 1 out of sight (uk orders)",
             1,
             1,
         ),
         (
-            basis(0, NotJudged(Reason.NOT_LOADED, None, "uk orders")),
+            basis(0, NotJudged(NotJudgedReason.NOT_LOADED, None, "uk orders")),
             "Nothing was compared; not judged: history not loaded (uk orders)",
             1,
             1,
         ),
         (
-            basis(5, NotJudged(Reason.COULD_NOT_LOOK, None, "uk"), NotJudged(Reason.EXCLUDED, 2)),
+            basis(5, NotJudged(NotJudgedReason.COULD_NOT_LOOK, None, "uk"), NotJudged(NotJudgedReason.EXCLUDED, 2)),
             "Of 5 compared, all agree; at least 2 not judged: could not look (uk), 2 excluded",
             1,
             1,
@@ -69,18 +79,20 @@ def basis(n: int, *left: NotJudged, differ: int = 0, **more: object) -> Basis:
 def test_a_verdict_names_what_was_not_judged_and_ends_as_that_allows(
     given: Basis, says: str, code: int, strictly: int
 ) -> None:
-    assert sentence(given) == says
-    assert outcome(given).exit_code == code
-    assert outcome(given).is_green == (code == 0)
-    assert outcome(given, strict=True).exit_code == strictly
-    assert document(given)["says"] == says
+    assert verdict_sentence(given) == says
+    assert verdict_outcome(given).exit_code == code
+    assert verdict_outcome(given).is_green == (code == 0)
+    assert verdict_outcome(given, strict=True).exit_code == strictly
+    assert basis_document(given)["says"] == says
 
 
-@pytest.mark.parametrize("reason", list(Reason))
-def test_only_what_is_in_flight_or_accepted_may_be_left_out_of_a_green_verdict(reason: Reason) -> None:
-    is_let = outcome(basis(1000, NotJudged(reason, 1))).is_green
-    assert is_let == (reason in (Reason.IN_FLIGHT, Reason.YOUNG, Reason.EXCLUDED, Reason.HORIZON))
-    assert not outcome(basis(1000, NotJudged(reason, 1)), strict=True).is_green
+@pytest.mark.parametrize("reason", list(NotJudgedReason))
+def test_only_what_is_in_flight_or_accepted_may_be_left_out_of_a_green_verdict(reason: NotJudgedReason) -> None:
+    is_let = verdict_outcome(basis(1000, NotJudged(reason, 1))).is_green
+    assert is_let == (
+        reason in (NotJudgedReason.IN_FLIGHT, NotJudgedReason.YOUNG, NotJudgedReason.EXCLUDED, NotJudgedReason.HORIZON)
+    )
+    assert not verdict_outcome(basis(1000, NotJudged(reason, 1)), strict=True).is_green
 
 
 def test_times_say_when_each_side_was_heard_and_read() -> None:
@@ -93,15 +105,18 @@ def test_times_say_when_each_side_was_heard_and_read() -> None:
         ),
     )
     said = "uk heard 11:00:00, read 11:30:00 to 12:00:00; Ometria read 2026-11-29 12:00:00; eu never read"
-    assert times(given) == said
+    assert as_of_times(given) == said
 
 
 def test_reasons_are_summed_and_what_nobody_can_count_comes_first() -> None:
     some = [
-        NotJudged(Reason.EXCLUDED, 1),
-        NotJudged(Reason.IN_FLIGHT, 0),
-        NotJudged(Reason.EXCLUDED, 4),
-        NotJudged(Reason.COULD_NOT_LOOK, None, "uk"),
-        NotJudged(Reason.COULD_NOT_LOOK, 2, "uk"),
+        NotJudged(NotJudgedReason.EXCLUDED, 1),
+        NotJudged(NotJudgedReason.IN_FLIGHT, 0),
+        NotJudged(NotJudgedReason.EXCLUDED, 4),
+        NotJudged(NotJudgedReason.COULD_NOT_LOOK, None, "uk"),
+        NotJudged(NotJudgedReason.COULD_NOT_LOOK, 2, "uk"),
     ]
-    assert counted(some) == (NotJudged(Reason.COULD_NOT_LOOK, None, "uk"), NotJudged(Reason.EXCLUDED, 5))
+    assert not_judged_counts(some) == (
+        NotJudged(NotJudgedReason.COULD_NOT_LOOK, None, "uk"),
+        NotJudged(NotJudgedReason.EXCLUDED, 5),
+    )

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from isthmus.checks.check import OfPeople
+from isthmus.checks.check import CustomerCheck
 from isthmus.checks.consent_between_stores import ConsentBetweenStores
 from isthmus.checks.consent_differs import ConsentDiffers
 from isthmus.checks.consent_evidence import ConsentEvidence
@@ -17,18 +17,20 @@ from isthmus.checks.invalid_email import InvalidEmail, is_address
 from isthmus.checks.no_email import NoEmail
 from isthmus.checks.protected_data import ENOUGH, ProtectedData
 from isthmus.checks.role_address import RoleAddress
-from isthmus.model.census import Denied, Person, Profile, Source, Who
-from isthmus.model.customer import Consent
-from isthmus.model.finding import Found, Level
+from isthmus.model.audit_finding import AuditFinding, Level
+from isthmus.model.audit_rows import CustomerRef, CustomerRow, ProfileRow, ReadDenied, Source
+from isthmus.model.customer import ChannelConsent
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def person(number: int, email: str | None = None, *, store: str = "uk", spent: str = "10.00", **more: object) -> Person:
-    return Person(Who(store, str(number), Decimal(spent), "GBP"), email=email, **more)  # type: ignore[arg-type]
+def person(
+    number: int, email: str | None = None, *, store: str = "uk", spent: str = "10.00", **more: object
+) -> CustomerRow:
+    return CustomerRow(CustomerRef(store, str(number), Decimal(spent), "GBP"), email=email, **more)  # type: ignore[arg-type]
 
 
-def of(check: OfPeople, *rows: Person) -> list[Found]:
+def of(check: CustomerCheck, *rows: CustomerRow) -> list[AuditFinding]:
     for row in rows:
         check.person(row)
     return check.answer()
@@ -111,7 +113,7 @@ def test_addresses_that_cannot_be(text: str):
 
 
 def test_an_address_that_shopify_found_undeliverable_is_invalid():
-    (one,) = of(InvalidEmail(), person(1, "ada@x.com", email_consent=Consent("INVALID")))
+    (one,) = of(InvalidEmail(), person(1, "ada@x.com", email_consent=ChannelConsent("INVALID")))
     assert one.n == 1
     assert "1 look right" in one.what
     assert one.examples[0].says == "found undeliverable by Shopify"
@@ -129,10 +131,10 @@ def test_an_office_is_no_person(email: str | None, n: int):
 
 def test_a_subscriber_without_time_or_level_is_told_of_each():
     rows = [
-        person(1, "a@x.com", email_consent=Consent("SUBSCRIBED", "SINGLE_OPT_IN", AT)),
-        person(2, "b@x.com", email_consent=Consent("SUBSCRIBED", "UNKNOWN", AT)),
-        person(3, "c@x.com", email_consent=Consent("SUBSCRIBED", "CONFIRMED_OPT_IN", None)),
-        person(4, "d@x.com", email_consent=Consent("UNSUBSCRIBED", None, None)),
+        person(1, "a@x.com", email_consent=ChannelConsent("SUBSCRIBED", "SINGLE_OPT_IN", AT)),
+        person(2, "b@x.com", email_consent=ChannelConsent("SUBSCRIBED", "UNKNOWN", AT)),
+        person(3, "c@x.com", email_consent=ChannelConsent("SUBSCRIBED", "CONFIRMED_OPT_IN", None)),
+        person(4, "d@x.com", email_consent=ChannelConsent("UNSUBSCRIBED", None, None)),
     ]
     check = ConsentEvidence()
     assert [(one.code, one.n, one.of) for one in of(check, *rows)] == [
@@ -149,8 +151,8 @@ def test_a_subscriber_without_time_or_level_is_told_of_each():
 
 
 def test_an_unknown_state_of_either_channel_is_told_once():
-    rows = [person(1, "a@x.com", email_consent=Consent("MAYBE"), sms_consent=Consent("PERHAPS"))]
-    (one,) = of(ConsentUnknown(), *rows, person(2, "b@x.com", sms_consent=Consent("NEVER_SUBSCRIBED")))
+    rows = [person(1, "a@x.com", email_consent=ChannelConsent("MAYBE"), sms_consent=ChannelConsent("PERHAPS"))]
+    (one,) = of(ConsentUnknown(), *rows, person(2, "b@x.com", sms_consent=ChannelConsent("NEVER_SUBSCRIBED")))
     assert one.n == 1
 
 
@@ -171,7 +173,7 @@ def test_an_unknown_state_of_either_channel_is_told_once():
 @pytest.mark.parametrize("is_shop_first", [True, False])
 def test_consent_that_the_sides_tell_differently(state: str, optin: bool | None, code: str | None, is_shop_first: bool):
     check = ConsentDiffers()
-    shop, there = person(1, "Ada@x.com", email_consent=Consent(state)), Profile("p", "ada@x.com", optin)
+    shop, there = person(1, "Ada@x.com", email_consent=ChannelConsent(state)), ProfileRow("p", "ada@x.com", optin)
     if is_shop_first:
         check.person(shop)
     check.profile(there)
@@ -182,27 +184,27 @@ def test_consent_that_the_sides_tell_differently(state: str, optin: bool | None,
 
 def test_a_no_in_one_store_is_a_no_against_a_yes_on_the_platform():
     check = ConsentDiffers()
-    check.person(person(1, "a@x.com", email_consent=Consent("SUBSCRIBED")))
-    check.person(person(2, "a@x.com", store="int", email_consent=Consent("UNSUBSCRIBED")))
-    check.profile(Profile("p", "a@x.com", True))
+    check.person(person(1, "a@x.com", email_consent=ChannelConsent("SUBSCRIBED")))
+    check.person(person(2, "a@x.com", store="int", email_consent=ChannelConsent("UNSUBSCRIBED")))
+    check.profile(ProfileRow("p", "a@x.com", True))
     assert [one.code for one in check.answer()] == ["consent_against_will"]
 
 
 def test_who_is_on_one_side_only_cannot_differ():
     check = ConsentDiffers()
-    check.person(person(1, "a@x.com", email_consent=Consent("UNSUBSCRIBED")))
-    check.profile(Profile("p", "b@x.com", True))
-    check.profile(Profile("q", None, True))
+    check.person(person(1, "a@x.com", email_consent=ChannelConsent("UNSUBSCRIBED")))
+    check.profile(ProfileRow("p", "b@x.com", True))
+    check.profile(ProfileRow("q", None, True))
     assert check.answer() == []
 
 
 def test_a_yes_here_and_a_no_there_is_told_once():
     rows = [
-        person(1, "a@x.com", email_consent=Consent("SUBSCRIBED")),
-        person(2, "a@x.com", store="int", email_consent=Consent("UNSUBSCRIBED")),
-        person(3, "A@x.com", store="us", email_consent=Consent("UNSUBSCRIBED")),
-        person(4, "b@x.com", email_consent=Consent("UNSUBSCRIBED")),
-        person(5, "b@x.com", store="int", email_consent=Consent("NOT_SUBSCRIBED")),
+        person(1, "a@x.com", email_consent=ChannelConsent("SUBSCRIBED")),
+        person(2, "a@x.com", store="int", email_consent=ChannelConsent("UNSUBSCRIBED")),
+        person(3, "A@x.com", store="us", email_consent=ChannelConsent("UNSUBSCRIBED")),
+        person(4, "b@x.com", email_consent=ChannelConsent("UNSUBSCRIBED")),
+        person(5, "b@x.com", store="int", email_consent=ChannelConsent("NOT_SUBSCRIBED")),
     ]
     (one,) = of(ConsentBetweenStores(), *rows)
     assert one.n == 1
@@ -218,7 +220,7 @@ def test_customers_without_any_name_mean_that_we_may_not_see_them():
 
 def test_a_refusal_to_show_customers_is_found_where_another_failure_is_not():
     check = ProtectedData()
-    check.denied(Denied("int", Source.CUSTOMERS, "storefront.unavailable"))
-    check.denied(Denied("uk", Source.CUSTOMERS, "storefront.protected_data_missing"))
+    check.denied(ReadDenied("int", Source.CUSTOMERS, "storefront.unavailable"))
+    check.denied(ReadDenied("uk", Source.CUSTOMERS, "storefront.protected_data_missing"))
     assert [one.title.split()[-1] for one in check.answer()] == ["are"]
     assert "store uk" in check.answer()[0].title

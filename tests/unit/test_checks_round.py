@@ -6,24 +6,24 @@ from decimal import Decimal
 import pytest
 
 from isthmus.checks import mask
-from isthmus.checks.every import Setting, every
-from isthmus.checks.round import Round
-from isthmus.kit.phone import e164
-from isthmus.model.census import Person, Source, Who
-from isthmus.model.finding import Clean, Found, Level, Unseen
-from isthmus.ops.audit_page import money, share
+from isthmus.checks.registry import Setting, all_checks
+from isthmus.checks.runner import CheckRunner
+from isthmus.kit.phone import to_e164
+from isthmus.model.audit_finding import AuditFinding, Level, NotChecked, Passed
+from isthmus.model.audit_rows import CustomerRef, CustomerRow, Source
+from isthmus.ops.audit_page import format_money, format_share
 
 
 def checks():
-    return every(Setting(today=date(2026, 11, 23), pushes_per_second=Decimal(4)))
+    return all_checks(Setting(today=date(2026, 11, 23), pushes_per_second=Decimal(4)))
 
 
 def test_a_check_that_could_not_look_says_why_and_is_not_clean():
-    answers = Round(checks()).answers({Source.PRODUCTS: "the file is missing"})
-    unseen = {one.code: one.reason for one in answers if isinstance(one, Unseen)}
+    answers = CheckRunner(checks()).answers({Source.PRODUCTS: "the file is missing"})
+    unseen = {one.code: one.reason for one in answers if isinstance(one, NotChecked)}
     assert unseen["no_sku"] == "products: the file is missing"
     assert "no_email" not in unseen
-    assert {"no_email", "duplicate_email"} <= {one.code for one in answers if isinstance(one, Clean)}
+    assert {"no_email", "duplicate_email"} <= {one.code for one in answers if isinstance(one, Passed)}
 
 
 def test_every_check_needs_something_that_can_be_read_and_has_a_name_of_its_own():
@@ -31,21 +31,21 @@ def test_every_check_needs_something_that_can_be_read_and_has_a_name_of_its_own(
     assert len({check.code for check in made}) == len(made) >= 25
     assert all(check.needs <= set(Source) for check in made)
     everything = dict.fromkeys(Source, "away")
-    unseen = [one for one in Round(checks()).answers(everything) if isinstance(one, Unseen)]
+    unseen = [one for one in CheckRunner(checks()).answers(everything) if isinstance(one, NotChecked)]
     assert {check.code for check in made} - {one.code for one in unseen} == {"protected_data"}
 
 
 def test_the_weightiest_comes_first_then_whatever_touches_most_people():
-    round_ = Round(checks())
-    show = round_.eyes(Person)
+    round_ = CheckRunner(checks())
+    show = round_.eyes(CustomerRow)
     for n in range(30):
-        show(Person(Who("uk", str(n)), email=f"info@x{n}.com" if n > 5 else None))
-    found = [one for one in round_.answers({}) if isinstance(one, Found)]
+        show(CustomerRow(CustomerRef("uk", str(n)), email=f"info@x{n}.com" if n > 5 else None))
+    found = [one for one in round_.answers({}) if isinstance(one, AuditFinding)]
     assert [(one.code, one.level) for one in found] == [("no_email", Level.CARE), ("role_address", Level.NOTE)]
 
 
 def test_pictures_of_what_was_not_read_are_not_drawn():
-    round_ = Round(checks())
+    round_ = CheckRunner(checks())
     assert round_.pictures({Source.CONSENT: "not there"}) == []
 
 
@@ -55,12 +55,12 @@ def test_pictures_of_what_was_not_read_are_not_drawn():
      ("nobody", "n*** (no @)"), (None, ""), ("  ", "")],
 )  # fmt: skip
 def test_addresses_are_masked(text: str | None, masked: str):
-    assert mask.email(text) == masked
+    assert mask.mask_email(text) == masked
 
 
 @pytest.mark.parametrize(("text", "masked"), [("+447911123456", "+44***56"), ("123", "***"), (None, "")])
 def test_numbers_are_masked(text: str | None, masked: str):
-    assert mask.phone(text) == masked
+    assert mask.mask_phone(text) == masked
 
 
 @pytest.mark.parametrize(
@@ -69,10 +69,15 @@ def test_numbers_are_masked(text: str | None, masked: str):
      ("+44 (0)7911 123456", None, "+447911123456"), ("+4", None, None), (None, "GB", None)],
 )  # fmt: skip
 def test_phones_in_one_spelling(text: str | None, country: str | None, number: str | None):
-    assert e164(text, country) == number
+    assert to_e164(text, country) == number
 
 
 def test_money_and_shares_as_people_read_them():
-    assert money({"GBP": Decimal("1204.5"), "JPY": Decimal(2000)}) == "2,000 JPY and 1,204.50 GBP"
-    assert [share(Decimal(text)) for text in ("0.25", "0.0001", "1", "0")] == ["25.0 %", "under 0.1 %", "all", "0.0 %"]
-    assert share(None) == ""
+    assert format_money({"GBP": Decimal("1204.5"), "JPY": Decimal(2000)}) == "2,000 JPY and 1,204.50 GBP"
+    assert [format_share(Decimal(text)) for text in ("0.25", "0.0001", "1", "0")] == [
+        "25.0 %",
+        "under 0.1 %",
+        "all",
+        "0.0 %",
+    ]
+    assert format_share(None) == ""

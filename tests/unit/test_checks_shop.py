@@ -11,12 +11,12 @@ from isthmus.checks.api_version import ApiVersion
 from isthmus.checks.currencies import Currencies
 from isthmus.checks.duplicate_sku import DuplicateSku
 from isthmus.checks.guest_orders import GuestOrders
-from isthmus.checks.history_wall import HistoryWall
 from isthmus.checks.load_time import LoadTime
 from isthmus.checks.metafields import Metafields
 from isthmus.checks.no_image import NoImage
 from isthmus.checks.no_price import NoPrice
 from isthmus.checks.no_sku import NoSku
+from isthmus.checks.order_history_limit import HistoryWall
 from isthmus.checks.other_writers import OtherWriters
 from isthmus.checks.over_limits import OverLimits
 from isthmus.checks.ownerless_orders import OwnerlessOrders
@@ -24,12 +24,22 @@ from isthmus.checks.scopes import Scopes
 from isthmus.checks.shop_identity import ShopIdentity
 from isthmus.checks.subscriptions import Subscriptions
 from isthmus.checks.tag_spelling import TagSpelling
-from isthmus.model.census import Facts, Fields, Foreign, Mapped, Person, Sale, Sku, Thing, Who
-from isthmus.model.finding import Level
-from isthmus.shopify.versions import last_day
+from isthmus.model.audit_finding import Level
+from isthmus.model.audit_rows import (
+    CustomerRef,
+    CustomerRow,
+    Fields,
+    ForeignSample,
+    Mapped,
+    OrderRow,
+    ProductRow,
+    ShopFacts,
+    Sku,
+)
+from isthmus.shopify.versions import support_end
 
 TODAY = date(2026, 11, 23)
-FACTS = Facts(
+FACTS = ShopFacts(
     store="uk",
     domain="acme-uk.myshopify.com",
     said_domain="acme-uk.myshopify.com",
@@ -46,19 +56,19 @@ FACTS = Facts(
 )
 
 
-def facts(**more: Any) -> Facts:
+def facts(**more: Any) -> ShopFacts:
     return msgspec.structs.replace(FACTS, **more)
 
 
-def sale(number: int, currency: str = "GBP", presentment: str | None = None, **more: Any) -> Sale:
-    return Sale("uk", str(number), f"#{number}", Decimal("5.00"), currency, presentment or currency, **more)
+def sale(number: int, currency: str = "GBP", presentment: str | None = None, **more: Any) -> OrderRow:
+    return OrderRow("uk", str(number), f"#{number}", Decimal("5.00"), currency, presentment or currency, **more)
 
 
-def thing(number: int, *skus: tuple[str | None, str | None], **more: Any) -> Thing:
+def thing(number: int, *skus: tuple[str | None, str | None], **more: Any) -> ProductRow:
     made = tuple(
         Sku(f"{number}{n}", sku, None if price is None else Decimal(price)) for n, (sku, price) in enumerate(skus)
     )
-    return Thing("uk", str(number), f"Thing {number}", made or (Sku("1", f"S{number}", Decimal(1)),), **more)
+    return ProductRow("uk", str(number), f"Thing {number}", made or (Sku("1", f"S{number}", Decimal(1)),), **more)
 
 
 def test_a_guest_has_an_address_and_no_customer():
@@ -109,8 +119,8 @@ def test_the_same_sku_in_two_stores_is_no_duplicate():
 
 def test_spellings_of_a_tag_are_counted_apart_for_people_and_products():
     check = TagSpelling()
-    check.person(Person(Who("uk", "1"), tags=("VIP", "gift")))
-    check.person(Person(Who("uk", "2"), tags=("vip ", "Gift  box")))
+    check.person(CustomerRow(CustomerRef("uk", "1"), tags=("VIP", "gift")))
+    check.person(CustomerRow(CustomerRef("uk", "2"), tags=("vip ", "Gift  box")))
     check.thing(thing(1, tags=("Gift", "gift box")))
     (one,) = check.answer()
     assert (one.n, one.of) == (1, 5)
@@ -164,15 +174,15 @@ def test_a_version_that_another_answers_for():
     [("2026-10", date(2027, 9, 30)), ("2026-01", date(2026, 12, 31)), ("2026-02", None), ("x", None)],
 )
 def test_the_last_day_of_a_version(version: str, day: date | None):
-    assert last_day(version) == day
+    assert support_end(version) == day
 
 
 def test_the_wall_counts_what_customers_are_said_to_have_ordered_or_the_newest_number():
     check = HistoryWall()
     check.facts(facts(sees_history=False, newest_name="#1010"))
     check.facts(facts(store="int", sees_history=False, newest_name="EU-1003-X"))
-    check.person(Person(Who("uk", "1"), n_orders=4))
-    check.person(Person(Who("int", "1"), n_orders=8))
+    check.person(CustomerRow(CustomerRef("uk", "1"), n_orders=4))
+    check.person(CustomerRow(CustomerRef("int", "1"), n_orders=8))
     check.sale(sale(1))
     assert [(one.n, one.of) for one in check.answer()] == [(9, 10), (8, 8)]
 
@@ -255,8 +265,8 @@ def test_what_is_cut_and_what_cannot_be_sent():
 @pytest.mark.parametrize(("is_decided", "level"), [(False, Level.STOP), (True, Level.NOTE)])
 def test_other_writers_stop_until_it_is_decided_how_they_are_taken_over(is_decided: bool, level: Level):
     check = OtherWriters(is_decided)
-    check.foreign(Foreign("orders", 40, 50, "order 1 is ours as uk:7"))
-    check.foreign(Foreign("products", 0, 50, ""))
+    check.foreign(ForeignSample("orders", 40, 50, "order 1 is ours as uk:7"))
+    check.foreign(ForeignSample("products", 0, 50, ""))
     assert [(one.level, one.n, one.of) for one in check.answer()] == [(level, 40, 50)]
 
 

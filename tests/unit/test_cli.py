@@ -12,15 +12,15 @@ import psycopg
 import pytest
 
 from isthmus import cli
-from isthmus.cli.asked import number, since
+from isthmus.app import import_workers
+from isthmus.app.exit_codes import NEEDS_ATTENTION, UNREACHABLE, WRONG_USE, exit_message
 from isthmus.cli.cases import _outcome
+from isthmus.cli.options import parse_number, parse_since
 from isthmus.cli.status import _needs_a_look
 from isthmus.db.migrate import MigrationBlocked, SchemaTooNew, SchemaTooOld
-from isthmus.kit.explain import ConfigError
-from isthmus.model.basis import Basis, NotJudged, Reason
+from isthmus.kit.config_errors import ConfigError
+from isthmus.model.basis import Basis, NotJudged, NotJudgedReason
 from isthmus.model.failure import BlockedError, RejectedError, TransientError
-from isthmus.runtime import crew
-from isthmus.runtime.exits import AWAY, LOOK, WRONG, said
 from scenes import AT
 
 ISTHMUS = [sys.executable, "-c", "from isthmus.cli import main; main()"]
@@ -65,7 +65,7 @@ def test_help_imports_nothing_that_only_commands_need() -> None:
 )
 def test_wrong_use_ends_with_2_and_says_so_on_standard_error(words: list[str], tmp_path: Path) -> None:
     told = run(*words, cwd=tmp_path)
-    assert told.returncode == WRONG
+    assert told.returncode == WRONG_USE
     assert told.stdout == ""
     assert told.stderr.strip()
     assert "Traceback" not in told.stderr
@@ -74,7 +74,7 @@ def test_wrong_use_ends_with_2_and_says_so_on_standard_error(words: list[str], t
 def test_a_mistake_in_the_settings_is_one_line_that_names_the_key(tmp_path: Path) -> None:
     (tmp_path / "isthmus.toml").write_text('[database]\nurll = "embedded"\n')
     told = run("status", "--json", cwd=tmp_path)
-    assert told.returncode == WRONG
+    assert told.returncode == WRONG_USE
     assert told.stdout == ""
     assert told.stderr.strip() == "isthmus: isthmus.toml: database.urll is not a known key; did you mean database.url?"
 
@@ -95,7 +95,7 @@ def test_a_command_that_needs_an_installation_says_that_there_is_none_and_makes_
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as ended:
         cli.main(words)
-    assert ended.value.code == WRONG
+    assert ended.value.code == WRONG_USE
     told = capsys.readouterr()
     assert told.out == ""
     assert told.err.count("\n") == 1
@@ -107,23 +107,23 @@ def test_a_command_that_needs_an_installation_says_that_there_is_none_and_makes_
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        (ConfigError("x: is wrong"), WRONG),
-        (BlockedError("integration.secret_missing", "ometria.api_key: not set"), WRONG),
-        (BlockedError("platform.key_refused"), AWAY),
-        (TransientError("platform.unavailable"), AWAY),
-        (RejectedError("platform.refused"), LOOK),
-        (psycopg.OperationalError("connection refused"), AWAY),
-        (psycopg.errors.DiskFull("could not extend file"), AWAY),
-        (OSError(errno.ENOSPC, "No space left on device", "/var/lib/x"), AWAY),
-        (SchemaTooNew("the database is at schema 9, this isthmus knows 8"), WRONG),
-        (SchemaTooOld("the database is at schema 7, this isthmus needs 8"), WRONG),
-        (MigrationBlocked("a table is in use"), AWAY),
-        (psycopg.errors.UndefinedTable("relation does not exist"), WRONG),
+        (ConfigError("x: is wrong"), WRONG_USE),
+        (BlockedError("integration.secret_missing", "ometria.api_key: not set"), WRONG_USE),
+        (BlockedError("platform.key_refused"), UNREACHABLE),
+        (TransientError("platform.unavailable"), UNREACHABLE),
+        (RejectedError("platform.refused"), NEEDS_ATTENTION),
+        (psycopg.OperationalError("connection refused"), UNREACHABLE),
+        (psycopg.errors.DiskFull("could not extend file"), UNREACHABLE),
+        (OSError(errno.ENOSPC, "No space left on device", "/var/lib/x"), UNREACHABLE),
+        (SchemaTooNew("the database is at schema 9, this isthmus knows 8"), WRONG_USE),
+        (SchemaTooOld("the database is at schema 7, this isthmus needs 8"), WRONG_USE),
+        (MigrationBlocked("a table is in use"), UNREACHABLE),
+        (psycopg.errors.UndefinedTable("relation does not exist"), WRONG_USE),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else str(value),
 )
 def test_every_failure_has_its_exit_code_and_one_line(error: Exception, code: int) -> None:
-    told = said(error)
+    told = exit_message(error)
     assert told is not None
     assert told.code == code
     assert "\n" not in told.line
@@ -135,17 +135,19 @@ def test_a_process_that_helps_a_load_ends_without_a_traceback_where_the_disk_is_
     def fails(error: Exception) -> None:
         raise error
 
-    monkeypatch.setattr(crew, "main", lambda *_: fails(psycopg.errors.DiskFull("could not extend file")))
+    monkeypatch.setattr(
+        import_workers, "worker_main", lambda *_: fails(psycopg.errors.DiskFull("could not extend file"))
+    )
     with pytest.raises(SystemExit) as ended:
-        crew.run(BytesIO(), BytesIO())
-    assert ended.value.code == AWAY
-    monkeypatch.setattr(crew, "main", lambda *_: fails(KeyError("x")))
+        import_workers.run_worker(BytesIO(), BytesIO())
+    assert ended.value.code == UNREACHABLE
+    monkeypatch.setattr(import_workers, "worker_main", lambda *_: fails(KeyError("x")))
     with pytest.raises(KeyError):
-        crew.run(BytesIO(), BytesIO())
+        import_workers.run_worker(BytesIO(), BytesIO())
 
 
 def test_a_bug_is_not_explained_away() -> None:
-    assert said(KeyError("x")) is None
+    assert exit_message(KeyError("x")) is None
 
 
 def test_app_config_prints_a_file_for_the_merchants_app(
@@ -168,39 +170,39 @@ def test_app_config_needs_an_address(
     (tmp_path / "acme.toml").write_text(CONNECTION)
     with pytest.raises(SystemExit) as ended:
         cli.main(["app-config", "acme.toml"])
-    assert ended.value.code == WRONG
+    assert ended.value.code == WRONG_USE
     assert "web.public_url" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["5001", "gid://shopify/Order/5001", "uk:5001"])
 def test_an_id_is_understood_however_it_was_copied(text: str) -> None:
-    assert number(text, "--order") == 5001
+    assert parse_number(text, "--order") == 5001
 
 
 def test_a_time_may_be_a_span_or_a_date() -> None:
-    assert (AT - since("2h", AT)).total_seconds() == 7200
-    assert since("2026-11-23T09:00", AT) == AT
+    assert (AT - parse_since("2h", AT)).total_seconds() == 7200
+    assert parse_since("2026-11-23T09:00", AT) == AT
     with pytest.raises(ConfigError, match="--since"):
-        since("yesterday", AT)
+        parse_since("yesterday", AT)
 
 
 @pytest.mark.parametrize(
     ("reason", "n", "strict", "code"),
     [
-        (Reason.COULD_NOT_LOOK, 6, False, True),
-        (Reason.COULD_NOT_LOOK, None, False, True),
-        (Reason.NOT_LOADED, None, False, True),
-        (Reason.NOT_COMPARED, None, False, True),
-        (Reason.NOT_COMPARED, 6, False, True),
-        (Reason.WAITING, 1, False, True),
-        (Reason.IN_FLIGHT, 1, False, True),  # of 55, more than 1 %
-        (Reason.EXCLUDED, 3, False, False),
-        (Reason.HORIZON, 3, False, False),
-        (Reason.EXCLUDED, 3, True, True),
+        (NotJudgedReason.COULD_NOT_LOOK, 6, False, True),
+        (NotJudgedReason.COULD_NOT_LOOK, None, False, True),
+        (NotJudgedReason.NOT_LOADED, None, False, True),
+        (NotJudgedReason.NOT_COMPARED, None, False, True),
+        (NotJudgedReason.NOT_COMPARED, 6, False, True),
+        (NotJudgedReason.WAITING, 1, False, True),
+        (NotJudgedReason.IN_FLIGHT, 1, False, True),  # of 55, more than 1 %
+        (NotJudgedReason.EXCLUDED, 3, False, False),
+        (NotJudgedReason.HORIZON, 3, False, False),
+        (NotJudgedReason.EXCLUDED, 3, True, True),
     ],
 )
 def test_status_wants_a_look_at_whatever_was_not_judged_and_nobody_accepted(
-    reason: Reason, n: int | None, strict: bool, code: bool
+    reason: NotJudgedReason, n: int | None, strict: bool, code: bool
 ) -> None:
     basis = Basis(at=AT, n_compared=54, n_differ=0, not_judged=(NotJudged(reason, n, "uk orders"),))
     assert _needs_a_look(SimpleNamespace(basis=basis), strict=strict) is code  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ import pytest
 
 from isthmus.connections import file
 from isthmus.connections.config import ConnectionConfig
-from isthmus.kit.explain import ConfigError
+from isthmus.kit.config_errors import ConfigError
 
 FULL = """
 [connection]
@@ -83,7 +83,7 @@ currency = "EUR"
 def read(folder: Path, text: str) -> ConnectionConfig:
     (folder / "acme.mapping.toml").write_text("")
     (folder / "acme.toml").write_text(text)
-    return file.read(folder / "acme.toml")
+    return file.read_connection_file(folder / "acme.toml")
 
 
 def refused(folder: Path, text: str) -> str:
@@ -236,7 +236,7 @@ def test_a_connection_without_stores_is_refused(tmp_path: Path) -> None:
 def test_a_file_that_is_no_toml_or_not_there_is_told_in_one_line(tmp_path: Path) -> None:
     assert refused(tmp_path, "[connection").startswith("is no valid TOML: ")
     with pytest.raises(ConfigError, match=r"gone\.toml: cannot be read \(No such file or directory\); check the path"):
-        file.read(tmp_path / "gone.toml")
+        file.read_connection_file(tmp_path / "gone.toml")
 
 
 def test_the_simulators_may_be_spoken_to_in_the_clear(tmp_path: Path) -> None:

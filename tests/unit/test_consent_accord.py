@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from isthmus.consent.accord import differ
-from isthmus.consent.decide import NOTHING, Standing, Statement
-from isthmus.model.accord import Sort
+from isthmus.consent.decide import NOTHING, ConsentStatus, Statement
+from isthmus.consent.side_comparison import compare_sides
 from isthmus.model.consent import Stance
-from isthmus.model.customer import Consent
+from isthmus.model.consent_comparison import DifferenceKind
+from isthmus.model.customer import ChannelConsent
 
 AT = datetime(2026, 11, 1, tzinfo=UTC)
 SHOP, OMETRIA = (Statement("SUBSCRIBED", source, AT, AT) for source in ("shopify.webhook", "ometria.hook"))
@@ -19,30 +19,32 @@ IN, OUT, UNSAID = Stance.IN, Stance.OUT, Stance.UNSAID
     ("word", "standing", "platform", "sort"),
     [
         # Both may write, or neither.
-        ("SUBSCRIBED", Standing(IN, "", SHOP), IN, None),
-        ("UNSUBSCRIBED", Standing(OUT, "", SHOP), OUT, None),
-        ("UNSUBSCRIBED", Standing(OUT, "", SHOP), UNSAID, None),
+        ("SUBSCRIBED", ConsentStatus(IN, "", SHOP), IN, None),
+        ("UNSUBSCRIBED", ConsentStatus(OUT, "", SHOP), OUT, None),
+        ("UNSUBSCRIBED", ConsentStatus(OUT, "", SHOP), UNSAID, None),
         (None, NOTHING, UNSAID, None),
         # What stands came from the platform, and the shop is yet to say it.
-        ("UNSUBSCRIBED", Standing(IN, "", OMETRIA), IN, Sort.LACKING),
-        ("SUBSCRIBED", Standing(IN, "", OMETRIA), IN, None),
-        (None, Standing(IN, "", OMETRIA), IN, None),
-        ("UNSUBSCRIBED", Standing(IN, "", SHOP), IN, None),  # another shop's word, which counts for all
-        ("UNSUBSCRIBED", Standing(OUT, "", OMETRIA), OUT, None),
-        ("UNSUBSCRIBED", Standing(IN, ""), IN, None),
-        ("SUBSCRIBED", Standing(OUT, "", OMETRIA), OUT, Sort.BEHIND),
+        ("UNSUBSCRIBED", ConsentStatus(IN, "", OMETRIA), IN, DifferenceKind.LACKING),
+        ("SUBSCRIBED", ConsentStatus(IN, "", OMETRIA), IN, None),
+        (None, ConsentStatus(IN, "", OMETRIA), IN, None),
+        ("UNSUBSCRIBED", ConsentStatus(IN, "", SHOP), IN, None),  # another shop's word, which counts for all
+        ("UNSUBSCRIBED", ConsentStatus(OUT, "", OMETRIA), OUT, None),
+        ("UNSUBSCRIBED", ConsentStatus(IN, ""), IN, None),
+        ("SUBSCRIBED", ConsentStatus(OUT, "", OMETRIA), OUT, DifferenceKind.BEHIND),
         # One side alone.
-        ("SUBSCRIBED", Standing(IN, "", SHOP), OUT, Sort.SILENCED),
-        ("SUBSCRIBED", Standing(IN, "", SHOP), UNSAID, Sort.SILENCED),
-        ("UNSUBSCRIBED", Standing(IN, "", OMETRIA), OUT, Sort.SILENCED),
-        ("UNSUBSCRIBED", Standing(OUT, "", SHOP), IN, Sort.AGAINST),
-        ("SUBSCRIBED", Standing(OUT, "", OMETRIA), IN, Sort.AGAINST),
-        ("UNSUBSCRIBED", NOTHING, IN, Sort.AGAINST),
-        ("NOT_SUBSCRIBED", NOTHING, IN, Sort.UNPROVEN),
-        (None, NOTHING, IN, Sort.UNPROVEN),
+        ("SUBSCRIBED", ConsentStatus(IN, "", SHOP), OUT, DifferenceKind.SILENCED),
+        ("SUBSCRIBED", ConsentStatus(IN, "", SHOP), UNSAID, DifferenceKind.SILENCED),
+        ("UNSUBSCRIBED", ConsentStatus(IN, "", OMETRIA), OUT, DifferenceKind.SILENCED),
+        ("UNSUBSCRIBED", ConsentStatus(OUT, "", SHOP), IN, DifferenceKind.AGAINST),
+        ("SUBSCRIBED", ConsentStatus(OUT, "", OMETRIA), IN, DifferenceKind.AGAINST),
+        ("UNSUBSCRIBED", NOTHING, IN, DifferenceKind.AGAINST),
+        ("NOT_SUBSCRIBED", NOTHING, IN, DifferenceKind.UNPROVEN),
+        (None, NOTHING, IN, DifferenceKind.UNPROVEN),
     ],
 )
-def test_how_the_sides_differ(word: str | None, standing: Standing, platform: Stance, sort: Sort | None) -> None:
-    said = None if word is None else Consent(word)
-    assert differ(said, standing, platform, is_moving=False) is sort
-    assert differ(said, standing, platform, is_moving=True) is (None if sort is None else Sort.WAITING)
+def test_how_the_sides_differ(
+    word: str | None, standing: ConsentStatus, platform: Stance, sort: DifferenceKind | None
+) -> None:
+    said = None if word is None else ChannelConsent(word)
+    assert compare_sides(said, standing, platform, is_moving=False) is sort
+    assert compare_sides(said, standing, platform, is_moving=True) is (None if sort is None else DifferenceKind.WAITING)

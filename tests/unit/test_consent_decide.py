@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from isthmus.consent.decide import Statement, decide
+from isthmus.consent.decide import Statement, decide_consent
 from isthmus.consent.policy import Policy
 from isthmus.model.consent import Stance
 
@@ -35,7 +35,7 @@ def test_only_the_side_with_the_authority_lifts_an_opt_out(
     authority: str, source: str, stance: Stance, rule: str
 ) -> None:
     out = statement("UNSUBSCRIBED", customer=2)
-    stands = decide([out, statement("SUBSCRIBED", source, LATER)], Policy(authority), "uk")  # type: ignore[arg-type]
+    stands = decide_consent([out, statement("SUBSCRIBED", source, LATER)], Policy(authority), "uk")  # type: ignore[arg-type]
     assert (stands.stance, stands.rule) == (stance, rule)
 
 
@@ -45,28 +45,34 @@ def test_the_opt_outs_of_all_stores_are_counted_whatever_decides() -> None:
         statement("INVALID"),
         statement("SUBSCRIBED", at=LATER),
     ]
-    assert decide(ledger, Policy(), "uk").n_outs == 2
-    assert decide(ledger, Policy(scope="store"), "uk").n_outs == 2
-    assert decide(ledger[:1], Policy(scope="store"), "uk") == decide(ledger[:1], Policy(scope="store"), "fr")
-    assert decide(ledger[:1], Policy(scope="store"), "uk").n_outs == 1
+    assert decide_consent(ledger, Policy(), "uk").n_outs == 2
+    assert decide_consent(ledger, Policy(scope="store"), "uk").n_outs == 2
+    assert decide_consent(ledger[:1], Policy(scope="store"), "uk") == decide_consent(
+        ledger[:1], Policy(scope="store"), "fr"
+    )
+    assert decide_consent(ledger[:1], Policy(scope="store"), "uk").n_outs == 1
 
 
 def test_of_two_opt_outs_of_one_moment_the_platforms_is_named_since_the_shops_is_its_echo() -> None:
     shops, theirs = statement("UNSUBSCRIBED"), statement("UNSUBSCRIBED", "ometria.unsubscribes")
-    assert decide([shops, theirs], Policy(), "uk").by == theirs
-    assert decide([theirs, shops], Policy(), "uk").by == theirs
+    assert decide_consent([shops, theirs], Policy(), "uk").by == theirs
+    assert decide_consent([theirs, shops], Policy(), "uk").by == theirs
 
 
 def test_of_two_opt_outs_of_one_moment_the_one_with_a_time_of_its_own_is_named() -> None:
     timed, untimed = statement("UNSUBSCRIBED", at=LATER), statement("UNSUBSCRIBED", "ometria.profile", at=None)
-    assert decide([untimed, timed], Policy(), "uk").by == timed
+    assert decide_consent([untimed, timed], Policy(), "uk").by == timed
 
 
 def test_of_two_customers_who_opted_out_in_one_moment_the_same_one_is_always_named() -> None:
     first, second = statement("UNSUBSCRIBED", customer=3), statement("UNSUBSCRIBED", customer=4)
-    assert decide([first, second], Policy(), "uk").by == decide([second, first], Policy(), "uk").by == second
+    assert (
+        decide_consent([first, second], Policy(), "uk").by
+        == decide_consent([second, first], Policy(), "uk").by
+        == second
+    )
 
 
 def test_what_only_another_store_knows_is_counted_and_decides_nothing() -> None:
-    stands = decide([statement("UNSUBSCRIBED", store="int")], Policy(scope="store"), "uk")
+    stands = decide_consent([statement("UNSUBSCRIBED", store="int")], Policy(scope="store"), "uk")
     assert (stands.stance, stands.rule, stands.by, stands.n_outs) == (Stance.UNSAID, "nothing_said", None, 1)

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from isthmus.consent.sides import Facts, Meaning, read
+from isthmus.consent.platform_change import PlatformConsentFacts, ProfileChange, classify_profile_change
 from isthmus.model.consent import Stance
 
 IN, OUT, UNSAID = Stance.IN, Stance.OUT, Stance.UNSAID
@@ -13,35 +13,35 @@ IN, OUT, UNSAID = Stance.IN, Stance.OUT, Stance.UNSAID
 @pytest.mark.parametrize(
     ("stance", "was", "now", "more", "meaning"),
     [
-        (IN, IN, IN, {}, Meaning.CALM),
-        (OUT, IN, UNSAID, {}, Meaning.CALM),
-        (IN, IN, OUT, {"has_contact": True}, Meaning.OPT_OUT),
-        (IN, IN, OUT, {"has_contact": True, "sent_out": True}, Meaning.WAIT),
-        (IN, IN, OUT, {"has_contact": True, "is_explained": True}, Meaning.BLOCKED),
-        (IN, OUT, OUT, {"has_contact": True}, Meaning.BLOCKED),
-        (IN, OUT, OUT, {"has_contact": True, "is_moving": True}, Meaning.WAIT),
-        (IN, OUT, OUT, {"has_contact": True, "is_asked": True}, Meaning.CALM),
-        (OUT, OUT, IN, {"has_contact": True, "is_asked": True}, Meaning.UNPROVEN),
-        (UNSAID, OUT, OUT, {}, Meaning.OPT_OUT),
-        (UNSAID, UNSAID, OUT, {"is_first": True}, Meaning.OPT_OUT),
-        (OUT, OUT, IN, {"has_contact": True}, Meaning.UNPROVEN),
-        (OUT, OUT, IN, {"has_contact": True, "may_opt_in": True}, Meaning.OPT_IN),
-        (OUT, OUT, IN, {"has_contact": True, "sent_in": True}, Meaning.WAIT),
-        (OUT, IN, IN, {"has_contact": True}, Meaning.REFUSED),
-        (OUT, UNSAID, IN, {"has_contact": True, "is_first": True}, Meaning.REFUSED),
-        (OUT, UNSAID, IN, {"has_contact": True, "is_moving": True}, Meaning.WAIT),
-        (OUT, UNSAID, IN, {}, Meaning.UNPROVEN),
-        (UNSAID, UNSAID, IN, {"has_contact": True}, Meaning.UNPROVEN),
-        (UNSAID, UNSAID, IN, {}, Meaning.CALM),
-        (IN, UNSAID, UNSAID, {"has_contact": True}, Meaning.BLOCKED),
-        (IN, UNSAID, UNSAID, {"has_contact": True, "is_moving": True}, Meaning.WAIT),
-        (IN, UNSAID, UNSAID, {}, Meaning.CALM),
+        (IN, IN, IN, {}, ProfileChange.CALM),
+        (OUT, IN, UNSAID, {}, ProfileChange.CALM),
+        (IN, IN, OUT, {"has_contact": True}, ProfileChange.OPT_OUT),
+        (IN, IN, OUT, {"has_contact": True, "sent_out": True}, ProfileChange.WAIT),
+        (IN, IN, OUT, {"has_contact": True, "is_explained": True}, ProfileChange.BLOCKED),
+        (IN, OUT, OUT, {"has_contact": True}, ProfileChange.BLOCKED),
+        (IN, OUT, OUT, {"has_contact": True, "is_moving": True}, ProfileChange.WAIT),
+        (IN, OUT, OUT, {"has_contact": True, "is_asked": True}, ProfileChange.CALM),
+        (OUT, OUT, IN, {"has_contact": True, "is_asked": True}, ProfileChange.UNPROVEN),
+        (UNSAID, OUT, OUT, {}, ProfileChange.OPT_OUT),
+        (UNSAID, UNSAID, OUT, {"is_first": True}, ProfileChange.OPT_OUT),
+        (OUT, OUT, IN, {"has_contact": True}, ProfileChange.UNPROVEN),
+        (OUT, OUT, IN, {"has_contact": True, "may_opt_in": True}, ProfileChange.OPT_IN),
+        (OUT, OUT, IN, {"has_contact": True, "sent_in": True}, ProfileChange.WAIT),
+        (OUT, IN, IN, {"has_contact": True}, ProfileChange.REFUSED),
+        (OUT, UNSAID, IN, {"has_contact": True, "is_first": True}, ProfileChange.REFUSED),
+        (OUT, UNSAID, IN, {"has_contact": True, "is_moving": True}, ProfileChange.WAIT),
+        (OUT, UNSAID, IN, {}, ProfileChange.UNPROVEN),
+        (UNSAID, UNSAID, IN, {"has_contact": True}, ProfileChange.UNPROVEN),
+        (UNSAID, UNSAID, IN, {}, ProfileChange.CALM),
+        (IN, UNSAID, UNSAID, {"has_contact": True}, ProfileChange.BLOCKED),
+        (IN, UNSAID, UNSAID, {"has_contact": True, "is_moving": True}, ProfileChange.WAIT),
+        (IN, UNSAID, UNSAID, {}, ProfileChange.CALM),
     ],
 )
 def test_a_profile_that_says_this_means_that(
-    stance: Stance, was: Stance, now: Stance, more: dict[str, bool], meaning: Meaning
+    stance: Stance, was: Stance, now: Stance, more: dict[str, bool], meaning: ProfileChange
 ) -> None:
-    assert read(Facts(stance=stance, was=was, now=now, **more)) is meaning
+    assert classify_profile_change(PlatformConsentFacts(stance=stance, was=was, now=now, **more)) is meaning
 
 
 def test_whatever_is_seen_it_never_opts_anybody_in_unless_the_platform_may() -> None:
@@ -49,12 +49,12 @@ def test_whatever_is_seen_it_never_opts_anybody_in_unless_the_platform_may() -> 
     flags = ("is_first", "has_contact", "is_moving", "sent_in", "sent_out", "is_explained", "is_asked", "may_opt_in")
     for stance, was, now in itertools.product(Stance, repeat=3):
         for given in itertools.product((False, True), repeat=len(flags)):
-            facts = Facts(stance=stance, was=was, now=now, **dict(zip(flags, given, strict=True)))
-            meaning = read(facts)
-            if meaning is Meaning.OPT_IN:
+            facts = PlatformConsentFacts(stance=stance, was=was, now=now, **dict(zip(flags, given, strict=True)))
+            meaning = classify_profile_change(facts)
+            if meaning is ProfileChange.OPT_IN:
                 assert facts.may_opt_in
                 assert (facts.now, facts.stance is IN) == (IN, False)
-            if meaning is Meaning.OPT_OUT:
+            if meaning is ProfileChange.OPT_OUT:
                 assert facts.now is OUT
-            if meaning is Meaning.CALM and facts.has_contact and facts.now is IN:
+            if meaning is ProfileChange.CALM and facts.has_contact and facts.now is IN:
                 assert facts.stance is IN, facts

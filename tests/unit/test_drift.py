@@ -9,21 +9,36 @@ from msgspec.structs import replace
 
 from isthmus.cases.catalogue import CATALOGUE
 from isthmus.drift import mask
-from isthmus.drift.attribute import RULES, Facts, Look, Record, Repair, Standing, Verdict, attribute, cause
-from isthmus.drift.found.sql import OWN
-from isthmus.flows.reconcile import when
-from isthmus.runs.journal.sql import Run
+from isthmus.drift.attribute import (
+    RULES,
+    DriftFacts,
+    DriftVerdict,
+    NoDrift,
+    Record,
+    Repair,
+    SideView,
+    attribute_difference,
+    cause_of_code,
+)
+from isthmus.drift.sql.findings import OWN
+from isthmus.flows.reconcile import schedule
+from isthmus.runs.sql.run_journal import Run
 
-CALM = Facts(
-    kind="order", id="uk:1", store_look=Look.THERE, record=Record.KNOWN, state="applied", platform_look=Look.THERE
+CALM = DriftFacts(
+    kind="order",
+    id="uk:1",
+    store_look=SideView.THERE,
+    record=Record.KNOWN,
+    state="applied",
+    platform_look=SideView.THERE,
 )
 """All sides were looked at and agree."""
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
-def blamed(**changed: Any) -> Verdict | Standing:
-    return attribute(replace(CALM, **changed))
+def blamed(**changed: Any) -> DriftVerdict | NoDrift:
+    return attribute_difference(replace(CALM, **changed))
 
 
 @pytest.mark.parametrize(
@@ -32,7 +47,7 @@ def blamed(**changed: Any) -> Verdict | Standing:
         ({"store_path": "updated_at"}, "integration.missed_change", (Repair.READ,)),
         ({"record": Record.NONE, "state": None}, "integration.missed_change", (Repair.READ,)),
         ({"record": Record.GONE}, "integration.missed_change", (Repair.READ,)),
-        ({"store_look": Look.ABSENT}, "integration.missed_deletion", (Repair.READ,)),
+        ({"store_look": SideView.ABSENT}, "integration.missed_deletion", (Repair.READ,)),
         ({"mapped_path": "status"}, "integration.stale_mapping", (Repair.MAP,)),
         ({"mapped_path": "", "state": None}, "integration.stale_mapping", (Repair.MAP,)),
         ({"is_ours": False}, "integration.left_behind", ()),
@@ -41,18 +56,18 @@ def blamed(**changed: Any) -> Verdict | Standing:
         ({"state": "buried", "case_code": "storefront.consent_unknown_state"}, "storefront.consent_unknown_state", ()),
         ({"state": "buried", "case_code": "platform.refused"}, "platform.refused", ()),
         (
-            {"state": "buried", "case_code": "platform.not_applied", "platform_look": Look.ABSENT},
+            {"state": "buried", "case_code": "platform.not_applied", "platform_look": SideView.ABSENT},
             "platform.not_applied",
             (Repair.SEND,),
         ),
-        ({"platform_look": Look.ABSENT}, "platform.not_applied", (Repair.SEND,)),
-        ({"platform_look": Look.ABSENT, "would_opt_in": True}, "platform.not_applied", ()),
+        ({"platform_look": SideView.ABSENT}, "platform.not_applied", (Repair.SEND,)),
+        ({"platform_look": SideView.ABSENT, "would_opt_in": True}, "platform.not_applied", ()),
         ({"platform_path": "status"}, "platform.differs", (Repair.SEND,)),
         ({"platform_path": "status", "is_written_later": True}, "platform.overwritten", (Repair.SEND,)),
         ({"platform_path": "marketing_optin", "would_opt_in": True}, "platform.differs", ()),
-        ({"state": None, "record": Record.NONE, "store_look": Look.ABSENT}, "platform.foreign_writer", ()),
+        ({"state": None, "record": Record.NONE, "store_look": SideView.ABSENT}, "platform.foreign_writer", ()),
         (
-            {"state": None, "record": Record.NONE, "store_look": Look.ABSENT, "twin": "uk:1"},
+            {"state": None, "record": Record.NONE, "store_look": SideView.ABSENT, "twin": "uk:1"},
             "platform.duplicate_order",
             (),
         ),
@@ -60,14 +75,14 @@ def blamed(**changed: Any) -> Verdict | Standing:
 )
 def test_the_first_step_that_does_not_hold_is_blamed(changed: Any, code: str, repair: tuple[Repair, ...]) -> None:
     verdict = blamed(**changed)
-    assert isinstance(verdict, Verdict)
+    assert isinstance(verdict, DriftVerdict)
     assert (verdict.code, verdict.repair) == (code, repair)
     assert verdict.cause == CATALOGUE[code].cause
 
 
 def test_what_differs_further_down_follows_from_what_differs_first() -> None:
     verdict = blamed(store_path="updated_at", mapped_path="status", platform_path="status")
-    assert isinstance(verdict, Verdict)
+    assert isinstance(verdict, DriftVerdict)
     assert verdict.code == "integration.missed_change"
     assert verdict.repair == (Repair.READ, Repair.SEND)
 
@@ -75,31 +90,31 @@ def test_what_differs_further_down_follows_from_what_differs_first() -> None:
 @pytest.mark.parametrize(
     ("changed", "standing"),
     [
-        ({}, Standing.AGREED),
-        ({"store_path": "updated_at", "is_young": True}, Standing.WAITING),
-        ({"store_path": "updated_at", "is_told": True}, Standing.WAITING),
-        ({"state": "due", "platform_path": "status"}, Standing.WAITING),
-        ({"state": "accepted", "platform_look": Look.ABSENT}, Standing.WAITING),
-        ({"store_look": Look.UNSEEN}, Standing.UNSEEN),
-        ({"platform_look": Look.UNSEEN}, Standing.UNSEEN),
-        ({"store_look": Look.ABSENT, "record": Record.GONE}, Standing.AGREED),
-        ({"state": "excluded", "platform_look": Look.ABSENT}, Standing.AGREED),
-        ({"is_ours": False, "platform_look": Look.ABSENT}, Standing.AGREED),
-        ({"state": "buried", "case_code": "platform.differs"}, Standing.SETTLED),
+        ({}, NoDrift.AGREED),
+        ({"store_path": "updated_at", "is_young": True}, NoDrift.WAITING),
+        ({"store_path": "updated_at", "is_told": True}, NoDrift.WAITING),
+        ({"state": "due", "platform_path": "status"}, NoDrift.WAITING),
+        ({"state": "accepted", "platform_look": SideView.ABSENT}, NoDrift.WAITING),
+        ({"store_look": SideView.UNSEEN}, NoDrift.UNSEEN),
+        ({"platform_look": SideView.UNSEEN}, NoDrift.UNSEEN),
+        ({"store_look": SideView.ABSENT, "record": Record.GONE}, NoDrift.AGREED),
+        ({"state": "excluded", "platform_look": SideView.ABSENT}, NoDrift.AGREED),
+        ({"is_ours": False, "platform_look": SideView.ABSENT}, NoDrift.AGREED),
+        ({"state": "buried", "case_code": "platform.differs"}, NoDrift.SETTLED),
         (
-            {"state": None, "record": Record.NONE, "store_look": Look.ABSENT, "platform_look": Look.ABSENT},
-            Standing.AGREED,
+            {"state": None, "record": Record.NONE, "store_look": SideView.ABSENT, "platform_look": SideView.ABSENT},
+            NoDrift.AGREED,
         ),
     ],
 )
-def test_only_what_was_looked_at_agrees(changed: Any, standing: Standing) -> None:
+def test_only_what_was_looked_at_agrees(changed: Any, standing: NoDrift) -> None:
     assert blamed(**changed) is standing
 
 
 def test_every_code_of_the_table_is_catalogued_under_the_layer_that_it_names() -> None:
     codes = {rule.code for rule in RULES if isinstance(rule.code, str)}
     assert codes == set(OWN) - {"integration.repair_returns"}, "that one is found by comparing runs"
-    assert {code: cause(code) for code in codes} == {code: CATALOGUE[code].cause.value for code in codes}
+    assert {code: cause_of_code(code) for code in codes} == {code: CATALOGUE[code].cause.value for code in codes}
 
 
 @pytest.mark.parametrize(
@@ -122,15 +137,15 @@ def test_every_code_of_the_table_is_catalogued_under_the_layer_that_it_names() -
     ],
 )
 def test_a_value_is_shown_without_whoever_it_names(path: str, value: Any, shown: Any) -> None:
-    assert mask.masked(path, value) == shown
+    assert mask.mask_value(path, value) == shown
 
 
 def test_a_value_is_found_by_its_path() -> None:
     record = {"lineitems": [{"total": 1}, {"total": 2}]}
-    assert mask.found(record, "lineitems.1.total") == 2
-    assert mask.found(record, "lineitems.7.total") is None
-    assert mask.found(record, "customer.email") is None
-    assert mask.found(record, "") is record
+    assert mask.value_at(record, "lineitems.1.total") == 2
+    assert mask.value_at(record, "lineitems.7.total") is None
+    assert mask.value_at(record, "customer.email") is None
+    assert mask.value_at(record, "") is record
 
 
 # When ----------------------------------------------------------------------------------------------------------------
@@ -152,12 +167,12 @@ def ran(at: datetime) -> Run:
     ],
 )
 def test_everything_is_compared_once_a_night(last: datetime | None, now: datetime, is_due: bool) -> None:
-    assert when.is_night(ran(last) if last else None, now, time(2, 40)) is is_due
+    assert schedule.is_full_run_done(ran(last) if last else None, now, time(2, 40)) is is_due
 
 
 def test_a_light_run_begins_where_the_one_before_began() -> None:
     every = timedelta(hours=1)
-    assert when.light(ran(NOON - timedelta(minutes=59)), NOON, every) is None
-    asked = when.light(ran(NOON - timedelta(minutes=61)), NOON, every)
+    assert schedule.incremental_request(ran(NOON - timedelta(minutes=59)), NOON, every) is None
+    asked = schedule.incremental_request(ran(NOON - timedelta(minutes=61)), NOON, every)
     assert asked is not None
-    assert asked.since == NOON - timedelta(minutes=61) - when.OVERLAP
+    assert asked.since == NOON - timedelta(minutes=61) - schedule.OVERLAP

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from isthmus.outbox.plan import ALWAYS, FEED_SIZE, Feed, differs, smaller, watched
+from isthmus.outbox.plan import EPOCH, FEED_SIZE, FeedCoverage, first_difference, next_bisect_size, update_feed_coverage
 
 AT = datetime(2026, 11, 23, 10, tzinfo=UTC)
 LATER = AT + timedelta(seconds=30)
-NEVER_POLLED = Feed(None, None, frozenset())
+NEVER_POLLED = FeedCoverage(None, None, frozenset())
 
 
 def page(first: int, n: int = FEED_SIZE) -> list[bytes]:
@@ -18,24 +18,26 @@ def page(first: int, n: int = FEED_SIZE) -> list[bytes]:
 
 def test_a_page_that_is_not_full_shows_everything_there_ever_was() -> None:
     entries = page(0, FEED_SIZE - 1)
-    assert watched(NEVER_POLLED, entries, AT) == Feed(AT, ALWAYS, frozenset(entries))
-    assert watched(Feed(AT, AT, frozenset(page(500))), entries, LATER) == Feed(LATER, ALWAYS, frozenset(entries))
+    assert update_feed_coverage(NEVER_POLLED, entries, AT) == FeedCoverage(AT, EPOCH, frozenset(entries))
+    assert update_feed_coverage(FeedCoverage(AT, AT, frozenset(page(500))), entries, LATER) == FeedCoverage(
+        LATER, EPOCH, frozenset(entries)
+    )
 
 
 def test_a_first_full_page_covers_nothing_before_it() -> None:
-    assert watched(NEVER_POLLED, page(0), AT) == Feed(AT, AT, frozenset(page(0)))
+    assert update_feed_coverage(NEVER_POLLED, page(0), AT) == FeedCoverage(AT, AT, frozenset(page(0)))
 
 
 def test_two_full_pages_that_share_one_entry_leave_no_gap() -> None:
-    before = Feed(AT, AT - timedelta(minutes=5), frozenset(page(0)))
+    before = FeedCoverage(AT, AT - timedelta(minutes=5), frozenset(page(0)))
     entries = page(FEED_SIZE - 1)
-    assert watched(before, entries, LATER) == Feed(LATER, before.covered_since, frozenset(entries))
+    assert update_feed_coverage(before, entries, LATER) == FeedCoverage(LATER, before.covered_since, frozenset(entries))
 
 
 def test_two_full_pages_that_share_no_entry_leave_a_gap_and_cover_from_the_second_on() -> None:
-    before = Feed(AT, AT - timedelta(minutes=5), frozenset(page(0)))
+    before = FeedCoverage(AT, AT - timedelta(minutes=5), frozenset(page(0)))
     entries = page(FEED_SIZE)
-    assert watched(before, entries, LATER) == Feed(LATER, LATER, frozenset(entries))
+    assert update_feed_coverage(before, entries, LATER) == FeedCoverage(LATER, LATER, frozenset(entries))
 
 
 @pytest.mark.parametrize(
@@ -57,7 +59,7 @@ def test_two_full_pages_that_share_no_entry_leave_a_gap_and_cover_from_the_secon
     ],
 )
 def test_what_is_only_written_otherwise_is_no_difference(sent: dict[str, Any], read: dict[str, Any]) -> None:
-    assert differs(sent, read) is None
+    assert first_difference(sent, read) is None
 
 
 @pytest.mark.parametrize(
@@ -86,9 +88,9 @@ def test_what_is_only_written_otherwise_is_no_difference(sent: dict[str, Any], r
     ],
 )
 def test_the_first_difference_is_named_by_its_path(sent: dict[str, Any], read: dict[str, Any], path: str) -> None:
-    assert differs(sent, read) == path
+    assert first_difference(sent, read) == path
 
 
 @pytest.mark.parametrize(("refused", "then"), [(100, 25), (26, 25), (25, 6), (7, 6), (6, 1), (2, 1), (1, 1)])
 def test_a_refused_batch_goes_again_in_smaller_ones(refused: int, then: int) -> None:
-    assert smaller(refused) == then
+    assert next_bisect_size(refused) == then

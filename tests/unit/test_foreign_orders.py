@@ -6,7 +6,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from isthmus.identity.foreign.match import Ours, Theirs, Verdict, match, match_product, name_of, number_in
+from isthmus.identity.foreign_match import (
+    ForeignVerdict,
+    Ours,
+    Theirs,
+    last_number_in,
+    match_order,
+    match_product,
+    normalise_order_name,
+)
 
 AT = datetime(2026, 11, 1, 10, tzinfo=UTC)
 OURS = Ours(
@@ -17,7 +25,7 @@ OURS = Ours(
 
 def theirs(own: str = "uk:1001", **changed: Any) -> Theirs:
     same = Theirs(
-        id=own, number=number_in(own), name="1001", who=b"ada", customer=7, currency="GBP", gross_mills=50_000,
+        id=own, number=last_number_in(own), name="1001", who=b"ada", customer=7, currency="GBP", gross_mills=50_000,
         net_mills=50_000, is_valid=True, placed_at=AT,
     )  # fmt: skip
     return msgspec.structs.replace(same, **changed)
@@ -25,8 +33,8 @@ def theirs(own: str = "uk:1001", **changed: Any) -> Theirs:
 
 @pytest.mark.parametrize("own", ["uk:1001", "uk:shopify_5001", "5001", "agency-1"])
 def test_number_buyer_and_total_make_a_match_whatever_the_id(own: str) -> None:
-    found = match(OURS, [theirs(own)])
-    assert (found.verdict, found.theirs) == (Verdict.MATCHED, (own,))
+    found = match_order(OURS, [theirs(own)])
+    assert (found.verdict, found.theirs) == (ForeignVerdict.MATCHED, (own,))
 
 
 @pytest.mark.parametrize(
@@ -42,7 +50,7 @@ def test_number_buyer_and_total_make_a_match_whatever_the_id(own: str) -> None:
     ],
 )
 def test_what_writers_do_differently_is_no_difference(changed: dict[str, Any]) -> None:
-    assert match(OURS, [theirs(**changed)]).verdict is Verdict.MATCHED
+    assert match_order(OURS, [theirs(**changed)]).verdict is ForeignVerdict.MATCHED
 
 
 @pytest.mark.parametrize(
@@ -54,50 +62,50 @@ def test_what_writers_do_differently_is_no_difference(changed: dict[str, Any]) -
     ],
 )
 def test_what_fits_by_half_is_a_conflict_that_says_where(changed: dict[str, Any], why: str) -> None:
-    found = match(OURS, [theirs(**changed)])
-    assert (found.verdict, found.why) == (Verdict.CONFLICTING, why)
+    found = match_order(OURS, [theirs(**changed)])
+    assert (found.verdict, found.why) == (ForeignVerdict.CONFLICTING, why)
 
 
 def test_the_same_number_in_another_shop_is_another_order() -> None:
     elsewhere = {"who": b"bob", "customer": 8, "gross_mills": 1, "net_mills": 1, "placed_at": AT + timedelta(days=9)}
-    assert match(OURS, [theirs(**elsewhere)]).verdict is Verdict.UNKNOWN
-    assert match(OURS, [theirs(currency="EUR")]).verdict is Verdict.UNKNOWN
-    assert match(OURS, [theirs(name="1002")]).verdict is Verdict.UNKNOWN
-    assert match(OURS, []).verdict is Verdict.UNKNOWN
+    assert match_order(OURS, [theirs(**elsewhere)]).verdict is ForeignVerdict.UNKNOWN
+    assert match_order(OURS, [theirs(currency="EUR")]).verdict is ForeignVerdict.UNKNOWN
+    assert match_order(OURS, [theirs(name="1002")]).verdict is ForeignVerdict.UNKNOWN
+    assert match_order(OURS, []).verdict is ForeignVerdict.UNKNOWN
 
 
 def test_of_several_copies_the_one_that_counts_is_it() -> None:
-    found = match(OURS, [theirs("agency-1", is_valid=False), theirs("uk:1001")])
-    assert (found.verdict, found.theirs) == (Verdict.MATCHED, ("uk:1001",))
+    found = match_order(OURS, [theirs("agency-1", is_valid=False), theirs("uk:1001")])
+    assert (found.verdict, found.theirs) == (ForeignVerdict.MATCHED, ("uk:1001",))
 
 
 def test_two_copies_that_count_are_a_conflict_unless_one_has_shopifys_number() -> None:
-    assert match(OURS, [theirs("a-1"), theirs("a-2")]).verdict is Verdict.CONFLICTING
-    assert match(OURS, [theirs("a-1"), theirs("uk:5001_copy-5001")]).theirs == ("uk:5001_copy-5001",)
+    assert match_order(OURS, [theirs("a-1"), theirs("a-2")]).verdict is ForeignVerdict.CONFLICTING
+    assert match_order(OURS, [theirs("a-1"), theirs("uk:5001_copy-5001")]).theirs == ("uk:5001_copy-5001",)
 
 
 def test_our_own_id_needs_no_match() -> None:
-    assert match(OURS, [theirs("uk:5001", gross_mills=1, net_mills=1)]).verdict is Verdict.OURS
+    assert match_order(OURS, [theirs("uk:5001", gross_mills=1, net_mills=1)]).verdict is ForeignVerdict.OURS
 
 
 def test_an_order_without_a_buyer_is_known_by_its_minute() -> None:
     nobody = msgspec.structs.replace(OURS, who=None, customer=None)
     counter = theirs(who=None, customer=None)
-    assert match(nobody, [counter]).verdict is Verdict.MATCHED
+    assert match_order(nobody, [counter]).verdict is ForeignVerdict.MATCHED
     later = msgspec.structs.replace(counter, placed_at=AT + timedelta(hours=2))
-    assert match(nobody, [later]).verdict is Verdict.CONFLICTING
+    assert match_order(nobody, [later]).verdict is ForeignVerdict.CONFLICTING
 
 
 @pytest.mark.parametrize(
     ("own", "number"), [("uk:shopify_12", 12), ("uk:12_345", 345), ("none", None), (None, None), ("9" * 19, None)]
 )
 def test_a_number_is_the_last_in_an_id(own: str | None, number: int | None) -> None:
-    assert number_in(own) == number
+    assert last_number_in(own) == number
 
 
 @pytest.mark.parametrize(("said", "name"), [("#1001", "1001"), (" 1001 ", "1001"), ("#", None), (None, None)])
 def test_an_orders_number_is_compared_without_its_sign(said: str | None, name: str | None) -> None:
-    assert name_of(said) == name
+    assert normalise_order_name(said) == name
 
 
 def test_a_product_is_known_by_its_number_alone_and_only_once() -> None:

@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from isthmus.mapping import hold
-from isthmus.mapping.rules import HOLD_FOR, Rules
-from isthmus.model.hold import Hold
+from isthmus.mapping import service_hold
+from isthmus.mapping.rules import DEFAULT_HOLD, Rules
 from isthmus.model.order import Amount, Fulfilment, Order, Refund, Return
+from isthmus.model.service_hold import ServiceHoldState
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 RULES = Rules(store="uk", namespace="uk:", domain="acme-uk.myshopify.com", currency="GBP")
@@ -78,28 +78,30 @@ def back(status: str, at: datetime | None) -> Return:
     ],
 )  # fmt: skip
 def test_what_holds_and_how_long(changed: dict[str, Any], expected: tuple[str, float] | None) -> None:
-    wanted = None if expected is None else Hold(expected[0], NOW + timedelta(days=expected[1]))
-    assert hold.of_order(order(**changed), RULES, NOW) == wanted
+    wanted = None if expected is None else ServiceHoldState(expected[0], NOW + timedelta(days=expected[1]))
+    assert service_hold.hold_of_order(order(**changed), RULES, NOW) == wanted
 
 
 def test_who_deletes_an_order_ends_its_trouble() -> None:
     cancelled = order(cancelled_at=ago(days=1))
-    assert hold.of_order(cancelled, RULES, NOW, is_deleted=True) is None
+    assert service_hold.hold_of_order(cancelled, RULES, NOW, is_deleted=True) is None
 
 
 def test_a_trouble_that_is_switched_off_holds_nobody() -> None:
     rules = msgspec.structs.replace(RULES, hold_for={"cancelled": timedelta(hours=30)})
     both = order(cancelled_at=ago(days=1), refunds=(refund(ago(hours=1)),))
-    assert hold.of_order(both, rules, NOW) == Hold("cancelled", NOW + timedelta(hours=6))
-    assert hold.of_order(both, msgspec.structs.replace(RULES, hold_for={}), NOW) is None
+    assert service_hold.hold_of_order(both, rules, NOW) == ServiceHoldState("cancelled", NOW + timedelta(hours=6))
+    assert service_hold.hold_of_order(both, msgspec.structs.replace(RULES, hold_for={}), NOW) is None
 
 
 def test_it_is_over_at_its_last_second_and_told_in_whole_ones() -> None:
     cancelled = order(cancelled_at=ago(days=7, microseconds=-1500))
-    assert hold.of_order(cancelled, RULES, NOW) is None  # less than a second is left
+    assert service_hold.hold_of_order(cancelled, RULES, NOW) is None  # less than a second is left
     cancelled = order(cancelled_at=ago(days=7, seconds=-2, microseconds=-5))
-    assert hold.of_order(cancelled, RULES, NOW) == Hold("cancelled", NOW + timedelta(seconds=2))
+    assert service_hold.hold_of_order(cancelled, RULES, NOW) == ServiceHoldState(
+        "cancelled", NOW + timedelta(seconds=2)
+    )
 
 
 def test_every_trouble_has_its_time_by_default() -> None:
-    assert set(HOLD_FOR) == set(hold.REASONS)
+    assert set(DEFAULT_HOLD) == set(service_hold.REASONS)

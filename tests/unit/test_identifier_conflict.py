@@ -2,9 +2,9 @@
 
 import pytest
 
-from isthmus.identity.conflict import Asked, Holder, held
+from isthmus.identity.conflict import ContactIdentifiers, Holder, find_conflicts
 
-ADA = Asked("uk:1", frozenset({"uk:1", "int:4"}), "ada@example.com", "+447911123456")
+ADA = ContactIdentifiers("uk:1", frozenset({"uk:1", "int:4"}), "ada@example.com", "+447911123456")
 
 
 @pytest.mark.parametrize(
@@ -26,9 +26,9 @@ ADA = Asked("uk:1", frozenset({"uk:1", "int:4"}), "ada@example.com", "+447911123
     ],
 )  # fmt: skip
 def test_what_is_somebody_elses_is_foretold(profiles: list[Holder], others: set[str], fields: tuple[str, ...]) -> None:
-    assert tuple(one.field for one in held(ADA, profiles, others)) == fields
+    assert tuple(one.field for one in find_conflicts(ADA, profiles, others)) == fields
 
 
 def test_a_number_says_nothing_where_phones_identify_nobody() -> None:
-    asked = Asked("uk:1", frozenset({"uk:1"}), "ada@example.com")
-    assert held(asked, [Holder("p1", "b@example.com", "+447911123456", "uk:9")], {"uk:9"}) == ()
+    asked = ContactIdentifiers("uk:1", frozenset({"uk:1"}), "ada@example.com")
+    assert find_conflicts(asked, [Holder("p1", "b@example.com", "+447911123456", "uk:9")], {"uk:9"}) == ()

@@ -2,11 +2,11 @@
 
 import pytest
 
-from isthmus.inbox.key import key
+from isthmus.inbox.key import delivery_key
 
 
 def test_a_key_is_the_same_in_every_version() -> None:
-    told = key("uk", "orders/create", "b54557e4-bdd9-4b37-8a5f-bf7d70bcd043")
+    told = delivery_key("uk", "orders/create", "b54557e4-bdd9-4b37-8a5f-bf7d70bcd043")
     assert told.hex() == "459fd7418c9c2a7f408faabc097cf105"
 
 
@@ -15,4 +15,4 @@ def test_a_key_is_the_same_in_every_version() -> None:
     [("int", "orders/create", "1"), ("uk", "orders/updated", "1"), ("uk", "orders/create", "2"), ("", "uk", "1")],
 )
 def test_store_topic_and_id_all_tell_deliveries_apart(other: tuple[str, str, str]) -> None:
-    assert key("uk", "orders/create", "1") != key(*other)
+    assert delivery_key("uk", "orders/create", "1") != delivery_key(*other)

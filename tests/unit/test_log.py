@@ -13,9 +13,9 @@ import psycopg
 import pytest
 import structlog
 
-from isthmus.kit.log import configure
+from isthmus.kit.log import configure_logging
 from isthmus.model.failure import RejectedError
-from isthmus.web.listener import listener
+from isthmus.web.listener import make_listener
 
 HUSH = "ada@example.com"
 
@@ -32,7 +32,7 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
     handlers, level = root.handlers[:], root.level
     told = io.StringIO()
     monkeypatch.setattr("sys.stderr", told)
-    configure("info", "json")
+    configure_logging("info", "json")
     yield told
     root.handlers[:] = handlers
     root.setLevel(level)
@@ -76,7 +76,7 @@ def test_an_error_is_logged_with_its_places_and_without_its_words(
     monkeypatch: pytest.MonkeyPatch, lines: io.StringIO, form: str
 ) -> None:
     monkeypatch.setattr(sys, "stderr", lines)
-    configure("info", form)  # type: ignore[arg-type]
+    configure_logging("info", form)  # type: ignore[arg-type]
     try:
         fail_at_a_cast()
     except KeyError as error:
@@ -96,7 +96,7 @@ def test_the_http_server_logs_in_the_same_form(monkeypatch: pytest.MonkeyPatch, 
 
     async def app(*_: Any) -> None: ...
 
-    listener(app)
+    make_listener(app)
     try:
         fail_at_a_cast()
     except KeyError:
@@ -120,7 +120,7 @@ def test_what_nobody_caught_ends_there_without_its_words(monkeypatch: pytest.Mon
     monkeypatch.setattr(sys, "stderr", lines)
     monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)
     monkeypatch.setattr(threading, "excepthook", threading.__excepthook__)
-    configure("info", "json")
+    configure_logging("info", "json")
     thread = threading.Thread(target=fail_at_a_cast)
     thread.start()
     thread.join()

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from isthmus.app.rules import metafield_rules
 from isthmus.cli import app
 from isthmus.connections import file, mapping_file
 from isthmus.connections.custom import MOST
-from isthmus.kit.explain import ConfigError
+from isthmus.kit.config_errors import ConfigError
 from isthmus.kit.toml_lines import Lines
-from isthmus.mapping.rules import Entry, Mode
-from isthmus.runtime.rules import entries
+from isthmus.mapping.rules import MetafieldRule, WriteMode
 
 GOOD = """# what we send
 [[metafields]]
@@ -86,18 +86,18 @@ currency = "GBP"
 
 
 def test_a_right_file_becomes_rules() -> None:
-    checked = mapping_file.checked(GOOD)
+    checked = mapping_file.parse_mapping_file(GOOD)
     assert checked.wrong == ()
     text, many = "single_line_text_field", "list.single_line_text_field"
-    assert entries(checked.fields) == (
-        Entry("customer", "custom.skin_type", text, "skin_type"),
-        Entry("product", "custom.material", many, "material", is_attribute=True),
-        Entry("customer", "loyalty.tiers", many, "tiers", Mode.APPEND, 80),
+    assert metafield_rules(checked.fields) == (
+        MetafieldRule("customer", "custom.skin_type", text, "skin_type"),
+        MetafieldRule("product", "custom.material", many, "material", is_attribute=True),
+        MetafieldRule("customer", "loyalty.tiers", many, "tiers", WriteMode.APPEND, 80),
     )
 
 
 def test_everything_wrong_is_told_at_once_with_its_line() -> None:
-    told = [(wrong.line, wrong.key) for wrong in mapping_file.checked(BAD).wrong]
+    told = [(wrong.line, wrong.key) for wrong in mapping_file.parse_mapping_file(BAD).wrong]
     assert told == [
         (2, "metafields[0].owner"),
         (5, "metafields[0].type"),
@@ -132,7 +132,7 @@ OF_TIERS = 'owner = "customer"\nnamespace = "loyalty"'
 )
 def test_each_mistake_names_its_line_and_the_fix(change: tuple[str, str], line: int | None, says: str) -> None:
     assert change[0] in GOOD
-    wrong = mapping_file.checked(GOOD.replace(*change)).wrong
+    wrong = mapping_file.parse_mapping_file(GOOD.replace(*change)).wrong
     if line is None:
         assert wrong == ()
         return
@@ -140,9 +140,9 @@ def test_each_mistake_names_its_line_and_the_fix(change: tuple[str, str], line: 
 
 
 def test_no_toml_is_told_with_its_line() -> None:
-    (wrong,) = mapping_file.checked('[[metafields]]\nowner = "customer"\nkey = oops\n').wrong
+    (wrong,) = mapping_file.parse_mapping_file('[[metafields]]\nowner = "customer"\nkey = oops\n').wrong
     assert (wrong.line, wrong.key) == (3, "")
-    (wrong,) = mapping_file.checked('[[metafields]]\nowner = "').wrong
+    (wrong,) = mapping_file.parse_mapping_file('[[metafields]]\nowner = "').wrong
     assert wrong.line == 2
 
 
@@ -151,7 +151,7 @@ def test_so_many_of_one_owner_are_too_many() -> None:
         f'[[metafields]]\nowner = "variant"\nnamespace = "custom"\nkey = "f{n:03}"\ntype = "json"\nproperty = "f{n}"\n'
         for n in range(MOST + 1)
     ]
-    (wrong,) = mapping_file.checked("\n".join(rows)).wrong
+    (wrong,) = mapping_file.parse_mapping_file("\n".join(rows)).wrong
     assert wrong.key == f"metafields[{MOST}]"
     assert wrong.says == f"metafields[{MOST}]: at most {MOST} fields of one owner; take some out"
 
@@ -167,7 +167,7 @@ def test_keys_inside_long_texts_are_none() -> None:
 def test_its_content_comes_with_the_connection(tmp_path: Path) -> None:
     (tmp_path / "acme.mapping.toml").write_text(GOOD)
     (tmp_path / "acme.toml").write_text(f'{CONNECTION}file = "acme.mapping.toml"\n')
-    config = file.read(tmp_path / "acme.toml")
+    config = file.read_connection_file(tmp_path / "acme.toml")
     assert [one.key for one in config.mapping.metafields] == ["skin_type", "material", "tiers"]
     assert type(config).model_validate(config.model_dump(mode="json")) == config, "it is stored and read back"
 
@@ -176,7 +176,7 @@ def test_a_wrong_file_is_told_by_the_first_of_its_mistakes(tmp_path: Path) -> No
     (tmp_path / "acme.mapping.toml").write_text(BAD)
     (tmp_path / "acme.toml").write_text(f'{CONNECTION}file = "acme.mapping.toml"\n')
     with pytest.raises(ConfigError) as caught:
-        file.read(tmp_path / "acme.toml")
+        file.read_connection_file(tmp_path / "acme.toml")
     assert str(caught.value).startswith("acme.mapping.toml:2: metafields[0].owner: must be 'customer', 'product'")
     assert "and 7 more: isthmus mapping check acme.mapping.toml" in str(caught.value)
 
@@ -186,9 +186,9 @@ def test_one_of_two_places(tmp_path: Path) -> None:
     inline = GOOD.replace("[[metafields]]", "[[mapping.metafields]]")
     (tmp_path / "acme.toml").write_text(f'{CONNECTION}file = "acme.mapping.toml"\n{inline}')
     with pytest.raises(ConfigError, match="keep one of the two"):
-        file.read(tmp_path / "acme.toml")
+        file.read_connection_file(tmp_path / "acme.toml")
     (tmp_path / "acme.toml").write_text(f"{CONNECTION}\n{inline}")
-    assert len(file.read(tmp_path / "acme.toml").mapping.metafields) == 3
+    assert len(file.read_connection_file(tmp_path / "acme.toml").mapping.metafields) == 3
 
 
 def test_a_property_of_the_service_hold_is_taken(tmp_path: Path) -> None:
@@ -196,13 +196,13 @@ def test_a_property_of_the_service_hold_is_taken(tmp_path: Path) -> None:
     text = f'{CONNECTION}file = "acme.mapping.toml"\n[service_hold]\nname = "tiers"\n'
     (tmp_path / "acme.toml").write_text(text)
     with pytest.raises(ConfigError, match=r"mapping.metafields\[2\].property: is also service_hold.name"):
-        file.read(tmp_path / "acme.toml")
+        file.read_connection_file(tmp_path / "acme.toml")
 
 
 def test_a_file_that_is_not_there_names_the_key(tmp_path: Path) -> None:
     (tmp_path / "acme.toml").write_text(f'{CONNECTION}file = "no.toml"\n')
     with pytest.raises(ConfigError, match=r"mapping\.file: there is no file of that name"):
-        file.read(tmp_path / "acme.toml")
+        file.read_connection_file(tmp_path / "acme.toml")
 
 
 # The command ----------------------------------------------------------------------------------------------------------

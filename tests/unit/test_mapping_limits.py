@@ -7,13 +7,13 @@ import msgspec
 import pytest
 
 from isthmus.mapping import fields, order, product
-from isthmus.mapping.permission import TABLE, Permission, permission
+from isthmus.mapping.consent_fields import TABLE, Permission, map_consent
 from isthmus.mapping.rules import Rules
 from isthmus.model.consent import Stance
-from isthmus.model.customer import Consent
+from isthmus.model.customer import ChannelConsent
 from isthmus.model.failure import RejectedError
 from isthmus.model.lane import Lane
-from isthmus.model.order import Address, Amount, Line, Order
+from isthmus.model.order import Address, Amount, Order, OrderLine
 from isthmus.model.product import Product, Variant
 from isthmus.ometria import limits, wire
 
@@ -28,7 +28,8 @@ def _money(text: str) -> Amount:
 def _order(n_lines: int, *, product_id: int | None = 5, presentment: str = "GBP", tags: tuple[str, ...] = ()) -> Order:
     total = _money(f"{n_lines}.00")
     lines = tuple(
-        Line(n, f"Thing {n} " + "x" * 70, 1, 1, _money("1.00"), product_id=product_id) for n in range(1, n_lines + 1)
+        OrderLine(n, f"Thing {n} " + "x" * 70, 1, 1, _money("1.00"), product_id=product_id)
+        for n in range(1, n_lines + 1)
     )
     return Order(
         id=1, name="#1", created_at=AT, processed_at=AT, updated_at=AT,
@@ -38,11 +39,11 @@ def _order(n_lines: int, *, product_id: int | None = 5, presentment: str = "GBP"
     )  # fmt: skip
 
 
-def _mapped(given: Order) -> tuple[wire.Order, int]:
-    write = order.order(given, None, RULES, Lane.REALTIME)
+def _mapped(given: Order) -> tuple[wire.OrderBody, int]:
+    write = order.map_order(given, None, RULES, Lane.REALTIME)
     assert write.body is not None
     assert len(write.body) <= limits.RECORD_BYTES
-    return msgspec.json.decode(write.body, type=wire.Order), write.n_cut
+    return msgspec.json.decode(write.body, type=wire.OrderBody), write.n_cut
 
 
 def test_an_order_with_room_is_not_cut() -> None:
@@ -79,16 +80,18 @@ def test_titles_of_custom_lines_share_the_room_of_the_orders_properties() -> Non
     assert len(told) < 20
     assert n_cut > 20 - len(told)
     assert record.properties is not None
-    assert wire.size(record.properties) + sum(map(wire.size, told)) <= limits.PROPERTIES_BYTES
+    assert wire.properties_size(record.properties) + sum(map(wire.properties_size, told)) <= limits.PROPERTIES_BYTES
     assert record.properties["financial_status"] == "paid"
 
 
 def test_custom_lines_alike_share_one_placeholder_that_names_nobody() -> None:
-    line = Line(1, "Engraving for Ada", 1, 1, _money("5.00"))
-    other = Line(2, "Engraving for Ada", 3, 3, _money("7.00"))
-    assert order.placeholder(line, RULES) == order.placeholder(other, RULES)
-    assert "Ada" not in order.placeholder(line, RULES)
-    assert order.placeholder(line, RULES) != order.placeholder(msgspec.structs.replace(line, sku="ENG"), RULES)
+    line = OrderLine(1, "Engraving for Ada", 1, 1, _money("5.00"))
+    other = OrderLine(2, "Engraving for Ada", 3, 3, _money("7.00"))
+    assert order.placeholder_product_id(line, RULES) == order.placeholder_product_id(other, RULES)
+    assert "Ada" not in order.placeholder_product_id(line, RULES)
+    assert order.placeholder_product_id(line, RULES) != order.placeholder_product_id(
+        msgspec.structs.replace(line, sku="ENG"), RULES
+    )
 
 
 def test_a_product_keeps_vendor_and_options_and_loses_tags() -> None:
@@ -97,15 +100,15 @@ def test_a_product_keeps_vendor_and_options_and_loses_tags() -> None:
         tags=tuple(f"tag {n} " + "x" * 200 for n in range(250)),
         variants=(Variant(2, "M", Decimal(1), options=(("Size", "M"),)),),
     )  # fmt: skip
-    write = product.product(huge, RULES, Lane.ENRICHMENT)[0]
+    write = product.map_product(huge, RULES, Lane.ENRICHMENT)[0]
     assert write.body is not None
-    record = msgspec.json.decode(write.body, type=wire.Product)
+    record = msgspec.json.decode(write.body, type=wire.ProductBody)
     assert [(attribute.type, attribute.label) for attribute in record.attributes] == [("vendor", "Acme"), ("size", "M")]
     assert write.n_cut == 250
 
 
 def test_properties_count_bytes_so_that_no_accent_is_one_too_many() -> None:
-    fitted = fields.fit({"first": "é" * 300, "second": "é" * 300})
+    fitted = fields.fit_properties({"first": "é" * 300, "second": "é" * 300})
     assert list(fitted.properties) == ["first"]
     assert fitted.n_cut == 1
 
@@ -125,18 +128,18 @@ def test_properties_count_bytes_so_that_no_accent_is_one_too_many() -> None:
     ],
 )
 def test_phones_are_written_as_e164_or_not_at_all(number: str | None, country: str | None, written: str | None) -> None:
-    assert fields.phone(number, country) == written
+    assert fields.map_phone(number, country) == written
 
 
 def test_times_are_written_in_utc_without_fractions() -> None:
     given = datetime.fromisoformat("2026-05-01T14:00:00.123456+02:00")
-    assert fields.utc(given).isoformat() == "2026-05-01T12:00:00+00:00"
+    assert fields.to_utc(given).isoformat() == "2026-05-01T12:00:00+00:00"
 
 
 @pytest.mark.parametrize("state", ["SOMETHING_NEW", "", "subscribed"])
 def test_an_unknown_consent_state_is_a_case_and_never_sent(state: str) -> None:
     with pytest.raises(RejectedError) as refused:
-        permission(Consent(state), was_opted_in=False, live_since=AT)
+        map_consent(ChannelConsent(state), was_opted_in=False, live_since=AT)
     assert refused.value.code == "storefront.consent_unknown_state"
 
 
@@ -145,5 +148,5 @@ def test_only_subscribed_opts_in() -> None:
 
 
 def test_an_opt_in_at_the_very_moment_of_going_live_starts_no_welcome() -> None:
-    given = permission(Consent("SUBSCRIBED", updated_at=AT), was_opted_in=True, live_since=AT)
+    given = map_consent(ChannelConsent("SUBSCRIBED", updated_at=AT), was_opted_in=True, live_since=AT)
     assert given == Permission(Stance.IN)

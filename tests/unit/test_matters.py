@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from isthmus.shopify.parse.matter import is_of_another_topic
+from isthmus.shopify.parse.topic_shape import is_of_another_topic
 
 BODIES = {
     "customers/redact": {"shop_id": 1, "shop_domain": "a", "customer": {"id": 2}, "orders_to_redact": [3]},

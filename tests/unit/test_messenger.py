@@ -13,11 +13,11 @@ import httpx2
 import pytest
 from pydantic import ValidationError
 
+from isthmus.app import notification_channels
+from isthmus.app.notification_channels import open_channel
+from isthmus.app.notification_targets import check_target, parse_targets, split_targets
+from isthmus.app.settings import Settings
 from isthmus.model.failure import TransientError
-from isthmus.runtime import messenger
-from isthmus.runtime.addresses import addresses, check, split
-from isthmus.runtime.messenger import channel
-from isthmus.runtime.settings import Settings
 
 MESSAGE = {"id": "acme-7", "text": "acme: opened: trouble\nmore", "what": "case"}
 
@@ -71,32 +71,32 @@ def heard(status: int, told: list[httpx2.Request]) -> httpx2.MockTransport:
 
 def test_a_webhook_is_sent_the_message_as_json() -> None:
     told: list[httpx2.Request] = []
-    (address,) = addresses("https://chat.example/hooks/s3cret")
-    channel(address, heard(200, told))(MESSAGE)
+    (address,) = parse_targets("https://chat.example/hooks/s3cret")
+    open_channel(address, heard(200, told))(MESSAGE)
     assert (told[0].method, json.loads(told[0].content)) == ("POST", MESSAGE)
     assert told[0].headers["content-type"] == "application/json"
 
 
 @pytest.mark.parametrize("status", [302, 404, 500])
 def test_a_refusal_says_how_it_answered_and_not_where(status: int) -> None:
-    (address,) = addresses("https://chat.example/hooks/s3cret")
+    (address,) = parse_targets("https://chat.example/hooks/s3cret")
     with pytest.raises(TransientError) as caught:
-        channel(address, heard(status, []))(MESSAGE)
+        open_channel(address, heard(status, []))(MESSAGE)
     assert str(caught.value) == f"integration.notify_failed: https: answered {status}"
 
 
 def test_silence_names_its_kind_alone() -> None:
-    (address,) = addresses("http://127.0.0.1:9/s3cret")
+    (address,) = parse_targets("http://127.0.0.1:9/s3cret")
     with pytest.raises(TransientError) as caught:
-        channel(address)(MESSAGE)
+        open_channel(address)(MESSAGE)
     assert str(caught.value) == "integration.notify_failed: http: ConnectError"
     assert "s3cret" not in repr(address)
 
 
 def test_a_mail_says_it_in_words_and_carries_the_json(server: Server) -> None:
     port = server.server_address[1]
-    (address,) = addresses(f"smtp://127.0.0.1:{port}/?to=ops@acme.example&from=isthmus@acme.example")
-    channel(address)(MESSAGE)
+    (address,) = parse_targets(f"smtp://127.0.0.1:{port}/?to=ops@acme.example&from=isthmus@acme.example")
+    open_channel(address)(MESSAGE)
     mail: Any = message_from_bytes(server.mails[0], policy=policy.default)
     assert (mail["Subject"], mail["To"], mail["From"]) == (
         "acme: opened: trouble",
@@ -111,39 +111,39 @@ def test_a_mail_says_it_in_words_and_carries_the_json(server: Server) -> None:
 
 def test_a_recipient_that_is_refused_is_told_without_the_address(server: Server) -> None:
     port = server.server_address[1]
-    (address,) = addresses(f"smtp://127.0.0.1:{port}/?to=nobody@acme.example")
+    (address,) = parse_targets(f"smtp://127.0.0.1:{port}/?to=nobody@acme.example")
     with pytest.raises(TransientError) as caught:
-        channel(address)(MESSAGE)
+        open_channel(address)(MESSAGE)
     assert caught.value.detail == "smtp: SMTPRecipientsRefused"
 
 
 def test_a_password_never_goes_over_a_line_in_the_clear(server: Server) -> None:
     port = server.server_address[1]
-    (address,) = addresses(f"smtp://ada:s3cret@127.0.0.1:{port}/?to=ops@acme.example")
+    (address,) = parse_targets(f"smtp://ada:s3cret@127.0.0.1:{port}/?to=ops@acme.example")
     with pytest.raises(TransientError, match="no password is sent"):
-        channel(address)(MESSAGE)
+        open_channel(address)(MESSAGE)
     assert server.mails == []
 
 
 def test_several_addresses_and_references(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOOK", "https://chat.example/a,b, mailto:ops@acme.example")
     (tmp_path / "hook").write_text("smtps://mail.acme.example/?to=night@acme.example\n")
-    found = addresses(f"env:HOOK, file:{tmp_path / 'hook'}")
+    found = parse_targets(f"env:HOOK, file:{tmp_path / 'hook'}")
     assert [one.scheme for one in found] == ["https", "mailto", "smtps"]
     assert found[0].url == "https://chat.example/a,b"
     assert len({one.name for one in found}) == 3
-    assert split("") == []
+    assert split_targets("") == []
 
 
 @pytest.mark.parametrize("wrong", ["ftp://host/x", "https://", "mailto:ops", "smtp://host", "chat.example"])
 def test_what_nothing_can_be_sent_to_is_refused(wrong: str) -> None:
     with pytest.raises(ValueError, match=r"must be an address|needs a recipient"):
-        check(wrong)
+        check_target(wrong)
 
 
 def test_the_setting_takes_one_address_or_a_list() -> None:
     listed = Settings(notify={"url": ["https://chat.example/x", "mailto:ops@acme.example"]})  # type: ignore[arg-type]
-    assert [one.scheme for one in addresses(listed.notify.url)] == ["https", "mailto"]
+    assert [one.scheme for one in parse_targets(listed.notify.url)] == ["https", "mailto"]
     assert "chat.example" not in repr(listed.notify)
 
 
@@ -184,15 +184,15 @@ def test_a_mail_server_that_answers_a_byte_at_a_time_is_given_up(
     monkeypatch: pytest.MonkeyPatch, scheme: str, first: bytes
 ) -> None:
     """Each wait by itself is short; without an end for all of them this test would never end either."""
-    monkeypatch.setattr(messenger, "WITHIN", 0.3)
+    monkeypatch.setattr(notification_channels, "WITHIN", 0.3)
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Drip) as server:
         server.daemon_threads = True
         server.first, server.over = first, threading.Event()  # type: ignore[attr-defined]
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
-        (address,) = addresses(f"{scheme}://127.0.0.1:{server.server_address[1]}/?to=ops@acme.example")
+        (address,) = parse_targets(f"{scheme}://127.0.0.1:{server.server_address[1]}/?to=ops@acme.example")
         with pytest.raises(TransientError) as raised:
-            channel(address)(MESSAGE)
+            open_channel(address)(MESSAGE)
         server.over.set()  # type: ignore[attr-defined]
         server.shutdown()
         thread.join()

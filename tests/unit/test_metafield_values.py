@@ -2,7 +2,7 @@
 
 import pytest
 
-from isthmus.model.metafield import Form, Metafield, laid_over
+from isthmus.model.metafield import Form, Metafield, overlay_metafields
 from isthmus.shopify.parse import metafield
 from isthmus.shopify.parse.metafield import Node
 
@@ -50,7 +50,7 @@ RICH = _part(
     ],
 )
 def test_a_value_is_read_by_its_type(type_: str, value: str, form: Form, values: tuple[str, ...]) -> None:
-    read = metafield.read("custom.x", type_, value)
+    read = metafield.parse_metafield("custom.x", type_, value)
     assert read == Metafield("custom.x", type_, form, values, type_.startswith("list."))
 
 
@@ -73,7 +73,7 @@ def test_a_value_is_read_by_its_type(type_: str, value: str, form: Form, values:
     ],
 )
 def test_what_is_not_of_its_type_has_no_form(type_: str, value: str) -> None:
-    assert metafield.read("custom.x", type_, value) == Metafield("custom.x", type_)
+    assert metafield.parse_metafield("custom.x", type_, value) == Metafield("custom.x", type_)
 
 
 def test_every_key_that_was_asked_for_is_answered_whatever_way_it_is_told() -> None:
@@ -81,7 +81,7 @@ def test_every_key_that_was_asked_for_is_answered_whatever_way_it_is_told() -> N
         Node("custom", "custom.skin", "single_line_text_field", "dry"),
         Node("loyalty", "Points", "number_integer", "3"),
     ]
-    told = metafield.told(nodes, ("loyalty.points", "custom.none", "custom.skin"))
+    told = metafield.requested_metafields(nodes, ("loyalty.points", "custom.none", "custom.skin"))
     assert [(field.key, field.values) for field in told] == [
         ("loyalty.points", ("3",)),
         ("custom.none", ()),
@@ -92,9 +92,11 @@ def test_every_key_that_was_asked_for_is_answered_whatever_way_it_is_told() -> N
 
 def test_what_was_not_told_stays_as_it_was() -> None:
     a, b, newer = Metafield("a.a", "json"), Metafield("b.b"), Metafield("b.b", "date")
-    assert laid_over((a, b), (newer,)) == (a, newer)
-    assert laid_over((a,), None) == (a,)
-    assert laid_over((newer,), (Metafield("b.b"),)) == (Metafield("b.b", is_gone=True),)
-    assert laid_over((Metafield("b.b", is_gone=True),), (Metafield("b.b"),)) == (Metafield("b.b", is_gone=True),)
-    assert laid_over((Metafield("b.b"),), (Metafield("b.b"),)) == (b,)
-    assert laid_over(None, None) is None
+    assert overlay_metafields((a, b), (newer,)) == (a, newer)
+    assert overlay_metafields((a,), None) == (a,)
+    assert overlay_metafields((newer,), (Metafield("b.b"),)) == (Metafield("b.b", is_gone=True),)
+    assert overlay_metafields((Metafield("b.b", is_gone=True),), (Metafield("b.b"),)) == (
+        Metafield("b.b", is_gone=True),
+    )
+    assert overlay_metafields((Metafield("b.b"),), (Metafield("b.b"),)) == (b,)
+    assert overlay_metafields(None, None) is None

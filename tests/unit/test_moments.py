@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from isthmus.mapping import contact, moment
-from isthmus.mapping.rules import MOMENTS, Rules
-from isthmus.model.customer import Consent, Customer
+from isthmus.mapping import contact, custom_event
+from isthmus.mapping.rules import CUSTOM_EVENTS, Rules
+from isthmus.model.customer import ChannelConsent, Customer
 from isthmus.model.lane import Lane
 from isthmus.model.order import Address, Amount, Fulfilment, Order
 
@@ -17,7 +17,7 @@ NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 TEN = Amount(Decimal("10.00"), Decimal("10.00"))
 RULES = Rules(
     store="uk", namespace="uk:", domain="acme-uk.myshopify.com", currency="GBP", live_since=NOW - timedelta(days=30),
-    event_names=dict(zip(MOMENTS, MOMENTS, strict=True)), moment_max_age=timedelta(days=2),
+    event_names=dict(zip(CUSTOM_EVENTS, CUSTOM_EVENTS, strict=True)), moment_max_age=timedelta(days=2),
 )  # fmt: skip
 SOMEWHERE = Address(city="London")
 
@@ -40,7 +40,7 @@ def parcel(number: int = 1, **changed: Any) -> Fulfilment:
 
 def told(placed: Order, **asked: Any) -> dict[str, str | None]:
     """The moments of an order by their ids, each with why it must not fire."""
-    return {write.id: write.excluded for write in moment.of_order(placed, RULES, NOW, **asked)}
+    return {write.id: write.excluded for write in custom_event.events_of_order(placed, RULES, NOW, **asked)}
 
 
 @pytest.mark.parametrize(
@@ -57,9 +57,9 @@ def told(placed: Order, **asked: Any) -> dict[str, str | None]:
         (None, SOMEWHERE, None, True, None),
         (None, None, None, True, False),
         (None, SOMEWHERE, "Post", False, False),
-        (moment.UNREADABLE, SOMEWHERE, "Post", True, True),
-        (moment.UNREADABLE, SOMEWHERE, None, True, False),
-        (moment.UNREADABLE, None, "Post", True, False),
+        (custom_event.UNREADABLE, SOMEWHERE, "Post", True, True),
+        (custom_event.UNREADABLE, SOMEWHERE, None, True, False),
+        (custom_event.UNREADABLE, None, "Post", True, False),
     ],
 )
 def test_what_travels(
@@ -67,7 +67,7 @@ def test_what_travels(
 ) -> None:
     one = parcel(delivery=delivery, requires_shipping=needs_shipping)
     placed = order(one, shipping_address=address, shipping_method=method)
-    assert moment.travels(placed, one) is expected
+    assert custom_event.travels(placed, one) is expected
     assert ("uk:fulfilment-1-shipped" in told(placed)) is (expected is True)  # what has to be read is told after that
 
 
@@ -89,7 +89,7 @@ def test_only_what_travels_is_a_moment_and_what_is_recalled_ends_nothing() -> No
 def test_what_happened_to_a_parcel_of_which_nobody_said_how_it_travels_is_pending() -> None:
     first = parcel(1, delivery=None, shipment="delivered")
     placed = order(first, parcel(2))
-    found = moment.undecided(placed, None, RULES, NOW)
+    found = custom_event.mark_undecided(placed, None, RULES, NOW)
     assert [one.pending for one in found.fulfilments] == [("fulfilment-1-shipped", "fulfilment-1-delivered"), ()]
     # What was pending is told once it is read, though the state before showed it.
     read = msgspec.structs.replace(first, delivery="SHIPPING")
@@ -105,12 +105,12 @@ def test_what_happened_to_a_parcel_of_which_nobody_said_how_it_travels_is_pendin
         (order(parcel(delivery=None)), order(parcel(delivery=None)), RULES),  # told before
         (order(parcel(delivery=None, status="pending")), None, RULES),
         (order(parcel(delivery=None)), None, msgspec.structs.replace(RULES, live_since=NOW)),
-        (order(parcel(delivery=None)), None, msgspec.structs.replace(RULES, event_names=dict.fromkeys(MOMENTS))),
+        (order(parcel(delivery=None)), None, msgspec.structs.replace(RULES, event_names=dict.fromkeys(CUSTOM_EVENTS))),
         (order(parcel(delivery=None, created_at=NOW - timedelta(days=3))), None, RULES),
     ],
 )
 def test_nothing_is_pending_of_what_could_not_be_an_event(placed: Order, was: Order | None, rules: Rules) -> None:
-    assert moment.undecided(placed, was, rules, NOW) is placed
+    assert custom_event.mark_undecided(placed, was, rules, NOW) is placed
 
 
 @pytest.mark.parametrize(
@@ -147,20 +147,20 @@ def test_a_moment_of_the_second_of_going_live_is_one() -> None:
     rules = msgspec.structs.replace(RULES, moment_max_age=timedelta(days=60))
     assert rules.live_since is not None
     for at, why in ((rules.live_since, None), (rules.live_since - timedelta(seconds=1), "before going live")):
-        (write,) = moment.of_order(order(parcel(created_at=at)), rules, NOW)
+        (write,) = custom_event.events_of_order(order(parcel(created_at=at)), rules, NOW)
         assert write.excluded == why
 
 
 def test_a_moment_is_of_its_order() -> None:
     placed = order(cancelled_at=NOW, cancel_reason=None)
-    (write,) = moment.of_order(placed, RULES, NOW, person="uk:7")
+    (write,) = custom_event.events_of_order(placed, RULES, NOW, person="uk:7")
     said = msgspec.json.decode(write.body or b"")
     assert said["properties"] == {"order_id": "uk:1", "order_name": "#1"}
-    (write,) = moment.of_order(msgspec.structs.replace(placed, cancel_reason="FRAUD"), RULES, NOW)
+    (write,) = custom_event.events_of_order(msgspec.structs.replace(placed, cancel_reason="FRAUD"), RULES, NOW)
     assert msgspec.json.decode(write.body or b"")["properties"]["reason"] == "fraud"
 
 
-YES = Consent("SUBSCRIBED", updated_at=NOW)
+YES = ChannelConsent("SUBSCRIBED", updated_at=NOW)
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_what_the_contact_of_somebody_gone_says(
         email_consent=given.pop("email", YES), sms_consent=given.pop("sms", YES),
     )  # fmt: skip
     rules = msgspec.structs.replace(RULES, force=given.pop("force", "when_refused"))
-    write = contact.retired(who, "uk:7", rules, Lane.REALTIME, **given)
+    write = contact.map_retired_contact(who, "uk:7", rules, Lane.REALTIME, **given)
     said = msgspec.json.decode(write.body or b"")
     allowed = said.get("channels", {}).get("sms", {}).get("allow_marketing")
     assert (said["marketing_optin"], allowed, said.get("@force_optin")) == (optin, sms, forced)

@@ -14,8 +14,8 @@ import msgspec
 import pytest
 
 from isthmus.model.failure import BlockedError, Failure, RejectedError, TransientError
-from isthmus.ometria import trouble
-from isthmus.ometria.client import Ometria
+from isthmus.ometria import errors
+from isthmus.ometria.client import OmetriaClient
 from sims.clock import SimClock
 from sims.faults import Faults
 from sims.ometria.app import Ometria as Platform
@@ -49,7 +49,7 @@ class Neighbour:
         self.clock = SimClock(AT, rate=0)
         self.faults = Faults()
         self.platform = Platform(self.clock, self.faults, Tape(), Settings(api_key=KEY))
-        self.client = Ometria("https://api.ometria.example/v2", KEY, transport=InProcess(self.platform))
+        self.client = OmetriaClient("https://api.ometria.example/v2", KEY, transport=InProcess(self.platform))
 
     def settle(self) -> None:
         self.clock.advance(10)
@@ -66,15 +66,15 @@ def contact(number: int, **more: Any) -> bytes:
     return msgspec.json.encode(record | more)
 
 
-def answering(status: int, body: bytes = b"{}", headers: dict[str, str] | None = None) -> Ometria:
+def answering(status: int, body: bytes = b"{}", headers: dict[str, str] | None = None) -> OmetriaClient:
     return speaking(lambda _request: httpx2.Response(status, headers=headers, content=body))
 
 
-def speaking(answer: Callable[[httpx2.Request], httpx2.Response]) -> Ometria:
-    return Ometria("https://api.ometria.example/v2", "secret-key", transport=httpx2.MockTransport(answer))
+def speaking(answer: Callable[[httpx2.Request], httpx2.Response]) -> OmetriaClient:
+    return OmetriaClient("https://api.ometria.example/v2", "secret-key", transport=httpx2.MockTransport(answer))
 
 
-def failing(error: type[httpx2.RequestError]) -> Ometria:
+def failing(error: type[httpx2.RequestError]) -> OmetriaClient:
     def answer(request: httpx2.Request) -> httpx2.Response:
         raise error(f"trouble with {request.url} and secret-key", request=request)
 
@@ -173,7 +173,7 @@ def test_unsubscriptions_are_read_with_their_postgres_times() -> None:
 
 
 def test_a_wrong_key_blocks_the_connection(neighbour: Neighbour) -> None:
-    stranger = Ometria("https://api.ometria.example/v2", "wrong", transport=InProcess(neighbour.platform))
+    stranger = OmetriaClient("https://api.ometria.example/v2", "wrong", transport=InProcess(neighbour.platform))
     with pytest.raises(BlockedError, match=r"platform\.key_refused"):
         stranger.push([contact(1)])
 
@@ -181,7 +181,7 @@ def test_a_wrong_key_blocks_the_connection(neighbour: Neighbour) -> None:
 @pytest.mark.parametrize("key", ["", "  ", "ké", "a\nb"])
 def test_a_key_that_no_header_can_carry_is_refused_without_being_told(key: str) -> None:
     with pytest.raises(BlockedError) as raised:
-        Ometria("https://api.ometria.example/v2", key)
+        OmetriaClient("https://api.ometria.example/v2", key)
     assert raised.value.code == "platform.key_refused"
 
 
@@ -212,7 +212,7 @@ ANSWERS: list[tuple[int, dict[str, str], type[Failure], str, bool]] = [
 
 
 def test_every_row_of_the_table_is_tried_here() -> None:
-    assert set(trouble.STATUSES) <= {status for status, *_ in ANSWERS}
+    assert set(errors.STATUSES) <= {status for status, *_ in ANSWERS}
 
 
 READS: list[tuple[int, type[Failure], str]] = [
@@ -407,7 +407,7 @@ def dribbling() -> Iterator[str]:
 
 def test_a_call_ends_in_time_although_bytes_keep_coming(dribbling: str) -> None:
     # The server never ends by itself: that this returns at all is what is tested.
-    with Ometria(dribbling, "key", within=0.4) as client, pytest.raises(TransientError) as raised:
+    with OmetriaClient(dribbling, "key", within=0.4) as client, pytest.raises(TransientError) as raised:
         client.push([contact(1)])
     assert raised.value.may_have_arrived
 
@@ -441,11 +441,11 @@ def answering_server() -> Iterator[str]:
 
 def test_the_deadline_is_each_calls_own(answering_server: str) -> None:
     started = time.monotonic()
-    with Ometria(answering_server, "key", within=0.3) as client:
+    with OmetriaClient(answering_server, "key", within=0.3) as client:
         while time.monotonic() - started < 0.5:
             assert client.push([contact(1)]).accepted == 1
 
 
 def test_a_large_push_is_sent_whole(answering_server: str) -> None:
-    with Ometria(answering_server, "key") as client:
+    with OmetriaClient(answering_server, "key") as client:
         assert client.push([contact(n, note="x" * 55_000) for n in range(100)]).accepted == 1

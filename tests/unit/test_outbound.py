@@ -17,7 +17,7 @@ import pytest
 from isthmus.kit.clock import SystemClock
 from isthmus.model.failure import SlowError, TransientError
 from isthmus.outbound.call import Outbound, TooLargeError
-from isthmus.outbound.punctual import Limits, SlowBodyError
+from isthmus.outbound.deadline_transport import Limits, SlowBodyError
 from isthmus.shopify import documents
 from isthmus.shopify.bulk import TRIES, Bulk
 from isthmus.shopify.client import Credentials, Shopify

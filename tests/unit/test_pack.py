@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from isthmus.kit.pack import Packer
+from isthmus.kit.compression import Packer
 
 
 def test_what_was_packed_comes_back() -> None:

@@ -10,7 +10,16 @@ import pytest
 
 from isthmus.kit.clock import FrozenClock
 from isthmus.model.failure import BlockedError, TransientError
-from isthmus.model.reading import ABSENT, OUT_OF_SIGHT, Absent, Blindness, CannotSee, Found, dated, is_in_sight
+from isthmus.model.reading import (
+    ABSENT,
+    OUT_OF_SIGHT,
+    Absent,
+    Blindness,
+    CannotSee,
+    Found,
+    is_certainly_visible,
+    judge_by_dates,
+)
 from isthmus.shopify.client import Credentials, Shopify
 from isthmus.shopify.reads import Reads
 
@@ -104,10 +113,10 @@ def test_a_denied_field_or_an_error_elsewhere_answers_for_no_record(path: list[A
 def test_without_all_orders_a_null_is_absent_only_if_both_dates_are_known_and_young(
     created_at: datetime | None, processed_at: datetime | None, *, is_absent: bool
 ) -> None:
-    assert is_in_sight(created_at, processed_at, NOW) is is_absent
-    assert isinstance(dated(OUT_OF_SIGHT, created_at, processed_at, NOW), Absent) is is_absent
+    assert is_certainly_visible(created_at, processed_at, NOW) is is_absent
+    assert isinstance(judge_by_dates(OUT_OF_SIGHT, created_at, processed_at, NOW), Absent) is is_absent
 
 
 @pytest.mark.parametrize("answer", [Found(1), ABSENT, CannotSee(Blindness.ERROR), CannotSee(Blindness.CHANGED)])
 def test_dates_change_no_other_answer(answer: Found[int] | Absent | CannotSee) -> None:
-    assert dated(answer, YOUNG, YOUNG, NOW) == answer
+    assert judge_by_dates(answer, YOUNG, YOUNG, NOW) == answer

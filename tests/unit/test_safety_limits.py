@@ -5,23 +5,23 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from isthmus.safety.earlier import restricted
+from isthmus.safety.earlier import restrict_to_fields
 from isthmus.safety.final import FINAL
-from isthmus.safety.limits import Group, PlanCause, Recent, first_that_fit, limit, reason_to_stop
+from isthmus.safety.limits import ChangeGroup, PlanCause, Recent, change_limit, count_within_limit, reason_to_stop
 
 SHARE = 0.005
 
 
-def group(**changed: object) -> Group:
+def group(**changed: object) -> ChangeGroup:
     known = {"store": "uk", "kind": "customer", "cause": PlanCause.ABSENCE, "n": 1, "n_sent": 100}
-    return Group(**(known | changed))  # type: ignore[arg-type]
+    return ChangeGroup(**(known | changed))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
     ("n_sent", "most"), [(0, 5), (100, 5), (1_000, 5), (1_199, 5), (1_200, 6), (1_400, 7), (40_000, 200)]
 )
 def test_the_limit_is_five_or_the_share_of_what_was_sent(n_sent: int, most: int) -> None:
-    assert limit(n_sent, SHARE) == most
+    assert change_limit(n_sent, SHARE) == most
     assert reason_to_stop(group(n=most, n_sent=n_sent), SHARE) is None
     assert reason_to_stop(group(n=most + 1, n_sent=n_sent), SHARE) is not None
 
@@ -57,12 +57,12 @@ def test_orders_that_changed_before_count_with_their_money() -> None:
 
 
 def test_event_by_event_the_first_pass_and_the_rest_stop() -> None:
-    assert first_that_fit(group(), [0] * 20, SHARE) == 5
-    assert first_that_fit(group(recent=(Recent(4), Recent(4))), [0] * 20, SHARE) == 1
-    assert first_that_fit(group(recent=(Recent(5), Recent(5))), [0], SHARE) == 0
+    assert count_within_limit(group(), [0] * 20, SHARE) == 5
+    assert count_within_limit(group(recent=(Recent(4), Recent(4))), [0] * 20, SHARE) == 1
+    assert count_within_limit(group(recent=(Recent(5), Recent(5))), [0], SHARE) == 0
     orders = group(kind="order", n_sent=10_000, net_90d_mills=1_000_000)
-    assert first_that_fit(orders, [4_000] * 20, SHARE) == 3
-    assert first_that_fit(orders, [1_000] * 20, SHARE) == 10
+    assert count_within_limit(orders, [4_000] * 20, SHARE) == 3
+    assert count_within_limit(orders, [1_000] * 20, SHARE) == 10
 
 
 def test_only_merges_and_custom_events_are_final() -> None:
@@ -79,7 +79,7 @@ def test_the_platforms_record_is_kept_in_the_fields_that_we_send() -> None:
         "@type": "stored", "id": "uk:1", "status": "odd", "internal": 7, "tax": "3.10",
         "customer": {"email": "c@d.example", "profile": 9}, "lineitems": [{"sku": "z", "quantity": 3, "seq": 1}],
     }  # fmt: skip
-    assert restricted(ours, theirs) == {
+    assert restrict_to_fields(ours, theirs) == {
         "@type": "order", "id": "uk:1", "status": "odd", "note": None, "customer": {"email": "c@d.example"},
         "lineitems": [{"sku": "z", "quantity": 3, "total": None}], "tax": Decimal("3.10"),
     }  # fmt: skip

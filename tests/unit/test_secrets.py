@@ -6,25 +6,25 @@ from pathlib import Path
 
 import pytest
 
-from isthmus.connections.secrets import Secret, is_reference, resolve
+from isthmus.connections.secrets import Secret, is_reference, resolve_secret
 from isthmus.model.failure import BlockedError
 
 HUSH = "shpss_0123456789"
 
 
 def test_a_secret_comes_from_the_environment() -> None:
-    assert resolve("env:ACME_KEY", "ometria.api_key", {"ACME_KEY": HUSH}).reveal() == HUSH
+    assert resolve_secret("env:ACME_KEY", "ometria.api_key", {"ACME_KEY": HUSH}).reveal() == HUSH
 
 
 def test_a_secret_comes_from_a_file_without_its_last_line_end(tmp_path: Path) -> None:
     (tmp_path / "key").write_text(HUSH + "\n")
-    assert resolve(f"file:{tmp_path / 'key'}", "ometria.api_key", {}).reveal() == HUSH
+    assert resolve_secret(f"file:{tmp_path / 'key'}", "ometria.api_key", {}).reveal() == HUSH
 
 
 @pytest.mark.parametrize("environ", [{}, {"ACME_KEY": ""}, {"ACME_KEY": "  "}])
 def test_a_missing_variable_is_told_by_key_reference_and_fix(environ: dict[str, str]) -> None:
     with pytest.raises(BlockedError) as raised:
-        resolve("env:ACME_KEY", "ometria.api_key", environ)
+        resolve_secret("env:ACME_KEY", "ometria.api_key", environ)
     assert raised.value.code == "integration.secret_missing"
     assert raised.value.detail == (
         "ometria.api_key: environment variable ACME_KEY is not set; set it for every isthmus process"
@@ -34,21 +34,21 @@ def test_a_missing_variable_is_told_by_key_reference_and_fix(environ: dict[str, 
 def test_a_missing_or_empty_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     with pytest.raises(BlockedError, match="cannot be read"):
-        resolve(f"file:{tmp_path / 'gone'}", "ometria.api_key")
+        resolve_secret(f"file:{tmp_path / 'gone'}", "ometria.api_key")
     with pytest.raises(BlockedError, match="is empty"):
-        resolve(f"file:{tmp_path / 'empty'}", "ometria.api_key")
+        resolve_secret(f"file:{tmp_path / 'empty'}", "ometria.api_key")
 
 
 def test_bytes_that_are_no_text_are_told_and_not_shown(tmp_path: Path) -> None:
     (tmp_path / "key").write_bytes(b"\xff\xfe" + HUSH.encode())
     with pytest.raises(BlockedError, match="not text") as raised:
-        resolve(f"file:{tmp_path / 'key'}", "ometria.api_key")
+        resolve_secret(f"file:{tmp_path / 'key'}", "ometria.api_key")
     assert HUSH not in f"{raised.value!r}{raised.value.__cause__!r}"
 
 
 def test_what_is_no_reference_is_not_repeated() -> None:
     with pytest.raises(BlockedError) as raised:
-        resolve(HUSH, "ometria.api_key")
+        resolve_secret(HUSH, "ometria.api_key")
     assert HUSH not in str(raised.value)
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from isthmus.kit.explain import ConfigError
+from isthmus.app.settings import Settings, load_settings
+from isthmus.kit.config_errors import ConfigError
 from isthmus.runtime import demo
-from isthmus.runtime.settings import Settings, load
 
 
 @pytest.fixture(autouse=True)
@@ -24,32 +24,32 @@ def written(text: str) -> Path:
 
 def refused(text: str) -> str:
     with pytest.raises(ConfigError) as raised:
-        load(written(text))
+        load_settings(written(text))
     assert "\n" not in str(raised.value)
     return str(raised.value)
 
 
 def test_without_a_file_everything_has_its_default() -> None:
-    assert load() == Settings()
-    assert load().database.address() is None
+    assert load_settings() == Settings()
+    assert load_settings().database.address() is None
 
 
 def test_a_file_that_was_asked_for_must_be_there() -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
-        load(Path("other.toml"))
+        load_settings(Path("other.toml"))
 
 
 def test_the_file_in_the_working_folder_is_found() -> None:
     written('[web]\nhost = "::1"\n[retention]\nraw = "3d"\n')
-    assert load().web.host == "::1"
-    assert load().retention.raw == timedelta(days=3)
+    assert load_settings().web.host == "::1"
+    assert load_settings().retention.raw == timedelta(days=3)
 
 
 def test_the_environment_goes_before_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ISTHMUS_WEB_PORT", "9090")
     monkeypatch.setenv("ISTHMUS_DATABASE_DATA_DIR", "/data")
     monkeypatch.setenv("ISTHMUS_RETENTION_KEYS", "8d")
-    settings = load(written('[web]\nport = 1\nhost = "h"\n'))
+    settings = load_settings(written('[web]\nport = 1\nhost = "h"\n'))
     assert (settings.web.port, settings.web.host) == (9090, "h")
     assert settings.database.data_dir == Path("/data")
     assert settings.retention.keys == timedelta(days=8)
@@ -98,7 +98,7 @@ def test_a_misspelt_section_in_a_variable_is_refused(monkeypatch: pytest.MonkeyP
 
 def test_variables_that_resemble_no_section_are_somebody_elses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ISTHMUS_TEST_DIR", "/x")
-    assert load(written("")) == Settings()
+    assert load_settings(written("")) == Settings()
 
 
 def test_a_password_in_the_file_is_refused_and_not_repeated() -> None:
@@ -111,10 +111,10 @@ def test_an_address_that_is_none_is_told() -> None:
 
 
 def test_an_address_with_a_password_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = load(written('[database]\nurl = "env:DB_URL"'))
+    settings = load_settings(written('[database]\nurl = "env:DB_URL"'))
     assert settings.database.address({"DB_URL": "postgresql://u:hush@h/db"}) == "postgresql://u:hush@h/db"
     monkeypatch.setenv("ISTHMUS_DATABASE_URL", "postgresql://u:hush@h/db")
-    settings = load(written(""))
+    settings = load_settings(written(""))
     assert settings.database.address() == "postgresql://u:hush@h/db"
     assert "hush" not in repr(settings)
 

@@ -11,8 +11,8 @@ from isthmus.model.consent import Channel, Claim
 from isthmus.model.failure import RejectedError
 from isthmus.model.order import NOTHING
 from isthmus.shopify import parse
-from isthmus.shopify.parse import Hint, checkout_node, customer_webhook, order_node
-from isthmus.shopify.parse.money import Scale, exact, plain
+from isthmus.shopify.parse import NeedsFetch, checkout_node, customer_webhook, order_node
+from isthmus.shopify.parse.money import Scale, parse_amount, parse_plain_amount
 
 PAIRS = Path(__file__).parents[1] / "golden" / "shopify"
 
@@ -33,7 +33,7 @@ def refunds(**changes) -> list:
 @pytest.mark.parametrize("kind", ["order", "customer", "product", "checkout"])
 def test_what_is_no_record_is_refused(kind, raw):
     with pytest.raises(RejectedError, match=r"^storefront\.unreadable_body"):
-        parse.webhook(kind, raw)
+        parse.parse_webhook(kind, raw)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_what_is_no_record_is_refused(kind, raw):
 )
 def test_the_refusal_names_the_place_and_nothing_of_the_content(changes, path):
     with pytest.raises(RejectedError) as refusal:
-        parse.webhook("order", order(**changes))
+        parse.parse_webhook("order", order(**changes))
     assert refusal.value.detail == path
 
 
@@ -58,31 +58,31 @@ def test_the_refusal_names_the_place_and_nothing_of_the_content(changes, path):
 def test_an_amount_must_be_a_number(amount):
     money = {"shop_money": {"amount": amount}, "presentment_money": {"amount": amount}}
     with pytest.raises(RejectedError):
-        parse.webhook("order", order(total_price_set=money))
+        parse.parse_webhook("order", order(total_price_set=money))
 
 
 def test_a_refund_without_its_transactions_is_a_hint():
     bare = refunds()
     del bare[0]["transactions"]
-    told = parse.webhook("order", order(refunds=bare))
-    assert isinstance(told, Hint)
+    told = parse.parse_webhook("order", order(refunds=bare))
+    assert isinstance(told, NeedsFetch)
     assert (told.id, told.why) == (7002, "a refund without its transactions")
 
 
 def test_a_refund_that_moved_no_money_returned_nothing():
-    told = parse.webhook("order", order(refunds=refunds(transactions=[])))
+    told = parse.parse_webhook("order", order(refunds=refunds(transactions=[])))
     assert told.refunds[0].returned is NOTHING
 
 
 def test_money_returned_in_another_currency_is_a_hint():
     moved = [{"kind": "refund", "status": "success", "amount": "30.00", "currency": "CAD"}]
-    assert isinstance(parse.webhook("order", order(refunds=refunds(transactions=moved))), Hint)
-    assert isinstance(parse.webhook("order", order(presentment_currency="CAD")), Hint)
+    assert isinstance(parse.parse_webhook("order", order(refunds=refunds(transactions=moved))), NeedsFetch)
+    assert isinstance(parse.parse_webhook("order", order(presentment_currency="CAD")), NeedsFetch)
 
 
 def test_a_refund_without_money_is_whole_whatever_the_currencies():
     failed = [{"kind": "refund", "status": "failure", "amount": "30.00", "currency": "CAD"}]
-    told = parse.webhook("order", order(refunds=refunds(transactions=failed), presentment_currency="CAD"))
+    told = parse.parse_webhook("order", order(refunds=refunds(transactions=failed), presentment_currency="CAD"))
     assert told.refunds[0].returned is NOTHING
 
 
@@ -92,7 +92,7 @@ def test_an_order_without_approval_for_personal_data_has_no_person():
         bare.pop(key, None)
     bare["customer"] = {"id": 501}
     bare["billing_address"] = {"country_code": "GB"}
-    told = parse.webhook("order", json.dumps(bare).encode())
+    told = parse.parse_webhook("order", json.dumps(bare).encode())
     assert (told.email, told.phone, told.firstname, told.lastname, told.customer_id) == (None, None, None, None, 501)
     assert told.billing_address.country_code == "GB"
 
@@ -103,17 +103,17 @@ def product(**changes) -> bytes:
 
 def test_a_product_with_more_variants_than_it_carries_is_a_hint():
     gids = [{"admin_graphql_api_id": f"gid://shopify/ProductVariant/{n}"} for n in range(3)]
-    assert isinstance(parse.webhook("product", product(variant_gids=gids)), Hint)
+    assert isinstance(parse.parse_webhook("product", product(variant_gids=gids)), NeedsFetch)
 
 
 def test_a_shelf_that_is_empty_or_not_counted_is_a_hint():
     variants = body("product")["variants"]
     variants[0]["inventory_quantity"] = 0
-    assert isinstance(parse.webhook("product", product(variants=variants)), Hint)
+    assert isinstance(parse.parse_webhook("product", product(variants=variants)), NeedsFetch)
 
 
 def test_consent_is_a_claim_in_upper_case_with_its_own_time():
-    told = parse.claim(
+    told = parse.parse_claim(
         "customers_marketing_consent/update",
         json.dumps(
             {
@@ -143,21 +143,21 @@ def test_consent_is_a_claim_in_upper_case_with_its_own_time():
     ],
 )
 def test_consent_about_nobody_asks_for_the_customer(said):
-    told = parse.claim("customers_email_marketing_consent/update", json.dumps(said).encode())
-    assert isinstance(told, Hint)
+    told = parse.parse_claim("customers_email_marketing_consent/update", json.dumps(said).encode())
+    assert isinstance(told, NeedsFetch)
     assert told.id == 501
 
 
 def test_a_topic_that_is_no_consent_makes_no_claim():
     with pytest.raises(RejectedError):
-        parse.claim("orders/create", b"{}")
+        parse.parse_claim("orders/create", b"{}")
 
 
 def test_a_patch_keeps_what_only_a_reading_tells():
-    known = parse.webhook("customer", json.dumps(body("customer")).encode())
+    known = parse.parse_webhook("customer", json.dumps(body("customer")).encode())
     known = msgspec.structs.replace(known, tags=("vip",), n_orders=3, is_read=True)
-    newer = parse.webhook("customer", json.dumps(body("customer") | {"first_name": "Augusta"}).encode())
-    patched = customer_webhook.patched(known, newer)
+    newer = parse.parse_webhook("customer", json.dumps(body("customer") | {"first_name": "Augusta"}).encode())
+    patched = customer_webhook.overlay_customer(known, newer)
     assert (patched.firstname, patched.tags, patched.n_orders, patched.is_read) == ("Augusta", ("vip",), 3, True)
 
 
@@ -180,7 +180,7 @@ def test_a_checkout_node_has_the_carts_token_in_its_address(url, token):
 def test_a_node_with_an_id_that_is_no_number_is_refused():
     node = json.loads((PAIRS / "order_paid" / "node.json").read_text()) | {"id": "gid://shopify/Order/ada"}
     with pytest.raises(RejectedError):
-        order_node.parse(node)
+        order_node.parse_order_node(node)
 
 
 @pytest.mark.parametrize(
@@ -195,12 +195,12 @@ def test_a_node_with_an_id_that_is_no_number_is_refused():
 )
 def test_what_hides_a_parcel_that_left_does_not_undo_it(display, plain_status):
     node = json.loads((PAIRS / "order_refunded_in_part" / "node.json").read_text())
-    assert order_node.parse(node | {"displayFulfillmentStatus": display}).fulfilment_status == plain_status
+    assert order_node.parse_order_node(node | {"displayFulfillmentStatus": display}).fulfilment_status == plain_status
 
 
 def test_an_order_on_hold_without_parcels_is_unfulfilled():
     node = json.loads((PAIRS / "order_paid" / "node.json").read_text()) | {"displayFulfillmentStatus": "ON_HOLD"}
-    assert order_node.parse(node).fulfilment_status == "UNFULFILLED"
+    assert order_node.parse_order_node(node).fulfilment_status == "UNFULFILLED"
 
 
 @pytest.mark.parametrize(
@@ -208,15 +208,15 @@ def test_an_order_on_hold_without_parcels_is_unfulfilled():
     [("15.0", "GBP", "15.00"), ("15", "GBP", "15.00"), ("15.00", "JPY", "15"), ("1.2345", "KWD", "1.235")],
 )
 def test_amounts_have_the_scale_of_their_currency(text, currency, value):
-    assert str(exact(text, currency)) == value
-    assert exact(text, currency) == Decimal(value)
+    assert str(parse_amount(text, currency)) == value
+    assert parse_amount(text, currency) == Decimal(value)
 
 
 @pytest.mark.parametrize(
     ("text", "value"), [("15.0", "15.00"), ("15", "15.00"), ("0.125", "0.125"), ("1E+2", "100.00")]
 )
 def test_a_price_without_a_currency_has_two_places_or_what_it_needs(text, value):
-    assert str(plain(text)) == value
+    assert str(parse_plain_amount(text)) == value
 
 
 def test_zero_is_always_nothing():

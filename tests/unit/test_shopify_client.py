@@ -8,7 +8,7 @@ import pytest
 
 from isthmus.kit.clock import FrozenClock
 from isthmus.model.failure import BlockedError, Failure, RejectedError, TransientError
-from isthmus.shopify import documents, trouble
+from isthmus.shopify import documents, errors
 from isthmus.shopify.client import Credentials, Shopify
 
 AT = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
@@ -168,9 +168,9 @@ DEEP = b"[" * 100_000 + b"]" * 100_000
 
 
 def test_every_row_of_both_tables_is_tried_here():
-    assert set(trouble.STATUSES) <= {status for status, *_ in STATUSES}
+    assert set(errors.STATUSES) <= {status for status, *_ in STATUSES}
     # Both are handled where the client meets them, and have tests of their own.
-    assert set(trouble.ERRORS) - {code for code, *_ in ERRORS} == {"ACCESS_DENIED", "THROTTLED"}
+    assert set(errors.ERRORS) - {code for code, *_ in ERRORS} == {"ACCESS_DENIED", "THROTTLED"}
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from isthmus.model.failure import RejectedError
 from isthmus.model.lane import Lane
 from isthmus.shopify import topics
-from isthmus.shopify.topics import Action, Kind
+from isthmus.shopify.topics import Action, TopicKind
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ from isthmus.shopify.topics import Action, Kind
     ],
 )
 def test_a_body_names_its_record(topic, body, about):
-    assert topics.subject(topic, json.dumps(body).encode()) == about
+    assert topics.record_of_body(topic, json.dumps(body).encode()) == about
 
 
 def test_a_merge_is_about_the_kept_and_the_lost_customer():
@@ -49,13 +49,13 @@ def test_a_merge_is_about_the_kept_and_the_lost_customer():
             "admin_graphql_api_customer_deleted_id": "gid://shopify/Customer/2",
         }
     ).encode()
-    assert topics.subjects("customers/merge", body) == (("customer", "1"), ("customer", "2"))
+    assert topics.records_of_body("customers/merge", body) == (("customer", "1"), ("customer", "2"))
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"id": {}}', b"\xff\xfe", b'{"id": "gid://shopify/Order/x"}'])
 def test_a_body_that_names_nothing_readable_is_refused(body):
     with pytest.raises(RejectedError, match=r"storefront\.unreadable_body"):
-        topics.subject("orders/create", body)
+        topics.record_of_body("orders/create", body)
 
 
 @pytest.mark.parametrize("verb", ["create", "updated", "paid", "fulfilled", "partially_fulfilled", "cancelled"])
@@ -90,7 +90,7 @@ def test_every_row_is_there_once():
 def test_consent_topics_are_claims():
     claims = {row.name for row in topics.TOPICS.values() if row.action is Action.CLAIM}
     assert claims == {"customers_email_marketing_consent/update", "customers_marketing_consent/update"}
-    assert all(topics.TOPICS[name].kind is Kind.CONSENT for name in claims)
+    assert all(topics.TOPICS[name].kind is TopicKind.CONSENT for name in claims)
 
 
 @pytest.mark.parametrize(
@@ -98,4 +98,4 @@ def test_consent_topics_are_claims():
     [("orders/create", "ORDERS_CREATE"), ("customer.tags_added", "CUSTOMER_TAGS_ADDED")],
 )
 def test_a_topic_has_its_graphql_spelling(topic, name):
-    assert topics.enum_name(topic) == name
+    assert topics.topic_enum_name(topic) == name

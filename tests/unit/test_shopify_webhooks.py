@@ -13,15 +13,15 @@ URI = "https://hooks.example.com/hooks/shopify"
 
 
 def signed(secret: str, body: bytes = BODY) -> str:
-    return base64.b64encode(webhooks.sign(body, secret)).decode()
+    return base64.b64encode(webhooks.sign_body(body, secret)).decode()
 
 
 def test_the_signature_of_the_present_secret_is_found_first():
-    assert webhooks.verify(BODY, signed("new"), ["new", "old"]) == 0
+    assert webhooks.verify_signature(BODY, signed("new"), ["new", "old"]) == 0
 
 
 def test_the_signature_of_an_older_secret_tells_which_one():
-    assert webhooks.verify(BODY, signed("old"), ["new", "old"]) == 1
+    assert webhooks.verify_signature(BODY, signed("old"), ["new", "old"]) == 1
 
 
 @pytest.mark.parametrize(
@@ -32,35 +32,35 @@ def test_the_signature_of_an_older_secret_tells_which_one():
         "AAAA",
         "Zm9v" * 11,
         "é",
-        webhooks.sign(BODY, "new").hex(),
-        " " + base64.b64encode(webhooks.sign(BODY, "new")).decode(),
-        base64.b64encode(webhooks.sign(BODY, "new")).decode() + "\n",
-        base64.b64encode(webhooks.sign(BODY, "new")).decode().rstrip("="),
-        base64.b64encode(webhooks.sign(BODY, "stranger")).decode(),
+        webhooks.sign_body(BODY, "new").hex(),
+        " " + base64.b64encode(webhooks.sign_body(BODY, "new")).decode(),
+        base64.b64encode(webhooks.sign_body(BODY, "new")).decode() + "\n",
+        base64.b64encode(webhooks.sign_body(BODY, "new")).decode().rstrip("="),
+        base64.b64encode(webhooks.sign_body(BODY, "stranger")).decode(),
     ],
 )
 def test_any_other_signature_is_refused(signature):
-    assert webhooks.verify(BODY, signature, ["new", "old"]) is None
+    assert webhooks.verify_signature(BODY, signature, ["new", "old"]) is None
 
 
 def test_a_changed_body_is_refused():
-    assert webhooks.verify(BODY + b" ", signed("new"), ["new"]) is None
+    assert webhooks.verify_signature(BODY + b" ", signed("new"), ["new"]) is None
 
 
 def test_an_empty_secret_signs_nothing():
-    assert webhooks.verify(BODY, signed(""), [""]) is None
+    assert webhooks.verify_signature(BODY, signed(""), [""]) is None
 
 
 def test_stray_bits_behind_an_honest_signature_are_refused():
     honest = signed("new")
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
     last = alphabet.index(honest[-2])
-    assert webhooks.verify(BODY, honest[:-2] + alphabet[last ^ 1] + "=", ["new"]) is None
+    assert webhooks.verify_signature(BODY, honest[:-2] + alphabet[last ^ 1] + "=", ["new"]) is None
 
 
 @pytest.mark.parametrize("prefix", ["x-shopify-", "shopify-"])
 def test_both_header_families_are_read(prefix):
-    delivery = webhooks.delivery(
+    delivery = webhooks.read_delivery_headers(
         {
             prefix + "topic": "orders/create",
             prefix + "shop-domain": "Acme-UK.myshopify.com",
@@ -71,7 +71,7 @@ def test_both_header_families_are_read(prefix):
             prefix + "triggered-at": "2026-11-23T10:00:00.5Z",
         }
     )
-    assert delivery == webhooks.Delivery(
+    assert delivery == webhooks.DeliveryHeaders(
         topic="orders/create",
         shop="acme-uk.myshopify.com",
         signature="c2ln",
@@ -84,11 +84,13 @@ def test_both_header_families_are_read(prefix):
 
 @pytest.mark.parametrize("when", ["yesterday", "2026-11-23T10:00:00", ""])
 def test_a_time_that_cannot_be_trusted_is_left_out(when):
-    assert webhooks.delivery({"x-shopify-triggered-at": when}).triggered_at is None
+    assert webhooks.read_delivery_headers({"x-shopify-triggered-at": when}).triggered_at is None
 
 
 def test_a_delivery_without_headers_names_nothing():
-    assert webhooks.delivery({}) == webhooks.Delivery(topic="", shop="", signature="", webhook_id=None)
+    assert webhooks.read_delivery_headers({}) == webhooks.DeliveryHeaders(
+        topic="", shop="", signature="", webhook_id=None
+    )
 
 
 def test_a_plan_creates_what_is_missing_and_replaces_what_hides_something():
@@ -100,11 +102,15 @@ def test_a_plan_creates_what_is_missing_and_replaces_what_hides_something():
         Subscription("5", "THEMES_PUBLISH", URI),
         Subscription("6", "ORDERS_UPDATED", "https://somebody.example.org/hook"),
     ]
-    plan = webhooks.plan(listed, URI, ["orders/create", "orders/updated", "orders/paid", "customer.tags_added"])
+    plan = webhooks.plan_subscriptions(
+        listed, URI, ["orders/create", "orders/updated", "orders/paid", "customer.tags_added"]
+    )
     assert plan.create == ("orders/updated", "orders/paid", "customer.tags_added")
     assert plan.delete == ("2", "3", "4", "5")
 
 
 def test_a_plan_carried_out_leaves_nothing_to_do():
     listed = [Subscription(str(n), name, URI) for n, name in enumerate(["ORDERS_CREATE", "SHOP_UPDATE"])]
-    assert webhooks.plan(listed, URI, ["orders/create", "shop/update"]) == webhooks.Plan((), ())
+    assert webhooks.plan_subscriptions(listed, URI, ["orders/create", "shop/update"]) == webhooks.SubscriptionPlan(
+        (), ()
+    )

@@ -4,7 +4,7 @@ import psycopg
 import pytest
 from psycopg.errors import lookup
 
-from isthmus.db.pool import is_away, is_passing
+from isthmus.db.pool import is_retryable, is_unavailable
 from isthmus.db.sqlstates import CLASSES, STATES
 
 PASSING, AWAY, OURS = "passing", "away", "ours"
@@ -59,7 +59,7 @@ ROWS = [
 @pytest.mark.parametrize(("sqlstate", "means"), ROWS)
 def test_an_error_of_the_database_means_one_thing(sqlstate: str, means: str) -> None:
     error = known(sqlstate)("told")
-    assert (is_passing(error), is_away(error)) == (means == PASSING, means == AWAY)
+    assert (is_retryable(error), is_unavailable(error)) == (means == PASSING, means == AWAY)
 
 
 def known(sqlstate: str) -> type[psycopg.Error]:
@@ -76,10 +76,10 @@ def test_every_row_of_the_table_is_tried_here() -> None:
 
 
 def test_a_lost_connection_has_no_code_and_is_away() -> None:
-    assert is_away(psycopg.OperationalError("the connection is lost"))
-    assert not is_away(psycopg.ProgrammingError("the query has 1 placeholder but 0 parameters were passed"))
+    assert is_unavailable(psycopg.OperationalError("the connection is lost"))
+    assert not is_unavailable(psycopg.ProgrammingError("the query has 1 placeholder but 0 parameters were passed"))
 
 
 def test_what_is_no_error_of_the_database_is_ours() -> None:
-    assert not is_away(KeyError("x"))
-    assert not is_passing(KeyError("x"))
+    assert not is_unavailable(KeyError("x"))
+    assert not is_retryable(KeyError("x"))

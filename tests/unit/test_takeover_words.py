@@ -4,8 +4,8 @@ from datetime import date
 
 import pytest
 
-from isthmus.flows.takeover.sample import Collection, Group, Sampled
-from isthmus.flows.takeover.words import Standing, findings
+from isthmus.flows.takeover.messages import TakeoverState, takeover_findings
+from isthmus.flows.takeover.precheck import Collection, PrecheckGroup, Sampled
 
 TODAY = date(2026, 11, 23)
 CLEAN = Sampled(n_orders=9, n_orders_there=9, n_products=0, groups=(), collections=())
@@ -14,24 +14,24 @@ CROWDED = Sampled(
     n_orders_there=61_000,
     n_products=50,
     groups=(
-        Group(kind="order", verdict="matched", n=247, revenue={"GBP": "15204.17"}, examples=("uk:shopify_1",)),
-        Group(kind="order", verdict="conflicting", n=3, revenue={}, examples=("uk:shopify_9",)),
-        Group(kind="product", verdict="matched", n=40, examples=("uk:shopify_2",)),
+        PrecheckGroup(kind="order", verdict="matched", n=247, revenue={"GBP": "15204.17"}, examples=("uk:shopify_1",)),
+        PrecheckGroup(kind="order", verdict="conflicting", n=3, revenue={}, examples=("uk:shopify_9",)),
+        PrecheckGroup(kind="product", verdict="matched", n=40, examples=("uk:shopify_2",)),
     ),
     collections=(Collection(name="shopify_import", n_looked_at=250, n_of_ours=240, customer_ids="plain"),),
 )
 
 
-def at(mode: str, takeover: str | None = None, **more: object) -> Standing:
+def at(mode: str, takeover: str | None = None, **more: object) -> TakeoverState:
     start_at = date.fromisoformat(takeover.split(" = ")[1]) if takeover and "=" in takeover else None
-    return Standing(
+    return TakeoverState(
         name="acme", is_live=mode == "live", takeover=takeover, start_at=start_at, today=TODAY,
         **more,  # type: ignore[arg-type]
     )  # fmt: skip
 
 
-def blocking(told: Sampled, standing: Standing) -> list[str]:
-    return [one.detail for one in findings(told, standing) if one.is_blocking]
+def blocking(told: Sampled, standing: TakeoverState) -> list[str]:
+    return [one.detail for one in takeover_findings(told, standing) if one.is_blocking]
 
 
 def test_going_live_undecided_is_refused_with_counts_and_every_choice() -> None:
@@ -46,13 +46,13 @@ def test_going_live_undecided_is_refused_with_counts_and_every_choice() -> None:
 
 
 @pytest.mark.parametrize("standing", [at("shadow"), at("shadow", "adopt_ids"), at("live", was_live=True)])
-def test_in_shadow_and_where_it_is_live_already_it_is_only_told(standing: Standing) -> None:
+def test_in_shadow_and_where_it_is_live_already_it_is_only_told(standing: TakeoverState) -> None:
     assert blocking(CROWDED, standing) == []
-    assert [one for one in findings(CROWDED, standing) if "another writer has been here" in one.detail]
+    assert [one for one in takeover_findings(CROWDED, standing) if "another writer has been here" in one.detail]
 
 
 def test_a_clean_account_needs_no_decision() -> None:
-    assert list(findings(CLEAN, at("live"))) == []
+    assert list(takeover_findings(CLEAN, at("live"))) == []
 
 
 @pytest.mark.parametrize(
@@ -73,5 +73,5 @@ def test_ids_that_records_went_out_under_are_not_given_up(mode: str, takeover: s
 
 
 def test_another_form_of_customer_id_is_told() -> None:
-    said = [one.detail for one in findings(CROWDED, at("shadow", "adopt_ids"))]
+    said = [one.detail for one in takeover_findings(CROWDED, at("shadow", "adopt_ids"))]
     assert any("shopify_import" in one and "plain" in one for one in said)

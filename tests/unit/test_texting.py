@@ -6,12 +6,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from isthmus.mapping import contact, texting
+from isthmus.mapping import contact, sms_contact
 from isthmus.mapping.rules import Rules
-from isthmus.model.customer import Consent, Customer
+from isthmus.model.customer import ChannelConsent, Customer
+from isthmus.model.customer_metrics import NOTHING
 from isthmus.model.lane import Lane
-from isthmus.model.worth import NOTHING
-from isthmus.model.write import Kind, Write
+from isthmus.model.write import RecordKind, Write
 
 LIVE = datetime(2026, 11, 1, tzinfo=UTC)
 AFTER, BEFORE = LIVE + timedelta(days=20), LIVE - timedelta(days=20)
@@ -26,13 +26,15 @@ def customer(**changed: Any) -> Customer:
     return msgspec.structs.replace(made, **changed)
 
 
-def says(state: str, at: datetime | None = AFTER, level: str | None = "CONFIRMED_OPT_IN") -> Consent:
-    return Consent(state, level, at)
+def says(state: str, at: datetime | None = AFTER, level: str | None = "CONFIRMED_OPT_IN") -> ChannelConsent:
+    return ChannelConsent(state, level, at)
 
 
-def second(consent: Consent | None, *, who: Customer | None = None, rules: Rules = RULES, **given: Any) -> Write | None:
+def second(
+    consent: ChannelConsent | None, *, who: Customer | None = None, rules: Rules = RULES, **given: Any
+) -> Write | None:
     told = {"is_there": False, **given}
-    return texting.texting(who or customer(), rules, Lane.REALTIME, consent=consent, **told)
+    return sms_contact.map_sms_contact(who or customer(), rules, Lane.REALTIME, consent=consent, **told)
 
 
 def body(write: Write | None) -> dict[str, Any]:
@@ -53,7 +55,7 @@ def test_a_confirmed_opt_in_goes_to_the_collection_of_the_confirmed_and_holds_no
         "channels": {"sms": {"allow_marketing": True, "dt_updated_marketing": "2026-11-21T00:00:00Z"}},
     }
     assert write is not None
-    assert (write.kind, write.opts_in, write.opts_in_sms, write.subject) == (Kind.SMS, True, True, "customer:7")
+    assert (write.kind, write.opts_in, write.opts_in_sms, write.subject) == (RecordKind.SMS, True, True, "customer:7")
 
 
 def test_an_opt_in_that_is_not_confirmed_asks_by_text_message() -> None:
@@ -75,12 +77,12 @@ def test_a_confirmed_opt_in_of_history_is_taken_along_without_its_time() -> None
 
 
 @pytest.mark.parametrize("consent", [None, says("NOT_SUBSCRIBED"), says("UNSUBSCRIBED")])
-def test_who_never_opted_in_has_no_second_contact(consent: Consent | None) -> None:
+def test_who_never_opted_in_has_no_second_contact(consent: ChannelConsent | None) -> None:
     assert second(consent) is None
 
 
 @pytest.mark.parametrize("consent", [None, says("NOT_SUBSCRIBED"), says("UNSUBSCRIBED"), says("REDACTED")])
-def test_whatever_ends_the_permission_ends_the_second_contact(consent: Consent | None) -> None:
+def test_whatever_ends_the_permission_ends_the_second_contact(consent: ChannelConsent | None) -> None:
     write = second(consent, is_there=True)
     assert body(write)["channels"]["sms"]["allow_marketing"] is False
     assert write is not None
@@ -102,16 +104,16 @@ def test_switched_off_it_is_kept_in_step_where_it_is() -> None:
 
 def test_of_a_customer_who_is_gone_it_opts_out_unless_somebody_else_has_the_address() -> None:
     who = customer(sms_consent=says("SUBSCRIBED"))
-    left = texting.retired(who, RULES, Lane.REALTIME, has_heir=False)
+    left = sms_contact.map_retired_sms_contact(who, RULES, Lane.REALTIME, has_heir=False)
     assert body(left)["channels"] == {"sms": {"allow_marketing": False}}
-    assert "channels" not in body(texting.retired(who, RULES, Lane.REALTIME, has_heir=True))
+    assert "channels" not in body(sms_contact.map_retired_sms_contact(who, RULES, Lane.REALTIME, has_heir=True))
 
 
 @pytest.mark.parametrize(("state", "channels"), [("SUBSCRIBED", None), ("UNSUBSCRIBED", False)])
 def test_the_ordinary_contact_leaves_opt_ins_to_the_second_and_says_every_opt_out(
     state: str, channels: bool | None
 ) -> None:
-    write = contact.contact(
+    write = contact.map_contact(
         customer(), "uk:7", RULES, Lane.REALTIME, worth=NOTHING, email_consent=None, sms_consent=says(state),
         was_opted_in=False,
     )  # fmt: skip

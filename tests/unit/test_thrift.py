@@ -2,7 +2,7 @@
 
 import pytest
 
-from isthmus.ops.thrift import Thrifty
+from isthmus.ops.cost_limited_cache import CostLimitedCache
 
 
 class Slow:
@@ -23,7 +23,7 @@ class Slow:
 
 def test_an_answer_that_cost_a_second_is_good_for_ten() -> None:
     slow = Slow()
-    thrifty = Thrifty(slow.ask, slow.clock)
+    thrifty = CostLimitedCache(slow.ask, slow.clock)
     assert thrifty() == 1
     slow.now += 9.9
     assert thrifty() == 1
@@ -39,7 +39,7 @@ def test_a_failure_is_not_kept() -> None:
             raise OSError
         return slow.n
 
-    thrifty = Thrifty(once_away, slow.clock)
+    thrifty = CostLimitedCache(once_away, slow.clock)
     with pytest.raises(OSError):
         thrifty()
     assert thrifty() == 2

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from isthmus.runs.rhythm.unusual import busiest_day, is_unusual, last_day
+from isthmus.runs.unusual_volume import busiest_day, count_last_day, is_unusual
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
 HOUR = NOW.replace(minute=0)
@@ -16,7 +16,7 @@ def ago(**span: int) -> datetime:
 
 def test_the_last_day_and_the_busiest_before_it_share_no_hour() -> None:
     hours = {ago(hours=0): 3, ago(hours=23): 4, ago(hours=24): 5, ago(days=2): 6, ago(days=2, hours=2): 1}
-    assert last_day(hours, NOW) == 7
+    assert count_last_day(hours, NOW) == 7
     assert busiest_day(hours, NOW) == 7
 
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from test_connection_file import FULL, SECOND
 
+from isthmus.app.exit_codes import WRONG_USE, exit_message
+from isthmus.app.settings import load_settings
 from isthmus.connections import file
-from isthmus.kit.explain import ConfigError
-from isthmus.runtime.exits import WRONG, said
-from isthmus.runtime.settings import load
+from isthmus.kit.config_errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = tomllib.loads((ROOT / "isthmus.default.toml").read_text())
@@ -77,11 +77,11 @@ def complaint(which: str, whole: dict[str, Any], folder: Path) -> str | None:
     path.write_text(written(whole), encoding="utf-8")
     (folder / "acme.mapping.toml").write_text(MAPPING, encoding="utf-8")
     try:
-        load(path) if which == "isthmus" else file.read(path)
+        load_settings(path) if which == "isthmus" else file.read_connection_file(path)
     except ConfigError as error:
-        told = said(error)
+        told = exit_message(error)
         assert told is not None
-        assert told.code == WRONG
+        assert told.code == WRONG_USE
         return told.line
     return None
 
@@ -151,7 +151,7 @@ def test_a_text_that_is_no_toml_is_one_line(which: str, text: str, tmp_path: Pat
     path = tmp_path / f"{which}.toml"
     path.write_text(text)
     with pytest.raises(ConfigError) as raised:
-        load(path) if which == "isthmus" else file.read(path)
+        load_settings(path) if which == "isthmus" else file.read_connection_file(path)
     assert "\n" not in str(raised.value)
     assert str(raised.value).startswith(f"{which}.toml: is no valid TOML")
 
@@ -160,9 +160,9 @@ def test_a_text_that_is_no_utf8_is_one_line(tmp_path: Path) -> None:
     path = tmp_path / "isthmus.toml"
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match="is not UTF-8 text; save it as UTF-8"):
-        load(path)
+        load_settings(path)
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
-        file.read(tmp_path)
+        file.read_connection_file(tmp_path)

@@ -13,7 +13,7 @@ class Cause(StrEnum):
     PLATFORM = "platform"
 
 
-class Owner(StrEnum):
+class CaseOwner(StrEnum):
     """Who can end it."""
 
     STORE = "store team"
@@ -31,18 +31,18 @@ class Severity(StrEnum):
     LOW = "low"
 
 
-class Row(Struct, frozen=True, kw_only=True):
+class CaseRow(Struct, frozen=True, kw_only=True):
     """One kind of case. `due_days` is set where a law sets a date, counted from the first report.
 
     A warning says that something may be worth a look: the records that it names are right as they are. What
     `follows_record` is over once the record or the event that it names was taken in after the last sign of trouble
-    (cases/recheck/sql.py).
+    (cases/sql/recheck.py).
     """
 
     code: str
     title: str
     cause: Cause
-    owner: Owner
+    owner: CaseOwner
     severity: Severity
     remedy: str
     due_days: int | None = None

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from isthmus.kit.backoff import wait_for
+from isthmus.kit.backoff import wait_after_attempt
 from isthmus.model.failure import BlockedError, Failure, RejectedError, TransientError
 
 BUG = "internal.bug"
@@ -20,7 +20,7 @@ class Act(StrEnum):
     BLOCK = "block"
 
 
-class Verdict(Struct, frozen=True):
+class RetryDecision(Struct, frozen=True):
     """What to do. `wait` is set when deferring; burying and blocking make a case of `code` and `detail`, deferring
     makes one for all that waits where it `is_lasting`."""
 
@@ -35,7 +35,7 @@ LASTS_AFTER = 5
 """Attempts (three quarters of a minute) after which people see a failure that was to pass by itself."""
 
 
-def judge(error: BaseException, attempt: int) -> Verdict:
+def decide_retry(error: BaseException, attempt: int) -> RetryDecision:
     """The verdict on a failure of the given attempt (1 = first).
 
     A transient failure waits by the list of kit/backoff.py for as long as it lasts. Whatever is no `Failure` is a bug:
@@ -43,15 +43,15 @@ def judge(error: BaseException, attempt: int) -> Verdict:
     """
     match error:
         case BlockedError():
-            return Verdict(Act.BLOCK, error.code, error.detail)
+            return RetryDecision(Act.BLOCK, error.code, error.detail)
         case RejectedError():
-            return Verdict(Act.BURY, error.code, error.detail)
+            return RetryDecision(Act.BURY, error.code, error.detail)
         case TransientError():
-            wait = wait_for(attempt, error.retry_after)
-            return Verdict(Act.DEFER, error.code, error.detail, wait, is_lasting=attempt >= LASTS_AFTER)
+            wait = wait_after_attempt(attempt, error.retry_after)
+            return RetryDecision(Act.DEFER, error.code, error.detail, wait, is_lasting=attempt >= LASTS_AFTER)
         case Failure():
-            return Verdict(Act.BURY, error.code, error.detail)
-    return Verdict(Act.BURY, BUG, _place(error))
+            return RetryDecision(Act.BURY, error.code, error.detail)
+    return RetryDecision(Act.BURY, BUG, _place(error))
 
 
 def _place(error: BaseException) -> str:

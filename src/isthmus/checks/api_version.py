@@ -5,32 +5,32 @@ https://shopify.dev/docs/api/usage/versioning: a version that has ended falls fo
 
 from datetime import date
 
-from isthmus.checks.check import KEEP, OfShops
-from isthmus.model.census import Facts
-from isthmus.model.finding import Found, Level, Owner
-from isthmus.shopify.versions import last_day
+from isthmus.checks.check import EXAMPLES_KEPT, ShopCheck
+from isthmus.model.audit_finding import AuditFinding, FindingOwner, Level
+from isthmus.model.audit_rows import ShopFacts
+from isthmus.shopify.versions import support_end
 
 SOON, NOW = 90, 30
 """Days before its end in which a version calls for care, and for a stop: a launch must not be followed by a break."""
 
 
-class ApiVersion(OfShops):
+class ApiVersion(ShopCheck):
     code = "api_version"
     title = "API version that ends"
 
-    def __init__(self, today: date, keep: int = KEEP) -> None:
+    def __init__(self, today: date, keep: int = EXAMPLES_KEPT) -> None:
         super().__init__(keep)
         self._today = today
-        self._rows: list[Facts] = []
+        self._rows: list[ShopFacts] = []
 
-    def facts(self, row: Facts) -> None:
+    def facts(self, row: ShopFacts) -> None:
         self._rows.append(row)
 
-    def answer(self) -> list[Found]:
+    def answer(self) -> list[AuditFinding]:
         return [found for row in self._rows for found in (*self._ending(row), *_elsewhere(row))]
 
-    def _ending(self, row: Facts) -> list[Found]:
-        last = last_day(row.api_version)
+    def _ending(self, row: ShopFacts) -> list[AuditFinding]:
+        last = support_end(row.api_version)
         if last is None:
             return [_unknown(row)]
         days = (last - self._today).days
@@ -38,7 +38,7 @@ class ApiVersion(OfShops):
             return []
         ends = f"ends on {last:%d %B %Y}, in {days} days" if days >= 0 else f"ended on {last:%d %B %Y}"
         return [
-            Found(
+            AuditFinding(
                 code=self.code,
                 level=Level.STOP if days <= NOW else Level.CARE,
                 title=f"API version {row.api_version} of store {row.store} {ends}",
@@ -46,7 +46,7 @@ class ApiVersion(OfShops):
                 "are read may be gone.",
                 remedy=f"Set api_version of the store to {max(row.supported, default='the newest')} and run this "
                 "again.",
-                owner=Owner.INTEGRATION,
+                owner=FindingOwner.INTEGRATION,
                 n=1,
                 unit="stores",
                 days_left=days,
@@ -54,31 +54,31 @@ class ApiVersion(OfShops):
         ]
 
 
-def _unknown(row: Facts) -> Found:
-    return Found(
+def _unknown(row: ShopFacts) -> AuditFinding:
+    return AuditFinding(
         code="api_version",
         level=Level.CARE,
         title=f"API version {row.api_version} of store {row.store} is no stable one",
         what="It may change any day.",
         remedy=f"Set api_version of the store to {max(row.supported, default='the newest stable one')}.",
-        owner=Owner.INTEGRATION,
+        owner=FindingOwner.INTEGRATION,
         n=1,
         unit="stores",
     )
 
 
-def _elsewhere(row: Facts) -> list[Found]:
+def _elsewhere(row: ShopFacts) -> list[AuditFinding]:
     if row.served_version in (None, row.api_version):
         return []
     return [
-        Found(
+        AuditFinding(
             code="served_version",
             level=Level.STOP,
             title=f"Store {row.store} answers in API version {row.served_version}, not {row.api_version}",
             what="The version that was asked for is not there, so Shopify falls forward to another: what is read may "
             "mean something else.",
             remedy=f"Set api_version of the store to one of {', '.join(row.supported) or 'those that are supported'}.",
-            owner=Owner.INTEGRATION,
+            owner=FindingOwner.INTEGRATION,
             n=1,
             unit="stores",
         )

@@ -2,10 +2,19 @@
 
 from typing import ClassVar
 
-from isthmus.model.census import Facts, Foreign, Mapped, Person, Profile, Sale, Source, Thing
-from isthmus.model.finding import Found, Picture
+from isthmus.model.audit_finding import AuditFinding, Chart
+from isthmus.model.audit_rows import (
+    CustomerRow,
+    ForeignSample,
+    Mapped,
+    OrderRow,
+    ProductRow,
+    ProfileRow,
+    ShopFacts,
+    Source,
+)
 
-KEEP = 5
+EXAMPLES_KEPT = 5
 """Examples that a finding shows."""
 
 
@@ -20,64 +29,64 @@ class Check:
     title: ClassVar[str]
     needs: ClassVar[frozenset[Source]]
 
-    def __init__(self, keep: int = KEEP) -> None:
+    def __init__(self, keep: int = EXAMPLES_KEPT) -> None:
         self.keep = keep
 
-    def answer(self) -> list[Found]:
+    def answer(self) -> list[AuditFinding]:
         """What was found in all that was shown; nothing when all is well."""
         raise NotImplementedError
 
-    def pictures(self) -> list[Picture]:
+    def pictures(self) -> list[Chart]:
         """What is better seen than read."""
         return []
 
 
-class OfPeople(Check):
+class CustomerCheck(Check):
     """A check of customers."""
 
     needs = frozenset({Source.CUSTOMERS})
 
-    def person(self, row: Person) -> None:
+    def person(self, row: CustomerRow) -> None:
         raise NotImplementedError
 
 
-class OfSales(Check):
+class OrderCheck(Check):
     """A check of orders; test orders are never shown."""
 
     needs = frozenset({Source.ORDERS})
 
-    def sale(self, row: Sale) -> None:
+    def sale(self, row: OrderRow) -> None:
         raise NotImplementedError
 
 
-class OfThings(Check):
+class ProductCheck(Check):
     """A check of products."""
 
     needs = frozenset({Source.PRODUCTS})
 
-    def thing(self, row: Thing) -> None:
+    def thing(self, row: ProductRow) -> None:
         raise NotImplementedError
 
 
-class OfProfiles(Check):
+class ProfileCheck(Check):
     """A check of people as the platform holds them."""
 
     needs = frozenset({Source.PROFILES})
 
-    def profile(self, row: Profile) -> None:
+    def profile(self, row: ProfileRow) -> None:
         raise NotImplementedError
 
 
-class OfShops(Check):
+class ShopCheck(Check):
     """A check of what shops say of themselves."""
 
     needs = frozenset({Source.SHOP})
 
-    def facts(self, row: Facts) -> None:
+    def facts(self, row: ShopFacts) -> None:
         raise NotImplementedError
 
 
-class OfSamples(Check):
+class SampleCheck(Check):
     """A check of whole records, mapped."""
 
     needs = frozenset({Source.SAMPLE})
@@ -86,10 +95,10 @@ class OfSamples(Check):
         raise NotImplementedError
 
 
-class OfWriters(Check):
+class ForeignRecordCheck(Check):
     """A check of records that somebody else wrote."""
 
     needs = frozenset({Source.WRITERS})
 
-    def foreign(self, row: Foreign) -> None:
+    def foreign(self, row: ForeignSample) -> None:
         raise NotImplementedError

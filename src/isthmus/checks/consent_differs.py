@@ -1,11 +1,11 @@
 """People whose consent the two sides, or two stores, tell differently. Only who is on both sides can differ."""
 
-from isthmus.checks.check import KEEP, Check
-from isthmus.checks.said import Says, says
-from isthmus.checks.toll import Toll
-from isthmus.kit.email import normalise
-from isthmus.model.census import Person, Profile, Source, Who
-from isthmus.model.finding import Found, Level, Owner
+from isthmus.checks.accumulator import FindingAccumulator
+from isthmus.checks.check import EXAMPLES_KEPT, Check
+from isthmus.checks.consent_flags import ConsentFlag, consent_flag
+from isthmus.kit.email import normalise_email
+from isthmus.model.audit_finding import AuditFinding, FindingOwner, Level
+from isthmus.model.audit_rows import CustomerRef, CustomerRow, ProfileRow, Source
 
 
 class ConsentDiffers(Check):
@@ -13,40 +13,45 @@ class ConsentDiffers(Check):
     title = "Consent that Shopify and Ometria tell differently"
     needs = frozenset({Source.CUSTOMERS, Source.CONSENT, Source.PROFILES})
 
-    def __init__(self, keep: int = KEEP) -> None:
+    def __init__(self, keep: int = EXAMPLES_KEPT) -> None:
         super().__init__(keep)
-        self._shop: dict[int, tuple[int, Who]] = {}
+        self._shop: dict[int, tuple[int, CustomerRef]] = {}
         self._platform: dict[int, bool | None] = {}
 
-    def person(self, row: Person) -> None:
-        address = normalise(row.email)
+    def person(self, row: CustomerRow) -> None:
+        address = normalise_email(row.email)
         if address is None:
             return
-        key, said = hash(address), says(row.email_consent)
+        key, said = hash(address), consent_flag(row.email_consent)
         before, who = self._shop.get(key, (0, row.who))
         # Of several customers of one person the one who said no is shown.
-        self._shop[key] = (before | said, row.who if said & Says.OUT and not before & Says.OUT else who)
+        self._shop[key] = (before | said, row.who if said & ConsentFlag.OUT and not before & ConsentFlag.OUT else who)
 
-    def profile(self, row: Profile) -> None:
+    def profile(self, row: ProfileRow) -> None:
         """Both sides may be shown at once, each by one thread."""
-        address = normalise(row.email)
+        address = normalise_email(row.email)
         if address is not None:
             key = hash(address)
             # Where several have the address a yes counts, since it is what mails.
             self._platform[key] = row.optin is True or self._platform.get(key) is True or row.optin
 
-    def answer(self) -> list[Found]:
-        against, lost, unproven, n_both = Toll(self.keep), Toll(self.keep), Toll(self.keep), 0
+    def answer(self) -> list[AuditFinding]:
+        against, lost, unproven, n_both = (
+            FindingAccumulator(self.keep),
+            FindingAccumulator(self.keep),
+            FindingAccumulator(self.keep),
+            0,
+        )
         for key, (said, who) in self._shop.items():
             if key not in self._platform:
                 continue
             n_both += 1
             optin = self._platform[key]
-            if optin is True and said & Says.OUT:
+            if optin is True and said & ConsentFlag.OUT:
                 against.customer(who)
-            elif optin is False and said == Says.IN:
+            elif optin is False and said == ConsentFlag.IN:
                 lost.customer(who)
-            elif optin is True and said == Says.NOTHING:
+            elif optin is True and said == ConsentFlag.NOTHING:
                 unproven.customer(who)
         return [
             *_found(
@@ -83,17 +88,19 @@ class ConsentDiffers(Check):
         ]
 
 
-def _found(toll: Toll, of: int, code: str, level: Level, *, title: str, what: str, remedy: str) -> list[Found]:
+def _found(
+    toll: FindingAccumulator, of: int, code: str, level: Level, *, title: str, what: str, remedy: str
+) -> list[AuditFinding]:
     if not toll.n:
         return []
     return [
-        Found(
+        AuditFinding(
             code=code,
             level=level,
             title=title,
             what=what,
             remedy=remedy,
-            owner=Owner.PLATFORM,
+            owner=FindingOwner.PLATFORM,
             n=toll.n,
             unit="people on both sides",
             of=of,

@@ -5,27 +5,27 @@ https://shopify.dev/docs/api/admin-graphql/latest/enums/CustomerMarketingOptInLe
 
 from collections import Counter
 
-from isthmus.checks.check import KEEP, OfPeople
-from isthmus.checks.toll import Toll
-from isthmus.model.census import Person, Source
-from isthmus.model.finding import Bar, Found, Level, Owner, Picture
+from isthmus.checks.accumulator import FindingAccumulator
+from isthmus.checks.check import EXAMPLES_KEPT, CustomerCheck
+from isthmus.model.audit_finding import AuditFinding, Chart, ChartBar, FindingOwner, Level
+from isthmus.model.audit_rows import CustomerRow, Source
 
 _LEVELS = {"CONFIRMED_OPT_IN": "confirmed by mail", "SINGLE_OPT_IN": "single opt-in"}
 _TONES = {"confirmed by mail": "good", "single opt-in": "plain", "level unknown": "warm"}
 
 
-class ConsentEvidence(OfPeople):
+class ConsentEvidence(CustomerCheck):
     code = "consent_evidence"
     title = "Subscribers without proof of consent"
     needs = frozenset({Source.CUSTOMERS, Source.CONSENT})
 
-    def __init__(self, keep: int = KEEP) -> None:
+    def __init__(self, keep: int = EXAMPLES_KEPT) -> None:
         super().__init__(keep)
-        self._timeless, self._levelless = Toll(keep), Toll(keep)
+        self._timeless, self._levelless = FindingAccumulator(keep), FindingAccumulator(keep)
         self._states: Counter[str] = Counter()
         self._levels: Counter[str] = Counter()
 
-    def person(self, row: Person) -> None:
+    def person(self, row: CustomerRow) -> None:
         consent = row.email_consent
         if consent is None:
             return
@@ -39,7 +39,7 @@ class ConsentEvidence(OfPeople):
         if level == "level unknown":
             self._levelless.person(row)
 
-    def answer(self) -> list[Found]:
+    def answer(self) -> list[AuditFinding]:
         return [
             *self._found(
                 self._timeless,
@@ -57,12 +57,12 @@ class ConsentEvidence(OfPeople):
             ),
         ]
 
-    def pictures(self) -> list[Picture]:
+    def pictures(self) -> list[Chart]:
         if not self._states:
             return []
-        levels = [Bar(f"subscribed, {name}", n, _TONES[name]) for name, n in self._levels.most_common()]
+        levels = [ChartBar(f"subscribed, {name}", n, _TONES[name]) for name, n in self._levels.most_common()]
         states = [
-            Bar(
+            ChartBar(
                 state.replace("_", " ").lower(),
                 n,
                 "bad" if state in ("UNSUBSCRIBED", "INVALID", "REDACTED") else "calm",
@@ -70,20 +70,20 @@ class ConsentEvidence(OfPeople):
             for state, n in self._states.most_common()
             if state != "SUBSCRIBED"
         ]
-        return [Picture("How customers stand with email, as Shopify has it", (*levels, *states))]
+        return [Chart("How customers stand with email, as Shopify has it", (*levels, *states))]
 
-    def _found(self, toll: Toll, code: str, title: str, what: str) -> list[Found]:
+    def _found(self, toll: FindingAccumulator, code: str, title: str, what: str) -> list[AuditFinding]:
         if not toll.n:
             return []
         return [
-            Found(
+            AuditFinding(
                 code=code,
                 level=Level.CARE,
                 title=title,
                 what=what,
                 remedy="Find out where they came from (an import, an app, a till); ask them again where you cannot "
                 "tell.",
-                owner=Owner.STORE,
+                owner=FindingOwner.STORE,
                 n=toll.n,
                 unit="subscribers",
                 of=self._states["SUBSCRIBED"],

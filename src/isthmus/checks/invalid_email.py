@@ -2,26 +2,26 @@
 
 import re
 
-from isthmus.checks.check import KEEP, OfPeople
-from isthmus.checks.toll import Toll
-from isthmus.model.census import Person
-from isthmus.model.finding import Found, Level, Owner
+from isthmus.checks.accumulator import FindingAccumulator
+from isthmus.checks.check import EXAMPLES_KEPT, CustomerCheck
+from isthmus.model.audit_finding import AuditFinding, FindingOwner, Level
+from isthmus.model.audit_rows import CustomerRow
 
 _ADDRESS = re.compile(r"[^\s@,;:<>()\[\]\"\\]+@(?:[^\W_](?:[\w-]*[^\W_])?\.)+[^\W\d_]{2,}")
 """Stricter than the standard and looser than most forms: what is left out of it is never delivered in practice."""
 
 
-class InvalidEmail(OfPeople):
+class InvalidEmail(CustomerCheck):
     code = "invalid_email"
     title = "Customers whose email address is no address"
 
-    def __init__(self, keep: int = KEEP) -> None:
+    def __init__(self, keep: int = EXAMPLES_KEPT) -> None:
         super().__init__(keep)
-        self._toll = Toll(keep)
+        self._toll = FindingAccumulator(keep)
         self._bounced = 0
         self._seen = 0
 
-    def person(self, row: Person) -> None:
+    def person(self, row: CustomerRow) -> None:
         self._seen += 1
         address = row.email.strip() if row.email else ""
         if not address:
@@ -32,19 +32,19 @@ class InvalidEmail(OfPeople):
             self._bounced += 1
             self._toll.person(row, "found undeliverable by Shopify")
 
-    def answer(self) -> list[Found]:
+    def answer(self) -> list[AuditFinding]:
         if not self._toll.n:
             return []
         bounced = f" Of these, {self._bounced:,} look right and were found undeliverable by Shopify."
         return [
-            Found(
+            AuditFinding(
                 code=self.code,
                 level=Level.CARE,
                 title=self.title,
                 what="Mail to them bounces, and bounces harm how the rest of your mail arrives. They are sent to "
                 "Ometria without the address, or as opted out." + (bounced if self._bounced else ""),
                 remedy="Correct the typing errors in Shopify; delete what cannot be mended.",
-                owner=Owner.STORE,
+                owner=FindingOwner.STORE,
                 n=self._toll.n,
                 unit="customers",
                 of=self._seen,

@@ -2,9 +2,9 @@
 
 from decimal import Decimal
 
-from isthmus.checks.check import KEEP, Check
-from isthmus.model.census import Person, Sale, Source, Thing
-from isthmus.model.finding import Found, Level, Owner
+from isthmus.checks.check import EXAMPLES_KEPT, Check
+from isthmus.model.audit_finding import AuditFinding, FindingOwner, Level
+from isthmus.model.audit_rows import CustomerRow, OrderRow, ProductRow, Source
 from isthmus.ometria.limits import RECORDS_PER_PUSH
 
 LONG = 8 * 3600
@@ -16,18 +16,18 @@ class LoadTime(Check):
     title = "First load that takes more than a working day"
     needs = frozenset({Source.CUSTOMERS, Source.ORDERS, Source.PRODUCTS})
 
-    def __init__(self, pushes_per_second: Decimal, keep: int = KEEP) -> None:
+    def __init__(self, pushes_per_second: Decimal, keep: int = EXAMPLES_KEPT) -> None:
         super().__init__(keep)
         self._per_second = pushes_per_second * RECORDS_PER_PUSH
         self.n = 0
 
-    def person(self, _: Person) -> None:
+    def person(self, _: CustomerRow) -> None:
         self.n += 1
 
-    def sale(self, _: Sale) -> None:
+    def sale(self, _: OrderRow) -> None:
         self.n += 1
 
-    def thing(self, row: Thing) -> None:
+    def thing(self, row: ProductRow) -> None:
         self.n += 1 + len(row.skus)
 
     @property
@@ -35,18 +35,18 @@ class LoadTime(Check):
         """With every push full and every slot used: what a load needs at least."""
         return int(self.n / self._per_second) + 1
 
-    def answer(self) -> list[Found]:
+    def answer(self) -> list[AuditFinding]:
         if self.seconds < LONG:
             return []
         return [
-            Found(
+            AuditFinding(
                 code=self.code,
                 level=Level.NOTE,
                 title=f"The first load takes at least {self.seconds / 3600:.0f} hours",
                 what=f"{self.n:,} records at {self._per_second:,.0f} a second, the account's limit. What happens "
                 "live goes first meanwhile, so nothing urgent waits.",
                 remedy="Start it days before launch, in shadow mode if you like; ask Ometria for a higher push rate.",
-                owner=Owner.PLATFORM,
+                owner=FindingOwner.PLATFORM,
                 n=self.n,
                 unit="records",
             )

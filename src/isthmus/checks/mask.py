@@ -1,7 +1,7 @@
 """Show enough of an address or a number to recognise it, and not enough to use it."""
 
 
-def email(address: str | None) -> str:
+def mask_email(address: str | None) -> str:
     """`j***@e***.com` for joan@example.com; empty for none."""
     if not address or not address.strip():
         return ""
@@ -12,7 +12,7 @@ def email(address: str | None) -> str:
     return f"{local[:1]}***@{name[:1] if dot else host[:1]}***{dot}{top if dot else ''}"
 
 
-def phone(number: str | None) -> str:
+def mask_phone(number: str | None) -> str:
     """`+44***12` for +447700900112; empty for none."""
     digits = "".join(letter for letter in number or "" if letter.isdigit())
     if len(digits) < 6:

@@ -2,10 +2,10 @@
 
 from collections.abc import Set
 
-from isthmus.checks.check import KEEP, OfShops
-from isthmus.checks.toll import Toll
-from isthmus.model.census import Facts, Fields
-from isthmus.model.finding import Example, Found, Level, Owner
+from isthmus.checks.accumulator import FindingAccumulator
+from isthmus.checks.check import EXAMPLES_KEPT, ShopCheck
+from isthmus.model.audit_finding import AuditFinding, FindingExample, FindingOwner, Level
+from isthmus.model.audit_rows import Fields, ShopFacts
 
 Mapped = tuple[str, str, str]
 """Whose field a mapping file names, its namespace and key with a dot between, and the type that it expects."""
@@ -13,33 +13,37 @@ Mapped = tuple[str, str, str]
 _OWNERS = {"productvariant": "variant"}
 
 
-class Metafields(OfShops):
+class Metafields(ShopCheck):
     code = "metafields"
     title = "Custom fields that are not mapped"
 
-    def __init__(self, keep: int = KEEP, mapped: Set[Mapped] = frozenset()) -> None:
+    def __init__(self, keep: int = EXAMPLES_KEPT, mapped: Set[Mapped] = frozenset()) -> None:
         super().__init__(keep)
         self._types = {(owner, key.casefold()): type_ for owner, key, type_ in mapped}
-        self._rows: list[Facts] = []
+        self._rows: list[ShopFacts] = []
 
-    def facts(self, row: Facts) -> None:
+    def facts(self, row: ShopFacts) -> None:
         self._rows.append(row)
 
-    def answer(self) -> list[Found]:
-        unmapped, mistyped, missing = Toll(self.keep), Toll(self.keep), Toll(self.keep)
+    def answer(self) -> list[AuditFinding]:
+        unmapped, mistyped, missing = (
+            FindingAccumulator(self.keep),
+            FindingAccumulator(self.keep),
+            FindingAccumulator(self.keep),
+        )
         known = set()
         for row in self._rows:
             for one in row.definitions or ():
                 name = _name(one)
                 known.add(name)
                 if (expected := self._types.get(name)) is None:
-                    unmapped.other(Example("fields", "", f"{one.owner} {one.name} ({one.type})", row.store))
+                    unmapped.other(FindingExample("fields", "", f"{one.owner} {one.name} ({one.type})", row.store))
                 elif expected != one.type:
                     says = f"{one.owner} {one.name} is {one.type}, the mapping file says {expected}"
-                    mistyped.other(Example("fields", "", says, row.store))
+                    mistyped.other(FindingExample("fields", "", says, row.store))
         if self._is_told:
             for owner, key in sorted(self._types.keys() - known):
-                missing.other(Example("fields", "", f"{owner} {key}", ""))
+                missing.other(FindingExample("fields", "", f"{owner} {key}", ""))
         return [
             *unmapped.found(
                 self,
@@ -48,7 +52,7 @@ class Metafields(OfShops):
                 "sends them.",
                 remedy="Say which of them segments or mails need, and name those in the mapping file; those of orders "
                 "cannot be mapped yet.",
-                owner=Owner.PLATFORM,
+                owner=FindingOwner.PLATFORM,
                 unit="definitions",
                 of=sum(len(row.definitions or ()) for row in self._rows),
             ),
@@ -59,7 +63,7 @@ class Metafields(OfShops):
                 what="The mapping file expects another type than the shop defines: nothing is sent for these fields, "
                 "and each becomes a case.",
                 remedy="Say the shop's type in the mapping file, or give the definition its type back.",
-                owner=Owner.STORE,
+                owner=FindingOwner.STORE,
                 unit="definitions",
             ),
             *missing.found(
@@ -69,7 +73,7 @@ class Metafields(OfShops):
                 what="No store has a definition of these fields. They are sent where a record has them all the same; a "
                 "misspelt key looks like this.",
                 remedy="Compare namespace and key with the shop's, and define the field if it is meant.",
-                owner=Owner.STORE,
+                owner=FindingOwner.STORE,
                 unit="entries",
             ),
         ]

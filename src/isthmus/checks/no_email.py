@@ -1,31 +1,31 @@
 """Customers without an email address: by phone at most, or not at all."""
 
-from isthmus.checks.check import KEEP, OfPeople
-from isthmus.checks.toll import Toll
-from isthmus.kit.phone import e164
-from isthmus.model.census import Person
-from isthmus.model.finding import Found, Level, Owner
+from isthmus.checks.accumulator import FindingAccumulator
+from isthmus.checks.check import EXAMPLES_KEPT, CustomerCheck
+from isthmus.kit.phone import to_e164
+from isthmus.model.audit_finding import AuditFinding, FindingOwner, Level
+from isthmus.model.audit_rows import CustomerRow
 
 
-class NoEmail(OfPeople):
+class NoEmail(CustomerCheck):
     code = "no_email"
     title = "Customers without an email address"
 
-    def __init__(self, keep: int = KEEP) -> None:
+    def __init__(self, keep: int = EXAMPLES_KEPT) -> None:
         super().__init__(keep)
-        self._toll = Toll(keep)
+        self._toll = FindingAccumulator(keep)
         self._by_phone = 0
         self._seen = 0
 
-    def person(self, row: Person) -> None:
+    def person(self, row: CustomerRow) -> None:
         self._seen += 1
         if row.email and row.email.strip():
             return
-        has_phone = e164(row.phone, row.country_code) is not None
+        has_phone = to_e164(row.phone, row.country_code) is not None
         self._by_phone += has_phone
         self._toll.person(row, "phone only" if has_phone else "neither email nor phone")
 
-    def answer(self) -> list[Found]:
+    def answer(self) -> list[AuditFinding]:
         return self._toll.found(
             self,
             level=Level.CARE,
@@ -34,7 +34,7 @@ class NoEmail(OfPeople):
             "No campaign by email reaches any of them.",
             remedy="Ask for the address at the till and in the account; set identity.phone_only = false to leave "
             "out those with a phone number, too.",
-            owner=Owner.STORE,
+            owner=FindingOwner.STORE,
             unit="customers",
             of=self._seen,
         )

@@ -1,7 +1,7 @@
 """Products on sale with a variant that costs nothing, or of which no price is written down."""
 
 from isthmus.checks.product_gap import ProductGap
-from isthmus.model.census import Thing
+from isthmus.model.audit_rows import ProductRow
 
 
 class NoPrice(ProductGap):
@@ -10,7 +10,7 @@ class NoPrice(ProductGap):
     what = "A mail that shows them says 0.00, and price-drop campaigns fire when the price is put right."
     remedy = "Set the price in Shopify, or take the product off sale until it has one."
 
-    def lacks(self, row: Thing) -> str | None:
+    def lacks(self, row: ProductRow) -> str | None:
         n = sum(not one.price for one in row.skus)
         if not n:
             return None

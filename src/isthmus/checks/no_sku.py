@@ -1,7 +1,7 @@
 """Products on sale with a variant that has no SKU. Gift cards need none."""
 
 from isthmus.checks.product_gap import ProductGap
-from isthmus.model.census import Thing
+from isthmus.model.audit_rows import ProductRow
 
 
 class NoSku(ProductGap):
@@ -13,7 +13,7 @@ class NoSku(ProductGap):
     )
     remedy = "Give every variant a SKU of its own in Shopify (Products › Bulk edit)."
 
-    def lacks(self, row: Thing) -> str | None:
+    def lacks(self, row: ProductRow) -> str | None:
         if row.is_gift_card:
             return None
         n = sum(not (one.sku or "").strip() for one in row.skus)

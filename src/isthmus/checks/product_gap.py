@@ -2,28 +2,28 @@
 
 from typing import ClassVar
 
-from isthmus.checks.check import KEEP, OfThings
-from isthmus.checks.toll import Toll
-from isthmus.model.census import Thing
-from isthmus.model.finding import Found, Level, Owner
+from isthmus.checks.accumulator import FindingAccumulator
+from isthmus.checks.check import EXAMPLES_KEPT, ProductCheck
+from isthmus.model.audit_finding import AuditFinding, FindingOwner, Level
+from isthmus.model.audit_rows import ProductRow
 
 
-class ProductGap(OfThings):
+class ProductGap(ProductCheck):
     """Counts products that are on sale and of which `lacks` says what is missing."""
 
     what: ClassVar[str]
     remedy: ClassVar[str]
 
-    def __init__(self, keep: int = KEEP) -> None:
+    def __init__(self, keep: int = EXAMPLES_KEPT) -> None:
         super().__init__(keep)
-        self._toll = Toll(keep)
+        self._toll = FindingAccumulator(keep)
         self._seen = 0
 
-    def lacks(self, row: Thing) -> str | None:
+    def lacks(self, row: ProductRow) -> str | None:
         """What is missing, in a few words; None when nothing is."""
         raise NotImplementedError
 
-    def thing(self, row: Thing) -> None:
+    def thing(self, row: ProductRow) -> None:
         if not row.is_sold:
             return
         self._seen += 1
@@ -31,13 +31,13 @@ class ProductGap(OfThings):
         if says is not None:
             self._toll.product(row.store, row.id, f"{row.title}{': ' if says else ''}{says}")
 
-    def answer(self) -> list[Found]:
+    def answer(self) -> list[AuditFinding]:
         return self._toll.found(
             self,
             level=Level.CARE,
             what=self.what,
             remedy=self.remedy,
-            owner=Owner.STORE,
+            owner=FindingOwner.STORE,
             unit="products on sale",
             of=self._seen,
         )

@@ -5,9 +5,9 @@ Without approval Shopify answers either with an error, or with customers who hav
 
 from collections import Counter
 
-from isthmus.checks.check import KEEP, Check
-from isthmus.model.census import Denied, Person
-from isthmus.model.finding import Found, Level, Owner
+from isthmus.checks.check import EXAMPLES_KEPT, Check
+from isthmus.model.audit_finding import AuditFinding, FindingOwner, Level
+from isthmus.model.audit_rows import CustomerRow, ReadDenied
 
 ENOUGH = 20
 """Customers after which it is no chance that none has an address, a number or a name."""
@@ -20,25 +20,25 @@ class ProtectedData(Check):
     title = "Customer data that the app may not see"
     needs = frozenset()
 
-    def __init__(self, keep: int = KEEP) -> None:
+    def __init__(self, keep: int = EXAMPLES_KEPT) -> None:
         super().__init__(keep)
         self._seen: Counter[str] = Counter()
         self._named: Counter[str] = Counter()
         self._denied: set[str] = set()
 
-    def person(self, row: Person) -> None:
+    def person(self, row: CustomerRow) -> None:
         self._seen[row.who.store] += 1
         if row.email or row.phone or row.firstname or row.lastname:
             self._named[row.who.store] += 1
 
-    def denied(self, row: Denied) -> None:
+    def denied(self, row: ReadDenied) -> None:
         if row.code == CODE:
             self._denied.add(row.store)
 
-    def answer(self) -> list[Found]:
+    def answer(self) -> list[AuditFinding]:
         hidden = {store for store, n in self._seen.items() if n >= ENOUGH and not self._named[store]}
         return [
-            Found(
+            AuditFinding(
                 code=self.code,
                 level=Level.STOP,
                 title=f"The app may not see who the customers of store {store} are",
@@ -46,7 +46,7 @@ class ProtectedData(Check):
                 "customer data, level 2. Nobody could be mailed, and every order would belong to nobody.",
                 remedy="Request protected customer data access, level 2, in the app's settings, and wait for approval. "
                 "Shops on the Basic plan withhold it from custom apps.",
-                owner=Owner.STORE,
+                owner=FindingOwner.STORE,
                 n=self._seen[store],
                 unit="customers",
                 of=self._seen[store] or None,

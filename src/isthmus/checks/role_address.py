@@ -1,10 +1,10 @@
 """Customers whose address is an office's, not a person's: info@, sales@ (https://www.rfc-editor.org/rfc/rfc2142)."""
 
-from isthmus.checks.check import KEEP, OfPeople
-from isthmus.checks.toll import Toll
-from isthmus.kit.email import normalise
-from isthmus.model.census import Person
-from isthmus.model.finding import Found, Level, Owner
+from isthmus.checks.accumulator import FindingAccumulator
+from isthmus.checks.check import EXAMPLES_KEPT, CustomerCheck
+from isthmus.kit.email import normalise_email
+from isthmus.model.audit_finding import AuditFinding, FindingOwner, Level
+from isthmus.model.audit_rows import CustomerRow
 
 ROLES = frozenset(
     (
@@ -54,29 +54,29 @@ ROLES = frozenset(
 """RFC 2142's, and those that shops see most."""
 
 
-class RoleAddress(OfPeople):
+class RoleAddress(CustomerCheck):
     code = "role_address"
     title = "Customers with the address of an office"
 
-    def __init__(self, keep: int = KEEP) -> None:
+    def __init__(self, keep: int = EXAMPLES_KEPT) -> None:
         super().__init__(keep)
-        self._toll = Toll(keep)
+        self._toll = FindingAccumulator(keep)
         self._seen = 0
 
-    def person(self, row: Person) -> None:
+    def person(self, row: CustomerRow) -> None:
         self._seen += 1
-        address = normalise(row.email)
+        address = normalise_email(row.email)
         if address is not None and address.partition("@")[0].partition("+")[0] in ROLES:
             self._toll.person(row)
 
-    def answer(self) -> list[Found]:
+    def answer(self) -> list[AuditFinding]:
         return self._toll.found(
             self,
             level=Level.NOTE,
             what="Several people read such an address, nobody's consent stands behind it, and complaints are more "
             "frequent. They are sent like everybody else.",
             remedy="Leave them out of campaigns with a segment; do not opt them in by hand.",
-            owner=Owner.STORE,
+            owner=FindingOwner.STORE,
             unit="customers",
             of=self._seen,
         )

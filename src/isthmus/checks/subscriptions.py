@@ -4,23 +4,23 @@ Those of an app's own configuration cannot be listed (https://shopify.dev/docs/a
 absence is only heard as silence, after launch.
 """
 
-from isthmus.checks.check import KEEP, OfShops
-from isthmus.model.census import Facts
-from isthmus.model.finding import Found, Level, Owner
+from isthmus.checks.check import EXAMPLES_KEPT, ShopCheck
+from isthmus.model.audit_finding import AuditFinding, FindingOwner, Level
+from isthmus.model.audit_rows import ShopFacts
 
 
-class Subscriptions(OfShops):
+class Subscriptions(ShopCheck):
     code = "subscriptions"
     title = "Webhook subscriptions that are missing or doubled"
 
-    def __init__(self, keep: int = KEEP) -> None:
+    def __init__(self, keep: int = EXAMPLES_KEPT) -> None:
         super().__init__(keep)
-        self._rows: list[Facts] = []
+        self._rows: list[ShopFacts] = []
 
-    def facts(self, row: Facts) -> None:
+    def facts(self, row: ShopFacts) -> None:
         self._rows.append(row)
 
-    def answer(self) -> list[Found]:
+    def answer(self) -> list[AuditFinding]:
         found = []
         for row in self._rows:
             missing, too_many = row.n_to_subscribe or 0, row.n_to_delete + row.n_doubled
@@ -45,14 +45,14 @@ class Subscriptions(OfShops):
                 )
         return found
 
-    def _found(self, n: int, title: str, what: str, remedy: str) -> Found:
-        return Found(
+    def _found(self, n: int, title: str, what: str, remedy: str) -> AuditFinding:
+        return AuditFinding(
             code=self.code,
             level=Level.CARE,
             title=title,
             what=what,
             remedy=remedy,
-            owner=Owner.INTEGRATION,
+            owner=FindingOwner.INTEGRATION,
             n=n,
             unit="subscriptions",
         )

@@ -2,10 +2,10 @@
 
 from collections import Counter
 
-from isthmus.checks.check import KEEP, Check
-from isthmus.checks.toll import Toll
-from isthmus.model.census import Person, Source, Thing
-from isthmus.model.finding import Example, Found, Level, Owner
+from isthmus.checks.accumulator import FindingAccumulator
+from isthmus.checks.check import EXAMPLES_KEPT, Check
+from isthmus.model.audit_finding import AuditFinding, FindingExample, FindingOwner, Level
+from isthmus.model.audit_rows import CustomerRow, ProductRow, Source
 
 MOST = 200_000
 """Different tags that are remembered: shops that write a tag per order have no segments by tag to lose."""
@@ -16,20 +16,20 @@ class TagSpelling(Check):
     title = "Tags that differ only by capitals or spaces"
     needs = frozenset({Source.CUSTOMERS, Source.PRODUCTS})
 
-    def __init__(self, keep: int = KEEP) -> None:
+    def __init__(self, keep: int = EXAMPLES_KEPT) -> None:
         super().__init__(keep)
         self._counts: dict[str, Counter[str]] = {"customers": Counter(), "products": Counter()}
 
-    def person(self, row: Person) -> None:
+    def person(self, row: CustomerRow) -> None:
         if row.tags:
             self._count("customers", row.tags)
 
-    def thing(self, row: Thing) -> None:
+    def thing(self, row: ProductRow) -> None:
         if row.tags:
             self._count("products", row.tags)
 
-    def answer(self) -> list[Found]:
-        toll, of = Toll(self.keep), 0
+    def answer(self) -> list[AuditFinding]:
+        toll, of = FindingAccumulator(self.keep), 0
         for kind, counts in self._counts.items():
             groups: dict[str, list[str]] = {}
             for tag in counts:
@@ -38,18 +38,18 @@ class TagSpelling(Check):
             for spellings in sorted(groups.values(), key=lambda group: (-sum(counts[tag] for tag in group), group)):
                 if len(spellings) > 1:
                     told = ", ".join(f"“{tag}” on {counts[tag]:,}" for tag in sorted(spellings))
-                    toll.other(Example(kind, "", told))
+                    toll.other(FindingExample(kind, "", told))
         if not toll.n:
             return []
         return [
-            Found(
+            AuditFinding(
                 code=self.code,
                 level=Level.CARE,
                 title=self.title,
                 what="A segment by one spelling misses everybody who has the other. What is sent takes one spelling "
                 "for each; segments that you built elsewhere do not.",
                 remedy="Choose one spelling of each and replace the others in Shopify.",
-                owner=Owner.STORE,
+                owner=FindingOwner.STORE,
                 n=toll.n,
                 unit="tags",
                 of=of,

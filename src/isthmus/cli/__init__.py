@@ -70,9 +70,9 @@ def main(words: Sequence[str] | None = None) -> None:
         sys.stderr.close()
         sys.exit(0)
     except Exception as error:
-        from isthmus.runtime.exits import said
+        from isthmus.app.exit_codes import exit_message
 
-        told = said(error)
+        told = exit_message(error)
         if told is None:
             raise
         print(f"isthmus: {told.line}", file=sys.stderr)

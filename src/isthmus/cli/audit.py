@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from isthmus.cli.opening import Config, Json
+from isthmus.cli.installation import Config, Json
 
 if TYPE_CHECKING:
-    from isthmus.flows.audit.telling import Tell
-    from isthmus.model.finding import Audit
+    from isthmus.flows.audit.progress import ReportProgress
+    from isthmus.model.audit_finding import AuditResult
 
 
 def register(app: typer.Typer) -> None:
-    app.command("audit", help=AUDIT)(audit)
+    app.command("audit", help=AUDIT)(audit_report)
 
 
 AUDIT = """Look at both neighbours before launch, and say on one page what is to be mended. Changes nothing.
@@ -31,7 +31,7 @@ isthmus audit --from-export DIR --out report.html  Shopify's CSV exports alone; 
 """
 
 
-def audit(
+def audit_report(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="The connection.", show_default=False)] = None,
     file: Annotated[
         Path | None, typer.Option("--file", metavar="FILE", help="A connection file, stored or not.")
@@ -54,112 +54,112 @@ def audit(
     config: Config = None,
 ) -> None:
     from isthmus.cli import show
-    from isthmus.cli.asked import must_have_a_folder
-    from isthmus.kit.explain import ConfigError
+    from isthmus.cli.options import require_parent_folder
+    from isthmus.kit.config_errors import ConfigError
     from isthmus.ops import audit_page
 
     if sum(one is not None for one in (name, file, from_export)) != 1:
         raise ConfigError("audit: give one of NAME, --file FILE, --from-export DIR")
     if since_last and name is None:
         raise ConfigError("--since-last: goes with NAME, of which audits are kept")
-    must_have_a_folder(out, sheet)
+    require_parent_folder(out, sheet)
     with _telling() as tell:
         if from_export is not None:
             done = _of_exports(from_export, tell)
         else:
             done = _of_connection(name, file, config, minutes, tell)
     if out is not None:
-        out.write_text(audit_page.page(done), encoding="utf-8")
+        out.write_text(audit_page.audit_report_html(done), encoding="utf-8")
     if sheet is not None:
-        sheet.write_text(audit_page.sheet(done), encoding="utf-8")
+        sheet.write_text(audit_page.audit_report_csv(done), encoding="utf-8")
     new = _new(name, config, done) if since_last and name is not None else None
     if json:
-        show.document({**audit_page.document(done), "new": new})
+        show.print_json({**audit_page.audit_report_json(done), "new": new})
     else:
         _show(done, out)
         if new is not None:
-            show.lines(f"New since the last audit that is kept: {', '.join(new) or 'nothing'}.")
+            show.make_lines(f"New since the last audit that is kept: {', '.join(new) or 'nothing'}.")
     if done.is_away:
         raise typer.Exit(3)
     if done.verdict.value != "ready" and (new is None or new or done.unseen):
         raise typer.Exit(1)
 
 
-def _new(name: str, config: Path | None, done: "Audit") -> list[str]:
-    from isthmus.cli.opening import opened
+def _new(name: str, config: Path | None, done: "AuditResult") -> list[str]:
+    from isthmus.cli.installation import open_app
     from isthmus.flows.audit import monthly
 
-    with opened(config) as app:
-        return monthly.new_since(app.db, name, done)
+    with open_app(config) as app:
+        return monthly.new_findings(app.db, name, done)
 
 
-def _of_exports(folder: Path, tell: "Tell") -> "Audit":
-    from isthmus.runtime import auditing
+def _of_exports(folder: Path, tell: "ReportProgress") -> "AuditResult":
+    from isthmus.commands import audit
 
-    return auditing.of_exports(folder, tell)
+    return audit.audit_exports(folder, tell)
 
 
 def _of_connection(
-    name: str | None, file: Path | None, config: Path | None, minutes: float | None, tell: "Tell"
-) -> "Audit":
+    name: str | None, file: Path | None, config: Path | None, minutes: float | None, tell: "ReportProgress"
+) -> "AuditResult":
     import sys
     from datetime import timedelta
 
-    from isthmus.cli.opening import must_be_known, opened
+    from isthmus.app.settings import load_settings
+    from isthmus.cli.installation import open_app, require_connection
+    from isthmus.commands import audit
     from isthmus.connections import file as files
-    from isthmus.kit.log import configure
-    from isthmus.runtime import auditing
-    from isthmus.runtime.settings import load
+    from isthmus.kit.log import configure_logging
 
     if file is not None:
-        found = files.read(file)
+        found = files.read_connection_file(file)
     else:
-        with opened(config) as app:
-            found = app.connected(must_be_known(app, name or "")).config
-    settings = load(config)
-    configure(settings.log.level, settings.log.format)
+        with open_app(config) as app:
+            found = app.connected(require_connection(app, name or "")).config
+    settings = load_settings(config)
+    configure_logging(settings.log.level, settings.log.format)
     budget = None if minutes is None else timedelta(minutes=minutes)
-    return auditing.of_connection(found, settings, tell, lambda line: print(line, file=sys.stderr), budget=budget)
+    return audit.audit_connection(found, settings, tell, lambda line: print(line, file=sys.stderr), budget=budget)
 
 
-def _show(done: "Audit", out: Path | None) -> None:
+def _show(done: "AuditResult", out: Path | None) -> None:
     from isthmus.cli import show
     from isthmus.ops import audit_page
 
-    table = show.table("", "what", "how many", "share", "money", "owner", right=("how many", "share"))
+    table = show.make_table("", "what", "how many", "share", "money", "owner", right=("how many", "share"))
     styles = {"stop": "red", "care": "yellow"}
     for one in done.found:
-        show.row(
+        show.add_row(
             table,
             (
                 one.level.value,
                 one.title,
                 f"{one.n:,}",
-                audit_page.share(one.share),
-                audit_page.money(one.money),
+                audit_page.format_share(one.share),
+                audit_page.format_money(one.money),
                 one.owner.value,
             ),
             styles.get(one.level.value),
         )
     if done.found:
-        show.lines(table)
-    for reason, titles in audit_page.unseen(done).items():
-        show.lines(f"could not look ({reason}): {'; '.join(titles)}")
-    show.lines(f"{done.verdict.value.capitalize()}. {audit_page.why(done)}")
+        show.make_lines(table)
+    for reason, titles in audit_page.audit_not_checked(done).items():
+        show.make_lines(f"could not look ({reason}): {'; '.join(titles)}")
+    show.make_lines(f"{done.verdict.value.capitalize()}. {audit_page.audit_reason(done)}")
     if out is not None:
-        show.lines(f"The page is {out}.")
+        show.make_lines(f"The page is {out}.")
 
 
 @contextlib.contextmanager
-def _telling() -> Iterator["Tell"]:
+def _telling() -> Iterator["ReportProgress"]:
     """Something to tell each step to: bars on a terminal, a line per finished reading elsewhere."""
     import sys
 
-    from isthmus.flows.audit.telling import Step
+    from isthmus.flows.audit.progress import ReadProgress
 
     if not sys.stderr.isatty():
 
-        def line(step: Step) -> None:
+        def line(step: ReadProgress) -> None:
             if step.is_done:
                 print(f"{step.what}: {step.n:,} read", file=sys.stderr)
 
@@ -185,7 +185,7 @@ def _telling() -> Iterator["Tell"]:
     ) as bars:
         known = {}
 
-        def tell(step: Step) -> None:
+        def tell(step: ReadProgress) -> None:
             if step.what not in known:
                 known[step.what] = bars.add_task(step.what, total=step.total)
             bars.update(known[step.what], completed=step.n, total=step.n if step.is_done else step.total)

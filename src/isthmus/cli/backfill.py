@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from isthmus.cli.opening import Config, Json, Name, must_be_known, opened
+from isthmus.cli.installation import Config, Json, Name, open_app, require_connection
 
 if TYPE_CHECKING:
+    from isthmus.flows.backfill.order_history_limit import Wall
     from isthmus.flows.backfill.progress import Progress
-    from isthmus.flows.backfill.wall import Wall
 
 
 def register(app: typer.Typer) -> None:
@@ -45,25 +45,25 @@ def backfill(
     from datetime import UTC
 
     from isthmus.cli import progress, show
-    from isthmus.kit.explain import ConfigError
-    from isthmus.runtime import loading
+    from isthmus.commands import backfill as loading
+    from isthmus.kit.config_errors import ConfigError
 
     kinds = [one.strip().removesuffix("s") for one in kind.split(",") if one.strip()]
     unknown = [one for one in kinds if one not in ("customer", "product", "order")]
     if unknown:
         raise ConfigError(f"--kind: there is no kind {unknown[0]!r}; there are: customers, products, orders")
-    with opened(config) as app:
-        must_be_known(app, name)
+    with open_app(config) as app:
+        require_connection(app, name)
         stores = sorted(app.road(name).shops)
         if store is not None and store not in stores:
             raise ConfigError(f"--store: there is no store {store!r}; there are: {', '.join(stores)}")
         wanted = [store] if store else stores
-        walls = loading.walls(app, name, wanted) if "order" in kinds else []
+        walls = loading.order_history_limits(app, name, wanted) if "order" in kinds else []
         for wall in walls:
             print(wall.line, file=sys.stderr)
-        sending = loading.sending(app, name)
-        with progress.loading(sending) as tell:
-            done = loading.load(
+        sending = loading.backlog_estimator(app, name)
+        with progress.load_progress(sending) as tell:
+            done = loading.run_backfill(
                 app,
                 name,
                 wanted,
@@ -72,9 +72,9 @@ def backfill(
                 again=again,
                 tell=tell,
             )
-        to_send = loading.to_send(app, name)
+        to_send = loading.read_backlog_estimate(app, name)
     if json:
-        show.document(
+        show.print_json(
             {
                 "connection": name,
                 "orders": [_seen(wall) for wall in walls],
@@ -86,9 +86,9 @@ def backfill(
         )
     else:
         for one in done:
-            show.lines(_line(one))
+            show.make_lines(_line(one))
         urgent = ", behind everything urgent" if to_send.is_live else ""
-        show.lines(f"{to_send.line}{urgent}: isthmus status {name}")
+        show.make_lines(f"{to_send.line}{urgent}: isthmus status {name}")
     if any(one.is_failed for one in done):
         raise typer.Exit(1)
 

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from isthmus.cli.opening import Config, Json, Name, must_be_known, opened
+from isthmus.cli.installation import Config, Json, Name, open_app, require_connection
 
 if TYPE_CHECKING:
-    from isthmus.runtime.checking import Checklist
+    from isthmus.commands.checklist import Checklist
 
 HELP = """The operating checklist, evaluated, with who owns what.
 
@@ -43,17 +43,17 @@ def monthly(name: Name, json: Json = False, config: Config = None) -> None:
 
 def _check(which: str, name: str, *, json: bool, config: Config) -> None:
     from isthmus.cli import show
-    from isthmus.ops.judges import Result
-    from isthmus.runtime import checking
+    from isthmus.commands import checklist
+    from isthmus.ops.checklist_rules import Result
 
-    with opened(config) as app:
-        must_be_known(app, name)
+    with open_app(config) as app:
+        require_connection(app, name)
         now = app.clock.now()
-        told = checking.check(app, name, which)
+        told = checklist.run_checklist(app, name, which)
     n_look = sum(line.result is Result.LOOK for line in told.lines)
     n_blind = sum(line.result is Result.COULD_NOT_LOOK for line in told.lines)
     if json:
-        show.document(
+        show.print_json(
             {
                 "connection": name,
                 "which": which,
@@ -72,30 +72,32 @@ def _check(which: str, name: str, *, json: bool, config: Config) -> None:
 
 def _exit_code(n_look: int, n_blind: int, unreached: list[str]) -> int:
     """A line that could not look is never clean; where all of those are for want of a store, that is what is said."""
-    from isthmus.runtime import exits
+    from isthmus.app import exit_codes
 
     if n_look:
-        return exits.LOOK
-    return exits.AWAY if unreached else exits.LOOK if n_blind else exits.CLEAN
+        return exit_codes.NEEDS_ATTENTION
+    return exit_codes.UNREACHABLE if unreached else exit_codes.NEEDS_ATTENTION if n_blind else exit_codes.CLEAN
 
 
 def _print(told: "Checklist", n_look: int, n_blind: int) -> None:
     from isthmus.cli import show
-    from isthmus.ops.judges import Result
+    from isthmus.ops.checklist_rules import Result
 
     styles = {Result.LOOK: "red", Result.COULD_NOT_LOOK: "yellow", Result.OK: None}
-    table = show.table("result", "what", "seen", "since", "who owns it", "steps in docs/")
+    table = show.make_table("result", "what", "seen", "since", "who owns it", "steps in docs/")
     for line in told.lines:
         since = f"{line.since:%Y-%m-%d %H:%M}" if line.since else ""
         steps = "" if line.result is Result.OK else line.guide.removeprefix("docs/")
         values = (line.result, line.what, line.said, since, line.owner, steps)
-        show.row(table, values, styles[line.result])
+        show.add_row(table, values, styles[line.result])
     closing = []
     if n_look:
-        closing.append(f"{show.count(n_look, 'line needs', 'lines need')} a person.")
+        closing.append(f"{show.format_count(n_look, 'line needs', 'lines need')} a person.")
     if n_blind:
-        closing.append(f"{show.count(n_blind, 'line')} could not look, so nothing is known of {_them(n_blind)}.")
-    show.lines(table, " ".join(closing) or f"All {len(told.lines)} lines were looked at, and nothing needs a person.")
+        closing.append(f"{show.format_count(n_blind, 'line')} could not look, so nothing is known of {_them(n_blind)}.")
+    show.make_lines(
+        table, " ".join(closing) or f"All {len(told.lines)} lines were looked at, and nothing needs a person."
+    )
 
 
 def _them(n: int) -> str:
@@ -112,36 +114,37 @@ def sign_off(
 ) -> None:
     """Note that something was done that no program can see: a restore, a review, a page read."""
     from isthmus.cli import show
-    from isthmus.flows.attest import attest
-    from isthmus.kit.explain import ConfigError, nearest
+    from isthmus.flows.checklist_signoff import sign_off_item
+    from isthmus.kit.config_errors import ConfigError, closest_name
     from isthmus.ops.checklist import NOTED
 
     if item not in NOTED:
-        near = nearest(item, list(NOTED))
+        near = closest_name(item, list(NOTED))
         there = f"did you mean {near}?" if near else f"there are: {', '.join(NOTED)}"
         raise ConfigError(f"ITEM: {item!r} is nothing that a person notes; {there}")
     who = by or getpass.getuser()
-    with opened(config) as app:
-        attest(app.db, must_be_known(app, name), item, app.clock.now(), who, note)
+    with open_app(config) as app:
+        sign_off_item(app.db, require_connection(app, name), item, app.clock.now(), who, note)
     if json:
-        show.document({"connection": name, "item": item, "by": who, "note": note})
+        show.print_json({"connection": name, "item": item, "by": who, "note": note})
     else:
-        show.lines(f"Noted: {NOTED[item].what} ({who}).")
+        show.make_lines(f"Noted: {NOTED[item].what} ({who}).")
 
 
 def notify(json: Json = False, config: Config = None) -> None:
     """Send a test message to every address of notify.url, so that nobody learns at night that it is wrong."""
+    from isthmus.app import exit_codes
     from isthmus.cli import show
-    from isthmus.kit.explain import ConfigError
-    from isthmus.runtime import exits, telling
+    from isthmus.commands import notify as telling
+    from isthmus.kit.config_errors import ConfigError
 
-    with opened(config) as app:
-        if not telling.is_wanted(app):
+    with open_app(config) as app:
+        if not telling.is_notification_configured(app):
             raise ConfigError("notify.url is not set; docs/howto/be-told.md says what it may be")
-        told = telling.try_out(app)
+        told = telling.send_test_messages(app)
     if json:
-        show.document({"addresses": [{"address": one, "is_taken": not why, "why": why} for one, why in told.items()]})
+        show.print_json({"addresses": [{"address": one, "is_taken": not why, "why": why} for one, why in told.items()]})
     else:
         for address, why in told.items():
-            show.lines(f"{address}  {why or 'took it'}")
-    raise typer.Exit(exits.AWAY if any(told.values()) else exits.CLEAN)
+            show.make_lines(f"{address}  {why or 'took it'}")
+    raise typer.Exit(exit_codes.UNREACHABLE if any(told.values()) else exit_codes.CLEAN)

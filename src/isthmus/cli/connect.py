@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from isthmus.cli.opening import Config, Json, opened
+from isthmus.cli.installation import Config, Json, open_app
 
 if TYPE_CHECKING:
-    from isthmus.flows.connect import Checked
+    from isthmus.flows.connect import ConnectionCheck
 
 
 def register(app: typer.Typer) -> None:
@@ -36,17 +36,18 @@ def connect(
 ) -> None:
     import msgspec
 
+    from isthmus.app import schema
     from isthmus.cli import show
+    from isthmus.commands import connect as joining
     from isthmus.connections import file as files
-    from isthmus.runtime import joining, schema
 
-    found = files.read(file)
-    with opened(config, makes=True, is_dry_run=dry_run) as app:
+    found = files.read_connection_file(file)
+    with open_app(config, makes=True, is_dry_run=dry_run) as app:
         if not dry_run:
-            schema.migrate(app)
-        checked, n_changed, is_new = joining.connect(app, found, dry_run=dry_run)
+            schema.migrate_database(app)
+        checked, n_changed, is_new = joining.connect_connection(app, found, dry_run=dry_run)
     if json:
-        show.document(
+        show.print_json(
             {
                 "connection": found.name,
                 "mode": found.connection.mode,
@@ -75,26 +76,26 @@ def connect(
         raise typer.Exit(1)
 
 
-def _tell(checked: "Checked", name: str, mode: str, n_changed: int, *, dry_run: bool) -> None:
+def _tell(checked: "ConnectionCheck", name: str, mode: str, n_changed: int, *, dry_run: bool) -> None:
     from isthmus.cli import show
 
     for store, seen in checked.stores.items():
-        show.lines(
+        show.make_lines(
             f"{store}: {seen.name} ({seen.domain}), {seen.currency}, {seen.timezone}, {len(seen.scopes)} scopes, "
             f"sees orders {f'from {seen.visible_since} on' if seen.visible_since else 'of any age'}"
         )
     for where, finding in checked.findings:
-        show.lines(
+        show.make_lines(
             f"{'must be mended' if finding.is_blocking else 'notice'}: {where}: {finding.code}: {finding.detail}"
         )
     for notice in checked.notices:
-        show.lines(f"notice: {notice}")
+        show.make_lines(f"notice: {notice}")
     for where, failure in checked.failures:
-        show.lines(f"could not look: {where}: {failure}")
+        show.make_lines(f"could not look: {where}: {failure}")
     if not checked.is_good:
-        show.lines("Nothing was stored.")
+        show.make_lines("Nothing was stored.")
     elif dry_run:
-        show.lines("All is well; nothing was changed.")
+        show.make_lines("All is well; nothing was changed.")
     else:
-        show.lines(f"{name} is connected, mode {mode}; {n_changed} webhook subscriptions changed.")
-        show.lines(f"Next: isthmus backfill {name}, and isthmus status {name}.")
+        show.make_lines(f"{name} is connected, mode {mode}; {n_changed} webhook subscriptions changed.")
+        show.make_lines(f"Next: isthmus backfill {name}, and isthmus status {name}.")

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from isthmus.cli.opening import Config, Json, Name, must_be_known, opened
+from isthmus.cli.installation import Config, Json, Name, open_app, require_connection
 from isthmus.model.lane import Lane
 
 
@@ -21,7 +21,7 @@ def connections(json: Json = False, config: Config = None) -> None:
     """List the connections: mode, stores, switches."""
     from isthmus.cli import show
 
-    with opened(config) as app:
+    with open_app(config) as app:
         unusable = {name: failure.detail for name in app.names() if (failure := app.unusable(name)) is not None}
         told = [app.connected(name) for name in app.names() if name not in unusable]
     rows = [
@@ -39,29 +39,29 @@ def connections(json: Json = False, config: Config = None) -> None:
     ]
     if json:
         broken = [{"name": name, "unusable": why} for name, why in unusable.items()]
-        show.document({"connections": rows + broken})
+        show.print_json({"connections": rows + broken})
         raise typer.Exit(1 if unusable else 0)
     if not told and not unusable:
-        show.lines("No connection yet. `isthmus connect FILE` makes one.")
+        show.make_lines("No connection yet. `isthmus connect FILE` makes one.")
         return
-    listing = show.table("name", "mode", "stores", "connected", "live since", "switches")
+    listing = show.make_table("name", "mode", "stores", "connected", "live since", "switches")
     for c in told:
         switches = ["paused"] if c.paused_at else []
         switches += [f"{lane} paused" for lane in sorted(c.paused_lanes, key=lambda lane: lane.rank)]
         switches += [f"shut by {c.blocked_code}"] if c.blocked_code else []
         stores = ", ".join(f"{s.name} ({s.domain})" for s in c.config.stores)
-        show.row(
+        show.add_row(
             listing,
             (
                 c.name,
                 c.config.connection.mode,
                 stores,
-                show.at(c.connected_at),
-                show.at(c.live_since) or "–",
+                show.format_time(c.connected_at),
+                show.format_time(c.live_since) or "–",
                 ", ".join(switches) or "–",
             ),
         )
-    show.lines(*([listing] if told else []), *unusable.values())
+    show.make_lines(*([listing] if told else []), *unusable.values())
     if unusable:
         raise typer.Exit(1)
 
@@ -92,16 +92,16 @@ def resume(name: Name, lane: OneLane = None, json: Json = False, config: Config 
 
 def _switch(name: str, lane: Lane | None, *, is_pause: bool, json: bool, config: Config) -> None:
     from isthmus.cli import show
-    from isthmus.flows import switch
+    from isthmus.flows import pause as switch
 
-    with opened(config) as app:
-        must_be_known(app, name)
+    with open_app(config) as app:
+        require_connection(app, name)
         if is_pause:
             switch.pause(app.db, name, lane, app.clock.now())
         else:
             switch.resume(app.db, name, lane)
     if json:
-        show.document({"name": name, "lane": lane, "paused": is_pause})
+        show.print_json({"name": name, "lane": lane, "paused": is_pause})
     else:
         what = f"The {lane} lane of {name}" if lane else name
-        show.lines(f"{what} {'is paused' if is_pause else 'goes on'}.")
+        show.make_lines(f"{what} {'is paused' if is_pause else 'goes on'}.")

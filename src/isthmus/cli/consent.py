@@ -5,18 +5,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from isthmus.cli.opening import Config, Json, Name, must_be_known, opened
+from isthmus.cli.installation import Config, Json, Name, open_app, require_connection
 
 if TYPE_CHECKING:
-    from isthmus.model.accord import Accord, Differs
+    from isthmus.model.consent_comparison import ConsentComparisonResult, ConsentDifference
 
 
 def register(app: typer.Typer) -> None:
     group = typer.Typer(
         help="Consent: one person's ledger, and both sides compared.", rich_markup_mode=None, no_args_is_help=True
     )
-    group.command("show", help=SHOW)(show)
-    group.command("audit", help=AUDIT)(audit)
+    group.command("show", help=SHOW)(show_consent)
+    group.command("audit", help=AUDIT)(audit_command)
     app.add_typer(group, name="consent")
 
 
@@ -45,7 +45,7 @@ isthmus consent audit acme --last --long                               who diffe
 """
 
 
-def show(
+def show_consent(
     name: Name,
     email: Annotated[str | None, typer.Option("--email", help="The person's address.")] = None,
     customer: Annotated[str | None, typer.Option("--customer", metavar="ID", help="A Shopify customer id.")] = None,
@@ -53,43 +53,43 @@ def show(
     config: Config = None,
 ) -> None:
     from isthmus.cli import show as out
-    from isthmus.cli.asked import number
+    from isthmus.cli.options import parse_number
     from isthmus.consent.policy import Policy
-    from isthmus.kit.email import normalise
-    from isthmus.kit.explain import ConfigError, UnknownError
-    from isthmus.ops import evidence, named
+    from isthmus.kit.config_errors import ConfigError, UnknownError
+    from isthmus.kit.email import normalise_email
+    from isthmus.ops import consent_history, order_names
 
     if (email is None) == (customer is None):
         raise ConfigError("say one of --email and --customer")
-    address = normalise(email)
+    address = normalise_email(email)
     if email is not None and address is None:
         raise ConfigError(f"--email: {email!r} is no address")
-    with opened(config) as app:
-        must_be_known(app, name)
+    with open_app(config) as app:
+        require_connection(app, name)
         if address is None:
-            known = named.emails(app.db, name, number(customer or "", "--customer"))
+            known = order_names.emails_of_customer(app.db, name, parse_number(customer or "", "--customer"))
             if not known:
                 raise UnknownError(f"Nothing is known of customer {customer}, or they have no address.")
             address = known[0]
         said = app.connected(name).config
         policy = Policy(said.consent.authority, said.consent.scope, said.consent.merge)
         stores = [store.name for store in said.stores]
-        found = evidence.ledger(app.db, name, address, app.hash_key, policy, stores)
+        found = consent_history.consent_ledger(app.db, name, address, app.hash_key, policy, stores)
     if json:
-        out.document({"connection": name, "claims": found.claims, "stands": found.stands, "platform": found.platform})
+        out.print_json({"connection": name, "claims": found.claims, "stands": found.stands, "platform": found.platform})
         return
     if not found.claims:
-        out.lines("Nobody ever stated anything about that address.")
+        out.make_lines("Nobody ever stated anything about that address.")
         return
-    table = out.table("heard (UTC)", "channel", "state", "since", "level", "store", "customer", "by", "rule")
+    table = out.make_table("heard (UTC)", "channel", "state", "since", "level", "store", "customer", "by", "rule")
     for c in found.claims:
-        out.row(
+        out.add_row(
             table,
             (
-                out.at(c.heard_at),
+                out.format_time(c.heard_at),
                 c.channel,
                 c.state,
-                out.at(c.claimed_at) or "–",
+                out.format_time(c.claimed_at) or "–",
                 c.level or "–",
                 c.store or "–",
                 c.customer_id or "–",
@@ -97,14 +97,14 @@ def show(
                 c.rule,
             ),
         )
-    out.lines(table)
+    out.make_lines(table)
     for stands in found.stands:
-        out.lines(f"In {stands.store} by {stands.channel} they are {stands.stance}, by the rule {stands.rule}.")
+        out.make_lines(f"In {stands.store} by {stands.channel} they are {stands.stance}, by the rule {stands.rule}.")
     for told in found.platform:
-        out.lines(f"{told.contact} is to say {told.stance} by email and {told.sms} by sms; {told.state}")
+        out.make_lines(f"{told.contact} is to say {told.stance} by email and {told.sms} by sms; {told.state}")
 
 
-def audit(
+def audit_command(
     name: Name,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the page here, as HTML.")] = None,
     sheet: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write every difference, as CSV.")] = None,
@@ -124,74 +124,74 @@ def audit(
 
     from isthmus.cli import progress
     from isthmus.cli import show as say
-    from isthmus.cli.asked import must_have_a_folder
+    from isthmus.cli.options import require_parent_folder
     from isthmus.flows.consent import audit as flow
-    from isthmus.kit.explain import ConfigError
-    from isthmus.model.accord import new_since
-    from isthmus.model.basis import outcome
-    from isthmus.ops import accord_page
+    from isthmus.kit.config_errors import ConfigError
+    from isthmus.model.basis import verdict_outcome
+    from isthmus.model.consent_comparison import new_differences
+    from isthmus.ops import consent_report
 
     if last and since_last:
         raise ConfigError("--since-last: holds a new audit against the last one; leave --last away")
-    must_have_a_folder(out, sheet)
-    new: tuple[Differs, ...] | None = None
-    with opened(config) as app:
-        must_be_known(app, name)
+    require_parent_folder(out, sheet)
+    new: tuple[ConsentDifference, ...] | None = None
+    with open_app(config) as app:
+        require_connection(app, name)
         if last:
-            kept = flow.last(app.db, name)
+            kept = flow.last_audit(app.db, name)
             if kept is None:
                 raise ConfigError(f"{name} has had no consent audit yet; run it without --last")
             done = kept
         else:
-            before = flow.last(app.db, name)
-            with progress.steps() as tell:
-                done = flow.audit(app.db, app.road(name), repair=repair, signed_by=sign, tell=tell)
+            before = flow.last_audit(app.db, name)
+            with progress.run_progress() as tell:
+                done = flow.run_consent_audit(app.db, app.road(name), repair=repair, signed_by=sign, tell=tell)
             if since_last:
-                new = new_since(done, before)
+                new = new_differences(done, before)
     if out is not None:
-        out.write_text(accord_page.page(done), encoding="utf-8")
+        out.write_text(consent_report.consent_report_html(done), encoding="utf-8")
     if sheet is not None:
-        sheet.write_text(accord_page.sheet(done), encoding="utf-8")
+        sheet.write_text(consent_report.consent_report_csv(done), encoding="utf-8")
     if json:
-        say.document({**accord_page.document(done), "n_new": None if new is None else len(new)})
+        say.print_json({**consent_report.consent_report_json(done), "n_new": None if new is None else len(new)})
     else:
         _show(done, out, is_long=long)
         if new is not None:
-            say.lines(f"{len(new):,} of {len(done.found):,} differences are new since the last audit.")
+            say.make_lines(f"{len(new):,} of {len(done.found):,} differences are new since the last audit.")
     if not done.is_whole or done.unread:
         raise typer.Exit(3)
     basis = done.basis
     if basis is not None and new is not None:
         # What was known is no reason for 1; who was not judged still is.
         basis = msgspec.structs.replace(basis, n_differ=len({(one.store, one.customer_id) for one in new}))
-    if basis is None or not outcome(basis).is_green:
+    if basis is None or not verdict_outcome(basis).is_green:
         raise typer.Exit(1)
 
 
-def _show(done: "Accord", out: Path | None, *, is_long: bool = False) -> None:
+def _show(done: "ConsentComparisonResult", out: Path | None, *, is_long: bool = False) -> None:
     from isthmus.cli import show as say
-    from isthmus.model.accord import Sort
-    from isthmus.ops import accord_page
+    from isthmus.model.consent_comparison import DifferenceKind
+    from isthmus.ops import consent_report
 
-    say.lines(accord_page.verdict(done))
-    say.lines(accord_page.as_of(done))
-    table = say.table("people", "what")
-    say.row(table, (done.n_both, "mailable on both sides"))
-    say.row(table, (done.n_neither, "on neither"))
-    for sort in Sort:
+    say.make_lines(consent_report.consent_verdict(done))
+    say.make_lines(consent_report.consent_as_of(done))
+    table = say.make_table("people", "what")
+    say.add_row(table, (done.n_both, "mailable on both sides"))
+    say.add_row(table, (done.n_neither, "on neither"))
+    for sort in DifferenceKind:
         if n := sum(one.sort is sort for one in done.differs):
-            say.row(table, (n, accord_page.TOLD[sort][0]))
-    say.row(table, (done.n_unseen, "customers whom Ometria does not know, and who may not be written to"))
-    say.lines(table)
+            say.add_row(table, (n, consent_report.REASON_TEXTS[sort][0]))
+    say.add_row(table, (done.n_unseen, "customers whom Ometria does not know, and who may not be written to"))
+    say.make_lines(table)
     if is_long and done.differs:
-        named = say.table("customer", "channel", "what", "case")
+        named = say.make_table("customer", "channel", "what", "case")
         for one in done.differs:
-            say.row(named, (f"{one.store} {one.customer_id}", one.channel, one.sort, one.case or "–"))
-        say.lines(named)
+            say.add_row(named, (f"{one.store} {one.customer_id}", one.channel, one.sort, one.case or "–"))
+        say.make_lines(named)
     if is_long and done.unjudged:
-        left = say.table("customer", "not judged")
+        left = say.make_table("customer", "not judged")
         for person in done.unjudged:
-            say.row(left, (f"{person.store} {person.customer_id}", person.reason))
-        say.lines(left)
+            say.add_row(left, (f"{person.store} {person.customer_id}", person.reason))
+        say.make_lines(left)
     if out is not None:
-        say.lines(f"The page is {out}.")
+        say.make_lines(f"The page is {out}.")

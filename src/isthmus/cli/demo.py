@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from isthmus.cli.opening import Json
+from isthmus.cli.installation import Json
 
 if TYPE_CHECKING:
-    from isthmus.runtime.demo import Report
+    from isthmus.runtime.demo import DemoReport
 
 
 def register(app: typer.Typer) -> None:
@@ -39,34 +39,34 @@ def demo(
     ] = None,
     json: Json = False,
 ) -> None:
-    from isthmus.cli import demo_view, demo_words, show
-    from isthmus.kit.log import configure
+    from isthmus.cli import demo_texts, demo_view, show
+    from isthmus.kit.log import configure_logging
     from isthmus.runtime import demo as stage
 
-    configure("error", "auto")
+    configure_logging("error", "auto")
     # Asked to end by whatever means, also by closing its terminal, it must end what it has started.
     for how in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(how, signal.default_int_handler)
-    view = demo_view.quiet() if json else demo_view.on_terminal()
+    view = demo_view.silent_observer() if json else demo_view.terminal_observer()
     report = None
     try:
-        with view as watching, stage.staged(watching, seed=seed, port=port) as running:
+        with view as watching, stage.start_demo(watching, seed=seed, port=port) as running:
             report = running.run(seconds)
     except KeyboardInterrupt:
         if seconds is not None:
             raise
         return
     if json:
-        show.document(as_json(report))
+        show.print_json(report_as_json(report))
     else:
-        demo_words.tell(report)
+        demo_texts.describe_report(report)
     if not report.is_good:
         raise typer.Exit(1)
 
 
-def as_json(report: "Report") -> Mapping[str, Any]:
+def report_as_json(report: "DemoReport") -> Mapping[str, Any]:
     """The convergence report."""
-    from isthmus.ops import numbers
+    from isthmus.ops import status
 
     found, connection = report.comparison, report.status.connections[0]
     return {
@@ -89,5 +89,5 @@ def as_json(report: "Report") -> Mapping[str, Any]:
         "injected": report.injected,
         "deliveries": report.deliveries,
         "processes_killed": report.n_kills,
-        "status": numbers.as_json(report.status),
+        "status": status.status_as_json(report.status),
     }

@@ -14,11 +14,11 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from isthmus.cli.demo_words import fault
+from isthmus.cli.demo_texts import describe_fault
 from isthmus.flows.backfill.progress import Progress
 from isthmus.flows.poll import KINDS
-from isthmus.ops.numbers import Status
-from isthmus.runtime.demo import View
+from isthmus.ops.status import StatusReport
+from isthmus.runtime.demo import DemoObserver
 
 WIDTH = 78
 """Columns that are drawn, so that a terminal of 80 shows all."""
@@ -30,7 +30,7 @@ ON_PLATFORM = {"customers": "contacts", "moments": "events"}
 """What the platform calls them."""
 
 
-class _Lines(View):
+class _Lines(DemoObserver):
     """For scripts: what is said goes to standard error, and nothing else."""
 
     def __init__(self) -> None:
@@ -40,13 +40,13 @@ class _Lines(View):
     def say(self, line: str) -> None:
         print(f"isthmus demo: {time.monotonic() - self._began:5.1f} s  {line}", file=sys.stderr)
 
-    def look(self, phase: str, status: Status, sims: Mapping[str, Any], left: float | None) -> None:  # noqa: ARG002
+    def look(self, phase: str, status: StatusReport, sims: Mapping[str, Any], left: float | None) -> None:  # noqa: ARG002
         if phase != self._phase:
             self._phase = phase
             self.say(phase)
 
 
-class _Terminal(View):
+class _Terminal(DemoObserver):
     """A table that follows the numbers, and below it what was said last."""
 
     def __init__(self, live: Live) -> None:
@@ -68,7 +68,7 @@ class _Terminal(View):
             said = ", ".join(f"{told.n} {told.kind}s" for told in of_store)
             self.say(f"history of {step.store}: {said}")
 
-    def look(self, phase: str, status: Status, sims: Mapping[str, Any], left: float | None) -> None:
+    def look(self, phase: str, status: StatusReport, sims: Mapping[str, Any], left: float | None) -> None:
         self._drawn = [
             _title(phase, left),
             _records(status, sims),
@@ -81,7 +81,7 @@ class _Terminal(View):
         ]
         self._draw()
 
-    def _bar(self, phase: str, status: Status, sims: Mapping[str, Any]) -> RenderableType:
+    def _bar(self, phase: str, status: StatusReport, sims: Mapping[str, Any]) -> RenderableType:
         """How far the load is, then how much of what should be there is applied."""
         connection = status.connections[0]
         if phase != "loading":
@@ -100,12 +100,12 @@ class _Terminal(View):
 
 
 @contextlib.contextmanager
-def quiet() -> Iterator[View]:
+def silent_observer() -> Iterator[DemoObserver]:
     yield _Lines()
 
 
 @contextlib.contextmanager
-def on_terminal() -> Iterator[View]:
+def terminal_observer() -> Iterator[DemoObserver]:
     console = Console(stderr=True, highlight=False)
     if not console.is_terminal:
         yield _Lines()
@@ -118,7 +118,7 @@ def _title(phase: str, left: float | None) -> Text:
     return Text.assemble((phase, "bold"), f", {left:.0f} s to go" if left is not None else "")
 
 
-def _records(status: Status, sims: Mapping[str, Any]) -> Table:
+def _records(status: StatusReport, sims: Mapping[str, Any]) -> Table:
     table = _table("", "in Shopify", "in Ometria", "applied", "excluded", "waiting", "case")
     for kind, classes in status.connections[0].accounting.items():
         # Ometria counts variants as products, as we do; a moment is made by us from what a shop says.
@@ -135,7 +135,7 @@ def _on_platform(sims: Mapping[str, Any], kind: str) -> int:
     return int(sims["ometria"].get(ON_PLATFORM.get(kind, kind), 0))
 
 
-def _lanes(status: Status) -> Table:
+def _lanes(status: StatusReport) -> Table:
     table = _table("lane", "depth", "oldest", "p50", "p99")
     for name, lane in status.connections[0].lanes.items():
         spans = (lane.oldest_seconds, lane.p50_seconds, lane.p99_seconds)
@@ -165,7 +165,7 @@ def _bar(name: str, share: float, told: str) -> Table:
 
 
 def _faults(sims: Mapping[str, Any]) -> Table:
-    told = [f"{n} {fault(name)}" for name, n in sorted(sims["injected"].items()) if n]
+    told = [f"{n} {describe_fault(name)}" for name, n in sorted(sims["injected"].items()) if n]
     # Wrapped here, since rich would also part a number from what it counts.
     kept = " · ".join(one.replace(" ", "\N{NO-BREAK SPACE}") for one in told) or "nothing yet"
     line = _beside()

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from isthmus.cli.opening import Config, Json, Name, must_be_known, opened
+from isthmus.cli.installation import Config, Json, Name, open_app, require_connection
 
 SHOWN = 40
 """Candidates on the terminal; the page and --json have all."""
@@ -50,26 +50,26 @@ def duplicates(
     config: Config = None,
 ) -> None:
     from isthmus.cli import show
-    from isthmus.model.basis import outcome
-    from isthmus.runtime import merging
+    from isthmus.commands import merge as merging
+    from isthmus.model.basis import verdict_outcome
 
-    with opened(config) as app:
-        must_be_known(app, name)
-        looked, found = merging.look(app, name)
-        told = merging.document(app, name, looked, found)
+    with open_app(config) as app:
+        require_connection(app, name)
+        looked, found = merging.find_duplicates(app, name)
+        told = merging.duplicates_document(app, name, looked, found)
     if out is not None:
         from isthmus.ops import duplicates_page
 
-        out.write_text(duplicates_page.page(told), encoding="utf-8")
+        out.write_text(duplicates_page.duplicates_html(told), encoding="utf-8")
     if json:
-        show.document(told)
+        show.print_json(told)
     else:
         _show(told)
         if out is not None:
-            show.lines(f"The page is {out}.")
+            show.make_lines(f"The page is {out}.")
         if since_last:
-            show.lines(f"{told['n_new']:,} of {len(told['candidates']):,} candidates are new since the last look.")
-    is_whole = looked is not None and looked.basis is not None and outcome(looked.basis).is_green
+            show.make_lines(f"{told['n_new']:,} of {len(told['candidates']):,} candidates are new since the last look.")
+    is_whole = looked is not None and looked.basis is not None and verdict_outcome(looked.basis).is_green
     if (told["n_new"] if since_last else told["candidates"]) or not is_whole:
         raise typer.Exit(1)
 
@@ -89,31 +89,31 @@ def merge(
     import getpass
 
     from isthmus.cli import show
-    from isthmus.kit.explain import ConfigError
-    from isthmus.runtime import merging
+    from isthmus.commands import merge as merging
+    from isthmus.kit.config_errors import ConfigError
 
-    with opened(config) as app:
-        must_be_known(app, name)
-        one = merging.candidate(app, name, candidate)
+    with open_app(config) as app:
+        require_connection(app, name)
+        one = merging.review_candidate(app, name, candidate)
         if one is None:
             raise ConfigError(
                 f"CANDIDATE: there is no candidate {candidate} of the last look; see `isthmus duplicates {name}`"
             )
-        told: dict[str, Any] = {"connection": name, **merging.told(one)}
+        told: dict[str, Any] = {"connection": name, **merging.candidate_document(one)}
         if apart:
-            merging.set_apart(app, name, one, getpass.getuser())
+            merging.dismiss_candidate(app, name, one, getpass.getuser())
             told["said"] = "apart"
         elif not plan and one.may_be_merged:
             if not yes:
                 _plan(told)
                 typer.confirm("Merge them? There is no way back", abort=True)
-            number = merging.wanted(app, name, one, getpass.getuser())
+            number = merging.queue_merge(app, name, one, getpass.getuser())
             told["merge"] = number
             told["state"], told["why"] = "wanted", "" if number is not None else "it waits already"
             if wait and number is not None:
                 told["state"], told["why"] = _waited(app, name, number)
     if json:
-        show.document(told)
+        show.print_json(told)
     else:
         _plan(told)
     if not apart and (not one.may_be_merged or told.get("state") == "refused"):
@@ -122,11 +122,11 @@ def merge(
 
 def _waited(app: Any, name: str, number: int) -> tuple[str, str]:
     """Step until this merge has ended."""
-    from isthmus.runtime import merging
+    from isthmus.commands import merge as merging
 
     while True:
-        merging.step(app, name)
-        state, why = merging.state(app, name, number)
+        merging.run_next_merge(app, name)
+        state, why = merging.merge_state(app, name, number)
         if state in ("done", "refused", ""):
             return state, why
         app.clock.wait(merging.WAIT.total_seconds())
@@ -136,29 +136,30 @@ def _plan(told: dict[str, Any]) -> None:
     from isthmus.cli import show
 
     survivor, loser, moves, consent = told["survivor"], told["loser"], told["moves"], told["consent"]
-    show.lines(f"{loser['contact']} would become {survivor['contact']}: {', '.join(told['reasons'])}.")
-    show.lines(
-        f"{show.count(moves['orders'], 'order')} and {show.count(moves['contacts'], 'contact')} would move. "
+    show.make_lines(f"{loser['contact']} would become {survivor['contact']}: {', '.join(told['reasons'])}.")
+    show.make_lines(
+        f"{show.format_count(moves['orders'], 'order')} and "
+        f"{show.format_count(moves['contacts'], 'contact')} would move. "
         f"Email: {survivor['email']} and {loser['email']}, then {consent['email']}. "
         f"Text messages: {survivor['sms']} and {loser['sms']}, then {consent['sms']}."
     )
     for why in told["against"]:
-        show.lines(f"Not merged: {why}.")
+        show.make_lines(f"Not merged: {why}.")
     if told.get("said") == "apart":
-        show.lines("Noted: different people.")
+        show.make_lines("Noted: different people.")
     elif "state" in told:
-        show.lines(f"Merge {told['merge'] or ''} {told['state']}. {told['why']}".rstrip())
+        show.make_lines(f"Merge {told['merge'] or ''} {told['state']}. {told['why']}".rstrip())
 
 
 def _show(told: dict[str, Any]) -> None:
     from isthmus.cli import show
 
     found, looked = told["candidates"], told["looked"]
-    table = show.table(
+    table = show.make_table(
         "nr", "verdict", "survivor", "other", "why", "orders", "email then", "merge", right=("nr", "orders")
     )
     for one in found[:SHOWN]:
-        show.row(
+        show.add_row(
             table,
             (
                 one["candidate"],
@@ -172,20 +173,23 @@ def _show(told: dict[str, Any]) -> None:
             ),
         )
     if found:
-        show.lines(table)
+        show.make_lines(table)
     if len(found) > SHOWN:
-        show.lines(f"and {len(found) - SHOWN:,} more; --json and --out have all.")
-    show.lines(
-        f"{show.count(looked['n_customers'], 'customer')} looked at: {show.count(len(found), 'candidate')}, "
-        f"{show.count(looked['n_shared'], 'pair')} of different people who share an address, a number or a mailbox."
+        show.make_lines(f"and {len(found) - SHOWN:,} more; --json and --out have all.")
+    show.make_lines(
+        f"{show.format_count(looked['n_customers'], 'customer')} looked at: "
+        f"{show.format_count(len(found), 'candidate')}, "
+        f"{show.format_count(looked['n_shared'], 'pair')} of different people "
+        f"who share an address, a number or a mailbox."
     )
     for one in (looked["basis"] or {}).get("not_judged", ()):
-        show.lines(f"not judged: {one['what']}: {one['reason']}")
+        show.make_lines(f"not judged: {one['what']}: {one['reason']}")
     if several := told["several_profiles"]:
-        show.lines(
-            f"{show.count(len(several), 'address', 'addresses')} with several profiles in Ometria; --json names them. "
+        show.make_lines(
+            f"{show.format_count(len(several), 'address', 'addresses')} with several profiles in Ometria; "
+            f"--json names them. "
             "Ask Ometria to merge those."
         )
     waiting = [one for one in told["merges"] if one["state"] in ("wanted", "asked")]
     if waiting:
-        show.lines(f"{show.count(len(waiting), 'merge')} in the queue, one a minute.")
+        show.make_lines(f"{show.format_count(len(waiting), 'merge')} in the queue, one a minute.")

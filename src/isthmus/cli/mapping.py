@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from isthmus.cli.opening import Config, Json, Name, must_be_known, opened
+from isthmus.cli.installation import Config, Json, Name, open_app, require_connection
 
 if TYPE_CHECKING:
-    from isthmus.flows.preview import Preview
+    from isthmus.flows.preview import MappingPreview
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="The mapping file.")]
 
@@ -32,11 +32,11 @@ isthmus mapping check acme.mapping.toml
 def check(file: File, json: Json = False, config: Config = None) -> None:  # noqa: ARG001 - every command takes it
     from isthmus.cli import show
     from isthmus.connections import mapping_file
-    from isthmus.connections.custom import key_of
+    from isthmus.connections.custom import field_key
 
-    checked = mapping_file.check(file)
+    checked = mapping_file.check_mapping_file(file)
     if json:
-        show.document(
+        show.print_json(
             {
                 "file": file.name,
                 "metafields": [one.model_dump(mode="json") for one in checked.fields],
@@ -47,14 +47,16 @@ def check(file: File, json: Json = False, config: Config = None) -> None:  # noq
         for one in checked.wrong:
             typer.echo(f"{file.name}:{one.line}: {one.says}", err=True)
     else:
-        table = show.table("custom field", "type", "becomes", "mode", "length")
+        table = show.make_table("custom field", "type", "becomes", "mode", "length")
         for entry in checked.fields:
             becomes = f"{entry.target} {entry.property}"
-            show.row(
+            show.add_row(
                 table,
-                (f"{entry.owner} {key_of(entry)}", entry.type, becomes, entry.mode, str(entry.max_length or "")),
+                (f"{entry.owner} {field_key(entry)}", entry.type, becomes, entry.mode, str(entry.max_length or "")),
             )
-        show.lines(table, f"{file.name} is right: {show.count(len(checked.fields), 'custom field')} will be sent.")
+        show.make_lines(
+            table, f"{file.name} is right: {show.format_count(len(checked.fields), 'custom field')} will be sent."
+        )
     if checked.wrong:
         raise typer.Exit(2)
 
@@ -78,48 +80,48 @@ def preview(
     config: Config = None,
 ) -> None:
     from isthmus.cli import show
+    from isthmus.commands import mapping_preview
     from isthmus.connections import mapping_file
-    from isthmus.runtime import previewing
 
-    fields = mapping_file.read(file)
-    with opened(config) as app:
-        must_be_known(app, name)
+    fields = mapping_file.read_mapping_file(file)
+    with open_app(config) as app:
+        require_connection(app, name)
 
         def tell(store: str, kind: str, n: int) -> None:
-            typer.echo(f"{store}: {show.count(n, kind)} looked at", err=True)
+            typer.echo(f"{store}: {show.format_count(n, kind)} looked at", err=True)
 
-        seen = previewing.preview(app, name, fields, sample=sample, is_plain=plain, tell=tell)
+        seen = mapping_preview.preview_mapping(app, name, fields, sample=sample, is_plain=plain, tell=tell)
     if json:
-        show.document(seen)
+        show.print_json(seen)
     else:
         _print(seen)
 
 
-def _print(seen: "Preview") -> None:
+def _print(seen: "MappingPreview") -> None:
     from isthmus.cli import show
 
-    looked = ", ".join(show.count(n, kind) for kind, n in seen.n_looked_at.items()) or "no record"
-    show.lines(f"{looked} looked at.")
+    looked = ", ".join(show.format_count(n, kind) for kind, n in seen.n_looked_at.items()) or "no record"
+    show.make_lines(f"{looked} looked at.")
     if not seen.n_sent:
-        show.lines("Nothing would be sent: everything says what it says now.")
+        show.make_lines("Nothing would be sent: everything says what it says now.")
     else:
-        sent = ", ".join(show.count(n, kind) for kind, n in seen.n_sent.items())
-        show.lines(f"{sent} would be sent again, of {show.count(seen.n_people, 'person', 'people')}.")
-        table = show.table("record", "property", "new", "gone", "other", right=("new", "gone", "other"))
+        sent = ", ".join(show.format_count(n, kind) for kind, n in seen.n_sent.items())
+        show.make_lines(f"{sent} would be sent again, of {show.format_count(seen.n_people, 'person', 'people')}.")
+        table = show.make_table("record", "property", "new", "gone", "other", right=("new", "gone", "other"))
         for one in seen.changes:
-            show.row(table, (one.kind, one.name, f"{one.n_new:,}", f"{one.n_gone:,}", f"{one.n_other:,}"))
-        show.lines(table)
-        examples = show.table("for instance", "property", "before", "after")
+            show.add_row(table, (one.kind, one.name, f"{one.n_new:,}", f"{one.n_gone:,}", f"{one.n_other:,}"))
+        show.make_lines(table)
+        examples = show.make_table("for instance", "property", "before", "after")
         for example in seen.examples:
             for place, name in enumerate(example.after):
                 before, after = (_text(side.get(name)) for side in (example.before, example.after))
-                show.row(examples, (f"{example.kind}:{example.id}" if not place else "", name, before, after))
-        show.lines(examples)
+                show.add_row(examples, (f"{example.kind}:{example.id}" if not place else "", name, before, after))
+        show.make_lines(examples)
     if seen.n_cut:
-        show.lines(f"{show.count(seen.n_cut, 'value')} would be cut: the platform has no room for them.")
+        show.make_lines(f"{show.format_count(seen.n_cut, 'value')} would be cut: the platform has no room for them.")
     for wrong in seen.mistyped:
-        show.lines(
-            f"{wrong.store}: {wrong.owner} {wrong.key} is {wrong.found} in {show.count(wrong.n, 'record')}, not"
+        show.make_lines(
+            f"{wrong.store}: {wrong.owner} {wrong.key} is {wrong.found} in {show.format_count(wrong.n, 'record')}, not"
             f" {wrong.expected}: nothing would be sent for it."
         )
 

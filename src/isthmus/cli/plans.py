@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from isthmus.cli.opening import Config, Json, must_be_known, opened
+from isthmus.cli.installation import Config, Json, open_app, require_connection
 
 if TYPE_CHECKING:
     from isthmus.flows.safety.decide import Decided
-    from isthmus.safety.plans.sql import Plan
+    from isthmus.safety.sql.plans import StoppedPlan
 
 Number = Annotated[int, typer.Argument(metavar="ID", help="The number of a plan, as `isthmus plans list` shows it.")]
 By = Annotated[str | None, typer.Option("--by", help="Whose decision it is; your own name without it.")]
@@ -29,13 +29,13 @@ isthmus plans refuse 7         keep things as they are, until the shop states so
 
 def register(app: typer.Typer) -> None:
     group = typer.Typer(help=PLANS, rich_markup_mode=None, no_args_is_help=True)
-    group.command("list")(listing)
+    group.command("list")(list_plans)
     group.command("confirm")(confirm)
     group.command("refuse")(refuse)
     app.add_typer(group, name="plans")
 
 
-def listing(
+def list_plans(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="One connection; all without it.")] = None,
     every: Annotated[bool, typer.Option("--all", help="Also those that were carried out or decided.")] = False,
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many, the newest first.")] = 50,
@@ -46,21 +46,23 @@ def listing(
     from isthmus.cli import show
     from isthmus.flows.safety import decide
 
-    with opened(config) as app:
+    with open_app(config) as app:
         if name is not None:
-            must_be_known(app, name)
-        found = decide.listing(app.db, name, every=every, limit=limit)
+            require_connection(app, name)
+        found = decide.list_plans(app.db, name, every=every, limit=limit)
     if json:
-        show.document({"plans": [_document(one) for one in found]})
+        show.print_json({"plans": [_document(one) for one in found]})
     elif not found:
-        show.lines("No plan waits.")
+        show.make_lines("No plan waits.")
     else:
-        table = show.table("plan", "connection", "made by", "state", "would change", "decide before", right=("plan",))
+        table = show.make_table(
+            "plan", "connection", "made by", "state", "would change", "decide before", right=("plan",)
+        )
         for one in found:
             made_by = one.source + (f" (run {one.run})" if one.run else "")
-            expires = show.at(one.expires_at) if one.expires_at and one.state == "stopped" else "–"
-            show.row(table, (one.id, one.connection, made_by, one.state, _summary(one), expires))
-        show.lines(table)
+            expires = show.format_time(one.expires_at) if one.expires_at and one.state == "stopped" else "–"
+            show.add_row(table, (one.id, one.connection, made_by, one.state, _summary(one), expires))
+        show.make_lines(table)
     raise typer.Exit(1 if any(one.state in ("stopped", "expired") for one in found) else 0)
 
 
@@ -82,18 +84,18 @@ def confirm(
     from isthmus.cli import show
     from isthmus.flows.safety import decide
 
-    with opened(config) as app:
-        plan = _stopped(decide.find(app.db, number), number, ("stopped",))
+    with open_app(config) as app:
+        plan = _stopped(decide.find_plan(app.db, number), number, ("stopped",))
         if dry_run:
             _show(plan, 0, f"would be confirmed: {_summary(plan)}", json=json, is_dry_run=True)
             return
-        done = decide.confirm(app.db, app.road(plan.connection), number, by or getpass.getuser(), records)
+        done = decide.confirm_plan(app.db, app.road(plan.connection), number, by or getpass.getuser(), records)
     if done.has_grown and done.plan is not None:
         again = f"`isthmus plans confirm {number} --records {done.n}` lets all of them go"
         if json:
-            show.document({"plan": _document(done.plan), "records": 0, "dry_run": False, "has_grown": True})
+            show.print_json({"plan": _document(done.plan), "records": 0, "dry_run": False, "has_grown": True})
         else:
-            show.lines(
+            show.make_lines(
                 f"plan {number}: not confirmed, it is no longer what was stopped: {_summary(done.plan)}. {again}."
             )
         raise typer.Exit(1)
@@ -104,14 +106,14 @@ def refuse(number: Number, by: By = None, json: Json = False, config: Config = N
     """Refuse a stopped plan: its records stay as they are, on both sides, until their shop states something new."""
     from isthmus.flows.safety import decide
 
-    with opened(config) as app:
-        _stopped(decide.find(app.db, number), number, ("stopped", "expired"))
-        done = decide.refuse(app.db, number, app.clock.now(), by or getpass.getuser())
+    with open_app(config) as app:
+        _stopped(decide.find_plan(app.db, number), number, ("stopped", "expired"))
+        done = decide.refuse_plan(app.db, number, app.clock.now(), by or getpass.getuser())
     _tell(done, number, "refused", json=json)
 
 
-def _stopped(plan: "Plan | None", number: int, states: tuple[str, ...]) -> "Plan":
-    from isthmus.kit.explain import ConfigError
+def _stopped(plan: "StoppedPlan | None", number: int, states: tuple[str, ...]) -> "StoppedPlan":
+    from isthmus.kit.config_errors import ConfigError
 
     if plan is None:
         raise ConfigError(f"ID: there is no plan {number}; `isthmus plans list --all` lists them")
@@ -127,22 +129,22 @@ def _tell(done: "Decided", number: int, what: str, *, json: bool) -> None:
     _show(plan, done.n, f"{what}; {_summary(plan)}", json=json)
 
 
-def _show(plan: "Plan", n: int, line: str, *, json: bool, is_dry_run: bool = False) -> None:
+def _show(plan: "StoppedPlan", n: int, line: str, *, json: bool, is_dry_run: bool = False) -> None:
     from isthmus.cli import show
 
     if json:
-        show.document({"plan": _document(plan), "records": n, "dry_run": is_dry_run})
+        show.print_json({"plan": _document(plan), "records": n, "dry_run": is_dry_run})
     else:
-        show.lines(f"plan {plan.id}: {line}")
+        show.make_lines(f"plan {plan.id}: {line}")
 
 
-def _summary(plan: "Plan") -> str:
+def _summary(plan: "StoppedPlan") -> str:
     from isthmus.flows.safety import judge
 
-    return judge.summary(plan.groups) or "–"
+    return judge.plan_summary(plan.groups) or "–"
 
 
-def _document(plan: "Plan") -> dict[str, Any]:
+def _document(plan: "StoppedPlan") -> dict[str, Any]:
     from isthmus.kit.money import from_mills
 
     return {

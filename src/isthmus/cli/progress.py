@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from isthmus.flows.backfill.ahead import Ahead
+    from isthmus.flows.backfill.eta import Ahead
     from isthmus.flows.backfill.progress import Progress as Step
-    from isthmus.flows.reconcile.held import Step as Walked
+    from isthmus.flows.reconcile.run_context import RunProgress as Walked
 
 
 @contextlib.contextmanager
-def loading(sending: Callable[[], "Ahead"]) -> Iterator[Callable[["Step"], None]]:
+def load_progress(sending: Callable[[], "Ahead"]) -> Iterator[Callable[["Step"], None]]:
     """Something to tell each step of a load to: rows, rate, and below it what is still to be sent."""
     if not sys.stderr.isatty():
         yield _Lines(sending).tell
@@ -65,7 +65,7 @@ class _Lines:
 
 
 @contextlib.contextmanager
-def steps() -> Iterator[Callable[["Walked"], None]]:
+def run_progress() -> Iterator[Callable[["Walked"], None]]:
     """Something to tell the steps of a run to: rows, rate, and how long the rest of a step takes at that rate."""
     if not sys.stderr.isatty():
         yield lambda step: print(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from isthmus.cli.opening import Config, Json, Name, must_be_known, opened
+from isthmus.cli.installation import Config, Json, Name, open_app, require_connection
 
 if TYPE_CHECKING:
     from isthmus.flows.reconcile.news import News
@@ -57,14 +57,14 @@ def reconcile(
 ) -> None:
     import msgspec
 
-    from isthmus.cli import asked, progress, show
+    from isthmus.cli import options, progress, show
+    from isthmus.commands.reconcile import Reconciler
     from isthmus.flows.reconcile import news
-    from isthmus.flows.reconcile.held import Asked
-    from isthmus.kit.explain import ConfigError
-    from isthmus.model.basis import document
-    from isthmus.ops.report.gather import report
-    from isthmus.ops.report.save import save
-    from isthmus.runtime.reconciling import Reconciler
+    from isthmus.flows.reconcile.run_context import ReconcileRequest
+    from isthmus.kit.config_errors import ConfigError
+    from isthmus.model.basis import basis_document
+    from isthmus.ops.report.gather import load_report
+    from isthmus.ops.report.save import save_report
 
     kinds = tuple(one.strip().removesuffix("s") for one in kind.split(",") if one.strip())
     unknown = [one for one in kinds if one not in ("customer", "product", "order")]
@@ -72,28 +72,28 @@ def reconcile(
         raise ConfigError(
             f"--kind: there is no kind {(unknown or [kind])[0]!r}; there are: customers, products, orders"
         )
-    with opened(config) as app:
-        must_be_known(app, name)
+    with open_app(config) as app:
+        require_connection(app, name)
         stores = sorted(app.road(name).shops)
         if store is not None and store not in stores:
             raise ConfigError(f"--store: there is no store {store!r}; there are: {', '.join(stores)}")
-        wanted = Asked(
-            since=asked.since(since, app.clock.now()) if since else None,
+        wanted = ReconcileRequest(
+            since=options.parse_since(since, app.clock.now()) if since else None,
             kinds=kinds,
             stores=(store,) if store else (),
             repair=repair,
         )
-        with progress.steps() as tell:
+        with progress.run_progress() as tell:
             done = Reconciler(app).run(name, wanted, tell=tell, anew=again)
         if done is None:
             raise ConfigError(f"NAME: a reconciliation of {name} is under way in another process; try again later")
-        new = news.since_last(app.db, name, done.run) if since_last and done.is_done else None
-        told = report(app.db, name, done.run) if out is not None else None
-        files = save(told, out) if told is not None and out is not None else []
+        new = news.count_new_findings(app.db, name, done.run) if since_last and done.is_done else None
+        told = load_report(app.db, name, done.run) if out is not None else None
+        files = save_report(told, out) if told is not None and out is not None else []
     if json:
-        basis = document(done.basis, strict=strict) if done.basis else None
+        basis = basis_document(done.basis, strict=strict) if done.basis else None
         told_of = {"n_new": None if new is None else new.n, "files": [str(path) for path in files]}
-        show.document({"connection": name, **msgspec.to_builtins(done), "basis": basis, **told_of})
+        show.print_json({"connection": name, **msgspec.to_builtins(done), "basis": basis, **told_of})
     else:
         _show(done, files, new)
     raise typer.Exit(_exit_code(done, new, strict=strict))
@@ -103,51 +103,57 @@ def _exit_code(done: "Reconciled", new: "News | None", *, strict: bool) -> int:
     """With `new` differences that were known before are no reason for 1; what was not judged still is."""
     import msgspec
 
-    from isthmus.model.basis import outcome
+    from isthmus.model.basis import verdict_outcome
 
     if done.basis is None:
         return 1  # stopped: nothing is known yet
     if new is None:
-        return outcome(done.basis, strict=strict).exit_code
-    return outcome(msgspec.structs.replace(done.basis, n_differ=new.n), strict=strict).exit_code
+        return verdict_outcome(done.basis, strict=strict).exit_code
+    return verdict_outcome(msgspec.structs.replace(done.basis, n_differ=new.n), strict=strict).exit_code
 
 
 def _show(done: "Reconciled", files: list[Path], new: "News | None") -> None:
     from isthmus.cases import catalogue
     from isthmus.cli import show
-    from isthmus.flows.reconcile import worth
-    from isthmus.model.basis import outcome, sentence, times
+    from isthmus.flows.reconcile import order_totals
+    from isthmus.model.basis import as_of_times, verdict_outcome, verdict_sentence
 
     n_read = sum(n for step, n in done.n_read.items() if step.startswith(("store ", "platform ")))
     if done.basis is None:
-        show.lines(f"Run {done.run} was stopped; the same command goes on where it was.")
+        show.make_lines(f"Run {done.run} was stopped; the same command goes on where it was.")
         return
     for unseen in done.out_of_sight:
         why = "as orders.horizon accepts" if unseen.is_accepted else "the scope read_all_orders is missing"
         since = f"the app sees orders from {unseen.visible_since:%Y-%m-%d} on"
-        show.lines(f"{unseen.store}: {show.count(unseen.n, 'order')} out of sight, not judged: {since}, {why}")
+        show.make_lines(
+            f"{unseen.store}: {show.format_count(unseen.n, 'order')} out of sight, not judged: {since}, {why}"
+        )
     if done.n_findings:
         columns = ("found", "what", "layer", "repairs begun", "revenue off by")
-        made = show.table(*columns, title=f"Run {done.run}", right=("found", "repairs begun", "revenue off by"))
+        made = show.make_table(*columns, title=f"Run {done.run}", right=("found", "repairs begun", "revenue off by"))
         for one in done.sums:
-            off = "" if not one.off_mills else f"{worth.text(one.off_mills)} {one.currency or ''}"
-            title = catalogue.row(one.code).title
-            show.row(made, (f"{one.n:,}", f"{one.code}: {title}", one.cause, f"{one.n_repaired or 0:,}", off))
-        show.lines(made)
-    show.lines(f"{sentence(done.basis)}. {n_read:,} records were read (run {done.run}).", f"{times(done.basis)}.")
-    if (why := outcome(done.basis).why) and not done.n_findings:
-        show.lines(f"Not clean: {why}.")
+            off = "" if not one.off_mills else f"{order_totals.mills_as_text(one.off_mills)} {one.currency or ''}"
+            title = catalogue.row_of(one.code).title
+            show.add_row(made, (f"{one.n:,}", f"{one.code}: {title}", one.cause, f"{one.n_repaired or 0:,}", off))
+        show.make_lines(made)
+    show.make_lines(
+        f"{verdict_sentence(done.basis)}. {n_read:,} records were read (run {done.run}).", f"{as_of_times(done.basis)}."
+    )
+    if (why := verdict_outcome(done.basis).why) and not done.n_findings:
+        show.make_lines(f"Not clean: {why}.")
     if new is not None:
         since = f"since run {new.before}" if new.before else "no run to compare with: all count as new"
-        show.lines(f"{new.n:,} of {done.n_findings:,} differences are new ({since}).")
+        show.make_lines(f"{new.n:,} of {done.n_findings:,} differences are new ({since}).")
     if done.n_found_right:
-        show.lines(f"{show.count(done.n_found_right, 'repair')} of earlier runs found right.")
+        show.make_lines(f"{show.format_count(done.n_found_right, 'repair')} of earlier runs found right.")
     if done.n_closed:
-        show.lines(f"{show.count(done.n_closed, 'case')} of earlier runs closed: their records agree again.")
+        show.make_lines(
+            f"{show.format_count(done.n_closed, 'case')} of earlier runs closed: their records agree again."
+        )
     if done.is_stopped:
-        show.lines(
+        show.make_lines(
             f"Repairs stopped: they would change more records than may change without a person. `isthmus plans list`"
             f" shows plan {done.plan}; `isthmus plans confirm {done.plan}` or `isthmus plans refuse {done.plan}`."
         )
     for path in files:
-        show.lines(str(path))
+        show.make_lines(str(path))

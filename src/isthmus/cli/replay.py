@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from isthmus.cli.opening import Config, Json, Name, must_be_known, opened
+from isthmus.cli.installation import Config, Json, Name, open_app, require_connection
 
 if TYPE_CHECKING:
-    from isthmus.flows.rehearse import Plan, Planned
+    from isthmus.app.context import App
     from isthmus.flows.replay import Selection
-    from isthmus.runtime.app import App
+    from isthmus.flows.replay_dry_run import Planned, ReplayPlan
 
 
 def register(app: typer.Typer) -> None:
@@ -60,13 +60,13 @@ def replay(
 ) -> None:
     from isthmus.cli import show
     from isthmus.flows import replay as flow
-    from isthmus.flows.rehearse import rehearse
-    from isthmus.kit.explain import ConfigError
+    from isthmus.flows.replay_dry_run import dry_run_replay
+    from isthmus.kit.config_errors import ConfigError
 
     if not (event or order or customer or product or since):
         raise ConfigError("say what to replay: --event, --order, --customer, --product or --since")
-    with opened(config) as app:
-        must_be_known(app, name)
+    with open_app(config) as app:
+        require_connection(app, name)
         chosen = _selection(
             app,
             name,
@@ -79,34 +79,39 @@ def replay(
             with_moments=with_moments,
         )
         if plan:
-            rehearsed = rehearse(app.db, app.road(name), chosen)
+            rehearsed = dry_run_replay(app.db, app.road(name), chosen)
         else:
-            back = flow.replay(app.db, app.road(name), chosen)
+            back = flow.replay_selection(app.db, app.road(name), chosen)
     if plan:
         if json:
-            show.document(rehearsed)
+            show.print_json(rehearsed)
         else:
             _print_plan(rehearsed)
         return
     if json:
-        show.document(back)
+        show.print_json(back)
         return
     if back.is_nothing:
-        show.lines("Nothing to put back.")
+        show.make_lines("Nothing to put back.")
     else:
-        show.lines(
-            f"{show.count(back.n_events, 'event')}, {show.count(back.n_records, 'record')} and"
-            f" {show.count(back.n_writes, 'dead letter')} are back on the road."
+        show.make_lines(
+            f"{show.format_count(back.n_events, 'event')}, {show.format_count(back.n_records, 'record')} and"
+            f" {show.format_count(back.n_writes, 'dead letter')} are back on the road."
         )
     if back.n_again:
-        show.lines(f"{show.count(back.n_again, 'record')} sent again: Ometria lacks it or holds it differently.")
+        show.make_lines(
+            f"{show.format_count(back.n_again, 'record')} sent again: Ometria lacks it or holds it differently."
+        )
     if back.n_withheld:
-        show.lines(
-            f"{show.count(back.n_withheld, 'contact')} not sent again: Ometria does not hold the person as opted in,"
+        show.make_lines(
+            f"{show.format_count(back.n_withheld, 'contact')} not sent again: "
+            f"Ometria does not hold the person as opted in,"
             " and sending it would opt them in."
         )
     if back.n_lost:
-        show.lines(f"{show.count(back.n_lost, 'event')} cannot go again: the body is gone, and no record is named.")
+        show.make_lines(
+            f"{show.format_count(back.n_lost, 'event')} cannot go again: the body is gone, and no record is named."
+        )
 
 
 def _selection(
@@ -121,14 +126,14 @@ def _selection(
     is_read: bool,
     with_moments: bool,
 ) -> "Selection":
-    from isthmus.cli.asked import since as parsed
+    from isthmus.cli.options import parse_since as parsed
     from isthmus.flows.replay import Selection
-    from isthmus.kit.explain import ConfigError
-    from isthmus.model.event import State
-    from isthmus.ops import named
+    from isthmus.kit.config_errors import ConfigError
+    from isthmus.model.event import EventState
+    from isthmus.ops import order_names
 
     wanted = [text.strip() for text in states.split(",") if text.strip()]
-    ends = [one.value for one in State if one is not State.WAITING]
+    ends = [one.value for one in EventState if one is not EventState.WAITING]
     for text in wanted:
         if text not in ends:
             raise ConfigError(f"--state: {text!r} is none of {', '.join(ends)}")
@@ -136,7 +141,7 @@ def _selection(
     if store is not None and store not in stores:
         raise ConfigError(f"--store: there is no store {store!r}; there are: {', '.join(stores)}")
     if events:
-        unknown = named.unknown_events(app.db, name, events)
+        unknown = order_names.unknown_event_ids(app.db, name, events)
         if unknown:
             raise ConfigError(f"--event: event {unknown[0]} of {name} is not known; `isthmus trace` lists them")
     return Selection(
@@ -144,7 +149,7 @@ def _selection(
         subjects=tuple(_subject(app, name, kind, one) for kind, given in records.items() for one in given or ()),
         store=store,
         since=None if since is None else parsed(since, app.clock.now()),
-        states=tuple(State(text) for text in wanted),
+        states=tuple(EventState(text) for text in wanted),
         is_read=is_read,
         with_moments=with_moments,
     )
@@ -152,13 +157,13 @@ def _selection(
 
 def _subject(app: "App", name: str, kind: str, text: str) -> str:
     """A record by its number or, an order, by its name; UnknownError for one of which nothing was ever told."""
-    from isthmus.cli.asked import number
-    from isthmus.cli.asked import order as order_of
-    from isthmus.kit.explain import UnknownError
-    from isthmus.ops import named
+    from isthmus.cli.options import parse_number
+    from isthmus.cli.options import parse_order as order_of
+    from isthmus.kit.config_errors import UnknownError
+    from isthmus.ops import order_names
 
-    own = order_of(app, name, text) if kind == "order" else number(text, f"--{kind}")
-    if not named.is_known(app.db, name, kind, own):
+    own = order_of(app, name, text) if kind == "order" else parse_number(text, f"--{kind}")
+    if not order_names.is_number_known(app.db, name, kind, own):
         raise UnknownError(f"Nothing is known of {kind} {text}.")
     return f"{kind}:{own}"
 
@@ -172,27 +177,29 @@ def _differs(w: "Planned") -> str:
 _SAME = "nothing: the same again"
 
 
-def _print_plan(plan: "Plan") -> None:
+def _print_plan(plan: "ReplayPlan") -> None:
     from isthmus.cli import show
 
-    show.lines(f"{show.count(plan.n_events, 'event')} would be heard again:")
+    show.make_lines(f"{show.format_count(plan.n_events, 'event')} would be heard again:")
     for end, n in sorted(plan.ends.items(), key=lambda told: -told[1]):
-        show.lines(f"  {n:,} {end}")
+        show.make_lines(f"  {n:,} {end}")
     if plan.n_lost:
-        show.lines(f"{show.count(plan.n_lost, 'event')} cannot go again: the body is gone, and no record is named.")
+        show.make_lines(
+            f"{show.format_count(plan.n_lost, 'event')} cannot go again: the body is gone, and no record is named."
+        )
     if not plan.writes:
-        show.lines("Nothing would be sent: the platform record of each would say what it says now.")
+        show.make_lines("Nothing would be sent: the platform record of each would say what it says now.")
         return
-    table = show.table("record", "now", "then", "what would differ")
+    table = show.make_table("record", "now", "then", "what would differ")
     for w in plan.writes:
         then = (
             ("sent" if plan.is_live else "sent once live") if w.is_sent else f"{w.after}: {w.why}" if w.why else w.after
         )
-        show.row(table, (f"{w.kind}:{w.id}", w.before or "new", then, _differs(w)))
-    show.lines(table)
+        show.add_row(table, (f"{w.kind}:{w.id}", w.before or "new", then, _differs(w)))
+    show.make_lines(table)
     if plan.triggers:
-        show.lines("Triggers that would fire:")
+        show.make_lines("Triggers that would fire:")
         for t in plan.triggers:
-            show.lines(f"  {t.name}  {t.kind}:{t.id}")
+            show.make_lines(f"  {t.name}  {t.kind}:{t.id}")
     else:
-        show.lines("No trigger would fire.")
+        show.make_lines("No trigger would fire.")

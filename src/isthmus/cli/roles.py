@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from isthmus.cli.opening import Config, opened
+from isthmus.cli.installation import Config, open_app
 
 WithParent = Annotated[
     bool, typer.Option("--with-parent", help="End when standard input ends: for whoever starts this.", hidden=True)
@@ -31,21 +31,22 @@ def serve(config: Config = None) -> None:
 
     Brings the database to this version first. A role that dies is started again.
     """
-    from isthmus.runtime import roles, schema
+    from isthmus.app import schema
+    from isthmus.runtime import roles
 
-    with _asked_to_end(), opened(config, makes=True) as app:
-        schema.migrate(app)
-        roles.Group(roles.roles(config, app.settings.workers.processes)).run()
+    with _asked_to_end(), open_app(config, makes=True) as app:
+        schema.migrate_database(app)
+        roles.Supervisor(roles.supervised_roles(config, app.settings.workers.processes)).run()
 
 
 def web(config: Config = None, with_parent: WithParent = False, silent: Silent = False) -> None:
     """The door and the desk alone, for more than one machine."""
     from isthmus.runtime import roles
 
-    with _asked_to_end(), opened(config, role="web", pool_size=4) as app:
+    with _asked_to_end(), open_app(config, role="web", pool_size=4) as app:
         if with_parent:  # once the database counts on us, since we may be the last to leave it
-            roles.end_with_parent(app)
-        roles.web(app, is_silent=silent)
+            roles.stop_with_parent(app)
+        roles.run_web(app, is_silent=silent)
 
 
 def work(
@@ -57,7 +58,7 @@ def work(
     with_parent: WithParent = False,
 ) -> None:
     """Workers alone, for more than one machine. They also keep the timetable."""
-    from isthmus.kit.explain import ConfigError
+    from isthmus.kit.config_errors import ConfigError
     from isthmus.model.lane import Lane
     from isthmus.runtime import roles
 
@@ -65,14 +66,14 @@ def work(
     unknown = [name for name in names if name not in set(Lane)]
     if unknown:
         raise ConfigError(f"--lanes: there is no lane {unknown[0]!r}; there are: {', '.join(Lane)}")
-    with _asked_to_end(), opened(config, role="worker", pool_size=None) as app:
+    with _asked_to_end(), open_app(config, role="worker", pool_size=None) as app:
         if with_parent:
-            roles.end_with_parent(app)
+            roles.stop_with_parent(app)
         n = app.settings.workers.processes if processes is None else processes
         if n == 1:
-            roles.work(app, tuple(Lane(name) for name in names) or tuple(Lane))
+            roles.run_workers(app, tuple(Lane(name) for name in names) or tuple(Lane))
         else:
-            roles.Group(roles.roles(config, n, with_web=False)).run()
+            roles.Supervisor(roles.supervised_roles(config, n, with_web=False)).run()
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from isthmus.cli.opening import Config, Json, opened
+from isthmus.cli.installation import Config, Json, open_app
 
 
 def register(app: typer.Typer) -> None:
@@ -16,17 +16,17 @@ def register(app: typer.Typer) -> None:
 
 def migrate(json: Json = False, config: Config = None) -> None:
     """Bring the database to this version. One process at a time, each migration whole or not at all."""
+    from isthmus.app import schema
     from isthmus.cli import show
-    from isthmus.runtime import schema
 
-    with opened(config, makes=True) as app:
-        applied, now_at = schema.migrate(app)
+    with open_app(config, makes=True) as app:
+        applied, now_at = schema.migrate_database(app)
     if json:
-        show.document({"applied": applied, "version": now_at})
+        show.print_json({"applied": applied, "version": now_at})
     else:
         for name in applied:
-            show.lines(f"applied {name}")
-        show.lines(f"The database is at schema {now_at}.")
+            show.make_lines(f"applied {name}")
+        show.make_lines(f"The database is at schema {now_at}.")
 
 
 APP_CONFIG = """Print a shopify.app.toml for the merchant's app, made from a connection file.
@@ -49,26 +49,26 @@ def app_config(
     json: Json = False,
     config: Config = None,
 ) -> None:
+    from isthmus.app.settings import load_settings
     from isthmus.cli import show
     from isthmus.connections import file as files
-    from isthmus.kit.explain import ConfigError
-    from isthmus.runtime.settings import load
-    from isthmus.shopify.appconfig import App, render
+    from isthmus.kit.config_errors import ConfigError
+    from isthmus.shopify.appconfig import AppConfig, render_app_config
     from isthmus.web.server import SHOPIFY_HOOK
 
-    found = files.read(file)
+    found = files.read_connection_file(file)
     chosen = found.stores[0]
     if store is not None:
         names = [one.name for one in found.stores]
         if store not in names:
             raise ConfigError(f"--store: there is no store {store!r} in {file.name}; there are: {', '.join(names)}")
         chosen = found.store(store)
-    address = url or load(config).web.public_url
+    address = url or load_settings(config).web.public_url
     if address is None:
         raise ConfigError("web.public_url: is not set; set it, or say --url https://… where Shopify reaches isthmus")
     address = address.rstrip("/")
-    text = render(
-        App(
+    text = render_app_config(
+        AppConfig(
             name=app_name,
             client_id=chosen.client_id or "",
             url=address,
@@ -77,7 +77,7 @@ def app_config(
         )
     )
     if json:
-        show.document({"store": chosen.name, "shopify_app_toml": text})
+        show.print_json({"store": chosen.name, "shopify_app_toml": text})
     else:
         print(text, end="")
 
@@ -86,11 +86,11 @@ def version(json: Json = False) -> None:
     """Which isthmus this is, and the schema its database needs."""
     from importlib import metadata
 
+    from isthmus.app import schema
     from isthmus.cli import show
-    from isthmus.runtime import schema
 
-    told = {"isthmus": metadata.version("isthmus"), "schema": schema.wanted()}
+    told = {"isthmus": metadata.version("isthmus"), "schema": schema.required_version()}
     if json:
-        show.document(told)
+        show.print_json(told)
     else:
-        show.lines(f"isthmus {told['isthmus']}, schema {told['schema']}")
+        show.make_lines(f"isthmus {told['isthmus']}, schema {told['schema']}")

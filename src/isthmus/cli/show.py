@@ -9,14 +9,14 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-def document(told: Any) -> None:
+def print_json(told: Any) -> None:
     """Print one JSON document, the only thing that goes to standard output."""
     import msgspec
 
     print(msgspec.json.format(msgspec.json.encode(told), indent=2).decode())
 
 
-def console() -> "Console":
+def make_console() -> "Console":
     """Where people read. Through a pipe the text is as wide as it needs to be and has no colours."""
     from rich.console import Console
 
@@ -24,7 +24,7 @@ def console() -> "Console":
     return plain if plain.is_terminal else Console(highlight=False, width=160)
 
 
-def table(*columns: str, title: str | None = None, right: Iterable[str] = ()) -> "Table":
+def make_table(*columns: str, title: str | None = None, right: Iterable[str] = ()) -> "Table":
     """An empty table; the columns named in `right` hold numbers."""
     from rich import box
     from rich.table import Table
@@ -36,13 +36,13 @@ def table(*columns: str, title: str | None = None, right: Iterable[str] = ()) ->
     return made
 
 
-def lines(*told: "RenderableType") -> None:
-    out = console()
+def make_lines(*told: "RenderableType") -> None:
+    out = make_console()
     for one in told:
         out.print(one)
 
 
-def seconds(value: float) -> str:
+def format_seconds(value: float) -> str:
     """A span as people say it."""
     if value < 1:
         return f"{value * 1000:.0f} ms"
@@ -53,17 +53,17 @@ def seconds(value: float) -> str:
     return f"{value / 3600:.0f} h" if value < 172_800 else f"{value / 86_400:.0f} d"
 
 
-def at(time: datetime | None) -> str:
+def format_time(time: datetime | None) -> str:
     """A time in UTC, to the second."""
     return "" if time is None else f"{time:%Y-%m-%d %H:%M:%S}"
 
 
-def count(n: int, one: str, many: str | None = None) -> str:
+def format_count(n: int, one: str, many: str | None = None) -> str:
     """`1 case`, `2 cases`."""
     return f"{n:,} {one if n == 1 else many or one + 's'}"
 
 
-def row(target: "Table", values: Sequence[object], style: str | None = None) -> None:
+def add_row(target: "Table", values: Sequence[object], style: str | None = None) -> None:
     from rich.text import Text
 
     target.add_row(*(Text(str(value)) for value in values), style=style)

@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from isthmus.cli.opening import Config, Json, must_be_known, opened
+from isthmus.cli.installation import Config, Json, open_app, require_connection
 
 if TYPE_CHECKING:
-    from isthmus.ops.numbers import Connection
+    from isthmus.ops.status import ConnectionStatus
 
 
 def register(app: typer.Typer) -> None:
@@ -38,36 +38,36 @@ def status(
     config: Config = None,
 ) -> None:
     from isthmus.cli import show
-    from isthmus.ops import numbers
+    from isthmus.ops import status as numbers
 
-    with opened(config) as app:
+    with open_app(config) as app:
         if name is not None:
-            must_be_known(app, name)
-        told = numbers.status(app.db, app.clock.now(), name)
+            require_connection(app, name)
+        told = numbers.read_status(app.db, app.clock.now(), name)
     if json:
-        show.document(numbers.as_json(told, is_long=long))
+        show.print_json(numbers.status_as_json(told, is_long=long))
     elif not told.connections:
-        show.lines("No connection yet. `isthmus connect FILE` makes one.")
+        show.make_lines("No connection yet. `isthmus connect FILE` makes one.")
     else:
         for connection in told.connections:
             _print(connection, is_long=long)
     raise typer.Exit(1 if told.n_cases or any(_needs_a_look(c, strict=strict) for c in told.connections) else 0)
 
 
-def _needs_a_look(c: "Connection", *, strict: bool) -> bool:
+def _needs_a_look(c: "ConnectionStatus", *, strict: bool) -> bool:
     """Whether anything differs or was not judged. Without `strict` what is excluded, before an accepted horizon, or in
     flight and at most 1 % is printed, and is no reason for 1.
     """
-    from isthmus.model.basis import outcome
+    from isthmus.model.basis import verdict_outcome
 
-    return outcome(c.basis, strict=strict).exit_code != 0
+    return verdict_outcome(c.basis, strict=strict).exit_code != 0
 
 
-def _print(c: "Connection", *, is_long: bool) -> None:
+def _print(c: "ConnectionStatus", *, is_long: bool) -> None:
     from rich.text import Text
 
     from isthmus.cli import show
-    from isthmus.model.basis import sentence, times
+    from isthmus.model.basis import as_of_times, verdict_sentence
 
     share = c.share_applied
     applied = "nothing to send yet" if share is None else f"{share:.2%} applied".replace(".00%", "%")
@@ -77,21 +77,21 @@ def _print(c: "Connection", *, is_long: bool) -> None:
     if c.background.blocked_code:
         switches.append(f"shut by {c.background.blocked_code}")
     switches += [f"{lane} paused" for lane in c.paused_lanes]
-    show.lines(Text.assemble((c.name, "bold"), f"  {', '.join(switches)}  –  {applied}"))
-    show.lines(f"{sentence(c.basis)}.", *([f"{times(c.basis)}."] if c.basis.as_of else []), "")
+    show.make_lines(Text.assemble((c.name, "bold"), f"  {', '.join(switches)}  –  {applied}"))
+    show.make_lines(f"{verdict_sentence(c.basis)}.", *([f"{as_of_times(c.basis)}."] if c.basis.as_of else []), "")
 
-    records = show.table("records", "known", "applied", "excluded", "waiting", "case", right=_NUMBERS)
+    records = show.make_table("records", "known", "applied", "excluded", "waiting", "case", right=_NUMBERS)
     for kind, n in c.accounting.items():
         counts = (n.known, n.applied, n.excluded, n.waiting, n.case)
-        show.row(records, (kind, *(f"{value:,}" for value in counts)), "red" if n.case else None)
-    lanes = show.table("lane", "depth", "oldest", "p50", "p99", right=_NUMBERS)
+        show.add_row(records, (kind, *(f"{value:,}" for value in counts)), "red" if n.case else None)
+    lanes = show.make_table("lane", "depth", "oldest", "p50", "p99", right=_NUMBERS)
     for lane, told in c.lanes.items():
         spans = (told.oldest_seconds, told.p50_seconds, told.p99_seconds)
-        show.row(lanes, (lane, f"{told.depth:,}", *(show.seconds(span) if span else "–" for span in spans)))
-    show.lines(records, lanes)
+        show.add_row(lanes, (lane, f"{told.depth:,}", *(show.format_seconds(span) if span else "–" for span in spans)))
+    show.make_lines(records, lanes)
 
     e, p = c.events, c.pushes
-    show.lines(
+    show.make_lines(
         f"events  {e.received:,} received = {e.applied:,} applied + {e.duplicate:,} duplicate + {e.stale:,} stale"
         f" + {e.skipped:,} skipped + {e.parked:,} parked + {e.buried:,} buried + {e.waiting:,} waiting",
         f"pushes  {p.requests:,} requests with {p.records:,} records: {p.accepted:,} accepted, {p.applied:,} applied,"
@@ -99,35 +99,40 @@ def _print(c: "Connection", *, is_long: bool) -> None:
         "",
     )
     for cut in c.background.cut:
-        show.lines(
-            f"cut  {show.count(cut.n_values, 'value')} of {cut.n:,} {cut.kind}: the platform has no room for them"
+        show.make_lines(
+            f"cut  {show.format_count(cut.n_values, 'value')} of {cut.n:,} {cut.kind}: "
+            f"the platform has no room for them"
         )
     if is_long and c.background.rounds:
-        rounds = show.table("round", "store", "began", "ended", "looked at", "changed", right=("looked at", "changed"))
+        rounds = show.make_table(
+            "round", "store", "began", "ended", "looked at", "changed", right=("looked at", "changed")
+        )
         for one in c.background.rounds:
-            ended = show.at(one.done_at) or "under way"
-            show.row(rounds, (one.name, one.store, show.at(one.began_at), ended, f"{one.n:,}", f"{one.n_changed:,}"))
-        show.lines(rounds)
+            ended = show.format_time(one.done_at) or "under way"
+            show.add_row(
+                rounds, (one.name, one.store, show.format_time(one.began_at), ended, f"{one.n:,}", f"{one.n_changed:,}")
+            )
+        show.make_lines(rounds)
     if is_long and c.background.excluded:
-        reasons = show.table("excluded", "why", "n", right=_NUMBERS)
+        reasons = show.make_table("excluded", "why", "n", right=_NUMBERS)
         for reason in c.background.excluded:
-            show.row(reasons, (reason.kind, reason.reason, f"{reason.n:,}"))
-        show.lines(reasons)
+            show.add_row(reasons, (reason.kind, reason.reason, f"{reason.n:,}"))
+        show.make_lines(reasons)
     _print_cases(c)
 
 
-def _print_cases(c: "Connection") -> None:
-    from isthmus.cases.catalogue import row
+def _print_cases(c: "ConnectionStatus") -> None:
+    from isthmus.cases.catalogue import row_of
     from isthmus.cli import show
 
     if not c.background.groups:
-        show.lines("No open case.", "")
+        show.make_lines("No open case.", "")
         return
-    cases = show.table("cases", "code", "what", "owner", "cause", "severity", right=("cases",))
+    cases = show.make_table("cases", "code", "what", "owner", "cause", "severity", right=("cases",))
     for group in c.background.groups:
-        title = row(group.code).title + (f" ({', '.join(group.stores)})" if group.stores else "")
-        show.row(cases, (f"{group.cases:,}", group.code, title, group.owner, group.cause, group.severity))
-    show.lines(cases)
+        title = row_of(group.code).title + (f" ({', '.join(group.stores)})" if group.stores else "")
+        show.add_row(cases, (f"{group.cases:,}", group.code, title, group.owner, group.cause, group.severity))
+    show.make_lines(cases)
 
 
 _NUMBERS = ("known", "applied", "excluded", "waiting", "case", "depth", "oldest", "p50", "p99", "n")

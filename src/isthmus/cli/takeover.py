@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from isthmus.cli.opening import Config, Json, Name, must_be_known, opened
+from isthmus.cli.installation import Config, Json, Name, open_app, require_connection
 
 if TYPE_CHECKING:
     from isthmus.flows.takeover.forecast import Forecast
@@ -34,15 +34,15 @@ def takeover(
     config: Config = None,
 ) -> None:
     from isthmus.cli import progress, show
-    from isthmus.runtime import taking_over
+    from isthmus.commands import takeover as taking_over
 
-    with opened(config) as app:
-        must_be_known(app, name)
+    with open_app(config) as app:
+        require_connection(app, name)
         decided = app.connected(name).config.connection.takeover
-        with progress.steps() as tell:
+        with progress.run_progress() as tell:
             told = taking_over.take_over(app, name, dry_run=dry_run, tell=tell)
     if json:
-        show.document(_document(name, decided, told))
+        show.print_json(_document(name, decided, told))
     else:
         _show(name, decided, told)
     if told.n_withheld or not told.is_listed:
@@ -52,13 +52,13 @@ def takeover(
 def _document(name: str, decided: str | None, told: "Forecast") -> dict[str, object]:
     import msgspec
 
-    from isthmus.flows.reconcile import worth
-    from isthmus.identity.foreign.sql import Sum
+    from isthmus.flows.reconcile import order_totals
+    from isthmus.identity.sql.foreign import MonthlyRevenue
 
-    def said(one: Sum) -> dict[str, object]:
+    def said(one: MonthlyRevenue) -> dict[str, object]:
         """Sums as decimal texts: `off_mills` is told as `off`."""
         return {
-            key.removesuffix("_mills"): worth.text(value) if key.endswith("_mills") else value
+            key.removesuffix("_mills"): order_totals.mills_as_text(value) if key.endswith("_mills") else value
             for key, value in msgspec.structs.asdict(one).items()
         }
 
@@ -78,41 +78,42 @@ def _document(name: str, decided: str | None, told: "Forecast") -> dict[str, obj
 
 def _show(name: str, decided: str | None, told: "Forecast") -> None:
     from isthmus.cli import show
-    from isthmus.flows.reconcile import worth
+    from isthmus.flows.reconcile import order_totals
 
     if not told.is_listed:
-        show.lines(
+        show.make_lines(
             f"Ometria was never listed to its end, so nothing is known of what another writer has put there: run "
             f"isthmus takeover {name} without --dry-run first; it reads Ometria and writes to neither side."
         )
         return
     columns = ("month", "", "orders now", "revenue now", "orders then", "revenue then", "adopted", "off by", "new")
-    made = show.table(*columns, title=f"Ometria, before and after {name} is live", right=columns[2:])
+    made = show.make_table(*columns, title=f"Ometria, before and after {name} is live", right=columns[2:])
     for one in (*told.months, *told.totals()):
         cells = (
             one.month or "in all",
             one.currency,
             f"{one.n_before:,}",
-            worth.text(one.before_mills),
+            order_totals.mills_as_text(one.before_mills),
             f"{one.n_after:,}",
-            worth.text(one.after_mills),
+            order_totals.mills_as_text(one.after_mills),
             f"{one.n_adopted:,}",
-            worth.text(one.off_mills),
+            order_totals.mills_as_text(one.off_mills),
             f"{one.n_added:,}",
         )
-        show.row(made, cells)
-    show.lines(made)
-    listed = f" (as listed {show.at(told.listed_at)})" if told.listed_at else ""
-    show.lines(
+        show.add_row(made, cells)
+    show.make_lines(made)
+    listed = f" (as listed {show.format_time(told.listed_at)})" if told.listed_at else ""
+    show.make_lines(
         f"takeover: {decided or 'not decided'}; {told.n_orders_there:,} orders there are not ours by id{listed}."
     )
     for one in told.totals():
         if one.off_mills:
-            show.lines(
-                f"{one.n_differing:,} adopted orders say {worth.text(one.off_mills)} {one.currency} more than theirs"
+            show.make_lines(
+                f"{one.n_differing:,} adopted orders say {order_totals.mills_as_text(one.off_mills)} "
+                f"{one.currency} more than theirs"
                 " did: refunds, edits and cancellations that the other writer never told."
             )
     if told.n_before_us:
-        show.lines(f"{told.n_before_us:,} orders were placed before start_at and stay theirs.")
+        show.make_lines(f"{told.n_before_us:,} orders were placed before start_at and stay theirs.")
     if told.n_withheld:
-        show.lines(f"{told.n_withheld:,} orders are held back, each with a case: platform.takeover_conflict.")
+        show.make_lines(f"{told.n_withheld:,} orders are held back, each with a case: platform.takeover_conflict.")

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from isthmus.cli.opening import Config, Json, Name, must_be_known, opened
+from isthmus.cli.installation import Config, Json, Name, open_app, require_connection
 
 
 def register(app: typer.Typer) -> None:
@@ -35,34 +35,34 @@ def trace(
     config: Config = None,
 ) -> None:
     from isthmus.cli import show
-    from isthmus.cli.asked import number
-    from isthmus.cli.asked import order as order_of
-    from isthmus.kit.explain import ConfigError
+    from isthmus.cli.options import parse_number
+    from isthmus.cli.options import parse_order as order_of
+    from isthmus.kit.config_errors import ConfigError
     from isthmus.ops import trace as ops
 
     if sum(one is not None for one in (email, customer, order)) != 1:
         raise ConfigError("say one of --email, --customer and --order")
-    with opened(config) as app:
-        must_be_known(app, name)
+    with open_app(config) as app:
+        require_connection(app, name)
         about = ops.About(
             email=email,
-            customer=None if customer is None else number(customer, "--customer"),
+            customer=None if customer is None else parse_number(customer, "--customer"),
             order=None if order is None else order_of(app, name, order),
         )
-        found = ops.trace(app.db, name, about, app.hash_key)
+        found = ops.trace_history(app.db, name, about, app.hash_key)
     if json:
-        show.document(found)
+        show.print_json(found)
         raise typer.Exit(1 if found.is_nothing else 0)
     if found.is_nothing:
         whom = f"order {order}" if order else f"customer {customer}" if customer else "that address"
-        show.lines(f"Nothing is known of {whom}.")
+        show.make_lines(f"Nothing is known of {whom}.")
         raise typer.Exit(1)
-    table = show.table("time (UTC)", "what", "about", "store", "lane", "said")
+    table = show.make_table("time (UTC)", "what", "about", "store", "lane", "said")
     for e in found.entries:
         about_it = e.id if e.what in ("write", "push") else e.subject
         said = f"{e.said}  [{e.what} {e.id}]" if e.what in ("event", "case") else e.said
-        show.row(table, (show.at(e.at), e.what, about_it, e.store, e.lane, said), _STYLES.get(e.what))
-    show.lines(table)
+        show.add_row(table, (show.format_time(e.at), e.what, about_it, e.store, e.lane, said), _STYLES.get(e.what))
+    show.make_lines(table)
 
 
 _STYLES = {"case": "red", "consent": "yellow", "push": "dim"}

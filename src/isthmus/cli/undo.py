@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from isthmus.cli.opening import Config, Json, opened
+from isthmus.cli.installation import Config, Json, open_app
 
 if TYPE_CHECKING:
     from isthmus.flows.safety.undo import Undone
@@ -41,18 +41,18 @@ def undo(
 
     from isthmus.cli import show
     from isthmus.flows.safety import undo as undoing
-    from isthmus.kit.explain import ConfigError
+    from isthmus.kit.config_errors import ConfigError
 
-    with opened(config) as app:
-        found = undoing.find(app.db, run)
+    with open_app(config) as app:
+        found = undoing.find_runs(app.db, run)
         if not found:
             raise ConfigError(f"RUN: there is no run {run}; `isthmus plans list --all` names the runs that made plans")
         if found[0]["state"] == "running":
             raise ConfigError(f"RUN: run {run} is still under way; wait until it has ended")
         road = app.road(found[0]["connection"])
-        done = undoing.undo(app.db, road, run, found[0]["what"], by or getpass.getuser(), is_dry_run=dry_run)
+        done = undoing.undo_run(app.db, road, run, found[0]["what"], by or getpass.getuser(), is_dry_run=dry_run)
     if json:
-        show.document(msgspec.to_builtins(done))
+        show.print_json(msgspec.to_builtins(done))
     else:
         _show(done)
     if done.n_changed_since or done.final:
@@ -65,19 +65,21 @@ def _show(done: "Undone") -> None:
 
     would = "would be " if done.is_dry_run else ""
     if not done.n_changed and not done.n_dropped:
-        show.lines(f"Run {done.run} ({done.what}) has changed nothing that is not put back already.")
+        show.make_lines(f"Run {done.run} ({done.what}) has changed nothing that is not put back already.")
         return
-    show.lines(f"Run {done.run} ({done.what}) of {done.connection} changed {show.count(done.n_changed, 'record')}.")
-    show.lines(f"  {done.n_put_back:,} {would}put back")
+    show.make_lines(
+        f"Run {done.run} ({done.what}) of {done.connection} changed {show.format_count(done.n_changed, 'record')}."
+    )
+    show.make_lines(f"  {done.n_put_back:,} {would}put back")
     if done.n_withdrawn:
-        show.lines(
+        show.make_lines(
             f"  {done.n_withdrawn:,} {would}sent as cancelled, inactive or gone: they did not exist before",
             "  (a contact among them says nothing about permission then, unless the shop states an opt-out)",
         )
     if done.n_dropped:
-        show.lines(f"  {done.n_dropped:,} that the run was still going to change {would}left as they are")
+        show.make_lines(f"  {done.n_dropped:,} that the run was still going to change {would}left as they are")
     if done.n_changed_since:
         examples = ", ".join(done.left)
-        show.lines(f"  {done.n_changed_since:,} left, since something newer was said of them: {examples}")
+        show.make_lines(f"  {done.n_changed_since:,} left, since something newer was said of them: {examples}")
     for what, n in done.final.items():
-        show.lines(f"  {n:,} final ({what}): {FINAL[what]}")
+        show.make_lines(f"  {n:,} final ({what}): {FINAL[what]}")

@@ -20,14 +20,14 @@ from isthmus.connections.fields import (
     Section,
     Share,
     Url,
-    at_least,
+    duration_at_least,
 )
 from isthmus.connections.meaning import (
-    Consent,
+    ConsentSection,
     Contacts,
+    CustomEventsSection,
     Identity,
     Lanes,
-    Moments,
     Orders,
     OwnRules,
     Reconcile,
@@ -36,7 +36,7 @@ from isthmus.connections.meaning import (
     ServiceHold,
 )
 from isthmus.connections.secrets import Reference
-from isthmus.kit.duration import parse
+from isthmus.kit.duration import parse_duration
 
 _START_AT = re.compile(r"start_at\s*=\s*(\d{4}-\d{2}-\d{2})")
 
@@ -57,7 +57,7 @@ def _takeover(value: Any) -> Any:
 Rate = Annotated[Decimal, Field(gt=0)]
 
 
-class Connection(Section):
+class ConnectionSection(Section):
     """The connection itself."""
 
     name: Name = Field(description="how commands and pages call it")
@@ -77,7 +77,7 @@ class Connection(Section):
         return date.fromisoformat(found[1]) if found else None
 
 
-class Ometria(Section):
+class OmetriaSection(Section):
     """The account."""
 
     base_url: Url = Field(default="https://api.ometria.com/v2", description="the Data API")
@@ -95,8 +95,8 @@ class Ometria(Section):
         default_factory=dict,
         description="what one unit of a shop's currency is worth in the reporting currency; no rate is ever assumed",
     )
-    settle_after: Annotated[Duration, at_least("1s")] = Field(
-        default=parse("30s"),
+    settle_after: Annotated[Duration, duration_at_least("1s")] = Field(
+        default=parse_duration("30s"),
         description="how long the error feed must stay silent about a record before it counts as applied",
     )
     read_back: Share = Field(default=0.01, description="share of applied records that is read back to make sure")
@@ -105,7 +105,7 @@ class Ometria(Section):
     )
 
 
-class Store(Section):
+class StoreSection(Section):
     """One Shopify store. Repeat the section for each."""
 
     name: Name = Field(description="how commands and pages call it")
@@ -145,9 +145,9 @@ class Store(Section):
 class ConnectionConfig(Section):
     """The whole file."""
 
-    connection: Connection
-    ometria: Ometria
-    stores: tuple[Store, ...]
+    connection: ConnectionSection
+    ometria: OmetriaSection
+    stores: tuple[StoreSection, ...]
     lanes: Lanes = Lanes()
     orders: Orders = Orders()
     safety: Safety = Safety()
@@ -155,9 +155,9 @@ class ConnectionConfig(Section):
     contacts: Contacts = Contacts()
     service_hold: ServiceHold = ServiceHold()
     identity: Identity = Identity()
-    consent: Consent = Consent()
+    consent: ConsentSection = ConsentSection()
     mapping: OwnRules = OwnRules()
-    moments: Moments = Moments()
+    moments: CustomEventsSection = CustomEventsSection()
     reconcile: Reconcile = Reconcile()
 
     @model_validator(mode="after")
@@ -191,7 +191,7 @@ class ConnectionConfig(Section):
     def is_live(self) -> bool:
         return self.connection.mode == "live"
 
-    def store(self, name: str) -> Store:
+    def store(self, name: str) -> StoreSection:
         """The store of that name; KeyError when there is none."""
         return {store.name: store for store in self.stores}[name]
 

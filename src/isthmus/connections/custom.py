@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from isthmus.connections.fields import FieldKey, FieldNamespace, PropertyName, Section
-from isthmus.kit.explain import nearest
+from isthmus.kit.config_errors import closest_name
 from isthmus.model.metafield import Form
 from isthmus.shopify.parse import metafield
 
@@ -46,8 +46,8 @@ _ATTRIBUTES = frozenset({"vendor", "type", "category", "tag"})
 
 
 def _type(value: str) -> str:
-    if not metafield.is_known(value):
-        near = nearest(value, [*metafield.TYPES, *(f"{metafield.LIST}{name}" for name in metafield.TYPES)])
+    if not metafield.is_known_type(value):
+        near = closest_name(value, [*metafield.TYPES, *(f"{metafield.LIST}{name}" for name in metafield.TYPES)])
         hint = f"did you mean {near}?" if near else 'a type of Shopify\'s, such as "single_line_text_field"'
         raise ValueError(f"is no type of a metafield; {hint}")
     return value
@@ -87,7 +87,7 @@ class CustomField(Section):
     )
 
 
-def key_of(one: CustomField) -> str:
+def field_key(one: CustomField) -> str:
     """Namespace and key as one."""
     return f"{one.namespace}.{one.key}"
 
@@ -101,16 +101,16 @@ class MappingFile(Section):
 Place = tuple[int | str, ...]
 
 
-def clashes(fields: Sequence[CustomField]) -> list[tuple[Place, str]]:
+def find_conflicts(fields: Sequence[CustomField]) -> list[tuple[Place, str]]:
     """What is wrong between entries, or between the words of one: where in the file, and what to do."""
     found: list[tuple[Place, str]] = []
     keys: dict[tuple[str, str], int] = {}
     names: dict[tuple[str, str, str], int] = {}
     for n, one in enumerate(fields):
         at = ("metafields", n)
-        if (first := keys.setdefault((one.owner, key_of(one).casefold()), n)) != n:
+        if (first := keys.setdefault((one.owner, field_key(one).casefold()), n)) != n:
             found.append(
-                ((*at, "key"), f"{key_of(one)} is mapped by metafields[{first}] already; take one of them out")
+                ((*at, "key"), f"{field_key(one)} is mapped by metafields[{first}] already; take one of them out")
             )
         if (first := names.setdefault((one.owner, one.target, one.property), n)) != n:
             found.append(((*at, "property"), f"is also that of metafields[{first}]; give each its own"))

@@ -9,15 +9,15 @@ from pydantic import ValidationError
 
 from isthmus.connections import mapping_file
 from isthmus.connections.config import ConnectionConfig
-from isthmus.kit.explain import ConfigError, explain
+from isthmus.kit.config_errors import ConfigError, first_error
 
 
-def read(path: Path) -> ConnectionConfig:
+def read_connection_file(path: Path) -> ConnectionConfig:
     """The connection that a file describes; ConfigError in one line that names the key and the fix.
 
     What a mapping file says comes with it, since what is stored is read on other machines.
     """
-    config = parsed(toml(path), path.name)
+    config = parse_connection(read_toml(path), path.name)
     if config.mapping.file is None:
         return config
     if config.mapping.metafields:
@@ -30,9 +30,9 @@ def read(path: Path) -> ConnectionConfig:
             f"{path.name}: mapping.file: there is no file of that name beside it; write it, or leave the key out",
             "mapping.file",
         )
-    fields = mapping_file.read(absolute)
+    fields = mapping_file.read_mapping_file(absolute)
     whole = config.model_copy(update={"mapping": config.mapping.model_copy(update={"metafields": fields})})
-    return parsed(whole.model_dump(), path.name)
+    return parse_connection(whole.model_dump(), path.name)
 
 
 def _is_there(path: Path) -> bool:
@@ -42,15 +42,15 @@ def _is_there(path: Path) -> bool:
         return False
 
 
-def parsed(data: dict[str, Any], source: str) -> ConnectionConfig:
+def parse_connection(data: dict[str, Any], source: str) -> ConnectionConfig:
     """The connection in already parsed TOML; `source` is what errors call it."""
     try:
         return ConnectionConfig.model_validate(data)
     except ValidationError as error:
-        raise explain(error, ConnectionConfig).at(source) from None
+        raise first_error(error, ConnectionConfig).at(source) from None
 
 
-def toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> dict[str, Any]:
     """The tables of a TOML file, numbers with a fraction as Decimals."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)

@@ -6,8 +6,8 @@ from pathlib import Path
 from msgspec import Struct
 from pydantic import ValidationError
 
-from isthmus.connections.custom import CustomField, MappingFile, Place, clashes
-from isthmus.kit.explain import ConfigError, dotted, sentences
+from isthmus.connections.custom import CustomField, MappingFile, Place, find_conflicts
+from isthmus.kit.config_errors import ConfigError, all_errors, dotted_path
 from isthmus.kit.toml_lines import Lines
 
 
@@ -19,16 +19,16 @@ class Wrong(Struct, frozen=True):
     says: str
 
 
-class Checked(Struct, frozen=True):
+class ParsedMappingFile(Struct, frozen=True):
     """A file as it was read: its entries, none of which count while anything is wrong."""
 
     fields: tuple[CustomField, ...]
     wrong: tuple[Wrong, ...]
 
 
-def read(path: Path) -> tuple[CustomField, ...]:
+def read_mapping_file(path: Path) -> tuple[CustomField, ...]:
     """The entries of a file; ConfigError in one line that names the first thing wrong, where there is any."""
-    checked = check(path)
+    checked = check_mapping_file(path)
     if not checked.wrong:
         return checked.fields
     first, more = checked.wrong[0], len(checked.wrong) - 1
@@ -36,7 +36,7 @@ def read(path: Path) -> tuple[CustomField, ...]:
     raise ConfigError(f"{path.name}:{first.line}: {first.says}{tail}", first.key)
 
 
-def check(path: Path) -> Checked:
+def check_mapping_file(path: Path) -> ParsedMappingFile:
     """Look at a file without using it. ConfigError only where it cannot be read at all."""
     try:
         text = path.read_text(encoding="utf-8")
@@ -44,24 +44,24 @@ def check(path: Path) -> Checked:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); check the path", "mapping.file") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: is not UTF-8 text; save it as UTF-8", "mapping.file") from None
-    return checked(text)
+    return parse_mapping_file(text)
 
 
-def checked(text: str) -> Checked:
+def parse_mapping_file(text: str) -> ParsedMappingFile:
     """Look at the text of a mapping file."""
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         # Its words name a place and at most one character, never a value.
-        return Checked((), (Wrong(_line(error, text), "", f"is no valid TOML: {error}"),))
+        return ParsedMappingFile((), (Wrong(_line(error, text), "", f"is no valid TOML: {error}"),))
     lines = Lines(text)
     try:
         fields = MappingFile.model_validate(data).metafields
-        wrong = [(place, f"{dotted(place)}: {told}") for place, told in clashes(fields)]
+        wrong = [(place, f"{dotted_path(place)}: {told}") for place, told in find_conflicts(fields)]
     except ValidationError as error:
-        fields, wrong = (), [*sentences(error, MappingFile), *_clashes_of_the_rest(data)]
-    told = sorted({Wrong(lines.of(place), dotted(place), says) for place, says in wrong}, key=lambda one: one.line)
-    return Checked(fields if not told else (), tuple(told))
+        fields, wrong = (), [*all_errors(error, MappingFile), *_clashes_of_the_rest(data)]
+    told = sorted({Wrong(lines.of(place), dotted_path(place), says) for place, says in wrong}, key=lambda one: one.line)
+    return ParsedMappingFile(fields if not told else (), tuple(told))
 
 
 def _clashes_of_the_rest(data: dict[str, object]) -> list[tuple[Place, str]]:
@@ -77,8 +77,8 @@ def _clashes_of_the_rest(data: dict[str, object]) -> list[tuple[Place, str]]:
             continue
     numbers = list(readable)
     return [
-        ((name, numbers[int(n)], *rest), f"{dotted((name, numbers[int(n)], *rest))}: {told}")
-        for (name, n, *rest), told in clashes(list(readable.values()))
+        ((name, numbers[int(n)], *rest), f"{dotted_path((name, numbers[int(n)], *rest))}: {told}")
+        for (name, n, *rest), told in find_conflicts(list(readable.values()))
     ]
 
 

@@ -5,10 +5,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, PlainSerializer, ValidationInfo, model_validator
 
-from isthmus.connections.custom import CustomField, clashes
-from isthmus.connections.fields import Duration, FileName, Section, Share, at_least, matching
-from isthmus.kit.duration import parse
-from isthmus.kit.explain import dotted
+from isthmus.connections.custom import CustomField, find_conflicts
+from isthmus.connections.fields import Duration, FileName, Section, Share, duration_at_least, string_matching
+from isthmus.kit.config_errors import dotted_path
+from isthmus.kit.duration import parse_duration
 
 EVENT_NAME_CHARS = 32
 """Longer event types are cut by the platform (https://support.ometria.com/hc/en-gb/articles/360011171077)."""
@@ -27,8 +27,8 @@ def _event_name(value: Any, info: ValidationInfo) -> Any:
 
 EventName = Annotated[str | None, BeforeValidator(_event_name)]
 StatusName = Annotated[str, Field(min_length=1, max_length=64)]
-Words = Annotated[frozenset[str], PlainSerializer(sorted, when_used="json")]
-Pause = Annotated[Duration, at_least("1s")]
+StatusWord = Annotated[frozenset[str], PlainSerializer(sorted, when_used="json")]
+Pause = Annotated[Duration, duration_at_least("1s")]
 
 
 def _hold_for(value: Any) -> Any:
@@ -40,30 +40,34 @@ def _hold_for(value: Any) -> Any:
     return value
 
 
-HoldFor = Annotated[Annotated[Duration, at_least("1m")] | None, BeforeValidator(_hold_for)]
-PropertyName = Annotated[str, matching(r"[a-z][a-z0-9_]{0,39}", "up to 40 lower-case letters, digits and _")]
+HoldDuration = Annotated[Annotated[Duration, duration_at_least("1m")] | None, BeforeValidator(_hold_for)]
+PropertyName = Annotated[str, string_matching(r"[a-z][a-z0-9_]{0,39}", "up to 40 lower-case letters, digits and _")]
 
 
 class Lanes(Section):
     """Priority and pace."""
 
-    enrichment_every: Pause = Field(default=parse("15m"), description="how often collected enrichment is sent")
-    poll_every: Pause = Field(default=parse("5m"), description="how often Shopify is asked for what no webhook told")
-    watch_every: Annotated[Duration, at_least("10s")] = Field(
-        default=parse("1m"),
+    enrichment_every: Pause = Field(default=parse_duration("15m"), description="how often collected enrichment is sent")
+    poll_every: Pause = Field(
+        default=parse_duration("5m"), description="how often Shopify is asked for what no webhook told"
+    )
+    watch_every: Annotated[Duration, duration_at_least("10s")] = Field(
+        default=parse_duration("1m"),
         description="how often the webhook subscriptions and the shop's last change are looked at",
     )
-    metafields_every: Annotated[Duration, at_least("1m")] = Field(
-        default=parse("6h"),
+    metafields_every: Annotated[Duration, duration_at_least("1m")] = Field(
+        default=parse_duration("6h"),
         description="how often the custom fields of everybody and everything are looked at, since their change fires "
         "no webhook",
     )
     checkout_quiet: Pause = Field(
-        default=parse("30m"), description="a checkout untouched for this long, without an order, is abandoned"
+        default=parse_duration("30m"), description="a checkout untouched for this long, without an order, is abandoned"
     )
-    moment_max_age: Pause = Field(default=parse("24h"), description="older moments are recorded and never fired")
+    moment_max_age: Pause = Field(
+        default=parse_duration("24h"), description="older moments are recorded and never fired"
+    )
     sight_grace: Pause = Field(
-        default=parse("60s"),
+        default=parse_duration("60s"),
         description="a record that Shopify answers as null within this time of a body of it is asked for again",
     )
     realtime_share: Share = Field(
@@ -74,18 +78,19 @@ class Lanes(Section):
 class Reconcile(Section):
     """How often the store, isthmus and the platform are held against each other."""
 
-    light_every: Annotated[Duration, at_least("1m")] = Field(
-        default=parse("1h"), description="how often what changed since the last time is compared"
+    light_every: Annotated[Duration, duration_at_least("1m")] = Field(
+        default=parse_duration("1h"), description="how often what changed since the last time is compared"
     )
     full_at: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = Field(
         default="02:40", description="when everything is compared, every night (UTC)"
     )
     grace_period: Pause = Field(
-        default=parse("2m"),
+        default=parse_duration("2m"),
         description="how old a difference must be before it is drift; what is younger is looked at again after it",
     )
-    audit_every: Annotated[Duration, at_least("1h")] = Field(
-        default=parse("30d"), description="how often the whole of `isthmus audit` is gone through, for the checklist"
+    audit_every: Annotated[Duration, duration_at_least("1h")] = Field(
+        default=parse_duration("30d"),
+        description="how often the whole of `isthmus audit` is gone through, for the checklist",
     )
 
     @property
@@ -121,7 +126,7 @@ class Orders(Section):
     discount_sign: Literal["positive", "negative"] = Field(
         default="positive", description="the sign of discounts; the platform's documents do not say"
     )
-    properties: Words = Field(
+    properties: StatusWord = Field(
         default=frozenset({"fulfilment_status", "financial_status", "cancel_reason", "discount_codes", "tags"}),
         description="custom properties that orders carry",
     )
@@ -166,8 +171,8 @@ class Identity(Section):
 class Contacts(Section):
     """How people are told."""
 
-    tags: Words | None = Field(default=None, description="customer tags that are sent; without it all of them")
-    properties: Words = Field(
+    tags: StatusWord | None = Field(default=None, description="customer tags that are sent; without it all of them")
+    properties: StatusWord = Field(
         default=frozenset(
             {
                 "n_orders",
@@ -188,16 +193,18 @@ class Contacts(Section):
 class ServiceHold(Section):
     """Whom campaigns leave alone for a time: people who have trouble with an order, each for so long at most."""
 
-    refunds: HoldFor = Field(default=parse("7d"), description="from a refund on; false switches it off")
-    returns: HoldFor = Field(
-        default=parse("30d"),
+    refunds: HoldDuration = Field(default=parse_duration("7d"), description="from a refund on; false switches it off")
+    returns: HoldDuration = Field(
+        default=parse_duration("30d"),
         description="from the request for a return on, until it is closed or declined; false switches it off",
     )
-    fulfilments: HoldFor = Field(
-        default=parse("14d"),
+    fulfilments: HoldDuration = Field(
+        default=parse_duration("14d"),
         description="from a failed or late parcel on, until it, or one sent after it, arrives; false switches it off",
     )
-    cancellations: HoldFor = Field(default=parse("7d"), description="from a cancellation on; false switches it off")
+    cancellations: HoldDuration = Field(
+        default=parse_duration("7d"), description="from a cancellation on; false switches it off"
+    )
     name: PropertyName = Field(
         default="service_hold",
         description="contact property that names the trouble (fulfilment, return, refund, cancelled), null without one",
@@ -224,7 +231,7 @@ class ServiceHold(Section):
         return {reason: wanted for reason, wanted in told.items() if wanted is not None}
 
 
-class Consent(Section):
+class ConsentSection(Section):
     """Whose word on consent counts."""
 
     authority: Literal["newest", "store", "platform"] = Field(
@@ -245,15 +252,15 @@ class Consent(Section):
         default="strictest",
         description="what is left when a shop makes two customers one: an opt-out of either, or what the survivor says",
     )
-    unsubscribes_every: Annotated[Duration, at_least("2s")] = Field(
-        default=parse("10s"), description="how often the platform is asked who unsubscribed"
+    unsubscribes_every: Annotated[Duration, duration_at_least("2s")] = Field(
+        default=parse_duration("10s"), description="how often the platform is asked who unsubscribed"
     )
-    profiles_every: Annotated[Duration, at_least("10s")] = Field(
-        default=parse("2m"),
+    profiles_every: Annotated[Duration, duration_at_least("10s")] = Field(
+        default=parse_duration("2m"),
         description="how often the platform is asked whose profile changed: for what it lists nowhere else",
     )
-    audit_every: Annotated[Duration, at_least("1h")] = Field(
-        default=parse("7d"), description="how often everybody's consent is compared on both sides"
+    audit_every: Annotated[Duration, duration_at_least("1h")] = Field(
+        default=parse_duration("7d"), description="how often everybody's consent is compared on both sides"
     )
 
 
@@ -270,12 +277,12 @@ class OwnRules(Section):
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
-        for place, told in clashes(self.metafields)[:1]:
-            raise ValueError(f"{dotted(('mapping', *place))}: {told}")
+        for place, told in find_conflicts(self.metafields)[:1]:
+            raise ValueError(f"{dotted_path(('mapping', *place))}: {told}")
         return self
 
 
-class Moments(Section):
+class CustomEventsSection(Section):
     """Custom events: each by the name it is sent under (at most 32 characters), or false to switch it off."""
 
     checkout_abandoned: EventName = Field(

@@ -57,7 +57,7 @@ Reference = Annotated[str, AfterValidator(_checked)]
 """The type of a setting that refers to a secret; validation refuses everything else without repeating it."""
 
 
-def resolve(reference: str, key: str, environ: Mapping[str, str] = os.environ) -> Secret:
+def resolve_secret(reference: str, key: str, environ: Mapping[str, str] = os.environ) -> Secret:
     """The secret behind the reference that the setting `key` holds.
 
     Raises BlockedError "integration.secret_missing" with a line that names key, reference and fix.

@@ -12,7 +12,7 @@ from isthmus.model.failure import BlockedError
 from isthmus.model.lane import Lane
 
 
-class Connected(Struct, frozen=True):
+class StoredConnection(Struct, frozen=True):
     """A stored connection. Blocked means shut by failure, paused shut by a person; either stops work, never intake."""
 
     config: ConnectionConfig
@@ -46,7 +46,7 @@ class Unusable(Struct, frozen=True):
     stores: frozenset[str]
 
 
-class Door(Struct, frozen=True):
+class StoreSecretRefs(Struct, frozen=True):
     """One store of one connection that webhooks of a domain are for, with references of the secrets that sign them."""
 
     connection: str
@@ -56,7 +56,7 @@ class Door(Struct, frozen=True):
     previous_client_secret: str | None
 
 
-def save(tx: Tx, config: ConnectionConfig, now: datetime) -> bool:
+def save_connection(tx: Tx, config: ConnectionConfig, now: datetime) -> bool:
     """Store a connection, new or changed; True when it is new. The first time it is live becomes `live_since`."""
     row = tx.fetch_one(
         """INSERT INTO connection AS c (connection, config, mode, connected_at, live_since)
@@ -97,38 +97,38 @@ FROM connection c
 """
 
 
-def load(tx: Tx, connection: str) -> Connected | None:
+def load_connection(tx: Tx, connection: str) -> StoredConnection | None:
     """One connection by name. Raises BlockedError for one that this version cannot use."""
-    found = load_any(tx, connection)
+    found = load_connection_or_error(tx, connection)
     if isinstance(found, Unusable):
         raise found.failure
     return found
 
 
-def load_any(tx: Tx, connection: str) -> Connected | Unusable | None:
+def load_connection_or_error(tx: Tx, connection: str) -> StoredConnection | Unusable | None:
     """One connection by name, or why it cannot be used."""
     row = tx.fetch_one(f"{_SELECT} WHERE c.connection = %s", (connection,))
     return None if row is None else _connected(row)
 
 
-def load_all(tx: Tx) -> list[Connected | Unusable]:
+def load_connections(tx: Tx) -> list[StoredConnection | Unusable]:
     """Every connection, by name. One that cannot be used keeps no other from being read."""
     return [_connected(row) for row in tx.fetch_all(f"{_SELECT} ORDER BY c.connection")]
 
 
-def names(tx: Tx) -> list[str]:
+def connection_names(tx: Tx) -> list[str]:
     """The names of all connections."""
     return [row["connection"] for row in tx.fetch_all("SELECT connection FROM connection ORDER BY connection")]
 
 
-def _connected(row: Row) -> Connected | Unusable:
+def _connected(row: Row) -> StoredConnection | Unusable:
     name = row["connection"]
     try:
-        config = stored.read(name, row["config"])
+        config = stored.read_stored_connection(name, row["config"])
     except BlockedError as failure:
-        stores = frozenset(store for store, *_ in stored.entries(row["config"]))
-        return Unusable(name, failure, row["mode"] == "live", stored.takeover(row["config"]), stores)
-    return Connected(
+        stores = frozenset(store for store, *_ in stored.stored_stores(row["config"]))
+        return Unusable(name, failure, row["mode"] == "live", stored.stored_takeover(row["config"]), stores)
+    return StoredConnection(
         config=config,
         connected_at=row["connected_at"],
         live_since=row["live_since"],
@@ -139,7 +139,7 @@ def _connected(row: Row) -> Connected | Unusable:
     )
 
 
-def pause(tx: Tx, connection: str, now: datetime, lane: Lane | None = None) -> bool:
+def pause_connection(tx: Tx, connection: str, now: datetime, lane: Lane | None = None) -> bool:
     """A person stops a connection, or one lane of it; False when there is no such connection. Twice is once."""
     if lane is None:
         return bool(
@@ -155,7 +155,7 @@ def pause(tx: Tx, connection: str, now: datetime, lane: Lane | None = None) -> b
     return _is_there(tx, connection)
 
 
-def resume(tx: Tx, connection: str, lane: Lane | None = None) -> bool:
+def resume_connection(tx: Tx, connection: str, lane: Lane | None = None) -> bool:
     """A person lets a connection, or one lane of it, go on; False when there is no such connection.
 
     Resuming a whole connection also lifts a block: whoever resumes says that the cause is mended, and a cause that is
@@ -173,7 +173,7 @@ def resume(tx: Tx, connection: str, lane: Lane | None = None) -> bool:
     return _is_there(tx, connection)
 
 
-def block(tx: Tx, connection: str, code: str, now: datetime) -> bool:
+def block_connection(tx: Tx, connection: str, code: str, now: datetime) -> bool:
     """A failure shuts a connection; True when it was not shut by one before. The first code stays."""
     return bool(
         tx.execute(
@@ -184,7 +184,7 @@ def block(tx: Tx, connection: str, code: str, now: datetime) -> bool:
     )
 
 
-def unblock(tx: Tx, connection: str, code: str | None = None) -> bool:
+def unblock_connection(tx: Tx, connection: str, code: str | None = None) -> bool:
     """The cause of a block was found mended; True when something (that code, where one is given) had shut it."""
     return bool(
         tx.execute(
@@ -196,30 +196,30 @@ def unblock(tx: Tx, connection: str, code: str | None = None) -> bool:
     )
 
 
-def doors(tx: Tx) -> list[Door]:
+def store_secret_refs(tx: Tx) -> list[StoreSecretRefs]:
     """Every store of every connection, by domain: one shop may feed several connections."""
     found = [
-        Door(row["connection"], *entry)
+        StoreSecretRefs(row["connection"], *entry)
         for row in tx.fetch_all("SELECT connection, config FROM connection")
-        for entry in stored.entries(row["config"])
+        for entry in stored.stored_stores(row["config"])
     ]
     return sorted(found, key=lambda door: (door.domain, door.connection, door.store))
 
 
-def hook_secrets(tx: Tx) -> list[tuple[str, str]]:
+def automation_secret_refs(tx: Tx) -> list[tuple[str, str]]:
     """(connection, reference) of every secret that calls of Ometria's automations carry."""
     rows = tx.fetch_all("SELECT connection, config FROM connection ORDER BY connection")
-    found = [(row["connection"], stored.hook_secret(row["config"])) for row in rows]
+    found = [(row["connection"], stored.stored_hook_secret(row["config"])) for row in rows]
     return [(name, reference) for name, reference in found if reference is not None]
 
 
-def app_secrets(tx: Tx) -> list[tuple[str, str]]:
+def app_secret_refs(tx: Tx) -> list[tuple[str, str]]:
     """(connection, reference) of every app secret ever named: a privacy webhook may be signed with an old one."""
     rows = tx.fetch_all("SELECT connection, reference FROM app_secret ORDER BY connection, reference")
     return [(row["connection"], row["reference"]) for row in rows]
 
 
-def hash_key(tx: Tx) -> bytes:
+def load_hash_key(tx: Tx) -> bytes:
     """The key of the hashes that name people, made with this database."""
     return bytes(tx.fetch_value("SELECT hash_key FROM installation"))
 

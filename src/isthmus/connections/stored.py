@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from isthmus.connections.config import ConnectionConfig
-from isthmus.kit.explain import explain
+from isthmus.kit.config_errors import first_error
 from isthmus.model.failure import BlockedError
 
 CODE = "integration.connection_unusable"
@@ -19,7 +19,7 @@ RENAMED: Mapping[tuple[str, str], str] = MappingProxyType({("reconcile", "grace"
 """Keys of earlier versions (section, key), and what they are called now."""
 
 
-def read(name: str, data: Any) -> ConnectionConfig:
+def read_stored_connection(name: str, data: Any) -> ConnectionConfig:
     """The connection in what the database holds. Raises BlockedError where this version cannot use it.
 
     A key that has another name now keeps its value; one that this version does not know is left out: a later version
@@ -41,13 +41,13 @@ def read(name: str, data: Any) -> ConnectionConfig:
     try:
         return ConnectionConfig.model_validate(known)
     except ValidationError as error:
-        why = explain(error, ConnectionConfig)
+        why = first_error(error, ConnectionConfig)
         raise BlockedError(
             CODE, f"connection {name} as it is stored: {why}; put it right in its file and run `isthmus connect FILE`"
         ) from None
 
 
-def entries(data: Any) -> list[tuple[str, str, str, str | None]]:
+def stored_stores(data: Any) -> list[tuple[str, str, str, str | None]]:
     """Name, domain, secret and previous secret of every store, as references: webhooks are taken for a connection that
     nothing else can be done for."""
     found = []
@@ -60,13 +60,13 @@ def entries(data: Any) -> list[tuple[str, str, str, str | None]]:
     return found
 
 
-def hook_secret(data: Any) -> str | None:
+def stored_hook_secret(data: Any) -> str | None:
     """The reference of the secret that calls of Ometria's automations carry."""
     secret = _part(data, "ometria", dict).get("hook_secret")
     return secret if isinstance(secret, str) else None
 
 
-def takeover(data: Any) -> str | None:
+def stored_takeover(data: Any) -> str | None:
     """What was decided about another writer."""
     decided = _part(data, "connection", dict).get("takeover")
     return decided if isinstance(decided, str) else None

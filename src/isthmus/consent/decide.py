@@ -45,7 +45,7 @@ class Statement(Struct, frozen=True, gc=False):
         return self.at if self.at is not None else self.heard_at
 
 
-class Standing(Struct, frozen=True):
+class ConsentStatus(Struct, frozen=True):
     """Where an address stands: the stance, the rule that decided, and the statement that did, if any.
 
     `n_outs` counts the opt-outs that are known, of every store: more of them later may change the stance.
@@ -57,10 +57,10 @@ class Standing(Struct, frozen=True):
     n_outs: int = 0
 
 
-NOTHING = Standing(Stance.UNSAID, "nothing_said")
+NOTHING = ConsentStatus(Stance.UNSAID, "nothing_said")
 
 
-class Weighed(Struct, frozen=True):
+class WeighedStatements(Struct, frozen=True):
     """The statements that matter: the latest opt-out, and of the opt-ins that still stand the latest of each sort."""
 
     out: Statement | None
@@ -72,28 +72,28 @@ class Weighed(Struct, frozen=True):
     """Whether any opt-in comes from a side that may lift an opt-out."""
 
 
-class Rule(Struct, frozen=True):
+class ConsentRule(Struct, frozen=True):
     """One row of the table."""
 
     name: str
     stance: Stance
-    when: Callable[[Weighed], bool]
+    when: Callable[[WeighedStatements], bool]
 
 
-TABLE: tuple[Rule, ...] = (
-    Rule("nothing_said", Stance.UNSAID, lambda w: w.out is None and w.opt_in is None),
-    Rule("opt_out", Stance.OUT, lambda w: w.opt_in is None),
-    Rule("opt_in", Stance.IN, lambda w: w.out is None),
-    Rule("other_authority", Stance.OUT, lambda w: not w.is_entitled),
-    Rule("unproven_opt_in", Stance.OUT, lambda w: w.proven is None),
-    Rule("later_opt_out", Stance.OUT, lambda w: _since(w.proven) < _since(w.out)),
-    Rule("tie_to_opt_out", Stance.OUT, lambda w: _since(w.proven) == _since(w.out)),
-    Rule("later_opt_in", Stance.IN, lambda _: True),
+TABLE: tuple[ConsentRule, ...] = (
+    ConsentRule("nothing_said", Stance.UNSAID, lambda w: w.out is None and w.opt_in is None),
+    ConsentRule("opt_out", Stance.OUT, lambda w: w.opt_in is None),
+    ConsentRule("opt_in", Stance.IN, lambda w: w.out is None),
+    ConsentRule("other_authority", Stance.OUT, lambda w: not w.is_entitled),
+    ConsentRule("unproven_opt_in", Stance.OUT, lambda w: w.proven is None),
+    ConsentRule("later_opt_out", Stance.OUT, lambda w: _since(w.proven) < _since(w.out)),
+    ConsentRule("tie_to_opt_out", Stance.OUT, lambda w: _since(w.proven) == _since(w.out)),
+    ConsentRule("later_opt_in", Stance.IN, lambda _: True),
 )
 """From no statement at all to an opt-in that is later than every opt-out."""
 
 
-def decide(statements: Sequence[Statement], policy: Policy, store: str) -> Standing:
+def decide_consent(statements: Sequence[Statement], policy: Policy, store: str) -> ConsentStatus:
     """Where one address stands in one store of the connection, from the ledger's rows about it in their order.
 
     The order counts only for one speaker's own words, which were weighed by their versions when they were heard.
@@ -101,16 +101,16 @@ def decide(statements: Sequence[Statement], policy: Policy, store: str) -> Stand
     mine = statements if policy.scope == "connection" else [s for s in statements if s.store in ("", store)]
     n_outs = sum(s.state in OUT for s in statements)
     if not mine:
-        return Standing(NOTHING.stance, NOTHING.rule, n_outs=n_outs)
+        return ConsentStatus(NOTHING.stance, NOTHING.rule, n_outs=n_outs)
     outs = [s for s in mine if s.state in OUT]
     opt_ins = [s for s in _standing_words(mine) if s.state == IN]
     entitled = [s for s in opt_ins if policy.lets_lift(s.side)]
-    weighed = Weighed(
+    weighed = WeighedStatements(
         _latest(outs), _latest(opt_ins), _latest([s for s in entitled if s.is_proven]), is_entitled=bool(entitled)
     )
     rule = next(rule for rule in TABLE if rule.when(weighed))
     by = {Stance.IN: weighed.proven or weighed.opt_in, Stance.OUT: weighed.out, Stance.UNSAID: None}[rule.stance]
-    return Standing(rule.stance, rule.name, by, n_outs)
+    return ConsentStatus(rule.stance, rule.name, by, n_outs)
 
 
 def _standing_words(statements: Iterable[Statement]) -> list[Statement]:

@@ -18,7 +18,7 @@ class NoAccount(RuntimeError):  # noqa: N818 - says what is the matter
 
 
 @dataclass(frozen=True)
-class Account:
+class SystemAccount:
     """A user of this machine, and the means to act as that user."""
 
     uid: int
@@ -74,24 +74,24 @@ class Account:
             os.chown(path, self.uid, self.gid)
 
 
-def ours() -> Account:
-    return Account(os.geteuid(), os.getegid())
+def current_user() -> SystemAccount:
+    return SystemAccount(os.geteuid(), os.getegid())
 
 
-def lent() -> Account:
+def unprivileged_user() -> SystemAccount:
     """The plain user that root lends to the server."""
     for name in LENT:
         try:
             entry = pwd.getpwnam(name)
         except KeyError:
             continue
-        return Account(entry.pw_uid, entry.pw_gid)
+        return SystemAccount(entry.pw_uid, entry.pw_gid)
     raise NoAccount(
         f"PostgreSQL does not run as root and none of the users {', '.join(LENT)} exists; "
         "run isthmus as a plain user, or set database.url"
     )
 
 
-def owner(path: Path) -> Account:
+def owner_of(path: Path) -> SystemAccount:
     found = path.stat()
-    return Account(found.st_uid, found.st_gid)
+    return SystemAccount(found.st_uid, found.st_gid)

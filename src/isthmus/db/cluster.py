@@ -14,7 +14,7 @@ from psycopg import pq
 
 from isthmus.db import binaries as installations
 from isthmus.db.binaries import Binaries
-from isthmus.db.place import SHELF, Place
+from isthmus.db.server_location import SHELF, ServerLocation
 
 USER = "isthmus"
 DATABASE = "isthmus"
@@ -60,7 +60,7 @@ class ServerFailed(RuntimeError):  # noqa: N818 - says what is the matter
 class Cluster:
     """The files and the process of one server; callers see to it that only one of them acts at a time."""
 
-    def __init__(self, place: Place, settings: Mapping[str, str]) -> None:
+    def __init__(self, place: ServerLocation, settings: Mapping[str, str]) -> None:
         self.place = place
         self.data = place.home / "cluster"
         self.name = place.sockets.name
@@ -190,7 +190,7 @@ class Cluster:
             left.unlink(missing_ok=True)
 
     def _programs(self, major: int | None = None) -> Binaries:
-        found = installations.find(major)
+        found = installations.find_installation(major)
         if self.place.account.is_us or self.place.account.can_run(Path(found.program("postgres"))):
             return found
         return found.copy_into(SHELF)

@@ -14,16 +14,16 @@ from typing import Self
 
 import psutil
 
-from isthmus.db import place
+from isthmus.db import server_location
 from isthmus.db.account import NoAccount
 from isthmus.db.binaries import BinariesNotFound
 from isthmus.db.cluster import Cluster, ServerFailed, is_alive
-from isthmus.db.place import PlaceError
+from isthmus.db.server_location import PlaceError
 
 # Everything that can stand in the way of a start and is not a bug; the messages are for the person who runs isthmus.
 CANNOT_START = (BinariesNotFound, NoAccount, PlaceError, ServerFailed, OSError)
 
-LOOK_EVERY = 0.1
+CHECK_EVERY = 0.1
 # Survivors of a killed server hold its shared memory for a moment; whoever launches meanwhile is refused.
 LAUNCH_FOR = 15.0
 # Replaying the log after a crash takes as long as it takes; this is a disk's worth.
@@ -108,14 +108,14 @@ class Embedded:
         lock = _open(self.data_dir / "start.lock")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            yield Cluster(place.settle(self.data_dir), self._settings)
+            yield Cluster(server_location.resolve_location(self.data_dir), self._settings)
         finally:
             os.close(lock)
 
     def _watch(self) -> None:
         log = logging.getLogger(__name__)
         seen: psutil.Process | None = None
-        while not self._leaving.wait(LOOK_EVERY):
+        while not self._leaving.wait(CHECK_EVERY):
             if seen is not None and is_alive(seen):
                 continue
             began = time.monotonic()

@@ -92,15 +92,15 @@ class Schema:
             )
 
 
-def shipped() -> Traversable:
+def migrations_folder() -> Traversable:
     """The folder of migrations that this isthmus brings along."""
     return files("isthmus.db") / "migrations"
 
 
-def available(folder: Traversable | None = None) -> list[Migration]:
+def list_migrations(folder: Traversable | None = None) -> list[Migration]:
     """The migrations in `folder`, numbered 1, 2, 3 … without a gap."""
     found = []
-    for file in (shipped() if folder is None else folder).iterdir():
+    for file in (migrations_folder() if folder is None else folder).iterdir():
         if match := NAME.fullmatch(file.name):
             text = file.read_bytes().decode().replace("\r\n", "\n")
             found.append(Migration(int(match[1]), match[2], text))
@@ -111,23 +111,23 @@ def available(folder: Traversable | None = None) -> list[Migration]:
     return found
 
 
-def wanted(folder: Traversable | None = None) -> int:
+def required_version(folder: Traversable | None = None) -> int:
     """The schema version that this isthmus needs."""
-    return len(available(folder))
+    return len(list_migrations(folder))
 
 
-def current(db: Database) -> int:
+def current_version(db: Database) -> int:
     """The schema version of the database; 0 if it was never migrated."""
-    return schema(db).version
+    return read_schema(db).version
 
 
-def schema(db: Database) -> Schema:
+def read_schema(db: Database) -> Schema:
     """The schema of the database."""
     with db.transaction() as tx:
-        return schema_of(tx)
+        return read_schema_in_transaction(tx)
 
 
-def schema_of(tx: Tx) -> Schema:
+def read_schema_in_transaction(tx: Tx) -> Schema:
     """As `schema`, within a transaction. A version that does not say what it is compatible with is so with itself."""
     if tx.fetch_value("SELECT to_regclass('schema_version')") is None:
         return Schema(0, 0)
@@ -144,14 +144,14 @@ def migrate(db: Database, folder: Traversable | None = None, wait: Callable[[flo
 
     Raises MigrationBlocked when a table is not to be had for minutes.
     """
-    migrations = available(folder)
+    migrations = list_migrations(folder)
     applied: list[str] = []
-    while (name := patiently(lambda: _next(db, migrations), wait)) is not None:
+    while (name := retry_while_locked(lambda: _next(db, migrations), wait)) is not None:
         applied.append(name)
     return applied
 
 
-def patiently(step: Callable[[], str | None], wait: Callable[[float], None]) -> str | None:
+def retry_while_locked(step: Callable[[], str | None], wait: Callable[[float], None]) -> str | None:
     """Take a step of a migration, again and again while others hold what it must lock."""
     for pause in (*WAITS, None):
         try:
@@ -166,7 +166,7 @@ def patiently(step: Callable[[], str | None], wait: Callable[[float], None]) -> 
     raise AssertionError("the last pause is None")
 
 
-def begin(tx: Tx) -> None:
+def begin_migration(tx: Tx) -> None:
     """What every migration begins with: alone, however long it takes, but never long in front of others."""
     tx.execute("SET LOCAL statement_timeout = 0")
     tx.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
@@ -176,7 +176,7 @@ def begin(tx: Tx) -> None:
 def _next(db: Database, migrations: list[Migration]) -> str | None:
     """Apply the first that is missing; its name, None where all are there."""
     with db.transaction() as tx:
-        begin(tx)
+        begin_migration(tx)
         _make_list(tx)
         missing = migrations[_agreed(tx, migrations) :]
         if not missing:
@@ -209,7 +209,7 @@ def _make_list(tx: Tx) -> None:
 def _agreed(tx: Tx, migrations: list[Migration]) -> int:
     """How many migrations are applied already, once it is sure that they are these."""
     rows = tx.fetch_all("SELECT version, name, checksum FROM schema_version ORDER BY version")
-    there = schema_of(tx)
+    there = read_schema_in_transaction(tx)
     if there.version > len(migrations):
         there.check(len(migrations))
     for row, migration in zip(rows, migrations, strict=False):

@@ -18,7 +18,7 @@ from psycopg_pool import ConnectionPool
 
 from isthmus.db import session
 from isthmus.db.heartbeat import Heartbeat
-from isthmus.db.sqlstates import Means, means
+from isthmus.db.sqlstates import Means, classify_error
 
 Row: TypeAlias = dict[str, Any]
 Params: TypeAlias = Sequence[Any] | Mapping[str, Any]
@@ -36,12 +36,12 @@ class TransactionError(RuntimeError):
     """A transaction used against the house's rules: nested, or ended well after a statement in it had failed."""
 
 
-def is_away(error: BaseException) -> bool:
+def is_unavailable(error: BaseException) -> bool:
     """Whether the database cannot work now, as opposed to: it was reached and said no."""
     return _means(error) is Means.AWAY
 
 
-def is_passing(error: BaseException) -> bool:
+def is_retryable(error: BaseException) -> bool:
     """Whether the same transaction may well succeed when it is tried again: a deadlock, a lock or statement timeout."""
     return _means(error) is Means.PASSING
 
@@ -49,7 +49,7 @@ def is_passing(error: BaseException) -> bool:
 def _means(error: BaseException) -> Means:
     if not isinstance(error, psycopg.Error):
         return Means.OURS
-    return means(error.sqlstate, is_operational=isinstance(error, psycopg.OperationalError))
+    return classify_error(error.sqlstate, is_operational=isinstance(error, psycopg.OperationalError))
 
 
 class Tx:
@@ -103,7 +103,7 @@ class Database:
         wait_for: float = WAIT_FOR,
     ) -> None:
         """`statement_timeout` and `wait_for` in seconds; a statement_timeout of 0 is none."""
-        self.dsn = dsn = session.address(dsn)
+        self.dsn = dsn = session.connection_string(dsn)
         self._wait_for = wait_for
         self._in_use = threading.local()
         self.heartbeat = Heartbeat()
@@ -124,7 +124,7 @@ class Database:
             name=application_name,
             open=True,
             configure=_configure,
-            reset=session.renew,
+            reset=session.replace_read_only_session,
             kwargs={
                 "autocommit": True,  # BEGIN and COMMIT are ours alone, below
                 "row_factory": dict_row,
@@ -154,7 +154,7 @@ class Database:
         except BaseException as error:
             with contextlib.suppress(psycopg.Error):
                 connection.rollback()
-            if session.spoils(error):
+            if session.breaks_session(error):
                 connection.close()
             raise
         finally:
@@ -214,7 +214,7 @@ class Database:
             except psycopg.Error as error:
                 connection.close()
                 self._pool.putconn(connection)
-                if not is_away(error) or time.monotonic() > until:
+                if not is_unavailable(error) or time.monotonic() > until:
                     raise
             else:
                 if is_renewed or not session.is_read_only(connection.info):

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import psycopg
 
-from isthmus.db.line import Line
+from isthmus.db.autocommit_connection import AutocommitConnection
 from isthmus.db.migrate import Schema, SchemaTooNew, SchemaTooOld
 
 # One small row, updated in place, in one round trip with what must be known of the schema. Since that alone may need no
@@ -24,7 +24,7 @@ WHERE EXISTS (SELECT FROM wrote) AND (SELECT room()) > 0
 """
 
 
-async def prove(line: Line, role: str, at: datetime, known: int, engine: Sequence[str]) -> str | None:
+async def prove(line: AutocommitConnection, role: str, at: datetime, known: int, engine: Sequence[str]) -> str | None:
     """Write through the session that deliveries take. None if it is durable and the schema fits; else why not.
 
     `known` is the schema that this program knows, `engine` the migrations of the job engine that it needs.

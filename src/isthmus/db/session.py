@@ -21,7 +21,7 @@ _SOUND = frozenset(("02", "21", "22", "23", "40", "42", "44", "P0"))
 _SOUND_CODES = frozenset(("55P03", "55006", "57014"))
 
 
-def address(dsn: str) -> str:
+def connection_string(dsn: str) -> str:
     """The address with what every session needs: to notice a dead server, and of several hosts to find the primary."""
     given = conninfo_to_dict(dsn)
     added = {key: value for key, value in _DEFAULTS.items() if not given.get(key)}
@@ -30,7 +30,7 @@ def address(dsn: str) -> str:
     return make_conninfo(dsn, **added)
 
 
-def spoils(error: BaseException | None) -> bool:
+def breaks_session(error: BaseException | None) -> bool:
     """Whether the session in which this error came up must be closed and made new.
 
     A session that was opened while the database was read-only stays so (25006); one whose statements were planned
@@ -44,7 +44,7 @@ def spoils(error: BaseException | None) -> bool:
     return code is None or (code[:2] not in _SOUND and code not in _SOUND_CODES)
 
 
-def renew(connection: "psycopg.Connection[Any]") -> None:
+def replace_read_only_session(connection: "psycopg.Connection[Any]") -> None:
     """For pools that others drive: give up a session that was opened while the database was read-only."""
     if is_read_only(connection.info):
         connection.close()

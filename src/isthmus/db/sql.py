@@ -26,19 +26,19 @@ _COUNT = _ADD.replace(
 )
 
 
-def adding(numbers: str) -> str:
+def increment_sql(numbers: str) -> str:
     """The statement that counts what the relation `numbers` (connection, name, n) says, for use inside another one."""
     return _ADD.replace("{numbers}", numbers)
 
 
-def count(tx: Tx, connection: str, numbers: Mapping[str, int]) -> None:
+def increment(tx: Tx, connection: str, numbers: Mapping[str, int]) -> None:
     """Add to the counters of a connection; a number may be negative. Best the last statement of a transaction."""
     told = {name: n for name, n in numbers.items() if n}
     if told:
         tx.execute(_COUNT, {"connection": connection, "names": list(told), "ns": list(told.values())})
 
 
-def tallies(tx: Tx, connection: str) -> dict[str, int]:
+def read_counters(tx: Tx, connection: str) -> dict[str, int]:
     """Every counter of a connection that was ever counted."""
     rows = tx.fetch_all(
         "SELECT name, sum(n)::bigint AS n FROM tally WHERE connection = %s GROUP BY name ORDER BY name", (connection,)

@@ -52,7 +52,7 @@ CLASSES: Mapping[str, Means] = MappingProxyType({"08": Means.AWAY, "28": Means.A
 """By the first two characters: connections, authorization, a database that is not there."""
 
 
-def means(sqlstate: str | None, *, is_operational: bool) -> Means:
+def classify_error(sqlstate: str | None, *, is_operational: bool) -> Means:
     """What an error means; one without a code is a lost connection where the driver calls it operational."""
     if sqlstate is None:
         return Means.AWAY if is_operational else Means.OURS

@@ -53,7 +53,7 @@ PLAIN = frozenset(
 _DIGIT = re.compile(r"\d")
 
 
-def masked(path: str, value: Any) -> Any:
+def mask_value(path: str, value: Any) -> Any:
     """A value found at a dotted path, fit for a report: numbers, flags and plain words as they are, the rest masked."""
     if value is None or isinstance(value, (bool, int, float)):
         return value
@@ -61,13 +61,13 @@ def masked(path: str, value: Any) -> Any:
         return str(value)
     last = next((part for part in reversed(path.split(".")) if not part.isdigit()), "")
     if isinstance(value, str):
-        return value if last in PLAIN and "@" not in value else shape(value)
+        return value if last in PLAIN and "@" not in value else mask_text(value)
     if isinstance(value, (list, tuple)):
         return f"{len(value)} of them"
     return "…"
 
 
-def shape(text: str) -> str:
+def mask_text(text: str) -> str:
     """The look of a text that may name somebody: j***@e***.com, +44*******12, a***."""
     if "@" in text:
         user, _, domain = text.rpartition("@")
@@ -78,7 +78,7 @@ def shape(text: str) -> str:
     return f"{text[:1]}***" if text else ""
 
 
-def found(record: Any, path: str) -> Any:
+def value_at(record: Any, path: str) -> Any:
     """What stands at a dotted path of a record; None where it has nothing there."""
     for part in path.split(".") if path else ():
         if isinstance(record, dict):

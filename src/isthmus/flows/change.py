@@ -5,10 +5,10 @@ from datetime import datetime
 from msgspec import Struct
 
 from isthmus.model.lane import Lane
-from isthmus.records.sql import Canonical, Key
+from isthmus.records.sql.store import Canonical, Key
 
 
-class Change(Struct):
+class RecordTransition(Struct):
     """What happened to one record in this unit of work: `before` and `after`, and every state it passed through."""
 
     key: Key

@@ -13,50 +13,50 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from isthmus.consent import word
+from isthmus.consent import shop_statement
+from isthmus.customer_metrics.properties import calculate_metrics
 from isthmus.db.pool import Database
-from isthmus.flows import holding, retire
-from isthmus.flows.consent import standing
-from isthmus.flows.desire import person_of
-from isthmus.flows.road import Road, Shop
-from isthmus.flows.takeover import adopt
-from isthmus.flows.takeover.adopt import WITHHELD
-from isthmus.identity import sql as identity
-from isthmus.identity.match import Account, Link, People, people
-from isthmus.kit.email import normalise
-from isthmus.mapping import contact, fields, hold, order, product
-from isthmus.metrics.worth import worth
+from isthmus.flows import retire, shared_properties
+from isthmus.flows.consent import consent_status
+from isthmus.flows.context import ConnectionContext, ShopContext
+from isthmus.flows.map_to_outbox import owner_of_order
+from isthmus.flows.takeover import id_mapping
+from isthmus.flows.takeover.id_mapping import WITHHELD
+from isthmus.identity.match import Account, Link, People, assign_survivors
+from isthmus.identity.sql import links as identity
+from isthmus.kit.email import normalise_email
+from isthmus.mapping import contact, fields, order, product, service_hold
 from isthmus.model.consent import Channel
 from isthmus.model.customer import Customer
+from isthmus.model.customer_metrics import NOTHING, CustomerMetrics
 from isthmus.model.failure import RejectedError
-from isthmus.model.hold import Hold
 from isthmus.model.lane import Lane
 from isthmus.model.order import Order
+from isthmus.model.order_totals import OrderTotalsRow
 from isthmus.model.product import Product
-from isthmus.model.reading import record_of
-from isthmus.model.sale import Sale
-from isthmus.model.worth import NOTHING, Worth
-from isthmus.model.write import Kind, Write
+from isthmus.model.reading import found_record
+from isthmus.model.service_hold import ServiceHoldState
+from isthmus.model.write import RecordKind, Write
 from isthmus.outbox import plan
-from isthmus.outbox.spoken import sql as spoken
-from isthmus.outbox.versions import sql as versions
-from isthmus.records import remember
-from isthmus.records import sql as records
+from isthmus.outbox.sql import contact_consent as spoken
+from isthmus.outbox.sql import inspect as versions
+from isthmus.records import carry_over
+from isthmus.records.sql import store as records
 
-Lookup = Callable[[Kind, str], Mapping[str, Any] | None]
+Lookup = Callable[[RecordKind, str], Mapping[str, Any] | None]
 """How the platform's record of this kind and id is found."""
 
 ERASED = "the shop asked for their erasure"
 """Why a contact is not compared: it went out once more, and is nobody's any more."""
 
 READ_AT_ONCE = 50
-KNOWN_AT_ONCE = 500
+LOOKED_UP_AT_ONCE = 500
 
 
 class Difference(Struct, frozen=True):
     """One record that does not agree, at `path`; `path` is empty where a side lacks the record altogether."""
 
-    kind: Kind
+    kind: RecordKind
     id: str
     path: str
     why: str
@@ -71,15 +71,15 @@ class Comparison(Struct, frozen=True):
     differences: tuple[Difference, ...]
 
 
-def compare(db: Database, road: Road, lookup: Lookup) -> Comparison:
+def compare_both_sides(db: Database, road: ConnectionContext, lookup: Lookup) -> Comparison:
     """Read every record of every store, map it, and look for the platform's."""
     told = {shop.name: _read(shop) for shop in road.shops.values()}
     with db.transaction() as tx:
-        joins = identity.joins(tx, road.connection)
-        standings = versions.standings(tx, road.connection)
-        road = adopt.knowing_all(tx, road)
+        joins = identity.merged_accounts(tx, road.connection)
+        standings = versions.outbox_statuses(tx, road.connection)
+        road = id_mapping.rules_with_all_ids(tx, road)
     who = _people(road, {name: read[0] for name, read in told.items()}, joins)
-    equal: dict[str, int] = {kind.value: 0 for kind in (Kind.PRODUCT, Kind.CONTACT, Kind.ORDER)}
+    equal: dict[str, int] = {kind.value: 0 for kind in (RecordKind.PRODUCT, RecordKind.CONTACT, RecordKind.ORDER)}
     excluded: dict[str, int] = {}
     differences: list[Difference] = []
     n_cases = 0
@@ -101,15 +101,15 @@ def compare(db: Database, road: Road, lookup: Lookup) -> Comparison:
     return Comparison(equal, excluded, n_cases, tuple(differences))
 
 
-def _people(road: Road, told: Mapping[str, list[Customer]], joins: Mapping[Account, Account]) -> People:
+def _people(road: ConnectionContext, told: Mapping[str, list[Customer]], joins: Mapping[Account, Account]) -> People:
     """Who is whom: by address as the stores say now, and by what was merged."""
 
     def contact_of(account: Account) -> str:
         return f"{road.shops[account[0]].rules.namespace}{account[1]}"
 
-    living = {(name, one.id): normalise(one.email) for name, customers in told.items() for one in customers}
+    living = {(name, one.id): normalise_email(one.email) for name, customers in told.items() for one in customers}
     gone = [account for account in joins if account not in living and account[0] in road.shops]
-    return people(
+    return assign_survivors(
         [
             *(Link(*at, contact_of(at), email, joins.get(at)) for at, email in living.items()),
             *(Link(*at, contact_of(at), None, joins[at], is_gone=True) for at in gone),
@@ -117,18 +117,20 @@ def _people(road: Road, told: Mapping[str, list[Customer]], joins: Mapping[Accou
     )
 
 
-def _difference(road: Road, write: Write, lookup: Lookup) -> Difference | None:
+def _difference(road: ConnectionContext, write: Write, lookup: Lookup) -> Difference | None:
     found = lookup(write.kind, write.id)
     if found is None:
         return Difference(write.kind, write.id, "", "the platform has no such record")
-    path = plan.differs(holding.alone(road, write.kind, msgspec.json.decode(write.body or b"{}")), found)
+    path = plan.first_difference(
+        shared_properties.without_shared_properties(road, write.kind, msgspec.json.decode(write.body or b"{}")), found
+    )
     return None if path is None else Difference(write.kind, write.id, path, "says something else")
 
 
 Records = tuple[list[Customer], list[Order], list[Product]]
 
 
-def _read(shop: Shop) -> Records:
+def _read(shop: ShopContext) -> Records:
     return (
         [r for r in _all(shop, "customer", shop.reader.customers) if isinstance(r, Customer)],
         [r for r in _all(shop, "order", shop.reader.orders) if isinstance(r, Order)],
@@ -136,43 +138,45 @@ def _read(shop: Shop) -> Records:
     )
 
 
-def _remembered(db: Database, road: Road, store: str, told: Records) -> Records:
+def _remembered(db: Database, road: ConnectionContext, store: str, told: Records) -> Records:
     """With the origin of lines whose product is deleted, which the shop itself forgets."""
     customers, orders, products = told
     kept: list[Order] = []
-    for first in range(0, len(orders), KNOWN_AT_ONCE):
-        some = orders[first : first + KNOWN_AT_ONCE]
+    for first in range(0, len(orders), LOOKED_UP_AT_ONCE):
+        some = orders[first : first + LOOKED_UP_AT_ONCE]
         with db.transaction() as tx:
-            known = records.load(tx, road.connection, [("order", store, str(o.id)) for o in some], road.packer)
+            known = records.load_records(tx, road.connection, [("order", store, str(o.id)) for o in some], road.packer)
         for placed in some:
             held = known.get(("order", store, str(placed.id)))
-            kept.append(remember.order(placed, held.record if held and isinstance(held.record, Order) else None))
+            kept.append(
+                carry_over.carry_over_order(placed, held.record if held and isinstance(held.record, Order) else None)
+            )
     return customers, kept, products
 
 
-def _all(shop: Shop, kind: str, read: Callable[[list[int]], Mapping[int, Any]]) -> Iterator[Any]:
+def _all(shop: ShopContext, kind: str, read: Callable[[list[int]], Mapping[int, Any]]) -> Iterator[Any]:
     cursor: str | None = None
     while True:
         page = shop.reader.all_ids(kind, cursor)
         numbers = [one.id for one in page.listed]
         for first in range(0, len(numbers), READ_AT_ONCE):
-            yield from filter(None, map(record_of, read(numbers[first : first + READ_AT_ONCE]).values()))
+            yield from filter(None, map(found_record, read(numbers[first : first + READ_AT_ONCE]).values()))
         if page.cursor is None:
             return
         cursor = page.cursor
 
 
-def _orders(shop: Shop, placed: list[Order], who: People) -> Iterator[Write]:
+def _orders(shop: ShopContext, placed: list[Order], who: People) -> Iterator[Write]:
     for one in placed:
         try:
-            yield order.order(one, person_of(shop, one, who), shop.rules, Lane.BACKFILL)
+            yield order.map_order(one, owner_of_order(shop, one, who), shop.rules, Lane.BACKFILL)
         except RejectedError as failure:
-            yield _unsayable(Kind.ORDER, shop.rules.id_of("order", one.id), failure)
+            yield _unsayable(RecordKind.ORDER, shop.rules.id_of("order", one.id), failure)
 
 
-def _worths(orders: Mapping[str, list[Write]], who: People) -> dict[str, Worth]:
+def _worths(orders: Mapping[str, list[Write]], who: People) -> dict[str, CustomerMetrics]:
     """What each person is worth by all their orders in all stores."""
-    sales: dict[str, list[Sale]] = {}
+    sales: dict[str, list[OrderTotalsRow]] = {}
     for name, writes in orders.items():
         for sale in (write.sale for write in writes if write.sale is not None):
             if sale.customer_id is not None:
@@ -181,64 +185,71 @@ def _worths(orders: Mapping[str, list[Write]], who: People) -> dict[str, Worth]:
                 person = who.by_email.get(sale.email or "")
             if person is not None:
                 sales.setdefault(person, []).append(sale)
-    return {person: worth(some) for person, some in sales.items()}
+    return {person: calculate_metrics(some) for person, some in sales.items()}
 
 
-def _holds(road: Road, told: Mapping[str, Records], who: People) -> dict[str, Hold]:
+def _holds(road: ConnectionContext, told: Mapping[str, Records], who: People) -> dict[str, ServiceHoldState]:
     """By what each person is held, by the state of all their orders in all stores."""
-    now, found = road.clock.now(), dict[str, list[Hold]]()
+    now, found = road.clock.now(), dict[str, list[ServiceHoldState]]()
     for name, (_, orders, _) in told.items():
         for one in orders:
-            person = person_of(road.shops[name], one, who)
-            if person is not None and (asked := hold.of_order(one, road.shops[name].rules, now)) is not None:
+            person = owner_of_order(road.shops[name], one, who)
+            if (
+                person is not None
+                and (asked := service_hold.hold_of_order(one, road.shops[name].rules, now)) is not None
+            ):
                 found.setdefault(person, []).append(asked)
-    return {person: longest for person, some in found.items() if (longest := hold.longest(some)) is not None}
+    return {
+        person: longest for person, some in found.items() if (longest := service_hold.longest_hold(some)) is not None
+    }
 
 
 def _contacts(
     db: Database,
-    road: Road,
+    road: ConnectionContext,
     store: str,
     customers: list[Customer],
     who: People,
-    worths: Mapping[str, Worth],
-    holds: Mapping[str, Hold],
+    worths: Mapping[str, CustomerMetrics],
+    holds: Mapping[str, ServiceHoldState],
 ) -> Iterator[Write]:
     """Every contact that the store's present customers ask for. What cannot be said is left to its case."""
     rules = road.shops[store].rules
-    for first in range(0, len(customers), KNOWN_AT_ONCE):
-        some = customers[first : first + KNOWN_AT_ONCE]
+    for first in range(0, len(customers), LOOKED_UP_AT_ONCE):
+        some = customers[first : first + LOOKED_UP_AT_ONCE]
         with db.transaction() as tx:
-            stand = standing.of_people(tx, road, some)
-            said = spoken.contacts(tx, road.connection, [f"{rules.namespace}{one.id}" for one in some])
+            stand = consent_status.consent_of_customers(tx, road, some)
+            said = spoken.sent_consent_of(tx, road.connection, [f"{rules.namespace}{one.id}" for one in some])
             left = {
                 one.id: retire.number_left(tx, road, name, (store, one.id), one)
                 for one in some
-                if fields.phone(one.phone, one.country_code) is None
+                if fields.map_phone(one.phone, one.country_code) is None
                 and (row := said.get(name := f"{rules.namespace}{one.id}"))
                 and row.was_opted_in_sms
             }
-            known = records.load(tx, road.connection, [("customer", store, str(one.id)) for one in some], road.packer)
+            known = records.load_records(
+                tx, road.connection, [("customer", store, str(one.id)) for one in some], road.packer
+            )
         for customer in some:
             name = f"{rules.namespace}{customer.id}"
             held = known.get(("customer", store, str(customer.id)))
             if held is not None and isinstance(held.record, Customer) and held.record.is_redacted:
-                yield Write(Kind.CONTACT, name, None, Lane.BACKFILL, excluded=ERASED)
+                yield Write(RecordKind.CONTACT, name, None, Lane.BACKFILL, excluded=ERASED)
                 continue
             row, person = said.get(name), who.by_customer[store, customer.id]
-            email = stand.of(Channel.EMAIL, normalise(customer.email), store)
-            sms = word.said(customer.sms_consent, stand.of(Channel.SMS, customer.phone, store))
+            email = stand.of(Channel.EMAIL, normalise_email(customer.email), store)
+            sms = shop_statement.consent_to_send(customer.sms_consent, stand.of(Channel.SMS, customer.phone, store))
             if (number := left.get(customer.id)) is not None:
                 customer, sms = msgspec.structs.replace(customer, phone=number), None
             try:
-                yield contact.contact(
+                yield contact.map_contact(
                     customer,
                     person,
                     rules,
                     Lane.BACKFILL,
                     worth=worths.get(person, NOTHING),
                     hold=holds.get(person),
-                    email_consent=word.said(customer.email_consent, email),
+                    email_consent=shop_statement.consent_to_send(customer.email_consent, email),
                     sms_consent=sms,
                     was_opted_in=row is not None and row.was_opted_in,
                     was_opted_in_sms=row is not None and row.was_opted_in_sms,
@@ -246,13 +257,13 @@ def _contacts(
                     was_forced=row is not None and row.was_forced,
                 )
             except RejectedError as failure:
-                yield _unsayable(Kind.CONTACT, name, failure)
+                yield _unsayable(RecordKind.CONTACT, name, failure)
 
 
-def _products(shop: Shop, products: list[Product]) -> Iterator[Write]:
+def _products(shop: ShopContext, products: list[Product]) -> Iterator[Write]:
     for listed in products:
-        yield from product.product(listed, shop.rules, Lane.BACKFILL)
+        yield from product.map_product(listed, shop.rules, Lane.BACKFILL)
 
 
-def _unsayable(kind: Kind, name: str, failure: RejectedError) -> Write:
+def _unsayable(kind: RecordKind, name: str, failure: RejectedError) -> Write:
     return Write(kind, name, None, Lane.BACKFILL, excluded=f"case {failure.code}")

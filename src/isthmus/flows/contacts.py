@@ -6,37 +6,37 @@ from contextlib import suppress
 from msgspec import Struct
 from msgspec.structs import replace
 
-from isthmus.consent import word
-from isthmus.flows.change import Change
-from isthmus.flows.consent.standing import Standings
-from isthmus.flows.holding import Helds
+from isthmus.consent import shop_statement
+from isthmus.flows.change import RecordTransition
+from isthmus.flows.consent.consent_status import ConsentStatuses
+from isthmus.flows.context import ConnectionContext, ShopContext
 from isthmus.flows.retire import Retired
-from isthmus.flows.road import Road, Shop
-from isthmus.identity.conflict import Held as Elsewhere
+from isthmus.flows.shared_properties import Helds
+from isthmus.identity.conflict import IdentifierConflict as Elsewhere
 from isthmus.identity.match import Account, People
-from isthmus.kit.email import normalise
-from isthmus.mapping import contact, fields, texting
+from isthmus.kit.email import normalise_email
+from isthmus.mapping import contact, fields, sms_contact
 from isthmus.model.consent import OUT, Channel
-from isthmus.model.customer import Consent, Customer
+from isthmus.model.customer import ChannelConsent, Customer
+from isthmus.model.customer_metrics import NOTHING, CustomerMetrics
 from isthmus.model.failure import RejectedError
-from isthmus.model.held import UNHELD
-from isthmus.model.hold import Hold
 from isthmus.model.lane import Lane
-from isthmus.model.worth import NOTHING, Worth
-from isthmus.model.write import Kind, Write
-from isthmus.outbox.spoken.sql import NOBODY, UNSPOKEN, Behind, Spoken
+from isthmus.model.service_hold import ServiceHoldState
+from isthmus.model.shared_property import UNHELD
+from isthmus.model.write import RecordKind, Write
+from isthmus.outbox.sql.contact_consent import NEVER_SENT, NO_BASIS, ConsentBasis, SentConsent
 
 
-class Known(Struct, frozen=True):
+class ContactMappingInput(Struct, frozen=True):
     """What contacts are mapped from, beside the customers themselves."""
 
     was: People
     who: People
-    standings: Standings
-    spoken: Mapping[str, Spoken]
-    worths: Mapping[Account, Worth]
+    standings: ConsentStatuses
+    spoken: Mapping[str, SentConsent]
+    worths: Mapping[Account, CustomerMetrics]
     has_importer: bool
-    holds: Mapping[Account, Hold | None]
+    holds: Mapping[Account, ServiceHoldState | None]
     moved: Set[Account]
     """Whose hold has just changed."""
     elsewhere: Mapping[Account, tuple[Elsewhere, ...]]
@@ -50,20 +50,20 @@ class Known(Struct, frozen=True):
     """Contacts whose customer has no email any more, where somebody else has it: they say nothing of it."""
 
 
-def account_of(change: Change) -> Account:
+def account_of(change: RecordTransition) -> Account:
     return change.key[1], int(change.key[2])
 
 
-def contact_id(road: Road, change: Change) -> str:
+def contact_id(road: ConnectionContext, change: RecordTransition) -> str:
     return f"{road.shops[change.key[1]].rules.namespace}{change.key[2]}"
 
 
-def ids(road: Road, change: Change) -> tuple[str, str]:
+def contact_ids(road: ConnectionContext, change: RecordTransition) -> tuple[str, str]:
     """The ids of both contacts that a customer may have."""
-    return contact_id(road, change), texting.texting_id(int(change.key[2]), road.shops[change.key[1]].rules)
+    return contact_id(road, change), sms_contact.sms_contact_id(int(change.key[2]), road.shops[change.key[1]].rules)
 
 
-def contacts(shop: Shop, change: Change, known: Known) -> list[Write]:
+def map_contacts(shop: ShopContext, change: RecordTransition, known: ContactMappingInput) -> list[Write]:
     """The contact of a customer, and the second one that an account with double opt-in by text message asks for; none
     before the first reading, since consent is unknown until then."""
     customer = change.last
@@ -77,30 +77,34 @@ def contacts(shop: Shop, change: Change, known: Known) -> list[Write]:
     return [first] if second is None else [first, second]
 
 
-def behind(change: Change, write: Write, standings: Standings, retired: Mapping[str, Retired]) -> Behind:
+def consent_basis(
+    change: RecordTransition, write: Write, standings: ConsentStatuses, retired: Mapping[str, Retired]
+) -> ConsentBasis:
     """The addresses behind a contact, and the opt-outs of those that its body knows of."""
     customer = change.last
     if write.is_retired and write.id in retired:
         customer = retired[write.id].customer
     if not isinstance(customer, Customer) or write.body is None:
-        return NOBODY
-    store, address, phone = change.key[1], normalise(customer.email), customer.phone
-    n_outs = standings.of(Channel.EMAIL, address, store).n_outs if write.opts_in and write.kind is Kind.CONTACT else 0
+        return NO_BASIS
+    store, address, phone = change.key[1], normalise_email(customer.email), customer.phone
+    n_outs = (
+        standings.of(Channel.EMAIL, address, store).n_outs if write.opts_in and write.kind is RecordKind.CONTACT else 0
+    )
     if write.opts_in_sms:
         n_outs += standings.of(Channel.SMS, phone, store).n_outs
-    name = standings.name(Channel.EMAIL, address)[1] if address and write.kind is Kind.CONTACT else None
+    name = standings.name(Channel.EMAIL, address)[1] if address and write.kind is RecordKind.CONTACT else None
     if name is None and phone and write.is_retired:
         name = standings.name(Channel.SMS, phone)[1]
-    return Behind(
+    return ConsentBasis(
         name, standings.name(Channel.SMS, phone)[1] if phone and write.opts_in_sms else None, n_outs, write.is_retired
     )
 
 
-def _contact(shop: Shop, change: Change, customer: Customer, known: Known) -> Write:
+def _contact(shop: ShopContext, change: RecordTransition, customer: Customer, known: ContactMappingInput) -> Write:
     key, own, before = account_of(change), f"{shop.rules.namespace}{customer.id}", change.before
-    spoken = known.spoken.get(own, UNSPOKEN)
+    spoken = known.spoken.get(own, NEVER_SENT)
     person = known.who.by_customer.get(key, own)
-    held = known.helds.get((Kind.CONTACT, own), UNHELD)
+    held = known.helds.get((RecordKind.CONTACT, own), UNHELD)
     worth, on_hold = known.worths.get(key, NOTHING), known.holds.get(key)
     # An importer beside us would take an opt-out back that is not forced; one that went out unforced was looked at.
     must_force = spoken.must_force or (known.has_importer and not spoken.opts_out)
@@ -109,17 +113,19 @@ def _contact(shop: Shop, change: Change, customer: Customer, known: Known) -> Wr
     is_silent = own in known.silent
 
     def mapped(customer: Customer, person: str, lane: Lane) -> Write:
-        email = known.standings.of(Channel.EMAIL, normalise(customer.email), shop.name)
-        sms = word.said(customer.sms_consent, known.standings.of(Channel.SMS, customer.phone, shop.name))
+        email = known.standings.of(Channel.EMAIL, normalise_email(customer.email), shop.name)
+        sms = shop_statement.consent_to_send(
+            customer.sms_consent, known.standings.of(Channel.SMS, customer.phone, shop.name)
+        )
         customer, sms = _with_number(customer, sms, left)
-        return contact.contact(
+        return contact.map_contact(
             customer,
             person,
             shop.rules,
             lane,
             worth=worth,
             hold=on_hold,
-            email_consent=None if is_silent else word.said(customer.email_consent, email),
+            email_consent=None if is_silent else shop_statement.consent_to_send(customer.email_consent, email),
             sms_consent=sms,
             was_opted_in=spoken.was_opted_in and not is_silent,
             was_opted_in_sms=spoken.was_opted_in_sms,
@@ -143,11 +149,11 @@ def _contact(shop: Shop, change: Change, customer: Customer, known: Known) -> Wr
     return write
 
 
-def _retired(shop: Shop, change: Change, ended: Retired, known: Known) -> Write:
+def _retired(shop: ShopContext, change: RecordTransition, ended: Retired, known: ContactMappingInput) -> Write:
     own = f"{shop.rules.namespace}{ended.customer.id}"
-    spoken = known.spoken.get(own, UNSPOKEN)
+    spoken = known.spoken.get(own, NEVER_SENT)
     # Under its own id: it must not speak for the person whom it was merged with.
-    write = contact.retired(
+    write = contact.map_retired_contact(
         ended.customer,
         own,
         shop.rules,
@@ -157,18 +163,22 @@ def _retired(shop: Shop, change: Change, ended: Retired, known: Known) -> Write:
         has_heir_of_phone=ended.has_heir_of_phone,
         was_opted_in_sms=spoken.was_opted_in_sms,
         was_forced=spoken.was_forced,
-        held=known.helds.get((Kind.CONTACT, own), UNHELD),
+        held=known.helds.get((RecordKind.CONTACT, own), UNHELD),
     )
     # Whatever brought it: nobody is written to because of somebody who is gone.
     return replace(write, lane=Lane.REALTIME) if spoken.opts_in or spoken.was_opted_in_sms else write
 
 
-def _second(shop: Shop, change: Change, customer: Customer, known: Known) -> Write | None:
-    sms = word.said(customer.sms_consent, known.standings.of(Channel.SMS, customer.phone, shop.name))
-    spoken = known.spoken.get(texting.texting_id(customer.id, shop.rules), UNSPOKEN)
+def _second(
+    shop: ShopContext, change: RecordTransition, customer: Customer, known: ContactMappingInput
+) -> Write | None:
+    sms = shop_statement.consent_to_send(
+        customer.sms_consent, known.standings.of(Channel.SMS, customer.phone, shop.name)
+    )
+    spoken = known.spoken.get(sms_contact.sms_contact_id(customer.id, shop.rules), NEVER_SENT)
     left = known.left.get(f"{shop.rules.namespace}{customer.id}")
     customer, sms = _with_number(customer, sms, left)
-    write = texting.texting(
+    write = sms_contact.map_sms_contact(
         customer,
         shop.rules,
         _lane(change, customer),
@@ -181,24 +191,28 @@ def _second(shop: Shop, change: Change, customer: Customer, known: Known) -> Wri
     return write
 
 
-def _with_number(customer: Customer, sms: Consent | None, left: str | None) -> tuple[Customer, Consent | None]:
+def _with_number(
+    customer: Customer, sms: ChannelConsent | None, left: str | None
+) -> tuple[Customer, ChannelConsent | None]:
     """A customer without a number with the one that they were sent with, and without a yes to text messages."""
-    if left is None or fields.phone(customer.phone, customer.country_code) is not None:
+    if left is None or fields.map_phone(customer.phone, customer.country_code) is not None:
         return customer, sms
     return replace(customer, phone=left), None
 
 
-def _retired_second(shop: Shop, ended: Retired, known: Known) -> Write | None:
-    if not known.spoken.get(texting.texting_id(ended.customer.id, shop.rules), UNSPOKEN).is_there:
+def _retired_second(shop: ShopContext, ended: Retired, known: ContactMappingInput) -> Write | None:
+    if not known.spoken.get(sms_contact.sms_contact_id(ended.customer.id, shop.rules), NEVER_SENT).is_there:
         return None
-    return texting.retired(ended.customer, shop.rules, Lane.REALTIME, has_heir=ended.has_heir_of_phone)
+    return sms_contact.map_retired_sms_contact(
+        ended.customer, shop.rules, Lane.REALTIME, has_heir=ended.has_heir_of_phone
+    )
 
 
-def _elsewhere(key: Account, known: Known) -> frozenset[str]:
+def _elsewhere(key: Account, known: ContactMappingInput) -> frozenset[str]:
     return frozenset(one.field for one in known.elsewhere.get(key, ()))
 
 
-def _lane(change: Change, customer: Customer) -> Lane:
+def _lane(change: RecordTransition, customer: Customer) -> Lane:
     """Opt-outs, new people and changed addresses are in a hurry, whatever brought them, unless they are history."""
     before = change.before
     if change.lane is Lane.REALTIME or not isinstance(before, Customer) or not before.is_read:
@@ -207,5 +221,5 @@ def _lane(change: Change, customer: Customer) -> Lane:
         now is not None and now.state in OUT and (was is None or was.state not in OUT)
         for was, now in ((before.email_consent, customer.email_consent), (before.sms_consent, customer.sms_consent))
     )
-    moved = (normalise(before.email), before.phone) != (normalise(customer.email), customer.phone)
+    moved = (normalise_email(before.email), before.phone) != (normalise_email(customer.email), customer.phone)
     return Lane.REALTIME if opts_out or moved else change.lane

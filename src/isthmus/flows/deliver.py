@@ -6,26 +6,26 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from isthmus.cases import sql as cases
+from isthmus.cases.sql import cases
 from isthmus.db.pool import Database, Tx
-from isthmus.db.sql import count
-from isthmus.flows import difference, trouble
-from isthmus.flows.road import Road
-from isthmus.kit.backoff import wait_for
-from isthmus.kit.duration import spell
+from isthmus.db.sql import increment
+from isthmus.flows import body_difference, case_reporting
+from isthmus.flows.context import ConnectionContext
+from isthmus.kit.backoff import wait_after_attempt
+from isthmus.kit.duration import format_duration
 from isthmus.kit.ids import claim_id
 from isthmus.model.failure import BlockedError, Failure, RejectedError, TransientError
 from isthmus.model.lane import Lane
-from isthmus.model.write import PERMITTING, Kind
-from isthmus.ometria.answers import Pushed
-from isthmus.ometria.trouble import TOO_LARGE
+from isthmus.model.write import PERMITTING, RecordKind
+from isthmus.ometria.errors import TOO_LARGE
+from isthmus.ometria.responses import Pushed
 from isthmus.outbox import plan
-from isthmus.outbox import sql as outbox
-from isthmus.outbox.feed import sql as feed
-from isthmus.outbox.pace import sql as pace
-from isthmus.outbox.restraint import sql as restraint
-from isthmus.outbox.spoken import sql as spoken
-from isthmus.outbox.sql import Claimed
+from isthmus.outbox.sql import contact_consent as spoken
+from isthmus.outbox.sql import error_feed as feed
+from isthmus.outbox.sql import opt_in_gate as restraint
+from isthmus.outbox.sql import queue as outbox
+from isthmus.outbox.sql import rate_limit as pace
+from isthmus.outbox.sql.queue import ClaimedPush
 
 OUTAGE_AFTER = 3
 """Whole requests that must fail in a row before people are told."""
@@ -61,27 +61,31 @@ class Delivered(Struct, frozen=True):
     failure: str | None = None
 
 
-def deliver(db: Database, road: Road, lanes: Sequence[Lane] = tuple(Lane)) -> Delivered:
+def push_next_batch(db: Database, road: ConnectionContext, lanes: Sequence[Lane] = tuple(Lane)) -> Delivered:
     """Wait for the next slot, fill it, push, settle what the answer says. In shadow mode nothing is ever pushed."""
     if not road.is_live:
         return Delivered()
     now = road.clock.now()
     with db.transaction() as tx:
         _outdate(tx, road, now)
-        if not outbox.due(tx, road.connection, now, lanes) or pace.is_far(tx, road.connection, "push", now + HORIZON):
+        if not outbox.is_push_due(tx, road.connection, now, lanes) or pace.is_backing_off(
+            tx, road.connection, "push", now + HORIZON
+        ):
             return Delivered()
-        slot_at, n, most_bytes = pace.reserve_for_bytes(tx, road.connection, "push", road.pace.push_per_second, now)
+        slot_at, n, most_bytes = pace.reserve_slot_and_bytes(
+            tx, road.connection, "push", road.pace.push_per_second, now
+        )
     road.clock.wait((slot_at - now).total_seconds())
 
     claim = claim_id()
     now = road.clock.now()
     with db.transaction() as tx:
-        batch = _fill(tx, road, plan.slot_lanes(n, road.pace.realtime_share), lanes, now, claim)
+        batch = _fill(tx, road, plan.lane_priority_for_slot(n, road.pace.realtime_share), lanes, now, claim)
         if most_bytes is not None:
-            batch, rest = plan.within(batch, most_bytes)
-            outbox.put_back(tx, road.connection, rest, claim)
+            batch, rest = plan.fit_into_bytes(batch, most_bytes)
+            outbox.release_unsent(tx, road.connection, rest, claim)
         if not batch:
-            pace.hand_back(tx, road.connection, "push", road.pace.push_per_second, slot_at)
+            pace.refund_slot(tx, road.connection, "push", road.pace.push_per_second, slot_at)
             return Delivered()
 
     # Whoever was held up between claim and push (a paused machine, a slow disk) lets the lease run out instead.
@@ -94,19 +98,21 @@ def deliver(db: Database, road: Road, lanes: Sequence[Lane] = tuple(Lane)) -> De
     return _answered(db, road, batch, claim, pushed)
 
 
-def _fill(tx: Tx, road: Road, own: Sequence[Lane], lanes: Sequence[Lane], now: datetime, claim: UUID) -> list[Claimed]:
+def _fill(
+    tx: Tx, road: ConnectionContext, own: Sequence[Lane], lanes: Sequence[Lane], now: datetime, claim: UUID
+) -> list[ClaimedPush]:
     """Claim what the slot of these lanes is best spent on, of the lanes that are open.
 
     Where nothing but opt-ins that must wait is due of the best kind, they stand aside and the slot goes to the next.
     """
-    order = [lane for lane in plan.filling_order(own) if lane in lanes]
-    riders = plan.RIDERS if Lane.REALTIME in order[1:] else 0
+    order = [lane for lane in plan.lane_order(own) if lane in lanes]
+    riders = plan.REALTIME_QUOTA if Lane.REALTIME in order[1:] else 0
     unsettled = now - road.pace.settle_after - outbox.LEASE
     for _ in range(2):
-        kind = plan.choose(outbox.ready(tx, road.connection, lanes, now), own, now)
+        kind = plan.choose_kind(outbox.count_ready(tx, road.connection, lanes, now), own, now)
         if kind is None:
             return []
-        batch = outbox.claim(
+        batch = outbox.claim_batch(
             tx,
             road.connection,
             kind,
@@ -117,39 +123,43 @@ def _fill(tx: Tx, road: Road, own: Sequence[Lane], lanes: Sequence[Lane], now: d
             riders=riders,
             unsettled=unsettled,
         )
-        if batch or kind not in PERMITTING or not restraint.postpone(tx, road.connection, lanes, now, unsettled):
+        if batch or kind not in PERMITTING or not restraint.defer_blocked(tx, road.connection, lanes, now, unsettled):
             return batch
     return []
 
 
-def _outdate(tx: Tx, road: Road, now: datetime) -> None:
+def _outdate(tx: Tx, road: ConnectionContext, now: datetime) -> None:
     """A moment that waited for an outage to end until it was too old no longer fires."""
     most = max((shop.rules.moment_max_age for shop in road.shops.values()), default=None)
     if most is not None:
-        outbox.outdate_moments(tx, road.connection, now - most, f"older than {spell(most)}")
+        outbox.expire_events(tx, road.connection, now - most, f"older than {format_duration(most)}")
 
 
-def _answered(db: Database, road: Road, batch: Sequence[Claimed], claim: UUID, pushed: Pushed) -> Delivered:
+def _answered(
+    db: Database, road: ConnectionContext, batch: Sequence[ClaimedPush], claim: UUID, pushed: Pushed
+) -> Delivered:
     now = road.clock.now()
     if pushed.rejected:
         # Some of them, and the answer does not say which: a smaller company each time until the bad one stands alone.
         failure = RejectedError("platform.refused_batch", f"{pushed.rejected} rejected")
         return _refused(db, road, batch, claim, failure, some_arrived=pushed.accepted > 0)
     with db.transaction() as tx:
-        outbox.accept(tx, road.connection, batch, claim, pushed.request_id, now=now, coalesce=road.pace.coalesce)
-        if batch[0].kind is Kind.CONTACT:
-            spoken.note_forced(tx, road.connection, [row.id for row in batch], now)
-        if pace.all_well(tx, road.connection, "push"):
-            trouble.open_again(tx, road, OUTAGES, by="deliver")
+        outbox.mark_accepted(tx, road.connection, batch, claim, pushed.request_id, now=now, coalesce=road.pace.coalesce)
+        if batch[0].kind is RecordKind.CONTACT:
+            spoken.log_forced(tx, road.connection, [row.id for row in batch], now)
+        if pace.record_success(tx, road.connection, "push"):
+            case_reporting.unblock_connection(tx, road, OUTAGES, by="deliver")
         if pushed.queue_limit and pushed.queue_remaining is not None:
             # The platform works its queue off at some pace we do not know; while it is behind, silence proves nothing.
             behind = pushed.queue_limit - pushed.queue_remaining
             if behind > 10 * plan.BATCH:
-                feed.backlog(tx, road.connection, now + road.pace.settle_after)
+                feed.delay_until(tx, road.connection, now + road.pace.settle_after)
     return Delivered(len(batch), len(batch))
 
 
-def _failed(db: Database, road: Road, batch: Sequence[Claimed], claim: UUID, failure: Failure) -> Delivered:
+def _failed(
+    db: Database, road: ConnectionContext, batch: Sequence[ClaimedPush], claim: UUID, failure: Failure
+) -> Delivered:
     match failure:
         case RejectedError():
             return _refused(db, road, batch, claim, failure)
@@ -159,34 +169,38 @@ def _failed(db: Database, road: Road, batch: Sequence[Claimed], claim: UUID, fai
             return _turned_away(db, road, batch, claim, failure)
 
 
-def _turned_away(db: Database, road: Road, batch: Sequence[Claimed], claim: UUID, failure: Failure) -> Delivered:
+def _turned_away(
+    db: Database, road: ConnectionContext, batch: Sequence[ClaimedPush], claim: UUID, failure: Failure
+) -> Delivered:
     """Nothing arrived: 429, no connection, or a key that is refused. Nobody's record is at fault, so none is blamed."""
     now = road.clock.now()
     with db.transaction() as tx:
-        n = pace.failures(tx, road.connection, "push") + 1
-        wait = min(wait_for(n, failure.retry_after), LONGEST_WAIT)
-        outbox.give_back(tx, road.connection, batch, claim, now=now, due_at=now, outcome="deferred")
-        pace.slow_down(tx, road.connection, "push", now + wait)
+        n = pace.count_failures(tx, road.connection, "push") + 1
+        wait = min(wait_after_attempt(n, failure.retry_after), LONGEST_WAIT)
+        outbox.release_failed(tx, road.connection, batch, claim, now=now, due_at=now, outcome="deferred")
+        pace.back_off(tx, road.connection, "push", now + wait)
         if failure.code == "platform.rate_limited":
-            count(tx, road.connection, {"push.limited": 1})
+            increment(tx, road.connection, {"push.limited": 1})
         if isinstance(failure, BlockedError):
-            trouble.shut(tx, road, failure)
+            case_reporting.block_connection(tx, road, failure)
         elif n >= OUTAGE_AFTER:
-            cases.touch(tx, road.connection, [trouble.sign(failure)], now)
+            cases.open_or_count(tx, road.connection, [case_reporting.case_for(failure)], now)
     return Delivered(len(batch), 0, failure.code)
 
 
-def _unanswered(db: Database, road: Road, batch: Sequence[Claimed], claim: UUID, failure: Failure) -> Delivered:
+def _unanswered(
+    db: Database, road: ConnectionContext, batch: Sequence[ClaimedPush], claim: UUID, failure: Failure
+) -> Delivered:
     """It may have arrived. The state of each record is unknown; it is sent again, a moment is looked for first."""
     now = road.clock.now()
     most = max(row.attempts for row in batch)
     company = next((size for after, size in reversed(UNANSWERED) if most >= after), None)
     with db.transaction() as tx:
-        n = pace.slow_down(tx, road.connection, "push", now + timedelta(seconds=min(0.25 * 2 ** min(most, 6), 15)))
+        n = pace.back_off(tx, road.connection, "push", now + timedelta(seconds=min(0.25 * 2 ** min(most, 6), 15)))
         if len(batch) == 1 and most >= GIVE_UP_AFTER and n <= 1:  # while others are answered
             _bury(tx, road, batch, claim, RejectedError("platform.unanswered"), now)
         else:
-            outbox.give_back(
+            outbox.release_failed(
                 tx,
                 road.connection,
                 batch,
@@ -198,12 +212,18 @@ def _unanswered(db: Database, road: Road, batch: Sequence[Claimed], claim: UUID,
                 may_be_there=True,
             )
         if n >= OUTAGE_AFTER:
-            cases.touch(tx, road.connection, [trouble.sign(failure)], now)
+            cases.open_or_count(tx, road.connection, [case_reporting.case_for(failure)], now)
     return Delivered(len(batch), 0, failure.code)
 
 
 def _refused(
-    db: Database, road: Road, batch: Sequence[Claimed], claim: UUID, failure: Failure, *, some_arrived: bool = False
+    db: Database,
+    road: ConnectionContext,
+    batch: Sequence[ClaimedPush],
+    claim: UUID,
+    failure: Failure,
+    *,
+    some_arrived: bool = False,
 ) -> Delivered:
     """The batch was refused: a single record is buried, several go again in smaller company.
 
@@ -216,10 +236,10 @@ def _refused(
         elif failure.code == TOO_LARGE:
             # Something on the way takes fewer bytes than the platform does: no record is at fault yet.
             half = sum(len(row.body) for row in batch) // 2
-            pace.take_less(tx, road.connection, "push", half, now + LESS_FOR)
-            outbox.give_back(tx, road.connection, batch, claim, now=now, due_at=now, outcome="refused")
+            pace.limit_bytes(tx, road.connection, "push", half, now + LESS_FOR)
+            outbox.release_failed(tx, road.connection, batch, claim, now=now, due_at=now, outcome="refused")
         else:
-            outbox.give_back(
+            outbox.release_failed(
                 tx,
                 road.connection,
                 batch,
@@ -227,20 +247,22 @@ def _refused(
                 now=now,
                 due_at=now,
                 outcome="refused",
-                batch_max=plan.smaller(len(batch)),
+                batch_max=plan.next_bisect_size(len(batch)),
                 may_be_there=some_arrived,
             )
-        pace.all_well(tx, road.connection, "push")
+        pace.record_success(tx, road.connection, "push")
     return Delivered(len(batch), 0, failure.code)
 
 
-def _bury(tx: Tx, road: Road, batch: Sequence[Claimed], claim: UUID, failure: Failure, now: datetime) -> None:
+def _bury(
+    tx: Tx, road: ConnectionContext, batch: Sequence[ClaimedPush], claim: UUID, failure: Failure, now: datetime
+) -> None:
     """Dead letters, each with its case; none of what others have claimed since."""
     refused = [(row.kind, row.id, row.hash) for row in batch]
-    buried = outbox.bury(tx, road.connection, refused, failure.code, now, claim)
+    buried = outbox.dead_letter(tx, road.connection, refused, failure.code, now, claim)
     touches = [
-        difference.of_refusal(road, row.kind, row.id, row.body, failure.code, failure.detail, None)
+        body_difference.describe_refusal(road, row.kind, row.id, row.body, failure.code, failure.detail, None)
         for row in batch
         if f"{row.kind}:{row.id}" in buried
     ]
-    cases.touch(tx, road.connection, touches, now)
+    cases.open_or_count(tx, road.connection, touches, now)

@@ -5,25 +5,25 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from isthmus.cases import sql as cases
-from isthmus.cases.sql import Touch
+from isthmus.cases.sql import cases
+from isthmus.cases.sql.cases import Touch
 from isthmus.db.pool import Database, Tx
-from isthmus.drift.judged import sql as judged
+from isthmus.drift.sql import results as judged
+from isthmus.flows.context import ConnectionContext
 from isthmus.flows.merges.by_rule import queue_by_rule
-from isthmus.flows.merges.queue import Weighed
-from isthmus.flows.merges.sides import sides
-from isthmus.flows.road import Road
-from isthmus.identity import sql as identity
-from isthmus.identity.duplicates import sql as duplicates
-from isthmus.identity.duplicates.find import Pair, find
-from isthmus.identity.duplicates.judge import Verdict
-from isthmus.identity.duplicates.someone import Someone, someone
-from isthmus.identity.duplicates.sql import Candidate
-from isthmus.identity.match import Account, Link, people
-from isthmus.identity.merges import decide
-from isthmus.model.basis import AsOf, Basis, NotJudged, Reason
-from isthmus.records.owned import sql as owned
-from isthmus.runs import sql as runs
+from isthmus.flows.merges.candidates import ReviewedCandidate
+from isthmus.flows.merges.merge_facts import load_merge_sides
+from isthmus.identity import merge_rules
+from isthmus.identity.duplicates.candidate_pairs import Pair, find_pairs
+from isthmus.identity.duplicates.features import PersonFeatures, person_features
+from isthmus.identity.duplicates.rules import DuplicateLikelihood
+from isthmus.identity.match import Account, Link, assign_survivors
+from isthmus.identity.sql import duplicates
+from isthmus.identity.sql import links as identity
+from isthmus.identity.sql.duplicates import Candidate
+from isthmus.model.basis import AsOf, Basis, NotJudged, NotJudgedReason
+from isthmus.records.sql import ownership as owned
+from isthmus.runs.sql import watermarks as runs
 
 MARK = "duplicates"
 
@@ -36,7 +36,7 @@ WEIGHED_AT_ONCE = 500
 """Candidates that are weighed in one transaction."""
 
 
-class Looked(Struct, frozen=True):
+class DuplicatesResult(Struct, frozen=True):
     """What a look brought: customers, candidates, pairs that only share something, and merges queued by rule."""
 
     n_customers: int
@@ -48,55 +48,59 @@ class Looked(Struct, frozen=True):
     """What the look rests on: how many people it compared, and stores whose people are not loaded."""
 
 
-def look(db: Database, road: Road) -> Looked:
+def find_duplicates(db: Database, road: ConnectionContext) -> DuplicatesResult:
     """Compare everybody who shares something with whoever else does, and keep what comes of it."""
     with db.transaction() as tx:
         everybody = list(_everybody(tx, road))
-        links = identity.everyone(tx, road.connection)
+        links = identity.all_links(tx, road.connection)
         unloaded = [
-            name for name in sorted(road.shops) if not runs.loaded(tx, road.connection, name, "customer").is_loaded
+            name
+            for name in sorted(road.shops)
+            if not runs.history_coverage(tx, road.connection, name, "customer").is_loaded
         ]
-        heard = judged.heard(tx, road.connection)
-    found = find(everybody)
+        heard = judged.last_activity_by_store(tx, road.connection)
+    found = find_pairs(everybody)
     candidates = _of_people(found.candidates, links)
     now = road.clock.now()
     with db.transaction() as tx:
-        duplicates.save(tx, road.connection, candidates, now)
+        duplicates.save_candidates(tx, road.connection, candidates, now)
         _flag(tx, road, SHARED_ADDRESS, found.shared_addresses, now)
         _flag(tx, road, SHARED_PHONE, found.shared, now)
-        runs.advance(tx, road.connection, "", MARK, now, 1)
+        runs.advance_watermark(tx, road.connection, "", MARK, now, 1)
     n_queued = _queue(db, road) if road.merges_by_rule else 0
     n_shared = len(found.shared_addresses) + len(found.shared)
     basis = Basis(
         at=now,
         unit="people",
         n_compared=len(everybody),
-        not_judged=tuple(NotJudged(Reason.NOT_LOADED, None, f"{name} customers") for name in unloaded),
+        not_judged=tuple(NotJudged(NotJudgedReason.NOT_LOADED, None, f"{name} customers") for name in unloaded),
         as_of=tuple(AsOf(name, at) for name, at in sorted(heard.items()) if name in road.shops),
     )
-    return Looked(len(everybody), len(candidates), n_shared, n_queued, found.n_crowds, basis)
+    return DuplicatesResult(len(everybody), len(candidates), n_shared, n_queued, found.n_crowds, basis)
 
 
-def weighed(db: Database, road: Road, numbers: Iterable[int] | None = None) -> list[Weighed]:
+def review_candidates(
+    db: Database, road: ConnectionContext, numbers: Iterable[int] | None = None
+) -> list[ReviewedCandidate]:
     """The candidates of the last look (or those of these numbers), each with what a merge would do."""
     with db.transaction() as tx:
-        kept = duplicates.listing(tx, road.connection)
+        kept = duplicates.list_candidates(tx, road.connection)
         if numbers is not None:
             wanted = set(numbers)
             kept = [one for one in kept if one.id in wanted]
-    made: list[Weighed] = []
+    made: list[ReviewedCandidate] = []
     for first in range(0, len(kept), WEIGHED_AT_ONCE):
         some = kept[first : first + WEIGHED_AT_ONCE]
         with db.transaction() as tx:
-            known = sides(tx, road, [account for one in some for account in (one.one, one.two)])
+            known = load_merge_sides(tx, road, [account for one in some for account in (one.one, one.two)])
         for one in some:
             first_, second = known.get(one.one), known.get(one.two)
             if first_ is None or second is None:
                 continue  # gone from the shop since the look
-            survivor, loser = decide.elder(first_, second)
-            against = decide.weigh(survivor, loser, are_apart=one.apart_by is not None)
+            survivor, loser = merge_rules.survivor_and_loser(first_, second)
+            against = merge_rules.objections_by_records(survivor, loser, are_apart=one.apart_by is not None)
             made.append(
-                Weighed(
+                ReviewedCandidate(
                     one.id,
                     one.verdict,
                     one.rule,
@@ -114,15 +118,15 @@ def weighed(db: Database, road: Road, numbers: Iterable[int] | None = None) -> l
 # -- below: parts of a look -------------------------------------------------------------------------------------------
 
 
-def _everybody(tx: Tx, road: Road) -> Iterable[Someone]:
-    for store, customer in owned.customers(tx, road.connection, road.packer):
+def _everybody(tx: Tx, road: ConnectionContext) -> Iterable[PersonFeatures]:
+    for store, customer in owned.list_customers(tx, road.connection, road.packer):
         if store in road.shops:
-            yield someone(store, f"{road.shops[store].rules.namespace}{customer.id}", customer)
+            yield person_features(store, f"{road.shops[store].rules.namespace}{customer.id}", customer)
 
 
 def _of_people(pairs: Sequence[Pair], links: Sequence[Link]) -> list[Candidate]:
     """Pairs of customers as pairs of people, each once by its best rule; nobody who is one person already."""
-    person = people(links).by_customer
+    person = assign_survivors(links).by_customer
     account_of = {link.contact: link.account for link in links}
     best: dict[tuple[Account, Account], Candidate] = {}
     for pair in pairs:  # best first
@@ -135,13 +139,13 @@ def _of_people(pairs: Sequence[Pair], links: Sequence[Link]) -> list[Candidate]:
     return list(best.values())
 
 
-def _queue(db: Database, road: Road) -> int:
+def _queue(db: Database, road: ConnectionContext) -> int:
     """Queue everything that is sure and may be merged, by rule."""
-    sure = [one for one in weighed(db, road) if one.verdict == Verdict.SURE and one.may_be_merged]
+    sure = [one for one in review_candidates(db, road) if one.verdict == DuplicateLikelihood.SURE and one.may_be_merged]
     return queue_by_rule(db, road, sure)
 
 
-def _flag(tx: Tx, road: Road, code: str, pairs: Sequence[Pair], now: datetime) -> None:
+def _flag(tx: Tx, road: ConnectionContext, code: str, pairs: Sequence[Pair], now: datetime) -> None:
     """A case for each pair that only shares something; those that a look finds no more are over."""
     touches: dict[tuple[str, str], Touch] = {}
     for pair in pairs:
@@ -157,10 +161,10 @@ def _flag(tx: Tx, road: Road, code: str, pairs: Sequence[Pair], now: datetime) -
             break
     open_ = cases.open_subjects(tx, road.connection, [code])
     fresh = [touch for touch in touches.values() if (code, touch.store, touch.subject) not in open_]
-    cases.touch(tx, road.connection, fresh, now)
+    cases.open_or_count(tx, road.connection, fresh, now)
     over: dict[str, list[str]] = {}
     for _, store, subject in open_:
         if (store, subject) not in touches:
             over.setdefault(store, []).append(subject)
     for store, subjects in over.items():
-        cases.resolve(tx, road.connection, code, now, by="duplicates", subjects=subjects, store=store)
+        cases.resolve_by_code(tx, road.connection, code, now, by="duplicates", subjects=subjects, store=store)

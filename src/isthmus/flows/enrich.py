@@ -9,23 +9,23 @@ the road as a hint and read like everything else.
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from isthmus.cases import sql as cases
+from isthmus.cases.sql import cases
 from isthmus.db.pool import Database, Tx
-from isthmus.flows import fields, holding, trouble
-from isthmus.flows.fields import KINDS
-from isthmus.flows.readings import OVERLAP, PAGE, wait_for_a_share
-from isthmus.flows.road import Road
-from isthmus.inbox import sql as inbox
-from isthmus.model.event import Hint
+from isthmus.flows import case_reporting, read_metafields, shared_properties
+from isthmus.flows.context import ConnectionContext
+from isthmus.flows.read_budget import OVERLAP, PAGE, acquire_shared_read_slot
+from isthmus.flows.read_metafields import KINDS
+from isthmus.inbox.sql import events as inbox
+from isthmus.model.event import RefetchRequest
 from isthmus.model.failure import Failure, RejectedError, TransientError
 from isthmus.model.lane import Lane
-from isthmus.model.write import Kind
-from isthmus.records import sql as records
-from isthmus.runs.rounds import sql as rounds
-from isthmus.runs.rounds.sql import Round
+from isthmus.model.write import RecordKind
+from isthmus.records.sql import store as records
+from isthmus.runs.sql import scan_cursors as rounds
+from isthmus.runs.sql.scan_cursors import ScanCursor
 from isthmus.shopify.reads import UNREADABLE
 
-HELD = {"held:contact": Kind.CONTACT, "held:product": Kind.PRODUCT}
+HELD = {"held:contact": RecordKind.CONTACT, "held:product": RecordKind.PRODUCT}
 """What is looked at on the platform once a mapping file names properties that others may write too."""
 
 AT_ONCE = {"customer": 250, "product": 20}
@@ -35,12 +35,14 @@ AGAIN_AFTER = timedelta(minutes=1)
 """How long a store that could not be read is left alone."""
 
 
-def names(kinds: Sequence[str] = tuple(KINDS)) -> list[str]:
+def scan_names(kinds: Sequence[str] = tuple(KINDS)) -> list[str]:
     """What the rounds of these kinds are called, those on the platform among them."""
     return [*(f"metafields:{kind}" for kind in kinds), *HELD]
 
 
-def due(road: Road, at: Mapping[tuple[str, str], Round], now: datetime) -> list[tuple[str, str]]:
+def due_scans(
+    road: ConnectionContext, at: Mapping[tuple[str, str], ScanCursor], now: datetime
+) -> list[tuple[str, str]]:
     """The rounds that have a page to look at now, as (store, name); what is looked at on the platform has no store."""
     found = []
     for (store, name), every in _wanted(road).items():
@@ -50,10 +52,10 @@ def due(road: Road, at: Mapping[tuple[str, str], Round], now: datetime) -> list[
     return found
 
 
-def _wanted(road: Road) -> dict[tuple[str, str], timedelta | None]:
+def _wanted(road: ConnectionContext) -> dict[tuple[str, str], timedelta | None]:
     """Every round there should be, and how often; None for one that is made once after each change of the file."""
     wanted: dict[tuple[str, str], timedelta | None] = {
-        ("", name): None for name, kind in HELD.items() if holding.shared(road, kind)
+        ("", name): None for name, kind in HELD.items() if shared_properties.shared_property_names(road, kind)
     }
     for store, shop in road.shops.items():
         for kind, owners in KINDS.items():
@@ -62,20 +64,22 @@ def _wanted(road: Road) -> dict[tuple[str, str], timedelta | None]:
     return wanted
 
 
-def step(db: Database, road: Road) -> int:
+def scan_next_page(db: Database, road: ConnectionContext) -> int:
     """One page of the first round that has one due; how many records it looked at."""
     with db.transaction() as tx:
-        at = rounds.rounds(tx, road.connection)
-    return next((n for store, name in due(road, at, road.clock.now()) if (n := enrich(db, road, store, name))), 0)
+        at = rounds.list_scans(tx, road.connection)
+    return next(
+        (n for store, name in due_scans(road, at, road.clock.now()) if (n := scan_page(db, road, store, name))), 0
+    )
 
 
-def enrich(db: Database, road: Road, store: str, name: str) -> int:
+def scan_page(db: Database, road: ConnectionContext, store: str, name: str) -> int:
     """One page of a round; how many records it looked at, 0 where there was none to look at or it could not be read."""
     wanted = _wanted(road)
     if (store, name) not in wanted:
         return 0
     with db.transaction() as tx:
-        taken = rounds.take(tx, road.connection, store, name, road.clock.now(), wanted[store, name])
+        taken = rounds.next_page(tx, road.connection, store, name, road.clock.now(), wanted[store, name])
     if taken is None:
         return 0
     try:
@@ -85,51 +89,57 @@ def enrich(db: Database, road: Road, store: str, name: str) -> int:
     except Failure as failure:
         now = road.clock.now()
         with db.transaction() as tx:
-            rounds.give_back(tx, road.connection, taken, now + AGAIN_AFTER)
+            rounds.release_page(tx, road.connection, taken, now + AGAIN_AFTER)
             if name not in HELD or not isinstance(failure, TransientError):
                 # A store's case ends with the next poll that is answered; the platform's passing moods are nobody's.
-                cases.touch(tx, road.connection, [trouble.sign(failure, "", store)], now)
+                cases.open_or_count(tx, road.connection, [case_reporting.case_for(failure, "", store)], now)
         return 0
 
 
 # In the shop ---------------------------------------------------------------------------------------------------------
 
 
-def _look_here(db: Database, road: Road, taken: Round, kind: str) -> int:
+def _look_here(db: Database, road: ConnectionContext, taken: ScanCursor, kind: str) -> int:
     """Some customers or products: their fields as the shop has them, beside ours."""
     shop = road.shops[taken.store]
     with db.transaction() as tx:
-        page = records.names(tx, road.connection, kind, taken.store, taken.cursor, AT_ONCE[kind])
-        known = records.load(tx, road.connection, [(kind, taken.store, name) for name in page], road.packer)
+        page = records.record_ids(tx, road.connection, kind, taken.store, taken.cursor, AT_ONCE[kind])
+        known = records.load_records(tx, road.connection, [(kind, taken.store, name) for name in page], road.packer)
     ours = {key: kept.record for key, kept in known.items() if kept.record is not None}
     try:
-        told = fields.read(shop.reader, kind, ours, shop.rules)
+        told = read_metafields.read_with_metafields(shop.reader, kind, ours, shop.rules)
         changed = [key for key, record in told.items() if record != ours[key]]
     except RejectedError as failure:
         if failure.code != UNREADABLE:
             raise
         told, changed = {}, list(ours)  # one of them cannot be read: the road reads each alone, and buries that one
-    here = [one for record in told.values() if record is not None for one in holding.fields_of(record)]
+    here = [
+        one for record in told.values() if record is not None for one in shared_properties.metafields_by_owner(record)
+    ]
     now = road.clock.now()
     is_last = len(page) < AT_ONCE[kind]
     with db.transaction() as tx:
-        cases.touch(tx, road.connection, holding.told_mistyped(shop, here), now)
-        hints = [Hint(f"poll/{kind}", f"{kind}:{key[2]}", Lane.ENRICHMENT, now) for key in changed]
-        inbox.tell(tx, road.connection, taken.store, hints, now)
-        rounds.turn(tx, road.connection, taken, None if is_last else page[-1], len(page), len(changed), now)
+        cases.open_or_count(tx, road.connection, shared_properties.report_field_mismatches(shop, here), now)
+        hints = [RefetchRequest(f"poll/{kind}", f"{kind}:{key[2]}", Lane.ENRICHMENT, now) for key in changed]
+        inbox.enqueue_internal(tx, road.connection, taken.store, hints, now)
+        rounds.advance_scan(tx, road.connection, taken, None if is_last else page[-1], len(page), len(changed), now)
         if is_last:
             _conclude(tx, road, taken, kind, now)
     return len(page)
 
 
-def _conclude(tx: Tx, road: Road, taken: Round, kind: str, now: datetime) -> None:
+def _conclude(tx: Tx, road: ConnectionContext, taken: ScanCursor, kind: str, now: datetime) -> None:
     """A whole round saw every field: a case that it did not touch is over."""
     rules = road.shops[taken.store].rules
-    subjects = [holding.subject(entry.owner, entry.key) for entry in rules.metafields if entry.owner in KINDS[kind]]
-    cases.resolve(
+    subjects = [
+        shared_properties.field_subject(entry.owner, entry.key)
+        for entry in rules.metafields
+        if entry.owner in KINDS[kind]
+    ]
+    cases.resolve_by_code(
         tx,
         road.connection,
-        holding.MISTYPED,
+        shared_properties.MISTYPED,
         now,
         "enrich",
         subjects=subjects,
@@ -141,12 +151,12 @@ def _conclude(tx: Tx, road: Road, taken: Round, kind: str, now: datetime) -> Non
 # On the platform -----------------------------------------------------------------------------------------------------
 
 
-def _look_there(db: Database, road: Road, taken: Round, kind: Kind) -> int:
+def _look_there(db: Database, road: ConnectionContext, taken: ScanCursor, kind: RecordKind) -> int:
     """A page of the platform's listing, for what it holds in shared properties."""
     offset = int(taken.cursor or 0)
-    wait_for_a_share(db, road)
+    acquire_shared_read_slot(db, road)
     asked_at = road.clock.now()
-    if kind is Kind.CONTACT:
+    if kind is RecordKind.CONTACT:
         page = road.platform.contacts(road.collection, offset=offset, limit=PAGE)
     else:
         page = road.platform.products(offset=offset, limit=PAGE)
@@ -154,8 +164,8 @@ def _look_there(db: Database, road: Road, taken: Round, kind: Kind) -> int:
     is_last = len(page) < PAGE
     now = road.clock.now()
     with db.transaction() as tx:
-        n_changed = holding.see(tx, road, kind, found, asked_at, now)
+        n_changed = shared_properties.save_foreign_properties(tx, road, kind, found, asked_at, now)
         # Pages are by offset over a set that changes meanwhile: each reads a few rows of the one before again.
         cursor = None if is_last else str(offset + len(page) - OVERLAP)
-        rounds.turn(tx, road.connection, taken, cursor, len(page), n_changed, now)
+        rounds.advance_scan(tx, road.connection, taken, cursor, len(page), n_changed, now)
     return len(page)

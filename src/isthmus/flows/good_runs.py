@@ -3,7 +3,7 @@
 import threading
 from datetime import datetime, timedelta
 
-from isthmus.cases import sql as cases
+from isthmus.cases.sql import cases
 from isthmus.cases.triage import BUG
 from isthmus.db.pool import Database
 
@@ -33,7 +33,7 @@ class GoodRuns:
                 note = f"{task} went well at {since[task]:%Y-%m-%d %H:%M:%S}"
                 until = min(since[task], now - QUIET)
                 n += len(
-                    cases.resolve(
+                    cases.resolve_by_code(
                         tx, connection, BUG, now, "worker", subjects=[task], store="", quiet_since=until, note=note
                     )
                 )

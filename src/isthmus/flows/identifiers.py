@@ -1,6 +1,6 @@
 """Identifiers that the platform holds for somebody else: foretold from what it was last seen to say.
 
-Nothing is asked of the platform here: its profiles are polled (flows/consent/profiles.py), and this reads what that
+Nothing is asked of the platform here: flows/consent/poll_profiles.py polls its profiles, and this reads what that
 brought.
 """
 
@@ -9,36 +9,36 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from isthmus.cases import sql as cases
-from isthmus.cases.sql import Touch
+from isthmus.cases.sql import cases
+from isthmus.cases.sql.cases import Touch
 from isthmus.db.pool import Database, Tx
-from isthmus.flows import sent
-from isthmus.flows.change import Change
-from isthmus.flows.road import Road
-from isthmus.flows.told import REMAP
-from isthmus.identity import sql as identity
-from isthmus.identity.conflict import Asked, Held, Holder, held
-from isthmus.identity.match import Account, Link, People, people
-from isthmus.identity.profiles import sql as profiles
-from isthmus.inbox import sql as inbox
-from isthmus.kit.email import normalise
-from isthmus.kit.phone import e164
+from isthmus.flows import sent_identifiers
+from isthmus.flows.change import RecordTransition
+from isthmus.flows.context import ConnectionContext
+from isthmus.flows.parse_events import REMAP
+from isthmus.identity.conflict import ContactIdentifiers, Holder, IdentifierConflict, find_conflicts
+from isthmus.identity.match import Account, Link, People, assign_survivors
+from isthmus.identity.sql import links as identity
+from isthmus.identity.sql import profiles
+from isthmus.inbox.sql import events as inbox
+from isthmus.kit.email import normalise_email
+from isthmus.kit.phone import to_e164
 from isthmus.model.consent import IN
 from isthmus.model.customer import Customer
-from isthmus.model.event import Hint
+from isthmus.model.event import RefetchRequest
 from isthmus.model.lane import Lane
-from isthmus.outbox.spoken import sql as spoken
-from isthmus.records import sql as records
-from isthmus.runs import sql as runs
+from isthmus.outbox.sql import contact_consent as spoken
+from isthmus.records.sql import store as records
+from isthmus.runs.sql import watermarks as runs
 
 CODE = "identity.conflict"
 MARK = "held"
 EVERY = timedelta(minutes=1)
 
 
-def foretell(
-    tx: Tx, road: Road, customers: Mapping[Account, Customer], who: People, retired: Set[str] = frozenset()
-) -> dict[Account, tuple[Held, ...]]:
+def find_identifier_conflicts(
+    tx: Tx, road: ConnectionContext, customers: Mapping[Account, Customer], who: People, retired: Set[str] = frozenset()
+) -> dict[Account, tuple[IdentifierConflict, ...]]:
     """Of these customers, what of their contacts the platform is known to hold for somebody else.
 
     `retired` are contacts that speak for nobody from now on.
@@ -47,18 +47,18 @@ def foretell(
         return {}
     whole = who.whole()
     asked = {
-        account: Asked(
+        account: ContactIdentifiers(
             _id(road, account, who),
             frozenset(_contact(road, mate) for mate in whole.get(account, {account}) if mate[0] in road.shops)
             | {_id(road, account, who)},
-            normalise(customer.email),
-            e164(customer.phone, customer.country_code) if road.phones_identify else None,
+            normalise_email(customer.email),
+            to_e164(customer.phone, customer.country_code) if road.phones_identify else None,
         )
         for account, customer in customers.items()
     }
     emails = sorted({one.email for one in asked.values() if one.email})
     phones = sorted({one.phone for one in asked.values() if one.phone})
-    known = profiles.of_identifiers(
+    known = profiles.profiles_by_identifier(
         tx, road.connection, emails, sorted({i for a in asked.values() for i in a.ids}), phones
     )
     suspects = {one.customer_id for one in known if one.customer_id is not None}
@@ -74,7 +74,7 @@ def foretell(
     found = _found(asked, by, others)
     # Whoever has no address any more is not the one whom an address is held for.
     if found:
-        others -= spoken.are_retired(tx, road.connection, sorted(others))
+        others -= spoken.find_retired(tx, road.connection, sorted(others))
         kin = {
             account: _with_kin(tx, road, account, asked[account], told, customers) for account, told in found.items()
         }
@@ -83,22 +83,27 @@ def foretell(
 
 
 def _with_kin(
-    tx: Tx, road: Road, account: Account, asked: Asked, told: Sequence[Held], customers: Mapping[Account, Customer]
-) -> Asked:
+    tx: Tx,
+    road: ConnectionContext,
+    account: Account,
+    asked: ContactIdentifiers,
+    told: Sequence[IdentifierConflict],
+    customers: Mapping[Account, Customer],
+) -> ContactIdentifiers:
     """A contact in the profile of somebody who has let go of its email in another store, as one of whom it was sent: to
     leave the email out would take it, and the opt-in by it, from a person who has it.
 
     Not where either says no: what one contact of a profile says of consent counts for all of them. Nor in one store,
     whose customers are people of their own; leaving the email out sets these apart.
     """
-    mine = sent.of_contacts(tx, road, [_contact(road, account)]).get(_contact(road, account))
+    mine = sent_identifiers.sent_identifiers(tx, road, [_contact(road, account)]).get(_contact(road, account))
     if mine is None or mine.email != asked.email or not _opts_in(customers[account]):
         return asked
     kin = set()
     for one in told:
         holders = {at for at in road.accounts({one.customer_id or ""}) if at[0] != account[0]}
         keys = [("customer", store, str(number)) for store, number in holders]
-        kept = records.load(tx, road.connection, keys, road.packer)
+        kept = records.load_records(tx, road.connection, keys, road.packer)
         now = [customers.get((key[1], int(key[2])), found.record) for key, found in kept.items()]
         if one.field == "email" and now and all(_has_let_go(who, asked.email) for who in now):
             kin.add(one.customer_id or "")
@@ -108,7 +113,7 @@ def _with_kin(
 def _has_let_go(who: object, email: str | None) -> bool:
     if not isinstance(who, Customer):
         return False
-    now = normalise(who.email)
+    now = normalise_email(who.email)
     return now is None or (now != email and _opts_in(who))
 
 
@@ -117,22 +122,22 @@ def _opts_in(customer: Customer) -> bool:
 
 
 def _found(
-    asked: Mapping[Account, Asked], by: Mapping[str, Sequence[Holder]], others: Set[str]
-) -> dict[Account, tuple[Held, ...]]:
+    asked: Mapping[Account, ContactIdentifiers], by: Mapping[str, Sequence[Holder]], others: Set[str]
+) -> dict[Account, tuple[IdentifierConflict, ...]]:
     found = {}
     for account, one in asked.items():
         values = [value for value in (one.email, one.phone, *one.ids) if value is not None]
         near = {profile.id: profile for value in values for profile in by.get(value, ())}
-        if told := held(one, [near[name] for name in sorted(near)], others - one.ids):
+        if told := find_conflicts(one, [near[name] for name in sorted(near)], others - one.ids):
             found[account] = told
     return found
 
 
-def of_changes(
-    tx: Tx, road: Road, changes: Sequence[Change], who: People, retired: Set[str]
-) -> dict[Account, tuple[Held, ...]]:
+def conflicts_of_changes(
+    tx: Tx, road: ConnectionContext, changes: Sequence[RecordTransition], who: People, retired: Set[str]
+) -> dict[Account, tuple[IdentifierConflict, ...]]:
     """The same of what a unit of work is about to map."""
-    return foretell(
+    return find_identifier_conflicts(
         tx,
         road,
         {
@@ -145,8 +150,12 @@ def of_changes(
     )
 
 
-def tell(
-    tx: Tx, road: Road, mapped: Sequence[Account], found: Mapping[Account, tuple[Held, ...]], now: datetime
+def report_conflicts(
+    tx: Tx,
+    road: ConnectionContext,
+    mapped: Sequence[Account],
+    found: Mapping[Account, tuple[IdentifierConflict, ...]],
+    now: datetime,
 ) -> None:
     """A case for each identifier that was left out; those of contacts that go out whole again are over."""
     if not mapped:
@@ -157,67 +166,71 @@ def tell(
     ]
     open_ = cases.open_subjects(tx, road.connection, [CODE])
     fresh = [t for t in touches if (CODE, t.store, t.subject) not in open_]
-    cases.touch(tx, road.connection, fresh, now)
+    cases.open_or_count(tx, road.connection, fresh, now)
     if fresh:
         _look_at_holders(tx, road, [found[t.store, int(t.subject.partition(":")[2])] for t in fresh], now)
     for store in road.shops:
         over = [f"customer:{n}" for at, n in mapped if at == store and (at, n) not in found]
         over = [subject for subject in over if (CODE, store, subject) in open_]
         if over:
-            cases.resolve(tx, road.connection, CODE, now, by="identity", subjects=over, store=store)
+            cases.resolve_by_code(tx, road.connection, CODE, now, by="identity", subjects=over, store=store)
 
 
-def _look_at_holders(tx: Tx, road: Road, found: Sequence[tuple[Held, ...]], now: datetime) -> None:
+def _look_at_holders(
+    tx: Tx, road: ConnectionContext, found: Sequence[tuple[IdentifierConflict, ...]], now: datetime
+) -> None:
     """Customers whose number is somebody else's now are mapped once more: who has none any more is still sent with the
     last one, to be opted out by it, and lets go of it where another customer has it.
     """
     holders = road.accounts({one.customer_id or "" for told in found for one in told if one.field == "phone"})
     for store in road.shops:
         numbers = sorted(number for at, number in holders if at == store)
-        hints = [Hint(REMAP, f"customer:{number}", Lane.REALTIME, now) for number in numbers]
-        inbox.tell(tx, road.connection, store, hints, now)
+        hints = [RefetchRequest(REMAP, f"customer:{number}", Lane.REALTIME, now) for number in numbers]
+        inbox.enqueue_internal(tx, road.connection, store, hints, now)
 
 
-def look_again(db: Database, road: Road) -> int:
+def remap_resolved_conflicts(db: Database, road: ConnectionContext) -> int:
     """Have everybody mapped again of whom an identifier was left out and is nobody else's any more; how many."""
     now = road.clock.now()
     n = 0
     with db.transaction() as tx:
         open_ = cases.open_subjects(tx, road.connection, [CODE])
         keys = {("customer", store, subject.partition(":")[2]) for _, store, subject in open_ if store in road.shops}
-        kept = records.load(tx, road.connection, keys, road.packer)
+        kept = records.load_records(tx, road.connection, keys, road.packer)
         customers = {(key[1], int(key[2])): one.record for key, one in kept.items() if isinstance(one.record, Customer)}
-        still = foretell(tx, road, customers, _people(tx, road, sorted(customers)))
+        still = find_identifier_conflicts(tx, road, customers, _people(tx, road, sorted(customers)))
         for store in road.shops:
             gone = {int(key[2]) for key in keys if key[1] == store} - {n for at, n in customers if at == store}
             free = {number for at, number in customers if at == store and (at, number) not in still}
-            hints = [Hint(REMAP, f"customer:{number}", Lane.REALTIME, now) for number in sorted(free)]
-            inbox.tell(tx, road.connection, store, hints, now)
+            hints = [RefetchRequest(REMAP, f"customer:{number}", Lane.REALTIME, now) for number in sorted(free)]
+            inbox.enqueue_internal(tx, road.connection, store, hints, now)
             n += len(hints)
             if gone:
                 subjects = [f"customer:{number}" for number in sorted(gone)]
-                cases.resolve(tx, road.connection, CODE, now, by="identity", subjects=subjects, store=store)
-        runs.advance(tx, road.connection, "", MARK, now, n)
+                cases.resolve_by_code(tx, road.connection, CODE, now, by="identity", subjects=subjects, store=store)
+        runs.advance_watermark(tx, road.connection, "", MARK, now, n)
     return n
 
 
-def _people(tx: Tx, road: Road, accounts: Sequence[Account]) -> People:
-    own = identity.of_customers(tx, road.connection, accounts)
-    mates = identity.of_emails(tx, road.connection, sorted({link.email for link in own if link.email}))
-    return people(identity.whole(tx, road.connection, {link.account: link for link in (*mates, *own)}.values()))
+def _people(tx: Tx, road: ConnectionContext, accounts: Sequence[Account]) -> People:
+    own = identity.links_of_customers(tx, road.connection, accounts)
+    mates = identity.links_of_emails(tx, road.connection, sorted({link.email for link in own if link.email}))
+    return assign_survivors(
+        identity.expand_to_persons(tx, road.connection, {link.account: link for link in (*mates, *own)}.values())
+    )
 
 
-def _ours(tx: Tx, road: Road, ids: Sequence[str]) -> set[str]:
+def _ours(tx: Tx, road: ConnectionContext, ids: Sequence[str]) -> set[str]:
     """Those of the platform's customer ids that are living customers of ours."""
-    living: list[Link] = identity.of_customers(tx, road.connection, sorted(road.accounts(ids)))
+    living: list[Link] = identity.links_of_customers(tx, road.connection, sorted(road.accounts(ids)))
     return {link.contact for link in living if not link.is_gone}
 
 
-def _contact(road: Road, account: Account) -> str:
+def _contact(road: ConnectionContext, account: Account) -> str:
     return f"{road.shops[account[0]].rules.namespace}{account[1]}"
 
 
-def _id(road: Road, account: Account, who: People) -> str:
+def _id(road: ConnectionContext, account: Account, who: People) -> str:
     rules = road.shops[account[0]].rules
     own = _contact(road, account)
     return rules.customer_id(who.by_customer.get(account, own), account[1]) or own

@@ -4,20 +4,24 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from isthmus.db.pool import Tx
-from isthmus.flows.change import Change
-from isthmus.flows.road import Road
-from isthmus.identity import sql as identity
-from isthmus.identity.match import Account, Link, People, people
-from isthmus.kit.email import normalise
+from isthmus.flows.change import RecordTransition
+from isthmus.flows.context import ConnectionContext
+from isthmus.identity.match import Account, Link, People, assign_survivors
+from isthmus.identity.sql import links as identity
+from isthmus.kit.email import normalise_email
 from isthmus.model.customer import Customer
 from isthmus.model.lane import Lane
 from isthmus.model.order import Order
-from isthmus.records import sql as records
+from isthmus.records.sql import store as records
 
 
-def match(
-    tx: Tx, road: Road, changes: Sequence[Change], merged: Sequence[tuple[Link, Account]], now: datetime
-) -> tuple[People, People, list[Change]]:
+def match_customers(
+    tx: Tx,
+    road: ConnectionContext,
+    changes: Sequence[RecordTransition],
+    merged: Sequence[tuple[Link, Account]],
+    now: datetime,
+) -> tuple[People, People, list[RecordTransition]]:
     """Keep the links in step with the customers; everybody's surviving id before and now, and whose changed."""
     customers = {(c.key[1], int(c.key[2])) for c in changes if c.key[0] == "customer"}
     customers |= {account for link, to in merged for account in (link.account, to)}
@@ -27,45 +31,45 @@ def match(
         for record in (c.before, c.after)
         if isinstance(record, Order) and record.customer_id is not None
     }
-    linked = identity.of_customers(tx, road.connection, sorted(customers | owners))
+    linked = identity.links_of_customers(tx, road.connection, sorted(customers | owners))
     emails = {link.email for link in linked if link.email}
     for change in changes:
         for record in (change.before, change.after):
-            if isinstance(record, (Customer, Order)) and (email := normalise(record.email)):
+            if isinstance(record, (Customer, Order)) and (email := normalise_email(record.email)):
                 emails.add(email)
-    identity.lock(tx, road.connection, [f"email:{email}" for email in emails])
+    identity.lock_names(tx, road.connection, [f"email:{email}" for email in emails])
     known = _whole(tx, road, emails, linked)
     if merged_with := {link.email for link in known if link.email} - emails:
         # Rare, and out of order: whoever meets another one here is tried again.
-        identity.lock(tx, road.connection, [f"email:{email}" for email in merged_with])
+        identity.lock_names(tx, road.connection, [f"email:{email}" for email in merged_with])
         emails |= merged_with
         known = _whole(tx, road, emails, linked)
-    before = people(known)
+    before = assign_survivors(known)
 
     links = []
     for change in changes:
         if isinstance(change.after, Customer):
             store, number = change.key[1], change.after.id
             contact = f"{road.shops[store].rules.namespace}{number}"
-            links.append(Link(store, number, contact, normalise(change.after.email)))
+            links.append(Link(store, number, contact, normalise_email(change.after.email)))
     gone = [(c.key[1], int(c.key[2])) for c in changes if c.is_gone and c.key[0] == "customer"]
     if not links and not gone and not merged:
         return before, before, []
     if links:
-        identity.save(tx, road.connection, links)
+        identity.save_links(tx, road.connection, links)
     if gone:
-        identity.part(tx, road.connection, gone, now)
+        identity.mark_removed(tx, road.connection, gone, now)
     if merged:
-        identity.join(tx, road.connection, merged, now)
-    linked = identity.of_customers(tx, road.connection, sorted(customers | owners))
-    after = people(_whole(tx, road, emails, linked))
+        identity.merge_accounts(tx, road.connection, merged, now)
+    linked = identity.links_of_customers(tx, road.connection, sorted(customers | owners))
+    after = assign_survivors(_whole(tx, road, emails, linked))
     return before, after, _affected(tx, road, changes, before, after, now)
 
 
-def _whole(tx: Tx, road: Road, emails: Iterable[str], linked: Iterable[Link]) -> list[Link]:
+def _whole(tx: Tx, road: ConnectionContext, emails: Iterable[str], linked: Iterable[Link]) -> list[Link]:
     """Everybody behind these addresses and accounts, whole by person."""
-    found = [*identity.of_emails(tx, road.connection, sorted(emails)), *_alone(linked)]
-    return identity.whole(tx, road.connection, found)
+    found = [*identity.links_of_emails(tx, road.connection, sorted(emails)), *_alone(linked)]
+    return identity.expand_to_persons(tx, road.connection, found)
 
 
 def _alone(links: Iterable[Link]) -> list[Link]:
@@ -74,8 +78,8 @@ def _alone(links: Iterable[Link]) -> list[Link]:
 
 
 def _affected(
-    tx: Tx, road: Road, changes: Sequence[Change], before: People, after: People, now: datetime
-) -> list[Change]:
+    tx: Tx, road: ConnectionContext, changes: Sequence[RecordTransition], before: People, after: People, now: datetime
+) -> list[RecordTransition]:
     """Records that did not change themselves but belong to somebody whose surviving id did."""
     emails = [
         e for e in before.by_email.keys() | after.by_email.keys() if before.by_email.get(e) != after.by_email.get(e)
@@ -95,7 +99,7 @@ def _affected(
     lane = min((c.lane for c in changes), key=lambda lane: lane.rank, default=Lane.REALTIME)
     since = min((c.since for c in changes), default=now)
     return [
-        Change((k.kind, k.store, k.id), k.record, k.record, [], lane, since, is_remap=True)
-        for k in records.of_people(tx, road.connection, emails, moved, road.packer)
+        RecordTransition((k.kind, k.store, k.id), k.record, k.record, [], lane, since, is_remap=True)
+        for k in records.records_of_people(tx, road.connection, emails, moved, road.packer)
         if (k.kind, k.store, k.id) not in mine
     ]

@@ -3,21 +3,21 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
-from isthmus.cases import sql as cases
-from isthmus.cases.sql import Touch
+from isthmus.cases.sql import cases
+from isthmus.cases.sql.cases import Touch
 from isthmus.db.pool import Database
-from isthmus.flows import trouble
-from isthmus.flows.road import Road
-from isthmus.inbox import sql as inbox
-from isthmus.model.event import Hint
+from isthmus.flows import case_reporting
+from isthmus.flows.context import ConnectionContext
+from isthmus.inbox.sql import events as inbox
+from isthmus.model.event import RefetchRequest
 from isthmus.model.failure import Failure
 from isthmus.model.lane import Lane
-from isthmus.records import sql as records
-from isthmus.records.baskets import sql as baskets
-from isthmus.records.sql import Version
-from isthmus.runs import sql as runs
+from isthmus.records.sql import checkouts as baskets
+from isthmus.records.sql import store as records
+from isthmus.records.sql.store import RecordVersion
 from isthmus.runs import window
-from isthmus.runs.rhythm import sql as rhythm
+from isthmus.runs.sql import watermarks as runs
+from isthmus.runs.sql import webhook_activity as rhythm
 from isthmus.shopify.reads import Listed
 
 KINDS = ("product", "customer", "order")
@@ -40,81 +40,83 @@ TROUBLES = (
 """What a listing that answers proves to be over."""
 
 
-def poll(db: Database, road: Road, store: str, kind: str) -> int:
+def poll_records(db: Database, road: ConnectionContext, store: str, kind: str) -> int:
     """Put what changed since the watermark and is newer than what we know on the road; how many records that were.
 
     Only ids and versions are listed; the records themselves are read further down the road, many at a time. What is
-    newer than what we know may have been missed: flows/missed.py judges that once its webhook has had its time.
+    newer than what we know may have been missed: flows/missed_webhooks.py judges that when its webhook had its time.
     """
     name = f"poll:{kind}"
     now = road.clock.now()
     with db.transaction() as tx:
-        mark = runs.marks(tx, road.connection).get((store, name))
+        mark = runs.load_watermarks(tx, road.connection).get((store, name))
         if mark is None or mark.at is None:
             # Nothing was ever watched: the load brings what there is, and the watch begins here.
-            runs.begin(tx, road.connection, store, [name], now)
+            runs.create_watermarks(tx, road.connection, store, [name], now)
             return 0
-    wanted = window.after(mark.at, now)
+    wanted = window.window_after(mark.at, now)
     n = 0
     try:
         listed = list(road.shops[store].reader.changed(kind, wanted.since))
     except Failure as failure:
         with db.transaction() as tx:
-            cases.touch(tx, road.connection, [_sign(failure, name, store)], now)
+            cases.open_or_count(tx, road.connection, [_sign(failure, name, store)], now)
         return 0
     for first in range(0, len(listed), AT_ONCE):
         page = listed[first : first + AT_ONCE]
         with db.transaction() as tx:
-            known = records.versions(tx, road.connection, kind, store, [str(one.id) for one in page])
+            known = records.record_versions(tx, road.connection, kind, store, [str(one.id) for one in page])
             hints = [
-                Hint(f"poll/{kind}", f"{kind}:{one.id}", lane, now)
+                RefetchRequest(f"poll/{kind}", f"{kind}:{one.id}", lane, now)
                 for one in page
                 if (lane := _wanted(kind, one, known.get(str(one.id)))) is not None
             ]
-            n += inbox.tell(tx, road.connection, store, hints, now)
-            rhythm.note(tx, road.connection, store, kind, newer(page, known), now)
+            n += inbox.enqueue_internal(tx, road.connection, store, hints, now)
+            rhythm.save_changes(tx, road.connection, store, kind, changed_since_known(page, known), now)
     with db.transaction() as tx:
-        runs.advance(tx, road.connection, store, name, wanted.seen_until, n)
-        cases.resolve(tx, road.connection, SEARCH, now, "poll", subjects=[name], store=store)
-        cases.resolve(tx, road.connection, TROUBLES, now, "poll", subjects=[""], store=store)
+        runs.advance_watermark(tx, road.connection, store, name, wanted.seen_until, n)
+        cases.resolve_by_code(tx, road.connection, SEARCH, now, "poll", subjects=[name], store=store)
+        cases.resolve_by_code(tx, road.connection, TROUBLES, now, "poll", subjects=[""], store=store)
     return n
 
 
-def poll_checkouts(db: Database, road: Road, store: str) -> int:
+def poll_checkouts(db: Database, road: ConnectionContext, store: str) -> int:
     """Put baskets that changed since the watermark on the road; how many were new to us.
 
     Their listing cannot be asked for ids and versions alone, and there is no reading by id, so each brings its record.
     """
     name, now = "poll:checkout", road.clock.now()
     with db.transaction() as tx:
-        mark = runs.marks(tx, road.connection).get((store, name))
+        mark = runs.load_watermarks(tx, road.connection).get((store, name))
         if mark is None or mark.at is None:
-            runs.begin(tx, road.connection, store, [name], now)
+            runs.create_watermarks(tx, road.connection, store, [name], now)
             return 0
     try:
         listed = list(road.shops[store].reader.checkouts(mark.at - window.OVERLAP))
     except Failure as failure:
         with db.transaction() as tx:
-            cases.touch(tx, road.connection, [_sign(failure, name, store)], now)
+            cases.open_or_count(tx, road.connection, [_sign(failure, name, store)], now)
         return 0
     with db.transaction() as tx:
-        known = baskets.newest(tx, road.connection, store, {name for one in listed for name in one.names})
+        known = baskets.newest_versions(tx, road.connection, store, {name for one in listed for name in one.names})
         hints = [
-            Hint("poll/checkout", f"checkout:{one.token}", Lane.REALTIME, now, records.encode(one)[0])
+            RefetchRequest("poll/checkout", f"checkout:{one.token}", Lane.REALTIME, now, records.encode_record(one)[0])
             for one in listed
             if all(name not in known or known[name] < one.updated_at for name in one.names)
         ]
-        n = inbox.tell(tx, road.connection, store, hints, now)
-        runs.advance(tx, road.connection, store, name, now, n)
-        cases.resolve(tx, road.connection, SEARCH, now, "poll", subjects=[name], store=store)
+        n = inbox.enqueue_internal(tx, road.connection, store, hints, now)
+        runs.advance_watermark(tx, road.connection, store, name, now, n)
+        cases.resolve_by_code(tx, road.connection, SEARCH, now, "poll", subjects=[name], store=store)
     return n
 
 
 def _sign(failure: Failure, name: str, store: str) -> Touch:
-    return trouble.sign(failure, name if failure.code == SEARCH else "", store)
+    return case_reporting.case_for(failure, name if failure.code == SEARCH else "", store)
 
 
-def newer(listed: Iterable[Listed], known: Mapping[str, Version]) -> list[tuple[str, datetime, bool]]:
+def changed_since_known(
+    listed: Iterable[Listed], known: Mapping[str, RecordVersion]
+) -> list[tuple[str, datetime, bool]]:
     """Of listed records those that changed since we last heard of them, as (id, version, whether they are new)."""
     return [
         (str(one.id), one.updated_at, str(one.id) not in known)
@@ -123,7 +125,7 @@ def newer(listed: Iterable[Listed], known: Mapping[str, Version]) -> list[tuple[
     ]
 
 
-def _wanted(kind: str, listed: Listed, known: Version | None) -> Lane | None:
+def _wanted(kind: str, listed: Listed, known: RecordVersion | None) -> Lane | None:
     """The lane on which a listed record is read; None for one of which we know all that the listing can tell.
 
     A version is a second long. What was said within its own second is read once more, without hurry: a later change in

@@ -8,29 +8,38 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from isthmus.cases import sql as cases
-from isthmus.cases.sql import Touch
-from isthmus.cases.triage import Act, judge
-from isthmus.db.pool import Database, Tx, is_away, is_passing
-from isthmus.db.sql import count
-from isthmus.flows import absorb, delivery, joined, revalue, sight, told, trouble, uninstalled
-from isthmus.flows.consent import theirs
-from isthmus.flows.consent.theirs import Said
-from isthmus.flows.merges.told import follow
-from isthmus.flows.road import Reader, Road
-from isthmus.flows.told import Reading
-from isthmus.inbox import sql as inbox
-from isthmus.inbox.readings import sql as under_way
-from isthmus.kit.backoff import wait_for
-from isthmus.kit.ids import claim_id, gid
-from isthmus.model.event import Event, Outcome, State
+from isthmus.cases.sql import cases
+from isthmus.cases.sql.cases import Touch
+from isthmus.cases.triage import Act, decide_retry
+from isthmus.db.pool import Database, Tx, is_retryable, is_unavailable
+from isthmus.db.sql import increment
+from isthmus.flows import (
+    case_reporting,
+    delivery_methods,
+    out_of_sight,
+    parse_events,
+    refresh_metrics,
+    shared_reads,
+    store_records,
+    uninstalled,
+)
+from isthmus.flows.consent import platform_statements
+from isthmus.flows.consent.platform_statements import PlatformStatement
+from isthmus.flows.context import ConnectionContext, Reader
+from isthmus.flows.merges.follow_shop_merges import follow_shop_merges
+from isthmus.flows.parse_events import FetchRequest
+from isthmus.inbox.sql import events as inbox
+from isthmus.inbox.sql import shared_reads as under_way
+from isthmus.kit.backoff import wait_after_attempt
+from isthmus.kit.ids import claim_id, global_id
+from isthmus.model.event import Event, EventOutcome, EventState
 from isthmus.model.failure import Failure, RejectedError, TransientError
 from isthmus.model.lane import Lane
 from isthmus.model.reading import CannotSee, Found, ReadResult
-from isthmus.ometria.hook import Call
-from isthmus.records import sql as records
-from isthmus.records.sql import Canonical, Key
-from isthmus.runs.loads import sql as loads
+from isthmus.ometria.automation_hook import AutomationCall
+from isthmus.records.sql import store as records
+from isthmus.records.sql.store import Canonical, Key
+from isthmus.runs.sql import bulk_loads as loads
 from isthmus.shopify import documents, topics
 
 AT_ONCE = 200
@@ -38,7 +47,7 @@ AT_ONCE = 200
 
 LEASE = timedelta(seconds=12)
 
-LOOK_AGAIN = timedelta(minutes=1)
+RECHECK_AFTER = timedelta(minutes=1)
 """How often a store that shut us out is tried again."""
 
 STUBBORN_AFTER = 20
@@ -64,23 +73,25 @@ class Processed(Struct, frozen=True):
     n_failed: int = 0
 
 
-def process(db: Database, road: Road, lanes: Sequence[Lane] = tuple(Lane), limit: int = AT_ONCE) -> Processed:
+def process_batch(
+    db: Database, road: ConnectionContext, lanes: Sequence[Lane] = tuple(Lane), limit: int = AT_ONCE
+) -> Processed:
     """One batch from the inbox to the outbox: claim, parse, read what must be read, absorb."""
     claim = claim_id()
     with db.transaction() as tx:
         # One look in place of ten: most lanes are empty, and there is hardly ever a suspect.
         due = {lane: road.tick(lane) for lane in lanes}
-        busy, has_suspects = inbox.look(tx, road.connection, due)
+        busy, has_suspects = inbox.lanes_with_work(tx, road.connection, due)
         if has_suspects:
             _bury_poison(tx, road)
         events: list[Event] = []
         for lane, until in due.items():
             if len(events) < limit and lane in busy:
-                events += inbox.claim(
+                events += inbox.claim_events(
                     tx, road.connection, (lane,), until, limit - len(events), claim, LEASE, has_suspects=has_suspects
                 )
     if not events:
-        return Processed(revalue.after_load(db, road) if Lane.BACKFILL in lanes else 0)
+        return Processed(refresh_metrics.remap_after_load(db, road) if Lane.BACKFILL in lanes else 0)
     try:
         with _held(db, road, claim, events):
             return _patiently(db, road, claim, events)
@@ -88,10 +99,10 @@ def process(db: Database, road: Road, lanes: Sequence[Lane] = tuple(Lane), limit
         # Somebody else has them, or will: nothing of this transaction was kept, and the work is done again.
         _give_back(db, road, claim, events, "its lease had ended")
         with db.transaction() as tx:
-            count(tx, road.connection, {"event.lease_lost": lost.n})
+            increment(tx, road.connection, {"event.lease_lost": lost.n})
         return Processed(len(events))
     except Exception as error:
-        if is_away(error) or is_passing(error):
+        if is_unavailable(error) or is_retryable(error):
             with contextlib.suppress(Exception):  # while the database is away the leases end by themselves
                 _give_back(db, road, claim, events, "the database could not do it")
         raise
@@ -105,40 +116,44 @@ class LeaseLostError(Exception):
         self.n = n
 
 
-def _held(db: Database, road: Road, claim: UUID, events: Sequence[Event]) -> contextlib.AbstractContextManager[None]:
+def _held(
+    db: Database, road: ConnectionContext, claim: UUID, events: Sequence[Event]
+) -> contextlib.AbstractContextManager[None]:
     """Extend the lease for as long as the work lasts: whoever waits for a slow answer is not dead."""
     ids = [event.id for event in events]
 
     def beat() -> None:
         with db.transaction() as tx:
-            inbox.extend(tx, road.connection, claim, ids, road.clock.now() + LEASE)
+            inbox.extend_lease(tx, road.connection, claim, ids, road.clock.now() + LEASE)
 
     return db.heartbeat.during(beat)
 
 
-def _give_back(db: Database, road: Road, claim: UUID, events: Sequence[Event], why: str) -> None:
+def _give_back(db: Database, road: ConnectionContext, claim: UUID, events: Sequence[Event], why: str) -> None:
     """Let others have at once what this claim still holds; that it was not settled is not the events' fault."""
     now = road.clock.now()
     with db.transaction() as tx:
-        under_way.leave(tx, road.connection, claim, now)
+        under_way.abandon_reads(tx, road.connection, claim, now)
         for attempts in sorted({event.attempts for event in events}):
             ids = [event.id for event in events if event.attempts == attempts]
-            inbox.postpone(tx, road.connection, claim, ids, now + wait_for(attempts), why)
+            inbox.defer_events(tx, road.connection, claim, ids, now + wait_after_attempt(attempts), why)
 
 
-def _patiently(db: Database, road: Road, claim: UUID, events: Sequence[Event]) -> Processed:
+def _patiently(db: Database, road: ConnectionContext, claim: UUID, events: Sequence[Event]) -> Processed:
     try:
         return _work(db, road, claim, events)
     except Exception as error:
-        if is_away(error) or isinstance(error, LeaseLostError):
+        if is_unavailable(error) or isinstance(error, LeaseLostError):
             raise
         return _one_by_one(db, road, claim, events, error)
 
 
-def _one_by_one(db: Database, road: Road, claim: UUID, events: Sequence[Event], error: Exception) -> Processed:
+def _one_by_one(
+    db: Database, road: ConnectionContext, claim: UUID, events: Sequence[Event], error: Exception
+) -> Processed:
     """A batch failed in a way nobody foresaw: each event alone, so that only the one at fault is buried, as our bug."""
     if len(events) == 1:
-        if is_passing(error):
+        if is_retryable(error):
             raise error  # a deadlock, a timeout: it is given back, and somebody tries again
         with db.transaction() as tx:
             outcomes = _fail(tx, road, claim, [(events[0], error)])
@@ -149,29 +164,29 @@ def _one_by_one(db: Database, road: Road, claim: UUID, events: Sequence[Event], 
         try:
             done.append(_work(db, road, claim, [event]))
         except Exception as own:
-            if is_away(own) or isinstance(own, LeaseLostError):
+            if is_unavailable(own) or isinstance(own, LeaseLostError):
                 raise
             done.append(_one_by_one(db, road, claim, [event], own))
     return Processed(len(events), sum(d.n_read for d in done), sum(d.n_failed for d in done))
 
 
-def _work(db: Database, road: Road, claim: UUID, events: Sequence[Event]) -> Processed:
-    heard = told.hear(events, road)
+def _work(db: Database, road: ConnectionContext, claim: UUID, events: Sequence[Event]) -> Processed:
+    heard = parse_events.parse_events(events, road)
     readings, failed = _of_returns(road, _unanswered(db, road, heard))
-    readings = joined.join(db, road, claim, heard, readings, LEASE)
+    readings = shared_reads.join_reads(db, road, claim, heard, readings, LEASE)
     heard.failures += failed
     if readings or heard.deliveries or heard.uninstalls:
         # What needs no reading does not wait for one.
         heard, rest = _apart_from(heard, {r.event.id for r in [*readings, *heard.deliveries]})
         _take(db, road, claim, events, rest)
-        delivery.look(road, heard)
-        uninstalled.look(road, heard)
+        delivery_methods.read_delivery_methods(road, heard)
+        uninstalled.verify_uninstalls(road, heard)
     asked_at = road.clock.now()
-    found, failed = read(road, readings)
+    found, failed = fetch_records(road, readings)
     heard.failures += _stubborn(road, readings, failed)
     heard.failures = _for_want_of_a_body(readings, found, heard.failures)
     failing = {event.id for event, _ in heard.failures}
-    seen = sight.look(db, road, readings, found, asked_at, heard.told)
+    seen = out_of_sight.judge_unseen_records(db, road, readings, found, asked_at, heard.told)
     heard.outcomes += seen.outcomes
     unread = {r.event.id for r in readings if r.key not in found} - failing
     heard.told += [word for word in seen.told if word.event.id not in unread]
@@ -179,10 +194,12 @@ def _work(db: Database, road: Road, claim: UUID, events: Sequence[Event]) -> Pro
     return Processed(len(events), len(readings), len(heard.failures))
 
 
-def _apart_from(heard: told.Heard, reading: set[int]) -> tuple[told.Heard, told.Heard]:
+def _apart_from(
+    heard: parse_events.ParsedBatch, reading: set[int]
+) -> tuple[parse_events.ParsedBatch, parse_events.ParsedBatch]:
     """What was heard of events that wait for a reading, or belong to a merge, and all the rest."""
     held = reading | {event.id for event, _ in heard.merges}
-    waits, rest = told.nothing(), told.nothing()
+    waits, rest = parse_events.empty_batch(), parse_events.empty_batch()
     waits.deliveries = heard.deliveries
     for word in heard.told:
         (waits if word.event.id in held else rest).told.append(word)
@@ -199,34 +216,34 @@ def _apart_from(heard: told.Heard, reading: set[int]) -> tuple[told.Heard, told.
 
 def _take(
     db: Database,
-    road: Road,
+    road: ConnectionContext,
     claim: UUID,
     events: Sequence[Event],
-    heard: told.Heard,
+    heard: parse_events.ParsedBatch,
     unread: AbstractSet[int] = frozenset(),
-    seen: sight.Seen = sight.NOTHING,
-    made: tuple[Sequence[Reading], Mapping[Key, ReadResult[Canonical]]] = ((), {}),
+    seen: out_of_sight.SightResult = out_of_sight.NOTHING,
+    made: tuple[Sequence[FetchRequest], Mapping[Key, ReadResult[Canonical]]] = ((), {}),
 ) -> None:
     """One unit of work: take in what was heard, and end or put off the events that said it."""
     now = road.clock.now()
     failing = {event.id for event, _ in heard.failures}
     words = [word for word in heard.told if word.event.id not in failing]
     with db.transaction() as tx:
-        merged = follow(tx, road, [m for m in heard.merges if m[0].id not in failing | unread], now)
-        outcomes = absorb.absorb(tx, road, words, now, merged)
+        merged = follow_shop_merges(tx, road, [m for m in heard.merges if m[0].id not in failing | unread], now)
+        outcomes = store_records.store_records(tx, road, words, now, merged)
         outcomes += [o for o in heard.outcomes if o.id not in failing]
         outcomes += _matters(tx, road, heard)
-        uninstalled.note(tx, road, heard)
+        uninstalled.count_refuted(tx, road, heard)
         _misfits(tx, road, heard.misfits, now)
-        joined.end(tx, road, claim, *made, now)
+        shared_reads.finish_reads(tx, road, claim, *made, now)
         outcomes += _calls(tx, road, heard.calls, now)
         _ring(tx, road, events)
         for event, wait in heard.waiting:
-            inbox.postpone(
+            inbox.defer_events(
                 tx, road.connection, claim, [event.id], now + wait, "the record may be told meanwhile", is_attempt=False
             )
         for event, wait in seen.again:
-            inbox.postpone(
+            inbox.defer_events(
                 tx,
                 road.connection,
                 claim,
@@ -235,21 +252,23 @@ def _take(
                 "null so soon after a body: asked again",
                 is_attempt=False,
             )
-        cases.touch(tx, road.connection, seen.touches, now)
-        inbox.postpone(tx, road.connection, claim, sorted(unread), now, "not read yet", is_attempt=False)
+        cases.open_or_count(tx, road.connection, seen.touches, now)
+        inbox.defer_events(tx, road.connection, claim, sorted(unread), now, "not read yet", is_attempt=False)
         outcomes += _fail(tx, road, claim, heard.failures)
         _settle(tx, road, claim, _one_each(outcomes))
 
 
-def _settle(tx: Tx, road: Road, claim: UUID, outcomes: Sequence[Outcome]) -> None:
+def _settle(tx: Tx, road: ConnectionContext, claim: UUID, outcomes: Sequence[EventOutcome]) -> None:
     """End events; raises LeaseLostError, and with that keeps nothing, where somebody else has one of them by now."""
-    n = inbox.settle(tx, road.connection, claim, outcomes, road.clock.now())
+    n = inbox.settle_events(tx, road.connection, claim, outcomes, road.clock.now())
     if n < len(outcomes):
         raise LeaseLostError(len(outcomes) - n)
 
 
 def _for_want_of_a_body(
-    readings: Sequence[Reading], found: Mapping[Key, ReadResult[Canonical]], failed: Sequence[tuple[Event, Exception]]
+    readings: Sequence[FetchRequest],
+    found: Mapping[Key, ReadResult[Canonical]],
+    failed: Sequence[tuple[Event, Exception]],
 ) -> list[tuple[Event, Exception]]:
     """Where the record is read because its body could not be, and cannot be either, it is the body's fault that counts:
     it says which key was missing."""
@@ -265,19 +284,21 @@ def _for_want_of_a_body(
     ] + blind
 
 
-def _unanswered(db: Database, road: Road, heard: told.Heard) -> list[Reading]:
+def _unanswered(db: Database, road: ConnectionContext, heard: parse_events.ParsedBatch) -> list[FetchRequest]:
     """The readings that are really needed: not what a body has told meanwhile, nor what one may tell in a moment."""
-    patient = [r for r in heard.readings if r.event.topic in told.PATIENT]
+    patient = [r for r in heard.readings if r.event.topic in parse_events.PATIENT]
     if not patient:
         return heard.readings
     with db.transaction() as tx:
-        known = records.load(tx, road.connection, {r.key for r in patient}, road.packer)
-    needed = [r for r in heard.readings if r.event.topic not in told.PATIENT]
+        known = records.load_records(tx, road.connection, {r.key for r in patient}, road.packer)
+    needed = [r for r in heard.readings if r.event.topic not in parse_events.PATIENT]
     for reading in patient:
-        left = told.patience(reading.event, road)
-        if told.answered(reading.event, known.get(reading.key)):
+        left = parse_events.remaining_wait(reading.event, road)
+        if parse_events.is_already_known(reading.event, known.get(reading.key)):
             subject = f"{reading.key[0]}:{reading.key[2]}"
-            heard.outcomes.append(Outcome(reading.event.id, State.APPLIED, "told by the record's own body", subject))
+            heard.outcomes.append(
+                EventOutcome(reading.event.id, EventState.APPLIED, "told by the record's own body", subject)
+            )
         elif left > timedelta():
             heard.waiting.append((reading.event, min(left, timedelta(seconds=2))))
         else:
@@ -285,11 +306,13 @@ def _unanswered(db: Database, road: Road, heard: told.Heard) -> list[Reading]:
     return needed
 
 
-def _of_returns(road: Road, readings: Sequence[Reading]) -> tuple[list[Reading], list[tuple[Event, Failure]]]:
+def _of_returns(
+    road: ConnectionContext, readings: Sequence[FetchRequest]
+) -> tuple[list[FetchRequest], list[tuple[Event, Failure]]]:
     """Readings of returns as readings of their orders; a return that is gone is left to the poll of its order."""
     plain = [r for r in readings if r.key[0] != "return"]
     failed: list[tuple[Event, Failure]] = []
-    for (store, _), numbers in told.by_store([r for r in readings if r.key[0] == "return"]).items():
+    for (store, _), numbers in parse_events.group_by_store([r for r in readings if r.key[0] == "return"]).items():
         mine = [r for r in readings if r.key[:2] == ("return", store)]
         try:
             orders = road.shops[store].reader.orders_of_returns(numbers)
@@ -299,7 +322,7 @@ def _of_returns(road: Road, readings: Sequence[Reading]) -> tuple[list[Reading],
             for r in mine:
                 result = orders[int(r.key[2])]
                 if isinstance(result, Found):
-                    plain.append(Reading(r.event, ("order", store, str(result.record))))
+                    plain.append(FetchRequest(r.event, ("order", store, str(result.record))))
                 else:
                     error = result.failure if isinstance(result, CannotSee) else None
                     gone = RejectedError("storefront.unreadable_record", "the return is gone")
@@ -307,14 +330,14 @@ def _of_returns(road: Road, readings: Sequence[Reading]) -> tuple[list[Reading],
     return plain, failed
 
 
-def read(
-    road: Road, readings: Sequence[Reading]
+def fetch_records(
+    road: ConnectionContext, readings: Sequence[FetchRequest]
 ) -> tuple[dict[Key, ReadResult[Canonical]], list[tuple[Event, Failure]]]:
     """Read records many at a time, outside any transaction; what failed, by event."""
     found: dict[Key, ReadResult[Canonical]] = {}
     failed: list[tuple[Event, Failure]] = []
     until = road.clock.now() + READ_FOR
-    for (store, kind), numbers in told.by_store(readings).items():
+    for (store, kind), numbers in parse_events.group_by_store(readings).items():
         at_once = READ_AT_ONCE.get(kind, READ_FEW)
         for first in range(0, len(numbers), at_once):
             if road.clock.now() >= until:
@@ -330,7 +353,7 @@ def read(
 
 
 def _stubborn(
-    road: Road, readings: Sequence[Reading], failed: Sequence[tuple[Event, Failure]]
+    road: ConnectionContext, readings: Sequence[FetchRequest], failed: Sequence[tuple[Event, Failure]]
 ) -> list[tuple[Event, Failure]]:
     """Failures as they are, but for one that never passes: where the store answers for another record of that kind at
     the same moment, it is this record that cannot be read, and waiting longer helps nobody. One a batch is looked at.
@@ -388,57 +411,66 @@ def _apart(
     return {number: result for number, result in got.items() if number not in errors}, {**bad, **errors}
 
 
-def _matters(tx: Tx, road: Road, heard: told.Heard) -> list[Outcome]:
+def _matters(tx: Tx, road: ConnectionContext, heard: parse_events.ParsedBatch) -> list[EventOutcome]:
     """Privacy requests and the like: a case with its due date, opened in the transaction that ends the event."""
     outcomes = []
     for event in heard.matters:
         subject = _subject(event)
         code = _MATTERS[event.topic]
-        cases.touch(
+        cases.open_or_count(
             tx,
             road.connection,
-            [trouble.sign(RejectedError(code, heard.details.get(event.id, "")), subject, event.store)],
+            [case_reporting.case_for(RejectedError(code, heard.details.get(event.id, "")), subject, event.store)],
             road.clock.now(),
         )
-        outcomes.append(Outcome(event.id, State.APPLIED, f"became case {code}", subject))
+        outcomes.append(EventOutcome(event.id, EventState.APPLIED, f"became case {code}", subject))
     return outcomes
 
 
-def _misfits(tx: Tx, road: Road, events: Sequence[Event], now: datetime) -> None:
+def _misfits(tx: Tx, road: ConnectionContext, events: Sequence[Event], now: datetime) -> None:
     """Matters with another topic's body: nobody is asked to act on them, but somebody should know."""
-    cases.touch(
+    cases.open_or_count(
         tx,
         road.connection,
         [
-            Touch(told.MISFIT, event.topic, event.store, "the body is signed, and is not this topic's")
+            Touch(parse_events.MISFIT, event.topic, event.store, "the body is signed, and is not this topic's")
             for event in events
         ],
         now,
     )
 
 
-def _calls(tx: Tx, road: Road, calls: Sequence[tuple[Event, Call]], now: datetime) -> list[Outcome]:
+def _calls(
+    tx: Tx, road: ConnectionContext, calls: Sequence[tuple[Event, AutomationCall]], now: datetime
+) -> list[EventOutcome]:
     """What automations of the platform say of consent goes into the ledger, and from there wherever it matters."""
-    said = [Said(call.claim, f"{theirs.PROFILE}{call.profile_id or ''}", event.id) for event, call in calls]
-    for guest in theirs.take(tx, road, said, now):
-        if guest.who != theirs.PROFILE:
-            cases.touch(tx, road.connection, [Touch(theirs.GUEST, guest.who)], now)
-    return [Outcome(event.id, State.APPLIED, None, said.who) for (event, _), said in zip(calls, said, strict=True)]
+    said = [
+        PlatformStatement(call.claim, f"{platform_statements.PROFILE}{call.profile_id or ''}", event.id)
+        for event, call in calls
+    ]
+    for guest in platform_statements.record_platform_statements(tx, road, said, now):
+        if guest.who != platform_statements.PROFILE:
+            cases.open_or_count(tx, road.connection, [Touch(platform_statements.GUEST, guest.who)], now)
+    return [
+        EventOutcome(event.id, EventState.APPLIED, None, said.who) for (event, _), said in zip(calls, said, strict=True)
+    ]
 
 
-def _ring(tx: Tx, road: Road, events: Sequence[Event]) -> None:
+def _ring(tx: Tx, road: ConnectionContext, events: Sequence[Event]) -> None:
     """Let a load look at once at an operation that Shopify says has ended; it would have looked soon anyway."""
     for event in events:
         if event.topic == FINISHED:
             with contextlib.suppress(RejectedError):
-                named = topics.subject(event.topic, event.body or b"")
+                named = topics.record_of_body(event.topic, event.body or b"")
                 if named is not None:
-                    loads.ring(tx, road.connection, event.store, gid("BulkOperation", int(named[1])))
+                    loads.mark_operation_finished(
+                        tx, road.connection, event.store, global_id("BulkOperation", int(named[1]))
+                    )
 
 
 def _subject(event: Event) -> str:
     """Whom a matter is about. Where its body does not tell, it is no less a duty: the event itself then."""
-    named = told.named_by(event)
+    named = parse_events.record_named_by(event)
     return f"{named[0]}:{named[1]}" if named else f"event:{event.id}"
 
 
@@ -446,59 +478,66 @@ _MATTERS = {
     "customers/data_request": "privacy.data_request",
     "customers/redact": "privacy.redact_customer",
     "shop/redact": "privacy.redact_shop",
-    told.UNINSTALLED: "storefront.app_uninstalled",
+    parse_events.UNINSTALLED: "storefront.app_uninstalled",
 }
 
 
-def _fail(tx: Tx, road: Road, claim: UUID, failures: Sequence[tuple[Event, Exception]]) -> list[Outcome]:
+def _fail(
+    tx: Tx, road: ConnectionContext, claim: UUID, failures: Sequence[tuple[Event, Exception]]
+) -> list[EventOutcome]:
     """What a failure does to its event: later, never, or nothing at all until a person acts."""
     now = road.clock.now()
     outcomes, seen = [], []
     for event, failure in failures:
-        verdict = judge(failure, event.attempts)
-        named = None if event.subject else told.named_by(event)
+        verdict = decide_retry(failure, event.attempts)
+        named = None if event.subject else parse_events.record_named_by(event)
         subject = event.subject or (f"{named[0]}:{named[1]}" if named else f"event:{event.id}")
         match verdict.act:
             case Act.DEFER:
                 wait = verdict.wait or timedelta(seconds=1)
-                inbox.postpone(tx, road.connection, claim, [event.id], now + wait, verdict.code)
+                inbox.defer_events(tx, road.connection, claim, [event.id], now + wait, verdict.code)
                 if verdict.is_lasting:
                     seen.append(Touch(verdict.code, "", event.store, verdict.detail))
             case Act.BLOCK:
                 # The store cannot be read until somebody acts; what needs no reading goes on.
-                inbox.postpone(tx, road.connection, claim, [event.id], now + LOOK_AGAIN, verdict.code, is_attempt=False)
+                inbox.defer_events(
+                    tx, road.connection, claim, [event.id], now + RECHECK_AFTER, verdict.code, is_attempt=False
+                )
                 seen.append(Touch(verdict.code, "", event.store, verdict.detail))
             case Act.BURY if verdict.code == UNKNOWN:
-                outcomes.append(Outcome(event.id, State.PARKED, verdict.code))
+                outcomes.append(EventOutcome(event.id, EventState.PARKED, verdict.code))
                 seen.append(Touch(verdict.code, event.topic, event.store))
             case Act.BURY:
-                outcomes.append(Outcome(event.id, State.BURIED, verdict.code, subject if named else None))
+                outcomes.append(EventOutcome(event.id, EventState.BURIED, verdict.code, subject if named else None))
                 seen.append(Touch(verdict.code, subject, event.store, verdict.detail))
-    cases.touch(tx, road.connection, seen, now)
+    cases.open_or_count(tx, road.connection, seen, now)
     return outcomes
 
 
-def _bury_poison(tx: Tx, road: Road) -> None:
+def _bury_poison(tx: Tx, road: ConnectionContext) -> None:
     """Rows whose lease ended unsettled five times are taken to kill whoever works on them."""
     claim, now = claim_id(), road.clock.now()
-    events = inbox.poison(tx, road.connection, now, 10, claim, LEASE)
+    events = inbox.claim_poisoned(tx, road.connection, now, 10, claim, LEASE)
     if not events:
         return
-    cases.touch(
+    cases.open_or_count(
         tx,
         road.connection,
-        [trouble.sign(RejectedError("integration.poison_row", e.topic), f"event:{e.id}", e.store) for e in events],
+        [
+            case_reporting.case_for(RejectedError("integration.poison_row", e.topic), f"event:{e.id}", e.store)
+            for e in events
+        ],
         now,
     )
-    outcomes = [Outcome(e.id, State.BURIED, "integration.poison_row") for e in events]
-    inbox.settle(tx, road.connection, claim, outcomes, now)
+    outcomes = [EventOutcome(e.id, EventState.BURIED, "integration.poison_row") for e in events]
+    inbox.settle_events(tx, road.connection, claim, outcomes, now)
 
 
-def _one_each(outcomes: Sequence[Outcome]) -> list[Outcome]:
+def _one_each(outcomes: Sequence[EventOutcome]) -> list[EventOutcome]:
     """One end per event: an event about two records is applied when either took its word."""
-    best: dict[int, Outcome] = {}
+    best: dict[int, EventOutcome] = {}
     for outcome in outcomes:
         held = best.get(outcome.id)
-        if held is None or (outcome.state is State.APPLIED and held.state is State.STALE):
+        if held is None or (outcome.state is EventState.APPLIED and held.state is EventState.STALE):
             best[outcome.id] = outcome
     return list(best.values())

@@ -4,17 +4,17 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-from isthmus.cases import sql as cases
+from isthmus.cases.sql import cases
 from isthmus.db.pool import Database
-from isthmus.drift.found import sql as findings
-from isthmus.drift.repaired import sql as repaired
-from isthmus.inbox.days import sql as days
-from isthmus.inbox.readings import sql as readings
-from isthmus.notices import sql as notices
-from isthmus.outbox import sql as outbox
-from isthmus.records.baskets import sql as baskets
-from isthmus.runs import sql as runs
-from isthmus.safety.changes import sql as changes
+from isthmus.drift.sql import findings
+from isthmus.drift.sql import repairs as repaired
+from isthmus.inbox.sql import partitions as days
+from isthmus.inbox.sql import shared_reads as readings
+from isthmus.notifications import sql as notices
+from isthmus.outbox.sql import queue as outbox
+from isthmus.records.sql import checkouts as baskets
+from isthmus.runs.sql import watermarks as runs
+from isthmus.safety.sql import changes
 
 AT_ONCE = 20_000
 
@@ -31,64 +31,66 @@ class Retention(Struct, frozen=True):
     readings: timedelta = timedelta(minutes=10)
 
 
-def make_days(db: Database, now: datetime) -> None:
+def create_partitions(db: Database, now: datetime) -> None:
     """Make the partitions of today and the coming days, where they are missing."""
     with db.transaction() as tx:
-        days.make_days(tx, now)
+        days.create_partitions(tx, now)
 
 
-def prune(db: Database, now: datetime, retention: Retention) -> int:
+def prune_all(db: Database, now: datetime, retention: Retention) -> int:
     """Make the coming days' partitions, drop the days and rows whose time is up; how many rows were deleted.
 
     Rows go in small transactions, so that nothing waits for a big one; counters are never touched.
     """
-    make_days(db, now)
+    create_partitions(db, now)
     with db.transaction() as tx:
-        days.drop_days(tx, (now - retention.raw).date())
+        days.drop_partitions(tx, (now - retention.raw).date())
     n = 0
     while True:
         with db.transaction() as tx:
-            gone = days.prune(tx, now, retention.events, retention.keys, AT_ONCE)
+            gone = days.prune_events(tx, now, retention.events, retention.keys, AT_ONCE)
         n += gone
         if gone < AT_ONCE:
             break
     while True:
         with db.transaction() as tx:
-            gone = outbox.prune(tx, now - retention.attempts, AT_ONCE)
+            gone = outbox.prune_attempts(tx, now - retention.attempts, AT_ONCE)
         n += gone
         if gone < AT_ONCE:
             break
     while True:
         with db.transaction() as tx:
-            gone = findings.prune(tx, now - retention.events, AT_ONCE) + repaired.prune(tx, now - retention.events)
+            gone = findings.prune_findings(tx, now - retention.events, AT_ONCE) + repaired.prune_repairs(
+                tx, now - retention.events
+            )
         n += gone
         if gone < AT_ONCE:
             break
     while True:
         with db.transaction() as tx:
-            gone = baskets.prune(tx, now - retention.events, AT_ONCE)
+            gone = baskets.prune_checkout_names(tx, now - retention.events, AT_ONCE)
         n += gone
         if gone < AT_ONCE:
             break
     while True:
         with db.transaction() as tx:
-            gone = readings.prune(tx, now - retention.readings, AT_ONCE)
+            gone = readings.prune_reads(tx, now - retention.readings, AT_ONCE)
         n += gone
         if gone < AT_ONCE:
             break
     while True:
         with db.transaction() as tx:
-            gone = notices.prune(tx, now - retention.notices, AT_ONCE)
+            gone = notices.prune_notifications(tx, now - retention.notices, AT_ONCE)
         n += gone
         if gone < AT_ONCE:
             break
     while True:
         with db.transaction() as tx:
-            gone = changes.prune(tx, now - retention.events, AT_ONCE)
+            gone = changes.prune_changes(tx, now - retention.events, AT_ONCE)
         n += gone
         if gone < AT_ONCE:
             break
     with db.transaction() as tx:
-        n += cases.prune(tx, now - retention.cases)
-        runs.tidied(tx, now)
+        n += cases.prune_resolved(tx, now - retention.cases)
+        runs.record_prune(tx, now)
     return n

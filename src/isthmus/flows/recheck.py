@@ -2,12 +2,12 @@
 
 from datetime import timedelta
 
-from isthmus.cases import sql as cases
-from isthmus.cases.recheck import sql as recheck_sql
+from isthmus.cases.sql import cases
+from isthmus.cases.sql import recheck as recheck_sql
 from isthmus.connections import stored
 from isthmus.db.pool import Database
-from isthmus.flows.road import Road
-from isthmus.runs import sql as runs
+from isthmus.flows.context import ConnectionContext
+from isthmus.runs.sql import watermarks as runs
 
 MARK = "recheck"
 """The watermark that says when the cases were last looked over."""
@@ -21,28 +21,28 @@ QUIET = timedelta(days=1)
 """So long nothing of an unknown topic may have come before it counts as no longer subscribed."""
 
 
-def recheck(db: Database, road: Road) -> int:
+def close_finished_cases(db: Database, road: ConnectionContext) -> int:
     """Close what is over by what the rows say now; how many cases that were. Reads neither Shopify nor Ometria."""
     now = road.clock.now()
     with db.transaction() as tx:
-        runs.advance(tx, road.connection, "", MARK, now, 0)
-        if not recheck_sql.has_open(tx, road.connection):
+        runs.advance_watermark(tx, road.connection, "", MARK, now, 0)
+        if not recheck_sql.has_open_cases(tx, road.connection):
             return 0
         # Whoever has a road can use what is stored; a process of another version, which cannot, says so every minute.
-        used = cases.resolve(
+        used = cases.resolve_by_code(
             tx, road.connection, stored.CODE, now, "recheck", quiet_since=now - UNUSED, note="the connection is at work"
         )
         return len(used) + sum(
             (
-                recheck_sql.close_left(tx, road.connection, list(road.shops), now),
-                recheck_sql.close_events(tx, road.connection, now),
-                recheck_sql.close_records(tx, road.connection, now),
-                recheck_sql.close_writes(tx, road.connection, now),
-                recheck_sql.close_stores(tx, road.connection, now),
-                recheck_sql.close_bodies(tx, road.connection, now),
-                recheck_sql.close_calls(tx, road.connection, now),
-                recheck_sql.close_unnamed(tx, road.connection, now),
-                recheck_sql.close_topics(tx, road.connection, now, now - QUIET),
-                recheck_sql.close_merges(tx, road.connection, now),
+                recheck_sql.close_cases_of_removed_stores(tx, road.connection, list(road.shops), now),
+                recheck_sql.close_cases_of_processed_events(tx, road.connection, now),
+                recheck_sql.close_cases_of_stored_records(tx, road.connection, now),
+                recheck_sql.close_cases_of_applied_writes(tx, road.connection, now),
+                recheck_sql.close_cases_of_read_stores(tx, road.connection, now),
+                recheck_sql.close_cases_of_unreadable_bodies(tx, road.connection, now),
+                recheck_sql.close_cases_of_understood_calls(tx, road.connection, now),
+                recheck_sql.close_cases_of_unnamed_opt_outs(tx, road.connection, now),
+                recheck_sql.close_cases_of_quiet_topics(tx, road.connection, now, now - QUIET),
+                recheck_sql.close_cases_of_failed_merges(tx, road.connection, now),
             )
         )

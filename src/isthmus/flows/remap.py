@@ -5,21 +5,20 @@ from datetime import datetime, timedelta
 
 from isthmus.db.pool import Database, Tx
 from isthmus.flows import enrich
+from isthmus.flows.context import ConnectionContext
+from isthmus.flows.map_trial import map_without_saving
 from isthmus.flows.poll import KINDS
-from isthmus.flows.road import Road
 from isthmus.flows.safety import judge
-from isthmus.flows.trial import map_on_trial
 from isthmus.kit.ids import claim_id
 from isthmus.mapping.rules import Rules
-from isthmus.records import sql as records
-from isthmus.runs import sql as runs
-from isthmus.runs.journal import sql as journal
-from isthmus.runs.rounds import sql as rounds
-from isthmus.runs.sql import Mark
-from isthmus.safety.changes import sql as changes
+from isthmus.records.sql import store as records
+from isthmus.runs.sql import run_journal as journal
+from isthmus.runs.sql import scan_cursors as rounds
+from isthmus.runs.sql import watermarks as runs
+from isthmus.runs.sql.watermarks import Mark
 from isthmus.safety.limits import PlanCause
-from isthmus.safety.plans import sql as plans
-from isthmus.safety.plans.sql import Item, Plan, Record
+from isthmus.safety.sql import changes, plans
+from isthmus.safety.sql.plans import PlanItem, Record, StoppedPlan
 
 AT_ONCE = 1_000
 """Records of one page."""
@@ -34,7 +33,7 @@ FELT_AFTER = timedelta(seconds=10)
 """By then every process maps by the new rules, so that nothing new is mapped by the old ones behind our back."""
 
 
-def differs(before: Rules, after: Rules) -> bool:
+def mapping_differs(before: Rules, after: Rules) -> bool:
     """Whether any record would be mapped otherwise. What only moments obey changes none that happened already."""
     return [getattr(before, name) for name in _OF_RECORDS] != [getattr(after, name) for name in _OF_RECORDS]
 
@@ -53,30 +52,30 @@ _OF_RECORDS = [
 ]
 
 
-def ask(tx: Tx, connection: str, store: str, now: datetime) -> None:
+def request_remap(tx: Tx, connection: str, store: str, now: datetime) -> None:
     """Note that everything of this store must be mapped again, from the first record on."""
     names = [f"remap:{kind}" for kind in KINDS]
     # What was planned by the rules before is not carried out.
     plans.forget_planned(tx, connection, WHAT, store)
-    runs.start_over(tx, connection, store, names)
-    runs.begin(tx, connection, store, names, now)
+    runs.restart_loads(tx, connection, store, names)
+    runs.create_watermarks(tx, connection, store, names, now)
     # A custom field that is mapped anew was never read of anybody.
-    rounds.start_over(tx, connection, store, enrich.names())
-    rounds.start_over(tx, connection, "", enrich.names())
+    rounds.restart_scans(tx, connection, store, enrich.scan_names())
+    rounds.restart_scans(tx, connection, "", enrich.scan_names())
 
 
-def is_asked(marks: Mapping[tuple[str, str], Mark], now: datetime) -> bool:
+def is_remap_requested(marks: Mapping[tuple[str, str], Mark], now: datetime) -> bool:
     """Whether there is a page to do."""
     return _next(marks, now) is not None
 
 
-def is_asked_of(marks: Mapping[tuple[str, str], Mark], store: str, kind: str) -> bool:
+def is_remap_requested_for(marks: Mapping[tuple[str, str], Mark], store: str, kind: str) -> bool:
     """Whether records of this kind of a store may still be desired by the rules before."""
     mark = marks.get((store, f"remap:{kind}"))
     return mark is not None and mark.done_at is None
 
 
-def remap(db: Database, road: Road) -> int:
+def remap_page(db: Database, road: ConnectionContext) -> int:
     """Map one page on trial and plan what would be sent otherwise; how many pages were done.
 
     Nothing is changed before everything was looked at: the last page's transaction judges the whole plan, which is
@@ -84,40 +83,43 @@ def remap(db: Database, road: Road) -> int:
     """
     now = road.clock.now()
     with db.transaction() as tx:
-        mark = _next(runs.marks(tx, road.connection), now)
+        mark = _next(runs.load_watermarks(tx, road.connection), now)
         if mark is None:
             return 0
         kind = mark.name.removeprefix("remap:")
-        page = records.names(tx, road.connection, kind, mark.store, mark.cursor or "", AT_ONCE)
+        page = records.record_ids(tx, road.connection, kind, mark.store, mark.cursor or "", AT_ONCE)
     unlike = _unlike(db, road, mark.store, kind, page) if page and mark.store in road.shops else []
     with db.transaction() as tx:
-        now_at = runs.marks(tx, road.connection).get((mark.store, mark.name))
+        now_at = runs.load_watermarks(tx, road.connection).get((mark.store, mark.name))
         if now_at is None or (now_at.cursor, now_at.done_at, now_at.at) != (mark.cursor, None, mark.at):
             return 1  # another process did this page, or it was asked for anew
         plan = _gathering(tx, road, now)
-        plans.add(tx, road.connection, plan.id, _items(tx, road, mark.store, kind, unlike))
+        plans.add_items(tx, road.connection, plan.id, _items(tx, road, mark.store, kind, unlike))
         cursor = page[-1] if len(page) == AT_ONCE else None
-        runs.turn_page(tx, road.connection, mark.store, mark.name, cursor, len(page), now)
-        if not any(m.name.startswith("remap:") and m.done_at is None for m in runs.marks(tx, road.connection).values()):
+        runs.save_cursor(tx, road.connection, mark.store, mark.name, cursor, len(page), now)
+        if not any(
+            m.name.startswith("remap:") and m.done_at is None
+            for m in runs.load_watermarks(tx, road.connection).values()
+        ):
             _conclude(tx, road, plan, now)
     return 1
 
 
-def _unlike(db: Database, road: Road, store: str, kind: str, names: Sequence[str]) -> list[str]:
+def _unlike(db: Database, road: ConnectionContext, store: str, kind: str, names: Sequence[str]) -> list[str]:
     """Of these records those that would be sent otherwise."""
     found: set[str] = set()
     for first in range(0, len(names), TRIED_AT_ONCE):
-        trial, _ = map_on_trial(db, road, store, kind, names[first : first + TRIED_AT_ONCE], lambda _: None)
+        trial, _ = map_without_saving(db, road, store, kind, names[first : first + TRIED_AT_ONCE], lambda _: None)
         found |= {subject for key in trial.unlike() if (subject := trial.after[key].subject)}
     return sorted(found)
 
 
-def _items(tx: Tx, road: Road, store: str, kind: str, subjects: Sequence[str]) -> list[Item]:
+def _items(tx: Tx, road: ConnectionContext, store: str, kind: str, subjects: Sequence[str]) -> list[PlanItem]:
     """What would be sent otherwise, as records of a plan; a change of what was never sent reaches nobody."""
-    sent = changes.were_sent(tx, road.connection, [(store, one) for one in subjects])
-    nets = changes.nets(tx, road.connection, [(store, one) for one in subjects])
+    sent = changes.filter_sent(tx, road.connection, [(store, one) for one in subjects])
+    nets = changes.net_of_orders(tx, road.connection, [(store, one) for one in subjects])
     return [
-        Item(
+        PlanItem(
             store=store,
             subject=one,
             kind=kind,
@@ -130,25 +132,25 @@ def _items(tx: Tx, road: Road, store: str, kind: str, subjects: Sequence[str]) -
     ]
 
 
-def _gathering(tx: Tx, road: Road, now: datetime) -> Plan:
+def _gathering(tx: Tx, road: ConnectionContext, now: datetime) -> StoppedPlan:
     found = plans.open_plans(tx, road.connection, WHAT, ["gathering"])
-    return found[0] if found else plans.begin(tx, road.connection, WHAT, now)
+    return found[0] if found else plans.create_plan(tx, road.connection, WHAT, now)
 
 
-def _conclude(tx: Tx, road: Road, plan: Plan, now: datetime) -> None:
+def _conclude(tx: Tx, road: ConnectionContext, plan: StoppedPlan, now: datetime) -> None:
     """Judge the whole plan, as a run of the journal by whose number it is undone."""
     claim = claim_id()
-    run = journal.take(tx, road.connection, WHAT, {"plan": plan.id}, claim, now, anew=True)
+    run = journal.acquire_run(tx, road.connection, WHAT, {"plan": plan.id}, claim, now, anew=True)
     assert run is not None  # noqa: S101 - these runs are begun and ended in one transaction
     plans.set_run(tx, road.connection, plan.id, run.id)
-    emptied = plans.drop_held(tx, road.connection, _all(tx, road, plan), but=plan.id)
-    judge.close_empty(tx, road, emptied, now, "mapped by new rules")
-    is_done = judge.judge(tx, road, plan, now)
-    journal.end(tx, road.connection, run.id, claim, now, {"plan": plan.id, "is_stopped": not is_done})
+    emptied = plans.drop_waiting(tx, road.connection, _all(tx, road, plan), but=plan.id)
+    judge.close_empty_plans(tx, road, emptied, now, "mapped by new rules")
+    is_done = judge.judge_plan(tx, road, plan, now)
+    journal.finish_run(tx, road.connection, run.id, claim, now, {"plan": plan.id, "is_stopped": not is_done})
 
 
-def _all(tx: Tx, road: Road, plan: Plan) -> list[Record]:
-    items = plans.items(tx, road.connection, plan.id, ["planned"], limit=10_000_000)
+def _all(tx: Tx, road: ConnectionContext, plan: StoppedPlan) -> list[Record]:
+    items = plans.list_items(tx, road.connection, plan.id, ["planned"], limit=10_000_000)
     return [(one.store, one.subject) for one in items]
 
 

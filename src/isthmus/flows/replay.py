@@ -13,24 +13,24 @@ from datetime import datetime
 import msgspec
 from msgspec import Struct
 
-from isthmus.cases import sql as cases
-from isthmus.cases.sql import Case
+from isthmus.cases.sql import cases
+from isthmus.cases.sql.cases import Case
 from isthmus.db.pool import Database, Tx
-from isthmus.flows import sight, told
-from isthmus.flows.reconcile import there
-from isthmus.flows.road import Road
-from isthmus.flows.told import REMAP
-from isthmus.inbox import sql as inbox
-from isthmus.model.event import Event, Hint, State
+from isthmus.flows import out_of_sight, parse_events
+from isthmus.flows.context import ConnectionContext
+from isthmus.flows.parse_events import REMAP
+from isthmus.flows.reconcile import scan_platform
+from isthmus.inbox.sql import events as inbox
+from isthmus.model.event import Event, EventState, RefetchRequest
 from isthmus.model.failure import Failure
 from isthmus.model.lane import Lane
-from isthmus.model.write import PERMITTING, Kind
-from isthmus.outbox import sql as outbox
-from isthmus.outbox.proof import sql as proof
-from isthmus.outbox.proof.sql import Applied
-from isthmus.safety.plans import sql as plans
+from isthmus.model.write import PERMITTING, RecordKind
+from isthmus.outbox.sql import queue as outbox
+from isthmus.outbox.sql import readback as proof
+from isthmus.outbox.sql.readback import Applied
+from isthmus.safety.sql import plans
 
-FAILED = (State.BURIED, State.PARKED)
+FAILED = (EventState.BURIED, EventState.PARKED)
 
 AT_ONCE = 1_000
 """Events of one replay: enough for a bad hour, little enough to be rehearsed in one transaction."""
@@ -60,7 +60,7 @@ class Selection(Struct, frozen=True, kw_only=True):
     subjects: tuple[str, ...] = ()
     store: str | None = None
     since: datetime | None = None
-    states: tuple[State, ...] = FAILED
+    states: tuple[EventState, ...] = FAILED
     is_read: bool = False
     with_moments: bool = False
 
@@ -87,32 +87,34 @@ class Replayed(Struct, frozen=True):
         return not (self.n_events or self.n_records or self.n_writes or self.n_again)
 
 
-def replay(db: Database, road: Road, chosen: Selection) -> Replayed:
+def replay_selection(db: Database, road: ConnectionContext, chosen: Selection) -> Replayed:
     """Put what was chosen back on the road."""
     now = road.clock.now()
     with db.transaction() as tx:
-        work = choose(tx, road, chosen)
-    again = permitted(road, work.doubted)
+        work = select_work(tx, road, chosen)
+    again = permitted_resends(road, work.doubted)
     with db.transaction() as tx:
         back = _put_back(tx, road.connection, work, chosen.lane, now)
-        n = doubt(tx, road.connection, again, now)
+        n = requeue_doubted(tx, road.connection, again, now)
         return msgspec.structs.replace(back, n_again=n, n_withheld=len(work.doubted) - len(again))
 
 
-def permitted(road: Road | None, doubted: Sequence[Applied]) -> list[Applied]:
+def permitted_resends(road: ConnectionContext | None, doubted: Sequence[Applied]) -> list[Applied]:
     """Of the writes that Ometria does not have as sent those that may go again: a contact only where a reading shows
     that this opts nobody in, which without a road nobody can read.
     """
     return [one for one in doubted if one.kind not in PERMITTING or (road is not None and _opts_nobody_in(road, one))]
 
 
-def doubt(tx: Tx, connection: str, writes: Sequence[Applied], now: datetime) -> int:
+def requeue_doubted(tx: Tx, connection: str, writes: Sequence[Applied], now: datetime) -> int:
     """Send these again: what Ometria has of them is not what was sent; how many."""
-    return proof.doubt(tx, connection, [(Kind(one.kind), one.id, one.desired) for one in writes], now)
+    return proof.requeue_unconfirmed(
+        tx, connection, [(RecordKind(one.kind), one.id, one.desired) for one in writes], now
+    )
 
 
 def replay_case(
-    db: Database, case_id: int, now: datetime, by: str, road: Road | None = None
+    db: Database, case_id: int, now: datetime, by: str, road: ConnectionContext | None = None
 ) -> tuple[Case | None, Replayed]:
     """Put back what a case is about. A later look closes it when the record is right (flows/recheck.py, settlement, the
     next run); until then it stays open, with a note of who replayed it.
@@ -121,56 +123,56 @@ def replay_case(
     read. None where there is no such case.
     """
     with db.transaction() as tx:
-        case = cases.show(tx, case_id)
+        case = cases.get_case(tx, case_id)
         if case is None:
             return None, Replayed()
         doubted = _doubted(tx, case)
-    again = permitted(road, doubted)
+    again = permitted_resends(road, doubted)
     with db.transaction() as tx:
         work = _decided(tx, case) or _held_by(tx, case)
         back = _put_back(tx, case.connection, work, Lane.REPAIR, now)
-        n = doubt(tx, case.connection, again, now)
+        n = requeue_doubted(tx, case.connection, again, now)
         if case.code == AMBIGUOUS:
-            n += proof.release(tx, case.connection, case.subject.partition(":")[2], now)
+            n += proof.release_held_event(tx, case.connection, case.subject.partition(":")[2], now)
         back = msgspec.structs.replace(back, n_writes=back.n_writes + n, n_withheld=len(doubted) - len(again))
         if not back.is_nothing:
-            cases.replayed(tx, case_id, now, by)
+            cases.mark_replayed(tx, case_id, now, by)
         return case, back
 
 
 def _doubted(tx: Tx, case: Case) -> list[Applied]:
     """The applied writes that a case says are not there as sent."""
-    return proof.applied(tx, case.connection, [case.subject]) if case.code in DIFFERENT else []
+    return proof.applied_records(tx, case.connection, [case.subject]) if case.code in DIFFERENT else []
 
 
-def _opts_nobody_in(road: Road, one: Applied) -> bool:
+def _opts_nobody_in(road: ConnectionContext, one: Applied) -> bool:
     """Whether Ometria shows now that sending this contact again would opt nobody in."""
     body = msgspec.json.decode(road.packer.unpack(one.body))
     try:
         found = road.platform.contact(body["@collection"], one.id)
     except Failure:
         return False
-    return not there.opts_in(body, found)
+    return not scan_platform.is_opting_in(body, found)
 
 
 # Choose and put back -------------------------------------------------------------------------------------------------
 
 
-class Work(Struct):
+class ReplayWork(Struct):
     """Events to reopen, records to map or read, dead letters to send (by store, or None for the platform's own names),
     the number of events that nothing can be done with, and applied writes that Ometria does not have as they were sent.
     """
 
     events: list[Event]
-    hints: list[tuple[str, Hint]]
+    hints: list[tuple[str, RefetchRequest]]
     writes: list[tuple[str | None, str]]
     n_lost: int
     doubted: list[Applied] = []
 
 
-def choose(tx: Tx, road: Road, chosen: Selection) -> Work:
+def select_work(tx: Tx, road: ConnectionContext, chosen: Selection) -> ReplayWork:
     """What a selection comes to, as the road stands."""
-    events = inbox.ended(
+    events = inbox.ended_events(
         tx,
         road.connection,
         chosen.states,
@@ -188,32 +190,35 @@ def choose(tx: Tx, road: Road, chosen: Selection) -> Work:
             if kind in READABLE and number.isdecimal():
                 work.hints.append((store, _again(subject, chosen.lane, road.clock.now(), is_read=chosen.is_read)))
             work.writes.append((store, subject))
-            work.doubted += proof.found_wrong(tx, road.connection, store, subject, DIFFERENT)
+            work.doubted += proof.records_found_wrong(tx, road.connection, store, subject, DIFFERENT)
     return work
 
 
-def _decided(tx: Tx, case: Case) -> Work | None:
+def _decided(tx: Tx, case: Case) -> ReplayWork | None:
     """What a person confirms by replaying a case about a record that cannot be seen; None for other cases."""
     kind = case.subject.partition(":")[0]
-    if case.code == sight.UNCONFIRMED_DELETION:
-        hint = Hint(f"{told.CONFIRM}{kind}", case.subject, Lane.REALTIME, case.last_at)
-        return Work([], [(case.store, hint)], [], 0)
-    if case.code == sight.UNCONFIRMED_RETURN:
-        events = inbox.ended(
+    if case.code == out_of_sight.UNCONFIRMED_DELETION:
+        hint = RefetchRequest(f"{parse_events.CONFIRM}{kind}", case.subject, Lane.REALTIME, case.last_at)
+        return ReplayWork([], [(case.store, hint)], [], 0)
+    if case.code == out_of_sight.UNCONFIRMED_RETURN:
+        events = inbox.ended_events(
             tx, case.connection, FAILED, subjects=[case.subject], topics=[], store=case.store, limit=AT_ONCE
         )
-        news = [one.body for one in events if one.topic == f"{told.REVIVE}{kind}" and one.body is not None]
-        hints = [Hint(f"{told.RESTORE}{kind}", case.subject, Lane.REALTIME, case.last_at, body) for body in news[-1:]]
-        return Work([], [(case.store, hint) for hint in hints], [], int(not hints))
+        news = [one.body for one in events if one.topic == f"{parse_events.REVIVE}{kind}" and one.body is not None]
+        hints = [
+            RefetchRequest(f"{parse_events.RESTORE}{kind}", case.subject, Lane.REALTIME, case.last_at, body)
+            for body in news[-1:]
+        ]
+        return ReplayWork([], [(case.store, hint) for hint in hints], [], int(not hints))
     return None
 
 
-def _held_by(tx: Tx, case: Case) -> Work:
+def _held_by(tx: Tx, case: Case) -> ReplayWork:
     """What failed and names the case's subject: an event, a record of a store, a topic, or a platform record."""
     kind, _, number = case.subject.partition(":")
     events: list[Event] = []
     if case.subject:
-        events = inbox.ended(
+        events = inbox.ended_events(
             tx,
             case.connection,
             FAILED,
@@ -233,12 +238,12 @@ def _held_by(tx: Tx, case: Case) -> Work:
     return work
 
 
-def _sorted_out(events: Sequence[Event], lane: Lane, now: datetime) -> Work:
+def _sorted_out(events: Sequence[Event], lane: Lane, now: datetime) -> ReplayWork:
     """An event whose body was pruned is no use, but its record can still be read."""
-    work = Work([], [], [], 0)
+    work = ReplayWork([], [], [], 0)
     for event in events:
         kind = (event.subject or "").partition(":")[0]
-        if event.body is not None or event.topic.startswith((*told.OURS, REMAP)):
+        if event.body is not None or event.topic.startswith((*parse_events.OURS, REMAP)):
             work.events.append(event)
         elif event.subject and kind in READABLE:
             work.hints.append((event.store, _again(event.subject, lane, now, is_read=True)))
@@ -247,25 +252,27 @@ def _sorted_out(events: Sequence[Event], lane: Lane, now: datetime) -> Work:
     return work
 
 
-def _again(subject: str, lane: Lane, now: datetime, *, is_read: bool) -> Hint:
-    return Hint(f"repair/{subject.partition(':')[0]}" if is_read else REMAP, subject, lane, now)
+def _again(subject: str, lane: Lane, now: datetime, *, is_read: bool) -> RefetchRequest:
+    return RefetchRequest(f"repair/{subject.partition(':')[0]}" if is_read else REMAP, subject, lane, now)
 
 
-def _put_back(tx: Tx, connection: str, work: Work, lane: Lane, now: datetime) -> Replayed:
-    n_events = inbox.reopen(tx, connection, [event.id for event in work.events], lane, now) if work.events else 0
+def _put_back(tx: Tx, connection: str, work: ReplayWork, lane: Lane, now: datetime) -> Replayed:
+    n_events = inbox.reopen_events(tx, connection, [event.id for event in work.events], lane, now) if work.events else 0
     retried = [
-        row for store, subject in work.writes for row in outbox.retry(tx, connection, [subject], now, store=store)
+        row
+        for store, subject in work.writes
+        for row in outbox.retry_dead_letters(tx, connection, [subject], now, store=store)
     ]
-    by_store: dict[str, list[Hint]] = {}
+    by_store: dict[str, list[RefetchRequest]] = {}
     for store, hint in work.hints:
         by_store.setdefault(store, []).append(msgspec.structs.replace(hint, due_at=now))
     for row in retried:
         # What was refused may have been mapped by a rule that was mended since.
-        if row.subject is not None and row.kind != Kind.MOMENT:
+        if row.subject is not None and row.kind != RecordKind.MOMENT:
             by_store.setdefault(row.store, []).append(_again(row.subject, lane, now, is_read=False))
     for store, hints in sorted(by_store.items()):
         # A person asks for these: what keeps them as they are is over.
-        plans.unpin(tx, connection, [(store, hint.subject) for hint in hints])
-        inbox.tell(tx, connection, store, hints, now)
+        plans.unpin_records(tx, connection, [(store, hint.subject) for hint in hints])
+        inbox.enqueue_internal(tx, connection, store, hints, now)
     n_records = len({(store, hint.subject) for store, hints in by_store.items() for hint in hints})
     return Replayed(n_events, n_records, len(retried), work.n_lost)

@@ -11,26 +11,26 @@ from datetime import datetime
 import msgspec
 from msgspec import UNSET, Struct
 
-from isthmus.consent import sql as ledger
+from isthmus.consent.sql import ledger
 from isthmus.db.pool import Tx
-from isthmus.flows import sent
-from isthmus.flows.change import Change
-from isthmus.flows.road import Road, Shop
-from isthmus.identity import sql as identity
+from isthmus.flows import sent_identifiers
+from isthmus.flows.change import RecordTransition
+from isthmus.flows.context import ConnectionContext, ShopContext
 from isthmus.identity.match import Account, People
-from isthmus.kit.email import normalise
-from isthmus.mapping import fields, texting
+from isthmus.identity.sql import links as identity
+from isthmus.kit.email import normalise_email
+from isthmus.mapping import fields, sms_contact
 from isthmus.model.consent import OUT, Channel
 from isthmus.model.customer import Customer
 from isthmus.model.lane import Lane
-from isthmus.model.write import Kind, Write
+from isthmus.model.write import RecordKind, Write
 from isthmus.ometria import wire
-from isthmus.outbox import sql as outbox
-from isthmus.outbox.spoken import sql as spoken
-from isthmus.outbox.spoken.sql import UNSPOKEN, Behind, Spoken
-from isthmus.outbox.sql import Wanted
-from isthmus.outbox.words import sql as words
-from isthmus.records import sql as records
+from isthmus.outbox.sql import contact_consent as spoken
+from isthmus.outbox.sql import contacts as words
+from isthmus.outbox.sql import queue as outbox
+from isthmus.outbox.sql.contact_consent import NEVER_SENT, ConsentBasis, SentConsent
+from isthmus.outbox.sql.queue import DesiredWrite
+from isthmus.records.sql import store as records
 
 
 class Retired(Struct, frozen=True):
@@ -41,13 +41,13 @@ class Retired(Struct, frozen=True):
     has_heir_of_phone: bool = False
 
 
-def of_changes(
+def contacts_to_retire(
     tx: Tx,
-    road: Road,
-    changes: Sequence[Change],
+    road: ConnectionContext,
+    changes: Sequence[RecordTransition],
     who: People,
     merged: frozenset[str] | set[str],
-    said: Mapping[str, Spoken],
+    said: Mapping[str, SentConsent],
 ) -> dict[str, Retired]:
     """Of these customers, by contact, those whose contact is to be retired. `merged` are contacts that the platform has
     in one profile with somebody who is not gone."""
@@ -59,8 +59,8 @@ def of_changes(
             continue
         if _was_texted(shop, said, own, last) and (left := number_left(tx, road, own, account, last)) is not None:
             last = msgspec.structs.replace(last, phone=left)
-        email = normalise(last.email)
-        phone = fields.phone(last.phone, last.country_code)
+        email = normalise_email(last.email)
+        phone = fields.map_phone(last.phone, last.country_code)
         if change.is_gone:
             has_heir = email is not None and email in who.by_email
             consent = customer.email_consent
@@ -70,10 +70,14 @@ def of_changes(
             has_heir = False
         if not has_heir and email is not None:
             # A unit of work that gives somebody this address waits until this one is done.
-            identity.lock(tx, road.connection, [f"email:{email}"])
-            has_heir = bool({link.account for link in identity.of_emails(tx, road.connection, [email])} - {account})
+            identity.lock_names(tx, road.connection, [f"email:{email}"])
+            has_heir = bool(
+                {link.account for link in identity.links_of_emails(tx, road.connection, [email])} - {account}
+            )
         has_number = phone is not None and (
-            own in merged or has_other(tx, road, account, phone) or (has_heir and _is_texted(tx, road, account, email))
+            own in merged
+            or has_other_customer(tx, road, account, phone)
+            or (has_heir and _is_texted(tx, road, account, email))
         )
         is_only_number = email is None and has_number
         found[own] = Retired(last, has_heir or is_only_number, has_number)
@@ -81,7 +85,11 @@ def of_changes(
 
 
 def numbers_left(
-    tx: Tx, road: Road, changes: Sequence[Change], said: Mapping[str, Spoken], retired: Mapping[str, Retired]
+    tx: Tx,
+    road: ConnectionContext,
+    changes: Sequence[RecordTransition],
+    said: Mapping[str, SentConsent],
+    retired: Mapping[str, Retired],
 ) -> dict[str, str]:
     """Of contacts whose customer has an email and no number any more, and was opted in by text message: the number that
     they were sent with. The opt-out goes out with it, since the platform takes none without a number; none that another
@@ -101,49 +109,60 @@ def numbers_left(
     return found
 
 
-def emails_left(tx: Tx, road: Road, changes: Sequence[Change], said: Mapping[str, Spoken]) -> set[str]:
+def emails_left(
+    tx: Tx, road: ConnectionContext, changes: Sequence[RecordTransition], said: Mapping[str, SentConsent]
+) -> set[str]:
     """Of contacts whose customer has a number and no email any more, and would opt out: those whose email another
     living customer has. They say nothing about it: one opted-out contact silences everybody in its profile.
     """
     found = set()
     for change in changes:
         last, own = change.last, _contact(road, change)
-        if not isinstance(last, Customer) or not last.is_read or normalise(last.email) is not None or change.is_gone:
+        if (
+            not isinstance(last, Customer)
+            or not last.is_read
+            or normalise_email(last.email) is not None
+            or change.is_gone
+        ):
             continue
         has_said = last.email_consent is not None and last.email_consent.state in OUT
-        if (has_said or said.get(own, UNSPOKEN).was_opted_in) and _has_heir_of_email(
+        if (has_said or said.get(own, NEVER_SENT).was_opted_in) and _has_heir_of_email(
             tx, road, (change.key[1], last.id)
         ):
             found.add(own)
     return found
 
 
-def _has_heir_of_email(tx: Tx, road: Road, account: Account) -> bool:
+def _has_heir_of_email(tx: Tx, road: ConnectionContext, account: Account) -> bool:
     """Whether another living customer has an email that this one spoke for."""
     mine = [one for one in ledger.addresses_of(tx, road.connection, *account) if one[0] is Channel.EMAIL]
-    spoke = ledger.speakers(tx, road.connection, mine)
+    spoke = ledger.customers_by_address(tx, road.connection, mine)
     others = {who for some in spoke.values() for who in some if who != account and who[0] in road.shops}
-    kept = records.load(tx, road.connection, [("customer", at, str(n)) for at, n in sorted(others)], road.packer)
-    now = {normalise(one.record.email) for one in kept.values() if isinstance(one.record, Customer)}
-    return any((Channel.EMAIL, ledger.address(road.hash_key, Channel.EMAIL, email)) in spoke for email in now if email)
+    kept = records.load_records(
+        tx, road.connection, [("customer", at, str(n)) for at, n in sorted(others)], road.packer
+    )
+    now = {normalise_email(one.record.email) for one in kept.values() if isinstance(one.record, Customer)}
+    return any(
+        (Channel.EMAIL, ledger.hash_address(road.hash_key, Channel.EMAIL, email)) in spoke for email in now if email
+    )
 
 
-def _was_texted(shop: Shop, said: Mapping[str, Spoken], own: str, customer: Customer) -> bool:
+def _was_texted(shop: ShopContext, said: Mapping[str, SentConsent], own: str, customer: Customer) -> bool:
     """Whether somebody was opted in by text message who has no number any more."""
-    if fields.phone(customer.phone, customer.country_code) is not None:
+    if fields.map_phone(customer.phone, customer.country_code) is not None:
         return False
-    second = said.get(texting.texting_id(customer.id, shop.rules), UNSPOKEN)
-    return said.get(own, UNSPOKEN).was_opted_in_sms or second.is_there
+    second = said.get(sms_contact.sms_contact_id(customer.id, shop.rules), NEVER_SENT)
+    return said.get(own, NEVER_SENT).was_opted_in_sms or second.is_there
 
 
-def number_left(tx: Tx, road: Road, own: str, account: Account, customer: Customer) -> str | None:
+def number_left(tx: Tx, road: ConnectionContext, own: str, account: Account, customer: Customer) -> str | None:
     """The number that a contact was sent with whose customer has none any more; None where somebody else has it."""
     last = _as_sent(tx, road, own, customer)
-    phone = fields.phone(last.phone, last.country_code) if last is not None else None
-    return None if phone is None or has_other(tx, road, account, phone) else phone
+    phone = fields.map_phone(last.phone, last.country_code) if last is not None else None
+    return None if phone is None or has_other_customer(tx, road, account, phone) else phone
 
 
-def withdraw(tx: Tx, road: Road, changes: Sequence[Change], now: datetime) -> int:
+def withdraw_retirements(tx: Tx, road: ConnectionContext, changes: Sequence[RecordTransition], now: datetime) -> int:
     """Somebody has an address now that a retired contact was sent with: it says nothing more; how many contacts."""
     names: dict[bytes, str] = {}
     mine: set[str] = set()
@@ -155,25 +174,25 @@ def withdraw(tx: Tx, road: Road, changes: Sequence[Change], now: datetime) -> in
         if not isinstance(after, Customer) or after.is_redacted:
             continue
         before = change.before if isinstance(change.before, Customer) else None
-        email, phone = normalise(after.email), after.phone
-        if email is not None and (before is None or normalise(before.email) != email or before.is_redacted):
-            names[ledger.address(road.hash_key, Channel.EMAIL, email)] = email
+        email, phone = normalise_email(after.email), after.phone
+        if email is not None and (before is None or normalise_email(before.email) != email or before.is_redacted):
+            names[ledger.hash_address(road.hash_key, Channel.EMAIL, email)] = email
         elif email is None and phone and (before is None or before.phone != phone):
-            names[ledger.address(road.hash_key, Channel.SMS, phone)] = phone
+            names[ledger.hash_address(road.hash_key, Channel.SMS, phone)] = phone
     if not names:
         return 0
-    told = spoken.retired(tx, road.connection, sorted(names))
+    told = spoken.retired_contacts(tx, road.connection, sorted(names))
     address_of = {one.id: (address, one) for address, some in told.items() for one in some if one.id not in mine}
-    rows = words.of_contacts(tx, road.connection, sorted(address_of))
+    rows = words.contact_rows(tx, road.connection, sorted(address_of))
     wanted = []
     for own, row in sorted(rows.items()):
         address, one = address_of[own]
         if row.body is None or one.store not in road.shops:
             continue
         silent = _silent(road.packer.unpack(row.body))
-        write = Write(Kind.CONTACT, own, silent, Lane.REALTIME, subject=row.subject, is_retired=True)
-        wanted.append(Wanted(one.store, write, now, Behind(address, is_retired=True)))
-    return outbox.desire(
+        write = Write(RecordKind.CONTACT, own, silent, Lane.REALTIME, subject=row.subject, is_retired=True)
+        wanted.append(DesiredWrite(one.store, write, now, ConsentBasis(address, is_retired=True)))
+    return outbox.upsert_desired(
         tx,
         road.connection,
         wanted,
@@ -186,8 +205,8 @@ def withdraw(tx: Tx, road: Road, changes: Sequence[Change], now: datetime) -> in
 
 def _silent(body: bytes) -> bytes:
     """A contact's body without anything about what was allowed."""
-    said = msgspec.json.decode(body, type=wire.Contact)
-    return wire.encode(
+    said = msgspec.json.decode(body, type=wire.ContactBody)
+    return wire.encode_record(
         msgspec.structs.replace(
             said,
             marketing_optin="NOT_SPECIFIED",
@@ -199,7 +218,9 @@ def _silent(body: bytes) -> bytes:
     )
 
 
-def _ended(road: Road, changes: Iterable[Change]) -> Iterable[tuple[Account, str, Change, Customer]]:
+def _ended(
+    road: ConnectionContext, changes: Iterable[RecordTransition]
+) -> Iterable[tuple[Account, str, RecordTransition, Customer]]:
     for change in changes:
         last = change.last
         if not isinstance(last, Customer) or not last.is_read:
@@ -208,40 +229,42 @@ def _ended(road: Road, changes: Iterable[Change]) -> Iterable[tuple[Account, str
             yield (change.key[1], last.id), _contact(road, change), change, last
 
 
-def _is_reachable(shop: Shop, customer: Customer) -> bool:
+def _is_reachable(shop: ShopContext, customer: Customer) -> bool:
     """Whether there is an address that a contact of theirs can be sent with."""
-    if normalise(customer.email) is not None:
+    if normalise_email(customer.email) is not None:
         return True
-    return shop.rules.phone_only and fields.phone(customer.phone, customer.country_code) is not None
+    return shop.rules.phone_only and fields.map_phone(customer.phone, customer.country_code) is not None
 
 
-def _as_sent(tx: Tx, road: Road, own: str, customer: Customer) -> Customer | None:
+def _as_sent(tx: Tx, road: ConnectionContext, own: str, customer: Customer) -> Customer | None:
     """The customer with the address that their contact was last to be sent with; None where it never went out."""
-    last = sent.of_contacts(tx, road, [own]).get(own)
+    last = sent_identifiers.sent_identifiers(tx, road, [own]).get(own)
     if last is None or (last.email is None and last.phone is None):
         return None
     return msgspec.structs.replace(customer, email=last.email, phone=last.phone)
 
 
-def has_other(tx: Tx, road: Road, account: Account, phone: str) -> bool:
+def has_other_customer(tx: Tx, road: ConnectionContext, account: Account, phone: str) -> bool:
     """Whether another living customer has this number."""
-    named = (Channel.SMS, ledger.address(road.hash_key, Channel.SMS, phone))
-    spoke = ledger.speakers(tx, road.connection, [named]).get(named, set())
+    named = (Channel.SMS, ledger.hash_address(road.hash_key, Channel.SMS, phone))
+    spoke = ledger.customers_by_address(tx, road.connection, [named]).get(named, set())
     others = {one for one in spoke if one != account and one[0] in road.shops}
     keys = [("customer", store, str(number)) for store, number in sorted(others)]
-    kept = records.load(tx, road.connection, keys, road.packer)
+    kept = records.load_records(tx, road.connection, keys, road.packer)
     return any(
-        isinstance(one.record, Customer) and fields.phone(one.record.phone, one.record.country_code) == phone
+        isinstance(one.record, Customer) and fields.map_phone(one.record.phone, one.record.country_code) == phone
         for one in kept.values()
     )
 
 
-def _is_texted(tx: Tx, road: Road, account: Account, email: str | None) -> bool:
+def _is_texted(tx: Tx, road: ConnectionContext, account: Account, email: str | None) -> bool:
     """Whether another living customer of this address may be written to by text message, by whatever number: an opt-out
     of this one's number would be newer in their profile."""
-    others = {link.account for link in identity.of_emails(tx, road.connection, [email] if email else [])} - {account}
+    others = {link.account for link in identity.links_of_emails(tx, road.connection, [email] if email else [])} - {
+        account
+    }
     keys = [("customer", store, str(number)) for store, number in sorted(others)]
-    kept = records.load(tx, road.connection, keys, road.packer)
+    kept = records.load_records(tx, road.connection, keys, road.packer)
     return any(
         isinstance(one.record, Customer)
         and one.record.sms_consent is not None
@@ -250,5 +273,5 @@ def _is_texted(tx: Tx, road: Road, account: Account, email: str | None) -> bool:
     )
 
 
-def _contact(road: Road, change: Change) -> str:
+def _contact(road: ConnectionContext, change: RecordTransition) -> str:
     return f"{road.shops[change.key[1]].rules.namespace}{change.key[2]}"

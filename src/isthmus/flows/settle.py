@@ -11,18 +11,18 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from isthmus.cases import sql as cases
-from isthmus.cases.sql import Touch
+from isthmus.cases.sql import cases
+from isthmus.cases.sql.cases import Touch
 from isthmus.db.pool import Database, Tx
-from isthmus.flows import difference, holding, readings, trouble
-from isthmus.flows.road import Road
+from isthmus.flows import body_difference, case_reporting, read_budget, shared_properties
+from isthmus.flows.context import ConnectionContext
 from isthmus.model.failure import BlockedError, Failure, RejectedError
-from isthmus.model.write import Kind
-from isthmus.ometria.answers import FeedEntry
+from isthmus.model.write import RecordKind
+from isthmus.ometria.responses import FeedEntry
 from isthmus.outbox import plan
-from isthmus.outbox import sql as outbox
-from isthmus.outbox.feed import sql as feed
-from isthmus.outbox.feed.sql import Accepted
+from isthmus.outbox.sql import error_feed as feed
+from isthmus.outbox.sql import queue as outbox
+from isthmus.outbox.sql.error_feed import Accepted
 
 AT_ONCE = 5_000
 """Records settled by one look at the feed."""
@@ -37,7 +37,7 @@ BELIEVE_AFTER = 3
 """Read-backs that must fail to find a record before it is a case: the platform may just be slow."""
 
 
-class Settled(Struct, frozen=True):
+class SettleResult(Struct, frozen=True):
     """What a look at the feed brought. `is_open` when something still awaits settlement."""
 
     n_applied: int = 0
@@ -47,70 +47,74 @@ class Settled(Struct, frozen=True):
     failure: str | None = None
 
 
-def settle(db: Database, road: Road) -> Settled:
+def settle_pushes(db: Database, road: ConnectionContext) -> SettleResult:
     """Poll the feed once, settle what it allows, read back what it cannot tell."""
     with db.transaction() as tx:
-        outbox.reap(tx, road.connection, road.clock.now())
-        if not feed.awaits_settlement(tx, road.connection):
-            return Settled()
-    readings.wait_for_the_next(db, road)
+        outbox.release_expired_leases(tx, road.connection, road.clock.now())
+        if not feed.has_unsettled(tx, road.connection):
+            return SettleResult()
+    read_budget.acquire_read_slot(db, road)
     asked_at = road.clock.now()
     try:
         entries = road.platform.errors()
     except Failure as failure:
         if isinstance(failure, BlockedError):
             with db.transaction() as tx:
-                trouble.shut(tx, road, failure)
-        return Settled(is_open=True, failure=failure.code)
+                case_reporting.block_connection(tx, road, failure)
+        return SettleResult(is_open=True, failure=failure.code)
 
     with db.transaction() as tx:
-        before, backlog_until = feed.load(tx, road.connection)
+        before, backlog_until = feed.load_coverage(tx, road.connection)
         if any(entry.fingerprint is None for entry in entries):
             # Entries that name no record: the feed says that something was refused, not what. Read back everything.
-            seen = plan.Feed(asked_at, asked_at, frozenset())
+            seen = plan.FeedCoverage(asked_at, asked_at, frozenset())
         else:
-            seen = plan.watched(before, [entry.fingerprint for entry in entries if entry.fingerprint], asked_at)
-        feed.remember(tx, road.connection, seen)
+            seen = plan.update_feed_coverage(
+                before, [entry.fingerprint for entry in entries if entry.fingerprint], asked_at
+            )
+        feed.save_coverage(tx, road.connection, seen)
         n_refused = _bury_the_named(tx, road, entries)
         n_applied, sample = 0, []
         until = asked_at - road.pace.settle_after
         if seen.covered_since is not None and (backlog_until is None or backlog_until <= asked_at):
-            unnamed = feed.settleable(tx, road.connection, seen.covered_since, until, AT_ONCE)
+            unnamed = feed.confirmable_by_feed(tx, road.connection, seen.covered_since, until, AT_ONCE)
             n_applied = _apply(tx, road, unnamed)
             sample = _sample(unnamed, road.pace.read_back)
-        doubtful = feed.doubtful(
+        doubtful = feed.needs_readback(
             tx, road.connection, before=min(seen.covered_since or asked_at, until), moment_quiet=until, limit=READ_BACKS
         )
     n_found = sum(_read_back(db, road, record) for record in [*doubtful, *sample])
     with db.transaction() as tx:
-        is_open = feed.awaits_settlement(tx, road.connection)
-    return Settled(n_applied + n_found, n_refused, len(doubtful) + len(sample), is_open)
+        is_open = feed.has_unsettled(tx, road.connection)
+    return SettleResult(n_applied + n_found, n_refused, len(doubtful) + len(sample), is_open)
 
 
-def _bury_the_named(tx: Tx, road: Road, entries: Sequence[FeedEntry]) -> int:
+def _bury_the_named(tx: Tx, road: ConnectionContext, entries: Sequence[FeedEntry]) -> int:
     """Refused records become dead letters, unless they have been sent or changed again since that push.
 
     Those that were believed to be there too: the platform may refuse later than anybody waits for it.
     """
     paths = {(e.request_id, e.record_id): e.path for e in entries if e.request_id and e.record_id}
     refused: dict[str, tuple[Accepted, str]] = {}
-    for record in feed.named(tx, road.connection, sorted({name for _, name in paths})):
+    for record in feed.find_refused(tx, road.connection, sorted({name for _, name in paths})):
         if (path := paths.get((record.request_id or "", record.id))) is not None:
             refused[f"{record.kind}:{record.id}"] = (record, path)
     named = [(record.kind, record.id, record.hash) for record, _ in refused.values()]
-    buried = outbox.bury(tx, road.connection, named, REFUSED, road.clock.now())
+    buried = outbox.dead_letter(tx, road.connection, named, REFUSED, road.clock.now())
     touches = [
-        difference.of_refusal(road, r.kind, r.id, road.packer.unpack(r.body), REFUSED, f"at {path}", r.request_id)
+        body_difference.describe_refusal(
+            road, r.kind, r.id, road.packer.unpack(r.body), REFUSED, f"at {path}", r.request_id
+        )
         for r, path in (refused[subject] for subject in buried)
     ]
-    cases.touch(tx, road.connection, touches, road.clock.now())
+    cases.open_or_count(tx, road.connection, touches, road.clock.now())
     return len(buried)
 
 
-def _apply(tx: Tx, road: Road, records: Sequence[Accepted]) -> int:
+def _apply(tx: Tx, road: ConnectionContext, records: Sequence[Accepted]) -> int:
     """These are there: whatever case said that they were not is over."""
     now = road.clock.now()
-    subjects = outbox.apply(tx, road.connection, [(r.kind, r.id, r.hash) for r in records], now)
+    subjects = outbox.confirm_applied(tx, road.connection, [(r.kind, r.id, r.hash) for r in records], now)
     cases.resolve_subjects(tx, road.connection, subjects, "platform.", now, by="settle")
     return len(subjects)
 
@@ -120,53 +124,62 @@ def _sample(applied: Sequence[Accepted], share: float) -> list[Accepted]:
     return [r for r in applied if int.from_bytes(r.hash[:4], "big") < share * 2**32][:READ_BACKS]
 
 
-def _read_back(db: Database, road: Road, record: Accepted) -> bool:
+def _read_back(db: Database, road: ConnectionContext, record: Accepted) -> bool:
     """Look at one record on the platform and conclude; whether it is there as sent."""
-    readings.wait_for_the_next(db, road)
+    read_budget.acquire_read_slot(db, road)
     sent: Mapping[str, Any] = msgspec.json.decode(road.packer.unpack(record.body))
     try:
         found = _look(road, record, sent)
     except Failure as failure:
         # Could not look. A state can simply be sent again; a moment must wait until someone can look.
         with db.transaction() as tx:
-            readings.failed(tx, road, failure, record.kind.value)
-            if record.kind is not Kind.MOMENT and failure.code == "platform.read_path_unknown":
-                outbox.send_again(tx, road.connection, [(record.kind, record.id, record.hash)], road.clock.now())
-            elif record.kind is Kind.MOMENT and failure.code in readings.OF_PATH:
+            read_budget.record_failure(tx, road, failure, record.kind.value)
+            if record.kind is not RecordKind.MOMENT and failure.code == "platform.read_path_unknown":
+                outbox.requeue(tx, road.connection, [(record.kind, record.id, record.hash)], road.clock.now())
+            elif record.kind is RecordKind.MOMENT and failure.code in read_budget.OF_PATH:
                 # Nobody can look, now or later: only a person can say whether it is there.
                 failure = RejectedError(AMBIGUOUS, f"it may have been sent; {failure.code}")
-                touch = trouble.sign(failure, f"{record.kind}:{record.id}")
-                cases.touch(tx, road.connection, [touch], road.clock.now())
+                touch = case_reporting.case_for(failure, f"{record.kind}:{record.id}")
+                cases.open_or_count(tx, road.connection, [touch], road.clock.now())
         return False
-    where = None if found is None else plan.differs(holding.alone(road, record.kind, sent), found)
-    is_there = found is not None and (where is None or record.kind is Kind.MOMENT)
+    where = (
+        None
+        if found is None
+        else plan.first_difference(shared_properties.without_shared_properties(road, record.kind, sent), found)
+    )
+    is_there = found is not None and (where is None or record.kind is RecordKind.MOMENT)
     now = road.clock.now()
     with db.transaction() as tx:
-        readings.went_through(tx, road, record.kind.value)
+        read_budget.record_success(tx, road, record.kind.value)
         this = [(record.kind, record.id, record.hash)]
         if is_there:
             _apply(tx, road, [record])
-            if found is not None and plan.differs(sent, found) is None:
+            if found is not None and plan.first_difference(sent, found) is None:
                 # All of it is there, what is shared too: whatever else it holds is by somebody else's hand.
-                holding.see(tx, road, record.kind, {record.id: found}, now, now)
-        elif record.doubts + 1 < BELIEVE_AFTER or record.kind is Kind.MOMENT:
-            outbox.send_again(tx, road.connection, this, now + timedelta(seconds=record.doubts))
+                shared_properties.save_foreign_properties(tx, road, record.kind, {record.id: found}, now, now)
+        elif record.doubts + 1 < BELIEVE_AFTER or record.kind is RecordKind.MOMENT:
+            outbox.requeue(tx, road.connection, this, now + timedelta(seconds=record.doubts))
         else:
             code = "platform.not_applied" if found is None else "platform.differs"
-            buried = outbox.bury(tx, road.connection, this, code, now)
-            told = difference.of_write(road, record.kind.value, record.id, where, sent, found, record.request_id)
-            touches = [Touch(code, subject, "", difference.in_words(told), difference=told) for subject in buried]
-            cases.touch(tx, road.connection, touches, now)
+            buried = outbox.dead_letter(tx, road.connection, this, code, now)
+            told = body_difference.describe_write_difference(
+                road, record.kind.value, record.id, where, sent, found, record.request_id
+            )
+            touches = [
+                Touch(code, subject, "", body_difference.difference_as_text(told), difference=told)
+                for subject in buried
+            ]
+            cases.open_or_count(tx, road.connection, touches, now)
     return is_there
 
 
-def _look(road: Road, record: Accepted, sent: Mapping[str, Any]) -> dict[str, Any] | None:
+def _look(road: ConnectionContext, record: Accepted, sent: Mapping[str, Any]) -> dict[str, Any] | None:
     match record.kind:
-        case Kind.CONTACT | Kind.SMS:
+        case RecordKind.CONTACT | RecordKind.SMS:
             return road.platform.contact(sent["@collection"], record.id)
-        case Kind.ORDER:
+        case RecordKind.ORDER:
             return road.platform.order(record.id)
-        case Kind.PRODUCT:
+        case RecordKind.PRODUCT:
             return road.platform.product(record.id)
-        case Kind.MOMENT:
+        case RecordKind.MOMENT:
             return road.platform.event(record.id)

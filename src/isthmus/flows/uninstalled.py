@@ -5,10 +5,10 @@ captured body can be sent again as this one. One reading tells them apart.
 """
 
 from isthmus.db.pool import Tx
-from isthmus.db.sql import count
-from isthmus.flows.road import Road
-from isthmus.flows.told import Heard
-from isthmus.model.event import Event, Outcome, State
+from isthmus.db.sql import increment
+from isthmus.flows.context import ConnectionContext
+from isthmus.flows.parse_events import ParsedBatch
+from isthmus.model.event import Event, EventOutcome, EventState
 from isthmus.model.failure import Failure
 
 CONFIRMS = "storefront.token_refused"
@@ -16,7 +16,7 @@ CONFIRMS = "storefront.token_refused"
 REFUTED = "the shop answers: the app is installed"
 
 
-def look(road: Road, heard: Heard) -> None:
+def verify_uninstalls(road: ConnectionContext, heard: ParsedBatch) -> None:
     """Read each shop once that is said to have lost the app; what it answers decides whether a person is called."""
     answers: dict[str, str | None] = {}
     for event in heard.uninstalls:
@@ -24,18 +24,18 @@ def look(road: Road, heard: Heard) -> None:
             answers[event.store] = _ask(road, event)
         detail = answers[event.store]
         if detail is None:
-            heard.outcomes.append(Outcome(event.id, State.SKIPPED, REFUTED))
+            heard.outcomes.append(EventOutcome(event.id, EventState.SKIPPED, REFUTED))
         else:
             heard.matters.append(event)
             heard.details[event.id] = detail
 
 
-def note(tx: Tx, road: Road, heard: Heard) -> None:
+def count_refuted(tx: Tx, road: ConnectionContext, heard: ParsedBatch) -> None:
     """Count those that the shop refuted."""
-    count(tx, road.connection, {"uninstall.refuted": sum(one.reason == REFUTED for one in heard.outcomes)})
+    increment(tx, road.connection, {"uninstall.refuted": sum(one.reason == REFUTED for one in heard.outcomes)})
 
 
-def _ask(road: Road, event: Event) -> str | None:
+def _ask(road: ConnectionContext, event: Event) -> str | None:
     """None where the shop answers; else what is known of it."""
     try:
         road.shops[event.store].reader.newest()

@@ -18,7 +18,7 @@ class Holder(Struct, frozen=True):
     customer_id: str | None
 
 
-class Asked(Struct, frozen=True):
+class ContactIdentifiers(Struct, frozen=True):
     """A contact as it would go out: the id of its person, every id that person may be known by, and its identifiers.
 
     `phone` is None where the account does not identify people by phone numbers.
@@ -30,7 +30,7 @@ class Asked(Struct, frozen=True):
     phone: str | None = None
 
 
-class Held(Struct, frozen=True):
+class IdentifierConflict(Struct, frozen=True):
     """An identifier that is somebody else's there; `by` names the profile, and its customer where it has one."""
 
     field: str
@@ -38,7 +38,9 @@ class Held(Struct, frozen=True):
     customer_id: str | None = None
 
 
-def held(asked: Asked, profiles: Sequence[Holder], others: Collection[str]) -> tuple[Held, ...]:
+def find_conflicts(
+    asked: ContactIdentifiers, profiles: Sequence[Holder], others: Collection[str]
+) -> tuple[IdentifierConflict, ...]:
     """What of this contact would be ignored, by the profiles that hold any of it.
 
     `others` are the customer ids of the platform's that are other people of ours. A profile of an id that nobody here
@@ -53,5 +55,5 @@ def held(asked: Asked, profiles: Sequence[Holder], others: Collection[str]) -> t
         if has_home or any(one.customer_id in others for one in holders):
             first = holders[0]
             by = f"profile {first.id}" + (f" of {first.customer_id}" if first.customer_id else "")
-            found.append(Held(field, by, first.customer_id))
+            found.append(IdentifierConflict(field, by, first.customer_id))
     return tuple(found)

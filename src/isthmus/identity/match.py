@@ -46,7 +46,7 @@ class People(Struct, frozen=True):
         return {customer: whole for whole in wholes for customer in whole}
 
 
-def people(links: Iterable[Link]) -> People:
+def assign_survivors(links: Iterable[Link]) -> People:
     """Every customer and address of these links with the person's surviving id; links must be whole by person."""
     oldest: dict[str, Link] = {}
     ordered = sorted(links, key=lambda link: (link.customer_id, link.store))

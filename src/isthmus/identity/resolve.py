@@ -16,7 +16,7 @@ from msgspec import Struct
 from isthmus.identity.match import Account, People
 
 
-class Answer(StrEnum):
+class Resolution(StrEnum):
     """same: somebody we know · new: nobody else's so far · ambiguous: it may be somebody's, and nobody guesses."""
 
     SAME = "same"
@@ -27,32 +27,32 @@ class Answer(StrEnum):
 class Resolved(Struct, frozen=True):
     """The answer, the rule that gave it, and the surviving id of the person, where there is one."""
 
-    answer: Answer
+    answer: Resolution
     rule: str
     person: str | None
 
 
-def owner(
+def order_owner(
     store: str, namespace: str, customer_id: int | None, email: str | None, phone: str | None, who: People
 ) -> Resolved:
     """Whose an order is; `email` normalised, `who` whole by the customer and the address."""
     if customer_id is not None:
         known = who.by_customer.get((store, customer_id))
         if known is not None:
-            return Resolved(Answer.SAME, "store_customer", known)
+            return Resolved(Resolution.SAME, "store_customer", known)
         # Its contact is still to come, under this very id.
-        return Resolved(Answer.NEW, "unknown_customer", f"{namespace}{customer_id}")
+        return Resolved(Resolution.NEW, "unknown_customer", f"{namespace}{customer_id}")
     if email is not None:
         person = who.by_email.get(email)
         if person is not None:
-            return Resolved(Answer.SAME, "guest_address", person)
-        return Resolved(Answer.NEW, "guest", None)
+            return Resolved(Resolution.SAME, "guest_address", person)
+        return Resolved(Resolution.NEW, "guest", None)
     if phone is not None:
-        return Resolved(Answer.AMBIGUOUS, "phone_alone", None)
-    return Resolved(Answer.NEW, "nobody", None)
+        return Resolved(Resolution.AMBIGUOUS, "phone_alone", None)
+    return Resolved(Resolution.NEW, "nobody", None)
 
 
-def account(
+def customer_account(
     own: Account,
     contact: str,
     email: str | None,
@@ -67,12 +67,12 @@ def account(
     """
     person = who.by_customer.get(own, contact)
     if is_shared:
-        return Resolved(Answer.AMBIGUOUS, "shared_address", person)
+        return Resolved(Resolution.AMBIGUOUS, "shared_address", person)
     if own in merged:
-        return Resolved(Answer.SAME, "merged", person)
+        return Resolved(Resolution.SAME, "merged", person)
     mates = [one for one, name in who.by_customer.items() if name == person and one != own]
     if mates:
-        return Resolved(Answer.SAME, "address", person)
+        return Resolved(Resolution.SAME, "address", person)
     if email is not None:
-        return Resolved(Answer.NEW, "own_address", person)
-    return Resolved(Answer.NEW, "phone_only" if phone is not None else "unreachable", person)
+        return Resolved(Resolution.NEW, "own_address", person)
+    return Resolved(Resolution.NEW, "phone_only" if phone is not None else "unreachable", person)

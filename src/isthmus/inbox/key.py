@@ -3,7 +3,7 @@
 from hashlib import blake2b
 
 
-def key(store: str, topic: str, webhook_id: str) -> bytes:
+def delivery_key(store: str, topic: str, webhook_id: str) -> bytes:
     """16 bytes that name a delivery within its connection.
 
     The webhook id alone would do by Shopify's word; store and topic guard against an id that another shop or topic

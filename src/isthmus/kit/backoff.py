@@ -11,7 +11,7 @@ LONGEST = WAITS[-1]
 """Also of a server that asks for more."""
 
 
-def wait_for(attempt: int, retry_after: timedelta | None = None) -> timedelta:
+def wait_after_attempt(attempt: int, retry_after: timedelta | None = None) -> timedelta:
     """The wait after the given attempt (1 = first).
 
     A server's own Retry-After is honoured when it asks for more than the list would, up to the longest wait.
@@ -20,7 +20,7 @@ def wait_for(attempt: int, retry_after: timedelta | None = None) -> timedelta:
     return listed if retry_after is None else min(max(listed, retry_after), LONGEST)
 
 
-def asked_for(headers: Mapping[str, str]) -> timedelta | None:
+def requested_wait(headers: Mapping[str, str]) -> timedelta | None:
     """The wait that an answer's Retry-After asks for; header names are lower-case. None where it says nothing usable.
 
     Seconds, or a date to be read against the answer's own (https://www.rfc-editor.org/rfc/rfc9110#name-retry-after).

@@ -7,7 +7,7 @@ _UNITS = {"s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(h
 _SHAPE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)\s*([smhd])")
 
 
-def parse(text: str) -> timedelta:
+def parse_duration(text: str) -> timedelta:
     """The duration that `text` writes; ValueError says what a duration looks like."""
     found = _SHAPE.fullmatch(text.strip())
     if found is None:
@@ -18,7 +18,7 @@ def parse(text: str) -> timedelta:
         raise ValueError("must be shorter: there is no such duration") from None
 
 
-def spell(duration: timedelta) -> str:
+def format_duration(duration: timedelta) -> str:
     """The shortest text that `parse` reads as `duration`, to the millisecond."""
     for unit in ("d", "h", "m"):
         if duration and duration % _UNITS[unit] == timedelta():

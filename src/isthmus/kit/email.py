@@ -1,7 +1,7 @@
 """When two spellings of an address are the same address."""
 
 
-def normalise(email: str | None) -> str | None:
+def normalise_email(email: str | None) -> str | None:
     """Lower-cased and trimmed; None for anything that cannot be an address.
 
     Dots and plus tags are left alone: whether they matter is the mail host's business, and merging two people by a

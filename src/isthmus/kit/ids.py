@@ -5,13 +5,13 @@ import hmac
 import uuid
 
 
-def legacy(gid: str) -> int:
+def numeric_id(gid: str) -> int:
     """The number at the end of `gid://shopify/Order/123`, also with `?…` behind it; ValueError where there is none."""
     last = gid.rpartition("/")[2]
     return int(last if last.isdigit() else last.partition("?")[0])
 
 
-def gid(kind: str, number: int) -> str:
+def global_id(kind: str, number: int) -> str:
     return f"gid://shopify/{kind}/{number}"
 
 

@@ -47,7 +47,7 @@ PRIVATE = frozenset(
 _PLAIN = (str, int, float, bool, type(None), date, timedelta, UUID, Enum)
 
 
-def configure(level: str = "info", format: Format = "auto") -> None:  # noqa: A002 - the setting's name
+def configure_logging(level: str = "info", format: Format = "auto") -> None:  # noqa: A002 - the setting's name
     """Send our own lines and those of libraries to standard error, in one form."""
     is_console = format == "console" or (format == "auto" and sys.stderr.isatty())
     shared: list[structlog.typing.Processor] = [
@@ -56,7 +56,7 @@ def configure(level: str = "info", format: Format = "auto") -> None:  # noqa: A0
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="%H:%M:%S" if is_console else "iso", utc=not is_console),
         structlog.stdlib.ExtraAdder(),
-        discreet,
+        redact,
     ]
     last: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer(exception_formatter=_write_trace)
@@ -65,7 +65,7 @@ def configure(level: str = "info", format: Format = "auto") -> None:  # noqa: A0
     )
     tracing: list[structlog.typing.Processor] = []
     if not is_console:
-        tracing.append(structlog.processors.ExceptionRenderer(lambda info: trace(info[1])))
+        tracing.append(structlog.processors.ExceptionRenderer(lambda info: format_traceback(info[1])))
     lines = logging.StreamHandler(sys.stderr)
     lines.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -86,12 +86,12 @@ def configure(level: str = "info", format: Format = "auto") -> None:  # noqa: A0
     )
     # What nobody caught ends on standard error too, which is the log of a service. Others' hooks stay.
     if sys.excepthook is sys.__excepthook__:
-        sys.excepthook = lambda _, error, __: sys.stderr.write(trace(error) + "\n")
+        sys.excepthook = lambda _, error, __: sys.stderr.write(format_traceback(error) + "\n")
     if threading.excepthook is threading.__excepthook__:
-        threading.excepthook = lambda args: sys.stderr.write(trace(args.exc_value) + "\n")
+        threading.excepthook = lambda args: sys.stderr.write(format_traceback(args.exc_value) + "\n")
 
 
-def trace(error: BaseException | None) -> str:
+def format_traceback(error: BaseException | None) -> str:
     """Where an error came up, and through what, in the form of a traceback.
 
     Only errors of our own say what they say. The words of any other may quote a value, which may be a person's:
@@ -120,10 +120,10 @@ def _named(error: BaseException) -> str:
 
 
 def _write_trace(out: TextIO, info: ExcInfo) -> None:
-    out.write("\n" + trace(info[1]))
+    out.write("\n" + format_traceback(info[1]))
 
 
-def discreet(_: Any, __: str, event: Event) -> Event:
+def redact(_: Any, __: str, event: Event) -> Event:
     """Take out whatever tells who somebody is, and every value whose kind we do not know: it may hold anything."""
     for key, value in list(event.items()):
         if key.lower() in PRIVATE:
@@ -139,5 +139,5 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple, set, frozenset)):
         return [_plain(one) for one in value]
     if isinstance(value, MutableMapping):
-        return discreet(None, "", {str(key): one for key, one in value.items()})
+        return redact(None, "", {str(key): one for key, one in value.items()})
     return f"<{type(value).__name__}>"

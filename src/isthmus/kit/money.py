@@ -33,7 +33,7 @@ _PLACES = {
 _CENT = Decimal("0.01")
 
 
-def unit(currency: str) -> Decimal:
+def smallest_unit(currency: str) -> Decimal:
     """The smallest amount of a currency, 0.01 for most."""
     return _PLACES.get(currency, _CENT)
 
@@ -41,7 +41,7 @@ def unit(currency: str) -> Decimal:
 _NIL = {smallest: ZERO.quantize(smallest) for smallest in (_CENT, *_PLACES.values())}
 
 
-def nil(currency: str) -> Decimal:
+def zero_amount(currency: str) -> Decimal:
     """Zero with the decimals of a currency: 0.00 for most."""
     return _NIL[_PLACES.get(currency, _CENT)]
 

@@ -3,7 +3,7 @@
 import phonenumbers
 
 
-def e164(number: str | None, country_code: str | None) -> str | None:
+def to_e164(number: str | None, country_code: str | None) -> str | None:
     """`+447700900112`, or None for what is no number; the country is a hint for numbers without a prefix.
 
     A number that is digits behind a plus is believed, as that is how Shopify keeps them.

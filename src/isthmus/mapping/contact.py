@@ -7,17 +7,17 @@ from typing import TypeVar
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
-from isthmus.kit.email import normalise
+from isthmus.kit.email import normalise_email
 from isthmus.mapping import custom, fields
-from isthmus.mapping.permission import Permission, ended, permission
+from isthmus.mapping.consent_fields import Permission, map_consent, map_ended_consent
 from isthmus.mapping.rules import METRICS, Rules
 from isthmus.model.consent import Stance
-from isthmus.model.customer import Consent, Customer
-from isthmus.model.held import UNHELD, Held
-from isthmus.model.hold import Hold
+from isthmus.model.customer import ChannelConsent, Customer
+from isthmus.model.customer_metrics import NOTHING, CustomerMetrics
 from isthmus.model.lane import Lane
-from isthmus.model.worth import NOTHING, Worth
-from isthmus.model.write import Kind, Write
+from isthmus.model.service_hold import ServiceHoldState
+from isthmus.model.shared_property import UNHELD, SharedProperty
+from isthmus.model.write import RecordKind, Write
 from isthmus.ometria import wire
 
 _OPTIN: dict[Stance, wire.Optin] = {
@@ -30,22 +30,22 @@ _CLEARED: dict[str, str | UnsetType | None] = {"null": None, "empty": "", "omit"
 _V = TypeVar("_V")
 
 
-def contact(
+def map_contact(
     customer: Customer,
     person: str,
     rules: Rules,
     lane: Lane,
     *,
-    worth: Worth,
-    hold: Hold | None = None,
-    email_consent: Consent | None,
-    sms_consent: Consent | None,
+    worth: CustomerMetrics,
+    hold: ServiceHoldState | None = None,
+    email_consent: ChannelConsent | None,
+    sms_consent: ChannelConsent | None,
     was_opted_in: bool,
     was_opted_in_sms: bool = False,
     must_force: bool = False,
     was_forced: bool = False,
     elsewhere: frozenset[str] = frozenset(),
-    held: Held = UNHELD,
+    held: SharedProperty = UNHELD,
 ) -> Write:
     """The desired state of one customer's contact, once the customer has been read.
 
@@ -58,8 +58,8 @@ def contact(
     usable email or phone is excluded. RejectedError `storefront.consent_unknown_state` for a consent state that the
     table does not know.
     """
-    email_says = permission(email_consent, was_opted_in=was_opted_in, live_since=rules.live_since)
-    sms_says = permission(sms_consent, was_opted_in=was_opted_in_sms, live_since=rules.live_since)
+    email_says = map_consent(email_consent, was_opted_in=was_opted_in, live_since=rules.live_since)
+    sms_says = map_consent(sms_consent, was_opted_in=was_opted_in_sms, live_since=rules.live_since)
     if "email" in elsewhere and email_says.stance is Stance.IN:
         email_says = Permission(Stance.UNSAID)
     is_forced = _is_forced(email_says.stance, rules, must_force=must_force, was_forced=was_forced)
@@ -78,7 +78,7 @@ def contact(
     )
 
 
-def retired(
+def map_retired_contact(
     customer: Customer,
     person: str,
     rules: Rules,
@@ -89,7 +89,7 @@ def retired(
     has_heir_of_phone: bool = False,
     was_opted_in_sms: bool = False,
     was_forced: bool = False,
-    held: Held = UNHELD,
+    held: SharedProperty = UNHELD,
 ) -> Write:
     """The contact of a customer who is gone from the shop, or has no address there any more, with the address that it
     was sent with.
@@ -102,9 +102,9 @@ def retired(
     """
     email = sms = Permission(Stance.UNSAID)
     if not has_heir:
-        email = ended(customer.email_consent, was_opted_in=was_opted_in)
+        email = map_ended_consent(customer.email_consent, was_opted_in=was_opted_in)
     if not has_heir_of_phone:
-        sms = ended(customer.sms_consent, was_opted_in=was_opted_in_sms)
+        sms = map_ended_consent(customer.sms_consent, was_opted_in=was_opted_in_sms)
     # A contact that was forced once heeds nothing else.
     is_forced = was_forced and email.stance is not Stance.UNSAID and rules.force != "never"
     return replace(
@@ -119,38 +119,38 @@ def _write(
     lane: Lane,
     email: Permission,
     sms: Permission,
-    worth: Worth,
-    hold: Hold | None,
-    held: Held,
+    worth: CustomerMetrics,
+    hold: ServiceHoldState | None,
+    held: SharedProperty,
     *,
     is_forced: bool,
     elsewhere: frozenset[str] = frozenset(),
 ) -> Write:
     id_ = f"{rules.namespace}{customer.id}"
     subject = f"customer:{customer.id}"
-    address = normalise(customer.email)
-    phone = fields.phone(customer.phone, customer.country_code)
+    address = normalise_email(customer.email)
+    phone = fields.map_phone(customer.phone, customer.country_code)
     if address is None and not (phone and rules.phone_only):
         reason = "phone only" if phone else "neither email nor phone"
-        return Write(Kind.CONTACT, id_, None, lane, excluded=reason, subject=subject)
+        return Write(RecordKind.CONTACT, id_, None, lane, excluded=reason, subject=subject)
     if "email" in elsewhere:
         address = None
     if "phone" in elsewhere:
         phone = None
-    own = custom.properties(customer.metafields, "customer", rules, held)
-    properties = fields.fit(_properties(customer, worth, hold, own, rules), "tags")
-    record = wire.Contact(
+    own = custom.map_properties(customer.metafields, "customer", rules, held)
+    properties = fields.fit_properties(_properties(customer, worth, hold, own, rules), "tags")
+    record = wire.ContactBody(
         collection=rules.collection,
         id=id_,
         customer_id=rules.customer_id(person, customer.id),
         email=_or_clear(address, rules),
         phone_number=_or_clear(phone, rules),
-        firstname=_or_clear(fields.text(customer.firstname), rules),
-        lastname=_or_clear(fields.text(customer.lastname), rules),
-        country_id=_or_clear(fields.country(customer.country_code), rules),
+        firstname=_or_clear(fields.clean_text(customer.firstname), rules),
+        lastname=_or_clear(fields.clean_text(customer.lastname), rules),
+        country_id=_or_clear(fields.map_country(customer.country_code), rules),
         store_ids=(rules.store_id,),
         marketing_optin=_OPTIN[email.stance],
-        timestamp_acquired=fields.utc(customer.created_at),
+        timestamp_acquired=fields.to_utc(customer.created_at),
         timestamp_subscribed=_since(email, Stance.IN),
         timestamp_unsubscribed=_since(email, Stance.OUT),
         force_optin=True if is_forced else UNSET,
@@ -158,9 +158,9 @@ def _write(
         properties=properties.properties or UNSET,
     )
     return Write(
-        Kind.CONTACT,
+        RecordKind.CONTACT,
         id_,
-        wire.encode(record),
+        wire.encode_record(record),
         lane,
         opts_in=email.stance is Stance.IN,
         opts_out=email.stance is Stance.OUT,
@@ -168,7 +168,7 @@ def _write(
         forces=is_forced,
         subject=subject,
         n_cut=properties.n_cut + own.n_cut,
-        ours=custom.remembered(held, own, properties.properties),
+        ours=custom.own_values(held, own, properties.properties),
     )
 
 
@@ -193,14 +193,14 @@ def _is_forced(stance: Stance, rules: Rules, *, must_force: bool, was_forced: bo
 
 def _channels(phone: str | None, says: Permission, rules: Rules) -> wire.Channels | UnsetType:
     """SMS permission, which the platform takes only together with a number; unsaid is left out, and so is an opt-in
-    that counts only elsewhere (mapping/texting.py). An opt-out counts anywhere."""
+    that counts only elsewhere (mapping/sms_contact.py). An opt-out counts anywhere."""
     if phone is None or says.stance is Stance.UNSAID or (says.stance is Stance.IN and rules.sms_double_optin):
         return UNSET
     return wire.Channels(wire.Sms(says.stance is Stance.IN, says.since))
 
 
 def _properties(
-    customer: Customer, worth: Worth, hold: Hold | None, own: custom.Custom, rules: Rules
+    customer: Customer, worth: CustomerMetrics, hold: ServiceHoldState | None, own: custom.Custom, rules: Rules
 ) -> wire.Properties:
     """The custom properties this store wants, most precious first; one without a value is cleared like a field.
 
@@ -211,7 +211,7 @@ def _properties(
     known: dict[str, object] = {
         "account_state": customer.state.lower() if customer.state else None,
         "locale": customer.locale,
-        "city": fields.text(customer.city),
+        "city": fields.clean_text(customer.city),
         "shop_n_orders": customer.n_orders,
         "shop_amount_spent": customer.amount_spent,
     }
@@ -222,7 +222,7 @@ def _properties(
     ]
     asked += own.properties.items()
     if "tags" in rules.contact_properties:
-        asked.append(("tags", ",".join(fields.tags(customer.tags or (), rules.allowed_tags)) or None))
+        asked.append(("tags", ",".join(fields.map_tags(customer.tags or (), rules.allowed_tags)) or None))
     properties: wire.Properties = {}
     for name, value in (*_hold(hold, rules), *asked):
         written = _or_clear(value, rules)
@@ -231,14 +231,14 @@ def _properties(
     return properties
 
 
-def _hold(hold: Hold | None, rules: Rules) -> Iterator[tuple[str, object]]:
+def _hold(hold: ServiceHoldState | None, rules: Rules) -> Iterator[tuple[str, object]]:
     """Why and until when; both are cleared as soon as nobody is held, so that a campaign need ask for one alone."""
     if rules.hold_for:
         yield rules.hold_property, hold.reason if hold else None
-        yield rules.hold_until_property, fields.utc(hold.until) if hold else None
+        yield rules.hold_until_property, fields.to_utc(hold.until) if hold else None
 
 
-def _metrics(worth: Worth, rules: Rules) -> Iterator[tuple[str, str, object]]:
+def _metrics(worth: CustomerMetrics, rules: Rules) -> Iterator[tuple[str, str, object]]:
     """Metrics by the name that asks for them, the name they are sent under, and their value.
 
     Money goes by currency: every currency of the connection's stores, so that what was said once is taken back, and
@@ -247,8 +247,8 @@ def _metrics(worth: Worth, rules: Rules) -> Iterator[tuple[str, str, object]]:
     if not rules.contact_properties & METRICS:
         return
     yield "n_orders", "n_orders", worth.n_orders
-    yield "last_order_at", "last_order_at", fields.utc(worth.last_order_at) if worth.last_order_at else None
-    yield "first_order_at", "first_order_at", fields.utc(worth.first_order_at) if worth.first_order_at else None
+    yield "last_order_at", "last_order_at", fields.to_utc(worth.last_order_at) if worth.last_order_at else None
+    yield "first_order_at", "first_order_at", fields.to_utc(worth.first_order_at) if worth.first_order_at else None
     yield "return_rate", "return_rate", worth.return_rate
     own = rules.currency
     others = sorted({*rules.currencies, *(taken.currency for taken in worth.takings)} - {own})

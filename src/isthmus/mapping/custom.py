@@ -5,9 +5,9 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from isthmus.mapping.rules import Entry, Mode, Rules
-from isthmus.model.held import UNHELD, Held
+from isthmus.mapping.rules import MetafieldRule, Rules, WriteMode
 from isthmus.model.metafield import Form, Metafield
+from isthmus.model.shared_property import UNHELD, SharedProperty
 from isthmus.ometria import wire
 
 SEPARATOR = ","
@@ -25,7 +25,7 @@ class Custom(Struct, frozen=True):
     n_cut: int = 0
 
 
-class Mistyped(Struct, frozen=True):
+class TypeMismatch(Struct, frozen=True):
     """A field that is not what the mapping file says it is: nothing is sent for it."""
 
     key: str
@@ -33,7 +33,7 @@ class Mistyped(Struct, frozen=True):
     found: str
 
 
-def properties(told: Sequence[Metafield] | None, owner: str, rules: Rules, held: Held = UNHELD) -> Custom:
+def map_properties(told: Sequence[Metafield] | None, owner: str, rules: Rules, held: SharedProperty = UNHELD) -> Custom:
     """The properties of a record of this owner, in the order of the mapping file.
 
     A field that was never read or never there is left out, as is one of another type; one that is gone clears the
@@ -43,11 +43,11 @@ def properties(told: Sequence[Metafield] | None, owner: str, rules: Rules, held:
     ours: dict[str, object] = {}
     n_cut = 0
     for entry, field in _mapped(told, owner, rules):
-        if entry.is_attribute or is_mistyped(entry, field):
+        if entry.is_attribute or is_type_mismatch(entry, field):
             continue
         value, n = _value(entry, field, rules)
         n_cut += n
-        if entry.mode is Mode.OVERWRITE:
+        if entry.mode is WriteMode.OVERWRITE:
             if value is not None or field.was_there:
                 made[entry.name] = value
         elif (kept := _kept(entry, value, held)) is not None:
@@ -57,28 +57,28 @@ def properties(told: Sequence[Metafield] | None, owner: str, rules: Rules, held:
     return Custom(made, ours, n_cut)
 
 
-def attributes(told: Sequence[Metafield] | None, owner: str, rules: Rules) -> Iterable[wire.Attribute]:
+def map_attributes(told: Sequence[Metafield] | None, owner: str, rules: Rules) -> Iterable[wire.Attribute]:
     """The fields of a product that segments and recommendations see: one attribute for each value."""
     for entry, field in _mapped(told, owner, rules):
-        if entry.is_attribute and not is_mistyped(entry, field):
+        if entry.is_attribute and not is_type_mismatch(entry, field):
             for text in _texts(entry, field, rules)[0]:
                 yield wire.Attribute(entry.name, text.casefold(), text)
 
 
-def mistyped(told: Sequence[Metafield] | None, owner: str, rules: Rules) -> list[Mistyped]:
+def type_mismatches(told: Sequence[Metafield] | None, owner: str, rules: Rules) -> list[TypeMismatch]:
     """The fields of a record that are of another type than the mapping file expects, or cannot be read as theirs."""
     return [
-        Mistyped(entry.key, entry.type, field.type or "")
+        TypeMismatch(entry.key, entry.type, field.type or "")
         for entry, field in _mapped(told, owner, rules)
-        if is_mistyped(entry, field)
+        if is_type_mismatch(entry, field)
     ]
 
 
-def is_mistyped(entry: Entry, field: Metafield) -> bool:
+def is_type_mismatch(entry: MetafieldRule, field: Metafield) -> bool:
     return field.type is not None and (field.type != entry.type or field.form is None)
 
 
-def remembered(before: Held, own: Custom, sent: Mapping[str, object]) -> dict[str, object] | None:
+def own_values(before: SharedProperty, own: Custom, sent: Mapping[str, object]) -> dict[str, object] | None:
     """What we asked a record to hold in properties that are not ours alone, with this body; None while it is as before.
 
     What the body leaves out was not taken back: it is still ours, if it is there.
@@ -94,7 +94,7 @@ def remembered(before: Held, own: Custom, sent: Mapping[str, object]) -> dict[st
     return None if after == before.ours else after
 
 
-def _mapped(told: Sequence[Metafield] | None, owner: str, rules: Rules) -> Iterable[tuple[Entry, Metafield]]:
+def _mapped(told: Sequence[Metafield] | None, owner: str, rules: Rules) -> Iterable[tuple[MetafieldRule, Metafield]]:
     by_key = {field.key: field for field in told or ()}
     for entry in rules.metafields:
         if entry.owner == owner and (field := by_key.get(entry.key)) is not None:
@@ -104,7 +104,7 @@ def _mapped(told: Sequence[Metafield] | None, owner: str, rules: Rules) -> Itera
 # Modes ---------------------------------------------------------------------------------------------------------------
 
 
-def _kept(entry: Entry, value: object, held: Held) -> tuple[object, object] | None:
+def _kept(entry: MetafieldRule, value: object, held: SharedProperty) -> tuple[object, object] | None:
     """What to say where somebody else may have written, and which part of it is ours; None to leave the property alone.
 
     if_new: what the record was made with. if_empty: what the shop says. Both only while nobody else put anything there.
@@ -113,24 +113,24 @@ def _kept(entry: Entry, value: object, held: Held) -> tuple[object, object] | No
     """
     was = held.ours.get(entry.name)
     theirs = (held.theirs or {}).get(entry.name)
-    if entry.mode is not Mode.APPEND and not is_empty(theirs):
+    if entry.mode is not WriteMode.APPEND and not is_empty(theirs):
         return None
-    if entry.mode is Mode.IF_NEW:
+    if entry.mode is WriteMode.IF_NEW:
         if was is not None:
             return was, was
         return None if value is None or held.is_sent or held.theirs is not None else (value, value)
     if was is None and (value is None or (held.is_sent and held.theirs is None)):
         return None
-    if entry.mode is Mode.IF_EMPTY:
+    if entry.mode is WriteMode.IF_EMPTY:
         return value, value
     others = _parts(theirs)
     ours = [part for part in _parts(value) if part not in others]
     return SEPARATOR.join(others + ours) or None, SEPARATOR.join(ours) or None
 
 
-def others(there: object, ours: object, mode: Mode) -> object:
+def foreign_values(there: object, ours: object, mode: WriteMode) -> object:
     """What others put into a property that holds this, where our own part of it was that; None where they did not."""
-    if mode is Mode.APPEND:
+    if mode is WriteMode.APPEND:
         mine = _parts(ours)
         return SEPARATOR.join(part for part in _parts(there) if part not in mine) or None
     return None if is_empty(there) or _is_same(there, ours) else there
@@ -157,9 +157,9 @@ def _parts(value: object) -> list[str]:
 # Values --------------------------------------------------------------------------------------------------------------
 
 
-def _value(entry: Entry, field: Metafield, rules: Rules) -> tuple[object, int]:
+def _value(entry: MetafieldRule, field: Metafield, rules: Rules) -> tuple[object, int]:
     """A field as a property has it, None where there is nothing; and how many values were cut."""
-    if not field.is_list and entry.mode is not Mode.APPEND and len(field.values) == 1:
+    if not field.is_list and entry.mode is not WriteMode.APPEND and len(field.values) == 1:
         match field.form:
             case Form.NUMBER:
                 return Decimal(field.values[0]), 0
@@ -169,7 +169,7 @@ def _value(entry: Entry, field: Metafield, rules: Rules) -> tuple[object, int]:
     return SEPARATOR.join(texts) or None, n_cut
 
 
-def _texts(entry: Entry, field: Metafield, rules: Rules) -> tuple[list[str], int]:
+def _texts(entry: MetafieldRule, field: Metafield, rules: Rules) -> tuple[list[str], int]:
     """The values as texts within the entry's length: the last of a list go first, a single text loses its end."""
     texts = [text for one in field.values if (text := _text(one, field.form, rules).strip())]
     if entry.room is None:

@@ -10,19 +10,19 @@ from isthmus.model import order as model
 from isthmus.ometria import limits, wire
 
 
-def utc(at: datetime) -> datetime:
+def to_utc(at: datetime) -> datetime:
     """The same instant in UTC with whole seconds, which is written as `2026-01-31T12:00:00Z`."""
     if at.microsecond:
         at = at.replace(microsecond=0)
     return at if at.tzinfo is UTC else at.astimezone(UTC)
 
 
-def text(value: str | None) -> str | None:
+def clean_text(value: str | None) -> str | None:
     """Trimmed; None when nothing is left."""
     return (value.strip() or None) if value else None
 
 
-def phone(number: str | None, country_code: str | None) -> str | None:
+def map_phone(number: str | None, country_code: str | None) -> str | None:
     """E.164, or None for what is no valid number; the country is a hint for numbers written without a prefix.
 
     The platform validates by the same rules (https://support.ometria.com/hc/en-gb/articles/360011315838).
@@ -38,18 +38,18 @@ def phone(number: str | None, country_code: str | None) -> str | None:
     return str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
 
 
-def country(code: str | None) -> str | None:
+def map_country(code: str | None) -> str | None:
     """An ISO 3166 two-letter code in capitals, or None."""
     return code.upper() if code and len(code) == 2 and code.isalpha() else None
 
 
-def address(given: model.Address | None) -> wire.Address | None:
+def map_address(given: model.Address | None) -> wire.AddressBody | None:
     if given is None:
         return None
-    return wire.Address(given.city, given.state, given.postcode, country(given.country_code))
+    return wire.AddressBody(given.city, given.state, given.postcode, map_country(given.country_code))
 
 
-def tags(given: Iterable[str], allowed: frozenset[str] | None) -> list[str]:
+def map_tags(given: Iterable[str], allowed: frozenset[str] | None) -> list[str]:
     """A sorted set that takes case for decoration; `allowed` None lets everything through."""
     kept: dict[str, str] = {}
     for tag in sorted(given):
@@ -68,7 +68,9 @@ class Fitted(Struct, frozen=True):
     n_cut: int
 
 
-def fit(properties: wire.Properties, expendable: str | None = None, room: int = limits.PROPERTIES_BYTES) -> Fitted:
+def fit_properties(
+    properties: wire.Properties, expendable: str | None = None, room: int = limits.PROPERTIES_BYTES
+) -> Fitted:
     """Cut properties until their JSON fits: the expendable one's values from the last, then whole properties.
 
     The expendable property is a list, or values joined by commas. The others are given most precious first and go
@@ -76,7 +78,7 @@ def fit(properties: wire.Properties, expendable: str | None = None, room: int = 
     """
     fitted = dict(properties)
     n_cut = 0
-    while fitted and wire.size(fitted) > room:
+    while fitted and wire.properties_size(fitted) > room:
         values = fitted.get(expendable) if expendable else None
         if isinstance(values, str) and "," in values:
             fitted[str(expendable)] = values.rpartition(",")[0]

@@ -5,16 +5,17 @@ The equation that always holds is `grand_total - Σ lines.refunded = net`, what 
 
 from decimal import Decimal
 
-from isthmus.kit.email import normalise
+from isthmus.kit.email import normalise_email
 from isthmus.kit.ids import keyed_hash
-from isthmus.kit.money import ZERO, nil, quantize, unit
-from isthmus.mapping import fields, refunds, sums, trim
+from isthmus.kit.money import ZERO, quantize, smallest_unit, zero_amount
+from isthmus.mapping import fields, refunds, trim
+from isthmus.mapping import totals as sums
 from isthmus.mapping.rules import Rules
-from isthmus.mapping.sums import View
+from isthmus.mapping.totals import TotalsView
 from isthmus.model.lane import Lane
-from isthmus.model.order import Line, Order
-from isthmus.model.sale import Sale
-from isthmus.model.write import Kind, Write
+from isthmus.model.order import Order, OrderLine
+from isthmus.model.order_totals import OrderTotalsRow
+from isthmus.model.write import RecordKind, Write
 from isthmus.ometria import wire
 
 PAID = frozenset({"PAID", "PARTIALLY_REFUNDED", "REFUNDED"})
@@ -28,7 +29,7 @@ _ONE = Decimal(1)
 _TITLE_CHARS = 100
 
 
-def order(order: Order, person: str | None, rules: Rules, lane: Lane, *, is_deleted: bool = False) -> Write:
+def map_order(order: Order, person: str | None, rules: Rules, lane: Lane, *, is_deleted: bool = False) -> Write:
     """The desired state of one order, always whole; a test order is excluded, and one of another writer's time.
 
     `person` is the surviving id of the customer's person, None for a guest, who is known by email alone. The write
@@ -37,34 +38,36 @@ def order(order: Order, person: str | None, rules: Rules, lane: Lane, *, is_dele
     id_ = rules.id_of("order", order.id)
     subject = f"order:{order.id}"
     if order.is_test:
-        return Write(Kind.ORDER, id_, None, lane, excluded="test order", subject=subject)
+        return Write(RecordKind.ORDER, id_, None, lane, excluded="test order", subject=subject)
     after = None if order.customer_id is None else f"{rules.namespace}{order.customer_id}"
-    status, is_valid = state(order, rules, is_deleted=is_deleted)
-    email = normalise(order.email)
+    status, is_valid = order_status(order, rules, is_deleted=is_deleted)
+    email = normalise_email(order.email)
     record = _record(order, id_, person, email, rules, status, is_valid)
-    body, n_cut = trim.order(record)
+    body, n_cut = trim.trim_order(record)
     sale = _sale(order, record, status, email)
     if rules.start_at is not None and order.processed_at < rules.start_at:
-        return Write(Kind.ORDER, id_, None, lane, excluded=BEFORE_US, subject=subject, sale=sale)
-    return Write(Kind.ORDER, id_, body, lane, after=after, subject=subject, n_cut=n_cut, sale=sale)
+        return Write(RecordKind.ORDER, id_, None, lane, excluded=BEFORE_US, subject=subject, sale=sale)
+    return Write(RecordKind.ORDER, id_, body, lane, after=after, subject=subject, n_cut=n_cut, sale=sale)
 
 
-def net(order: Order) -> Decimal:
+def net_revenue(order: Order) -> Decimal:
     """What the shop kept, in the shop's currency: the net payment once paid, the current total before that."""
     current = order.current_total.shop
-    return sums.exact(current - order.outstanding if order.financial_status in PAID else current, unit(order.currency))
+    return sums.round_exact(
+        current - order.outstanding if order.financial_status in PAID else current, smallest_unit(order.currency)
+    )
 
 
-def state(order: Order, rules: Rules, *, is_deleted: bool = False) -> tuple[str, bool]:
+def order_status(order: Order, rules: Rules, *, is_deleted: bool = False) -> tuple[str, bool]:
     """The order's row of the status table, first match wins, and whether its revenue counts.
 
     A refund record without money on an order that was never paid only took units off it; that refunds nothing.
     """
     financial = order.financial_status
     if is_deleted or order.cancelled_at is not None or financial in ("VOIDED", "EXPIRED"):
-        return "cancelled", rules.cancelled_but_kept and financial in PAID and net(order) > ZERO
+        return "cancelled", rules.cancelled_but_kept and financial in PAID and net_revenue(order) > ZERO
     if order.refunds or financial == "REFUNDED":
-        if financial == "REFUNDED" or net(order) <= ZERO:
+        if financial == "REFUNDED" or net_revenue(order) <= ZERO:
             return "refunded", False
         if financial in PAID or any(refund.returned.shop > ZERO for refund in order.refunds):
             return "partial_refund", True
@@ -77,19 +80,19 @@ def state(order: Order, rules: Rules, *, is_deleted: bool = False) -> tuple[str,
 
 def _record(
     order: Order, id_: str, person: str | None, email: str | None, rules: Rules, status: str, is_valid: bool
-) -> wire.Order:
+) -> wire.OrderBody:
     style, sign = rules.refunds_style, rules.discount_sign
-    shop = local = sums.view(order, net(order), refunds.SHOP, order.currency, style, sign)
+    shop = local = sums.view_totals(order, net_revenue(order), refunds.SHOP, order.currency, style, sign)
     if order.presentment_currency != order.currency:
         kept = _net_presentment(order)
-        local = sums.view(order, kept, refunds.PRESENTMENT, order.presentment_currency, style, sign)
+        local = sums.view_totals(order, kept, refunds.PRESENTMENT, order.presentment_currency, style, sign)
     rate = _rate(order, rules)
     totals = shop.totals
     # By position: as keywords these 22 cost as much as all their sums.
-    return wire.Order(
+    return wire.OrderBody(
         id_,
         order.name,
-        fields.utc(order.processed_at),
+        fields.to_utc(order.processed_at),
         rules.statuses.get(status, status),
         is_valid,
         order.currency,
@@ -106,22 +109,22 @@ def _record(
         ", ".join(order.gateways) or None,
         order.shipping_method,
         order.discount_codes[0] if order.discount_codes else None,
-        fields.address(order.billing_address),
-        fields.address(order.shipping_address),
+        fields.map_address(order.billing_address),
+        fields.map_address(order.shipping_address),
         _properties(order, rules),
     )
 
 
-def _sale(order: Order, record: wire.Order, status: str, email: str | None) -> Sale:
+def _sale(order: Order, record: wire.OrderBody, status: str, email: str | None) -> OrderTotalsRow:
     """The order's money as its record says it; units returned are told whichever way refunds are."""
-    back = nil(order.currency)
+    back = zero_amount(order.currency)
     n_units, n_returned = sum([line.current_quantity for line in order.lines]), 0
     if order.refunds:
         back = sum((line.refunded for line in record.lineitems if line.refunded is not None), back)
         known = {line.id for line in order.lines}
-        n_returned = sum(n for line, n in refunds.units(order).items() if line in known)
+        n_returned = sum(n for line, n in refunds.refunded_units(order).items() if line in known)
     gross = record.grand_total
-    return Sale(
+    return OrderTotalsRow(
         order.id,
         order.name,
         record.timestamp,
@@ -158,10 +161,12 @@ def _rate(order: Order, rules: Rules) -> Decimal | None:
 def _base(totals: wire.Totals, rate: Decimal | None, rules: Rules) -> wire.Totals | None:
     if rate is None or rules.reporting_currency is None:
         return None
-    return totals if rate is _ONE else sums.converted(totals, rate, rules.reporting_currency)
+    return totals if rate is _ONE else sums.convert_totals(totals, rate, rules.reporting_currency)
 
 
-def _lines(order: Order, shop: View, local: View, rate: Decimal | None, rules: Rules) -> tuple[wire.LineItem, ...]:
+def _lines(
+    order: Order, shop: TotalsView, local: TotalsView, rate: Decimal | None, rules: Rules
+) -> tuple[wire.LineItem, ...]:
     """What was sold: units still there and units refunded, without what was edited out."""
     id_of = rules.id_of
     in_one_currency = local is shop and (rate is None or rate is _ONE)
@@ -171,10 +176,10 @@ def _lines(order: Order, shop: View, local: View, rate: Decimal | None, rules: R
         quantity = line.current_quantity + (back or 0)
         if quantity <= 0:
             continue
-        unit_price, subtotal, discount, tax, total = sums.priced(shop, line, quantity)
+        unit_price, subtotal, discount, tax, total = sums.price_line(shop, line, quantity)
         items.append(
             wire.LineItem(
-                id_of("product", line.product_id) if line.product_id else placeholder(line, rules),
+                id_of("product", line.product_id) if line.product_id else placeholder_product_id(line, rules),
                 quantity,
                 unit_price,
                 subtotal,
@@ -184,7 +189,7 @@ def _lines(order: Order, shop: View, local: View, rate: Decimal | None, rules: R
                 id_of("product", line.variant_id) if line.variant_id else None,
                 line.sku,
                 back,
-                None if back is None else sums.refunded(shop, line),
+                None if back is None else sums.refunded_amount(shop, line),
                 None if in_one_currency else _line_totals(line, quantity, shop, local, rate, rules),
                 None if line.product_id else {"title": line.title[:_TITLE_CHARS]},
             )
@@ -193,17 +198,17 @@ def _lines(order: Order, shop: View, local: View, rate: Decimal | None, rules: R
 
 
 def _line_totals(
-    line: Line, quantity: int, shop: View, local: View, rate: Decimal | None, rules: Rules
+    line: OrderLine, quantity: int, shop: TotalsView, local: TotalsView, rate: Decimal | None, rules: Rules
 ) -> wire.LineItemTotals:
     """A line in every currency the order has besides the shop's."""
     ours = sums.line_totals(shop, line, quantity)
     base = None
     if rate is not None and rules.reporting_currency is not None:
-        base = ours if rate is _ONE else sums.converted_line(ours, rate, rules.reporting_currency)
+        base = ours if rate is _ONE else sums.convert_line(ours, rate, rules.reporting_currency)
     return wire.LineItemTotals(base, ours if local is shop else sums.line_totals(local, line, quantity))
 
 
-def placeholder(line: Line, rules: Rules) -> str:
+def placeholder_product_id(line: OrderLine, rules: Rules) -> str:
     """The product id of a line that has no product: the same for the same SKU or title, and unreadable.
 
     A custom line's title may name a person ("Engraving for Ada"), and ids must hold no personal data, so it is a
@@ -231,6 +236,6 @@ def _properties(order: Order, rules: Rules) -> wire.Properties | None:
         properties["cancel_reason"] = order.cancel_reason.lower()
     if "discount_codes" in wanted and len(order.discount_codes) > 1:
         properties["discount_codes"] = ",".join(order.discount_codes)
-    if "tags" in wanted and order.tags and (tags := fields.tags(order.tags, rules.allowed_tags)):
+    if "tags" in wanted and order.tags and (tags := fields.map_tags(order.tags, rules.allowed_tags)):
         properties["tags"] = ",".join(tags)
     return properties or None

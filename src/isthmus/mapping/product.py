@@ -14,10 +14,10 @@ from msgspec import Struct
 from isthmus.kit.money import quantize
 from isthmus.mapping import custom, fields, trim
 from isthmus.mapping.rules import Rules
-from isthmus.model.held import UNHELD, Held
 from isthmus.model.lane import Lane
 from isthmus.model.product import Product, Variant
-from isthmus.model.write import Kind, Write
+from isthmus.model.shared_property import UNHELD, SharedProperty
+from isthmus.model.write import RecordKind, Write
 from isthmus.ometria import wire
 
 _NO_OPTION = "Default Title"
@@ -25,13 +25,13 @@ _NO_OPTION = "Default Title"
 
 _TYPES = frozenset({"vendor", "type", "category", "tag"})
 
-Helds = Mapping[str, Held]
+Helds = Mapping[str, SharedProperty]
 """What the platform holds in properties that are not ours alone, by the id of the record there."""
 
 _NONE: Helds = MappingProxyType({})
 
 
-def product(product: Product, rules: Rules, lane: Lane, helds: Helds = _NONE) -> list[Write]:
+def map_product(product: Product, rules: Rules, lane: Lane, helds: Helds = _NONE) -> list[Write]:
     """The desired state of a product and of its variants, the product first.
 
     Give it the whole product: variants that did not come along would lose their part of the product's attributes.
@@ -40,7 +40,7 @@ def product(product: Product, rules: Rules, lane: Lane, helds: Helds = _NONE) ->
     return _writes(product, rules, lane, helds, is_active=is_active(product))
 
 
-def retired(product: Product, rules: Rules, lane: Lane, helds: Helds = _NONE) -> list[Write]:
+def map_removed_product(product: Product, rules: Rules, lane: Lane, helds: Helds = _NONE) -> list[Write]:
     """A product that is gone from the shop, from the last that was known of it: inactive with all its variants.
 
     It stays on the platform, since past orders point to it.
@@ -48,7 +48,9 @@ def retired(product: Product, rules: Rules, lane: Lane, helds: Helds = _NONE) ->
     return _writes(product, rules, lane, helds, is_active=False)
 
 
-def dropped(before: Product, after: Product, rules: Rules, lane: Lane, helds: Helds = _NONE) -> list[Write]:
+def map_removed_variants(
+    before: Product, after: Product, rules: Rules, lane: Lane, helds: Helds = _NONE
+) -> list[Write]:
     """The variants that a product lost between two states, inactive; none while `after` is not whole."""
     if not after.is_whole:
         return []
@@ -65,7 +67,7 @@ def is_active(product: Product) -> bool:
     return product.status == "ACTIVE" and product.published_at is not None
 
 
-def ids(product: Product, rules: Rules) -> list[str]:
+def product_record_ids(product: Product, rules: Rules) -> list[str]:
     """What the records of a product are called on the platform: the page, then its variants."""
     return [rules.id_of("product", number) for number in (product.id, *(one.id for one in product.variants))]
 
@@ -84,28 +86,34 @@ class _Own(Struct, frozen=True):
     n_cut: int
 
 
-def _write(record: wire.Product, own: _Own, product: Product, lane: Lane) -> Write:
-    body, n_cut = trim.product(record)
+def _write(record: wire.ProductBody, own: _Own, product: Product, lane: Lane) -> Write:
+    body, n_cut = trim.trim_product(record)
     return Write(
-        Kind.PRODUCT, record.id, body, lane, subject=f"product:{product.id}", n_cut=own.n_cut + n_cut, ours=own.ours
+        RecordKind.PRODUCT,
+        record.id,
+        body,
+        lane,
+        subject=f"product:{product.id}",
+        n_cut=own.n_cut + n_cut,
+        ours=own.ours,
     )
 
 
-def _own(of: Product | Variant, owner: str, rules: Rules, held: Held, before: wire.Properties) -> _Own:
+def _own(of: Product | Variant, owner: str, rules: Rules, held: SharedProperty, before: wire.Properties) -> _Own:
     """Properties of our own with the custom fields behind them, cleared as this platform clears, as far as they fit."""
-    own = custom.properties(of.metafields, owner, rules, held)
+    own = custom.map_properties(of.metafields, owner, rules, held)
     cleared = {"null": None, "empty": ""}
     asked = {
         name: cleared[rules.clear] if value is None else value
         for name, value in own.properties.items()
         if value is not None or rules.clear in cleared
     }
-    fitted = fields.fit(before | asked)
-    ours = custom.remembered(held, own, fitted.properties)
+    fitted = fields.fit_properties(before | asked)
+    ours = custom.own_values(held, own, fitted.properties)
     return _Own(fitted.properties, ours, own.n_cut + fitted.n_cut)
 
 
-def _parent(product: Product, rules: Rules, helds: Helds, *, is_active: bool) -> tuple[wire.Product, _Own]:
+def _parent(product: Product, rules: Rules, helds: Helds, *, is_active: bool) -> tuple[wire.ProductBody, _Own]:
     """The page: its price is that of its cheapest variant, and it is in stock when any variant is."""
     cheapest = min(product.variants, key=lambda variant: variant.price, default=None)
     price, special = _prices(cheapest, rules) if cheapest else (None, None)
@@ -113,14 +121,14 @@ def _parent(product: Product, rules: Rules, helds: Helds, *, is_active: bool) ->
     url = f"{storefront}/products/{quote(product.handle)}"
     id_ = rules.id_of("product", product.id)
     own = _own(product, "product", rules, helds.get(id_, UNHELD), {})
-    record = wire.Product(
+    record = wire.ProductBody(
         id=id_,
         title=product.title,
         currency=rules.currency,
         is_variant=False,
         is_active=is_active,
         is_in_stock=any(is_in_stock(variant) for variant in product.variants),
-        attributes=(*_attributes(product), *custom.attributes(product.metafields, "product", rules)),
+        attributes=(*_attributes(product), *custom.map_attributes(product.metafields, "product", rules)),
         sku=product.variants[0].sku if len(product.variants) == 1 else None,
         price=price,
         special_price=special,
@@ -145,7 +153,7 @@ def _parent(product: Product, rules: Rules, helds: Helds, *, is_active: bool) ->
 
 def _variant(
     product: Product, variant: Variant, rules: Rules, helds: Helds, *, is_active: bool
-) -> tuple[wire.Product, _Own]:
+) -> tuple[wire.ProductBody, _Own]:
     """One variant: it has neither page nor listings of its own.
 
     ASSUMED: no field for the way back to the product is documented for this API, so it is a custom property.
@@ -155,14 +163,14 @@ def _variant(
     id_ = rules.id_of("product", variant.id)
     parent: wire.Properties = {"parent_id": rules.id_of("product", product.id)}
     own = _own(variant, "variant", rules, helds.get(id_, UNHELD), parent)
-    record = wire.Product(
+    record = wire.ProductBody(
         id=id_,
         title=f"{product.title} – {variant.title}" if has_name else product.title,
         currency=rules.currency,
         is_variant=True,
         is_active=is_active,
         is_in_stock=is_in_stock(variant),
-        attributes=(*_options([variant]), *custom.attributes(variant.metafields, "variant", rules)),
+        attributes=(*_options([variant]), *custom.map_attributes(variant.metafields, "variant", rules)),
         sku=variant.sku,
         price=price,
         special_price=special,
@@ -187,9 +195,9 @@ def _prices(variant: Variant, rules: Rules) -> tuple[Decimal, Decimal | None]:
 
 def _attributes(product: Product) -> Iterable[wire.Attribute]:
     for type_, label in (("vendor", product.vendor), ("type", product.kind), ("category", product.category)):
-        if given := fields.text(label):
+        if given := fields.clean_text(label):
             yield _attribute(type_, given)
-    yield from (_attribute("tag", tag) for tag in fields.tags(product.tags, None))
+    yield from (_attribute("tag", tag) for tag in fields.map_tags(product.tags, None))
     yield from _options(product.variants)
 
 

@@ -11,7 +11,7 @@ from operator import attrgetter
 
 from msgspec import Struct
 
-from isthmus.kit.money import ZERO, quantize, unit
+from isthmus.kit.money import ZERO, quantize, smallest_unit
 from isthmus.model.order import Amount, Order, RefundLine
 
 Side = Callable[[Amount], Decimal]
@@ -32,7 +32,7 @@ class Spread(Struct, frozen=True):
     shipping_kept: Decimal
 
 
-def units(order: Order) -> dict[int, int]:
+def refunded_units(order: Order) -> dict[int, int]:
     """Units refunded per line id, whether or not money moved for them."""
     counted: dict[int, int] = {}
     for refund in order.refunds:
@@ -41,7 +41,7 @@ def units(order: Order) -> dict[int, int]:
     return counted
 
 
-def spread(order: Order, side: Side, currency: str) -> Spread:
+def allocate_refunds(order: Order, side: Side, currency: str) -> Spread:
     """Attribute every refund of the order; Σ by_line never exceeds what was returned."""
     known = {line.id for line in order.lines}
     by_line: dict[int, Decimal] = {}
@@ -50,7 +50,9 @@ def spread(order: Order, side: Side, currency: str) -> Spread:
         left = quantize(max(side(refund.returned), ZERO), currency)
         lines = [line for line in refund.lines if line.line_id in known]
         amounts = [_amount(line, side, currency, order.taxes_included) for line in lines]
-        for line, amount, share in zip(lines, amounts, shares(left, amounts, unit(currency)), strict=True):
+        for line, amount, share in zip(
+            lines, amounts, split_amount(left, amounts, smallest_unit(currency)), strict=True
+        ):
             if share:
                 by_line[line.line_id] = by_line.get(line.line_id, ZERO) + share
                 tax += side(line.tax) * share / amount
@@ -59,7 +61,7 @@ def spread(order: Order, side: Side, currency: str) -> Spread:
     return Spread(by_line, quantize(tax, currency), quantize(shipping_kept, currency))
 
 
-def shares(money: Decimal, amounts: Sequence[Decimal], smallest: Decimal) -> list[Decimal]:
+def split_amount(money: Decimal, amounts: Sequence[Decimal], smallest: Decimal) -> list[Decimal]:
     """Split money over amounts in proportion, none above its amount, by largest remainder; exact to the smallest unit.
 
     Money beyond the sum of the amounts is not handed out. Amounts and money are whole numbers of smallest units.

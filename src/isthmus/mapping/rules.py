@@ -11,7 +11,7 @@ from msgspec import Struct, field
 STATUSES = ("cancelled", "refunded", "partial_refund", "pending", "processing", "partially_shipped", "complete")
 """The rows of the status table; a store may give each another name."""
 
-MOMENTS = (
+CUSTOM_EVENTS = (
     "checkout_abandoned",
     "order_cancelled",
     "order_refunded",
@@ -38,7 +38,7 @@ METRICS = frozenset(
 """Custom properties of a contact that come from all orders of the person; money is named per currency (`net_gbp`)."""
 
 
-HOLD_FOR = {
+DEFAULT_HOLD = {
     "fulfilment": timedelta(days=14),
     "return": timedelta(days=30),
     "refund": timedelta(days=7),
@@ -47,7 +47,7 @@ HOLD_FOR = {
 """How long each trouble with an order holds campaigns back at most, unless a store says otherwise."""
 
 
-class Mode(StrEnum):
+class WriteMode(StrEnum):
     """When a custom field is written over what the platform holds."""
 
     OVERWRITE = "overwrite"
@@ -56,7 +56,7 @@ class Mode(StrEnum):
     APPEND = "append"
 
 
-class Entry(Struct, frozen=True):
+class MetafieldRule(Struct, frozen=True):
     """One row of a mapping file: whose custom field (`customer`, `product`, `variant`) becomes which property.
 
     `key` is namespace and key with a dot between, `type` the shop's name for what it must hold, `room` the most
@@ -67,7 +67,7 @@ class Entry(Struct, frozen=True):
     key: str
     type: str
     name: str
-    mode: Mode = Mode.OVERWRITE
+    mode: WriteMode = WriteMode.OVERWRITE
     room: int | None = None
     is_attribute: bool = False
 
@@ -86,7 +86,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     Where it `adopts`, records go on under the ids another writer gave them; `names` holds those that matter now, by
     kind and the id that we would give. Where it `tolerates` another writer, records of one are
     nothing to tell of. `metafields` says what becomes of custom fields. `sms_double_optin` says that the account takes
-    opt-ins by text message only as mapping/texting.py says them.
+    opt-ins by text message only as mapping/sms_contact.py says them.
     """
 
     store: str
@@ -112,14 +112,14 @@ class Rules(Struct, frozen=True, kw_only=True):
     clear: Literal["null", "empty", "omit"] = "null"
     allowed_tags: frozenset[str] | None = None
     contact_properties: frozenset[str] = METRICS | {"tags"}
-    hold_for: Mapping[str, timedelta] = field(default_factory=lambda: dict(HOLD_FOR))
+    hold_for: Mapping[str, timedelta] = field(default_factory=lambda: dict(DEFAULT_HOLD))
     hold_property: str = "service_hold"
     hold_until_property: str = "service_hold_until"
-    metafields: tuple[Entry, ...] = ()
+    metafields: tuple[MetafieldRule, ...] = ()
     force: Literal["never", "when_refused", "opt_out", "both"] = "when_refused"
     sms_double_optin: bool = False
     event_names: Mapping[str, str | None] = field(
-        default_factory=lambda: {name: name if name not in OFF else None for name in MOMENTS}
+        default_factory=lambda: {name: name if name not in OFF else None for name in CUSTOM_EVENTS}
     )
     moment_max_age: timedelta = timedelta(hours=24)
     live_since: datetime | None = None
@@ -140,9 +140,11 @@ class Rules(Struct, frozen=True, kw_only=True):
         owners = dict.fromkeys(entry.owner for entry in self.metafields)
         return {owner: tuple(one.key for one in self.metafields if one.owner == owner) for owner in owners}
 
-    def shared(self, *owners: str) -> dict[str, Mode]:
+    def shared(self, *owners: str) -> dict[str, WriteMode]:
         """The properties of these owners' records that others may write too: what is sent depends on what is there."""
-        return {one.name: one.mode for one in self.metafields if one.mode is not Mode.OVERWRITE and one.owner in owners}
+        return {
+            one.name: one.mode for one in self.metafields if one.mode is not WriteMode.OVERWRITE and one.owner in owners
+        }
 
     def id_of(self, kind: str, number: int | str) -> str:
         """The id of a record (order, product) on the platform."""

@@ -14,7 +14,7 @@ MOST_IN_FLIGHT = 100
 """One record in so many may be in flight before a verdict is not green for it."""
 
 
-class Reason(StrEnum):
+class NotJudgedReason(StrEnum):
     """Why a record was not judged."""
 
     IN_FLIGHT = "in flight"
@@ -36,12 +36,12 @@ class Reason(StrEnum):
 
     @property
     def is_in_flight(self) -> bool:
-        return self in (Reason.IN_FLIGHT, Reason.YOUNG)
+        return self in (NotJudgedReason.IN_FLIGHT, NotJudgedReason.YOUNG)
 
     @property
     def is_accepted(self) -> bool:
         """Whether somebody decided that these are not looked at: printed, and no reason for exit code 1."""
-        return self in (Reason.EXCLUDED, Reason.HORIZON)
+        return self in (NotJudgedReason.EXCLUDED, NotJudgedReason.HORIZON)
 
 
 class NotJudged(Struct, frozen=True):
@@ -49,7 +49,7 @@ class NotJudged(Struct, frozen=True):
     store or kind it is about, and why it could not be looked at.
     """
 
-    reason: Reason
+    reason: NotJudgedReason
     n: int | None = None
     what: str = ""
 
@@ -91,7 +91,7 @@ class Basis(Struct, frozen=True, kw_only=True):
         return any(one.n is None for one in self.not_judged)
 
 
-class Outcome(Struct, frozen=True):
+class VerdictOutcome(Struct, frozen=True):
     """Whether a verdict may be shown as good, the exit code of a command that gives it, and why it is not good."""
 
     is_green: bool
@@ -99,26 +99,26 @@ class Outcome(Struct, frozen=True):
     why: str = ""
 
 
-def outcome(basis: Basis, *, strict: bool = False) -> Outcome:
+def verdict_outcome(basis: Basis, *, strict: bool = False) -> VerdictOutcome:
     """Green only where everything was compared and agrees, but for what was accepted and at most 1 % in flight.
 
     With `strict` nothing may be left out at all.
     """
     if basis.n_differ:
-        return Outcome(False, 1, f"{basis.n_differ:,} differ")
+        return VerdictOutcome(False, 1, f"{basis.n_differ:,} differ")
     left = [one for one in basis.not_judged if one.n is None or one.n > 0]
     bad = [one for one in left if strict or not (one.reason.is_in_flight or one.reason.is_accepted)]
     if bad:
-        return Outcome(False, 1, f"not judged: {_listed(bad)}")
+        return VerdictOutcome(False, 1, f"not judged: {_listed(bad)}")
     if basis.needs_some and not basis.n_compared and not basis.n_in_flight:
-        return Outcome(False, 1, "nobody was compared" if basis.unit == "people" else "nothing was compared")
+        return VerdictOutcome(False, 1, "nobody was compared" if basis.unit == "people" else "nothing was compared")
     if basis.n_in_flight * MOST_IN_FLIGHT > basis.n_compared + basis.n_in_flight:
         moving = [one for one in left if one.reason.is_in_flight]
-        return Outcome(False, 1, f"more than 1 % in flight: {_listed(moving)}")
-    return Outcome(True, 0)
+        return VerdictOutcome(False, 1, f"more than 1 % in flight: {_listed(moving)}")
+    return VerdictOutcome(True, 0)
 
 
-def sentence(basis: Basis) -> str:
+def verdict_sentence(basis: Basis) -> str:
     """The verdict in words: "Of 1,204 compared, all agree; 3 not judged: 2 in flight, 1 out of sight"."""
     unit = f" {name}" if (name := _unit(basis)) else ""
     if not basis.n_compared:
@@ -135,7 +135,7 @@ def sentence(basis: Basis) -> str:
     return f"{said}; {n}not judged: {_listed(left)}"
 
 
-def times(basis: Basis) -> str:
+def as_of_times(basis: Basis) -> str:
     """As of when each side was heard and read: "uk heard 12:00:05, read 12:00:01 to 12:02:10; Ometria never read"."""
     day = basis.at.date()
 
@@ -155,24 +155,24 @@ def times(basis: Basis) -> str:
     return "; ".join(parts)
 
 
-def counted(found: Iterable[NotJudged]) -> tuple[NotJudged, ...]:
+def not_judged_counts(found: Iterable[NotJudged]) -> tuple[NotJudged, ...]:
     """The same, summed by reason and what, the most first; what is none at all is left out."""
-    sums: dict[tuple[Reason, str], int | None] = {}
+    sums: dict[tuple[NotJudgedReason, str], int | None] = {}
     for one in found:
         key = (one.reason, one.what)
         before = sums.get(key, 0)
         sums[key] = None if before is None or one.n is None else before + one.n
     kept = [NotJudged(reason, n, what) for (reason, what), n in sums.items() if n is None or n > 0]
-    order = list(Reason)
+    order = list(NotJudgedReason)
     return tuple(sorted(kept, key=lambda one: (one.n is not None, -(one.n or 0), order.index(one.reason), one.what)))
 
 
-def document(basis: Basis, *, strict: bool = False) -> dict[str, object]:
+def basis_document(basis: Basis, *, strict: bool = False) -> dict[str, object]:
     """For --json and the API."""
-    end = outcome(basis, strict=strict)
+    end = verdict_outcome(basis, strict=strict)
     return {
         "at": basis.at,
-        "says": sentence(basis),
+        "says": verdict_sentence(basis),
         "is_green": end.is_green,
         "n_compared": basis.n_compared,
         "n_differ": basis.n_differ,

@@ -9,7 +9,7 @@ from isthmus.model.consent import IN
 from isthmus.model.metafield import Metafield
 
 
-class Consent(Struct, frozen=True, gc=False, omit_defaults=True):
+class ChannelConsent(Struct, frozen=True, gc=False, omit_defaults=True):
     """What the shop says now of one channel. `state` and `level` are Shopify's words, upper case."""
 
     state: str
@@ -43,8 +43,8 @@ class Customer(Struct, frozen=True, gc=False, omit_defaults=True):
     address_phone: str | None = None
     locale: str | None = None
     tags: tuple[str, ...] | None = None
-    email_consent: Consent | None = None
-    sms_consent: Consent | None = None
+    email_consent: ChannelConsent | None = None
+    sms_consent: ChannelConsent | None = None
     n_orders: int | None = None
     amount_spent: Decimal | None = None
     is_read: bool = False
@@ -71,5 +71,5 @@ class Here(Struct, frozen=True, gc=False):
     updated_at: datetime
     email: str | None
     phone: str | None
-    email_consent: Consent | None
-    sms_consent: Consent | None
+    email_consent: ChannelConsent | None
+    sms_consent: ChannelConsent | None

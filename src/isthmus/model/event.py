@@ -8,7 +8,7 @@ from msgspec import Struct
 from isthmus.model.lane import Lane
 
 
-class State(StrEnum):
+class EventState(StrEnum):
     """Where an event stands; all but waiting are ends."""
 
     WAITING = "waiting"
@@ -32,7 +32,7 @@ class Delivery(Struct, frozen=True, gc=False):
     triggered_at: datetime | None = None
 
 
-class Hint(Struct, frozen=True, gc=False):
+class RefetchRequest(Struct, frozen=True, gc=False):
     """What one of our own on-ramps tells: look at this subject, with or without the record itself."""
 
     topic: str
@@ -58,11 +58,11 @@ class Event(Struct, frozen=True, gc=False):
     action_id: str | None
 
 
-class Outcome(Struct, frozen=True, gc=False):
+class EventOutcome(Struct, frozen=True, gc=False):
     """How an event ended. `people` are keyed hashes of the identifiers of everyone its body is about."""
 
     id: int
-    state: State
+    state: EventState
     reason: str | None = None
     subject: str | None = None
     people: tuple[bytes, ...] = ()

@@ -38,7 +38,9 @@ class Metafield(Struct, frozen=True, gc=False, omit_defaults=True):
         return self.type is not None or self.is_gone
 
 
-def laid_over(known: Iterable[Metafield] | None, told: Iterable[Metafield] | None) -> tuple[Metafield, ...] | None:
+def overlay_metafields(
+    known: Iterable[Metafield] | None, told: Iterable[Metafield] | None
+) -> tuple[Metafield, ...] | None:
     """What is known of a record's fields once some were told anew; None where nothing ever was.
 
     A field that is not there any more is remembered as gone, since what was made of it has to be taken back.

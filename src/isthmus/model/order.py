@@ -25,7 +25,7 @@ class Address(Struct, frozen=True, gc=False, omit_defaults=True):
     country_code: str | None = None
 
 
-class Line(Struct, frozen=True, gc=False, omit_defaults=True):
+class OrderLine(Struct, frozen=True, gc=False, omit_defaults=True):
     """One thing sold. `discount` and `tax` are for the quantity first ordered."""
 
     id: int
@@ -109,7 +109,7 @@ class Order(Struct, frozen=True, gc=False, omit_defaults=True):
     total: Amount
     current_total: Amount
     outstanding: Decimal
-    lines: tuple[Line, ...]
+    lines: tuple[OrderLine, ...]
     financial_status: str | None = None
     fulfilment_status: str = "UNFULFILLED"
     subtotal: Amount = NOTHING

@@ -58,25 +58,25 @@ ABSENT = Absent()
 OUT_OF_SIGHT = CannotSee(Blindness.HORIZON)
 
 
-def record_of(result: Found[T] | Absent | CannotSee | None) -> T | None:
+def found_record(result: Found[T] | Absent | CannotSee | None) -> T | None:
     """The record where it is there. For callers to whom absent and unseen are alike: neither proves anything."""
     return result.record if isinstance(result, Found) else None
 
 
-def first_visible(now: datetime) -> datetime:
+def first_visible_date(now: datetime) -> datetime:
     """From when on an app without `read_all_orders` sees orders."""
     return now - WINDOW
 
 
-def is_in_sight(created_at: datetime | None, processed_at: datetime | None, now: datetime) -> bool:
+def is_certainly_visible(created_at: datetime | None, processed_at: datetime | None, now: datetime) -> bool:
     """Whether an app without `read_all_orders` sees an order of these dates for certain."""
     return created_at is not None and processed_at is not None and min(created_at, processed_at) > now - SURE_WITHIN
 
 
-def dated(
+def judge_by_dates(
     result: Found[T] | Absent | CannotSee, created_at: datetime | None, processed_at: datetime | None, now: datetime
 ) -> Found[T] | Absent | CannotSee:
     """The same answer about an order of which we know these dates: one that must be in sight and is null is absent."""
     if isinstance(result, CannotSee) and result.reason is Blindness.HORIZON:
-        return ABSENT if is_in_sight(created_at, processed_at, now) else result
+        return ABSENT if is_certainly_visible(created_at, processed_at, now) else result
     return result

@@ -6,21 +6,21 @@ from enum import StrEnum
 from msgspec import Struct
 
 from isthmus.model.lane import Lane
-from isthmus.model.sale import Sale
+from isthmus.model.order_totals import OrderTotalsRow
 
 
-class Kind(StrEnum):
+class RecordKind(StrEnum):
     """The kinds of platform record, in the order they are best sent."""
 
     PRODUCT = "product"
     CONTACT = "contact"
     SMS = "sms"
-    """A second contact of a customer, for the permission by text message alone (mapping/texting.py)."""
+    """A second contact of a customer, for the permission by text message alone (mapping/sms_contact.py)."""
     ORDER = "order"
     MOMENT = "moment"
 
 
-PERMITTING = (Kind.CONTACT, Kind.SMS)
+PERMITTING = (RecordKind.CONTACT, RecordKind.SMS)
 """The kinds that say what somebody allowed."""
 
 
@@ -38,7 +38,7 @@ class Write(Struct, frozen=True, gc=False):
     `sale` is an order's money as its body says it, or would, were the order not another writer's.
     """
 
-    kind: Kind
+    kind: RecordKind
     id: str
     body: bytes | None
     lane: Lane
@@ -51,6 +51,6 @@ class Write(Struct, frozen=True, gc=False):
     after: str | None = None
     subject: str | None = None
     n_cut: int = 0
-    sale: Sale | None = None
+    sale: OrderTotalsRow | None = None
     ours: Mapping[str, object] | None = None
     is_retired: bool = False

@@ -10,11 +10,11 @@ import httpx2
 import msgspec
 
 from isthmus.model.failure import BlockedError, RejectedError, TransientError
-from isthmus.ometria import answers, trouble
-from isthmus.ometria.answers import FeedEntry, Pushed, Unsubscribed
-from isthmus.ometria.trouble import Call
-from isthmus.outbound.call import Answer, Outbound
-from isthmus.outbound.punctual import Limits
+from isthmus.ometria import errors, responses
+from isthmus.ometria.errors import CallType
+from isthmus.ometria.responses import FeedEntry, Pushed, Unsubscribed
+from isthmus.outbound.call import HttpResponse, Outbound
+from isthmus.outbound.deadline_transport import Limits
 
 WITHIN = 5.5
 """Seconds for a whole call: less than half of a lease (12 s), with room for what follows."""
@@ -29,7 +29,7 @@ PAGE = 250
 _TIMEOUTS = httpx2.Timeout(WITHIN, connect=2.0, pool=1.0)
 
 
-class Ometria:
+class OmetriaClient:
     """One account. Safe to share between threads; every method is one HTTP call and takes one slot of a budget.
 
     Methods raise what `trouble` says: `BlockedError` for a refused key or an address that is not the Data API,
@@ -65,22 +65,24 @@ class Ometria:
         https://docs.ometria.com/docs/push-endpoint
         """
         body = b"[" + b",".join(records) + b"]"
-        response = self._call(Call.PUSH, "POST", "/push", content=body)
-        self._refuse(response, Call.PUSH, len(records))
+        response = self._call(CallType.PUSH, "POST", "/push", content=body)
+        self._refuse(response, CallType.PUSH, len(records))
         headers = response.headers
         try:
-            return answers.pushed(
-                answers.decode(response.content),
+            return responses.parse_push(
+                responses.decode_json(response.content),
                 len(records),
-                headers.get(trouble.QUEUE_REMAINING),
-                headers.get(trouble.QUEUE_LIMIT),
+                headers.get(errors.QUEUE_REMAINING),
+                headers.get(errors.QUEUE_LIMIT),
             )
         except (msgspec.DecodeError, ValueError) as problem:
-            raise trouble.of_nonsense(Call.PUSH, "success without a readable answer", headers) from problem
+            raise errors.error_from_malformed_response(
+                CallType.PUSH, "success without a readable answer", headers
+            ) from problem
 
     def errors(self) -> list[FeedEntry]:
         """The platform's 100 newest push errors, in its own order (https://docs.ometria.com/docs/list-errors)."""
-        return answers.entries(self._list("/push/_errors", {}))
+        return responses.parse_error_feed(self._list("/push/_errors", {}))
 
     def contact(self, collection: str, contact_id: str) -> dict[str, Any] | None:
         """One contact as the platform holds it, or None when it says that it holds none."""
@@ -147,17 +149,19 @@ class Ometria:
             "survivor": {"type": "customer_id", "value": survivor},
             "customers_to_merge": [{"type": "customer_id", "value": one} for one in losers],
         }
-        response = self._call(Call.MERGE, "POST", "/merge-profile", content=msgspec.json.encode(asked))
-        self._refuse(response, Call.MERGE)
+        response = self._call(CallType.MERGE, "POST", "/merge-profile", content=msgspec.json.encode(asked))
+        self._refuse(response, CallType.MERGE)
         try:
-            said = answers.decode(response.content)
+            said = responses.decode_json(response.content)
         except msgspec.DecodeError:
             return None  # taken all the same: what came of it is looked up
-        return answers.text(said.get("request_id")) if isinstance(said, dict) else None
+        return responses.as_text(said.get("request_id")) if isinstance(said, dict) else None
 
     def unsubscribes(self, since: datetime | None = None) -> list[Unsubscribed]:
         """Unsubscriptions at or after `since` (https://docs.ometria.com/reference/get_unsubscribes)."""
-        return answers.unsubscribed(self._list("/unsubscribes", {} if since is None else {"since": _utc(since)}))
+        return responses.parse_unsubscriptions(
+            self._list("/unsubscribes", {} if since is None else {"since": _utc(since)})
+        )
 
     def _one(self, path: str) -> dict[str, Any] | None:
         body = self._read(path, {}, absent_is_none=True)
@@ -165,7 +169,7 @@ class Ometria:
             body = body[0] if body else None
         if body is None or isinstance(body, dict):
             return body or None
-        raise trouble.of_nonsense(Call.READ, "a record was asked for, something else was answered")
+        raise errors.error_from_malformed_response(CallType.READ, "a record was asked for, something else was answered")
 
     def _page(self, path: str, offset: int, limit: int, since: datetime | None, **more: str) -> list[dict[str, Any]]:
         asked = {"limit": str(limit), "offset": str(offset), **more}
@@ -176,49 +180,55 @@ class Ometria:
     def _list(self, path: str, asked: dict[str, str]) -> list[Any]:
         body = self._read(path, asked, absent_is_none=False)
         try:
-            return answers.items(body)
+            return responses.list_items(body)
         except ValueError as problem:
-            raise trouble.of_nonsense(Call.READ, "a list was asked for, something else was answered") from problem
+            raise errors.error_from_malformed_response(
+                CallType.READ, "a list was asked for, something else was answered"
+            ) from problem
 
     def _items(self, body: Any) -> list[dict[str, Any]]:
         try:
-            return [item for item in answers.items(body) if isinstance(item, dict)]
+            return [item for item in responses.list_items(body) if isinstance(item, dict)]
         except ValueError as problem:
-            raise trouble.of_nonsense(Call.READ, "a list was asked for, something else was answered") from problem
+            raise errors.error_from_malformed_response(
+                CallType.READ, "a list was asked for, something else was answered"
+            ) from problem
 
     def _read(self, path: str, asked: dict[str, str], *, absent_is_none: bool) -> Any:
         """The decoded answer; None for a 404 in the API's own words, since a page says nothing of the record."""
-        response = self._call(Call.READ, "GET", path, params=asked)
+        response = self._call(CallType.READ, "GET", path, params=asked)
         if response.status == 404:
             if absent_is_none and _is_json(response):
                 return None
             raise TransientError("platform.read_path_unknown", "read answered 404 for a path, not for a record")
-        self._refuse(response, Call.READ)
+        self._refuse(response, CallType.READ)
         try:
-            return answers.decode(response.content)
+            return responses.decode_json(response.content)
         except msgspec.DecodeError as problem:
-            raise trouble.of_nonsense(Call.READ, "success without a readable answer", response.headers) from problem
+            raise errors.error_from_malformed_response(
+                CallType.READ, "success without a readable answer", response.headers
+            ) from problem
 
-    def _call(self, call: Call, method: str, path: str, **request: Any) -> Answer:
+    def _call(self, call: CallType, method: str, path: str, **request: Any) -> HttpResponse:
         if "content" in request:
             request["headers"] = {"Content-Type": "application/json"}
         try:
             return self._http.call(method, path, **request)
         except httpx2.RequestError as error:
             # Its own words and its request hold the address asked for, which may name a person.
-            raise trouble.of_silence(error, call) from None
+            raise errors.error_from_no_response(error, call) from None
         except httpx2.InvalidURL:
             raise RejectedError("platform.refused_read", "an id makes no valid address") from None
 
-    def _refuse(self, response: Answer, call: Call, sent: int = 0) -> None:
+    def _refuse(self, response: HttpResponse, call: CallType, sent: int = 0) -> None:
         if not response.is_success:
-            said = answers.told(response.content)
-            raise trouble.of_answer(response.status, response.headers, call, said, sent)
+            said = responses.safe_message(response.content)
+            raise errors.error_from_response(response.status, response.headers, call, said, sent)
 
 
-def _is_json(response: Answer) -> bool:
+def _is_json(response: HttpResponse) -> bool:
     try:
-        answers.decode(response.content)
+        responses.decode_json(response.content)
     except msgspec.DecodeError:
         return False
     return True

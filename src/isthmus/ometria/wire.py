@@ -27,7 +27,7 @@ class Channels(Struct, frozen=True, gc=False, omit_defaults=True):
     sms: Sms | None = None
 
 
-class Contact(Struct, frozen=True, gc=False, tag_field="@type", tag="contact"):
+class ContactBody(Struct, frozen=True, gc=False, tag_field="@type", tag="contact"):
     """One listing of a person (https://docs.ometria.com/docs/contacts-endpoint)."""
 
     collection: str = field(name="@collection")
@@ -109,14 +109,14 @@ class OrderCustomer(Struct, frozen=True, gc=False, omit_defaults=True):
     lastname: str | None = None
 
 
-class Address(Struct, frozen=True, gc=False, omit_defaults=True):
+class AddressBody(Struct, frozen=True, gc=False, omit_defaults=True):
     city: str | None = None
     state: str | None = None
     postcode: str | None = None
     country_code: str | None = None
 
 
-class Order(Struct, frozen=True, gc=False, omit_defaults=True, tag_field="@type", tag="order"):
+class OrderBody(Struct, frozen=True, gc=False, omit_defaults=True, tag_field="@type", tag="order"):
     """A whole order; never sent in parts (https://ometria-api-reference.readme.io/docs/orders-endpoint)."""
 
     id: str
@@ -138,8 +138,8 @@ class Order(Struct, frozen=True, gc=False, omit_defaults=True, tag_field="@type"
     payment_method: str | None = None
     shipping_method: str | None = None
     coupon_code: str | None = None
-    billing_address: Address | None = None
-    shipping_address: Address | None = None
+    billing_address: AddressBody | None = None
+    shipping_address: AddressBody | None = None
     properties: Properties | None = None
 
 
@@ -164,7 +164,7 @@ class Listing(Struct, frozen=True, gc=False, omit_defaults=True):
     special_price: Decimal | None = None
 
 
-class Product(Struct, frozen=True, gc=False, omit_defaults=True, tag_field="@type", tag="product"):
+class ProductBody(Struct, frozen=True, gc=False, omit_defaults=True, tag_field="@type", tag="product"):
     """A product page, or with `is_variant` one of its variants (https://docs.ometria.com/docs/product-endpoint)."""
 
     id: str
@@ -194,16 +194,16 @@ class CustomEvent(Struct, frozen=True, gc=False, omit_defaults=True, tag_field="
     properties: Properties | None = None
 
 
-Record = Contact | Order | Product | CustomEvent
+Record = ContactBody | OrderBody | ProductBody | CustomEvent
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number", order="deterministic")
 
 
-def encode(record: Record) -> bytes:
+def encode_record(record: Record) -> bytes:
     """The bytes of one record: equal records give equal bytes, so that their hash tells whether anything changed."""
     return _ENCODER.encode(record)
 
 
-def size(properties: Properties) -> int:
+def properties_size(properties: Properties) -> int:
     """Bytes that custom properties take as JSON, keys included."""
     return len(_ENCODER.encode(properties))

@@ -12,19 +12,27 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from isthmus.kit.money import quantize
-from isthmus.model.finding import Audit, Example, Found, Level, Picture, Unseen, Verdict
+from isthmus.model.audit_finding import (
+    AuditFinding,
+    AuditOutcome,
+    AuditResult,
+    Chart,
+    FindingExample,
+    Level,
+    NotChecked,
+)
 
 _SAID = {
-    Verdict.READY: "Ready",
-    Verdict.CARE: "Ready with care",
-    Verdict.NOT_ENOUGH: "Not enough was looked at",
-    Verdict.NOT_READY: "Not ready",
+    AuditOutcome.READY: "Ready",
+    AuditOutcome.CARE: "Ready with care",
+    AuditOutcome.NOT_ENOUGH: "Not enough was looked at",
+    AuditOutcome.NOT_READY: "Not ready",
 }
 _LEVELS = {Level.STOP: "Before launch", Level.CARE: "With care", Level.NOTE: "Good to know"}
 _KINDS = {"customers": "customer", "orders": "order", "products": "product"}
 
 
-def page(audit: Audit) -> str:
+def audit_report_html(audit: AuditResult) -> str:
     """HTML."""
     pages = Environment(
         loader=PackageLoader("isthmus.ops"),
@@ -33,19 +41,19 @@ def page(audit: Audit) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    pages.filters |= {"money": money, "share": share, "record": _record, "bars": _bars, "count": _count}
-    pages.globals["link"] = link
+    pages.filters |= {"money": format_money, "share": format_share, "record": _record, "bars": _bars, "count": _count}
+    pages.globals["link"] = admin_link
     return pages.get_template("audit.html").render(
         audit=audit,
-        unseen=unseen(audit),
+        unseen=audit_not_checked(audit),
         verdict=_SAID[audit.verdict],
-        why=why(audit),
+        why=audit_reason(audit),
         levels=_LEVELS,
         rank=list(Level),
     )
 
 
-def why(audit: Audit) -> str:
+def audit_reason(audit: AuditResult) -> str:
     """The verdict's reason in a sentence."""
     n = {level: sum(one.level is level for one in audit.found) for level in Level}
     parts = []
@@ -60,7 +68,7 @@ def why(audit: Audit) -> str:
     return f"{said[0].upper()}{said[1:]}{unseen}."
 
 
-def unseen(audit: Audit) -> dict[str, list[str]]:
+def audit_not_checked(audit: AuditResult) -> dict[str, list[str]]:
     """What could not be looked at, by reason."""
     by_reason: dict[str, list[str]] = {}
     for one in audit.unseen:
@@ -68,7 +76,7 @@ def unseen(audit: Audit) -> dict[str, list[str]]:
     return by_reason
 
 
-def sheet(audit: Audit) -> str:
+def audit_report_csv(audit: AuditResult) -> str:
     """CSV, one finding or unanswered check a row."""
     out = io.StringIO()
     rows = csv.writer(out)
@@ -76,7 +84,7 @@ def sheet(audit: Audit) -> str:
         ("level", "code", "title", "count", "unit", "of", "people", "money", "owner", "what", "remedy", "examples")
     )
     for one in audit.answers:
-        if isinstance(one, Found):
+        if isinstance(one, AuditFinding):
             examples = "; ".join(f"{_record(each)} {each.says}".strip() for each in one.examples)
             rows.writerow(
                 (
@@ -87,26 +95,26 @@ def sheet(audit: Audit) -> str:
                     one.unit,
                     "" if one.of is None else one.of,
                     one.people,
-                    money(one.money),
+                    format_money(one.money),
                     one.owner.value,
                     one.what,
                     one.remedy,
                     examples,
                 )
             )
-        elif isinstance(one, Unseen):
+        elif isinstance(one, NotChecked):
             rows.writerow(("could not look", one.code, one.title, "", "", "", "", "", "", one.reason, "", ""))
     return out.getvalue()
 
 
-def document(audit: Audit) -> dict[str, Any]:
+def audit_report_json(audit: AuditResult) -> dict[str, Any]:
     """What `--json` prints."""
     return {
         "name": audit.name,
         "at": audit.at,
         "origin": audit.origin,
         "verdict": audit.verdict.value,
-        "why": why(audit),
+        "why": audit_reason(audit),
         "findings": [
             {
                 "code": one.code,
@@ -122,7 +130,13 @@ def document(audit: Audit) -> dict[str, Any]:
                 "money": {currency: str(quantize(amount, currency)) for currency, amount in one.money.items()},
                 "days_left": one.days_left,
                 "examples": [
-                    {"kind": each.kind, "id": each.id, "store": each.store, "says": each.says, "url": link(audit, each)}
+                    {
+                        "kind": each.kind,
+                        "id": each.id,
+                        "store": each.store,
+                        "says": each.says,
+                        "url": admin_link(audit, each),
+                    }
                     for each in one.examples
                 ],
             }
@@ -137,7 +151,7 @@ def document(audit: Audit) -> dict[str, Any]:
     }
 
 
-def link(audit: Audit, example: Example) -> str | None:
+def admin_link(audit: AuditResult, example: FindingExample) -> str | None:
     """Where the record is in the shop's admin; None where that cannot be told."""
     domain = audit.domains.get(example.store, "")
     if not domain.endswith(".myshopify.com") or not example.id.isdecimal() or example.kind not in _KINDS:
@@ -145,7 +159,7 @@ def link(audit: Audit, example: Example) -> str | None:
     return f"https://admin.shopify.com/store/{domain.removesuffix('.myshopify.com')}/{example.kind}/{example.id}"
 
 
-def money(amounts: Mapping[str, Decimal]) -> str:
+def format_money(amounts: Mapping[str, Decimal]) -> str:
     """`1,204.50 GBP and 20.00 EUR`; the largest first."""
     told = [
         f"{quantize(amount, currency):,}{f' {currency}' if currency else ''}"
@@ -154,7 +168,7 @@ def money(amounts: Mapping[str, Decimal]) -> str:
     return " and ".join(told)
 
 
-def share(value: Decimal | None) -> str:
+def format_share(value: Decimal | None) -> str:
     if value is None:
         return ""
     if value >= 1:
@@ -166,14 +180,14 @@ def _count(n: int, one: str) -> str:
     return f"{n:,} {one}{'' if n == 1 else 's'}"
 
 
-def _record(example: Example) -> str:
+def _record(example: FindingExample) -> str:
     """How a record is called: `customer 123`, or by nothing where it has no number."""
     if not example.id:
         return f"{example.store}:" if example.store else example.kind
     return f"{_KINDS.get(example.kind, example.kind)} {example.id}"
 
 
-def _bars(picture: Picture) -> list[dict[str, Any]]:
+def _bars(picture: Chart) -> list[dict[str, Any]]:
     """Bars in per cent of the longest."""
     top = max((bar.n for bar in picture.bars), default=0) or 1
     total = sum(bar.n for bar in picture.bars) or 1
@@ -184,7 +198,7 @@ def _bars(picture: Picture) -> list[dict[str, Any]]:
             "tone": bar.tone,
             "y": row * 26,
             "width": round(max(bar.n / top * 440, 1.5 if bar.n else 0), 1),
-            "percent": share(Decimal(bar.n) / total),
+            "percent": format_share(Decimal(bar.n) / total),
         }
         for row, bar in enumerate(picture.bars)
     ]

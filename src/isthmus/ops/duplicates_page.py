@@ -6,7 +6,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 
-def page(told: Mapping[str, Any]) -> str:
+def duplicates_html(told: Mapping[str, Any]) -> str:
     """HTML of the document that `isthmus duplicates --json` prints."""
     pages = Environment(
         loader=PackageLoader("isthmus.ops"),

@@ -8,20 +8,20 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from isthmus.ops.numbers import Connection, Status
-from isthmus.ops.thrift import Thrifty
+from isthmus.ops.cost_limited_cache import CostLimitedCache
+from isthmus.ops.status import ConnectionStatus, StatusReport
 
 
-def register(status: Callable[[], Status], registry: CollectorRegistry) -> None:
+def register_status(status: Callable[[], StatusReport], registry: CollectorRegistry) -> None:
     """Let a registry tell how every connection stands."""
-    registry.register(Numbers(status))
+    registry.register(StatusCollector(status))
 
 
-class Numbers(Collector):
+class StatusCollector(Collector):
     """Every number of `isthmus status`, by connection."""
 
-    def __init__(self, status: Callable[[], Status]) -> None:
-        self._status = Thrifty(status)
+    def __init__(self, status: Callable[[], StatusReport]) -> None:
+        self._status = CostLimitedCache(status)
 
     def describe(self) -> list[Metric]:
         """Nothing: what is told is known only once asked, and the database may be away when the process starts."""
@@ -36,7 +36,7 @@ class Numbers(Collector):
         yield _cases(told)
 
 
-def _connections(told: list[Connection]) -> Iterator[Metric]:
+def _connections(told: list[ConnectionStatus]) -> Iterator[Metric]:
     shut = GaugeMetricFamily(
         "isthmus_connection_shut",
         "1 where a person (pause) or a failure (block) shut it.",
@@ -55,7 +55,7 @@ def _connections(told: list[Connection]) -> Iterator[Metric]:
     yield from (shut, live, pushed)
 
 
-def _records(told: list[Connection]) -> Iterator[Metric]:
+def _records(told: list[ConnectionStatus]) -> Iterator[Metric]:
     records = GaugeMetricFamily(
         "isthmus_records",
         "Known records by what became of them; the classes add up to what is known.",
@@ -68,7 +68,7 @@ def _records(told: list[Connection]) -> Iterator[Metric]:
     yield records
 
 
-def _lanes(told: list[Connection]) -> Iterator[Metric]:
+def _lanes(told: list[ConnectionStatus]) -> Iterator[Metric]:
     labels = ["connection", "lane"]
     depth = GaugeMetricFamily("isthmus_lane_depth", "Events and writes that wait.", labels=labels)
     oldest = GaugeMetricFamily("isthmus_lane_oldest_seconds", "Age of what has waited longest.", labels=labels)
@@ -86,7 +86,7 @@ def _lanes(told: list[Connection]) -> Iterator[Metric]:
     yield from (depth, oldest, lag)
 
 
-def _counters(told: list[Connection]) -> Iterator[Metric]:
+def _counters(told: list[ConnectionStatus]) -> Iterator[Metric]:
     received = CounterMetricFamily("isthmus_events_received", "What we were told.", labels=["connection"])
     events = GaugeMetricFamily(
         "isthmus_events",
@@ -112,7 +112,7 @@ def _counters(told: list[Connection]) -> Iterator[Metric]:
     yield from (received, events, requests, pushed)
 
 
-def _cases(told: list[Connection]) -> Metric:
+def _cases(told: list[ConnectionStatus]) -> Metric:
     cases = GaugeMetricFamily(
         "isthmus_cases_open", "Open cases.", labels=["connection", "cause", "code", "severity", "owner"]
     )

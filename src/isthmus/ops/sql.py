@@ -11,7 +11,7 @@ BESIDE = ("privacy.%", *(code.replace("_", "\\_") for code in WARNINGS))
 _EXISTS = "SELECT to_regclass('connection') IS NOT NULL"
 
 
-def hold_still(tx: Tx) -> None:
+def begin_snapshot(tx: Tx) -> None:
     """Make everything that this transaction reads be of one moment, and let it write nothing.
 
     Must be the first statement of its transaction.
@@ -19,12 +19,12 @@ def hold_still(tx: Tx) -> None:
     tx.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
 
-def is_migrated(tx: Tx) -> bool:
+def has_tables(tx: Tx) -> bool:
     """Whether there are any tables to look at."""
     return bool(tx.fetch_value(_EXISTS))
 
 
-def connections(tx: Tx) -> list[Row]:
+def list_connections(tx: Tx) -> list[Row]:
     """Every connection with its switches, by name. What the configuration says is not looked at."""
     return tx.fetch_all(
         """SELECT c.connection, c.mode, c.connected_at, c.live_since, c.blocked_code, c.blocked_at, c.paused_at,
@@ -90,12 +90,12 @@ SELECT kind, class, sum(n)::bigint AS n FROM (
 """
 
 
-def accounting(tx: Tx, connection: str) -> list[Row]:
+def count_by_class(tx: Tx, connection: str) -> list[Row]:
     """How many records of each kind are excluded, case, waiting or applied: rows of kind, class, n."""
     return tx.fetch_all(_ACCOUNTING, {"connection": connection, "beside": list(BESIDE)})
 
 
-def excluded(tx: Tx, connection: str) -> list[Row]:
+def count_exclusions(tx: Tx, connection: str) -> list[Row]:
     """Why records are on purpose not sent: rows of kind, reason, n, the most frequent first."""
     return tx.fetch_all(
         """SELECT kind, excluded AS reason, count(*) AS n FROM outbox
@@ -104,7 +104,7 @@ def excluded(tx: Tx, connection: str) -> list[Row]:
     )
 
 
-def cut(tx: Tx, connection: str) -> list[Row]:
+def count_truncated(tx: Tx, connection: str) -> list[Row]:
     """What was left out for lack of room: rows of kind, how many records, how many values."""
     return tx.fetch_all(
         """SELECT kind, count(*) AS n, sum(n_cut)::bigint AS n_values FROM outbox
@@ -113,7 +113,7 @@ def cut(tx: Tx, connection: str) -> list[Row]:
     )
 
 
-def rounds(tx: Tx, connection: str) -> list[Row]:
+def metafield_scans(tx: Tx, connection: str) -> list[Row]:
     """Where the rounds through everybody's custom fields stand."""
     return tx.fetch_all(
         """SELECT store, name, began_at, done_at, n, n_changed FROM round WHERE connection = %s
@@ -125,7 +125,7 @@ def rounds(tx: Tx, connection: str) -> list[Row]:
 # Flow ----------------------------------------------------------------------------------------------------------------
 
 
-def depth(tx: Tx, connection: str) -> list[Row]:
+def lane_depth(tx: Tx, connection: str) -> list[Row]:
     """What waits on each lane, and since when the longest: rows of lane, n, oldest_at."""
     return tx.fetch_all(
         """SELECT lane, sum(n)::bigint AS n, min(oldest_at) AS oldest_at FROM (
@@ -139,7 +139,7 @@ def depth(tx: Tx, connection: str) -> list[Row]:
     )
 
 
-def waited(tx: Tx, connection: str, since: datetime) -> list[Row]:
+def lane_latency(tx: Tx, connection: str, since: datetime) -> list[Row]:
     """Seconds from receipt to the platform's yes, of what it took since then: rows of lane, p50, p99."""
     return tx.fetch_all(
         """SELECT lane, percentile_disc(0.5) WITHIN GROUP (ORDER BY waited)::float8 AS p50,
@@ -149,7 +149,7 @@ def waited(tx: Tx, connection: str, since: datetime) -> list[Row]:
     )
 
 
-def books(tx: Tx, connection: str) -> dict[str, int]:
+def read_counters(tx: Tx, connection: str) -> dict[str, int]:
     """Every durable counter, and the events that wait, counted where they are."""
     rows = tx.fetch_all(
         """SELECT name, sum(n)::bigint AS n FROM tally WHERE connection = %(connection)s GROUP BY name
@@ -160,7 +160,7 @@ def books(tx: Tx, connection: str) -> dict[str, int]:
     return {row["name"]: row["n"] for row in rows}
 
 
-def pushed_at(tx: Tx, connection: str) -> datetime | None:
+def last_push_at(tx: Tx, connection: str) -> datetime | None:
     """When the platform last took anything."""
     found: datetime | None = tx.fetch_value(
         """SELECT at FROM attempt WHERE connection = %s AND outcome = 'accepted' ORDER BY at DESC LIMIT 1""",
@@ -176,7 +176,7 @@ RECENT = timedelta(minutes=10)
 # One person, one order -----------------------------------------------------------------------------------------------
 
 
-def known_as(tx: Tx, connection: str, emails: list[str], numbers: list[int]) -> list[Row]:
+def links_of(tx: Tx, connection: str, emails: list[str], numbers: list[int]) -> list[Row]:
     """The store customers that answer to these addresses or numbers: rows of store, customer_id, contact, email."""
     return tx.fetch_all(
         """SELECT store, customer_id, contact, email FROM link
@@ -185,7 +185,9 @@ def known_as(tx: Tx, connection: str, emails: list[str], numbers: list[int]) -> 
     )
 
 
-def records(tx: Tx, connection: str, emails: list[str], numbers: list[int], keys: list[tuple[str, str]]) -> list[Row]:
+def records_of(
+    tx: Tx, connection: str, emails: list[str], numbers: list[int], keys: list[tuple[str, str]]
+) -> list[Row]:
     """Records that belong to these people, and the named ones: rows of kind, store, id and their times, no bodies.
 
     `keys` are (kind, id), of whatever store.
@@ -207,7 +209,7 @@ def records(tx: Tx, connection: str, emails: list[str], numbers: list[int], keys
     )
 
 
-def events(tx: Tx, connection: str, subjects: list[str], people: list[bytes], limit: int) -> list[Row]:
+def events_of(tx: Tx, connection: str, subjects: list[str], people: list[bytes], limit: int) -> list[Row]:
     """Events about these subjects or known to name these people, the newest `limit`, oldest first."""
     return tx.fetch_all(
         """SELECT * FROM (
@@ -223,7 +225,7 @@ def events(tx: Tx, connection: str, subjects: list[str], people: list[bytes], li
     )
 
 
-def writes(tx: Tx, connection: str, subjects: list[tuple[str, str]]) -> list[Row]:
+def outbox_rows_of(tx: Tx, connection: str, subjects: list[tuple[str, str]]) -> list[Row]:
     """The platform records behind these (store, subject): rows of the outbox without what they say."""
     return tx.fetch_all(
         """SELECT o.kind, o.id, o.store, o.subject, o.lane, o.state, o.due_at, o.since, o.excluded, o.case_code,
@@ -240,7 +242,7 @@ def writes(tx: Tx, connection: str, subjects: list[tuple[str, str]]) -> list[Row
     )
 
 
-def contacts(tx: Tx, connection: str, ids: list[str]) -> list[Row]:
+def contacts_by_id(tx: Tx, connection: str, ids: list[str]) -> list[Row]:
     """These contacts as the outbox has them: rows of id, state, body."""
     return tx.fetch_all(
         """SELECT id, state, body FROM outbox
@@ -249,7 +251,7 @@ def contacts(tx: Tx, connection: str, ids: list[str]) -> list[Row]:
     )
 
 
-def attempts(tx: Tx, connection: str, records: list[tuple[str, str]], limit: int) -> list[Row]:
+def push_attempts(tx: Tx, connection: str, records: list[tuple[str, str]], limit: int) -> list[Row]:
     """Pushes that carried these platform records (kind, id), the newest `limit`, oldest first."""
     return tx.fetch_all(
         """SELECT * FROM (
@@ -267,7 +269,7 @@ def attempts(tx: Tx, connection: str, records: list[tuple[str, str]], limit: int
     )
 
 
-def cases(tx: Tx, connection: str, subjects: list[str]) -> list[Row]:
+def cases_of(tx: Tx, connection: str, subjects: list[str]) -> list[Row]:
     """Cases about these subjects, in whatever state, oldest first."""
     return tx.fetch_all(
         """SELECT id, code, store, subject, state, cause, owner, severity, n, first_at, last_at, closed_at, closed_by
@@ -276,7 +278,7 @@ def cases(tx: Tx, connection: str, subjects: list[str]) -> list[Row]:
     )
 
 
-def merges(tx: Tx, connection: str, contacts: list[str]) -> list[Row]:
+def merge_log_of(tx: Tx, connection: str, contacts: list[str]) -> list[Row]:
     """What the book of merges says of these contacts."""
     return tx.fetch_all(
         """SELECT at, survivor, loser, merge, what, by, detail FROM merge_said

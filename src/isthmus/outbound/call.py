@@ -1,7 +1,7 @@
 """One HTTP call out, by one policy: a deadline for all of it, a largest size, no redirects, its request id kept.
 
 Both APIs and notifications go through here; what an answer means is said in a table of each
-(`shopify/trouble.py`, `ometria/trouble.py`).
+(`shopify/errors.py`, `ometria/errors.py`).
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 from msgspec import Struct
 
-from isthmus.outbound.punctual import LIMITS, Limits, PunctualTransport
+from isthmus.outbound.deadline_transport import LIMITS, Limits, PunctualTransport
 
 REQUEST_IDS = ("x-request-id", "x-ometria-request-id", "request-id", "x-amzn-requestid")
 """Headers by which support can find a call, best first."""
@@ -23,7 +23,7 @@ class TooLargeError(httpx2.RequestError):
     """An answer is larger than any right one."""
 
 
-class Answer(Struct, frozen=True):
+class HttpResponse(Struct, frozen=True):
     """An answer as a whole. Header names are looked up in lower case."""
 
     status: int
@@ -62,19 +62,19 @@ class Outbound:
     def close(self) -> None:
         self._http.close()
 
-    def call(self, method: str, url: str, **request: Any) -> Answer:
+    def call(self, method: str, url: str, **request: Any) -> HttpResponse:
         """Make one call and read its answer whole."""
         with self._http.stream(method, url, **request) as response:
             content = b"".join(_capped(response, self._limits.largest))
-            return Answer(response.status_code, response.headers, content)
+            return HttpResponse(response.status_code, response.headers, content)
 
     @contextmanager
     def download(
         self, url: str, limits: Limits, headers: Mapping[str, str]
-    ) -> Iterator[tuple[Answer, Iterator[bytes]]]:
+    ) -> Iterator[tuple[HttpResponse, Iterator[bytes]]]:
         """Open a long body: the answer without it, and its pieces as they come."""
         with self._http.stream("GET", url, headers=headers, extensions={LIMITS: limits}) as response:
-            yield Answer(response.status_code, response.headers, b""), _capped(response, limits.largest)
+            yield HttpResponse(response.status_code, response.headers, b""), _capped(response, limits.largest)
 
 
 def _capped(response: httpx2.Response, largest: int) -> Iterator[bytes]:

@@ -10,38 +10,38 @@ from typing import Any, Protocol, TypeVar
 from msgspec import Struct
 
 from isthmus.model.lane import Lane
-from isthmus.model.write import Kind
+from isthmus.model.write import RecordKind
 
 BATCH = 100
 """Records of one push at most (docs.ometria.com/docs/ometria-data-api-introduction)."""
 
-RIDERS = 50
+REALTIME_QUOTA = 50
 """Realtime records that may ride in front in a push of the lanes behind it, so that what realtime's own slots left
 over to others comes back to it: at 70 % of an account's records it could afford no push that is not full of them."""
 
-PATIENCE = timedelta(seconds=2)
+MAX_WAIT_FOR_FULL_BATCH = timedelta(seconds=2)
 """How long a kind that cannot fill a push may be passed over by kinds that can. With the realtime promise at 5 s this
 leaves room for the push itself; waiting is what lets small kinds travel together instead of spending a slot each."""
 
 FEED_SIZE = 100
 """Entries `GET /push/_errors` returns at most; a shorter answer shows everything there is (…/docs/list-errors)."""
 
-ALWAYS = datetime.min.replace(tzinfo=UTC)
+EPOCH = datetime.min.replace(tzinfo=UTC)
 
-SUSPECT = (25, 6, 1)
+BISECT_SIZES = (25, 6, 1)
 """Batch sizes after a refused batch: the bad record of 100 stands alone after three more rounds."""
 
 
 class Ready(Struct, frozen=True):
     """How much of one kind is due in one lane, counted up to a full push, and since when the longest has been."""
 
-    kind: Kind
+    kind: RecordKind
     lane: Lane
     n: int
     since: datetime
 
 
-class Feed(Struct, frozen=True):
+class FeedCoverage(Struct, frozen=True):
     """How well the error feed was watched: successive polls overlapped from `covered_since` until `polled_at`."""
 
     polled_at: datetime | None = None
@@ -49,7 +49,7 @@ class Feed(Struct, frozen=True):
     entries: frozenset[bytes] = frozenset()
 
 
-def slot_lanes(n: int, realtime_share: float) -> tuple[Lane, ...]:
+def lane_priority_for_slot(n: int, realtime_share: float) -> tuple[Lane, ...]:
     """The lanes that the n-th slot belongs to, first first; every other lane fills what they leave free.
 
     Spread evenly: with a share of 0.7, seven of ten successive slots are realtime's, and the other three go round the
@@ -63,12 +63,12 @@ def slot_lanes(n: int, realtime_share: float) -> tuple[Lane, ...]:
     return others[turn:] + others[:turn]
 
 
-def filling_order(lanes: Sequence[Lane]) -> tuple[Lane, ...]:
+def lane_order(lanes: Sequence[Lane]) -> tuple[Lane, ...]:
     """All lanes: the slot's own first, then the rest by urgency."""
     return (*lanes, *(lane for lane in Lane if lane not in lanes))
 
 
-def choose(ready: Sequence[Ready], own: Sequence[Lane], now: datetime) -> Kind | None:
+def choose_kind(ready: Sequence[Ready], own: Sequence[Lane], now: datetime) -> RecordKind | None:
     """The kind that a slot of these lanes is spent on; None when nothing is due.
 
     The first of them that has anything urgent decides: a kind that fills a push by itself or has waited beyond
@@ -81,34 +81,36 @@ def choose(ready: Sequence[Ready], own: Sequence[Lane], now: datetime) -> Kind |
         return now - one.since
 
     for lane in own:
-        urgent = [one for one in ready if one.lane is lane and (one.n >= BATCH or waited(one) >= PATIENCE)]
+        urgent = [
+            one for one in ready if one.lane is lane and (one.n >= BATCH or waited(one) >= MAX_WAIT_FOR_FULL_BATCH)
+        ]
         if urgent:
             return max(urgent, key=waited).kind
-    of_kind: dict[Kind, list[Ready]] = {}
+    of_kind: dict[RecordKind, list[Ready]] = {}
     for one in ready:
         of_kind.setdefault(one.kind, []).append(one)
     full = {kind for kind, some in of_kind.items() if sum(one.n for one in some) >= BATCH}
-    rank = {lane: place for place, lane in enumerate(filling_order(own))}
+    rank = {lane: place for place, lane in enumerate(lane_order(own))}
     lent = [one for one in ready if one.kind in full] or ready
     return min(lent, key=lambda one: (rank[one.lane], one.since)).kind if lent else None
 
 
-def smaller(batch: int) -> int:
+def next_bisect_size(batch: int) -> int:
     """How many records the next push may hold after one of `batch` records was refused."""
-    return next((size for size in SUSPECT if size < batch), 1)
+    return next((size for size in BISECT_SIZES if size < batch), 1)
 
 
-class Weighed(Protocol):
+class SizedItem(Protocol):
     """Something with a body."""
 
     @property
     def body(self) -> bytes: ...
 
 
-Row = TypeVar("Row", bound=Weighed)
+Row = TypeVar("Row", bound=SizedItem)
 
 
-def within(batch: Sequence[Row], most_bytes: int) -> tuple[list[Row], list[Row]]:
+def fit_into_bytes(batch: Sequence[Row], most_bytes: int) -> tuple[list[Row], list[Row]]:
     """As many records from the front as fit into so many bytes, one at the least, and the rest."""
     size, n = 0, 0
     for row in batch:
@@ -119,7 +121,7 @@ def within(batch: Sequence[Row], most_bytes: int) -> tuple[list[Row], list[Row]]
     return list(batch[:n]), list(batch[n:])
 
 
-def watched(before: Feed, entries: Sequence[bytes], asked_at: datetime) -> Feed:
+def update_feed_coverage(before: FeedCoverage, entries: Sequence[bytes], asked_at: datetime) -> FeedCoverage:
     """What is known of the feed after an answer with these entry fingerprints, in whatever order.
 
     An answer that is not full shows everything there is. Two full ones overlap when they share an entry: then nothing
@@ -127,13 +129,13 @@ def watched(before: Feed, entries: Sequence[bytes], asked_at: datetime) -> Feed:
     """
     now = frozenset(entries)
     if len(entries) < FEED_SIZE:
-        return Feed(asked_at, ALWAYS, now)  # nothing has ever fallen out of it
+        return FeedCoverage(asked_at, EPOCH, now)  # nothing has ever fallen out of it
     if before.covered_since is not None and not before.entries.isdisjoint(now):
-        return Feed(asked_at, before.covered_since, now)
-    return Feed(asked_at, asked_at, now)
+        return FeedCoverage(asked_at, before.covered_since, now)
+    return FeedCoverage(asked_at, asked_at, now)
 
 
-def differs(ours: Mapping[str, Any], theirs: Mapping[str, Any], path: str = "") -> str | None:
+def first_difference(ours: Mapping[str, Any], theirs: Mapping[str, Any], path: str = "") -> str | None:
     """Where the platform's record first says something else than the one we sent; None when it agrees.
 
     Only what we sent is compared, since the platform adds fields of its own. Keys with @ are instructions, not fields;
@@ -152,7 +154,7 @@ def _difference(ours: Any, theirs: Any, path: str) -> str | None:
     if isinstance(ours, Mapping):
         if not isinstance(theirs, Mapping):
             return path if any(value is not None for value in ours.values()) else None
-        return differs(ours, theirs, path)
+        return first_difference(ours, theirs, path)
     if isinstance(ours, list):
         if not isinstance(theirs, list) or len(ours) != len(theirs):
             return path if ours or theirs else None

@@ -15,10 +15,10 @@ class Window(Struct, frozen=True):
     seen_until: datetime
 
 
-def after(watermark: datetime, now: datetime) -> Window:
+def window_after(watermark: datetime, now: datetime) -> Window:
     """The window that follows a watermark; no upper bound, since a record that changes again moves out of any."""
     return Window(watermark - OVERLAP, now)
 
 
-def is_due(watermark: datetime | None, now: datetime, every: timedelta) -> bool:
+def is_window_due(watermark: datetime | None, now: datetime, every: timedelta) -> bool:
     return watermark is None or now - watermark >= every

@@ -19,22 +19,24 @@ from typing import Any
 import httpx2
 from msgspec import Struct
 
-from isthmus.cases import sql as cases
+from isthmus.app import schema
+from isthmus.app.context import App
+from isthmus.app.settings import PREFIX, load_settings
+from isthmus.cases.sql import cases
+from isthmus.commands import backfill, connect
 from isthmus.connections import file as files
 from isthmus.flows import identifiers
 from isthmus.flows.backfill.progress import Progress
-from isthmus.flows.compare import Comparison, compare
+from isthmus.flows.compare import Comparison, compare_both_sides
 from isthmus.flows.consent import audit as consent
-from isthmus.flows.consent import profiles, unsubscribes
-from isthmus.kit.explain import ConfigError
-from isthmus.model.accord import Accord
-from isthmus.model.write import Kind
-from isthmus.ops import numbers
-from isthmus.ops.numbers import Status
-from isthmus.runs import sql as runs
-from isthmus.runtime import joining, loading, roles, schema
-from isthmus.runtime.app import App
-from isthmus.runtime.settings import PREFIX, load
+from isthmus.flows.consent import poll_profiles, poll_unsubscribes
+from isthmus.kit.config_errors import ConfigError
+from isthmus.model.consent_comparison import ConsentComparisonResult
+from isthmus.model.write import RecordKind
+from isthmus.ops import status as numbers
+from isthmus.ops.status import StatusReport
+from isthmus.runs.sql import watermarks as runs
+from isthmus.runtime import roles
 from isthmus.shopify.topics import SUBSCRIBED
 
 NAME = "demo"
@@ -71,13 +73,13 @@ SETTLE_WITHIN = 180.0
 """Seconds after the last event that both sides may take to come to rest before the demonstration calls it a failure."""
 
 
-class Report(Struct, frozen=True):
+class DemoReport(Struct, frozen=True):
     """How it ended."""
 
     seconds: float
     comparison: Comparison
-    accord: Accord
-    status: Status
+    accord: ConsentComparisonResult
+    status: StatusReport
     injected: dict[str, int]
     deliveries: dict[str, int]
     n_kills: int
@@ -88,20 +90,22 @@ class Report(Struct, frozen=True):
         return self.is_at_rest and not self.comparison.differences and not self.accord.unexplained
 
 
-class View:
+class DemoObserver:
     """Somebody who watches; each method may be left as it is."""
 
     def say(self, line: str) -> None: ...
 
     def loaded(self, step: Progress) -> None: ...
 
-    def look(self, phase: str, status: Status, sims: Mapping[str, Any], left: float | None) -> None: ...
+    def look(self, phase: str, status: StatusReport, sims: Mapping[str, Any], left: float | None) -> None: ...
 
 
 class Demo:
     """Everything that runs while the demonstration does."""
 
-    def __init__(self, app: App, group: roles.Group, sims: "Sims", view: View, *, seed: int, desk: str) -> None:
+    def __init__(
+        self, app: App, group: roles.Supervisor, sims: "Sims", view: DemoObserver, *, seed: int, desk: str
+    ) -> None:
         self._app = app
         self._group = group
         self._sims = sims
@@ -110,11 +114,11 @@ class Demo:
         self._desk = desk
         self.n_kills = 0
 
-    def run(self, seconds: float | None) -> Report:
+    def run(self, seconds: float | None) -> DemoReport:
         """Load, live for so many seconds (or until interrupted), come to rest, compare."""
         began = time.monotonic()
         self._view.say(f"the desk is on {self._desk}")
-        loading.load(
+        backfill.run_backfill(
             self._app,
             NAME,
             sorted(self._app.road(NAME).shops),
@@ -133,14 +137,14 @@ class Demo:
             | {"ometria.p_timeout_after_accept": 0.0, "shopify.p_drop": 0.0}
         )
         is_at_rest = self._until_at_rest("coming to rest", SETTLE_WITHIN, with_polls=True)
-        comparison = compare(self._app.db, self._app.road(NAME), self._sims.lookup())
-        accord = consent.audit(self._app.db, self._app.road(NAME))
+        comparison = compare_both_sides(self._app.db, self._app.road(NAME), self._sims.lookup())
+        accord = consent.run_consent_audit(self._app.db, self._app.road(NAME))
         told = self._sims.report()
-        return Report(
+        return DemoReport(
             seconds=time.monotonic() - began,
             comparison=comparison,
             accord=accord,
-            status=numbers.status(self._app.db, self._app.clock.now(), NAME),
+            status=numbers.read_status(self._app.db, self._app.clock.now(), NAME),
             injected=told["injected"],
             deliveries=told["deliveries"],
             n_kills=self.n_kills,
@@ -174,7 +178,7 @@ class Demo:
         while time.monotonic() < until:
             status, sims = self._look(phase, None)
             moving = status.connections[0].is_waiting or sims["deliveries"]["pending"]
-            moving = moving or not consent.is_at_rest(self._app.db, NAME)
+            moving = moving or not consent.has_no_pending_updates(self._app.db, NAME)
             has_looked = not with_polls or (
                 self._sims.polled(self._app, NAME) > began and not self._sims.withheld(self._app, NAME, began)
             )
@@ -186,9 +190,9 @@ class Demo:
                 return True
         return False
 
-    def _look(self, phase: str, left: float | None) -> tuple[Status, dict[str, Any]]:
+    def _look(self, phase: str, left: float | None) -> tuple[StatusReport, dict[str, Any]]:
         self._group.look()
-        status = numbers.status(self._app.db, self._app.clock.now(), NAME)
+        status = numbers.read_status(self._app.db, self._app.clock.now(), NAME)
         sims = self._sims.report()
         self._view.look(phase, status, sims, left)
         time.sleep(0.5)
@@ -243,12 +247,16 @@ class Sims:
         told: dict[str, Any] = self._http.get(f"{self.ready['shopify']}/_sim/report").json()
         return told
 
-    def lookup(self) -> Callable[[Kind, str], Mapping[str, Any] | None]:
+    def lookup(self) -> Callable[[RecordKind, str], Mapping[str, Any] | None]:
         """The platform's records, dumped once, by kind and id."""
-        kept: dict[tuple[Kind, str], Mapping[str, Any]] = {}
-        for kind, name in ((Kind.CONTACT, "contacts"), (Kind.ORDER, "orders"), (Kind.PRODUCT, "products")):
+        kept: dict[tuple[RecordKind, str], Mapping[str, Any]] = {}
+        for kind, name in (
+            (RecordKind.CONTACT, "contacts"),
+            (RecordKind.ORDER, "orders"),
+            (RecordKind.PRODUCT, "products"),
+        ):
             for item in self._http.get(f"{self.ready['shopify']}/_sim/platform/{name}").json()["items"]:
-                if kind is not Kind.CONTACT or item.get("@collection", "shopify") == "shopify":
+                if kind is not RecordKind.CONTACT or item.get("@collection", "shopify") == "shopify":
                     kept[kind, str(item["id"])] = item
         return lambda kind, name: kept.get((kind, name))
 
@@ -258,21 +266,21 @@ class Sims:
         with app.db.transaction() as tx:
             if not cases.open_subjects(tx, name, [identifiers.CODE]):
                 return False
-            mark = runs.marks(tx, name).get(("", identifiers.MARK))
+            mark = runs.load_watermarks(tx, name).get(("", identifiers.MARK))
         return mark is None or mark.at is None or mark.at <= began
 
     @staticmethod
     def polled(app: App, name: str) -> Any:
         """When the poll that looked longest ago did, of the shops or of the platform's people."""
         with app.db.transaction() as tx:
-            marks = runs.marks(tx, name)
-        looks = (profiles.MARK, unsubscribes.MARK)
+            marks = runs.load_watermarks(tx, name)
+        looks = (poll_profiles.MARK, poll_unsubscribes.MARK)
         wanted = [mark for (_, what), mark in marks.items() if what.startswith("poll:") or what in looks]
         return min((mark.at for mark in wanted if mark.at), default=None)
 
 
 @contextlib.contextmanager
-def staged(view: View, *, seed: int, port: int | None = None) -> Iterator[Demo]:
+def start_demo(view: DemoObserver, *, seed: int, port: int | None = None) -> Iterator[Demo]:
     """Everything set up: neighbours, database, connection, roles. Leaves nothing behind but what it printed.
 
     Alone in the world: no setting of an installation on this machine applies to it or to the processes it starts.
@@ -286,11 +294,13 @@ def staged(view: View, *, seed: int, port: int | None = None) -> Iterator[Demo]:
         with Sims.started(seed) as sims:
             environment = _environment(sims)
             os.environ.update(environment)
-            settings = load(_write_settings(home, port))
+            settings = load_settings(_write_settings(home, port))
             view.say("starting PostgreSQL")
             with App.opened(settings, role="demo", pool_size=3) as app:
-                schema.migrate(app)
-                group = roles.Group(roles.roles(home / "isthmus.toml", settings.workers.processes, is_silent=True))
+                schema.migrate_database(app)
+                group = roles.Supervisor(
+                    roles.supervised_roles(home / "isthmus.toml", settings.workers.processes, is_silent=True)
+                )
                 try:
                     group.look()  # they start while we connect
                     _connect(app, home, sims, port)
@@ -312,7 +322,7 @@ def _connect(app: App, home: Path, sims: Sims, port: int) -> None:
                 "topics": list(SUBSCRIBED),
             },
         )
-    checked, _, _ = joining.connect(app, files.read(connection), dry_run=False)
+    checked, _, _ = connect.connect_connection(app, files.read_connection_file(connection), dry_run=False)
     if not checked.is_good:
         raise RuntimeError(f"the demonstration could not connect: {checked.findings} {checked.failures}")
 

@@ -12,15 +12,15 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from isthmus.app.settings import Settings, variable_name
 from isthmus.cases.catalogue import CATALOGUE, Cause
 from isthmus.connections.config import ConnectionConfig
-from isthmus.kit.duration import spell
-from isthmus.runtime.settings import Settings, variable
+from isthmus.kit.duration import format_duration
 
 _WIDTH = 116
 
 
-def pages() -> Mapping[str, str]:
+def generated_pages() -> Mapping[str, str]:
     """Every generated page by its path below the root of the project."""
     return {
         "isthmus.default.toml": default_toml(),
@@ -58,7 +58,7 @@ def settings_page() -> str:
         lines += ["", f"## [{name}]", "", _sentence(section), "", "| key | default | variable | meaning |"]
         lines.append("|---|---|---|---|")
         for key, field in section.model_fields.items():
-            lines.append(f"| `{key}` | {_default(field)} | `{variable(name, key)}` | {_meaning(field)} |")
+            lines.append(f"| `{key}` | {_default(field)} | `{variable_name(name, key)}` | {_meaning(field)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -102,10 +102,10 @@ def cases_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def write(root: Path) -> list[Path]:
+def write_pages(root: Path) -> list[Path]:
     """Write every generated page below `root`; their paths."""
     written = []
-    for name, text in pages().items():
+    for name, text in generated_pages().items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
@@ -161,7 +161,7 @@ def _toml(value: Any) -> str | None:
         case bool():
             return str(value).lower()
         case timedelta():
-            return f'"{spell(value)}"'
+            return f'"{format_duration(value)}"'
         case time():
             return f"{value:%H:%M:%S}"
         case int() | float():
@@ -176,5 +176,5 @@ def _toml(value: Any) -> str | None:
 
 
 if __name__ == "__main__":
-    for page in write(Path.cwd()):
+    for page in write_pages(Path.cwd()):
         print(page)

@@ -15,27 +15,27 @@ from types import FrameType
 import structlog
 from prometheus_client import CollectorRegistry
 
-from isthmus.db.line import Line
+from isthmus.app import engine, schema
+from isthmus.app.context import App
+from isthmus.db.autocommit_connection import AutocommitConnection
 from isthmus.db.migrate import SchemaTooNew
 from isthmus.db.readiness import prove
 from isthmus.flows.ingest import ingest
-from isthmus.flows.rotate import note_previous
+from isthmus.flows.secret_rotation import report_previous_secret
 from isthmus.kit import heap
-from isthmus.kit.pack import Packer
+from isthmus.kit.compression import Packer
 from isthmus.model.event import Delivery
 from isthmus.model.lane import Lane
 from isthmus.ops import metrics
-from isthmus.ops.numbers import status
-from isthmus.runtime import engine, schema
-from isthmus.runtime.app import App
-from isthmus.runtime.tasks import Bells, Worker
-from isthmus.web.desk.app import desk
-from isthmus.web.listener import listener
+from isthmus.ops.status import read_status
+from isthmus.runtime.tasks import WakeUps, Worker
+from isthmus.web.dashboard.app import dashboard
+from isthmus.web.listener import make_listener
 from isthmus.web.server import Server
 
 log = structlog.get_logger(__name__)
 
-DOORS_EVERY = 2.0
+SECRETS_EVERY = 2.0
 """Seconds until the door has heard of a new connection or a rotated secret."""
 
 READY_WITHIN = 3.0
@@ -53,21 +53,21 @@ RESTART_AFTER = (0.1, 0.5, 2.0, 5.0)
 STOP_WITHIN = 12.0
 
 
-def web(app: App, *, is_silent: bool = False) -> None:
+def run_web(app: App, *, is_silent: bool = False) -> None:
     """Answer HTTP until told to stop. Says where it listens, whatever the log's level; not to whom has a view of it."""
     settings = app.settings
-    line, packer = Line(app.db.dsn, application_name="isthmus door"), Packer()
+    line, packer = AutocommitConnection(app.db.dsn, application_name="isthmus door"), Packer()
 
     async def keep(deliveries: Sequence[Delivery]) -> list[bool]:
         return await ingest(line, deliveries, app.clock.now(), packer)
 
-    engine_needs = list(engine.shipped())
+    engine_needs = list(engine.engine_migrations())
     last_reason: list[str | None] = [None]
 
     async def is_ready() -> bool:
         try:
             async with asyncio.timeout(READY_WITHIN):
-                why = await prove(line, "web", app.clock.now(), schema.wanted(), engine_needs)
+                why = await prove(line, "web", app.clock.now(), schema.required_version(), engine_needs)
         except TimeoutError:
             why = "the database does not answer"
         if why != last_reason[0]:
@@ -76,9 +76,9 @@ def web(app: App, *, is_silent: bool = False) -> None:
         return why is None
 
     registry = CollectorRegistry()
-    metrics.register(lambda: status(app.db, app.clock.now()), registry)
+    metrics.register_status(lambda: read_status(app.db, app.clock.now()), registry)
     held = [app.doors()]
-    with Bells(app.db.dsn) as bells, _every(DOORS_EVERY, lambda: held.__setitem__(0, app.doors()), "doors"):
+    with WakeUps(app.db.dsn) as bells, _every(SECRETS_EVERY, lambda: held.__setitem__(0, app.doors()), "doors"):
         ringer = _Ringer(bells)
         server = Server(
             doors=lambda: held[0],
@@ -86,7 +86,7 @@ def web(app: App, *, is_silent: bool = False) -> None:
             ring=ringer.ring,
             is_ready=is_ready,
             registry=registry,
-            desk=desk(lambda: status(app.db, app.clock.now())),
+            desk=dashboard(lambda: read_status(app.db, app.clock.now())),
             close=line.close,
         )
 
@@ -97,12 +97,12 @@ def web(app: App, *, is_silent: bool = False) -> None:
                 sys.stderr.write(f"isthmus: listening on http://{at}:{port} (webhooks, health, metrics, dashboard)\n")
                 sys.stderr.flush()
 
-        made = listener(server, host=settings.web.host, port=settings.web.port, on_up=say)
+        made = make_listener(server, host=settings.web.host, port=settings.web.port, on_up=say)
 
         def write_down() -> None:
             counts = server.rotation.take()
             try:
-                note_previous(app.db, counts, app.clock.now())
+                report_previous_secret(app.db, counts, app.clock.now())
             except Exception:
                 server.rotation.give_back(counts)
                 raise
@@ -112,14 +112,14 @@ def web(app: App, *, is_silent: bool = False) -> None:
             _every(ROTATION_EVERY, write_down, "rotation"),
             contextlib.suppress(KeyboardInterrupt),
         ):
-            heap.settle()
+            heap.freeze_heap()
             made.run()  # it passes on the signal that it has already obeyed
 
 
-def work(app: App, lanes: Sequence[Lane] = tuple(Lane)) -> None:
+def run_workers(app: App, lanes: Sequence[Lane] = tuple(Lane)) -> None:
     """Work until told to stop."""
     with _ends_when_outdated(app):
-        heap.settle()
+        heap.freeze_heap()
         Worker(app, lanes=tuple(lanes)).run(app.settings.workers.threads)
 
 
@@ -128,7 +128,7 @@ def _ends_when_outdated(app: App) -> contextlib.AbstractContextManager[None]:
 
     def look() -> None:
         try:
-            schema.check(app)
+            schema.require_compatible_schema(app)
         except SchemaTooNew as error:
             log.error("this program is too old for the database and ends", detail=str(error))
             os.kill(os.getpid(), signal.SIGTERM)
@@ -136,7 +136,7 @@ def _ends_when_outdated(app: App) -> contextlib.AbstractContextManager[None]:
     return _every(SCHEMA_EVERY, look, "schema")
 
 
-def end_with_parent(app: App) -> None:
+def stop_with_parent(app: App) -> None:
     """Stop when standard input ends: the process that started this one is gone then, however it ended.
 
     A role that has not ended STOP_WITHIN later is ended, as nobody is left to kill it; the database server it used
@@ -160,7 +160,7 @@ def end_with_parent(app: App) -> None:
 class _Ringer:
     """Rings from a thread of its own, so that the event loop never waits for a bell."""
 
-    def __init__(self, bells: Bells) -> None:
+    def __init__(self, bells: WakeUps) -> None:
         self._bells = bells
         self._wanted: set[str] = set()
         self._is_wanted = threading.Event()
@@ -243,7 +243,9 @@ class Child:
         self.process = None
 
 
-def roles(config: Path | None, processes: int, *, with_web: bool = True, is_silent: bool = False) -> list[Child]:
+def supervised_roles(
+    config: Path | None, processes: int, *, with_web: bool = True, is_silent: bool = False
+) -> list[Child]:
     """The roles of one machine; `is_silent` where somebody else says where they listen."""
     program = [sys.executable, "-m", "isthmus"]
     options = ["--with-parent"] + ([] if config is None else ["--config", str(config)])
@@ -252,7 +254,7 @@ def roles(config: Path | None, processes: int, *, with_web: bool = True, is_sile
     return [Child("web", [*program, "web", *web_options]), *workers] if with_web else workers
 
 
-class Group:
+class Supervisor:
     """Keeps some roles alive until it is stopped."""
 
     def __init__(self, children: Sequence[Child]) -> None:

@@ -18,43 +18,43 @@ import structlog
 from procrastinate import App as Engine
 from procrastinate import PsycopgConnector, SyncPsycopgConnector
 
-from isthmus.cases import sql as cases
-from isthmus.cases.sql import Touch
-from isthmus.cases.triage import judge
+from isthmus.app.context import App
+from isthmus.app.engine import ENQUEUE
+from isthmus.cases.sql import cases
+from isthmus.cases.sql.cases import Touch
+from isthmus.cases.triage import decide_retry
+from isthmus.commands import check_config_changes, monitor_subscriptions, notify
+from isthmus.commands.reconcile import Reconciler
 from isthmus.db import session
-from isthmus.db.pool import is_away, is_passing
+from isthmus.db.pool import is_retryable, is_unavailable
 from isthmus.flows import duplicates, enrich, identifiers
-from isthmus.flows.abandon import abandon
+from isthmus.flows.abandoned_checkouts import send_abandoned_checkouts
 from isthmus.flows.consent import audit as consent_audit
-from isthmus.flows.consent import importer, profiles, returning, unsubscribes
+from isthmus.flows.consent import native_importer, poll_profiles, poll_unsubscribes, recurring_differences
 from isthmus.flows.consent.write_back import write_back
-from isthmus.flows.deliver import deliver
+from isthmus.flows.context import ConnectionContext
+from isthmus.flows.deliver import push_next_batch
 from isthmus.flows.good_runs import GoodRuns
-from isthmus.flows.hold import release
-from isthmus.flows.merges import ask
-from isthmus.flows.poll import poll, poll_checkouts
-from isthmus.flows.process import process
-from isthmus.flows.prune import Retention, prune
-from isthmus.flows.recheck import recheck
-from isthmus.flows.remap import remap
-from isthmus.flows.road import Road
+from isthmus.flows.merges import execute
+from isthmus.flows.poll import poll_checkouts, poll_records
+from isthmus.flows.process import process_batch
+from isthmus.flows.prune import Retention, prune_all
+from isthmus.flows.recheck import close_finished_cases
+from isthmus.flows.remap import remap_page
 from isthmus.flows.safety import decide
-from isthmus.flows.settle import settle
+from isthmus.flows.service_hold import release_expired_holds
+from isthmus.flows.settle import settle_pushes
 from isthmus.model.lane import Lane
-from isthmus.outbox.feed import sql as feed
-from isthmus.runtime import governing, telling, watching
-from isthmus.runtime.app import App
-from isthmus.runtime.engine import RING
-from isthmus.runtime.reconciling import Reconciler
-from isthmus.runtime.timetable import SETTLE_EVERY, Timetable
+from isthmus.outbox.sql import error_feed as feed
+from isthmus.runtime.scheduler import SETTLE_EVERY, Scheduler
 
 log = structlog.get_logger(__name__)
 
-SHIFT = 5.0
+TIME_SLICE = 5.0
 """Seconds a bell works before it rings for itself again, so that no connection keeps a thread for ever."""
 
 SWEEP_EVERY = 1.0
-RING_AGAIN_AFTER = 0.05
+WAKE_AGAIN_AFTER = 0.05
 """Seconds between two bells of one key from one process: a burst of deliveries needs one."""
 
 SIDE_BY_SIDE = {"process": 2, "push": 3, "settle": 1}
@@ -63,11 +63,15 @@ SIDE_BY_SIDE = {"process": 2, "push": 3, "settle": 1}
 
 def _connector(dsn: str) -> SyncPsycopgConnector:
     return SyncPsycopgConnector(
-        conninfo=dsn, min_size=1, max_size=2, kwargs={"application_name": "isthmus bells"}, reset=session.renew
+        conninfo=dsn,
+        min_size=1,
+        max_size=2,
+        kwargs={"application_name": "isthmus bells"},
+        reset=session.replace_read_only_session,
     )
 
 
-class Bells:
+class WakeUps:
     """Rings. Safe to share between threads, never blocks the caller's own work for long, and never raises."""
 
     def __init__(self, dsn: str) -> None:
@@ -75,7 +79,7 @@ class Bells:
         self._rung: dict[str, float] = {}
         self._lock = threading.Lock()
 
-    def __enter__(self) -> "Bells":
+    def __enter__(self) -> "WakeUps":
         self._engine.open()
         return self
 
@@ -87,12 +91,12 @@ class Bells:
         key = ":".join((task, connection, *more.values()))
         now = time.monotonic()
         with self._lock:
-            if now - self._rung.get(key, float("-inf")) < RING_AGAIN_AFTER:
+            if now - self._rung.get(key, float("-inf")) < WAKE_AGAIN_AFTER:
                 return
             self._rung[key] = now
         with contextlib.suppress(procrastinate.exceptions.ConnectorException):
             args = {"connection": connection, **more}
-            self._engine.connector.get_sync_connector().execute_query(RING, task=task, key=key, args=args)
+            self._engine.connector.get_sync_connector().execute_query(ENQUEUE, task=task, key=key, args=args)
 
 
 class Worker:
@@ -100,13 +104,13 @@ class Worker:
 
     def __init__(self, app: App, *, lanes: tuple[Lane, ...] = tuple(Lane)) -> None:
         self._app = app
-        self._bells = Bells(app.db.dsn)
+        self._bells = WakeUps(app.db.dsn)
         self._busy: dict[tuple[str, str], int] = defaultdict(int)
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._reconciler = Reconciler(app)
         self._good_runs = GoodRuns()
-        self._timetable = Timetable(
+        self._timetable = Scheduler(
             app, lanes, self._reconciler, self._bells.ring, lambda: not self._over.is_set(), self._good_runs.note
         )
 
@@ -143,14 +147,16 @@ class Worker:
         @engine.task(name="process")
         def _process(connection: str) -> None:
             self._shift(
-                "process", connection, lambda lanes: process(self._app.db, self._road(connection), lanes).n_claimed
+                "process",
+                connection,
+                lambda lanes: process_batch(self._app.db, self._road(connection), lanes).n_claimed,
             )
 
         @engine.task(name="push")
         def _push(connection: str) -> None:
             def slot(lanes: tuple[Lane, ...]) -> int:
                 road = self._road(connection)
-                return deliver(self._app.db, road, lanes).n_sent if road.is_live else 0
+                return push_next_batch(self._app.db, road, lanes).n_sent if road.is_live else 0
 
             self._shift("push", connection, slot)
 
@@ -163,27 +169,29 @@ class Worker:
             if kind == "checkout":
                 poll_checkouts(self._app.db, self._road(connection), store)
             else:
-                poll(self._app.db, self._road(connection), store, kind)
+                poll_records(self._app.db, self._road(connection), store, kind)
 
         @engine.task(name="abandon")
         def _abandon(connection: str) -> None:
-            self._shift("abandon", connection, lambda _: abandon(self._app.db, self._road(connection)))
+            self._shift("abandon", connection, lambda _: send_abandoned_checkouts(self._app.db, self._road(connection)))
 
         @engine.task(name="release")
         def _release(connection: str) -> None:
-            self._shift("release", connection, lambda _: release(self._app.db, self._road(connection)))
+            self._shift("release", connection, lambda _: release_expired_holds(self._app.db, self._road(connection)))
 
         @engine.task(name="remap")
         def _remap(connection: str) -> None:
-            self._shift("remap", connection, lambda _: remap(self._app.db, self._road(connection)))
+            self._shift("remap", connection, lambda _: remap_page(self._app.db, self._road(connection)))
 
         @engine.task(name="plans")
         def _plans(connection: str) -> None:
-            self._look_after("plans", connection, lambda: decide.step(self._app.db, self._road(connection)))
+            self._look_after("plans", connection, lambda: decide.judge_plans(self._app.db, self._road(connection)))
 
         @engine.task(name="duplicates")
         def _duplicates(connection: str) -> None:
-            self._look_after("duplicates", connection, lambda: duplicates.look(self._app.db, self._road(connection)))
+            self._look_after(
+                "duplicates", connection, lambda: duplicates.find_duplicates(self._app.db, self._road(connection))
+            )
 
         @engine.task(name="recheck")
         def _recheck(connection: str) -> None:
@@ -191,12 +199,14 @@ class Worker:
 
         @engine.task(name="merge")
         def _merge(connection: str) -> None:
-            self._look_after("merge", connection, lambda: ask.step(self._app.db, self._road(connection)))
+            self._look_after("merge", connection, lambda: execute.run_next_merge(self._app.db, self._road(connection)))
 
         @engine.task(name="identifiers")
         def _identifiers(connection: str) -> None:
             self._look_after(
-                "identifiers", connection, lambda: identifiers.look_again(self._app.db, self._road(connection))
+                "identifiers",
+                connection,
+                lambda: identifiers.remap_resolved_conflicts(self._app.db, self._road(connection)),
             )
 
         @engine.task(name="enrich")
@@ -217,12 +227,16 @@ class Worker:
 
         @engine.task(name="take_back")
         def _take_back(connection: str) -> None:
-            self._look_after("take_back", connection, lambda: returning.step(self._app.db, self._road(connection)))
+            self._look_after(
+                "take_back", connection, lambda: recurring_differences.run_step(self._app.db, self._road(connection))
+            )
 
         @engine.task(name="audit_consent")
         def _audit_consent(connection: str) -> None:
             self._look_after(
-                "audit_consent", connection, lambda: consent_audit.audit(self._app.db, self._road(connection))
+                "audit_consent",
+                connection,
+                lambda: consent_audit.run_consent_audit(self._app.db, self._road(connection)),
             )
 
         @engine.task(name="write_back")
@@ -231,15 +245,19 @@ class Worker:
 
         @engine.task(name="tell")
         def _tell(connection: str) -> None:
-            self._look_after("tell", connection, lambda: telling.tell(self._app, connection))
+            self._look_after("tell", connection, lambda: notify.notify_connection(self._app, connection))
 
         @engine.task(name="watch")
         def _watch(connection: str) -> None:
-            self._look_after("watch", connection, lambda: watching.watch(self._app, connection))
+            self._look_after(
+                "watch", connection, lambda: monitor_subscriptions.monitor_subscriptions(self._app, connection)
+            )
 
         @engine.task(name="govern")
         def _govern(connection: str) -> None:
-            self._look_after("govern", connection, lambda: governing.govern(self._app, connection))
+            self._look_after(
+                "govern", connection, lambda: check_config_changes.check_config_changes(self._app, connection)
+            )
 
         # The timetable. Seconds are the sixth field.
         # None has a queueing lock: one that still waits would make the next an error in PostgreSQL's log, and what
@@ -254,7 +272,7 @@ class Worker:
         def _prune(timestamp: int) -> None:  # noqa: ARG001
             keep = self._app.settings.retention
             retention = Retention(keep.raw, keep.events, keep.keys, keep.attempts, keep.cases)
-            prune(self._app.db, self._app.clock.now(), retention)
+            prune_all(self._app.db, self._app.clock.now(), retention)
 
         @engine.periodic(cron="*/10 * * * *")
         @engine.task(name="forget_the_dead", pass_context=True)
@@ -264,7 +282,7 @@ class Worker:
                 await context.app.job_manager.finish_job(job, status=procrastinate.jobs.Status.FAILED, delete_job=True)
 
     def _recheck(self, connection: str) -> None:
-        recheck(self._app.db, self._road(connection))
+        close_finished_cases(self._app.db, self._road(connection))
         self._good_runs.close(self._app.db, connection, self._app.clock.now())
 
     def _reconcile(self, connection: str) -> int:
@@ -272,34 +290,34 @@ class Worker:
         return int(self._reconciler.shift(connection, self._goes_on()))
 
     def _listen(self, connection: str) -> int:
-        unsubscribes.hear(self._app.db, self._road(connection))
+        poll_unsubscribes.poll_unsubscribes(self._app.db, self._road(connection))
         return 0  # once a look; the timetable rings again
 
     def _attend(self, connection: str) -> int:
         """A look at whose profile changed, then at those of whom something was under way."""
         road = self._road(connection)
-        if profiles.is_due(self._app.db, road):
-            importer.look(self._app.db, road)
-            profiles.hear(self._app.db, road, self._goes_on())
-        return profiles.look_again(self._app.db, road)
+        if poll_profiles.is_poll_due(self._app.db, road):
+            native_importer.check_native_importer(self._app.db, road)
+            poll_profiles.poll_profiles(self._app.db, road, self._goes_on())
+        return poll_profiles.recheck_profiles(self._app.db, road)
 
     def _goes_on(self) -> Callable[[], bool]:
         """Whether there is time left in a shift that begins now."""
-        until = time.monotonic() + SHIFT
+        until = time.monotonic() + TIME_SLICE
         return lambda: not self._over.is_set() and time.monotonic() < until
 
     def _enrich(self, connection: str) -> int:
         """One page of what is due, read by those who leave a shop's points to the road."""
-        return enrich.step(self._app.db, self._reconciler.road(connection))
+        return enrich.scan_next_page(self._app.db, self._reconciler.road(connection))
 
     def _settle(self, connection: str) -> int:
         with self._app.db.transaction() as tx:
-            if not feed.take_turn(tx, connection, self._app.clock.now(), SETTLE_EVERY):
+            if not feed.take_poll_turn(tx, connection, self._app.clock.now(), SETTLE_EVERY):
                 return 0  # another process has just looked
-        settle(self._app.db, self._road(connection))
+        settle_pushes(self._app.db, self._road(connection))
         return 0  # once a look; the sweep rings again when it is time for the next
 
-    def _road(self, connection: str) -> Road:
+    def _road(self, connection: str) -> ConnectionContext:
         return self._app.road(connection)
 
     def _shift(self, task: str, connection: str, step: Callable[[tuple[Lane, ...]], int]) -> None:
@@ -307,7 +325,7 @@ class Worker:
         with self._place(task, connection) as has_place:
             if not has_place or self._app.unusable(connection) is not None:
                 return
-            until = time.monotonic() + SHIFT
+            until = time.monotonic() + TIME_SLICE
             while not self._over.is_set():
                 lanes = self._timetable.open_lanes(connection)
                 if not lanes or not self._took(step, lanes, task, connection):
@@ -334,12 +352,14 @@ class Worker:
         try:
             n = step(lanes)
         except Exception as error:
-            if is_away(error) or is_passing(error):
+            if is_unavailable(error) or is_retryable(error):
                 return 0
-            verdict = judge(error, 1)
+            verdict = decide_retry(error, 1)
             log.error("a step failed", task=task, connection=connection, code=verdict.code, detail=verdict.detail)
             with self._app.db.transaction() as tx:
-                cases.touch(tx, connection, [Touch(verdict.code, task, "", verdict.detail)], self._app.clock.now())
+                cases.open_or_count(
+                    tx, connection, [Touch(verdict.code, task, "", verdict.detail)], self._app.clock.now()
+                )
             return 0
         self._good_runs.note(task, connection, self._app.clock.now())
         return n

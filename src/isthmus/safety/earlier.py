@@ -10,7 +10,7 @@ encode = msgspec.json.Encoder(decimal_format="number").encode
 """A record as it is pushed: amounts are numbers."""
 
 
-def restricted(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
+def restrict_to_fields(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
     """The platform's record in the fields of ours; instructions (@…) as ours has them, what it lacks cleared.
 
     Of lists each entry has the fields that any entry of ours has.
@@ -20,13 +20,13 @@ def restricted(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, 
 
 def _part(ours: Any, theirs: Any) -> Any:
     if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
-        return restricted(ours, theirs)
+        return restrict_to_fields(ours, theirs)
     if isinstance(ours, list) and isinstance(theirs, list):
         shape: dict[str, Any] = {}
         for one in ours:
             if isinstance(one, Mapping):
                 shape |= one
-        return [restricted(shape, one) if isinstance(one, Mapping) and shape else one for one in theirs]
+        return [restrict_to_fields(shape, one) if isinstance(one, Mapping) and shape else one for one in theirs]
     if isinstance(ours, int | float | Decimal) and not isinstance(ours, bool) and isinstance(theirs, str):
         return _number(theirs)
     return theirs

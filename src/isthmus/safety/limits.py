@@ -61,7 +61,7 @@ class Recent(Struct, frozen=True):
     net_mills: int = 0
 
 
-class Group(Struct, frozen=True, kw_only=True):
+class ChangeGroup(Struct, frozen=True, kw_only=True):
     """Changes of one store, kind and cause that are to be judged together, beside what changed lately.
 
     `n` and `net_mills` are what would change now, `n_told` how many that were when people were first told; `n_sent` is
@@ -82,16 +82,16 @@ class Group(Struct, frozen=True, kw_only=True):
     n_told: int = 0
 
 
-def limit(n_sent: int, max_share: float) -> int:
+def change_limit(n_sent: int, max_share: float) -> int:
     """How many records of a kind may change within a window."""
     return max(LEAST, int(Decimal(str(max_share)) * n_sent))
 
 
-def reason_to_stop(group: Group, max_share: float) -> str | None:
+def reason_to_stop(group: ChangeGroup, max_share: float) -> str | None:
     """Why these changes need a person, in one sentence; None where they may be carried out."""
     if not group.n:
         return None
-    most = limit(group.n_sent, max_share)
+    most = change_limit(group.n_sent, max_share)
     for recent, span in zip(group.recent, ("24 hours", "7 days"), strict=True):
         if recent.n + group.n > most:
             return (
@@ -108,7 +108,7 @@ def reason_to_stop(group: Group, max_share: float) -> str | None:
     return None
 
 
-def first_that_fit(group: Group, nets: Sequence[int], max_share: float) -> int:
+def count_within_limit(group: ChangeGroup, nets: Sequence[int], max_share: float) -> int:
     """How many of these changes, taken one after the other, may be carried out before they stop.
 
     `nets` has the net of each in thousandths, 0 for what is no order.
@@ -116,7 +116,7 @@ def first_that_fit(group: Group, nets: Sequence[int], max_share: float) -> int:
     n = 0
     net = 0
     for one in nets:
-        grown = Group(
+        grown = ChangeGroup(
             store=group.store,
             kind=group.kind,
             cause=group.cause,

@@ -11,7 +11,7 @@ from msgspec import Struct
 from isthmus.shopify.topics import COMPLIANCE, CONSENT_SCOPE, DELIVERY_SCOPES, HISTORY_SCOPE, SCOPES, SUBSCRIBED
 
 
-class App(Struct, frozen=True):
+class AppConfig(Struct, frozen=True):
     """What differs from app to app. `hook_url` is where webhooks go, `url` what the admin opens: the desk."""
 
     name: str
@@ -23,7 +23,7 @@ class App(Struct, frozen=True):
     reads_all_orders: bool = True
 
 
-def render(app: App) -> str:
+def render_app_config(app: AppConfig) -> str:
     """The whole file as text, ready for `shopify app deploy`.
 
     Deploying it owns the subscriptions, so Shopify never deletes them for failed deliveries.

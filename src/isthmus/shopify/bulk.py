@@ -15,7 +15,7 @@ from msgspec import Struct
 from isthmus.model.failure import Failure, RejectedError, SlowError, TransientError
 from isthmus.shopify import documents
 from isthmus.shopify.client import Shopify
-from isthmus.shopify.parse.body import utc
+from isthmus.shopify.parse.json import to_utc
 from isthmus.shopify.parse.lines import Keys
 from isthmus.shopify.topics import HISTORY_SCOPE
 
@@ -29,7 +29,7 @@ _CREATED = {"customer": "customer_date"}
 """Customers are not searched by created_at (https://shopify.dev/docs/api/admin-graphql/latest/queries/customers)."""
 
 
-class Status(StrEnum):
+class BulkStatus(StrEnum):
     """https://shopify.dev/docs/api/admin-graphql/2026-10/enums/BulkOperationStatus"""
 
     CREATED = "CREATED"
@@ -42,7 +42,7 @@ class Status(StrEnum):
 
     @property
     def is_under_way(self) -> bool:
-        return self in (Status.CREATED, Status.RUNNING, Status.CANCELING)
+        return self in (BulkStatus.CREATED, BulkStatus.RUNNING, BulkStatus.CANCELING)
 
 
 class Operation(Struct, frozen=True):
@@ -52,7 +52,7 @@ class Operation(Struct, frozen=True):
     """
 
     gid: str
-    status: Status
+    status: BulkStatus
     error_code: str | None
     url: str | None
     partial_url: str | None
@@ -173,12 +173,12 @@ class Bulk:
                 raise AddressEndedError(BROKEN, f"the address of the result has ended ({failure.detail})") from None
 
 
-def query(
+def bulk_query(
     kind: str, since: datetime | None = None, until: datetime | None = None, keys: Keys = MappingProxyType({})
 ) -> str:
     """The text of the operation that tells every record of a kind with `since` <= created_at < `until`, with these
     custom fields."""
-    text = documents.bulk(kind, keys).partition("\n{")[2]
+    text = documents.bulk_document(kind, keys).partition("\n{")[2]
     text = f"{{{text}"  # without the comment above it
     field = _CREATED.get(kind, "created_at")
     window = f"{field}:>='{_text(since)}' " if since else ""
@@ -191,7 +191,7 @@ def query(
 def _operation(node: dict[str, Any]) -> Operation:
     return Operation(
         gid=node["id"],
-        status=Status(node["status"]),
+        status=BulkStatus(node["status"]),
         error_code=node["errorCode"],
         url=node["url"],
         partial_url=node["partialDataUrl"],
@@ -204,7 +204,7 @@ def _operation(node: dict[str, Any]) -> Operation:
 
 
 def _when(text: str) -> datetime:
-    return utc(datetime.fromisoformat(text))
+    return to_utc(datetime.fromisoformat(text))
 
 
 def _text(at: datetime) -> str:

@@ -11,9 +11,9 @@ import msgspec
 
 from isthmus.kit.clock import Clock
 from isthmus.model.failure import BlockedError, Failure, TransientError
-from isthmus.outbound.call import Answer, Outbound
-from isthmus.outbound.punctual import Limits
-from isthmus.shopify import trouble
+from isthmus.outbound.call import HttpResponse, Outbound
+from isthmus.outbound.deadline_transport import Limits
+from isthmus.shopify import errors as trouble
 from isthmus.shopify.bucket import Bucket
 from isthmus.shopify.documents import Document
 from isthmus.shopify.parse import lenient
@@ -117,7 +117,7 @@ class Shopify:
         data, failures = self._run(document, variables, field)
         listed = data.get(field)
         if not isinstance(listed, list) or any(n >= len(listed) for n in failures):
-            raise trouble.of_nonsense()
+            raise trouble.error_from_malformed_response()
         return {**data, field: [failures.get(n, one) for n, one in enumerate(listed)]}
 
     def _run(
@@ -138,12 +138,12 @@ class Shopify:
             errors = answer.get("errors")
             failures: dict[int, Failure] = {}
             if errors:
-                placed = None if field is None else trouble.by_place(errors, field)
+                placed = None if field is None else trouble.errors_by_index(errors, field)
                 if placed is not None and isinstance(answer.get("data"), dict):
                     failures, errors = placed, []
             if errors:
                 if not trouble.is_throttled(errors):
-                    raise trouble.of_errors(errors, response.headers)
+                    raise trouble.error_from_graphql(errors, response.headers)
                 waited += self._wait_out(cost, document.cost, waited)
                 continue
             warning = trouble.search_warning(extensions)
@@ -151,7 +151,7 @@ class Shopify:
                 raise warning
             data = answer.get("data")
             if not isinstance(data, dict):
-                raise trouble.of_nonsense(response.headers)
+                raise trouble.error_from_malformed_response(response.headers)
             return data, failures
 
     def fetch(self, url: str, start: int = 0) -> Iterator[bytes]:
@@ -169,7 +169,7 @@ class Shopify:
                 if answer.status == 416:
                     return  # all of it is here already
                 if answer.status not in (200, 206):
-                    raise trouble.of_answer(answer.status, answer.headers)
+                    raise trouble.error_from_response(answer.status, answer.headers)
                 before = start if answer.status == 200 else 0
                 for piece in pieces:
                     passed = min(before, len(piece))
@@ -177,7 +177,7 @@ class Shopify:
                     if passed < len(piece):
                         yield piece[passed:]
         except httpx2.RequestError as error:
-            raise trouble.of_silence(error) from None
+            raise trouble.error_from_no_response(error) from None
 
     def pause(self, span: timedelta) -> None:
         """Wait by the clock that this client lives by."""
@@ -211,7 +211,7 @@ class Shopify:
             )
         self._clock.wait(seconds)
 
-    def _post(self, content: bytes) -> Answer:
+    def _post(self, content: bytes) -> HttpResponse:
         token = self._present_token()
         response = self._send(self._url, content, token)
         if response.status == 401 and self._credentials.access_token is None:
@@ -220,17 +220,17 @@ class Shopify:
             response = self._send(self._url, content, self._present_token())
         self._note_version(response.headers.get(SERVED_VERSION))
         if response.status != 200:
-            raise trouble.of_answer(response.status, response.headers)
+            raise trouble.error_from_response(response.status, response.headers)
         return response
 
-    def _send(self, url: str, content: bytes, token: str | None) -> Answer:
+    def _send(self, url: str, content: bytes, token: str | None) -> HttpResponse:
         headers = {"Content-Type": "application/json"}
         if token is not None:
             headers["X-Shopify-Access-Token"] = token
         try:
             return self._http.call("POST", url, content=content, headers=headers)
         except httpx2.RequestError as error:
-            raise trouble.of_silence(error) from None
+            raise trouble.error_from_no_response(error) from None
 
     def _note_version(self, served: str | None) -> None:
         if served is None:
@@ -262,11 +262,11 @@ class Shopify:
             # The documented answer to credentials that are wrong or whose app is not installed.
             raise BlockedError("storefront.token_refused", "the client credentials were refused")
         if response.status != 200:
-            raise trouble.of_answer(response.status, response.headers)
+            raise trouble.error_from_response(response.status, response.headers)
         granted = _object(response)
         token, lasts = granted.get("access_token"), granted.get("expires_in")
         if not isinstance(token, str) or not token:
-            raise trouble.of_nonsense(response.headers)
+            raise trouble.error_from_malformed_response(response.headers)
         self._token_ends = None
         if isinstance(lasts, (int, float)):
             self._token_ends = self._clock.now() + timedelta(seconds=lasts)
@@ -274,22 +274,22 @@ class Shopify:
         return token
 
 
-def _object(response: Answer) -> dict[str, Any]:
+def _object(response: HttpResponse) -> dict[str, Any]:
     try:
         value = msgspec.json.decode(response.content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         value = _crooked(response)
     if not isinstance(value, dict):
-        raise trouble.of_nonsense(response.headers)
+        raise trouble.error_from_malformed_response(response.headers)
     return value
 
 
-def _crooked(response: Answer) -> Any:
+def _crooked(response: HttpResponse) -> Any:
     """An answer with a text that is half a character: read without it, as a webhook's body is."""
     try:
-        return lenient.load(response.content)
+        return lenient.load_json(response.content)
     except (ValueError, RecursionError):
-        raise trouble.of_nonsense(response.headers) from None
+        raise trouble.error_from_malformed_response(response.headers) from None
 
 
 def _dict(value: Any) -> dict[str, Any]:

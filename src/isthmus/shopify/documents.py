@@ -13,7 +13,7 @@ from importlib import resources
 import msgspec
 from msgspec import Struct
 
-from isthmus.shopify.parse.lines import alias
+from isthmus.shopify.parse.lines import field_alias
 
 
 class Document(Struct, frozen=True):
@@ -172,7 +172,7 @@ DOCUMENTS: tuple[Document, ...] = (
 _PLACE = "# METAFIELDS "
 
 
-def bulk(kind: str, keys: Mapping[str, Sequence[str]]) -> str:
+def bulk_document(kind: str, keys: Mapping[str, Sequence[str]]) -> str:
     """The text that a bulk operation of every record of a kind is made of; it costs nothing and takes no variables.
 
     Custom fields stand in it one by one, each under a name made of its key.
@@ -187,7 +187,7 @@ def bulk(kind: str, keys: Mapping[str, Sequence[str]]) -> str:
 def _field(key: str) -> str:
     namespace, _, name = key.rpartition(".")
     wanted = f"namespace: {_quoted(namespace)}, key: {_quoted(name)}"
-    return f"{alias(key)}: metafield({wanted}) {{ namespace key type value }}"
+    return f"{field_alias(key)}: metafield({wanted}) {{ namespace key type value }}"
 
 
 def _quoted(text: str) -> str:

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from isthmus.kit.email import normalise
-from isthmus.kit.explain import ConfigError
+from isthmus.kit.config_errors import ConfigError
+from isthmus.kit.email import normalise_email
 from isthmus.kit.money import ZERO
-from isthmus.model.census import Person, Sale, Sku, Thing, Who
-from isthmus.model.customer import Consent
+from isthmus.model.audit_rows import CustomerRef, CustomerRow, OrderRow, ProductRow, Sku
+from isthmus.model.customer import ChannelConsent
 
 STORE = "shop"
 """What the one store of an export is called: its files do not name it."""
@@ -89,7 +89,7 @@ class Owners:
     def __init__(self) -> None:
         self._by_key: dict[int, str] = {}
 
-    def add(self, row: Person) -> None:
+    def add(self, row: CustomerRow) -> None:
         for key in _keys(row.email, row.phone):
             self._by_key.setdefault(hash(key), row.who.id)
 
@@ -98,7 +98,7 @@ class Owners:
         return next((one for one in found if one is not None), None)
 
 
-def find(folder: Path) -> Exports:
+def find_exports(folder: Path) -> Exports:
     """The exports in a folder: customers_export*.csv, orders_export*.csv, products_export*.csv.
 
     ConfigError where there is none of them.
@@ -114,14 +114,14 @@ def find(folder: Path) -> Exports:
     return Exports(found)
 
 
-def customers(path: Path, currency: str, first: int = 1) -> Iterator[Person]:
+def export_customers(path: Path, currency: str, first: int = 1) -> Iterator[CustomerRow]:
     """One file's customers; `currency` is the shop's, which the file does not name, `first` the number of its first row
     where customers have no id."""
     for line, row in _rows(path, "customers"):
         id_ = _bare(row["id"]) or f"row {first + line - 2}"
         spent = _amount(path, line, _CUSTOMERS["spent"][0], row["spent"]) or ZERO
-        yield Person(
-            Who(STORE, id_, spent, currency),
+        yield CustomerRow(
+            CustomerRef(STORE, id_, spent, currency),
             email=row["email"].strip() or None,
             phone=_bare(row["phone"]) or None,
             firstname=row["firstname"] or None,
@@ -129,12 +129,12 @@ def customers(path: Path, currency: str, first: int = 1) -> Iterator[Person]:
             postcode=_bare(row["postcode"]) or None,
             country_code=row["country"] or None,
             tags=_tags(row["tags"]),
-            email_consent=Consent("SUBSCRIBED" if row["accepts"].strip().lower() in _YES else "NOT_SUBSCRIBED"),
+            email_consent=ChannelConsent("SUBSCRIBED" if row["accepts"].strip().lower() in _YES else "NOT_SUBSCRIBED"),
             n_orders=int(row["n_orders"]) if row["n_orders"].isdecimal() else 0,
         )
 
 
-def orders(path: Path, owners: Owners) -> Iterator[Sale]:
+def export_orders(path: Path, owners: Owners) -> Iterator[OrderRow]:
     """One file's orders. An order of several lines has several rows, and only the first has its totals."""
     last = ""
     for line, row in _rows(path, "orders"):
@@ -146,7 +146,7 @@ def orders(path: Path, owners: Owners) -> Iterator[Sale]:
         if total is None:
             raise ConfigError(f"{path.name}: line {line}: the first row of an order has no Total")
         email, phone = row["email"].strip() or None, _bare(row["phone"]) or None
-        yield Sale(
+        yield OrderRow(
             STORE,
             _bare(row["id"]) or name,
             name,
@@ -160,12 +160,12 @@ def orders(path: Path, owners: Owners) -> Iterator[Sale]:
         )
 
 
-def currency(path: Path) -> str:
+def export_currency(path: Path) -> str:
     """The currency of the first order."""
     return next((row["currency"] for _, row in _rows(path, "orders") if row["currency"]), "")
 
 
-def products(path: Path) -> Iterator[Thing]:
+def export_products(path: Path) -> Iterator[ProductRow]:
     """One file's products. A product of several variants or pictures has several rows."""
     head: dict[str, str] | None = None
     skus: list[Sku] = []
@@ -183,10 +183,10 @@ def products(path: Path) -> Iterator[Thing]:
         yield _thing(head, skus, has_image=has_image)
 
 
-def _thing(head: Mapping[str, str], skus: list[Sku], *, has_image: bool) -> Thing:
+def _thing(head: Mapping[str, str], skus: list[Sku], *, has_image: bool) -> ProductRow:
     status = head["status"].strip().lower()
     is_sold = status in ("active", "unlisted") if status else head["published"].strip().lower() in _YES
-    return Thing(
+    return ProductRow(
         STORE,
         head["handle"],
         head["title"],
@@ -264,7 +264,7 @@ def _tags(text: str) -> tuple[str, ...]:
 
 
 def _keys(email: str | None, phone: str | None) -> Iterator[str]:
-    address = normalise(email)
+    address = normalise_email(email)
     if address is not None:
         yield address
     digits = "".join(letter for letter in phone or "" if letter.isdigit())

@@ -18,23 +18,23 @@ from isthmus.model.metafield import Metafield
 from isthmus.model.order import Order
 from isthmus.model.product import Product
 from isthmus.model.reading import ABSENT, OUT_OF_SIGHT, Absent, Blindness, CannotSee, Found, ReadResult
-from isthmus.shopify import documents, trouble
+from isthmus.shopify import documents, errors
 from isthmus.shopify.client import Shopify
 from isthmus.shopify.documents import Document
 from isthmus.shopify.parse import (
     checkout_node,
     customer_node,
     delivery_node,
+    listing_node,
     metafield_node,
     order_node,
     product_node,
-    tally_node,
 )
-from isthmus.shopify.parse.body import utc
+from isthmus.shopify.parse.common_graphql import number_of_gid
 from isthmus.shopify.parse.delivery_node import Deliveries
+from isthmus.shopify.parse.json import to_utc
 from isthmus.shopify.parse.lines import Keys
-from isthmus.shopify.parse.pieces_node import number
-from isthmus.shopify.parse.tally_node import Tally
+from isthmus.shopify.parse.listing_node import ListedRecord
 from isthmus.shopify.topics import HISTORY_SCOPE
 
 T = TypeVar("T")
@@ -67,7 +67,7 @@ class Page(Struct, frozen=True):
 class Tallies(Struct, frozen=True):
     """A page of tallies; `cursor` is where the next one begins, None after the last."""
 
-    listed: tuple[Tally, ...]
+    listed: tuple[ListedRecord, ...]
     cursor: str | None
 
 
@@ -86,21 +86,21 @@ class Reads:
 
     def orders(self, numbers: Sequence[int]) -> dict[int, ReadResult[Order]]:
         """Orders by number. A null is absent only where the app sees all orders; see `reading.dated` for the rest."""
-        return self._records("Order", documents.ORDERS, numbers, self._whole_order, order_node.parse)
+        return self._records("Order", documents.ORDERS, numbers, self._whole_order, order_node.parse_order_node)
 
     def customers(self, numbers: Sequence[int]) -> dict[int, ReadResult[Customer]]:
         """Customers by number, with tags, consent, counts and custom fields, all in one call for 250 of them. The loser
         of a merge is absent."""
         keys = self._keys.get("customer", ())
         if not keys:
-            return self._records("Customer", documents.CUSTOMERS, numbers, _as_it_is, customer_node.parse)
+            return self._records("Customer", documents.CUSTOMERS, numbers, _as_it_is, customer_node.parse_customer_node)
         document = documents.CUSTOMERS_WITH_METAFIELDS.with_fields(len(keys))
         return self._records(
             "Customer",
             document,
             numbers,
             _as_it_is,
-            lambda node: customer_node.parse(node, keys),
+            lambda node: customer_node.parse_customer_node(node, keys),
             _asked(keys),
         )
 
@@ -108,12 +108,19 @@ class Reads:
         """Products by number, with every variant, and custom fields of both."""
         own, theirs = self._keys.get("product", ()), self._keys.get("variant", ())
         if not own and not theirs:
-            return self._records("Product", documents.PRODUCTS, numbers, self._whole_product, product_node.parse)
+            return self._records(
+                "Product", documents.PRODUCTS, numbers, self._whole_product, product_node.parse_product_node
+            )
         # A connection of no keys would give every field there is, so that one without any asks for the other's.
         asked = _asked(own or theirs) | self._of_variants(theirs or own)
         document = documents.PRODUCTS_WITH_METAFIELDS.with_fields(asked["n"], asked["nOfVariant"])
         return self._records(
-            "Product", document, numbers, self._whole_product, lambda node: product_node.parse(node, own, theirs), asked
+            "Product",
+            document,
+            numbers,
+            self._whole_product,
+            lambda node: product_node.parse_product_node(node, own, theirs),
+            asked,
         )
 
     def metafields(self, owner: str, numbers: Sequence[int]) -> dict[int, ReadResult[tuple[Metafield, ...]]]:
@@ -122,18 +129,23 @@ class Reads:
         keys = self._keys.get(owner, ())
         document = documents.METAFIELDS.with_fields(len(keys))
         return self._records(
-            _OWNERS[owner], document, numbers, _as_it_is, lambda node: metafield_node.parse(node, keys), _asked(keys)
+            _OWNERS[owner],
+            document,
+            numbers,
+            _as_it_is,
+            lambda node: metafield_node.parse_metafield_node(node, keys),
+            _asked(keys),
         )
 
     def orders_of_returns(self, numbers: Sequence[int]) -> dict[int, ReadResult[int]]:
         """The order of each return."""
         return self._records(
-            "Return", documents.ORDERS_OF_RETURNS, numbers, _as_it_is, lambda node: number(node["order"]["id"])
+            "Return", documents.ORDERS_OF_RETURNS, numbers, _as_it_is, lambda node: number_of_gid(node["order"]["id"])
         )
 
     def deliveries(self, numbers: Sequence[int]) -> dict[int, ReadResult[Deliveries]]:
         """How the parcels of these orders reach their buyers, by the number of the fulfilment."""
-        return self._records("Order", documents.DELIVERIES, numbers, _as_it_is, delivery_node.parse)
+        return self._records("Order", documents.DELIVERIES, numbers, _as_it_is, delivery_node.parse_delivery_node)
 
     def changed(self, kind: str, since: datetime, until: datetime | None = None) -> Iterator[Listed]:
         """Records of a kind ("order", "customer", "product") with `since` <= updated_at < `until`, oldest change first.
@@ -156,7 +168,7 @@ class Reads:
         """
         data = self._shop.graphql(documents.NEWEST, {})
         found = {kind: data[kind]["nodes"] for kind in documents.CHANGED}
-        return {kind: Listed(number(n[0]["id"]), _when(n[0]["updatedAt"])) for kind, n in found.items() if n}
+        return {kind: Listed(number_of_gid(n[0]["id"]), _when(n[0]["updatedAt"])) for kind, n in found.items() if n}
 
     def all_ids(self, kind: str, cursor: str | None = None, since: datetime | None = None) -> Page:
         """One page of every record of a kind, lowest id first, created at or after `since`; resumable by its cursor."""
@@ -179,7 +191,7 @@ class Reads:
         `since`, where it is given. Search lags behind by seconds."""
         query = None if since is None else f"updated_at:>='{_text(since)}'"
         page = self._shop.graphql(documents.TALLY[kind], {"query": query, "after": cursor})["page"]
-        listed = tuple([_read(f"{kind} listing", tally_node.READERS[kind], node) for node in page["nodes"]])
+        listed = tuple([_read(f"{kind} listing", listing_node.READERS[kind], node) for node in page["nodes"]])
         info = page["pageInfo"]
         return Tallies(listed, info["endCursor"] if info["hasNextPage"] else None)
 
@@ -196,7 +208,7 @@ class Reads:
             page = self._shop.graphql(documents.CHECKOUTS, variables)["page"]
             for node in page["nodes"]:
                 self._complete(node["id"], node["lineItems"], documents.CHECKOUT_LINES)
-                yield _read("checkout", checkout_node.parse, node)
+                yield _read("checkout", checkout_node.parse_checkout_node, node)
             if not page["pageInfo"]["hasNextPage"]:
                 return
             cursor = page["pageInfo"]["endCursor"]
@@ -215,15 +227,15 @@ class Reads:
         while left:
             batch = left[: self._batches.get(document.operation, document.batch)]
             try:
-                variables = {"ids": [ids.gid(kind, one) for one in batch], **asked}
+                variables = {"ids": [ids.global_id(kind, one) for one in batch], **asked}
                 nodes = self._shop.nodes(document, variables)
             except RejectedError as failure:
-                if not trouble.is_too_expensive(failure) or len(batch) == 1:
+                if not errors.is_too_expensive(failure) or len(batch) == 1:
                     raise
                 self._batches[document.operation] = len(batch) // 2
                 continue
             if len(nodes) != len(batch):
-                raise trouble.of_nonsense()
+                raise errors.error_from_malformed_response()
             for one, node in zip(batch, nodes, strict=True):
                 # A gid of another kind answers an object without the fields we asked of ours: never a null.
                 if isinstance(node, Failure):
@@ -246,7 +258,7 @@ class Reads:
         confirmed: dict[int, ReadResult[T]] = {}
         for first in range(0, len(nulls), documents.SIGHT.batch):
             some = nulls[first : first + documents.SIGHT.batch]
-            nodes, sees_all = self._sight([ids.gid(kind, one) for one in some])
+            nodes, sees_all = self._sight([ids.global_id(kind, one) for one in some])
             for one, node in zip(some, nodes, strict=True):
                 if isinstance(node, Failure):
                     confirmed[one] = CannotSee(Blindness.ERROR, node)
@@ -301,13 +313,13 @@ class Reads:
         while info["hasNextPage"]:
             node = self._shop.graphql(document, {"id": gid, "after": info["endCursor"], **asked})["node"]
             if node is None:
-                raise trouble.of_vanishing()
+                raise errors.error_for_vanished_record()
             connection["nodes"].extend(node["page"]["nodes"])
             info = node["page"]["pageInfo"]
 
     def _page(self, document: Document, variables: Mapping[str, Any]) -> Page:
         page = self._shop.graphql(document, variables)["page"]
-        listed = tuple([Listed(number(node["id"]), _when(node["updatedAt"])) for node in page["nodes"]])
+        listed = tuple([Listed(number_of_gid(node["id"]), _when(node["updatedAt"])) for node in page["nodes"]])
         info = page["pageInfo"]
         return Page(listed, info["endCursor"] if info["hasNextPage"] else None)
 
@@ -334,7 +346,7 @@ def _read(name: str, parse: Callable[[dict[str, Any]], T], node: dict[str, Any])
 
 
 def _when(text: str) -> datetime:
-    return utc(datetime.fromisoformat(text))
+    return to_utc(datetime.fromisoformat(text))
 
 
 def _text(at: datetime) -> str:

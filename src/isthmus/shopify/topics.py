@@ -12,7 +12,7 @@ from isthmus.model.lane import Lane
 from isthmus.shopify.parse import lenient
 
 
-class Kind(StrEnum):
+class TopicKind(StrEnum):
     """What a topic is about."""
 
     ORDER = "order"
@@ -50,7 +50,7 @@ class Topic(Struct, frozen=True):
     """
 
     name: str
-    kind: Kind
+    kind: TopicKind
     action: Action
     lane: Lane
     subject: tuple[str, ...]
@@ -75,34 +75,36 @@ _SHOP = ("shop:shop_id", "shop:id")
 _ROWS = (
     # Orders come whole; the parser says when a body is not (refunds without their transactions).
     *(
-        Topic(f"orders/{verb}", Kind.ORDER, Action.APPLY, Lane.REALTIME, _ORDER, _ORDERS)
+        Topic(f"orders/{verb}", TopicKind.ORDER, Action.APPLY, Lane.REALTIME, _ORDER, _ORDERS)
         for verb in ("create", "updated", "paid", "fulfilled", "partially_fulfilled", "cancelled")
     ),
-    Topic("orders/edited", Kind.ORDER, Action.READ, Lane.REALTIME, ("order:order_edit.order_id",), _ORDERS),
-    Topic("orders/delete", Kind.ORDER, Action.READ, Lane.REALTIME, _ORDER, _ORDERS),
-    Topic("refunds/create", Kind.ORDER, Action.READ, Lane.REALTIME, _OF_ORDER, _ORDERS),
+    Topic("orders/edited", TopicKind.ORDER, Action.READ, Lane.REALTIME, ("order:order_edit.order_id",), _ORDERS),
+    Topic("orders/delete", TopicKind.ORDER, Action.READ, Lane.REALTIME, _ORDER, _ORDERS),
+    Topic("refunds/create", TopicKind.ORDER, Action.READ, Lane.REALTIME, _OF_ORDER, _ORDERS),
     *(
-        Topic(f"fulfillments/{verb}", Kind.ORDER, Action.READ, Lane.REALTIME, _OF_ORDER, ("read_fulfillments",))
+        Topic(f"fulfillments/{verb}", TopicKind.ORDER, Action.READ, Lane.REALTIME, _OF_ORDER, ("read_fulfillments",))
         for verb in ("create", "update")
     ),
     *(
-        Topic(f"fulfillment_events/{verb}", Kind.ORDER, Action.READ, Lane.REALTIME, _OF_ORDER, ("read_fulfillments",))
+        Topic(
+            f"fulfillment_events/{verb}", TopicKind.ORDER, Action.READ, Lane.REALTIME, _OF_ORDER, ("read_fulfillments",)
+        )
         for verb in ("create", "delete")
     ),
     # returns/process was published with an empty body: where no record is named the updated_at poll finds it.
     *(
-        Topic(f"returns/{verb}", Kind.ORDER, Action.READ, Lane.REALTIME, _RETURN, _RETURNS)
+        Topic(f"returns/{verb}", TopicKind.ORDER, Action.READ, Lane.REALTIME, _RETURN, _RETURNS)
         for verb in ("request", "approve", "decline", "cancel", "close", "reopen", "process", "update")
     ),
     # Customer bodies carry neither tags nor consent nor counts since 2025-01, so a read follows.
-    Topic("customers/create", Kind.CUSTOMER, Action.PATCH, Lane.REALTIME, _CUSTOMER, _CUSTOMERS),
-    Topic("customers/update", Kind.CUSTOMER, Action.PATCH, Lane.REALTIME, _CUSTOMER, _CUSTOMERS),
-    Topic("customers/enable", Kind.CUSTOMER, Action.PATCH, Lane.ENRICHMENT, _CUSTOMER, _CUSTOMERS),
-    Topic("customers/disable", Kind.CUSTOMER, Action.PATCH, Lane.ENRICHMENT, _CUSTOMER, _CUSTOMERS),
-    Topic("customers/delete", Kind.CUSTOMER, Action.READ, Lane.REALTIME, _CUSTOMER, _CUSTOMERS),
+    Topic("customers/create", TopicKind.CUSTOMER, Action.PATCH, Lane.REALTIME, _CUSTOMER, _CUSTOMERS),
+    Topic("customers/update", TopicKind.CUSTOMER, Action.PATCH, Lane.REALTIME, _CUSTOMER, _CUSTOMERS),
+    Topic("customers/enable", TopicKind.CUSTOMER, Action.PATCH, Lane.ENRICHMENT, _CUSTOMER, _CUSTOMERS),
+    Topic("customers/disable", TopicKind.CUSTOMER, Action.PATCH, Lane.ENRICHMENT, _CUSTOMER, _CUSTOMERS),
+    Topic("customers/delete", TopicKind.CUSTOMER, Action.READ, Lane.REALTIME, _CUSTOMER, _CUSTOMERS),
     Topic(
         "customers/merge",
-        Kind.CUSTOMER,
+        TopicKind.CUSTOMER,
         Action.READ,
         Lane.REALTIME,
         ("customer:admin_graphql_api_customer_kept_id",),
@@ -110,21 +112,21 @@ _ROWS = (
         also=("customer:admin_graphql_api_customer_deleted_id",),
     ),
     *(
-        Topic(name, Kind.CUSTOMER, Action.READ, Lane.ENRICHMENT, ("customer:customerId",), _CUSTOMERS)
+        Topic(name, TopicKind.CUSTOMER, Action.READ, Lane.ENRICHMENT, ("customer:customerId",), _CUSTOMERS)
         for name in ("customer.tags_added", "customer.tags_removed", "customers/purchasing_summary")
     ),
     Topic(
         "customers_email_marketing_consent/update",
-        Kind.CONSENT,
+        TopicKind.CONSENT,
         Action.CLAIM,
         Lane.REALTIME,
         ("customer:customer_id",),
         _CUSTOMERS,
     ),
-    Topic("customers_marketing_consent/update", Kind.CONSENT, Action.CLAIM, Lane.REALTIME, _CUSTOMER, _CUSTOMERS),
+    Topic("customers_marketing_consent/update", TopicKind.CONSENT, Action.CLAIM, Lane.REALTIME, _CUSTOMER, _CUSTOMERS),
     Topic(
         "customers_whats_app_marketing_consent/update",
-        Kind.CONSENT,
+        TopicKind.CONSENT,
         Action.IGNORE,
         Lane.ENRICHMENT,
         ("customer:customer_id",),
@@ -132,11 +134,11 @@ _ROWS = (
         is_subscribed=False,
         why="the platform knows no WhatsApp consent",
     ),
-    Topic("checkouts/create", Kind.CHECKOUT, Action.APPLY, Lane.REALTIME, _CHECKOUT, _ORDERS),
-    Topic("checkouts/update", Kind.CHECKOUT, Action.APPLY, Lane.REALTIME, _CHECKOUT, _ORDERS),
+    Topic("checkouts/create", TopicKind.CHECKOUT, Action.APPLY, Lane.REALTIME, _CHECKOUT, _ORDERS),
+    Topic("checkouts/update", TopicKind.CHECKOUT, Action.APPLY, Lane.REALTIME, _CHECKOUT, _ORDERS),
     Topic(
         "checkouts/delete",
-        Kind.CHECKOUT,
+        TopicKind.CHECKOUT,
         Action.IGNORE,
         Lane.REALTIME,
         _CHECKOUT,
@@ -147,7 +149,7 @@ _ROWS = (
     *(
         Topic(
             f"carts/{verb}",
-            Kind.CHECKOUT,
+            TopicKind.CHECKOUT,
             Action.IGNORE,
             Lane.ENRICHMENT,
             ("cart:token", "cart:id"),
@@ -157,16 +159,16 @@ _ROWS = (
         )
         for verb in ("create", "update")
     ),
-    Topic("products/create", Kind.PRODUCT, Action.APPLY, Lane.ENRICHMENT, _PRODUCT, _PRODUCTS),
-    Topic("products/update", Kind.PRODUCT, Action.APPLY, Lane.ENRICHMENT, _PRODUCT, _PRODUCTS),
-    Topic("products/delete", Kind.PRODUCT, Action.READ, Lane.ENRICHMENT, _PRODUCT, _PRODUCTS),
+    Topic("products/create", TopicKind.PRODUCT, Action.APPLY, Lane.ENRICHMENT, _PRODUCT, _PRODUCTS),
+    Topic("products/update", TopicKind.PRODUCT, Action.APPLY, Lane.ENRICHMENT, _PRODUCT, _PRODUCTS),
+    Topic("products/delete", TopicKind.PRODUCT, Action.READ, Lane.ENRICHMENT, _PRODUCT, _PRODUCTS),
     *(
-        Topic(f"variants/{state}", Kind.STOCK, Action.READ, Lane.ENRICHMENT, ("product:product_id",), _PRODUCTS)
+        Topic(f"variants/{state}", TopicKind.STOCK, Action.READ, Lane.ENRICHMENT, ("product:product_id",), _PRODUCTS)
         for state in ("in_stock", "out_of_stock")
     ),
     Topic(
         "inventory_levels/update",
-        Kind.STOCK,
+        TopicKind.STOCK,
         Action.IGNORE,
         Lane.ENRICHMENT,
         ("inventory_item:inventory_item_id",),
@@ -177,7 +179,7 @@ _ROWS = (
     *(
         Topic(
             f"collections/{verb}",
-            Kind.OTHER,
+            TopicKind.OTHER,
             Action.IGNORE,
             Lane.ENRICHMENT,
             ("collection:id",),
@@ -190,19 +192,19 @@ _ROWS = (
     # The privacy topics are subscribed by shopify.app.toml alone, need no scope and may never be lost:
     # https://shopify.dev/docs/apps/build/compliance/privacy-law-compliance
     *(
-        Topic(name, Kind.COMPLIANCE, Action.CASE, Lane.REALTIME, subject, is_subscribed=False)
+        Topic(name, TopicKind.COMPLIANCE, Action.CASE, Lane.REALTIME, subject, is_subscribed=False)
         for name, subject in (
             ("customers/data_request", ("customer:customer.id",)),
             ("customers/redact", ("customer:customer.id",)),
             ("shop/redact", ("shop:shop_id",)),
         )
     ),
-    Topic("app/uninstalled", Kind.APP, Action.CASE, Lane.REALTIME, _SHOP),
-    Topic("app/scopes_update", Kind.APP, Action.READ, Lane.REALTIME, _SHOP),
-    Topic("shop/update", Kind.APP, Action.READ, Lane.ENRICHMENT, ("shop:id",)),
+    Topic("app/uninstalled", TopicKind.APP, Action.CASE, Lane.REALTIME, _SHOP),
+    Topic("app/scopes_update", TopicKind.APP, Action.READ, Lane.REALTIME, _SHOP),
+    Topic("shop/update", TopicKind.APP, Action.READ, Lane.ENRICHMENT, ("shop:id",)),
     Topic(
         "bulk_operations/finish",
-        Kind.OTHER,
+        TopicKind.OTHER,
         Action.IGNORE,
         Lane.REALTIME,
         ("bulk_operation:admin_graphql_api_id",),
@@ -216,7 +218,7 @@ TOPICS: dict[str, Topic] = {row.name: row for row in _ROWS}
 SUBSCRIBED: tuple[str, ...] = tuple(row.name for row in _ROWS if row.is_subscribed)
 """What `connect` or the merchant's app configuration subscribes."""
 
-COMPLIANCE: tuple[str, ...] = tuple(row.name for row in _ROWS if row.kind is Kind.COMPLIANCE)
+COMPLIANCE: tuple[str, ...] = tuple(row.name for row in _ROWS if row.kind is TopicKind.COMPLIANCE)
 """The privacy topics, which only an app configuration can subscribe."""
 
 SCOPES: tuple[str, ...] = tuple(
@@ -238,12 +240,12 @@ HISTORY_SCOPE = "read_all_orders"
 """Without it Shopify shows only the last 60 days of orders: https://shopify.dev/docs/api/usage/access-scopes"""
 
 
-def enum_name(topic: str) -> str:
+def topic_enum_name(topic: str) -> str:
     """`orders/create` as GraphQL's WebhookSubscriptionTopic spells it: ORDERS_CREATE."""
     return topic.replace("/", "_").replace(".", "_").upper()
 
 
-def subject(topic: str, body: bytes) -> tuple[str, str] | None:
+def record_of_body(topic: str, body: bytes) -> tuple[str, str] | None:
     """The record a body is about, as (kind, id): a number as text, or a checkout's token.
 
     None when the topic is unknown or the body names nothing. Raises RejectedError for what is no JSON object.
@@ -252,7 +254,7 @@ def subject(topic: str, body: bytes) -> tuple[str, str] | None:
     return None if row is None else _first(row.subject, _read(body))
 
 
-def subjects(topic: str, body: bytes) -> tuple[tuple[str, str], ...]:
+def records_of_body(topic: str, body: bytes) -> tuple[tuple[str, str], ...]:
     """Every record a body is about: one for most topics, the kept and the lost customer for a merge."""
     row = TOPICS.get(topic)
     if row is None:
@@ -302,7 +304,7 @@ def _read(body: bytes) -> _Names:
 def _names(body: bytes) -> _Names:
     """The names in a body of which other parts are crooked: each that is a number or a text, for itself."""
     try:
-        loaded = lenient.load(body)
+        loaded = lenient.load_json(body)
     except (ValueError, RecursionError):
         raise RejectedError("storefront.unreadable_body", "names no record that can be read") from None
     if not isinstance(loaded, dict):
@@ -344,7 +346,7 @@ _LAST = 2**63 - 1
 def _plain(value: str) -> str:
     """The number of an id, global or not. A subject is shown and logged, so nothing else may pass for one."""
     try:
-        return _number(ids.legacy(value))
+        return _number(ids.numeric_id(value))
     except ValueError:
         raise RejectedError("storefront.unreadable_body", "an id without a number") from None
 

@@ -6,7 +6,7 @@ from datetime import date
 _HANDLE = re.compile(r"(\d{4})-(01|04|07|10)")
 
 
-def last_day(version: str) -> date | None:
+def support_end(version: str) -> date | None:
     """The day before support ends, `2027-09-30` for 2026-10; None for what is no quarterly version, as `unstable`.
 
     From then on a call falls forward to the oldest version that is still there, without an error.

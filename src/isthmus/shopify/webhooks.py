@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from msgspec import Struct
 
-from isthmus.shopify.topics import enum_name
+from isthmus.shopify.topics import topic_enum_name
 
 SIGNATURE_BYTES = 32
 """HMAC-SHA256."""
@@ -24,7 +24,7 @@ HEADERS = frozenset(name for names in _HEADERS for name in names)
 """Every header that `delivery` looks at."""
 
 
-class Delivery(Struct, frozen=True, gc=False):
+class DeliveryHeaders(Struct, frozen=True, gc=False):
     """The headers of one delivery. `webhook_id` names this delivery, `event_id` the merchant's action behind it."""
 
     topic: str
@@ -37,7 +37,7 @@ class Delivery(Struct, frozen=True, gc=False):
     name: str | None = None
 
 
-def delivery(headers: Mapping[str, str]) -> Delivery:
+def read_delivery_headers(headers: Mapping[str, str]) -> DeliveryHeaders:
     """Read the headers of a delivery; names must be lower-case, absent ones become empty text or None.
 
     Classic webhooks prefix them with `x-shopify-`, the newer events with `shopify-`; where both are there the classic
@@ -48,12 +48,12 @@ def delivery(headers: Mapping[str, str]) -> Delivery:
     topic, shop, signature, webhook_id, event_id, api_version, triggered_at, name = [
         get(classic) or get(newer) or None for classic, newer in _HEADERS
     ]
-    return Delivery(
+    return DeliveryHeaders(
         topic or "", (shop or "").lower(), signature or "", webhook_id, event_id, api_version, _when(triggered_at), name
     )
 
 
-def verify(body: bytes, signature: str, secrets: Sequence[str]) -> int | None:
+def verify_signature(body: bytes, signature: str, secrets: Sequence[str]) -> int | None:
     """Which of the app's secrets signed this raw body: an index into `secrets`, or None.
 
     The signature is base64 of HMAC-SHA256 over the bytes as they came. Several secrets are tried because Shopify may
@@ -65,7 +65,7 @@ def verify(body: bytes, signature: str, secrets: Sequence[str]) -> int | None:
         return None
     found = None
     for index, secret in enumerate(secrets):
-        if secret and hmac.compare_digest(sign(body, secret), claimed) and found is None:
+        if secret and hmac.compare_digest(sign_body(body, secret), claimed) and found is None:
             found = index
     return found
 
@@ -75,7 +75,7 @@ def is_signature(text: str) -> bool:
     return len(text) == _SIGNATURE_CHARS
 
 
-def sign(body: bytes, secret: str) -> bytes:
+def sign_body(body: bytes, secret: str) -> bytes:
     """The 32 bytes that Shopify would sign a body with."""
     return hmac.digest(secret.encode(), body, "sha256")
 
@@ -98,7 +98,7 @@ class Subscription(Struct, frozen=True, gc=False):
         return self.format == "JSON" and not self.filter and not self.include_fields
 
 
-class Plan(Struct, frozen=True, gc=False):
+class SubscriptionPlan(Struct, frozen=True, gc=False):
     """What to do so that each topic is subscribed exactly once: topics to create, subscription ids to delete.
 
     Those of `delete` that are in `first` stand in the way: Shopify takes an address for a topic only once.
@@ -113,7 +113,7 @@ class Plan(Struct, frozen=True, gc=False):
         return not self.create and not self.delete
 
 
-class Audit(Struct, frozen=True, gc=False):
+class SubscriptionAudit(Struct, frozen=True, gc=False):
     """What is wrong with the subscriptions of a shop, in numbers, and the plan that mends it.
 
     `missing` topics have none that lead here; of them `elsewhere` have one that leads to another address. Topics in
@@ -122,7 +122,7 @@ class Audit(Struct, frozen=True, gc=False):
     (https://shopify.dev/docs/api/admin-graphql/latest/objects/WebhookSubscription#field-apiVersion).
     """
 
-    plan: Plan
+    plan: SubscriptionPlan
     missing: tuple[str, ...] = ()
     elsewhere: tuple[str, ...] = ()
     trimmed: tuple[str, ...] = ()
@@ -143,17 +143,19 @@ class Audit(Struct, frozen=True, gc=False):
         return ", ".join(part for part in told if part)
 
 
-def audit(listed: Sequence[Subscription], uri: str, topics: Sequence[str], api_version: str = "") -> Audit:
+def audit_subscriptions(
+    listed: Sequence[Subscription], uri: str, topics: Sequence[str], api_version: str = ""
+) -> SubscriptionAudit:
     """Hold the subscriptions made through the API against what should be there: each topic once, whole, to `uri`."""
-    wanted = {enum_name(topic): topic for topic in topics}
+    wanted = {topic_enum_name(topic): topic for topic in topics}
     ours = [one for one in listed if one.uri == uri]
     whole = [one.topic for one in ours if one.is_whole and one.topic in wanted]
     trimmed = [one.topic for one in ours if not one.is_whole and one.topic in wanted and one.topic not in whole]
     missing = [name for name in wanted if name not in whole and name not in trimmed]
     others = {one.topic for one in listed if one.uri != uri}
     foreign = sum(one.topic not in wanted for one in ours)
-    return Audit(
-        plan=plan(listed, uri, topics),
+    return SubscriptionAudit(
+        plan=plan_subscriptions(listed, uri, topics),
         missing=tuple(wanted[name] for name in missing),
         elsewhere=tuple(wanted[name] for name in missing if name in others),
         trimmed=tuple(wanted[name] for name in dict.fromkeys(trimmed)),
@@ -163,13 +165,13 @@ def audit(listed: Sequence[Subscription], uri: str, topics: Sequence[str], api_v
     )
 
 
-def plan(listed: Iterable[Subscription], uri: str, topics: Sequence[str]) -> Plan:
+def plan_subscriptions(listed: Iterable[Subscription], uri: str, topics: Sequence[str]) -> SubscriptionPlan:
     """Compare what is there with what should be; subscriptions to other addresses are somebody else's and left alone.
 
     One of ours that is filtered or trimmed would hide events or parts of them, so it is replaced. Topics keep their
     slash spelling and order. Applying a plan twice changes nothing the second time.
     """
-    wanted = {enum_name(topic): topic for topic in topics}
+    wanted = {topic_enum_name(topic): topic for topic in topics}
     kept: set[str] = set()
     delete: list[Subscription] = []
     for subscription in listed:
@@ -180,7 +182,7 @@ def plan(listed: Iterable[Subscription], uri: str, topics: Sequence[str]) -> Pla
         else:
             delete.append(subscription)
     create = {name: topic for name, topic in wanted.items() if name not in kept}
-    return Plan(
+    return SubscriptionPlan(
         tuple(create.values()),
         tuple(one.id for one in delete),
         tuple(one.id for one in delete if one.topic in create and one.format == "JSON"),

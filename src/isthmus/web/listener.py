@@ -31,7 +31,7 @@ SWEEP_TICKS = 5
 _NEVER = float("inf")
 
 
-class Connection(HttpToolsProtocol):
+class ClientConnection(HttpToolsProtocol):
     """One connection of a client, and the time by which the client must have said more.
 
     A delivery that arrives in one piece, as nearly all do, costs no more than a look.
@@ -100,9 +100,9 @@ class Listener(uvicorn.Server):
         super().__init__(config)
         self._max = max_connections
         self._on_up = on_up
-        self.quiet: dict[Connection, None] = {}  # those whose turn it is to speak, in the order since when
+        self.quiet: dict[ClientConnection, None] = {}  # those whose turn it is to speak, in the order since when
 
-    def admit(self, connection: Connection) -> None:
+    def admit(self, connection: ClientConnection) -> None:
         """Take a new connection; where there are too many, the one that owes us its request for longest goes."""
         self.quiet[connection] = None
         if len(self.server_state.connections) > self._max:
@@ -129,7 +129,7 @@ class Listener(uvicorn.Server):
             connection.transport.abort()
 
 
-def listener(
+def make_listener(
     app: ASGIApp,
     *,
     host: str = "127.0.0.1",
@@ -155,7 +155,7 @@ def listener(
         proxy_headers=False,  # nothing here depends on who says to be calling
     )
     made = Listener(config, max_connections or max(50, min(MAX_CONNECTIONS, room)), on_up)
-    config.http = type("LimitedConnection", (Connection,), {"limits": made})
+    config.http = type("LimitedConnection", (ClientConnection,), {"limits": made})
     return made
 
 

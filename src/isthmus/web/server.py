@@ -12,12 +12,12 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from isthmus.web.hooks.answer import Answer, Answers
-from isthmus.web.hooks.bodies import Bodies
-from isthmus.web.hooks.commit import GroupCommit, Keep, Ring
-from isthmus.web.hooks.receive import OmetriaHook, ShopifyHook
-from isthmus.web.hooks.rotation import Rotation
-from isthmus.web.hooks.verify import Doors
+from isthmus.web.webhooks.bodies import Bodies
+from isthmus.web.webhooks.endpoint import OmetriaHook, ShopifyHook
+from isthmus.web.webhooks.group_commit import GroupCommit, Persist, WakeWorker
+from isthmus.web.webhooks.responses import HookResponse, ResponseCounter
+from isthmus.web.webhooks.rotation import Rotation
+from isthmus.web.webhooks.verify import WebhookVerifier
 
 SHOPIFY_HOOK = "/hooks/shopify"
 HEALTH = ("/live", "/ready")
@@ -33,9 +33,9 @@ class Server:
     def __init__(
         self,
         *,
-        doors: Callable[[], Doors],
-        keep: Keep,
-        ring: Ring,
+        doors: Callable[[], WebhookVerifier],
+        keep: Persist,
+        ring: WakeWorker,
         is_ready: Callable[[], Awaitable[bool]],
         registry: CollectorRegistry,
         desk: ASGIApp | None = None,
@@ -44,7 +44,7 @@ class Server:
         """`doors` answers who may call as of now. `doors` and `ring` may not block. `close` runs when
         everything received is answered."""
         commit = GroupCommit(keep, ring)
-        answers = Answers(registry)
+        answers = ResponseCounter(registry)
         self.rotation = Rotation()
         bodies = Bodies()
         self._answers = answers
@@ -86,7 +86,7 @@ class Server:
             await self._rest(scope, receive, send)
             return
         if self._n_calls >= MOST_CALLS:
-            await self._answers.give(Answer.OVERLOADED, send)
+            await self._answers.give(HookResponse.OVERLOADED, send)
             return
         self._n_calls += 1
         try:

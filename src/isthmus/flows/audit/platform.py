@@ -6,10 +6,10 @@ from typing import Any
 
 from msgspec import Struct
 
-from isthmus.flows.audit.telling import Seen
-from isthmus.flows.takeover.sample import Account
+from isthmus.flows.audit.progress import ProgressCounter
+from isthmus.flows.takeover.precheck import PlatformAccount
 from isthmus.kit.clock import Clock
-from isthmus.model.census import Profile, Source
+from isthmus.model.audit_rows import ProfileRow, Source
 from isthmus.ometria.client import PAGE
 
 _IN, _OUT = ("EXPLICITLY_OPTEDIN", True), ("EXPLICITLY_OPTEDOUT", False)
@@ -25,11 +25,11 @@ class Profiles(Struct, frozen=True):
 
 
 def read_profiles(
-    account: Account,
+    account: PlatformAccount,
     ends: datetime | None,
     clock: Clock,
-    seen: Seen,
-    show: Callable[[Profile], None],
+    seen: ProgressCounter,
+    show: Callable[[ProfileRow], None],
     n_expected: int,
 ) -> Profiles:
     """Show every profile, as quickly as the account allows. Raises what the client raises.
@@ -39,7 +39,7 @@ def read_profiles(
     """
     n, is_whole = 0, True
 
-    def rows() -> Iterator[Profile]:
+    def rows() -> Iterator[ProfileRow]:
         nonlocal n, is_whole
         while True:
             page = account.ask(lambda it: it.profiles(offset=n))  # noqa: B023 - called at once
@@ -56,9 +56,9 @@ def read_profiles(
     return Profiles(n, max(n, n_expected), is_whole)
 
 
-def _profile(told: dict[str, Any]) -> Profile:
+def _profile(told: dict[str, Any]) -> ProfileRow:
     optin = told.get("marketing_optin")
-    return Profile(
+    return ProfileRow(
         str(told.get("id") or ""),
         told.get("email") or None,
         True if optin in _IN else False if optin in _OUT else None,

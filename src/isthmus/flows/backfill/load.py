@@ -11,32 +11,32 @@ from pathlib import Path
 from msgspec import Struct
 
 from isthmus.db.pool import Database
-from isthmus.flows.backfill import operate, spool
-from isthmus.flows.backfill.progress import Progress, of_loads
+from isthmus.flows.backfill import bulk_operation, spool
+from isthmus.flows.backfill.import_part import Taken, import_part
+from isthmus.flows.backfill.progress import Progress, progress_of_loads
 from isthmus.flows.backfill.spool import Part
-from isthmus.flows.backfill.take import Taken, take
+from isthmus.flows.context import ConnectionContext
 from isthmus.flows.poll import KINDS
-from isthmus.flows.road import Road
-from isthmus.kit.backoff import wait_for
+from isthmus.kit.backoff import wait_after_attempt
 from isthmus.model.failure import RejectedError, TransientError
-from isthmus.runs import sql as runs
-from isthmus.runs.loads import sql as loads
-from isthmus.runs.loads.sql import Load
-from isthmus.runs.span import Span
+from isthmus.runs.date_range import DateRange
+from isthmus.runs.sql import bulk_loads as loads
+from isthmus.runs.sql import watermarks as runs
+from isthmus.runs.sql.bulk_loads import Load
 from isthmus.shopify.bulk import AddressEndedError
 
-FIRST_LOOK = 2.0
+FIRST_POLL_AFTER = 2.0
 """Seconds until an operation is looked at for the first time; then every half as long again."""
 
-LAST_LOOK = 15.0
+LONGEST_POLL_AFTER = 15.0
 
-GLANCE = 2.0
+CHECK_FINISHED_EVERY = 2.0
 
 GIVE_UP_AFTER = 20
 """Failures in a row, more than an hour apart in all, after which the command ends; it goes on where it was."""
 """Seconds between two looks into our own books, where the webhook of an operation that has ended is written down."""
 
-Bring = Callable[[Load, Sequence[Part], Callable[[int], None]], Iterator[Taken]]
+ImportParts = Callable[[Load, Sequence[Part], Callable[[int], None]], Iterator[Taken]]
 """Takes parts in, here or in other processes; gives each as it is done, and tells of each step what `take` tells."""
 
 _RANK = {kind: rank for rank, kind in enumerate(KINDS)}
@@ -46,19 +46,19 @@ class Patience(Struct):
     """When an operation is looked at next, and how long after that again."""
 
     due_at: datetime
-    seconds: float = FIRST_LOOK
+    seconds: float = FIRST_POLL_AFTER
 
 
 def backfill(
     db: Database,
-    road: Road,
+    road: ConnectionContext,
     stores: Sequence[str],
     kinds: Sequence[str] = KINDS,
     *,
     folder: Path,
     since: datetime | None = None,
     again: bool = False,
-    bring: Bring | None = None,
+    bring: ImportParts | None = None,
     tell: Callable[[Progress], None] = lambda _: None,
     part: int = spool.PART,
 ) -> list[Progress]:
@@ -68,7 +68,7 @@ def backfill(
     loaded anew.
     """
     here = folder / road.connection
-    with spool.held(here, road.connection):
+    with spool.lock_spool(here, road.connection):
         return _Loading(db, road, stores, kinds, here, bring, tell, part).run(since, again=again)
 
 
@@ -78,11 +78,11 @@ class _Loading:
     def __init__(
         self,
         db: Database,
-        road: Road,
+        road: ConnectionContext,
         stores: Sequence[str],
         kinds: Sequence[str],
         folder: Path,
-        bring: Bring | None,
+        bring: ImportParts | None,
         tell: Callable[[Progress], None],
         part: int,
     ) -> None:
@@ -96,7 +96,7 @@ class _Loading:
 
     def run(self, since: datetime | None, *, again: bool) -> list[Progress]:
         self._ask(since, again=again)
-        spool.keep_only(self._folder, [self._place(one) for one in self._loads() if not one.is_over])
+        spool.remove_other_folders(self._folder, [self._place(one) for one in self._loads() if not one.is_over])
         n_failed = 0
         while any(not one.is_over for one in self._loads()):
             try:
@@ -106,12 +106,12 @@ class _Loading:
                 n_failed += 1
                 if n_failed >= GIVE_UP_AFTER:
                     raise
-                self._road.clock.wait(wait_for(n_failed, failure.retry_after).total_seconds())
+                self._road.clock.wait(wait_after_attempt(n_failed, failure.retry_after).total_seconds())
             else:
                 if not has_moved:
-                    self._road.clock.wait(GLANCE)
+                    self._road.clock.wait(CHECK_FINISHED_EVERY)
             self._say()
-        spool.keep_only(self._folder, [])
+        spool.remove_other_folders(self._folder, [])
         return self._progress(self._loads())
 
     def _ask(self, since: datetime | None, *, again: bool) -> None:
@@ -121,15 +121,15 @@ class _Loading:
         kinds = sorted({kind for _, kind in self._wanted})
         with self._db.transaction() as tx:
             for store in stores:
-                runs.begin(tx, road.connection, store, [f"poll:{kind}" for kind in kinds], now)
+                runs.create_watermarks(tx, road.connection, store, [f"poll:{kind}" for kind in kinds], now)
             if again:
-                loads.start_over(tx, road.connection, stores, kinds)
-            loads.retry(tx, road.connection, stores, kinds, now)
-            there = loads.loads(tx, road.connection)
+                loads.delete_loads(tx, road.connection, stores, kinds)
+            loads.retry_failed_loads(tx, road.connection, stores, kinds, now)
+            there = loads.list_loads(tx, road.connection)
             for store, kind in self._wanted:
                 span = _lacking([one.span for one in there if (one.store, one.kind) == (store, kind)], since)
                 if span is not None:
-                    loads.want(tx, road.connection, store, kind, [span], now)
+                    loads.enqueue_loads(tx, road.connection, store, kind, [span], now)
         for store, kind in self._wanted:
             if since is None and any(
                 (one.store, one.kind) == (store, kind) for one in self._loads() if not one.is_over
@@ -151,7 +151,7 @@ class _Loading:
                     continue
                 if not self._is_due(key, now):
                     full.add(load.store)
-                elif operate.start(self._db, self._road, load):
+                elif bulk_operation.start_operation(self._db, self._road, load):
                     has_moved = True
                 else:
                     self._later(key, now)
@@ -159,7 +159,7 @@ class _Loading:
             elif load.state == "running":
                 key = (load.id, load.operation or "")
                 if self._is_due(key, now) or load.is_rung:
-                    operate.look(self._db, self._road, load)
+                    bulk_operation.check_operation(self._db, self._road, load)
                     self._later(key, now)
         return has_moved
 
@@ -169,7 +169,7 @@ class _Loading:
 
     def _later(self, key: tuple[int, str], now: datetime) -> None:
         held = self._patience[key]
-        held.due_at, held.seconds = now + timedelta(seconds=held.seconds), min(held.seconds * 1.5, LAST_LOOK)
+        held.due_at, held.seconds = now + timedelta(seconds=held.seconds), min(held.seconds * 1.5, LONGEST_POLL_AFTER)
 
     # Here ----------------------------------------------------------------------------------------------------------
 
@@ -184,38 +184,40 @@ class _Loading:
         return False
 
     def _take(self, load: Load) -> None:
-        n_parts = spool.parts_of(load.bytes or 0, self._part)
+        n_parts = spool.count_parts(load.bytes or 0, self._part)
         place = self._place(load)
         if load.url is not None:
             if not place.is_dir() and not self._fetch(load, place, n_parts):
                 return
             with self._db.transaction() as tx:
-                done = loads.parts_done(tx, self._road.connection, load.id)
-            for taken in self._bring(load, spool.parts(place, n_parts, done), lambda n: self._note(load, n)):
-                spool.path(place, taken.part).unlink(missing_ok=True)
+                done = loads.finished_parts(tx, self._road.connection, load.id)
+            for taken in self._bring(load, spool.pending_parts(place, n_parts, done), lambda n: self._note(load, n)):
+                spool.part_path(place, taken.part).unlink(missing_ok=True)
             self._extra.pop(load.id, None)
-        operate.over(self._db, self._road, load)
-        spool.keep_only(self._folder, [self._place(one) for one in self._loads() if not one.is_over])
+        bulk_operation.finish_load(self._db, self._road, load)
+        spool.remove_other_folders(self._folder, [self._place(one) for one in self._loads() if not one.is_over])
 
     def _fetch(self, load: Load, place: Path, n_parts: int) -> bool:
         """Bring a result to the disk; False where it is to be asked for again."""
         assert load.url is not None  # noqa: S101 - the caller has looked
         try:
-            n = spool.spread(place, load.kind, operate.of(self._road, load).lines(load.url), n_parts)
+            n = spool.split_result(
+                place, load.kind, bulk_operation.bulk_client(self._road, load).lines(load.url), n_parts
+            )
         except AddressEndedError:
-            operate.fail(self._db, self._road, load, "address_ended")
+            bulk_operation.handle_failure(self._db, self._road, load, "address_ended")
             return False
         except RejectedError:
             n = -1  # what came was no result at all
         if n != load.n_objects:
-            spool.keep_only(self._folder, [])
-            operate.fail(self._db, self._road, load, "incomplete")
+            spool.remove_other_folders(self._folder, [])
+            bulk_operation.handle_failure(self._db, self._road, load, "incomplete")
             return False
         return True
 
     def _bring_here(self, load: Load, parts: Sequence[Part], tell: Callable[[int], None]) -> Iterator[Taken]:
         for part in parts:
-            yield take(self._db, self._road, load, part, tell)
+            yield import_part(self._db, self._road, load, part, tell)
 
     def _place(self, load: Load) -> Path:
         """Where a load's result lies: another operation's is another's."""
@@ -238,12 +240,12 @@ class _Loading:
             mine = [one for one in there if (one.store, one.kind) == key]
             if mine:
                 extra = sum(self._extra.get(one.id, 0) for one in mine)
-                found.append(of_loads(mine, self._counts.get(key), extra))
+                found.append(progress_of_loads(mine, self._counts.get(key), extra))
         return found
 
     def _loads(self) -> list[Load]:
         with self._db.transaction() as tx:
-            found = loads.loads(tx, self._road.connection)
+            found = loads.list_loads(tx, self._road.connection)
         return [one for one in found if (one.store, one.kind) in self._wanted]
 
     @staticmethod
@@ -263,11 +265,11 @@ def _is_doubtful(load: Load, there: Sequence[Load]) -> bool:
     )
 
 
-def _lacking(there: Sequence[Span], since: datetime | None) -> Span | None:
+def _lacking(there: Sequence[DateRange], since: datetime | None) -> DateRange | None:
     """The span that is still to be wanted, so that everything since then is; it ends where an earlier load began."""
     if not there:
-        return Span(since)
+        return DateRange(since)
     if any(span.since is None for span in there):
         return None
     earliest = min(span.since for span in there if span.since is not None)
-    return Span(since, earliest) if since is None or since < earliest else None
+    return DateRange(since, earliest) if since is None or since < earliest else None

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from isthmus.runs.loads.sql import Load
+from isthmus.runs.sql.bulk_loads import Load
 
 
 class Progress(Struct, frozen=True):
@@ -24,7 +24,7 @@ class Progress(Struct, frozen=True):
     is_failed: bool = False
 
 
-def of_loads(loads: Sequence[Load], count: int | None, extra: int = 0) -> Progress:
+def progress_of_loads(loads: Sequence[Load], count: int | None, extra: int = 0) -> Progress:
     """The progress of one kind of one store from its loads; `count` is what the shop said there is to see, `extra` what
     is in of parts that are not.
     """

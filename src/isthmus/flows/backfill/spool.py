@@ -16,7 +16,7 @@ from zlib import crc32
 
 from msgspec import Struct
 
-from isthmus.kit.explain import ConfigError
+from isthmus.kit.config_errors import ConfigError
 from isthmus.shopify.parse import lines
 
 PART = 8 * 2**20
@@ -38,12 +38,12 @@ class Part(Struct, frozen=True):
     path: Path
 
 
-def parts_of(n_bytes: int, part: int = PART) -> int:
+def count_parts(n_bytes: int, part: int = PART) -> int:
     """How many parts a result of this size is spread over."""
     return max(1, min(MOST, -(-n_bytes // part)))
 
 
-def spread(folder: Path, kind: str, told: Iterable[bytes], n_parts: int) -> int:
+def split_result(folder: Path, kind: str, told: Iterable[bytes], n_parts: int) -> int:
     """Spread the lines of a result; how many there were. The folder is there once all of it is.
 
     A line names its parent, which for most is the record itself. What is two steps below (a variant's picture) is put
@@ -67,13 +67,13 @@ def _spread(making: Path, kind: str, told: Iterable[bytes], n_parts: int) -> int
     root, n = _ROOTS[kind], 0
     places: dict[str, int] = {}
     with contextlib.ExitStack() as open_files:
-        files = [open_files.enter_context(_create(path(making, number))) for number in range(n_parts)]
+        files = [open_files.enter_context(_create(part_path(making, number))) for number in range(n_parts)]
         aside = open_files.enter_context(_create(making / "aside"))
         for line in told:
             if not line:
                 continue
             n += 1
-            top = lines.head(line)
+            top = lines.line_head(line)
             if top.parent is None:
                 files[crc32((top.id or "").encode()) % n_parts].write(line + b"\n")
             elif top.parent.startswith(root):
@@ -86,24 +86,24 @@ def _spread(making: Path, kind: str, told: Iterable[bytes], n_parts: int) -> int
         aside.flush()
         with (making / "aside").open("rb") as below:
             for line in below:
-                files[places.get(lines.head(line).parent or "", 0)].write(line)
+                files[places.get(lines.line_head(line).parent or "", 0)].write(line)
     (making / "aside").unlink()
     return n
 
 
-def parts(folder: Path, n_parts: int, done: Iterable[int]) -> list[Part]:
+def pending_parts(folder: Path, n_parts: int, done: Iterable[int]) -> list[Part]:
     """The parts that are still to be taken in; those that are in lose their file."""
     are_in = set(done)
     for number in are_in:
-        path(folder, number).unlink(missing_ok=True)
-    return [Part(number, path(folder, number)) for number in range(n_parts) if number not in are_in]
+        part_path(folder, number).unlink(missing_ok=True)
+    return [Part(number, part_path(folder, number)) for number in range(n_parts) if number not in are_in]
 
 
-def path(folder: Path, number: int) -> Path:
+def part_path(folder: Path, number: int) -> Path:
     return folder / f"{number:04}.jsonl"
 
 
-def keep_only(spool: Path, folders: Sequence[Path]) -> None:
+def remove_other_folders(spool: Path, folders: Sequence[Path]) -> None:
     """Remove what was left behind by loads that are over."""
     wanted = {folder.name for folder in folders}
     if spool.is_dir():
@@ -113,7 +113,7 @@ def keep_only(spool: Path, folders: Sequence[Path]) -> None:
 
 
 @contextlib.contextmanager
-def held(spool: Path, connection: str) -> Iterator[None]:
+def lock_spool(spool: Path, connection: str) -> Iterator[None]:
     """Be the only one on this machine who loads this connection; a killed process holds nothing any more."""
     with _room(spool):
         spool.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -16,35 +16,35 @@ from typing import TypeVar
 
 import msgspec
 
-from isthmus.consent import sql as ledger
+from isthmus.config_changes import sql as governance
 from isthmus.consent.decide import Statement
-from isthmus.consent.sql import Address
-from isthmus.consent.writes import sql as writes
+from isthmus.consent.sql import ledger
+from isthmus.consent.sql import store_updates as writes
+from isthmus.consent.sql.ledger import Address
 from isthmus.db.pool import Database, Tx
-from isthmus.flows.consent import pairing, profiles, shops, unsubscribes
-from isthmus.flows.consent.pairing import Asked, Judged, Name
-from isthmus.flows.consent.profiles import Swept
-from isthmus.flows.consent.tally import Tally, may_write
-from isthmus.flows.reconcile.held import Step
-from isthmus.flows.road import Road
-from isthmus.governance import sql as governance
-from isthmus.identity import sql as identity
-from isthmus.identity.profiles import sql as seen
-from isthmus.identity.profiles.sql import Profile
-from isthmus.inbox import sql as inbox
-from isthmus.model.accord import Accord
-from isthmus.model.basis import AsOf, Reason
+from isthmus.flows.consent import pairing, poll_profiles, poll_unsubscribes, read_shops
+from isthmus.flows.consent.audit_counts import AuditCounts, may_mail_any
+from isthmus.flows.consent.pairing import ComparisonInput, ConsentComparison, Name
+from isthmus.flows.consent.poll_profiles import ProfilesRead
+from isthmus.flows.context import ConnectionContext
+from isthmus.flows.reconcile.run_context import RunProgress
+from isthmus.identity.sql import links as identity
+from isthmus.identity.sql import profiles as seen
+from isthmus.identity.sql.profiles import KnownProfile
+from isthmus.inbox.sql import events as inbox
+from isthmus.model.basis import AsOf, NotJudgedReason
+from isthmus.model.consent_comparison import ConsentComparisonResult
 from isthmus.model.customer import Customer, Here
-from isthmus.model.event import Hint
+from isthmus.model.event import RefetchRequest
 from isthmus.model.failure import Failure
 from isthmus.model.lane import Lane
-from isthmus.model.reading import Absent, Found, record_of
-from isthmus.records import sql as records
-from isthmus.runs import sql as runs
+from isthmus.model.reading import Absent, Found, found_record
+from isthmus.records.sql import store as records
+from isthmus.runs.sql import watermarks as runs
 
 AT_ONCE = 500
 MARK = "audit:consent"
-KEPT = 2_000
+DIFFERENCES_KEPT = 2_000
 """Differences that are remembered with the last audit."""
 
 MOST_AGAIN = 1_000
@@ -58,59 +58,68 @@ MOST_JUDGED_AGAIN = 10_000
 
 AGAIN_AT_ONCE = 250
 
-Tell = Callable[[Step], None]
+ReportProgress = Callable[[RunProgress], None]
 _T = TypeVar("_T")
 
 
-def audit(db: Database, road: Road, *, repair: bool = True, signed_by: str = "", tell: Tell = lambda _: None) -> Accord:
+def run_consent_audit(
+    db: Database,
+    road: ConnectionContext,
+    *,
+    repair: bool = True,
+    signed_by: str = "",
+    tell: ReportProgress = lambda _: None,
+) -> ConsentComparisonResult:
     """Read both sides, compare everybody, and remember the result with its date."""
     done = _Audit(db, road, repair=repair, tell=tell).run()
-    done = msgspec.structs.replace(done, digest=digest(done), signed_by=signed_by)
+    done = msgspec.structs.replace(done, digest=findings_digest(done), signed_by=signed_by)
     with db.transaction() as tx:
-        kept = msgspec.structs.replace(done, differs=done.differs[:KEPT], unjudged=done.unjudged[:KEPT])
-        governance.save(tx, road.connection, "", MARK, msgspec.to_builtins(kept), done.at)
-        runs.advance(tx, road.connection, "", MARK, done.at, len(done.differs))
+        kept = msgspec.structs.replace(
+            done, differs=done.differs[:DIFFERENCES_KEPT], unjudged=done.unjudged[:DIFFERENCES_KEPT]
+        )
+        governance.save_snapshot(tx, road.connection, "", MARK, msgspec.to_builtins(kept), done.at)
+        runs.advance_watermark(tx, road.connection, "", MARK, done.at, len(done.differs))
     return done
 
 
-def is_at_rest(db: Database, connection: str) -> bool:
+def has_no_pending_updates(db: Database, connection: str) -> bool:
     """Whether nothing about anybody's consent is on its way to a shop, or still to be looked at."""
     with db.transaction() as tx:
-        return not (writes.is_open(tx, connection) or seen.is_open(tx, connection))
+        return not (writes.has_open_updates(tx, connection) or seen.has_profiles_to_recheck(tx, connection))
 
 
-def digest(done: Accord) -> str:
+def findings_digest(done: ConsentComparisonResult) -> str:
     """The same for the same findings, whoever signs them."""
     plain = msgspec.structs.replace(done, digest="", signed_by="")
     return hashlib.sha256(msgspec.json.encode(plain, order="sorted")).hexdigest()
 
 
-def last(db: Database, connection: str) -> Accord | None:
+def last_audit(db: Database, connection: str) -> ConsentComparisonResult | None:
     """The last audit there was."""
     with db.transaction() as tx:
-        kept = governance.load(tx, connection).get(("", MARK))
-    return None if kept is None else msgspec.convert(kept.body, Accord)
+        kept = governance.load_snapshots(tx, connection).get(("", MARK))
+    return None if kept is None else msgspec.convert(kept.body, ConsentComparisonResult)
 
 
 class _Audit:
     """One audit: what it has read, and what it has found so far."""
 
-    def __init__(self, db: Database, road: Road, *, repair: bool, tell: Tell) -> None:
+    def __init__(self, db: Database, road: ConnectionContext, *, repair: bool, tell: ReportProgress) -> None:
         self._db, self._road, self._repair, self._tell = db, road, repair, tell
         self._began = road.clock.now()
-        self._tally = Tally(road.shops)
-        self._again: list[Judged] = []
+        self._tally = AuditCounts(road.shops)
+        self._again: list[ConsentComparison] = []
         self._unheard: dict[Address, list[Statement]] = {}
         self._moved: set[Name] = set()
 
-    def run(self) -> Accord:
+    def run(self) -> ConsentComparisonResult:
         road = self._road
         if self._repair:
-            unsubscribes.hear(self._db, road)
-        swept = profiles.sweep(self._db, road, repair=self._repair, tell=self._tell_profiles)
+            poll_unsubscribes.poll_unsubscribes(self._db, road)
+        swept = poll_profiles.read_all_profiles(self._db, road, repair=self._repair, tell=self._tell_profiles)
         self._tally.as_of.append(AsOf("Ometria", read_from=swept.began, read_to=swept.ended))
         if not swept.is_whole:
-            self._tally.leave_uncounted(Reason.COULD_NOT_LOOK, "Ometria could not be read to its end")
+            self._tally.leave_uncounted(NotJudgedReason.COULD_NOT_LOOK, "Ometria could not be read to its end")
         for store in sorted(road.shops):
             self._store(store, swept)
         self._of_those_who_left()
@@ -120,32 +129,34 @@ class _Audit:
         return self._tally.result(self._road, is_whole=swept.is_whole)
 
     def _tell_profiles(self, n: int) -> None:
-        self._tell(Step("profiles", n, None, is_done=False))
+        self._tell(RunProgress("profiles", n, None, is_done=False))
 
     # One shop --------------------------------------------------------------------------------------------------------
 
-    def _store(self, store: str, swept: Swept) -> None:
+    def _store(self, store: str, swept: ProfilesRead) -> None:
         """Everybody whom a shop lists now, and those of ours whom it does not list."""
         listed = array("q")
         read_at: datetime | None = None
         try:
-            reading = shops.Reading(self._road.shops[store], self._road.clock)
+            reading = read_shops.ShopConsentReading(self._road.shops[store], self._road.clock)
             read_at = reading.began
             for here in _batched(reading, AT_ONCE):
                 self._judge(store, read_at, swept, here)
                 listed.extend(one.id for one in here)
-                self._tell(Step(f"{store} customers", len(listed), None))
+                self._tell(RunProgress(f"{store} customers", len(listed), None))
         except Failure as failure:
             self._tally.unread.append(f"{store}: {failure.code}")
             read_at = None
         self._tally.as_of.append(AsOf(store, read_from=read_at, read_to=self._road.clock.now() if read_at else None))
-        self._tell(Step(f"{store} customers", len(listed), None, is_done=True))
+        self._tell(RunProgress(f"{store} customers", len(listed), None, is_done=True))
         self._unlisted(store, set(listed), read_at, swept)
 
-    def _judge(self, store: str, read_at: datetime, swept: Swept, here: Sequence[Here]) -> None:
-        asked = Asked(store, read_at, self._began, swept.listed if swept.is_whole else None, self._repair, self._began)
+    def _judge(self, store: str, read_at: datetime, swept: ProfilesRead, here: Sequence[Here]) -> None:
+        asked = ComparisonInput(
+            store, read_at, self._began, swept.listed if swept.is_whole else None, self._repair, self._began
+        )
         with self._db.transaction() as tx:
-            found = pairing.judge(tx, self._road, asked, here)
+            found = pairing.compare_customers(tx, self._road, asked, here)
             if self._repair:
                 # What the shop never told is read as if it had been.
                 self._hint(tx, store, [one.who[1] for one in found if one.is_missed])
@@ -162,7 +173,7 @@ class _Audit:
         for address, statement in unheard:
             self._unheard.setdefault(address, []).append(statement)
 
-    def _unlisted(self, store: str, listed: set[int], read_at: datetime | None, swept: Swept) -> None:
+    def _unlisted(self, store: str, listed: set[int], read_at: datetime | None, swept: ProfilesRead) -> None:
         """Customers of ours whom the shop's list lacks: not being in a list proves nothing, so each is read."""
         missing: list[int] = []
         for names in self._pages(store):
@@ -171,29 +182,33 @@ class _Audit:
             return
         if read_at is None:
             why = next((one for one in self._tally.unread if one.startswith(f"{store}: ")), store)
-            self._tally.leave(Reason.COULD_NOT_LOOK, store, missing, why)
+            self._tally.leave(NotJudgedReason.COULD_NOT_LOOK, store, missing, why)
             return
         for some in _batched(missing[:MOST_AGAIN], AGAIN_AT_ONCE):
             at = self._road.clock.now()
             try:
                 found = self._road.shops[store].reader.customers(list(some))
             except Failure as failure:
-                self._tally.leave(Reason.COULD_NOT_LOOK, store, some, f"{store}: {failure.code}")
+                self._tally.leave(NotJudgedReason.COULD_NOT_LOOK, store, some, f"{store}: {failure.code}")
                 continue
             here = [_here(one.record) for one in found.values() if isinstance(one, Found)]
             self._judge(store, at, swept, here)
             gone = [number for number, one in found.items() if isinstance(one, Absent)]
-            self._tally.leave(Reason.OUT_OF_SIGHT, store, sorted({*some} - {one.id for one in here} - {*gone}), store)
+            self._tally.leave(
+                NotJudgedReason.OUT_OF_SIGHT, store, sorted({*some} - {one.id for one in here} - {*gone}), store
+            )
             self._gone(store, gone, swept)
         if len(missing) > MOST_AGAIN:
-            self._tally.leave(Reason.NOT_COMPARED, store, missing[MOST_AGAIN:], f"{store}: not in the shop's list")
+            self._tally.leave(
+                NotJudgedReason.NOT_COMPARED, store, missing[MOST_AGAIN:], f"{store}: not in the shop's list"
+            )
 
-    def _gone(self, store: str, numbers: Sequence[int], swept: Swept) -> None:
+    def _gone(self, store: str, numbers: Sequence[int], swept: ProfilesRead) -> None:
         """Customers who are gone from the shop, of which nobody told us: nobody may be written to because of them."""
         if not numbers:
             return
         with self._db.transaction() as tx:
-            found = pairing.left_behind(tx, self._road, store, numbers)
+            found = pairing.addresses_left_behind(tx, self._road, store, numbers)
             if self._repair:
                 self._hint(tx, store, numbers)
         for one in found:
@@ -204,40 +219,42 @@ class _Audit:
     def _of_those_who_left(self) -> None:
         """People of stores that are not in the connection file any more: nobody tells us what they say there."""
         with self._db.transaction() as tx:
-            left = records.others(tx, self._road.connection, "customer", sorted(self._road.shops))
+            left = records.stores_with_records(tx, self._road.connection, "customer", sorted(self._road.shops))
         for store, _ in left:
             numbers = [int(name) for names in self._pages(store) for name in names]
-            self._tally.leave(Reason.NOT_COMPARED, store, numbers, f"{store} is not in the connection file any more")
+            self._tally.leave(
+                NotJudgedReason.NOT_COMPARED, store, numbers, f"{store} is not in the connection file any more"
+            )
         if left and self._road.policy.scope == "connection":
             self._not_agreed_with([store for store, _ in left])
 
     def _not_agreed_with(self, gone: Sequence[str]) -> None:
         """What people say in stores that left counts for them elsewhere, too, and nobody tells us what that is."""
         with self._db.transaction() as tx:
-            sharing = ledger.sharing(tx, self._road.connection, gone)
+            sharing = ledger.customers_sharing_addresses(tx, self._road.connection, gone)
         for store in sorted(self._road.shops):
             some = self._tally.take_back(store, {number for at, number in sharing if at == store})
             what = f"{store}: who is also a customer of a store that is not in the connection file any more"
-            self._tally.leave(Reason.NOT_COMPARED, store, sorted(some), what)
+            self._tally.leave(NotJudgedReason.NOT_COMPARED, store, sorted(some), what)
 
-    def _retired(self, swept: Swept) -> None:
+    def _retired(self, swept: ProfilesRead) -> None:
         """Nobody may be written to because of a customer who is gone or has no address any more."""
         after: str | None = ""
         while after is not None:
             with self._db.transaction() as tx:
-                page, after = pairing.of_retired(tx, self._road, after, AT_ONCE)
+                page, after = pairing.retired_contacts(tx, self._road, after, AT_ONCE)
                 emails = sorted({one.email for _, mine in page for one in mine if one.email})
-                living = {link.email for link in identity.of_emails(tx, self._road.connection, emails)}
+                living = {link.email for link in identity.links_of_emails(tx, self._road.connection, emails)}
             for who, mine in page:
                 said = [one for one in mine if one.email not in living and one.id in swept.listed]
-                if may_write(said):
+                if may_mail_any(said):
                     self._tally.still_written_to(who, said, "no address", is_missed=False)
 
     def _pages(self, store: str) -> Iterator[list[str]]:
         after = ""
         while True:
             with self._db.transaction() as tx:
-                names = records.names(tx, self._road.connection, "customer", store, after, AT_ONCE)
+                names = records.record_ids(tx, self._road.connection, "customer", store, after, AT_ONCE)
             yield names
             if len(names) < AT_ONCE:
                 return
@@ -245,19 +262,21 @@ class _Audit:
 
     def _hint(self, tx: Tx, store: str, numbers: Iterable[int]) -> None:
         now = self._road.clock.now()
-        hints = [Hint("poll/customer", f"customer:{number}", Lane.REALTIME, now) for number in sorted(numbers)]
-        inbox.tell(tx, self._road.connection, store, hints, now)
+        hints = [
+            RefetchRequest("poll/customer", f"customer:{number}", Lane.REALTIME, now) for number in sorted(numbers)
+        ]
+        inbox.enqueue_internal(tx, self._road.connection, store, hints, now)
 
     # Once more -------------------------------------------------------------------------------------------------------
 
-    def _judge_again(self, swept: Swept) -> None:
+    def _judge_again(self, swept: ProfilesRead) -> None:
         """Whoever seemed to agree, and has an address of which something came to light that another says, is judged
         again with that; and so is whoever left an address that we opted in.
         """
         concerned: set[Name] = set()
         for addresses in _batched(sorted(self._unheard), AT_ONCE):
             with self._db.transaction() as tx:
-                spoke = ledger.speakers(tx, self._road.connection, addresses)
+                spoke = ledger.customers_by_address(tx, self._road.connection, addresses)
             for address in addresses:
                 theirs = {(s.store, s.customer_id or 0) for s in self._unheard[address]}
                 concerned |= {who for who in spoke.get(address, set()) | theirs if theirs != {who}}
@@ -267,37 +286,37 @@ class _Audit:
             numbers = sorted(seemed | moved)
             for some in _batched(numbers[:MOST_JUDGED_AGAIN], AGAIN_AT_ONCE):
                 self._read_with_all(store, some, swept)
-            self._tally.leave(Reason.NOT_COMPARED, store, numbers[MOST_JUDGED_AGAIN:], store)
+            self._tally.leave(NotJudgedReason.NOT_COMPARED, store, numbers[MOST_JUDGED_AGAIN:], store)
 
-    def _read_with_all(self, store: str, numbers: Sequence[int], swept: Swept) -> None:
+    def _read_with_all(self, store: str, numbers: Sequence[int], swept: ProfilesRead) -> None:
         """Some customers of a shop as it says now, with all that came to light of their addresses."""
         road = self._road
         read_at = road.clock.now()
         try:
-            found = {n: record_of(one) for n, one in road.shops[store].reader.customers(list(numbers)).items()}
+            found = {n: found_record(one) for n, one in road.shops[store].reader.customers(list(numbers)).items()}
         except Failure as failure:
-            self._tally.leave(Reason.COULD_NOT_LOOK, store, numbers, f"{store}: {failure.code}")
+            self._tally.leave(NotJudgedReason.COULD_NOT_LOOK, store, numbers, f"{store}: {failure.code}")
             return
         here = [_here(one) for one in found.values() if one is not None]
         listed = swept.listed if swept.is_whole else None
-        asked = Asked(store, read_at, self._began, listed, self._repair, self._began, self._unheard)
+        asked = ComparisonInput(store, read_at, self._began, listed, self._repair, self._began, self._unheard)
         with self._db.transaction() as tx:
-            now = pairing.judge(tx, road, asked, here)
+            now = pairing.compare_customers(tx, road, asked, here)
         for one in now:
             if one.is_young:
                 self._again.append(one)
             else:
                 self._conclude(one, listed)
-        self._tally.leave(Reason.NOT_COMPARED, store, sorted({*numbers} - {one.id for one in here}), store)
+        self._tally.leave(NotJudgedReason.NOT_COMPARED, store, sorted({*numbers} - {one.id for one in here}), store)
 
-    def _conclude(self, one: Judged, listed: Collection[str] | None = None) -> None:
+    def _conclude(self, one: ConsentComparison, listed: Collection[str] | None = None) -> None:
         """Count somebody for good, who may have left an address that the platform may still write to."""
-        mine: list[Profile] = []
+        mine: list[KnownProfile] = []
         if one.has_moved:
             with self._db.transaction() as tx:
-                behind = pairing.left_behind(tx, self._road, one.who[0], [one.who[1]])
+                behind = pairing.addresses_left_behind(tx, self._road, one.who[0], [one.who[1]])
             mine = [p for each in behind for p in each.mine if listed is None or p.id in listed]
-        if may_write(mine):
+        if may_mail_any(mine):
             self._tally.still_written_to(one.who, mine, "moved", is_missed=True)
         else:
             self._tally.count(one)
@@ -311,31 +330,35 @@ class _Audit:
             return
         until = self._road.clock.now() + self._road.pace.drift_grace + timedelta(seconds=1)
         while (left := (until - self._road.clock.now()).total_seconds()) > 0:
-            self._tell(Step("looking again", 0, len(again)))
+            self._tell(RunProgress("looking again", 0, len(again)))
             self._road.clock.wait(min(WAIT_FOR, left))
-        by_store: dict[str, list[Judged]] = {}
+        by_store: dict[str, list[ConsentComparison]] = {}
         for one in again:
             by_store.setdefault(one.who[0], []).append(one)
         for store, some in sorted(by_store.items()):
             for first in _batched(some, AGAIN_AT_ONCE):
                 self._read_again(store, first)
-        self._tell(Step("looking again", len(again), len(again), is_done=True))
+        self._tell(RunProgress("looking again", len(again), len(again), is_done=True))
 
-    def _read_again(self, store: str, some: Sequence[Judged]) -> None:
+    def _read_again(self, store: str, some: Sequence[ConsentComparison]) -> None:
         road = self._road
         read_at = road.clock.now()
         before = {one.who[1]: one for one in some}
         try:
-            found = {number: record_of(one) for number, one in road.shops[store].reader.customers(list(before)).items()}
+            found = {
+                number: found_record(one) for number, one in road.shops[store].reader.customers(list(before)).items()
+            }
             here = [_here(one) for one in found.values() if one is not None]
-            profiles.look_up(self._db, road, [one.email for one in here if one.email], repair=self._repair)
+            poll_profiles.read_profiles_by_email(
+                self._db, road, [one.email for one in here if one.email], repair=self._repair
+            )
         except Failure:
             for one in some:
                 self._conclude(one)
             return
-        asked = Asked(store, read_at, read_at, None, self._repair, self._began, self._unheard)
+        asked = ComparisonInput(store, read_at, read_at, None, self._repair, self._began, self._unheard)
         with self._db.transaction() as tx:
-            now = pairing.judge(tx, road, asked, here)
+            now = pairing.compare_customers(tx, road, asked, here)
         for one in now:
             first = before.pop(one.who[1])
             if first.is_missed and first.differs and not one.differs and not one.is_told:
@@ -344,7 +367,7 @@ class _Audit:
             else:
                 self._conclude(one)
         for one in before.values():
-            self._tally.count(msgspec.structs.replace(one, reason=Reason.NOT_COMPARED))
+            self._tally.count(msgspec.structs.replace(one, reason=NotJudgedReason.NOT_COMPARED))
 
 
 def _here(one: Customer) -> Here:

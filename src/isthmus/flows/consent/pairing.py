@@ -6,38 +6,38 @@ from datetime import datetime
 import msgspec
 from msgspec import Struct
 
-from isthmus.consent import sql as ledger
-from isthmus.consent import word as words
-from isthmus.consent.accord import differ
-from isthmus.consent.decide import NOTHING, Standing, Statement, decide
+from isthmus.consent import shop_statement as words
+from isthmus.consent.decide import NOTHING, ConsentStatus, Statement, decide_consent
 from isthmus.consent.policy import LEFT
-from isthmus.consent.sql import Address
-from isthmus.consent.writes import sql as writes
+from isthmus.consent.side_comparison import compare_sides
+from isthmus.consent.sql import ledger
+from isthmus.consent.sql import store_updates as writes
+from isthmus.consent.sql.ledger import Address
 from isthmus.db.pool import Tx
-from isthmus.drift import sql as drift
-from isthmus.flows.consent import conclude, person, standing, statements
-from isthmus.flows.consent.standing import Standings
-from isthmus.flows.road import Road
-from isthmus.identity import sql as identity
-from isthmus.identity.profiles import sql as profiles
-from isthmus.identity.profiles.sql import Profile
-from isthmus.kit.email import normalise
+from isthmus.drift.sql import observations as drift
+from isthmus.flows.consent import apply_profile_changes, consent_status, profile_facts, shop_statements
+from isthmus.flows.consent.consent_status import ConsentStatuses
+from isthmus.flows.context import ConnectionContext
+from isthmus.identity.sql import links as identity
+from isthmus.identity.sql import profiles
+from isthmus.identity.sql.profiles import KnownProfile
+from isthmus.kit.email import normalise_email
 from isthmus.mapping import fields
-from isthmus.mapping.texting import texting_id
-from isthmus.model.accord import Differs, Sort
-from isthmus.model.basis import Reason
+from isthmus.mapping.sms_contact import sms_contact_id
+from isthmus.model.basis import NotJudgedReason
 from isthmus.model.consent import Channel, Stance
-from isthmus.model.customer import Consent, Customer, Here
-from isthmus.model.write import Kind
-from isthmus.outbox.spoken import sql as spoken
-from isthmus.outbox.spoken.sql import Contact
-from isthmus.outbox.words import sql as rows_of
-from isthmus.records import sql as records
+from isthmus.model.consent_comparison import ConsentDifference, DifferenceKind
+from isthmus.model.customer import ChannelConsent, Customer, Here
+from isthmus.model.write import RecordKind
+from isthmus.outbox.sql import contact_consent as spoken
+from isthmus.outbox.sql import contacts as rows_of
+from isthmus.outbox.sql.contact_consent import ContactConsent
+from isthmus.records.sql import store as records
 
 CODES = (
-    conclude.BLOCKED,
-    conclude.UNPROVEN,
-    conclude.REFUSED,
+    apply_profile_changes.BLOCKED,
+    apply_profile_changes.UNPROVEN,
+    apply_profile_changes.REFUSED,
     "storefront.consent_refused",
     "storefront.consent_unknown_state",
     "storefront.scope_missing",
@@ -49,7 +49,7 @@ Name = tuple[str, int]
 """A store and the number of a customer there."""
 
 
-class Judged(Struct, frozen=True):
+class ConsentComparison(Struct, frozen=True):
     """One customer: how the sides differ, if they do; why nobody can tell, if so; and whether the shop says something
     that we have not heard.
 
@@ -60,8 +60,8 @@ class Judged(Struct, frozen=True):
     who: Name
     stance: Stance
     is_known_there: bool
-    differs: tuple[Differs, ...] = ()
-    reason: Reason | None = None
+    differs: tuple[ConsentDifference, ...] = ()
+    reason: NotJudgedReason | None = None
     is_young: bool = False
     is_missed: bool = False
     is_told: bool = False
@@ -72,7 +72,7 @@ class Judged(Struct, frozen=True):
     """Whether we opted in an address that they do not have any more, and nobody told us that they left it."""
 
 
-class Asked(Struct, frozen=True):
+class ComparisonInput(Struct, frozen=True):
     """What the judging of some customers rests on: when their shop was read, when the audit began, and which profiles
     the platform listed; None where all that we know of are as they are now."""
 
@@ -90,8 +90,8 @@ class _Side(Struct, frozen=True):
     """One channel of one customer."""
 
     channel: Channel
-    word: Consent | None
-    where: Standing
+    word: ChannelConsent | None
+    where: ConsentStatus
     platform: Stance
     is_missed: bool
     unheard: tuple[Address, Statement] | None
@@ -104,44 +104,46 @@ class _Side(Struct, frozen=True):
     """Whether the platform can be held against it."""
 
 
-def judge(tx: Tx, road: Road, asked: Asked, here: Sequence[Here]) -> list[Judged]:
+def compare_customers(
+    tx: Tx, road: ConnectionContext, asked: ComparisonInput, here: Sequence[Here]
+) -> list[ConsentComparison]:
     """Each of these customers as the shop says now."""
     store = asked.store
     rules = road.shops[store].rules
-    kept = records.load(tx, road.connection, [("customer", store, str(one.id)) for one in here], road.packer)
+    kept = records.load_records(tx, road.connection, [("customer", store, str(one.id)) for one in here], road.packer)
     known = {
         int(key[2]): one.record for key, one in kept.items() if isinstance(one.record, Customer) and one.record.is_read
     }
-    emails = sorted({e for one in here if (e := normalise(one.email))})
-    there: dict[str, list[Profile]] = {}
-    for profile in profiles.of_emails(tx, road.connection, emails):
+    emails = sorted({e for one in here if (e := normalise_email(one.email))})
+    there: dict[str, list[KnownProfile]] = {}
+    for profile in profiles.profiles_by_email(tx, road.connection, emails):
         if asked.listed is None or profile.id in asked.listed:
             there.setdefault(profile.email or "", []).append(profile)
     # A number that the platform may write to, of somebody who has none in this shop.
     theirs = {
         (Channel.SMS, p.phone)
         for one in here
-        for p in there.get(normalise(one.email) or "", ())
+        for p in there.get(normalise_email(one.email) or "", ())
         if not one.phone and p.phone and p.sms_now
     }
-    stand = standing.of_addresses(tx, road, sorted(_addresses(here) | theirs))
+    stand = consent_status.consent_of_addresses(tx, road, sorted(_addresses(here) | theirs))
     stand = _with(
         stand, {name: asked.unheard[name] for one in here for name in _names(road, one) & asked.unheard.keys()}
     )
-    phones = {one.id: phone for one in here if normalise(one.email) is None and (phone := _phone(one, known))}
-    for profile in profiles.of_identifiers(tx, road.connection, [], [], sorted(set(phones.values()))):
+    phones = {one.id: phone for one in here if normalise_email(one.email) is None and (phone := _phone(one, known))}
+    for profile in profiles.profiles_by_identifier(tx, road.connection, [], [], sorted(set(phones.values()))):
         if profile.phone is not None and (asked.listed is None or profile.id in asked.listed):
             there.setdefault(profile.phone, []).append(profile)
     names = {one.id: f"{rules.namespace}{one.id}" for one in here}
-    contacts = spoken.contacts(tx, road.connection, list(names.values()))
-    words_of = rows_of.of_contacts(tx, road.connection, list(names.values()))
-    seconds = {one.id: texting_id(one.id, rules) for one in here}
-    texting = spoken.contacts(tx, road.connection, list(seconds.values()), Kind.SMS)
-    writing = writes.under_way(tx, road.connection, store, [one.id for one in here])
-    cases = drift.open_cases(tx, road.connection, [f"customer:{one.id}" for one in here])
+    contacts = spoken.sent_consent_of(tx, road.connection, list(names.values()))
+    words_of = rows_of.contact_rows(tx, road.connection, list(names.values()))
+    seconds = {one.id: sms_contact_id(one.id, rules) for one in here}
+    texting = spoken.sent_consent_of(tx, road.connection, list(seconds.values()), RecordKind.SMS)
+    writing = writes.updates_in_progress(tx, road.connection, store, [one.id for one in here])
+    cases = drift.open_case_codes(tx, road.connection, [f"customer:{one.id}" for one in here])
     found = []
     for one in here:
-        mine = there.get(normalise(one.email) or phones.get(one.id, ""), [])
+        mine = there.get(normalise_email(one.email) or phones.get(one.id, ""), [])
         row, second = contacts.get(names[one.id]), texting.get(seconds[one.id])
         state = words_of[names[one.id]].state if names[one.id] in words_of else None
         both = [
@@ -155,7 +157,11 @@ def judge(tx: Tx, road: Road, asked: Asked, here: Sequence[Here]) -> list[Judged
         judged = _judged(road, asked, one, mine, sides, state, code)
         unheard = [side.unheard for side in both if side.unheard is not None]
         last = known.get(one.id)
-        untold = left(road, asked.store, last, but=one) if last is not None and one.updated_at > last.updated_at else []
+        untold = (
+            addresses_given_up(road, asked.store, last, but=one)
+            if last is not None and one.updated_at > last.updated_at
+            else []
+        )
         if untold:
             unheard += untold
             # The platform may write to the address that they had, whoever has it now.
@@ -165,12 +171,12 @@ def judge(tx: Tx, road: Road, asked: Asked, here: Sequence[Here]) -> list[Judged
             judged = msgspec.structs.replace(judged, is_missed=True, has_moved=is_opted_in, is_young=is_young)
         if judged.reason is None and not judged.differs and not mine and row and row.opts_in and row.is_moving:
             # Its opt-in may have been applied since the platform was read.
-            judged = msgspec.structs.replace(judged, reason=Reason.IN_FLIGHT)
+            judged = msgspec.structs.replace(judged, reason=NotJudgedReason.IN_FLIGHT)
         found.append(msgspec.structs.replace(judged, is_told=_is_told(asked, stand, one), unheard=tuple(unheard)))
     return found
 
 
-def _with(stand: Standings, unheard: Mapping[Address, Sequence[Statement]]) -> Standings:
+def _with(stand: ConsentStatuses, unheard: Mapping[Address, Sequence[Statement]]) -> ConsentStatuses:
     """Where addresses stand once what came to light of them is heard, unless its speaker was heard again since."""
     if not unheard:
         return stand
@@ -186,23 +192,31 @@ def _speaker(statement: Statement) -> tuple[str, int | None]:
     return statement.store, statement.customer_id
 
 
-def left(road: Road, store: str, last: Customer, *, but: Here | None = None) -> list[tuple[Address, Statement]]:
+def addresses_given_up(
+    road: ConnectionContext, store: str, last: Customer, *, but: Here | None = None
+) -> list[tuple[Address, Statement]]:
     """What it states that a customer does not have the addresses any more that we know them by: they speak for nobody
     there. `but` are the addresses that they have now.
     """
     now = road.clock.now()
     found = []
     for channel in Channel:
-        plain = statements.of(channel, last)[0]
+        plain = shop_statements.address_and_statement(channel, last)[0]
         if plain and (but is None or _of(channel, but)[0] != plain):
-            name = (channel, ledger.address(road.hash_key, channel, plain))
+            name = (channel, ledger.hash_address(road.hash_key, channel, plain))
             found.append((name, Statement(LEFT, "shopify.left", now, None, store, last.id)))
     return found
 
 
 def _judged(
-    road: Road, asked: Asked, one: Here, mine: Sequence[Profile], sides: Sequence[_Side], state: str | None, code: str
-) -> Judged:
+    road: ConnectionContext,
+    asked: ComparisonInput,
+    one: Here,
+    mine: Sequence[KnownProfile],
+    sides: Sequence[_Side],
+    state: str | None,
+    code: str,
+) -> ConsentComparison:
     who = (asked.store, one.id)
     email = next((side for side in sides if side.channel is Channel.EMAIL), None)
     stance = email.where.stance if email is not None else Stance.UNSAID
@@ -210,19 +224,23 @@ def _judged(
         stance = Stance.IN
     is_missed = any(side.is_missed for side in sides)
     if not mine and stance is not Stance.IN:
-        return Judged(who, stance, is_known_there=False, is_missed=is_missed)
+        return ConsentComparison(who, stance, is_known_there=False, is_missed=is_missed)
     if not mine and state == "excluded":
-        return Judged(who, stance, is_known_there=False, reason=Reason.EXCLUDED, is_missed=is_missed)
+        return ConsentComparison(
+            who, stance, is_known_there=False, reason=NotJudgedReason.EXCLUDED, is_missed=is_missed
+        )
     if not mine and not road.is_live:
         # The shop may write to them; in shadow mode nothing is sent, so the platform cannot know them yet.
-        return Judged(who, stance, is_known_there=False, reason=Reason.WAITING, is_missed=is_missed)
+        return ConsentComparison(who, stance, is_known_there=False, reason=NotJudgedReason.WAITING, is_missed=is_missed)
     if not mine and not asked.repair:
         # Whom the platform has only now was noted nowhere.
-        return Judged(who, stance, is_known_there=False, reason=Reason.NOT_COMPARED, is_missed=is_missed)
+        return ConsentComparison(
+            who, stance, is_known_there=False, reason=NotJudgedReason.NOT_COMPARED, is_missed=is_missed
+        )
     differs, young, moving = [], [], []
     now = road.clock.now()
     for side in sides:
-        sort = differ(side.word, side.where, side.platform, is_moving=side.moving_since is not None)
+        sort = compare_sides(side.word, side.where, side.platform, is_moving=side.moving_since is not None)
         if sort is None:
             continue
         since = side.moving_since
@@ -235,24 +253,24 @@ def _judged(
     reason = None
     if differs:
         if all(young):
-            reason = Reason.IN_FLIGHT if all(moving) else Reason.YOUNG
+            reason = NotJudgedReason.IN_FLIGHT if all(moving) else NotJudgedReason.YOUNG
         elif all(moving):
-            reason = Reason.WAITING
-    return Judged(
+            reason = NotJudgedReason.WAITING
+    return ConsentComparison(
         who, stance, bool(mine), tuple(differs), reason, is_young=bool(differs) and all(young), is_missed=is_missed
     )
 
 
 def _side(
-    road: Road,
-    asked: Asked,
-    stand: Standings,
+    road: ConnectionContext,
+    asked: ComparisonInput,
+    stand: ConsentStatuses,
     channel: Channel,
     one: Here,
     known: Customer | None,
-    mine: Sequence[Profile],
-    row: Contact | None,
-    second: Contact | None,
+    mine: Sequence[KnownProfile],
+    row: ContactConsent | None,
+    second: ContactConsent | None,
     writing: Mapping[tuple[int, Channel], datetime],
 ) -> _Side | None:
     """A channel with an address; None where nobody can be written to by it, or nothing was ever said of it."""
@@ -260,24 +278,26 @@ def _side(
     rules = road.shops[asked.store].rules
     if plain is None:
         return _side_without_number(road, asked, stand, one, known, mine, row) if channel is Channel.SMS else None
-    own, before = statements.of(channel, known) if known is not None else (None, None)
+    own, before = shop_statements.address_and_statement(channel, known) if known is not None else (None, None)
     word, is_missed = told, False
     if told is not None:
         # The reading is the shop's present word, but for what was said and heard after it began.
-        word, is_missed = words.stands(before if own == plain else None, told, read_at=asked.read_at)
+        word, is_missed = words.current_statement(before if own == plain else None, told, read_at=asked.read_at)
     name = stand.name(channel, plain)
     where, unheard = stand.of(channel, plain, asked.store), None
     if is_missed and word is not None:
         made = Statement(
             word.state, "shopify.reading", road.clock.now(), word.updated_at, asked.store, one.id, word.level
         )
-        where, unheard = decide([*stand.said.get(name, []), made], road.policy, asked.store), (name, made)
+        where, unheard = decide_consent([*stand.said.get(name, []), made], road.policy, asked.store), (name, made)
     is_missed = is_missed and (before is None or before.state != (word.state if word else None) or own != plain)
     theirs = where.by if where.by in asked.unheard.get(name, ()) else None
     platform = _says(channel, mine)
     is_compared = True
     if channel is Channel.SMS and all(p.sms_now is None for p in mine):
-        is_sent = not rules.sms_double_optin and fields.phone(plain, known.country_code if known else None) is not None
+        is_sent = (
+            not rules.sms_double_optin and fields.map_phone(plain, known.country_code if known else None) is not None
+        )
         is_compared = where.stance is Stance.IN and is_sent
     moving = [
         row.since if row is not None and row.is_moving else None,
@@ -298,13 +318,13 @@ def _side(
 
 
 def _side_without_number(
-    road: Road,
-    asked: Asked,
-    stand: Standings,
+    road: ConnectionContext,
+    asked: ComparisonInput,
+    stand: ConsentStatuses,
     one: Here,
     known: Customer | None,
-    mine: Sequence[Profile],
-    row: Contact | None,
+    mine: Sequence[KnownProfile],
+    row: ContactConsent | None,
 ) -> _Side | None:
     """Text messages to somebody who has no number in the shop: nobody may send them, unless another customer has the
     number and allows it.
@@ -313,7 +333,10 @@ def _side_without_number(
     for profile in mine:
         if profile.sms_now and profile.phone:
             said = stand.said.get(stand.name(Channel.SMS, profile.phone), [])
-            if decide([s for s in said if _speaker(s) != own], road.policy, asked.store).stance is not Stance.IN:
+            if (
+                decide_consent([s for s in said if _speaker(s) != own], road.policy, asked.store).stance
+                is not Stance.IN
+            ):
                 break
     else:
         return None
@@ -323,7 +346,7 @@ def _side_without_number(
     return _Side(Channel.SMS, None, NOTHING, Stance.IN, is_missed, None, None, since, settled_at)
 
 
-def _is_told(asked: Asked, stand: Standings, one: Here) -> bool:
+def _is_told(asked: ComparisonInput, stand: ConsentStatuses, one: Here) -> bool:
     return any(
         s.source == "shopify.webhook"
         and (s.store, s.customer_id) == (asked.store, one.id)
@@ -334,9 +357,11 @@ def _is_told(asked: Asked, stand: Standings, one: Here) -> bool:
     )
 
 
-def _differs(store: str, one: Here, side: _Side, sort: Sort, mine: Sequence[Profile], code: str) -> Differs:
+def _differs(
+    store: str, one: Here, side: _Side, sort: DifferenceKind, mine: Sequence[KnownProfile], code: str
+) -> ConsentDifference:
     word, by = side.word, side.where.by
-    return Differs(
+    return ConsentDifference(
         sort,
         store,
         one.id,
@@ -354,28 +379,30 @@ def _differs(store: str, one: Here, side: _Side, sort: Sort, mine: Sequence[Prof
     )
 
 
-def _says(channel: Channel, mine: Sequence[Profile]) -> Stance:
+def _says(channel: Channel, mine: Sequence[KnownProfile]) -> Stance:
     """What the platform's people with this address come to: a yes counts, since it is what mails."""
     if channel is Channel.EMAIL:
-        said = {person.stance(one.email_now) for one in mine}
+        said = {profile_facts.stance_of_optin(one.email_now) for one in mine}
     else:
         said = {{True: Stance.IN, False: Stance.OUT, None: Stance.UNSAID}[one.sms_now] for one in mine}
     return next((one for one in (Stance.IN, Stance.OUT, Stance.UNSAID) if one in said), Stance.UNSAID)
 
 
-def of_retired(tx: Tx, road: Road, after: str, limit: int) -> tuple[list[tuple[Name, list[Profile]]], str | None]:
+def retired_contacts(
+    tx: Tx, road: ConnectionContext, after: str, limit: int
+) -> tuple[list[tuple[Name, list[KnownProfile]]], str | None]:
     """Contacts that were retired and opt out, with the platform's people of their address of whom no living customer
     speaks; and where the next page begins."""
-    page = spoken.all_retired(tx, road.connection, after, limit)
+    page = spoken.list_retired_contacts(tx, road.connection, after, limit)
     found = []
     for one in page:
         if one.body is None or one.store not in road.shops or not one.opts_out:
             continue
         said = msgspec.json.decode(road.packer.unpack(one.body))
-        email = normalise(said.get("email")) if isinstance(said.get("email"), str) else None
+        email = normalise_email(said.get("email")) if isinstance(said.get("email"), str) else None
         if email is not None:
             number = int((one.subject or ":0").partition(":")[2])
-            found.append(((one.store, number), profiles.of_emails(tx, road.connection, [email])))
+            found.append(((one.store, number), profiles.profiles_by_email(tx, road.connection, [email])))
     return found, page[-1].id if len(page) == limit else None
 
 
@@ -384,34 +411,42 @@ class LeftBehind(Struct, frozen=True):
     else of ours speaks, and what it states."""
 
     number: int
-    mine: tuple[Profile, ...]
+    mine: tuple[KnownProfile, ...]
     unheard: tuple[tuple[Address, Statement], ...]
 
 
-def left_behind(tx: Tx, road: Road, store: str, numbers: Sequence[int]) -> list[LeftBehind]:
+def addresses_left_behind(tx: Tx, road: ConnectionContext, store: str, numbers: Sequence[int]) -> list[LeftBehind]:
     """Customers who are gone from the shop or have another address there, of which nobody told us."""
-    kept = records.load(tx, road.connection, [("customer", store, str(number)) for number in numbers], road.packer)
+    kept = records.load_records(
+        tx, road.connection, [("customer", store, str(number)) for number in numbers], road.packer
+    )
     found = []
     for key, one in sorted(kept.items()):
         last = one.record if isinstance(one.record, Customer) else None
-        email = normalise(last.email) if last is not None else None
+        email = normalise_email(last.email) if last is not None else None
         own = (store, int(key[2]))
-        others = {link.account for link in identity.of_emails(tx, road.connection, [email])} - {own} if email else set()
-        mine = profiles.of_emails(tx, road.connection, [email]) if email and not others else []
-        found.append(LeftBehind(own[1], tuple(mine), tuple(left(road, store, last)) if last is not None else ()))
+        others = (
+            {link.account for link in identity.links_of_emails(tx, road.connection, [email])} - {own}
+            if email
+            else set()
+        )
+        mine = profiles.profiles_by_email(tx, road.connection, [email]) if email and not others else []
+        found.append(
+            LeftBehind(own[1], tuple(mine), tuple(addresses_given_up(road, store, last)) if last is not None else ())
+        )
     return found
 
 
-def _of(channel: Channel, one: Here) -> tuple[str | None, Consent | None]:
+def _of(channel: Channel, one: Here) -> tuple[str | None, ChannelConsent | None]:
     if channel is Channel.EMAIL:
-        return normalise(one.email), one.email_consent
+        return normalise_email(one.email), one.email_consent
     return one.phone, one.sms_consent
 
 
-def _names(road: Road, one: Here) -> set[Address]:
+def _names(road: ConnectionContext, one: Here) -> set[Address]:
     """The ledger's names of the addresses that somebody has."""
     return {
-        (channel, ledger.address(road.hash_key, channel, plain))
+        (channel, ledger.hash_address(road.hash_key, channel, plain))
         for channel in Channel
         if (plain := _of(channel, one)[0])
     }
@@ -420,7 +455,7 @@ def _names(road: Road, one: Here) -> set[Address]:
 def _phone(one: Here, known: Mapping[int, Customer]) -> str | None:
     """The number as the platform has it."""
     mine = known.get(one.id)
-    return fields.phone(one.phone, mine.country_code if mine else None)
+    return fields.map_phone(one.phone, mine.country_code if mine else None)
 
 
 def _addresses(here: Sequence[Here]) -> set[tuple[Channel, str]]:

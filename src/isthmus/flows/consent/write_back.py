@@ -10,41 +10,41 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from isthmus.cases import sql as cases
-from isthmus.cases.sql import Touch
-from isthmus.consent.decide import Standing
-from isthmus.consent.writes import sql as writes
-from isthmus.consent.writes.sql import Claimed, Wished
+from isthmus.cases.sql import cases
+from isthmus.cases.sql.cases import Touch
+from isthmus.consent.decide import ConsentStatus
+from isthmus.consent.sql import store_updates as writes
+from isthmus.consent.sql.store_updates import ClaimedStoreUpdate, RequestedUpdate
 from isthmus.db.pool import Database, Tx
-from isthmus.flows import trouble
-from isthmus.flows.change import Change
-from isthmus.flows.consent import standing, statements
-from isthmus.flows.consent.standing import Standings
-from isthmus.flows.road import Road
-from isthmus.inbox import sql as inbox
-from isthmus.kit.backoff import wait_for
+from isthmus.flows import case_reporting
+from isthmus.flows.change import RecordTransition
+from isthmus.flows.consent import consent_status, shop_statements
+from isthmus.flows.consent.consent_status import ConsentStatuses
+from isthmus.flows.context import ConnectionContext
+from isthmus.inbox.sql import events as inbox
+from isthmus.kit.backoff import wait_after_attempt
 from isthmus.kit.ids import claim_id
 from isthmus.model.consent import IN, OUT, Channel, Stance
-from isthmus.model.customer import Consent, Customer
-from isthmus.model.event import Hint
+from isthmus.model.customer import ChannelConsent, Customer
+from isthmus.model.event import RefetchRequest
 from isthmus.model.failure import BlockedError, Failure
 from isthmus.model.lane import Lane
-from isthmus.model.reading import CannotSee, ReadResult, record_of
-from isthmus.shopify.consent import Answer, Outcome, Wish
+from isthmus.model.reading import CannotSee, ReadResult, found_record
+from isthmus.shopify.consent import ConsentUpdate, ConsentUpdateOutcome, ConsentUpdateResult
 
 AT_ONCE = 20
 """Writes of one request."""
 
-LOOK_AFTER = timedelta(seconds=10)
+VERIFY_AFTER = timedelta(seconds=10)
 """A write that did not stay was seen undone three seconds later (F09 in docs/reference/failure-cases.md)."""
 
-BELIEVE_AFTER = 3
+ACCEPT_AFTER = 3
 """Writes that must come to nothing before people are told."""
 
 PATIENT_UNTIL = 4
 """The attempt from which on it waits no longer than before: somebody said no, and the shop still writes to them."""
 
-SHUT_FOR = timedelta(minutes=5)
+BLOCKED_FOR = timedelta(minutes=5)
 """How long a shop that does not let us write is left alone."""
 
 REFUSED = "storefront.consent_refused"
@@ -53,7 +53,7 @@ SECOND = timedelta(seconds=1)
 """What the shop's times are rounded to."""
 
 
-class Written(Struct, frozen=True):
+class WriteBackResult(Struct, frozen=True):
     """What one round did: writes sent, and writes that were looked at again."""
 
     n_sent: int = 0
@@ -67,9 +67,11 @@ class Written(Struct, frozen=True):
 # Wish ----------------------------------------------------------------------------------------------------------------
 
 
-def wish(tx: Tx, road: Road, changes: Sequence[Change], standings: Standings, now: datetime) -> None:
+def request_store_updates(
+    tx: Tx, road: ConnectionContext, changes: Sequence[RecordTransition], standings: ConsentStatuses, now: datetime
+) -> None:
     """Want the shop to say where its customers stand, where it says otherwise; and no more where it does not."""
-    wished: list[Wished] = []
+    wished: list[RequestedUpdate] = []
     done = []
     for change in changes:
         customer, store = change.after, change.key[1]
@@ -81,24 +83,26 @@ def wish(tx: Tx, road: Road, changes: Sequence[Change], standings: Standings, no
                 wished.append(want)
             elif isinstance(change.last, Customer):
                 done.append((store, change.last.id, channel))
-    mended = writes.withdraw(tx, road.connection, done)
-    writes.wish(tx, road.connection, wished, now)
+    mended = writes.withdraw_updates(tx, road.connection, done)
+    writes.request_updates(tx, road.connection, wished, now)
     for store, number in mended:
-        cases.resolve(tx, road.connection, REFUSED, now, "consent", subjects=[f"customer:{number}"], store=store)
+        cases.resolve_by_code(
+            tx, road.connection, REFUSED, now, "consent", subjects=[f"customer:{number}"], store=store
+        )
 
 
-def _wanted(customer: Customer, channel: Channel, store: str, standings: Standings) -> Wished | None:
-    plain, word = statements.of(channel, customer)
+def _wanted(customer: Customer, channel: Channel, store: str, standings: ConsentStatuses) -> RequestedUpdate | None:
+    plain, word = shop_statements.address_and_statement(channel, customer)
     standing = standings.of(channel, plain, store)
     if plain is None or word is None or standing.by is None or not _is_for_the_shop(word, standing):
         return None
     level = (standing.by.level or word.level or "SINGLE_OPT_IN") if standing.stance is Stance.IN else "SINGLE_OPT_IN"
     state = IN if standing.stance is Stance.IN else "UNSUBSCRIBED"
     name = standings.name(channel, plain)[1]
-    return Wished(store, customer.id, channel, name, state, level, standing.by.since, word.updated_at)
+    return RequestedUpdate(store, customer.id, channel, name, state, level, standing.by.since, word.updated_at)
 
 
-def _is_for_the_shop(word: Consent, standing: Standing) -> bool:
+def _is_for_the_shop(word: ChannelConsent, standing: ConsentStatus) -> bool:
     """Whether the shop must hear of it: of an opt-out where it would write to somebody, or that was said elsewhere; of
     an opt-in only where it was proven on the platform. What one shop heard is no opt-in of another's.
     """
@@ -116,22 +120,22 @@ def _is_for_the_shop(word: Consent, standing: Standing) -> bool:
 # Write ---------------------------------------------------------------------------------------------------------------
 
 
-def write_back(db: Database, road: Road) -> Written:
+def write_back(db: Database, road: ConnectionContext) -> WriteBackResult:
     """One round: look at what was written a while ago, then write what is due. In shadow mode nothing is written."""
     if not road.is_live:
-        return Written()
-    return Written(_write(db, road), _look(db, road))
+        return WriteBackResult()
+    return WriteBackResult(_write(db, road), _look(db, road))
 
 
-def _write(db: Database, road: Road) -> int:
+def _write(db: Database, road: ConnectionContext) -> int:
     claim, now = claim_id(), road.clock.now()
     with db.transaction() as tx:
-        due = writes.claim(tx, road.connection, "due", now, claim, AT_ONCE)
+        due = writes.claim_updates(tx, road.connection, "due", now, claim, AT_ONCE)
     for store, rows in _by_store(due).items():
         shop = road.shops.get(store)
         if shop is None or shop.consents is None:
             with db.transaction() as tx:
-                writes.forget(tx, road.connection, rows, claim)
+                writes.delete_claimed(tx, road.connection, rows, claim)
             continue
         try:
             answers = shop.consents.write([_wish(row, road.clock.now()) for row in rows])
@@ -143,68 +147,88 @@ def _write(db: Database, road: Road) -> int:
     return len(due)
 
 
-def _wish(row: Claimed, now: datetime) -> Wish:
+def _wish(row: ClaimedStoreUpdate, now: datetime) -> ConsentUpdate:
     """A shop keeps the latest statement, so ours must not be older than the one it is to replace."""
     at = row.at
     if row.above is not None and at - SECOND < row.above:
         at = now
-    return Wish(row.customer_id, row.channel, "SUBSCRIBED" if row.state == IN else "UNSUBSCRIBED", at, row.level)
+    return ConsentUpdate(
+        row.customer_id, row.channel, "SUBSCRIBED" if row.state == IN else "UNSUBSCRIBED", at, row.level
+    )
 
 
-def _answered(tx: Tx, road: Road, store: str, answers: Sequence[tuple[Claimed, Answer]], claim: UUID) -> None:
+def _answered(
+    tx: Tx,
+    road: ConnectionContext,
+    store: str,
+    answers: Sequence[tuple[ClaimedStoreUpdate, ConsentUpdateResult]],
+    claim: UUID,
+) -> None:
     now = road.clock.now()
-    taken = [row for row, answer in answers if answer.outcome is Outcome.WRITTEN]
-    writes.note(tx, road.connection, taken, now)
-    writes.settle(tx, road.connection, taken, claim, "written", now=now, due_at=now + LOOK_AFTER, is_attempt=True)
-    gone = [row for row, answer in answers if answer.outcome is Outcome.GONE]
-    writes.forget(tx, road.connection, gone, claim)
-    unwritten = [(row, answer) for row, answer in answers if answer.outcome in (Outcome.REFUSED, Outcome.NOTHING)]
+    taken = [row for row, answer in answers if answer.outcome is ConsentUpdateOutcome.WRITTEN]
+    writes.log_written_updates(tx, road.connection, taken, now)
+    writes.settle_updates(
+        tx, road.connection, taken, claim, "written", now=now, due_at=now + VERIFY_AFTER, is_attempt=True
+    )
+    gone = [row for row, answer in answers if answer.outcome is ConsentUpdateOutcome.GONE]
+    writes.delete_claimed(tx, road.connection, gone, claim)
+    unwritten = [
+        (row, answer)
+        for row, answer in answers
+        if answer.outcome in (ConsentUpdateOutcome.REFUSED, ConsentUpdateOutcome.NOTHING)
+    ]
     for row, answer in unwritten:
         _again(tx, road, row, claim, answer.code or answer.outcome.value, is_final=_is_final(answer))
     # A reading tells what became of a customer who is gone, or has no such address any more.
-    odd = {row.customer_id for row in gone} | {row.customer_id for row, a in unwritten if a.outcome is Outcome.NOTHING}
-    hints = [Hint("poll/customer", f"customer:{number}", Lane.REALTIME, now) for number in sorted(odd)]
-    inbox.tell(tx, road.connection, store, hints, now)
+    odd = {row.customer_id for row in gone} | {
+        row.customer_id for row, a in unwritten if a.outcome is ConsentUpdateOutcome.NOTHING
+    }
+    hints = [RefetchRequest("poll/customer", f"customer:{number}", Lane.REALTIME, now) for number in sorted(odd)]
+    inbox.enqueue_internal(tx, road.connection, store, hints, now)
 
 
-def _is_final(answer: Answer) -> bool:
-    return answer.outcome is Outcome.REFUSED and answer.code != "INTERNAL_ERROR"
+def _is_final(answer: ConsentUpdateResult) -> bool:
+    return answer.outcome is ConsentUpdateOutcome.REFUSED and answer.code != "INTERNAL_ERROR"
 
 
-def _again(tx: Tx, road: Road, row: Claimed, claim: UUID, why: str, *, is_final: bool = False) -> None:
+def _again(
+    tx: Tx, road: ConnectionContext, row: ClaimedStoreUpdate, claim: UUID, why: str, *, is_final: bool = False
+) -> None:
     """It came to nothing: later again, and when that does not help, a case. The shop goes on writing to somebody who
     does not want it, so it is tried for ever, if rarely.
     """
     now = road.clock.now()
-    is_hopeless = is_final or row.attempts + 1 >= BELIEVE_AFTER
+    is_hopeless = is_final or row.attempts + 1 >= ACCEPT_AFTER
     if is_hopeless:
         touch = Touch(REFUSED, f"customer:{row.customer_id}", row.store, f"{row.channel}, {row.state}: {why}")
-        cases.touch(tx, road.connection, [touch], now)
+        cases.open_or_count(tx, road.connection, [touch], now)
     wait = timedelta(hours=6) if is_hopeless else timedelta(seconds=5 * (row.attempts + 1))
     status = "refused" if is_hopeless else "due"
-    writes.settle(tx, road.connection, [row], claim, status, now=now, due_at=now + wait)
+    writes.settle_updates(tx, road.connection, [row], claim, status, now=now, due_at=now + wait)
 
 
-def _failed(db: Database, road: Road, store: str, rows: Sequence[Claimed], claim: UUID, failure: Failure) -> None:
+def _failed(
+    db: Database, road: ConnectionContext, store: str, rows: Sequence[ClaimedStoreUpdate], claim: UUID, failure: Failure
+) -> None:
     """Nobody's statement is at fault. Writing again what may have arrived does no harm."""
     now = road.clock.now()
     n = max(row.attempts for row in rows) + 1
     is_shut = isinstance(failure, BlockedError)
-    wait = SHUT_FOR if is_shut else wait_for(min(n, PATIENT_UNTIL), failure.retry_after)
+    wait = BLOCKED_FOR if is_shut else wait_after_attempt(min(n, PATIENT_UNTIL), failure.retry_after)
     with db.transaction() as tx:
-        writes.settle(tx, road.connection, rows, claim, "due", now=now, due_at=now + wait)
-        if is_shut or n >= BELIEVE_AFTER:
-            cases.touch(tx, road.connection, [trouble.sign(failure, store=store)], now)
+        writes.settle_updates(tx, road.connection, rows, claim, "due", now=now, due_at=now + wait)
+        if is_shut or n >= ACCEPT_AFTER:
+            cases.open_or_count(tx, road.connection, [case_reporting.case_for(failure, store=store)], now)
 
 
 # Look ----------------------------------------------------------------------------------------------------------------
 
 
-def _look(db: Database, road: Road) -> int:
+def _look(db: Database, road: ConnectionContext) -> int:
     """Read what was written: it is done when the shop says so, whatever it answered then."""
     claim, now = claim_id(), road.clock.now()
     with db.transaction() as tx:
-        written = writes.claim(tx, road.connection, "written", now, claim, 2 * AT_ONCE)
+        written = writes.claim_updates(tx, road.connection, "written", now, claim, 2 * AT_ONCE)
     for store, rows in _by_store(written).items():
         shop = road.shops.get(store)
         if shop is None:
@@ -213,8 +237,8 @@ def _look(db: Database, road: Road) -> int:
             read = shop.reader.customers(sorted({row.customer_id for row in rows}))
         except Failure:
             with db.transaction() as tx:
-                writes.settle(
-                    tx, road.connection, rows, claim, "written", now=now, due_at=now + LOOK_AFTER, is_attempt=False
+                writes.settle_updates(
+                    tx, road.connection, rows, claim, "written", now=now, due_at=now + VERIFY_AFTER, is_attempt=False
                 )
             continue
         with db.transaction() as tx:
@@ -223,34 +247,39 @@ def _look(db: Database, road: Road) -> int:
 
 
 def _seen(
-    tx: Tx, road: Road, store: str, rows: Sequence[Claimed], read: Mapping[int, ReadResult[Customer]], claim: UUID
+    tx: Tx,
+    road: ConnectionContext,
+    store: str,
+    rows: Sequence[ClaimedStoreUpdate],
+    read: Mapping[int, ReadResult[Customer]],
+    claim: UUID,
 ) -> None:
     now = road.clock.now()
     hints = []
-    people = list(filter(None, map(record_of, read.values())))
-    known = standing.of_people(tx, road, people)
+    people = list(filter(None, map(found_record, read.values())))
+    known = consent_status.consent_of_customers(tx, road, people)
     for row in rows:
         if isinstance(read.get(row.customer_id), CannotSee):
-            writes.settle(
-                tx, road.connection, [row], claim, "written", now=now, due_at=now + LOOK_AFTER, is_attempt=False
+            writes.settle_updates(
+                tx, road.connection, [row], claim, "written", now=now, due_at=now + VERIFY_AFTER, is_attempt=False
             )
             continue
-        customer = record_of(read.get(row.customer_id))
+        customer = found_record(read.get(row.customer_id))
         want = _wanted(customer, row.channel, store, known) if customer is not None else None
         # The reading itself goes the way of every reading, so that what we know follows.
-        hints.append(Hint("poll/customer", f"customer:{row.customer_id}", Lane.REALTIME, now))
+        hints.append(RefetchRequest("poll/customer", f"customer:{row.customer_id}", Lane.REALTIME, now))
         if want is None or want.state != row.state:
-            writes.forget(tx, road.connection, [row], claim)
-            cases.resolve(
+            writes.delete_claimed(tx, road.connection, [row], claim)
+            cases.resolve_by_code(
                 tx, road.connection, REFUSED, now, "consent", subjects=[f"customer:{row.customer_id}"], store=store
             )
         else:
             _again(tx, road, row, claim, "it was taken and not kept")
-    inbox.tell(tx, road.connection, store, hints, now)
+    inbox.enqueue_internal(tx, road.connection, store, hints, now)
 
 
-def _by_store(rows: Sequence[Claimed]) -> dict[str, list[Claimed]]:
-    found: dict[str, list[Claimed]] = {}
+def _by_store(rows: Sequence[ClaimedStoreUpdate]) -> dict[str, list[ClaimedStoreUpdate]]:
+    found: dict[str, list[ClaimedStoreUpdate]] = {}
     for row in rows:
         found.setdefault(row.store, []).append(row)
     return found

@@ -4,18 +4,17 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from isthmus.db.pool import Database, Tx
-from isthmus.flows.merges import queue
-from isthmus.flows.merges.queue import Weighed
-from isthmus.flows.road import Road
+from isthmus.flows.context import ConnectionContext
+from isthmus.flows.merges import candidates
+from isthmus.flows.merges.candidates import ReviewedCandidate
 from isthmus.flows.safety import judge
-from isthmus.identity.merges import sql as merges
+from isthmus.identity.sql import merges
 from isthmus.kit.ids import claim_id
-from isthmus.runs.journal import sql as journal
-from isthmus.safety.changes import sql as changes
-from isthmus.safety.changes.sql import RecordChange
+from isthmus.runs.sql import run_journal as journal
 from isthmus.safety.limits import PlanCause
-from isthmus.safety.plans import sql as plans
-from isthmus.safety.plans.sql import Item
+from isthmus.safety.sql import changes, plans
+from isthmus.safety.sql.changes import RecordChange
+from isthmus.safety.sql.plans import PlanItem
 
 SOURCE = "merges"
 RULE = "rule"
@@ -23,31 +22,37 @@ RULE = "rule"
 MOST_WAITING = 1_000_000
 
 
-def queue_by_rule(db: Database, road: Road, wanted: Sequence[Weighed]) -> int:
+def queue_by_rule(db: Database, road: ConnectionContext, wanted: Sequence[ReviewedCandidate]) -> int:
     """Queue these merges, all or, over the limit, none; how many were queued."""
     now = road.clock.now()
     with db.transaction() as tx:
         new = _new(tx, road, wanted)
         older = [one.id for one in plans.open_plans(tx, road.connection, SOURCE)]
         for number in older:
-            plans.turn(tx, road.connection, number, ["planned", "held"], "dropped")
-        judge.close_empty(tx, road, older, now, "a later look")
+            plans.move_items(tx, road.connection, number, ["planned", "held"], "dropped")
+        judge.close_empty_plans(tx, road, older, now, "a later look")
         if not new:
             return 0
-        plan = plans.begin(tx, road.connection, SOURCE, now, _run(tx, road, now))
-        plans.add(tx, road.connection, plan.id, [_item(one) for one in new])
-        if not judge.judge(tx, road, plan, now):
+        plan = plans.create_plan(tx, road.connection, SOURCE, now, _run(tx, road, now))
+        plans.add_items(tx, road.connection, plan.id, [_item(one) for one in new])
+        if not judge.judge_plan(tx, road, plan, now):
             return 0
-    return queue_all(db, road, new, RULE, plan.run, is_counted=True)
+    return queue_and_journal(db, road, new, RULE, plan.run, is_counted=True)
 
 
-def queue_all(
-    db: Database, road: Road, chosen: Sequence[Weighed], by: str, run: int | None, *, is_counted: bool
+def queue_and_journal(
+    db: Database,
+    road: ConnectionContext,
+    chosen: Sequence[ReviewedCandidate],
+    by: str,
+    run: int | None,
+    *,
+    is_counted: bool,
 ) -> int:
     """Queue these merges, and journal each: what is merged cannot be taken back."""
     n = 0
     for one in chosen:
-        if queue.queue(db, road, one, by) is None:
+        if candidates.queue_merge(db, road, one, by) is None:
             continue
         n += 1
         entry = RecordChange(
@@ -60,36 +65,36 @@ def queue_all(
             is_counted=is_counted,
         )
         with db.transaction() as tx:
-            changes.note(tx, road.connection, [entry])
-            plans.done(tx, road.connection, [(entry.store, entry.subject)])
+            changes.insert_changes(tx, road.connection, [entry])
+            plans.mark_done(tx, road.connection, [(entry.store, entry.subject)])
     return n
 
 
-def numbers(items: Sequence[Item]) -> list[int]:
+def candidate_numbers(items: Sequence[PlanItem]) -> list[int]:
     """The candidates behind the records of a plan."""
     return [int(one.repair.partition(":")[2]) for one in items if one.repair.startswith("merge:")]
 
 
-def _new(tx: Tx, road: Road, wanted: Sequence[Weighed]) -> list[Weighed]:
+def _new(tx: Tx, road: ConnectionContext, wanted: Sequence[ReviewedCandidate]) -> list[ReviewedCandidate]:
     """Those that do not wait already, and that nobody has refused."""
     waiting = {
-        one.loser for one in merges.listing(tx, road.connection, MOST_WAITING) if one.state in ("wanted", "asked")
+        one.loser for one in merges.list_merges(tx, road.connection, MOST_WAITING) if one.state in ("wanted", "asked")
     }
     refused = plans.refused_repairs(tx, road.connection, SOURCE)
     return [one for one in wanted if one.loser.account not in waiting and f"merge:{one.number}" not in refused]
 
 
-def _item(one: Weighed) -> Item:
+def _item(one: ReviewedCandidate) -> PlanItem:
     store, number = one.loser.account
-    return Item(
+    return PlanItem(
         store=store, subject=f"customer:{number}", kind="customer", cause=PlanCause.MERGE, repair=f"merge:{one.number}"
     )
 
 
-def _run(tx: Tx, road: Road, now: datetime) -> int:
+def _run(tx: Tx, road: ConnectionContext, now: datetime) -> int:
     """A run of the journal, by whose number one can ask how far it can be put back."""
     claim = claim_id()
-    run = journal.take(tx, road.connection, SOURCE, {"by": RULE}, claim, now, anew=True)
+    run = journal.acquire_run(tx, road.connection, SOURCE, {"by": RULE}, claim, now, anew=True)
     assert run is not None  # noqa: S101 - these runs are begun and ended in one transaction
-    journal.end(tx, road.connection, run.id, claim, now, {})
+    journal.finish_run(tx, road.connection, run.id, claim, now, {})
     return run.id

@@ -3,9 +3,9 @@
 from msgspec import Struct
 
 from isthmus.db.pool import Database
-from isthmus.drift.found import sql as findings
+from isthmus.drift.sql import findings
 from isthmus.flows.reconcile.run import WHAT
-from isthmus.runs.journal import sql as journal
+from isthmus.runs.sql import run_journal as journal
 
 
 class News(Struct, frozen=True):
@@ -15,9 +15,12 @@ class News(Struct, frozen=True):
     before: int | None
 
 
-def since_last(db: Database, connection: str, run: int) -> News:
+def count_new_findings(db: Database, connection: str, run: int) -> News:
     """Hold a run's findings against those of the last run before it that looked at as much."""
     with db.transaction() as tx:
-        this = journal.find(tx, connection, run)
-        before = None if this is None else journal.before(tx, connection, WHAT, run, this.asked)
-        return News(findings.n_new(tx, connection, run, before.id if before else None), before.id if before else None)
+        this = journal.find_run(tx, connection, run)
+        before = None if this is None else journal.previous_run(tx, connection, WHAT, run, this.asked)
+        return News(
+            findings.count_new_findings(tx, connection, run, before.id if before else None),
+            before.id if before else None,
+        )

@@ -4,18 +4,17 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from isthmus.db.pool import Tx
-from isthmus.drift.repaired import sql as repaired
-from isthmus.flows.reconcile.facts import OF_STORE, Known
-from isthmus.flows.reconcile.held import Held
-from isthmus.flows.road import Road
+from isthmus.drift.sql import repairs as repaired
+from isthmus.flows.context import ConnectionContext
+from isthmus.flows.reconcile.evidence import OF_STORE, ReconcileEvidence
+from isthmus.flows.reconcile.run_context import RunContext
 from isthmus.flows.safety import judge
 from isthmus.kit.ids import content_hash
-from isthmus.records import sql as records
-from isthmus.safety.changes import sql as changes
-from isthmus.safety.changes.sql import ChangedWrite, RecordChange
+from isthmus.records.sql import store as records
 from isthmus.safety.limits import PlanCause
-from isthmus.safety.plans import sql as plans
-from isthmus.safety.plans.sql import Item
+from isthmus.safety.sql import changes, plans
+from isthmus.safety.sql.changes import ChangedWrite, RecordChange
+from isthmus.safety.sql.plans import PlanItem
 
 SOURCE = "reconcile"
 
@@ -31,16 +30,18 @@ RESENT = "resent"
 SIDES = ("store", "ours", "platform")
 
 
-def plan(tx: Tx, road: Road, run: int, found: Sequence[tuple[str, str, str, str, str]], now: datetime) -> None:
+def plan_repairs(
+    tx: Tx, road: ConnectionContext, run: int, found: Sequence[tuple[str, str, str, str, str]], now: datetime
+) -> None:
     """Plan repairs: (store, subject, kind, code, repair). Nothing of a record that is to stay as it is."""
     records = [(store, subject) for store, subject, *_ in found]
     if not records:
         return
-    pinned = plans.pinned(tx, road.connection, records)
-    sent = changes.were_sent(tx, road.connection, records)
-    nets = changes.nets(tx, road.connection, records)
+    pinned = plans.filter_pinned(tx, road.connection, records)
+    sent = changes.filter_sent(tx, road.connection, records)
+    nets = changes.net_of_orders(tx, road.connection, records)
     items = [
-        Item(
+        PlanItem(
             store=store,
             subject=subject,
             kind=kind,
@@ -54,14 +55,14 @@ def plan(tx: Tx, road: Road, run: int, found: Sequence[tuple[str, str, str, str,
     ]
     if not items:
         return
-    own = plans.of_run(tx, road.connection, run)
+    own = plans.plan_of_run(tx, road.connection, run)
     if own is None:
-        plans.give_up(tx, road.connection, SOURCE, now)
-        own = plans.begin(tx, road.connection, SOURCE, now, run)
-    plans.add(tx, road.connection, own.id, items)
+        plans.abandon_plans(tx, road.connection, SOURCE, now)
+        own = plans.create_plan(tx, road.connection, SOURCE, now, run)
+    plans.add_items(tx, road.connection, own.id, items)
 
 
-def note_resent(tx: Tx, held: Held, lost: Sequence[Known]) -> None:
+def journal_resent(tx: Tx, held: RunContext, lost: Sequence[ReconcileEvidence]) -> None:
     """Journal what the platform said of records that are sent again, by its listing or a reading of its own.
 
     Of one that the platform does not have there is nothing to put back: it was to be there already.
@@ -82,14 +83,14 @@ def note_resent(tx: Tx, held: Held, lost: Sequence[Known]) -> None:
                 at=held.now(),
                 run=held.id,
                 is_counted=False,
-                body=packer.pack(records.encode(kept.record)[0]),
+                body=packer.pack(records.encode_record(kept.record)[0]),
                 hash=kept.hash,
                 after_hash=kept.hash,
             )
         )
         writes.append((one.key, there.before, content_hash(before), standing.desired))
-    numbers = changes.note(tx, connection, entries)
-    changes.note_writes(
+    numbers = changes.insert_changes(tx, connection, entries)
+    changes.insert_earlier_writes(
         tx,
         connection,
         [
@@ -101,32 +102,32 @@ def note_resent(tx: Tx, held: Held, lost: Sequence[Known]) -> None:
     )
 
 
-def carry_out(held: Held, step: str, cursor: str | None, n: int) -> int:  # noqa: ARG001 - at one go
+def apply_repairs(held: RunContext, step: str, cursor: str | None, n: int) -> int:  # noqa: ARG001 - at one go
     """Judge what this run planned as a whole, and carry it out unless it is over the limit; how many records."""
     road, now = held.road, held.now()
     with held.db.transaction() as tx:
-        own = plans.of_run(tx, road.connection, held.id)
+        own = plans.plan_of_run(tx, road.connection, held.id)
         if held.asked.repair:
             emptied = plans.drop_covered(tx, road.connection, own.id if own else 0, _covered(held))
             if own is not None:
                 records = [(one.store, one.subject) for one in _planned(tx, road, own.id)]
-                emptied += plans.drop_held(tx, road.connection, records, but=own.id)
-            judge.close_empty(tx, road, sorted(set(emptied)), now, f"run {held.id}")
+                emptied += plans.drop_waiting(tx, road.connection, records, but=own.id)
+            judge.close_empty_plans(tx, road, sorted(set(emptied)), now, f"run {held.id}")
         if own is not None and own.state == "gathering":
-            held.is_stopped = not judge.judge(tx, road, own, now)
+            held.is_stopped = not judge.judge_plan(tx, road, own, now)
             held.plan = own.id
             if held.is_stopped:
-                repaired.take_back(tx, road.connection, held.run.started_at)
+                repaired.cancel_repairs(tx, road.connection, held.run.started_at)
         held.move(tx, step, None, n)
     held.tell_step(step, n, None, is_done=True)
     return n
 
 
-def _planned(tx: Tx, road: Road, number: int) -> list[Item]:
-    return plans.items(tx, road.connection, number, ["planned"], limit=1_000_000)
+def _planned(tx: Tx, road: ConnectionContext, number: int) -> list[PlanItem]:
+    return plans.list_items(tx, road.connection, number, ["planned"], limit=1_000_000)
 
 
-def _covered(held: Held) -> list[tuple[str, str]]:
+def _covered(held: RunContext) -> list[tuple[str, str]]:
     """What this run has looked at completely, on every side."""
     if not held.asked.is_full:
         return []

@@ -8,22 +8,42 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from isthmus.cases import sql as cases
-from isthmus.db.pool import Database, is_away
-from isthmus.drift import sql as drift
-from isthmus.drift.found import sql as findings
-from isthmus.drift.repaired import sql as repaired
-from isthmus.flows import trouble
-from isthmus.flows.reconcile import again, basis, conclude, ours, people, repairs, stores, texting, there
-from isthmus.flows.reconcile.close import close
-from isthmus.flows.reconcile.held import COUNTED, Asked, Blind, Held, LostError, RestError, Step, known_kinds, without
-from isthmus.flows.reconcile.suspects import suspect
-from isthmus.flows.road import Road
-from isthmus.flows.sight import OutOfSight
+from isthmus.cases.sql import cases
+from isthmus.db.pool import Database, is_unavailable
+from isthmus.drift.sql import findings
+from isthmus.drift.sql import observations as drift
+from isthmus.drift.sql import repairs as repaired
+from isthmus.flows import case_reporting
+from isthmus.flows.context import ConnectionContext
+from isthmus.flows.out_of_sight import OutOfSight
+from isthmus.flows.reconcile import (
+    basis,
+    record_findings,
+    repairs,
+    reread,
+    scan_outbox,
+    scan_platform,
+    scan_profiles,
+    scan_store,
+    sms,
+)
+from isthmus.flows.reconcile.candidates import add_candidates
+from isthmus.flows.reconcile.close_cases import close_resolved_cases
+from isthmus.flows.reconcile.run_context import (
+    COUNTED,
+    Blind,
+    LostError,
+    ReconcileRequest,
+    RestError,
+    RunContext,
+    RunProgress,
+    blind_spot,
+    known_kinds,
+)
 from isthmus.kit.ids import claim_id
 from isthmus.model.basis import Basis
 from isthmus.model.failure import Failure
-from isthmus.runs.journal import sql as journal
+from isthmus.runs.sql import run_journal as journal
 
 WHAT = "reconcile"
 """What its runs are called in the journal."""
@@ -32,7 +52,7 @@ DROP_AT_ONCE = 20_000
 
 REST = timedelta(minutes=5)
 
-Look = Callable[[Held, str, str | None, int], object]
+StepFunction = Callable[[RunContext, str, str | None, int], object]
 
 
 class Reconciled(Struct, frozen=True):
@@ -41,7 +61,7 @@ class Reconciled(Struct, frozen=True):
     run: int
     is_done: bool
     n_findings: int = 0
-    sums: tuple[findings.Sum, ...] = ()
+    sums: tuple[findings.FindingTotals, ...] = ()
     n_closed: int = 0
     n_read: dict[str, int] = {}
     blind: tuple[Blind, ...] = ()
@@ -58,10 +78,10 @@ class Reconciled(Struct, frozen=True):
 
 def reconcile(
     db: Database,
-    road: Road,
-    asked: Asked,
+    road: ConnectionContext,
+    asked: ReconcileRequest,
     *,
-    tell: Callable[[Step], None] = lambda _: None,
+    tell: Callable[[RunProgress], None] = lambda _: None,
     goes_on: Callable[[], bool] = lambda: True,
     anew: bool = False,
     is_patient: bool = True,
@@ -76,11 +96,11 @@ def reconcile(
     asked = msgspec.structs.replace(asked, kinds=known_kinds(asked.kinds))
     claim, wanted = claim_id(), msgspec.json.decode(msgspec.json.encode(asked))  # as the journal gives it back
     with db.transaction() as tx:
-        run = journal.take(tx, road.connection, WHAT, wanted, claim, road.clock.now(), anew=anew)
+        run = journal.acquire_run(tx, road.connection, WHAT, wanted, claim, road.clock.now(), anew=anew)
     if run is None:
         return None
     before: dict[str, Any] = run.result or {}
-    held = Held(
+    held = RunContext(
         db,
         road,
         run,
@@ -104,18 +124,18 @@ def reconcile(
         return None
     except RestError as error:
         with db.transaction() as tx:
-            journal.let_go(tx, road.connection, run.id, claim, road.clock.now(), rest_until=error.until)
+            journal.release_run(tx, road.connection, run.id, claim, road.clock.now(), rest_until=error.until)
         return Reconciled(run.id, is_done=False)
     except BaseException as error:
         # Whatever nobody foresaw would come again at once: the next try waits a little.
-        rest = REST if isinstance(error, Exception) and not is_away(error) else None
+        rest = REST if isinstance(error, Exception) and not is_unavailable(error) else None
         now = road.clock.now()
         with db.transaction() as tx:
-            journal.let_go(tx, road.connection, run.id, claim, now, rest_until=now + rest if rest else None)
+            journal.release_run(tx, road.connection, run.id, claim, now, rest_until=now + rest if rest else None)
         raise
 
 
-def _walk(held: Held) -> Reconciled:
+def _walk(held: RunContext) -> Reconciled:
     steps = _steps(held)
     names = [name for name, _, _ in steps]
     first = names.index(held.run.step) if held.run.step in names else 0
@@ -129,62 +149,66 @@ def _walk(held: Held) -> Reconciled:
         except Failure as failure:
             if side is None:
                 raise
-            held.blind.append(without(failure, *side))
+            held.blind.append(blind_spot(failure, *side))
             with held.db.transaction() as tx:
                 held.move(tx, name, None, n)
-                cases.touch(tx, held.road.connection, [trouble.sign(failure, store=side[2])], held.now())
+                cases.open_or_count(
+                    tx, held.road.connection, [case_reporting.case_for(failure, store=side[2])], held.now()
+                )
         if not held.goes_on():
             with held.db.transaction() as tx:
-                journal.let_go(tx, held.road.connection, held.id, held.claim, held.now())
+                journal.release_run(tx, held.road.connection, held.id, held.claim, held.now())
             return Reconciled(held.id, is_done=False)
     return _end(held)
 
 
-def _steps(held: Held) -> list[tuple[str, Look, tuple[str, str, str] | None]]:
+def _steps(held: RunContext) -> list[tuple[str, StepFunction, tuple[str, str, str] | None]]:
     """Every step in order: its name, what it does, and the side, kind and store that are left out if it fails."""
-    steps: list[tuple[str, Look, tuple[str, str, str] | None]] = []
+    steps: list[tuple[str, StepFunction, tuple[str, str, str] | None]] = []
     for kind in held.asked.kinds:
         for store in held.stores:
-            steps.append((f"store {store} {kind}s", _of_store(stores.look, store, kind), ("store", kind, store)))
+            steps.append(
+                (f"store {store} {kind}s", _of_store(scan_store.scan_store, store, kind), ("store", kind, store))
+            )
     for kind in held.asked.kinds:
         for store in held.stores:
-            steps.append((f"ours {store} {kind}s", _of_store(ours.look, store, kind), None))
+            steps.append((f"ours {store} {kind}s", _of_store(scan_outbox.scan_outbox, store, kind), None))
     for kind in held.asked.kinds:
         if held.asked.is_full or kind != "product":  # products cannot be asked for by change
             steps.append((f"platform {kind}s", partial(_of_platform, kind), ("platform", kind, "")))
     if "customer" in held.asked.kinds:
-        steps.append(("platform people", people.look, ("platform", "customer", "")))
-    steps.append(("suspects", lambda held, step, cursor, n: suspect(held, step), None))  # noqa: ARG005 - at one go
-    steps.append(("conclusions", conclude.conclude, None))
-    steps.append(("in flight", again.look, None))
+        steps.append(("platform people", scan_profiles.scan_profiles, ("platform", "customer", "")))
+    steps.append(("suspects", lambda held, step, cursor, n: add_candidates(held, step), None))  # noqa: ARG005 - at one go
+    steps.append(("conclusions", record_findings.judge_candidates, None))
+    steps.append(("in flight", reread.recheck_in_flight, None))
     if "customer" in held.asked.kinds and held.asked.is_full:
-        steps.append(("platform second contacts", texting.look, ("platform", "customer", "")))
-    steps.append(("repairs", repairs.carry_out, None))
-    steps.append(("open cases", close, None))
+        steps.append(("platform second contacts", sms.scan_sms_contacts, ("platform", "customer", "")))
+    steps.append(("repairs", repairs.apply_repairs, None))
+    steps.append(("open cases", close_resolved_cases, None))
     return steps
 
 
-def _of_store(look: Callable[[Held, str, str, str, str | None, int], int], store: str, kind: str) -> Look:
-    def walk(held: Held, step: str, cursor: str | None, n: int) -> object:
+def _of_store(look: Callable[[RunContext, str, str, str, str | None, int], int], store: str, kind: str) -> StepFunction:
+    def walk(held: RunContext, step: str, cursor: str | None, n: int) -> object:
         return look(held, step, store, kind, cursor, n)
 
     return walk
 
 
-def _of_platform(kind: str, held: Held, step: str, cursor: str | None, n: int) -> int:
-    return there.look(held, step, kind, cursor, n)
+def _of_platform(kind: str, held: RunContext, step: str, cursor: str | None, n: int) -> int:
+    return scan_platform.scan_platform(held, step, kind, cursor, n)
 
 
-def _end(held: Held) -> Reconciled:
+def _end(held: RunContext) -> Reconciled:
     """Write the result into the journal, and forget what runs before the last whole one saw."""
     connection = held.road.connection
     with held.db.transaction() as tx:
-        sums = findings.sums(tx, connection, held.id)
+        sums = findings.totals_by_code(tx, connection, held.id)
         by_code: dict[str, int] = {}
         for one in sums:
             by_code[one.code] = by_code.get(one.code, 0) + one.n
-        n_held = repaired.found_right(tx, connection, held.id, held.now())
-        rests_on = basis.of_run(tx, held, sum(by_code.values()))
+        n_held = repaired.mark_repairs_effective(tx, connection, held.id, held.now())
+        rests_on = basis.basis_of_run(tx, held, sum(by_code.values()))
         result = {
             "basis": msgspec.to_builtins(rests_on),
             "is_full": held.asked.is_full,
@@ -198,8 +222,8 @@ def _end(held: Held) -> Reconciled:
             "plan": held.plan,
             "is_stopped": held.is_stopped,
         }
-        journal.end(tx, connection, held.id, held.claim, held.now(), result)
-        whole = journal.latest(tx, connection, WHAT, is_full=True)
+        journal.finish_run(tx, connection, held.id, held.claim, held.now(), result)
+        whole = journal.latest_run(tx, connection, WHAT, is_full=True)
     _forget(held, [whole.id] if whole is not None else [])
     return Reconciled(
         held.id,
@@ -217,8 +241,8 @@ def _end(held: Held) -> Reconciled:
     )
 
 
-def _forget(held: Held, keep: Sequence[int]) -> None:
+def _forget(held: RunContext, keep: Sequence[int]) -> None:
     while True:
         with held.db.transaction() as tx:
-            if drift.forget(tx, held.road.connection, held.id, keep, DROP_AT_ONCE) < DROP_AT_ONCE:
+            if drift.prune_observations(tx, held.road.connection, held.id, keep, DROP_AT_ONCE) < DROP_AT_ONCE:
                 return

@@ -6,14 +6,14 @@ from msgspec import Struct
 
 from isthmus.db.pool import Database, Tx
 from isthmus.flows import duplicates
+from isthmus.flows.context import ConnectionContext
 from isthmus.flows.merges import by_rule
-from isthmus.flows.road import Road
 from isthmus.flows.safety import judge
-from isthmus.inbox import sql as inbox
-from isthmus.model.event import Hint
+from isthmus.inbox.sql import events as inbox
+from isthmus.model.event import RefetchRequest
 from isthmus.model.lane import Lane
-from isthmus.safety.plans import sql as plans
-from isthmus.safety.plans.sql import Plan
+from isthmus.safety.sql import plans
+from isthmus.safety.sql.plans import StoppedPlan
 
 MOST_MERGES = 100_000
 
@@ -26,22 +26,22 @@ class Decided(Struct, frozen=True):
     let go, since it holds other records than the person knows of: `n` is how many now.
     """
 
-    plan: Plan | None
+    plan: StoppedPlan | None
     n: int = 0
     is_done: bool = False
     has_grown: bool = False
 
 
-def step(db: Database, road: Road) -> int:
+def judge_plans(db: Database, road: ConnectionContext) -> int:
     """Judge what has gathered for long enough, and let expire what nobody decided; how many plans that were."""
     now = road.clock.now()
     n = 0
     with db.transaction() as tx:
-        if not is_due(tx, road, now):
+        if not is_plan_due(tx, road, now):
             return 0
         for plan in plans.open_plans(tx, road.connection, "events", ["gathering"]):
             if plan.started_at + road.pace.drift_grace <= now:
-                judge.judge(tx, road, plan, now)
+                judge.judge_plan(tx, road, plan, now)
                 n += 1
         for source in ("events", "reconcile", "remap", "merges"):
             for plan in plans.open_plans(tx, road.connection, source, ["stopped"]):
@@ -51,24 +51,24 @@ def step(db: Database, road: Road) -> int:
     return n
 
 
-def is_due(tx: Tx, road: Road, now: datetime) -> bool:
+def is_plan_due(tx: Tx, road: ConnectionContext, now: datetime) -> bool:
     """Whether there is a plan to judge or to let expire."""
-    return plans.is_due(tx, road.connection, now - road.pace.drift_grace, now)
+    return plans.is_plan_due(tx, road.connection, now - road.pace.drift_grace, now)
 
 
-def listing(db: Database, connection: str | None, *, every: bool, limit: int) -> list[Plan]:
+def list_plans(db: Database, connection: str | None, *, every: bool, limit: int) -> list[StoppedPlan]:
     """Plans that a person can decide or, with `every`, all, the newest first."""
     with db.transaction() as tx:
-        return plans.listing(tx, connection, every=every, limit=limit)
+        return plans.list_plans(tx, connection, every=every, limit=limit)
 
 
-def find(db: Database, number: int) -> Plan | None:
+def find_plan(db: Database, number: int) -> StoppedPlan | None:
     """One plan by its number."""
     with db.transaction() as tx:
-        return plans.find(tx, number)
+        return plans.find_plan(tx, number)
 
 
-def confirm(db: Database, road: Road, number: int, by: str, records: int | None = None) -> Decided:
+def confirm_plan(db: Database, road: ConnectionContext, number: int, by: str, records: int | None = None) -> Decided:
     """A person lets a stopped plan go: each of its records is read or mapped once more before it is changed.
 
     What was confirmed counts towards no limit. A plan that has grown since people were first told is let go only where
@@ -76,55 +76,55 @@ def confirm(db: Database, road: Road, number: int, by: str, records: int | None 
     """
     now = road.clock.now()
     with db.transaction() as tx:
-        plan = plans.find(tx, number)
+        plan = plans.find_plan(tx, number)
         if plan is None or plan.connection != road.connection or plan.state != "stopped":
             return Decided(plan)
         if plan.expires_at is not None and plan.expires_at <= now:
             _expire(tx, road, plan, now)
-            return Decided(plans.find(tx, number))
-        n = judge.n_records(plan.groups)
-        if (records is None and judge.has_grown(plan.groups)) or (records is not None and records != n):
+            return Decided(plans.find_plan(tx, number))
+        n = judge.count_records(plan.groups)
+        if (records is None and judge.has_plan_grown(plan.groups)) or (records is not None and records != n):
             return Decided(plan, n, has_grown=True)
-        chosen = by_rule.numbers(plans.items(tx, road.connection, number, ["held"], limit=MOST_MERGES))
-        plans.judge(tx, road.connection, number, "confirmed", judge.groups(tx, road, number, now), now)
-        plans.decide(tx, road.connection, number, "confirmed", now, by)
-        n = judge.release(tx, road, plan, now, ["held"])
-        judge.close_cases(tx, road.connection, [number], now, by)
-        decided = Decided(plans.find(tx, number), n, is_done=True)
+        chosen = by_rule.candidate_numbers(plans.list_items(tx, road.connection, number, ["held"], limit=MOST_MERGES))
+        plans.save_judgement(tx, road.connection, number, "confirmed", judge.change_groups(tx, road, number, now), now)
+        plans.save_decision(tx, road.connection, number, "confirmed", now, by)
+        n = judge.release_records(tx, road, plan, now, ["held"])
+        judge.close_plan_cases(tx, road.connection, [number], now, by)
+        decided = Decided(plans.find_plan(tx, number), n, is_done=True)
     if chosen:
-        wanted = [one for one in duplicates.weighed(db, road, chosen) if one.may_be_merged]
-        by_rule.queue_all(db, road, wanted, by, plan.run, is_counted=False)
+        wanted = [one for one in duplicates.review_candidates(db, road, chosen) if one.may_be_merged]
+        by_rule.queue_and_journal(db, road, wanted, by, plan.run, is_counted=False)
     return decided
 
 
-def refuse(db: Database, number: int, now: datetime, by: str) -> Decided:
+def refuse_plan(db: Database, number: int, now: datetime, by: str) -> Decided:
     """A person keeps things as they are: no run changes these records, until their shop states something new."""
     with db.transaction() as tx:
-        plan = plans.find(tx, number)
+        plan = plans.find_plan(tx, number)
         if plan is None or plan.state not in ("stopped", "expired"):
             return Decided(plan)
         n, after = 0, ("", "")
-        while items := plans.items(tx, plan.connection, number, ["held"], after):
+        while items := plans.list_items(tx, plan.connection, number, ["held"], after):
             records = [(one.store, one.subject) for one in items]
             if plan.source != "merges":
-                plans.pin(tx, plan.connection, records, "refused", by, now)
+                plans.pin_records(tx, plan.connection, records, "refused", by, now)
             n, after = n + len(items), records[-1]
-        plans.turn(tx, plan.connection, number, ["held"], "dropped")
-        plans.decide(tx, plan.connection, number, "refused", now, by)
-        judge.close_cases(tx, plan.connection, [number], now, by)
-        return Decided(plans.find(tx, number), n, is_done=True)
+        plans.move_items(tx, plan.connection, number, ["held"], "dropped")
+        plans.save_decision(tx, plan.connection, number, "refused", now, by)
+        judge.close_plan_cases(tx, plan.connection, [number], now, by)
+        return Decided(plans.find_plan(tx, number), n, is_done=True)
 
 
-def _expire(tx: Tx, road: Road, plan: Plan, now: datetime) -> None:
+def _expire(tx: Tx, road: ConnectionContext, plan: StoppedPlan, now: datetime) -> None:
     """What was inferred event by event is read again, and judged again; a run's records wait for the next run."""
-    plans.decide(tx, road.connection, plan.id, "expired", now, UNDECIDED)
+    plans.save_decision(tx, road.connection, plan.id, "expired", now, UNDECIDED)
     if plan.source != "events":
         return
     after = ("", "")
-    while items := plans.items(tx, road.connection, plan.id, ["held"], after):
+    while items := plans.list_items(tx, road.connection, plan.id, ["held"], after):
         for store in sorted({one.store for one in items} & set(road.shops)):
-            hints = [Hint(f"poll/{x.kind}", x.subject, Lane.REPAIR, now) for x in items if x.store == store]
-            inbox.tell(tx, road.connection, store, hints, now)
+            hints = [RefetchRequest(f"poll/{x.kind}", x.subject, Lane.REPAIR, now) for x in items if x.store == store]
+            inbox.enqueue_internal(tx, road.connection, store, hints, now)
         after = (items[-1].store, items[-1].subject)
-    plans.turn(tx, road.connection, plan.id, ["held"], "dropped")
-    judge.close_cases(tx, road.connection, [plan.id], now, "expired; its records are read again")
+    plans.move_items(tx, road.connection, plan.id, ["held"], "dropped")
+    judge.close_plan_cases(tx, road.connection, [plan.id], now, "expired; its records are read again")

@@ -11,29 +11,28 @@ from itertools import groupby
 from msgspec import Struct
 
 from isthmus.db.pool import Tx
-from isthmus.flows.change import Change
-from isthmus.flows.road import Road
+from isthmus.flows.change import RecordTransition
+from isthmus.flows.context import ConnectionContext
+from isthmus.flows.parse_events import ParsedUpdate
 from isthmus.flows.safety import judge
-from isthmus.flows.told import Told
-from isthmus.model.event import Outcome, State
+from isthmus.model.event import EventOutcome, EventState
 from isthmus.model.lane import Lane
-from isthmus.records.sql import Kept, Key
-from isthmus.safety.changes import sql as changes
-from isthmus.safety.changes.sql import Before, ChangedWrite, RecordChange
-from isthmus.safety.limits import EXPIRES_AFTER, STATED_BY, PlanCause, first_that_fit
-from isthmus.safety.plans import sql as plans
-from isthmus.safety.plans.sql import Item, Plan, Record, Released
+from isthmus.records.sql.store import Key, StoredRecord
+from isthmus.safety.limits import EXPIRES_AFTER, STATED_BY, PlanCause, count_within_limit
+from isthmus.safety.sql import changes, plans
+from isthmus.safety.sql.changes import Before, ChangedWrite, RecordChange
+from isthmus.safety.sql.plans import PlanItem, Record, Released, StoppedPlan
 
 REPAIR = "repair/"
 
-KEPT = "kept as it is: undone or refused, and its shop has stated nothing new"
+KEPT_AS_IT_IS = "kept as it is: undone or refused, and its shop has stated nothing new"
 
 
-class Watched(Struct, frozen=True):
+class GuardedRecord(Struct, frozen=True):
     """A record whose change is to be journaled, as it was before: `released` by a plan, or within the limit."""
 
     key: Key
-    kept: Kept | None
+    kept: StoredRecord | None
     released: Released | None
     net_mills: int = 0
 
@@ -41,65 +40,69 @@ class Watched(Struct, frozen=True):
 class Guarded(Struct, frozen=True):
     """A batch without what must wait: its words, the ends of the others, and what is to be journaled."""
 
-    words: Sequence[Told]
-    outcomes: Sequence[Outcome] = ()
-    watched: Sequence[Watched] = ()
+    words: Sequence[ParsedUpdate]
+    outcomes: Sequence[EventOutcome] = ()
+    watched: Sequence[GuardedRecord] = ()
     writes: Sequence[Before] = ()
     sales: Mapping[Record, bytes] = {}
 
 
-def guard(tx: Tx, road: Road, words: Sequence[Told], known: Mapping[Key, Kept], now: datetime) -> Guarded:
+def guard_batch(
+    tx: Tx, road: ConnectionContext, words: Sequence[ParsedUpdate], known: Mapping[Key, StoredRecord], now: datetime
+) -> Guarded:
     """Take out of a batch what is inferred and over the limit, and what is to stay as it is."""
     absent = {w.key for w in words if w.is_absent and (one := known.get(w.key)) is not None and not one.known.is_gone}
     ours = {w.key for w in words if w.is_remap or w.event.topic.startswith(REPAIR)}
     if not absent and not ours:
         return Guarded(words)
-    records = sorted({record_of(key) for key in absent | ours})
-    standing = plans.look_up(tx, road.connection, records, now - EXPIRES_AFTER)
+    records = sorted({record_ref(key) for key in absent | ours})
+    standing = plans.lookup_records(tx, road.connection, records, now - EXPIRES_AFTER)
     released = {record: one.released for record, one in standing.items() if one.released is not None}
     pinned = {record for record, one in standing.items() if one.is_pinned and one.released is None}
     stated = {w.key for w in words if w.event.topic in STATED_BY}
     watched = {
-        key: Watched(key, known.get(key), released[record_of(key)])
+        key: GuardedRecord(key, known.get(key), released[record_ref(key)])
         for key in sorted(absent | ours)
-        if record_of(key) in released
+        if record_ref(key) in released
     }
-    if told := [record_of(key) for key in sorted(absent & stated)]:
-        judge.close_empty(tx, road, plans.drop_held(tx, road.connection, told), now, "the shop stated it")
-    inferred = sorted(key for key in absent - stated if not _may_go(released.get(record_of(key))))
-    held = {key: KEPT for key in inferred if record_of(key) in pinned}
+    if told := [record_ref(key) for key in sorted(absent & stated)]:
+        judge.close_empty_plans(tx, road, plans.drop_waiting(tx, road.connection, told), now, "the shop stated it")
+    inferred = sorted(key for key in absent - stated if not _may_go(released.get(record_ref(key))))
+    held = {key: KEPT_AS_IT_IS for key in inferred if record_ref(key) in pinned}
     for _, some in groupby([key for key in inferred if key not in held], key=lambda key: key[:2]):
         passed, waits = _judge(tx, road, list(some), now)
         held |= waits
-        watched |= {key: Watched(key, known.get(key), None, net) for key, net in passed.items()}
-    let_go = [record_of(one.key) for one in watched.values() if one.released]
-    before = changes.writes_of(tx, road.connection, let_go)
-    sales = changes.sales_of(tx, road.connection, let_go)
-    kept: list[Told] = []
-    outcomes: list[Outcome] = []
+        watched |= {key: GuardedRecord(key, known.get(key), None, net) for key, net in passed.items()}
+    let_go = [record_ref(one.key) for one in watched.values() if one.released]
+    before = changes.outbox_rows_of(tx, road.connection, let_go)
+    sales = changes.order_totals_of(tx, road.connection, let_go)
+    kept: list[ParsedUpdate] = []
+    outcomes: list[EventOutcome] = []
     for word in words:
         why = held.get(word.key) if word.is_absent else None
         if word.is_remap and word.event.lane is not Lane.REALTIME:
-            why = KEPT if record_of(word.key) in pinned else why
+            why = KEPT_AS_IT_IS if record_ref(word.key) in pinned else why
         if why is None:
             kept.append(word)
         else:
-            outcomes.append(Outcome(word.event.id, State.SKIPPED, why, f"{word.key[0]}:{word.key[2]}"))
+            outcomes.append(EventOutcome(word.event.id, EventState.SKIPPED, why, f"{word.key[0]}:{word.key[2]}"))
     return Guarded(kept, outcomes, list(watched.values()), before, sales)
 
 
-def note(tx: Tx, road: Road, guarded: Guarded, made: Sequence[Change], now: datetime) -> None:
+def journal_changes(
+    tx: Tx, road: ConnectionContext, guarded: Guarded, made: Sequence[RecordTransition], now: datetime
+) -> None:
     """Journal what was inferred, and what a plan let go, with what it was before."""
     if not guarded.watched:
         return
     changed = {change.key: change for change in made}
-    told = [record_of(one.key) for one in guarded.watched if one.released]
-    after = {(w.kind, w.id): w for w in changes.writes_of(tx, road.connection, told)}
+    told = [record_ref(one.key) for one in guarded.watched if one.released]
+    after = {(w.kind, w.id): w for w in changes.outbox_rows_of(tx, road.connection, told)}
     before = {(w.kind, w.id): w for w in guarded.writes}
     entries: list[RecordChange] = []
     writes: list[list[ChangedWrite]] = []
     for one in guarded.watched:
-        record, change = record_of(one.key), changed.get(one.key)
+        record, change = record_ref(one.key), changed.get(one.key)
         moved = [
             _changed(key, before.get(key), after.get(key))
             for key in sorted(before.keys() | after.keys())
@@ -109,8 +112,8 @@ def note(tx: Tx, road: Road, guarded: Guarded, made: Sequence[Change], now: date
             continue
         entries.append(_entry(road, one, change, guarded.sales.get(record), now))
         writes.append(moved)
-    numbers = changes.note(tx, road.connection, entries)
-    changes.note_writes(
+    numbers = changes.insert_changes(tx, road.connection, entries)
+    changes.insert_earlier_writes(
         tx,
         road.connection,
         [
@@ -129,10 +132,10 @@ def note(tx: Tx, road: Road, guarded: Guarded, made: Sequence[Change], now: date
         ],
     )
     if told:
-        plans.done(tx, road.connection, told)
+        plans.mark_done(tx, road.connection, told)
 
 
-def record_of(key: Key) -> Record:
+def record_ref(key: Key) -> Record:
     """A record as plans name it."""
     return key[1], f"{key[0]}:{key[2]}"
 
@@ -145,61 +148,67 @@ def _may_go(released: Released | None) -> bool:
     return released is not None and released.cause == PlanCause.ABSENCE
 
 
-def _judge(tx: Tx, road: Road, keys: Sequence[Key], now: datetime) -> tuple[dict[Key, int], dict[Key, str]]:
+def _judge(
+    tx: Tx, road: ConnectionContext, keys: Sequence[Key], now: datetime
+) -> tuple[dict[Key, int], dict[Key, str]]:
     """Of records of one kind and store that seem gone: which may go, with the net they hold, and why others wait."""
     kind, store = keys[0][:2]
-    records = [record_of(key) for key in keys]
-    sent = changes.were_sent(tx, road.connection, records)
-    mine = [key for key in keys if record_of(key) in sent]
+    records = [record_ref(key) for key in keys]
+    sent = changes.filter_sent(tx, road.connection, records)
+    mine = [key for key in keys if record_ref(key) in sent]
     if not mine:
         return {}, {}
-    changes.lock(tx, road.connection)
-    stopped = judge.stopped_for(tx, road, store, kind, PlanCause.ABSENCE)
-    opted_in = changes.opted_in(tx, road.connection, records) if kind == "customer" else set()
-    nets = changes.nets(tx, road.connection, records)
-    group = judge.group(tx, road, store, kind, PlanCause.ABSENCE, now)
-    singly = [key for key in mine if record_of(key) not in opted_in]
-    n = 0 if stopped else first_that_fit(group, [nets.get(record_of(key), 0) for key in singly], road.max_share)
-    passed = {key: nets.get(record_of(key), 0) for key in singly[:n]}
+    changes.lock_connection(tx, road.connection)
+    stopped = judge.find_stopped_plan(tx, road, store, kind, PlanCause.ABSENCE)
+    opted_in = changes.filter_opted_in(tx, road.connection, records) if kind == "customer" else set()
+    nets = changes.net_of_orders(tx, road.connection, records)
+    group = judge.change_group(tx, road, store, kind, PlanCause.ABSENCE, now)
+    singly = [key for key in mine if record_ref(key) not in opted_in]
+    n = 0 if stopped else count_within_limit(group, [nets.get(record_ref(key), 0) for key in singly], road.max_share)
+    passed = {key: nets.get(record_ref(key), 0) for key in singly[:n]}
     over = singly[n:]
     waits: dict[Key, str] = {}
     if over or (stopped and opted_in):
-        plan = stopped or plans.begin(tx, road.connection, "events", now)
+        plan = stopped or plans.create_plan(tx, road.connection, "events", now)
         waits |= _hold(
             tx, road, plan, over if stopped is None else [*over, *(k for k in mine if k not in singly)], nets
         )
-        judge.stop(tx, road, plan, now)
+        judge.stop_plan(tx, road, plan, now)
     if opted_in and not stopped:
         # An opt-out is inferred of nobody event by event: these are judged together.
         gathering = plans.open_plans(tx, road.connection, "events", ["gathering"])
-        plan = gathering[0] if gathering else plans.begin(tx, road.connection, "events", now)
+        plan = gathering[0] if gathering else plans.create_plan(tx, road.connection, "events", now)
         waits |= _hold(tx, road, plan, [key for key in mine if key not in singly], nets)
     return passed, waits
 
 
-def _hold(tx: Tx, road: Road, plan: Plan, keys: Sequence[Key], nets: Mapping[Record, int]) -> dict[Key, str]:
+def _hold(
+    tx: Tx, road: ConnectionContext, plan: StoppedPlan, keys: Sequence[Key], nets: Mapping[Record, int]
+) -> dict[Key, str]:
     items = [
-        Item(
+        PlanItem(
             store=key[1],
             subject=f"{key[0]}:{key[2]}",
             kind=key[0],
             repair="read",
             cause=PlanCause.ABSENCE,
             code="integration.missed_deletion",
-            net_mills=nets.get(record_of(key), 0),
+            net_mills=nets.get(record_ref(key), 0),
             state="held",
         )
         for key in keys
     ]
-    plans.add(tx, road.connection, plan.id, items)
+    plans.add_items(tx, road.connection, plan.id, items)
     return dict.fromkeys(keys, f"seems gone; waits in plan {plan.id}")
 
 
 # -- below: journal ----------------------------------------------------------------------------------------------------
 
 
-def _entry(road: Road, one: Watched, change: Change, sale: bytes | None, now: datetime) -> RecordChange:
-    record, kept, released = record_of(one.key), one.kept, one.released
+def _entry(
+    road: ConnectionContext, one: GuardedRecord, change: RecordTransition, sale: bytes | None, now: datetime
+) -> RecordChange:
+    record, kept, released = record_ref(one.key), one.kept, one.released
     body = change.before if released is not None else None
     return RecordChange(
         store=record[0],
@@ -210,11 +219,11 @@ def _entry(road: Road, one: Watched, change: Change, sale: bytes | None, now: da
         run=released.run if released else None,
         net_mills=released.net_mills if released else one.net_mills,
         is_counted=released.is_counted if released else True,
-        body=road.packer.pack(judge.encode(body)) if body is not None else None,
+        body=road.packer.pack(judge.record_as_json(body)) if body is not None else None,
         hash=kept.hash if kept else None,
         was_gone=kept is not None and kept.known.is_gone,
         sale=sale,
-        after_hash=None if change.is_gone else judge.hash_of(change, kept),
+        after_hash=None if change.is_gone else judge.content_hash_of(change, kept),
     )
 
 

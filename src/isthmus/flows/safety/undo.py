@@ -13,26 +13,25 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from isthmus.customer_metrics.sql.order_totals import OrderOwner
 from isthmus.db.pool import Database, Tx
-from isthmus.flows import absorb, revalue
-from isthmus.flows.road import Road
+from isthmus.flows import refresh_metrics, store_records
+from isthmus.flows.context import ConnectionContext
+from isthmus.flows.parse_events import REMAP, ParsedUpdate
 from isthmus.flows.safety import judge
-from isthmus.flows.told import REMAP, Told
-from isthmus.identity import sql as identity
+from isthmus.identity.sql import links as identity
 from isthmus.kit.ids import content_hash
-from isthmus.metrics.sql import Owner
 from isthmus.model.event import Event
 from isthmus.model.lane import Lane
 from isthmus.model.order import Order
-from isthmus.ometria.answers import decode
-from isthmus.records import sql as records
-from isthmus.records.sql import Keep, Kept, Key
-from isthmus.safety.changes import sql as changes
-from isthmus.safety.changes.sql import Before, ChangedWrite, PutBack, RecordChange
+from isthmus.ometria.responses import decode_json
+from isthmus.records.sql import store as records
+from isthmus.records.sql.store import Key, RecordUpsert, StoredRecord
 from isthmus.safety.earlier import encode
 from isthmus.safety.final import FINAL
-from isthmus.safety.plans import sql as plans
-from isthmus.safety.plans.sql import Record
+from isthmus.safety.sql import changes, plans
+from isthmus.safety.sql.changes import Before, ChangedWrite, PutBack, RecordChange
+from isthmus.safety.sql.plans import Record
 
 AT_ONCE = 50
 """Records put back in one transaction."""
@@ -63,13 +62,15 @@ class Undone(Struct, frozen=True, kw_only=True):
     is_dry_run: bool = False
 
 
-def find(db: Database, run: int) -> list[dict[str, Any]]:
+def find_runs(db: Database, run: int) -> list[dict[str, Any]]:
     """The runs of this number."""
     with db.transaction() as tx:
-        return changes.runs(tx, run)
+        return changes.find_runs(tx, run)
 
 
-def undo(db: Database, road: Road, run: int, what: str, by: str, *, is_dry_run: bool = False) -> Undone:
+def undo_run(
+    db: Database, road: ConnectionContext, run: int, what: str, by: str, *, is_dry_run: bool = False
+) -> Undone:
     """Put back what a run changed, page by page; interrupted, the same call goes on where it was."""
     done = Undone(connection=road.connection, run=run, what=what, is_dry_run=is_dry_run)
     with db.transaction() as tx:
@@ -78,28 +79,28 @@ def undo(db: Database, road: Road, run: int, what: str, by: str, *, is_dry_run: 
     after: Record = ("", "")
     while True:
         with db.transaction() as tx:
-            page = changes.of_run(tx, road.connection, run, after, AT_ONCE)
+            page = changes.changes_of_run(tx, road.connection, run, after, AT_ONCE)
             if not page:
                 return done
             done = _page(tx, road, page, done, by)
             after = (page[-1].store, page[-1].subject)
 
 
-def _stop(tx: Tx, road: Road, run: int, by: str, *, is_dry_run: bool) -> int:
+def _stop(tx: Tx, road: ConnectionContext, run: int, by: str, *, is_dry_run: bool) -> int:
     """Nothing more of the run's plan is carried out; of how many records."""
-    plan = plans.of_run(tx, road.connection, run)
+    plan = plans.plan_of_run(tx, road.connection, run)
     if plan is None:
         return 0
     n, after = 0, ("", "")
-    while items := plans.items(tx, road.connection, plan.id, ["planned", "held", "released"], after):
+    while items := plans.list_items(tx, road.connection, plan.id, ["planned", "held", "released"], after):
         named = [(one.store, one.subject) for one in items]
         if not is_dry_run:
-            plans.pin(tx, road.connection, named, "undone", by, road.clock.now())
+            plans.pin_records(tx, road.connection, named, "undone", by, road.clock.now())
         n, after = n + len(items), named[-1]
     if not is_dry_run:
-        plans.turn(tx, road.connection, plan.id, ["planned", "held", "released"], "dropped")
+        plans.move_items(tx, road.connection, plan.id, ["planned", "held", "released"], "dropped")
         if plan.state in plans.OPEN:
-            judge.close_empty(tx, road, [plan.id], road.clock.now(), by)
+            judge.close_empty_plans(tx, road, [plan.id], road.clock.now(), by)
     return n
 
 
@@ -110,7 +111,7 @@ class _Restored(Struct):
     first: RecordChange
     last: RecordChange
     numbers: list[int]
-    kept: Kept | None
+    kept: StoredRecord | None
 
     @property
     def record(self) -> Record:
@@ -127,21 +128,23 @@ class _Restored(Struct):
         return self.first.hash is None and not self.first.was_gone
 
 
-def _page(tx: Tx, road: Road, page: Sequence[RecordChange], done: Undone, by: str) -> Undone:
+def _page(tx: Tx, road: ConnectionContext, page: Sequence[RecordChange], done: Undone, by: str) -> Undone:
     now = road.clock.now()
-    identity.lock(tx, road.connection, sorted({f"{c.kind}:{c.store}:{c.subject.partition(':')[2]}" for c in page}))
-    known = records.load(tx, road.connection, {_key(c) for c in page}, road.packer)
+    identity.lock_names(
+        tx, road.connection, sorted({f"{c.kind}:{c.store}:{c.subject.partition(':')[2]}" for c in page})
+    )
+    known = records.load_records(tx, road.connection, {_key(c) for c in page}, road.packer)
     found = [_restored(list(some), known) for _, some in groupby(page, key=lambda c: (c.store, c.subject))]
     final = {name: n for name in FINAL if (n := sum(one.first.cause == name for one in found))}
-    told = changes.writes(tx, road.connection, [number for one in found for number in one.numbers])
-    now_said = {(w.kind, w.id): w for w in changes.writes_of(tx, road.connection, [one.record for one in found])}
+    told = changes.writes_of_changes(tx, road.connection, [number for one in found for number in one.numbers])
+    now_said = {(w.kind, w.id): w for w in changes.outbox_rows_of(tx, road.connection, [one.record for one in found])}
     mine = [one for one in found if one.first.cause not in FINAL and one.key[1] in road.shops]
     ours = [one for one in mine if one.is_as_left and _is_said(one, told, now_said)]
     left = [one for one in found if one not in ours and one.first.cause not in FINAL]
     if not done.is_dry_run:
         _put_back(tx, road, ours, told, now_said, now)
-        plans.pin(tx, road.connection, [one.record for one in ours], "undone", by, now)
-        changes.undone(tx, road.connection, [number for one in ours for number in one.numbers], now)
+        plans.pin_records(tx, road.connection, [one.record for one in ours], "undone", by, now)
+        changes.mark_undone(tx, road.connection, [number for one in ours for number in one.numbers], now)
     n_new = sum(one.is_new for one in ours)
     return msgspec.structs.replace(
         done,
@@ -154,7 +157,7 @@ def _page(tx: Tx, road: Road, page: Sequence[RecordChange], done: Undone, by: st
     )
 
 
-def _restored(some: Sequence[RecordChange], known: Mapping[Key, Kept]) -> _Restored:
+def _restored(some: Sequence[RecordChange], known: Mapping[Key, StoredRecord]) -> _Restored:
     key = _key(some[0])
     return _Restored(key, some[0], some[-1], [one.id for one in some], known.get(key))
 
@@ -174,7 +177,7 @@ def _is_said(one: _Restored, told: Sequence[ChangedWrite], now_said: Mapping[tup
 
 def _put_back(
     tx: Tx,
-    road: Road,
+    road: ConnectionContext,
     ours: Sequence[_Restored],
     told: Sequence[ChangedWrite],
     was_said: Mapping[tuple[str, str], Before],
@@ -184,18 +187,18 @@ def _put_back(
     if not ours:
         return
     older = [
-        Keep(one.key[1], records.decode(one.key[0], road.packer.unpack(one.first.body)), now)
+        RecordUpsert(one.key[1], records.decode_record(one.key[0], road.packer.unpack(one.first.body)), now)
         for one in ours
         if one.first.body is not None and not _is_tombstone(one)
     ]
-    records.save(tx, road.connection, older, now, road.packer)
+    records.save_records(tx, road.connection, older, now, road.packer)
     words = [_word(road, one, number, now) for number, one in enumerate(ours, start=1)]
-    absorb.absorb(tx, road, words, now, is_guarded=False)
+    store_records.store_records(tx, road, words, now, is_guarded=False)
     first: dict[tuple[str, str], ChangedWrite] = {}
     for write in sorted(told, key=lambda w: w.change, reverse=True):
         if any(write.change in one.numbers for one in ours if not one.is_new):
             first[write.kind, write.id] = write
-    said = {(w.kind, w.id): w for w in changes.writes_of(tx, road.connection, [one.record for one in ours])}
+    said = {(w.kind, w.id): w for w in changes.outbox_rows_of(tx, road.connection, [one.record for one in ours])}
     back = [_as_before(road, write, said.get(key)) for key, write in sorted(first.items()) if not write.is_new]
     new = {one.record for one in ours if one.is_new}
     back += [
@@ -203,10 +206,10 @@ def _put_back(
         for key, present in sorted(said.items())
         if (present.store, present.subject) in new and (silenced := _silenced(road, was_said.get(key), present))
     ]
-    changes.put_back(tx, road.connection, back, now)
+    changes.restore_desired(tx, road.connection, back, now)
     sold = [one for one in ours if one.key[0] == "order" and one.first.sale is not None]
-    changes.put_back_sales(tx, road.connection, [one.first.sale for one in sold if one.first.sale is not None])
-    revalue.ask(tx, road, [_owner(one, road) for one in sold], Lane.ENRICHMENT, now)
+    changes.restore_order_totals(tx, road.connection, [one.first.sale for one in sold if one.first.sale is not None])
+    refresh_metrics.request_remap_of_owners(tx, road, [_owner(one, road) for one in sold], Lane.ENRICHMENT, now)
 
 
 def _is_tombstone(one: _Restored) -> bool:
@@ -214,7 +217,7 @@ def _is_tombstone(one: _Restored) -> bool:
     return one.kept is not None and one.kept.known.is_gone
 
 
-def _word(road: Road, one: _Restored, number: int, now: datetime) -> Told:
+def _word(road: ConnectionContext, one: _Restored, number: int, now: datetime) -> ParsedUpdate:
     event = Event(
         -number,
         one.key[1],
@@ -229,26 +232,26 @@ def _word(road: Road, one: _Restored, number: int, now: datetime) -> Told:
         action_id=None,
     )
     if one.first.body is None:
-        return Told(event, one.key, is_reading=True, is_absent=True, said_at=now)
+        return ParsedUpdate(event, one.key, is_reading=True, is_absent=True, said_at=now)
     if _is_tombstone(one):
-        record = records.decode(one.key[0], road.packer.unpack(one.first.body))
-        return Told(event, one.key, record, is_reading=True, said_at=now)
-    return Told(event, one.key, is_remap=True)
+        record = records.decode_record(one.key[0], road.packer.unpack(one.first.body))
+        return ParsedUpdate(event, one.key, record, is_reading=True, said_at=now)
+    return ParsedUpdate(event, one.key, is_remap=True)
 
 
-def _as_before(road: Road, write: ChangedWrite, said: Before | None) -> PutBack:
+def _as_before(road: ConnectionContext, write: ChangedWrite, said: Before | None) -> PutBack:
     """A platform record as it was desired before; of a contact with what is allowed now.
 
     One that was excluded before and went out since is withdrawn there: Ometria deletes nothing.
     """
     if write.body is None and said is not None and said.body is not None and said.is_out:
-        return _packed(road, write, _withdrawn(write.kind, decode(road.packer.unpack(said.body))))
+        return _packed(road, write, _withdrawn(write.kind, decode_json(road.packer.unpack(said.body))))
     if write.body is None:
         return PutBack(write.kind, write.id, None, None, write.excluded)
     if write.kind not in ("contact", "sms") or said is None or said.body is None:
         return PutBack(write.kind, write.id, write.body, write.desired, None)
-    before: dict[str, Any] = decode(road.packer.unpack(write.body))
-    present: dict[str, Any] = decode(road.packer.unpack(said.body))
+    before: dict[str, Any] = decode_json(road.packer.unpack(write.body))
+    present: dict[str, Any] = decode_json(road.packer.unpack(said.body))
     if all(before.get(name) == present.get(name) for name in PERMISSION):
         return PutBack(write.kind, write.id, write.body, write.desired, None)
     body = {name: value for name, value in before.items() if name not in PERMISSION}
@@ -256,14 +259,14 @@ def _as_before(road: Road, write: ChangedWrite, said: Before | None) -> PutBack:
     return _packed(road, write, body)
 
 
-def _silenced(road: Road, before: Before | None, present: Before) -> dict[str, Any] | None:
+def _silenced(road: ConnectionContext, before: Before | None, present: Before) -> dict[str, Any] | None:
     """What a contact says that the run created, where taking its customer for gone opts out somebody whom it said to be
     in: nothing about permission. The person is still in the shop, and an undo states no opt-out; None for all others.
     """
     if before is None or before.body is None or present.body is None or present.kind not in ("contact", "sms"):
         return None
-    was: dict[str, Any] = decode(road.packer.unpack(before.body))
-    body: dict[str, Any] = decode(road.packer.unpack(present.body))
+    was: dict[str, Any] = decode_json(road.packer.unpack(before.body))
+    body: dict[str, Any] = decode_json(road.packer.unpack(present.body))
     silent = dict(body)
     if was.get("marketing_optin") == OPTED_IN and body.get("marketing_optin") == OPTED_OUT:
         silent = {name: value for name, value in silent.items() if name not in PERMISSION or name == "channels"}
@@ -290,13 +293,13 @@ def _withdrawn(kind: str, body: dict[str, Any]) -> dict[str, Any]:
     return silent | {"marketing_optin": "NOT_SPECIFIED"} if kind == "contact" else silent
 
 
-def _packed(road: Road, write: ChangedWrite | Before, body: Mapping[str, Any]) -> PutBack:
+def _packed(road: ConnectionContext, write: ChangedWrite | Before, body: Mapping[str, Any]) -> PutBack:
     encoded = encode(body)
     return PutBack(write.kind, write.id, road.packer.pack(encoded), content_hash(encoded), None)
 
 
-def _owner(one: _Restored, road: Road) -> Owner:
+def _owner(one: _Restored, road: ConnectionContext) -> OrderOwner:
     assert one.first.body is not None  # noqa: S101 - it had a sale, so it was known
-    record = records.decode("order", road.packer.unpack(one.first.body))
+    record = records.decode_record("order", road.packer.unpack(one.first.body))
     assert isinstance(record, Order)  # noqa: S101 - by its kind
-    return Owner(one.key[1], record.customer_id, None if record.customer_id is not None else record.email)
+    return OrderOwner(one.key[1], record.customer_id, None if record.customer_id is not None else record.email)

@@ -11,12 +11,12 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from isthmus.cases.catalogue import row as catalogue
+from isthmus.cases.catalogue import row_of as catalogue
 from isthmus.db.pool import Database, Row, Tx
 from isthmus.kit import money
-from isthmus.model.basis import Basis, outcome
+from isthmus.model.basis import Basis, verdict_outcome
 from isthmus.ops.report import sql
-from isthmus.ops.sql import hold_still
+from isthmus.ops.sql import begin_snapshot
 
 SIDES = ("store", "ours", "platform")
 
@@ -54,7 +54,7 @@ class Day(Struct, frozen=True):
         return len({(self.sides[side].n, self.sides[side].net) for side in SIDES}) == 1
 
 
-class Found(Struct, frozen=True):
+class ReportedFinding(Struct, frozen=True):
     """One finding, both sides shown."""
 
     code: str
@@ -77,7 +77,7 @@ class Found(Struct, frozen=True):
     repair: str | None
 
 
-class Count(Struct, frozen=True):
+class FindingCount(Struct, frozen=True):
     """Findings of one sort: how many, how many of those are on their way to be right, and by how much they are off."""
 
     code: str
@@ -90,7 +90,7 @@ class Count(Struct, frozen=True):
     off: Decimal | None
 
 
-class Meaning(Struct, frozen=True):
+class MarketingImpact(Struct, frozen=True):
     """What the findings mean for marketing: people, and the orders behind them."""
 
     people_missing: int
@@ -102,7 +102,7 @@ class Meaning(Struct, frozen=True):
     contacts_consent: int
 
 
-class Report(Struct, frozen=True):
+class ReconcileReport(Struct, frozen=True):
     """One reconciliation."""
 
     connection: str
@@ -115,9 +115,9 @@ class Report(Struct, frozen=True):
     looked_at: Mapping[str, Mapping[str, int]]
     days: tuple[Day, ...]
     totals: tuple[Day, ...]
-    counts: tuple[Count, ...]
-    findings: tuple[Found, ...]
-    meaning: Meaning
+    counts: tuple[FindingCount, ...]
+    findings: tuple[ReportedFinding, ...]
+    meaning: MarketingImpact
     n_on_the_way: int
     """Orders that differ and have no finding: changed while the run looked, or not settled yet. Whole runs only."""
 
@@ -130,26 +130,26 @@ class Report(Struct, frozen=True):
 
     @property
     def is_clean(self) -> bool:
-        return not self.counts and self.basis is not None and outcome(self.basis).is_green
+        return not self.counts and self.basis is not None and verdict_outcome(self.basis).is_green
 
 
-def report(db: Database, connection: str, run: int | None = None) -> Report | None:
+def load_report(db: Database, connection: str, run: int | None = None) -> ReconcileReport | None:
     """The report of a run, or of the newest finished one; None where there is none."""
     with db.transaction() as tx:
-        hold_still(tx)
-        number = sql.latest(tx, connection) if run is None else run
-        found = None if number is None else sql.run(tx, connection, number)
+        begin_snapshot(tx)
+        number = sql.latest_run(tx, connection) if run is None else run
+        found = None if number is None else sql.load_run(tx, connection, number)
         if number is None or found is None:
             return None
         asked = found["asked"]
         is_whole = asked.get("since") is None and not asked.get("stores") and "order" in asked.get("kinds", ["order"])
-        zones = sql.zones(tx, connection)
-        days = _days(sql.days(tx, connection, number, zones, is_whole=is_whole))
+        zones = sql.store_time_zones(tx, connection)
+        days = _days(sql.daily_totals(tx, connection, number, zones, is_whole=is_whole))
         looked: dict[str, dict[str, int]] = {}
-        for row in sql.looked_at(tx, connection, number):
+        for row in sql.count_observed(tx, connection, number):
             looked.setdefault(row["kind"], {})[row["side"]] = row["n"]
-        people = sql.people(tx, connection, number)
-        return Report(
+        people = sql.count_affected_people(tx, connection, number)
+        return ReconcileReport(
             connection,
             number,
             asked,
@@ -160,13 +160,13 @@ def report(db: Database, connection: str, run: int | None = None) -> Report | No
             looked,
             days,
             _totals(days),
-            tuple(_count(row) for row in sql.by_code(tx, connection, number)),
-            tuple(_found(row) for row in sql.findings(tx, connection, number, SHOWN)),
-            Meaning(
+            tuple(_count(row) for row in sql.findings_by_code(tx, connection, number)),
+            tuple(_found(row) for row in sql.top_findings(tx, connection, number, SHOWN)),
+            MarketingImpact(
                 *people["missing"],
                 *people["too_much"],
                 *people["too_little"],
-                sql.contacts(tx, connection, number, CONSENT),
+                sql.count_affected_contacts(tx, connection, number, CONSENT),
             ),
             _on_the_way(tx, connection, number) if is_whole else 0,
             _basis(found["result"]),
@@ -178,21 +178,23 @@ def _basis(result: Any) -> Basis | None:
     return msgspec.convert(kept, Basis) if kept else None
 
 
-def amount(mills: int, currency: str) -> Decimal:
+def format_mills(mills: int, currency: str) -> Decimal:
     """Thousandths as money of a currency."""
     return money.quantize(Decimal(mills) / 1000, currency)
 
 
 def _on_the_way(tx: Tx, connection: str, number: int) -> int:
-    found = sql.explained(tx, connection, number)
-    return sum((row["store"], row["number"]) not in found for row in sql.apart(tx, connection, number))
+    found = sql.explained_orders(tx, connection, number)
+    return sum((row["store"], row["number"]) not in found for row in sql.differing_orders(tx, connection, number))
 
 
 def _days(rows: Iterable[Row]) -> tuple[Day, ...]:
     grouped: dict[tuple[date, str, str], dict[str, Sums]] = {}
     for row in rows:
         currency = str(row["currency"])
-        sums = Sums(row["n"], *(amount(row[name], currency) for name in ("gross", "refunded", "uncounted", "net")))
+        sums = Sums(
+            row["n"], *(format_mills(row[name], currency) for name in ("gross", "refunded", "uncounted", "net"))
+        )
         grouped.setdefault((row["day"], str(row["store"]), currency), {})[str(row["side"])] = sums
     return tuple(Day(*key, {side: sides.get(side, NOTHING) for side in SIDES}) for key, sides in grouped.items())
 
@@ -221,18 +223,20 @@ def _sum(sums: Iterable[Sums]) -> Sums:
     return total
 
 
-def _count(row: Row) -> Count:
+def _count(row: Row) -> FindingCount:
     currency = row["currency"]
-    off = None if row["off"] is None or currency is None else amount(row["off"], str(currency))
+    off = None if row["off"] is None or currency is None else format_mills(row["off"], str(currency))
     code = str(row["code"])
-    return Count(code, catalogue(code).title, row["cause"], row["kind"], row["n"], row["n_repaired"], currency, off)
+    return FindingCount(
+        code, catalogue(code).title, row["cause"], row["kind"], row["n"], row["n_repaired"], currency, off
+    )
 
 
-def _found(row: Row) -> Found:
+def _found(row: Row) -> ReportedFinding:
     code, currency = str(row["code"]), row["currency"]
     known = catalogue(code)
-    off = None if row["off_mills"] is None or currency is None else amount(row["off_mills"], str(currency))
-    return Found(
+    off = None if row["off_mills"] is None or currency is None else format_mills(row["off_mills"], str(currency))
+    return ReportedFinding(
         code,
         known.title,
         row["cause"],

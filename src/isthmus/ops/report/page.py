@@ -5,8 +5,8 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from isthmus.model.basis import sentence, times
-from isthmus.ops.report.gather import SIDES, Day, Report
+from isthmus.model.basis import as_of_times, verdict_sentence
+from isthmus.ops.report.gather import SIDES, Day, ReconcileReport
 
 SHOWN = 200
 """Findings and days on the page; the sheets have more."""
@@ -14,7 +14,7 @@ SHOWN = 200
 _REPAIRS = {"read": "read again", "map": "mapped again", "send": "sent again", "settle": "looked at again"}
 
 
-def page(told: Report) -> str:
+def report_html(told: ReconcileReport) -> str:
     """HTML."""
     pages = Environment(
         loader=PackageLoader("isthmus.ops.report"),
@@ -23,16 +23,16 @@ def page(told: Report) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    pages.filters["money"], pages.filters["said"], pages.filters["repaired"] = _money, said, _repaired
+    pages.filters["money"], pages.filters["said"], pages.filters["repaired"] = _money, describe_side, _repaired
     pages.filters["orders"] = _orders
     return pages.get_template("report.html").render(
-        told=told, sides=SIDES, verdict=verdict(told), chart=chart(told.days), shown=SHOWN
+        told=told, sides=SIDES, verdict=report_verdict(told), chart=daily_chart(told.days), shown=SHOWN
     )
 
 
-def verdict(told: Report) -> str:
+def report_verdict(told: ReconcileReport) -> str:
     """One sentence for whoever has only one glance."""
-    basis = f" {sentence(told.basis)}; {times(told.basis)}." if told.basis is not None else ""
+    basis = f" {verdict_sentence(told.basis)}; {as_of_times(told.basis)}." if told.basis is not None else ""
     if told.is_clean:
         return f"Shopify and Ometria say the same, to the penny.{basis}"
     if not told.n_findings:
@@ -43,7 +43,7 @@ def verdict(told: Report) -> str:
     return f"{found}: {repaired:,} on the way to be right, {left:,} for a person to look at.{basis}"
 
 
-def chart(days: tuple[Day, ...]) -> list[dict[str, Any]]:
+def daily_chart(days: tuple[Day, ...]) -> list[dict[str, Any]]:
     """Per store and currency, the last 60 days as bars of the store's net, marked where the platform's is another."""
     made = []
     for store, currency in sorted({(d.store, d.currency) for d in days}):
@@ -72,12 +72,12 @@ def chart(days: tuple[Day, ...]) -> list[dict[str, Any]]:
     return made
 
 
-def said(value: Any) -> str:
+def describe_side(value: Any) -> str:
     """One side's words on one line."""
     if value is None:
         return "nothing"
     if isinstance(value, dict):
-        return ", ".join(f"{key} {said(part)}" for key, part in value.items()) or "nothing"
+        return ", ".join(f"{key} {describe_side(part)}" for key, part in value.items()) or "nothing"
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value)

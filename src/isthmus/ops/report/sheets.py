@@ -7,12 +7,12 @@ from typing import Any
 
 import msgspec
 
-from isthmus.ops.report.gather import SIDES, Report
+from isthmus.ops.report.gather import SIDES, ReconcileReport
 
 _SUMS = ("n", "gross", "refunded", "uncounted", "net")
 
 
-def days(told: Report) -> str:
+def days_csv(told: ReconcileReport) -> str:
     """One line per day, store and currency; the five sums of every side, and whether they agree."""
     head = ["day", "store", "currency", *(f"{side}_{name}" for side in SIDES for name in _SUMS), "equal"]
     return _sheet(
@@ -24,7 +24,7 @@ def days(told: Report) -> str:
     )
 
 
-def findings(told: Report) -> str:
+def findings_csv(told: ReconcileReport) -> str:
     """One line per finding, with what each side says of it."""
     head = [
         "code",

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from isthmus.db.pool import Row, Tx
 
 
-def latest(tx: Tx, connection: str) -> int | None:
+def latest_run(tx: Tx, connection: str) -> int | None:
     """The newest finished reconciliation."""
     newest: int | None = tx.fetch_value(
         "SELECT max(id) FROM run WHERE connection = %s AND what = 'reconcile' AND state = 'done'", (connection,)
@@ -13,11 +13,11 @@ def latest(tx: Tx, connection: str) -> int | None:
     return newest
 
 
-def run(tx: Tx, connection: str, number: int) -> Row | None:
+def load_run(tx: Tx, connection: str, number: int) -> Row | None:
     return tx.fetch_one("SELECT * FROM run WHERE connection = %s AND id = %s", (connection, number))
 
 
-def zones(tx: Tx, connection: str) -> dict[str, str]:
+def store_time_zones(tx: Tx, connection: str) -> dict[str, str]:
     """The time zone of each store's days, where a look at the shop has told it."""
     rows = tx.fetch_all(
         """SELECT store, body #>> '{agreed,ianaTimezone}' AS zone FROM snapshot
@@ -54,7 +54,7 @@ GROUP BY 1, 2, 3, 4 ORDER BY 3 DESC, 2, 4, 1
 """
 
 
-def days(tx: Tx, connection: str, number: int, in_zones: Mapping[str, str], *, is_whole: bool) -> list[Row]:
+def daily_totals(tx: Tx, connection: str, number: int, in_zones: Mapping[str, str], *, is_whole: bool) -> list[Row]:
     """What each side says of each day: orders, gross, refunded, not counted, net, in thousandths of the currency."""
     return tx.fetch_all(
         _DAYS,
@@ -86,13 +86,13 @@ WHERE o.id IS NULL OR s.id IS NULL
 """
 
 
-def apart(tx: Tx, connection: str, number: int) -> list[Row]:
+def differing_orders(tx: Tx, connection: str, number: int) -> list[Row]:
     """Orders that the platform and we tell otherwise, in seven fields, or that one of us lacks; for whole runs."""
     tx.execute("SET LOCAL work_mem = '256MB'")  # of 10 million a side the hash has room in few batches
     return tx.fetch_all(_APART, {"connection": connection, "run": number})
 
 
-def explained(tx: Tx, connection: str, number: int) -> set[tuple[str, int]]:
+def explained_orders(tx: Tx, connection: str, number: int) -> set[tuple[str, int]]:
     """The orders (store, number) that a finding of the run is about, and those that are left out on purpose."""
     rows = tx.fetch_all(
         """SELECT store, split_part(subject, ':', 2)::bigint AS number FROM finding
@@ -107,7 +107,7 @@ def explained(tx: Tx, connection: str, number: int) -> set[tuple[str, int]]:
     return {(row["store"], row["number"]) for row in rows}
 
 
-def looked_at(tx: Tx, connection: str, number: int) -> list[Row]:
+def count_observed(tx: Tx, connection: str, number: int) -> list[Row]:
     """How many records of each kind each side showed."""
     return tx.fetch_all(
         """SELECT kind, side, count(*) AS n FROM seen WHERE connection = %s AND run = %s AND side <> 'ours'
@@ -116,7 +116,7 @@ def looked_at(tx: Tx, connection: str, number: int) -> list[Row]:
     )
 
 
-def findings(tx: Tx, connection: str, number: int, limit: int) -> list[Row]:
+def top_findings(tx: Tx, connection: str, number: int, limit: int) -> list[Row]:
     """What was found, the most money first."""
     return tx.fetch_all(
         """SELECT kind, id, store, subject, code, cause, detail, n, store_says, ours_say, platform_says, currency,
@@ -127,7 +127,7 @@ def findings(tx: Tx, connection: str, number: int, limit: int) -> list[Row]:
     )
 
 
-def by_code(tx: Tx, connection: str, number: int) -> list[Row]:
+def findings_by_code(tx: Tx, connection: str, number: int) -> list[Row]:
     """Findings counted, with the money they are off by per currency."""
     return tx.fetch_all(
         """SELECT code, cause, kind, currency, sum(n)::bigint AS n, sum(off_mills)::bigint AS off,
@@ -155,13 +155,13 @@ SELECT 'too_little', count(DISTINCT person), count(*) FROM about WHERE off_mills
 """
 
 
-def people(tx: Tx, connection: str, number: int) -> dict[str, tuple[int, int]]:
+def count_affected_people(tx: Tx, connection: str, number: int) -> dict[str, tuple[int, int]]:
     """How many people and orders each consequence concerns."""
     rows = tx.fetch_all(_PEOPLE, {"connection": connection, "run": number})
     return {row["what"]: (row["people"], row["orders"]) for row in rows}
 
 
-def contacts(tx: Tx, connection: str, number: int, paths: Sequence[str]) -> int:
+def count_affected_contacts(tx: Tx, connection: str, number: int, paths: Sequence[str]) -> int:
     """How many contacts differ in one of these fields."""
     return int(
         tx.fetch_value(

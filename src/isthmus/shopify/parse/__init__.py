@@ -21,21 +21,21 @@ from isthmus.shopify.parse import (
     order_webhook,
     product_webhook,
 )
-from isthmus.shopify.parse.body import Hint, Id, Partial, reader
+from isthmus.shopify.parse.json import Id, NeedsFetch, Partial, json_reader
 
-__all__ = ["Hint", "Partial", "Record", "claim", "own_id", "webhook"]
+__all__ = ["NeedsFetch", "Partial", "Record", "own_id", "parse_claim", "parse_webhook"]
 
 Record = Order | Customer | Product | Checkout
 
-_BY_KIND: dict[str, Callable[[bytes], Record | Hint | Partial]] = {
-    "order": order_webhook.parse,
-    "customer": customer_webhook.parse,
-    "product": product_webhook.parse,
-    "checkout": checkout_webhook.parse,
+_BY_KIND: dict[str, Callable[[bytes], Record | NeedsFetch | Partial]] = {
+    "order": order_webhook.parse_order_webhook,
+    "customer": customer_webhook.parse_customer_webhook,
+    "product": product_webhook.parse_product_webhook,
+    "checkout": checkout_webhook.parse_checkout_webhook,
 }
 
 
-def webhook(kind: str, body: bytes) -> Record | Hint | Partial:
+def parse_webhook(kind: str, body: bytes) -> Record | NeedsFetch | Partial:
     """The record in a webhook body of a topic of this kind; a Hint where the body cannot tell all of it,
     and a Partial where it leaves lists out that we may know.
 
@@ -44,16 +44,16 @@ def webhook(kind: str, body: bytes) -> Record | Hint | Partial:
     return _BY_KIND[kind](body)
 
 
-def claim(topic: str, body: bytes) -> Claim | Hint:
+def parse_claim(topic: str, body: bytes) -> Claim | NeedsFetch:
     """The statement in a consent body; a Hint, so that the customer is read, where it says nothing about anybody."""
-    return consent_webhook.parse(topic, body)
+    return consent_webhook.parse_consent_claim(topic, body)
 
 
 class _Own(Struct, gc=False):
     id: Id
 
 
-_own = reader(_Own)
+_own = json_reader(_Own)
 
 
 def own_id(body: bytes) -> int:

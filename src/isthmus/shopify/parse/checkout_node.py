@@ -12,9 +12,9 @@ from urllib.parse import unquote, urlsplit
 from msgspec import Struct
 
 from isthmus.model.checkout import Checkout, CheckoutLine
-from isthmus.shopify.parse.body import When, converter, maybe_utc, utc
-from isthmus.shopify.parse.money import exact
-from isthmus.shopify.parse.pieces_node import Nodes, Ref, maybe_number, number
+from isthmus.shopify.parse.common_graphql import Nodes, Ref, number_of_gid, number_or_none
+from isthmus.shopify.parse.json import When, json_converter, to_utc, to_utc_or_none
+from isthmus.shopify.parse.money import parse_amount
 
 
 class _Money(Struct, gc=False, rename="camel"):
@@ -63,7 +63,7 @@ class _Checkout(Struct, gc=False, rename="camel"):
     line_items: Nodes[_Line]
 
 
-_convert = converter(_Checkout)
+_convert = json_converter(_Checkout)
 
 HIDDEN = "abandoned-"
 """Begins the name of a checkout whose address has no cart token."""
@@ -71,7 +71,7 @@ HIDDEN = "abandoned-"
 _TOKEN = re.compile(r"[A-Za-z0-9_.:-]{1,255}", re.ASCII)
 
 
-def parse(node: dict[str, Any]) -> Checkout:
+def parse_checkout_node(node: dict[str, Any]) -> Checkout:
     """Read one node, known by the cart's token, or by its own number where the address has none.
 
     Email and phone are the customer's: a checkout without a customer has none here.
@@ -83,15 +83,15 @@ def parse(node: dict[str, Any]) -> Checkout:
     email = customer.default_email_address if customer is not None else None
     phone = customer.default_phone_number if customer is not None else None
     return Checkout(
-        token=cart_token if cart_token and _TOKEN.fullmatch(cart_token) else f"{HIDDEN}{number(raw.id)}",
-        created_at=utc(raw.created_at),
-        updated_at=utc(raw.updated_at),
+        token=cart_token if cart_token and _TOKEN.fullmatch(cart_token) else f"{HIDDEN}{number_of_gid(raw.id)}",
+        created_at=to_utc(raw.created_at),
+        updated_at=to_utc(raw.updated_at),
         currency=total.currency_code,
-        total=exact(total.amount, total.currency_code),
-        completed_at=maybe_utc(raw.completed_at),
+        total=parse_amount(total.amount, total.currency_code),
+        completed_at=to_utc_or_none(raw.completed_at),
         email=email.email_address or None if email is not None else None,
         phone=phone.phone_number or None if phone is not None else None,
-        customer_id=number(customer.id) if customer is not None else None,
+        customer_id=number_of_gid(customer.id) if customer is not None else None,
         firstname=customer.first_name or None if customer is not None else None,
         lastname=customer.last_name or None if customer is not None else None,
         locale=customer.locale or None if customer is not None else None,
@@ -116,8 +116,8 @@ def _line(line: _Line) -> CheckoutLine:
     return CheckoutLine(
         title=line.title or "",
         quantity=line.quantity,
-        price=exact(price.amount, price.currency_code),
-        product_id=maybe_number(line.product),
-        variant_id=maybe_number(line.variant),
+        price=parse_amount(price.amount, price.currency_code),
+        product_id=number_or_none(line.product),
+        variant_id=number_or_none(line.variant),
         sku=line.sku or None,
     )

@@ -6,9 +6,9 @@ https://shopify.dev/changelog/removed-checkout-id-from-checkouts-and-orders-webh
 from msgspec import Struct
 
 from isthmus.model.checkout import Checkout, CheckoutLine
-from isthmus.shopify.parse.body import Count, Id, Token, When, maybe_utc, reader, utc
-from isthmus.shopify.parse.money import exact
-from isthmus.shopify.parse.pieces_webhook import Place
+from isthmus.shopify.parse.common_rest import RestAddress
+from isthmus.shopify.parse.json import Count, Id, Token, When, json_reader, to_utc, to_utc_or_none
+from isthmus.shopify.parse.money import parse_amount
 
 
 class _Customer(Struct, gc=False):
@@ -41,14 +41,14 @@ class _Checkout(Struct, gc=False):
     customer_locale: str | None = None
     abandoned_checkout_url: str | None = None
     line_items: list[_Line] = []
-    billing_address: Place | None = None
-    shipping_address: Place | None = None
+    billing_address: RestAddress | None = None
+    shipping_address: RestAddress | None = None
 
 
-_read = reader(_Checkout)
+_read = json_reader(_Checkout)
 
 
-def parse(body: bytes) -> Checkout:
+def parse_checkout_webhook(body: bytes) -> Checkout:
     """Read one checkout body. Its plain amounts are in the currency the customer saw, and so is the record's.
 
     Raises RejectedError `storefront.unreadable_body` with the path of what is wrong.
@@ -59,11 +59,11 @@ def parse(body: bytes) -> Checkout:
     named = customer or raw.billing_address or raw.shipping_address
     return Checkout(
         token=raw.token,
-        created_at=utc(raw.created_at),
-        updated_at=utc(raw.updated_at),
+        created_at=to_utc(raw.created_at),
+        updated_at=to_utc(raw.updated_at),
         currency=currency,
-        total=exact(raw.total_price, currency),
-        completed_at=maybe_utc(raw.completed_at),
+        total=parse_amount(raw.total_price, currency),
+        completed_at=to_utc_or_none(raw.completed_at),
         email=raw.email or None,
         phone=raw.phone or None,
         customer_id=customer.id if customer is not None else None,
@@ -80,7 +80,7 @@ def _line(line: _Line, currency: str) -> CheckoutLine:
     return CheckoutLine(
         title=line.title or "",
         quantity=line.quantity,
-        price=exact(line.price, currency),
+        price=parse_amount(line.price, currency),
         product_id=line.product_id,
         variant_id=line.variant_id,
         sku=line.sku or None,

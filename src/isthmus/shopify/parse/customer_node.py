@@ -8,12 +8,12 @@ from typing import Any
 
 from msgspec import Struct
 
-from isthmus.model.customer import Consent, Customer, Here
+from isthmus.model.customer import ChannelConsent, Customer, Here
 from isthmus.shopify.parse import metafield
-from isthmus.shopify.parse.body import When, converter, maybe_utc, reader, utc
-from isthmus.shopify.parse.money import exact
-from isthmus.shopify.parse.pieces_node import Nodes, number, tag_set
-from isthmus.shopify.parse.street import house
+from isthmus.shopify.parse.common_graphql import Nodes, graphql_tags, number_of_gid
+from isthmus.shopify.parse.json import When, json_converter, json_reader, to_utc, to_utc_or_none
+from isthmus.shopify.parse.money import parse_amount
+from isthmus.shopify.parse.street_address import house_number
 
 
 class _Money(Struct, gc=False, rename="camel"):
@@ -73,12 +73,12 @@ class _Consents(Struct, gc=False, rename="camel"):
     default_phone_number: _Phone | None
 
 
-_convert = converter(_Customer)
-_read_consents = reader(_Consents)
-_read = reader(_Customer)
+_convert = json_converter(_Customer)
+_read_consents = json_reader(_Consents)
+_read = json_reader(_Customer)
 
 
-def parse(node: dict[str, Any], keys: Sequence[str] = ()) -> Customer:
+def parse_customer_node(node: dict[str, Any], keys: Sequence[str] = ()) -> Customer:
     """Read one customer node, with the custom fields of these keys.
 
     Raises RejectedError `storefront.unreadable_body` with the path of what is wrong.
@@ -86,18 +86,18 @@ def parse(node: dict[str, Any], keys: Sequence[str] = ()) -> Customer:
     return _told(_convert(node), keys)
 
 
-def parse_json(body: bytes, keys: Sequence[str] = ()) -> Customer:
+def parse_customer_json(body: bytes, keys: Sequence[str] = ()) -> Customer:
     """Read one customer node written as JSON; fails like `parse`."""
     return _told(_read(body), keys)
 
 
-def consents_json(body: bytes) -> Here:
+def parse_consents_json(body: bytes) -> Here:
     """Read what one line of `queries/bulk_consents.graphql` says; fails like `parse`."""
     raw = _read_consents(body)
     email, phone = raw.default_email_address, raw.default_phone_number
     return Here(
-        number(raw.id),
-        utc(raw.updated_at),
+        number_of_gid(raw.id),
+        to_utc(raw.updated_at),
         email.email_address or None if email is not None else None,
         phone.phone_number or None if phone is not None else None,
         _email_consent(email),
@@ -108,9 +108,9 @@ def consents_json(body: bytes) -> Here:
 def _told(raw: _Customer, keys: Sequence[str]) -> Customer:
     place, email, phone = raw.default_address, raw.default_email_address, raw.default_phone_number
     return Customer(
-        id=number(raw.id),
-        created_at=utc(raw.created_at),
-        updated_at=utc(raw.updated_at),
+        id=number_of_gid(raw.id),
+        created_at=to_utc(raw.created_at),
+        updated_at=to_utc(raw.updated_at),
         email=email.email_address or None if email is not None else None,
         phone=phone.phone_number or None if phone is not None else None,
         firstname=raw.first_name or None,
@@ -120,27 +120,31 @@ def _told(raw: _Customer, keys: Sequence[str]) -> Customer:
         country_code=place.country_code_v2 or None if place is not None else None,
         city=place.city or None if place is not None else None,
         postcode=place.zip or None if place is not None else None,
-        house=house(place.address1) if place is not None else None,
+        house=house_number(place.address1) if place is not None else None,
         address_phone=place.phone or None if place is not None else None,
         locale=raw.locale or None,
-        tags=tag_set(raw.tags),
+        tags=graphql_tags(raw.tags),
         email_consent=_email_consent(email),
         sms_consent=_sms_consent(phone),
         n_orders=int(raw.number_of_orders),
-        amount_spent=exact(raw.amount_spent.amount, raw.amount_spent.currency_code),
+        amount_spent=parse_amount(raw.amount_spent.amount, raw.amount_spent.currency_code),
         is_read=True,
-        metafields=metafield.told(raw.metafields.nodes, keys) if raw.metafields is not None and keys else None,
+        metafields=metafield.requested_metafields(raw.metafields.nodes, keys)
+        if raw.metafields is not None and keys
+        else None,
     )
 
 
-def _email_consent(email: _Email | None) -> Consent | None:
+def _email_consent(email: _Email | None) -> ChannelConsent | None:
     if email is None:
         return None
-    return Consent(email.marketing_state, email.marketing_opt_in_level, maybe_utc(email.marketing_updated_at))
+    return ChannelConsent(
+        email.marketing_state, email.marketing_opt_in_level, to_utc_or_none(email.marketing_updated_at)
+    )
 
 
-def _sms_consent(phone: _Phone | None) -> Consent | None:
+def _sms_consent(phone: _Phone | None) -> ChannelConsent | None:
     if phone is None:
         return None
     sms = phone.sms_marketing_consent
-    return Consent(sms.state, sms.opt_in_level, maybe_utc(sms.updated_at), sms.collected_from)
+    return ChannelConsent(sms.state, sms.opt_in_level, to_utc_or_none(sms.updated_at), sms.collected_from)

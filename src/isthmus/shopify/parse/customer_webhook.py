@@ -6,9 +6,9 @@ https://shopify.dev/docs/api/webhooks/2026-10?reference=toml#list-of-topics-cust
 from msgspec import Struct, structs
 
 from isthmus.model.customer import Customer
-from isthmus.shopify.parse.body import Id, When, reader, utc
-from isthmus.shopify.parse.pieces_webhook import Place
-from isthmus.shopify.parse.street import house
+from isthmus.shopify.parse.common_rest import RestAddress
+from isthmus.shopify.parse.json import Id, When, json_reader, to_utc
+from isthmus.shopify.parse.street_address import house_number
 
 
 class _Customer(Struct, gc=False):
@@ -21,10 +21,10 @@ class _Customer(Struct, gc=False):
     last_name: str | None = None
     state: str | None = None
     verified_email: bool | None = None
-    default_address: Place | None = None
+    default_address: RestAddress | None = None
 
 
-_read = reader(_Customer)
+_read = json_reader(_Customer)
 
 _ONLY_READ = (
     "locale",
@@ -39,7 +39,7 @@ _ONLY_READ = (
 )
 
 
-def parse(body: bytes) -> Customer:
+def parse_customer_webhook(body: bytes) -> Customer:
     """Read one customer body; what only a reading can tell stays None.
 
     Raises RejectedError `storefront.unreadable_body` with the path of what is wrong.
@@ -48,8 +48,8 @@ def parse(body: bytes) -> Customer:
     place = raw.default_address
     return Customer(
         id=raw.id,
-        created_at=utc(raw.created_at),
-        updated_at=utc(raw.updated_at),
+        created_at=to_utc(raw.created_at),
+        updated_at=to_utc(raw.updated_at),
         email=raw.email or None,
         phone=raw.phone or None,
         firstname=raw.first_name or None,
@@ -59,11 +59,11 @@ def parse(body: bytes) -> Customer:
         country_code=place.country_code or None if place is not None else None,
         city=place.city or None if place is not None else None,
         postcode=place.zip or None if place is not None else None,
-        house=house(place.address1) if place is not None else None,
+        house=house_number(place.address1) if place is not None else None,
         address_phone=place.phone or None if place is not None else None,
     )
 
 
-def patched(known: Customer, body: Customer) -> Customer:
+def overlay_customer(known: Customer, body: Customer) -> Customer:
     """What is known, with the body of a newer delivery laid over it: what only a reading tells stays as it was read."""
     return structs.replace(body, **{name: getattr(known, name) for name in _ONLY_READ})

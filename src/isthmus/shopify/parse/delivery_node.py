@@ -7,8 +7,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from isthmus.shopify.parse.body import converter
-from isthmus.shopify.parse.pieces_node import Nodes, number
+from isthmus.shopify.parse.common_graphql import Nodes, number_of_gid
+from isthmus.shopify.parse.json import json_converter
 
 
 class _Method(Struct, gc=False, rename="camel"):
@@ -28,15 +28,15 @@ class _Order(Struct, gc=False):
     fulfillments: list[_Fulfilment]
 
 
-_convert = converter(_Order)
+_convert = json_converter(_Order)
 
 Deliveries = dict[int, str | None]
 """Delivery methods by the number of the fulfilment; None where Shopify knows of none."""
 
 
-def parse(node: dict[str, Any]) -> Deliveries:
+def parse_delivery_node(node: dict[str, Any]) -> Deliveries:
     """Read one node; RejectedError `storefront.unreadable_body` with the faulty path."""
-    return {number(one.id): _method(one) for one in _convert(node).fulfillments}
+    return {number_of_gid(one.id): _method(one) for one in _convert(node).fulfillments}
 
 
 def _method(fulfilment: _Fulfilment) -> str | None:

@@ -47,25 +47,25 @@ def is_marked(body: bytes) -> bool:
     return (first >= 0 and _WRITTEN.search(body, first) is not None) or (body.find(_LEAD) >= 0 and _REPLACED in body)
 
 
-def load(body: bytes) -> Any:
+def load_json(body: bytes) -> Any:
     """A body as plain values, its texts cleaned; ValueError or RecursionError for what is no JSON."""
     text = body.removeprefix(_BOM).decode("utf-8", "replace")
-    return cleaned(json.loads(text, strict=False, parse_constant=_refuse))
+    return clean_value(json.loads(text, strict=False, parse_constant=_refuse))
 
 
-def is_clean(value: Any) -> bool:
+def is_clean_value(value: Any) -> bool:
     """Whether no text of a decoded value holds a character that is to be removed."""
     match value:
         case str():
             return (value.isascii() and "\0" not in value) or _BAD.search(value) is None
         case dict():
-            return all(map(is_clean, value.values()))
+            return all(map(is_clean_value, value.values()))
         case list() | tuple():
-            return all(map(is_clean, value))
+            return all(map(is_clean_value, value))
     return True
 
 
-def cleaned(value: Any, key: str = "") -> Any:
+def clean_value(value: Any, key: str = "") -> Any:
     """The same value with its texts cleaned; None in the place of a name or an address that was not clean."""
     match value:
         case str():
@@ -73,9 +73,9 @@ def cleaned(value: Any, key: str = "") -> Any:
                 return value
             return None if key in _UNUSABLE else _BAD.sub("", value)
         case dict():
-            return {str(name): cleaned(inner, str(name)) for name, inner in value.items()}
+            return {str(name): clean_value(inner, str(name)) for name, inner in value.items()}
         case list() | tuple():
-            return [cleaned(inner, key) for inner in value]
+            return [clean_value(inner, key) for inner in value]
     return value
 
 
@@ -95,7 +95,7 @@ class Straightener:
                 if len(rest) != 1 or value is None:
                     return value
                 is_object = isinstance(rest[0], inspect.StructType)
-                return None if is_object and is_empty(value) else self._straight(value, rest[0])
+                return None if is_object and is_empty_object(value) else self._straight(value, rest[0])
             case inspect.StructType(fields=fields) if isinstance(value, dict):
                 made = dict(value)
                 for field in fields:
@@ -112,9 +112,9 @@ class Straightener:
         return value
 
 
-def is_empty(value: Any) -> bool:
+def is_empty_object(value: Any) -> bool:
     """Whether this stands for no object: `[]`, `{}`, or an object of nulls."""
-    return value is None or value == [] or (isinstance(value, dict) and all(map(is_empty, value.values())))
+    return value is None or value == [] or (isinstance(value, dict) and all(map(is_empty_object, value.values())))
 
 
 def _refuse(name: str) -> Any:

@@ -19,8 +19,8 @@ from isthmus.model.failure import RejectedError
 from isthmus.model.order import Order
 from isthmus.model.product import Product
 from isthmus.shopify.parse import customer_node, order_node, product_node
-from isthmus.shopify.parse.body import UNREADABLE, utc
-from isthmus.shopify.parse.pieces_node import Ref
+from isthmus.shopify.parse.common_graphql import Ref
+from isthmus.shopify.parse.json import UNREADABLE, to_utc
 
 Record = Customer | Order | Product
 
@@ -35,7 +35,7 @@ class Head(Struct, gc=False):
     refunds: list[Ref] | None = None
 
 
-class Found(Struct, frozen=True):
+class BulkRecord(Struct, frozen=True):
     """One record of a result; `record` is None where the lines cannot tell all of it, and it must be read: `why`."""
 
     id: int
@@ -48,7 +48,7 @@ class Found(Struct, frozen=True):
 _decode = msgspec.json.Decoder(Head).decode
 
 
-def head(line: bytes) -> Head:
+def line_head(line: bytes) -> Head:
     """What a line says of where it belongs; RejectedError `storefront.unreadable_body` for what is no line of ours."""
     try:
         return _decode(line)
@@ -60,32 +60,32 @@ Keys = Mapping[str, Sequence[str]]
 """The custom fields that are mapped, by the kind of record that has them."""
 
 
-def alias(key: str) -> str:
+def field_alias(key: str) -> str:
     """What a custom field is called in a line: made of its key alone, so that the line says which were asked for."""
     return f"m_{key.encode().hex()}"
 
 
-def join(kind: str, lines: Iterable[bytes], keys: Keys = MappingProxyType({})) -> Iterator[Found]:
+def join_lines(kind: str, lines: Iterable[bytes], keys: Keys = MappingProxyType({})) -> Iterator[BulkRecord]:
     """The records of these lines, which must be all there are of each, in any order."""
     own: dict[str, tuple[bytes, Head]] = {}
     below: dict[str, list[tuple[Head, bytes]]] = {}
     for line in lines:
-        top = head(line)
+        top = line_head(line)
         if top.parent is not None:
             below.setdefault(top.parent, []).append((top, line))
         elif top.id is not None:
             own[top.id] = (line, top)
     make = _KINDS[kind]
     for gid, (line, top) in own.items():
-        number = ids.legacy(gid)
+        number = ids.numeric_id(gid)
         if top.refunds:
             # What was returned, and for which lines, stands in connections inside the list of refunds.
-            yield Found(number, None, "refunds", _when(top))
+            yield BulkRecord(number, None, "refunds", _when(top))
             continue
         try:
-            yield Found(number, make(gid, line, below, keys))
+            yield BulkRecord(number, make(gid, line, below, keys))
         except RejectedError as failure:
-            yield Found(number, None, failure.detail, _when(top))
+            yield BulkRecord(number, None, failure.detail, _when(top))
 
 
 Below = Mapping[str, list[tuple[Head, bytes]]]
@@ -95,7 +95,7 @@ def _order(gid: str, line: bytes, below: Below, _keys: Keys) -> Order:
     shelves: dict[str, list[tuple[Head, bytes]]] = {"lineItems": [], "shippingLines": [], "returns": []}
     for child in below.get(gid, ()):
         shelves[_SHELVES.get(_type(child[0].id), "shippingLines")].append(child)
-    return order_node.parse_json(_with(line, {name: _by_id(children) for name, children in shelves.items()}))
+    return order_node.parse_order_json(_with(line, {name: _by_id(children) for name, children in shelves.items()}))
 
 
 _SHELVES = {"LineItem": "lineItems", "Return": "returns"}
@@ -109,12 +109,12 @@ def _product(gid: str, line: bytes, below: Below, keys: Keys) -> Product:
         media = [picture for _, picture in below.get(top.id or "", ())]
         child, theirs = _with_fields(child, theirs)
         variants.append(_with(child, {"media": media}))
-    return product_node.parse_json(_with(line, {"variants": variants}), own, theirs)
+    return product_node.parse_product_json(_with(line, {"variants": variants}), own, theirs)
 
 
 def _customer(_gid: str, line: bytes, _below: Below, keys: Keys) -> Customer:
     line, own = _with_fields(line, keys.get("customer", ()))
-    return customer_node.parse_json(line, own)
+    return customer_node.parse_customer_json(line, own)
 
 
 def _with_fields(line: bytes, keys: Sequence[str]) -> tuple[bytes, Sequence[str]]:
@@ -122,14 +122,14 @@ def _with_fields(line: bytes, keys: Sequence[str]) -> tuple[bytes, Sequence[str]
     if not keys:
         return line, ()
     fields = _fields(tuple(keys))(line)
-    told = {key: bytes(raw) for key in keys if (raw := getattr(fields, alias(key)))}
+    told = {key: bytes(raw) for key in keys if (raw := getattr(fields, field_alias(key)))}
     return _with(line, {"metafields": [raw for raw in told.values() if raw != b"null"]}), tuple(told)
 
 
 @cache
 def _fields(keys: tuple[str, ...]) -> Callable[[bytes], Any]:
     """A reader of nothing but these custom fields of a line."""
-    shape = msgspec.defstruct("Fields", [(alias(key), msgspec.Raw, msgspec.Raw(b"")) for key in keys], gc=False)
+    shape = msgspec.defstruct("Fields", [(field_alias(key), msgspec.Raw, msgspec.Raw(b"")) for key in keys], gc=False)
     return msgspec.json.Decoder(shape).decode
 
 
@@ -149,13 +149,13 @@ def _with(line: bytes, connections: Mapping[str, list[bytes]]) -> bytes:
 def _by_id(children: list[tuple[Head, bytes]]) -> list[bytes]:
     """In the order that they were made in, which is the order that a reading lists them in."""
     if len(children) > 1:
-        children.sort(key=lambda one: ids.legacy(one[0].id) if one[0].id else 0)
+        children.sort(key=lambda one: ids.numeric_id(one[0].id) if one[0].id else 0)
     return [line for _, line in children]
 
 
 def _when(top: Head) -> datetime | None:
     try:
-        return None if top.updated is None else utc(datetime.fromisoformat(top.updated))
+        return None if top.updated is None else to_utc(datetime.fromisoformat(top.updated))
     except ValueError:
         return None
 

@@ -5,8 +5,8 @@ https://shopify.dev/docs/api/webhooks/2026-10?reference=toml#list-of-topics-cust
 
 from msgspec import Struct
 
-from isthmus.shopify.parse.body import reader
-from isthmus.shopify.parse.pieces_node import number
+from isthmus.shopify.parse.common_graphql import number_of_gid
+from isthmus.shopify.parse.json import json_reader
 
 
 class _Error(Struct, gc=False):
@@ -20,7 +20,7 @@ class _Merge(Struct, gc=False):
     errors: list[_Error] | None = None
 
 
-class Merge(Struct, frozen=True, gc=False):
+class CustomerMerge(Struct, frozen=True, gc=False):
     """A merge of two customers. `why` names the fields that Shopify stumbled over; what it said of them is left out,
     since that may name a person. A status that is neither (one is still under way) is left to a reading of both.
     """
@@ -32,15 +32,15 @@ class Merge(Struct, frozen=True, gc=False):
     why: str = ""
 
 
-_read = reader(_Merge)
+_read = json_reader(_Merge)
 
 
-def parse(body: bytes) -> Merge:
+def parse_merge(body: bytes) -> CustomerMerge:
     """Read one; RejectedError `storefront.unreadable_body` with the path of what is wrong."""
     raw = _read(body)
     status = (raw.status or "").strip().lower()
     fields = [one.field if isinstance(one.field, str) else ".".join(one.field or ()) for one in raw.errors or ()]
-    return Merge(
+    return CustomerMerge(
         kept=_id(raw.admin_graphql_api_customer_kept_id),
         lost=_id(raw.admin_graphql_api_customer_deleted_id),
         is_done=status == "completed",
@@ -50,4 +50,4 @@ def parse(body: bytes) -> Merge:
 
 
 def _id(gid: str | None) -> int | None:
-    return number(gid) if gid else None
+    return number_of_gid(gid) if gid else None

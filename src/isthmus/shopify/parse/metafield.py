@@ -35,7 +35,7 @@ _encode = msgspec.json.Encoder(decimal_format="number", order="deterministic").e
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
 
 
-def told(nodes: Iterable[Node], keys: Sequence[str]) -> tuple[Metafield, ...]:
+def requested_metafields(nodes: Iterable[Node], keys: Sequence[str]) -> tuple[Metafield, ...]:
     """One field for each key that was asked for, in that order; a key that did not come is a field that is not there.
 
     Shopify compares namespaces and keys without case.
@@ -43,13 +43,15 @@ def told(nodes: Iterable[Node], keys: Sequence[str]) -> tuple[Metafield, ...]:
     found = {node.name.casefold(): node for node in nodes}
     return tuple(
         [
-            read(key, node.type, node.value) if (node := found.get(key.casefold())) is not None else Metafield(key)
+            parse_metafield(key, node.type, node.value)
+            if (node := found.get(key.casefold())) is not None
+            else Metafield(key)
             for key in keys
         ]
     )
 
 
-def read(key: str, type_: str, value: str) -> Metafield:
+def parse_metafield(key: str, type_: str, value: str) -> Metafield:
     """One field; without a form where the value is not of its type, or nobody knows the type."""
     single = type_.removeprefix(LIST)
     form = TYPES.get(single)
@@ -137,7 +139,7 @@ TYPES: Mapping[str, Form] = {
 """Every single type and what its values are; most have a `list.` of the same."""
 
 
-def is_known(type_: str) -> bool:
+def is_known_type(type_: str) -> bool:
     """Whether Shopify has a type of this name."""
     return type_.removeprefix(LIST) in TYPES
 

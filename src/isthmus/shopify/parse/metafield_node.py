@@ -10,17 +10,17 @@ from msgspec import Struct
 
 from isthmus.model.metafield import Metafield
 from isthmus.shopify.parse import metafield
-from isthmus.shopify.parse.body import converter
-from isthmus.shopify.parse.pieces_node import Nodes
+from isthmus.shopify.parse.common_graphql import Nodes
+from isthmus.shopify.parse.json import json_converter
 
 
 class _Record(Struct, gc=False):
     metafields: Nodes[metafield.Node]
 
 
-_convert = converter(_Record)
+_convert = json_converter(_Record)
 
 
-def parse(node: dict[str, Any], keys: Sequence[str]) -> tuple[Metafield, ...]:
+def parse_metafield_node(node: dict[str, Any], keys: Sequence[str]) -> tuple[Metafield, ...]:
     """The fields of these keys; RejectedError `storefront.unreadable_body` with the path of what is wrong."""
-    return metafield.told(_convert(node).metafields.nodes, keys)
+    return metafield.requested_metafields(_convert(node).metafields.nodes, keys)

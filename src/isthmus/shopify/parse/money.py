@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 
-from isthmus.kit.money import ZERO, quantize, unit
+from isthmus.kit.money import ZERO, quantize, smallest_unit
 from isthmus.model.failure import RejectedError
 from isthmus.model.order import NOTHING, Amount
-from isthmus.shopify.parse.body import UNREADABLE
+from isthmus.shopify.parse.json import UNREADABLE
 
 _CENT = Decimal("0.01")
 _LARGEST = 15
@@ -21,7 +21,7 @@ class Scale:
     def __init__(self, shop: str, presentment: str) -> None:
         self.shop = shop
         self.presentment = presentment
-        self._has_cents = unit(shop) == _CENT == unit(presentment)
+        self._has_cents = smallest_unit(shop) == _CENT == smallest_unit(presentment)
         # Most amounts of an order come twice or more: as it was and as it is now. By a text that is alike in both.
         self.seen = {"0.00": NOTHING}
 
@@ -32,16 +32,16 @@ class Scale:
             if seen is None:
                 seen = self.seen[shop] = self._both(shop)
             return seen
-        first, second = exact(shop, self.shop), exact(presentment, self.presentment)
+        first, second = parse_amount(shop, self.shop), parse_amount(presentment, self.presentment)
         return Amount(first, second) if first or second else NOTHING
 
     def in_shop(self, text: str) -> Decimal:
         """A sum that is given in the shop's currency alone."""
-        value = self.amount(text, text).shop if self._has_cents else exact(text, self.shop)
+        value = self.amount(text, text).shop if self._has_cents else parse_amount(text, self.shop)
         return value or ZERO
 
     def _both(self, text: str) -> Amount:
-        value = _finite(text) if text[-3:-2] == "." else exact(text, self.shop)
+        value = _finite(text) if text[-3:-2] == "." else parse_amount(text, self.shop)
         return Amount(value, value) if value else NOTHING
 
     def total(self, parts: Sequence[tuple[str, str]]) -> Amount:
@@ -54,14 +54,14 @@ class Scale:
         return Amount(first, second) if first or second else NOTHING
 
 
-def plain(text: str) -> Decimal:
+def parse_plain_amount(text: str) -> Decimal:
     """A price without a currency beside it: two places, or as many as its value needs."""
     value = _finite(text)
     cents = value.quantize(_CENT)
     return cents if cents == value else value.normalize()
 
 
-def exact(text: str, currency: str) -> Decimal:
+def parse_amount(text: str, currency: str) -> Decimal:
     """A decimal text at its currency's scale, rounded half up; RejectedError for anything that is no number."""
     value = quantize(_finite(text), currency)
     return value or abs(value)  # never a negative zero

@@ -9,20 +9,27 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from isthmus.kit.money import ZERO
-from isthmus.model.order import NOTHING, Amount, Fulfilment, Line, Order, Refund, RefundLine
-from isthmus.shopify.parse.body import Count, Hint, Id, Partial, When, maybe_utc, reader, utc
-from isthmus.shopify.parse.money import Scale, exact
-from isthmus.shopify.parse.pieces_webhook import Bag, Place, address, amount, tag_set, total
+from isthmus.model.order import NOTHING, Amount, Fulfilment, Order, OrderLine, Refund, RefundLine
+from isthmus.shopify.parse.common_rest import (
+    RestAddress,
+    RestMoneyBag,
+    rest_address,
+    rest_amount,
+    rest_tags,
+    rest_total,
+)
+from isthmus.shopify.parse.json import Count, Id, NeedsFetch, Partial, When, json_reader, to_utc, to_utc_or_none
+from isthmus.shopify.parse.money import Scale, parse_amount
 
 _FULFILMENT = {"fulfilled": "FULFILLED", "partial": "PARTIALLY_FULFILLED"}
 
 
 class _Priced(Struct, gc=False):
-    price_set: Bag
+    price_set: RestMoneyBag
 
 
 class _Allocation(Struct, gc=False):
-    amount_set: Bag
+    amount_set: RestMoneyBag
 
 
 class _Line(Struct, gc=False):
@@ -30,7 +37,7 @@ class _Line(Struct, gc=False):
     title: str
     quantity: Count
     current_quantity: Count
-    price_set: Bag
+    price_set: RestMoneyBag
     product_id: Id | None = None
     variant_id: Id | None = None
     variant_title: str | None = None
@@ -57,13 +64,13 @@ class _Shipping(Struct, gc=False):
 class _RefundLine(Struct, gc=False):
     line_item_id: Id
     quantity: Count
-    subtotal_set: Bag
-    total_tax_set: Bag
+    subtotal_set: RestMoneyBag
+    total_tax_set: RestMoneyBag
 
 
 class _RefundShipping(Struct, gc=False):
-    subtotal_amount_set: Bag
-    tax_amount_set: Bag | None = None
+    subtotal_amount_set: RestMoneyBag
+    tax_amount_set: RestMoneyBag | None = None
 
 
 class _Transaction(Struct, gc=False):
@@ -104,20 +111,20 @@ class _Order(Struct, gc=False):
     processed_at: When
     currency: str
     presentment_currency: str
-    total_price_set: Bag
-    current_total_price_set: Bag
+    total_price_set: RestMoneyBag
+    current_total_price_set: RestMoneyBag
     total_outstanding: str
     line_items: list[_Line]
     financial_status: str | None = None
     fulfillment_status: str | None = None
-    subtotal_price_set: Bag | None = None
-    current_subtotal_price_set: Bag | None = None
-    total_tax_set: Bag | None = None
-    current_total_tax_set: Bag | None = None
-    total_discounts_set: Bag | None = None
-    current_total_discounts_set: Bag | None = None
-    total_shipping_price_set: Bag | None = None
-    current_shipping_price_set: Bag | None = None
+    subtotal_price_set: RestMoneyBag | None = None
+    current_subtotal_price_set: RestMoneyBag | None = None
+    total_tax_set: RestMoneyBag | None = None
+    current_total_tax_set: RestMoneyBag | None = None
+    total_discounts_set: RestMoneyBag | None = None
+    current_total_discounts_set: RestMoneyBag | None = None
+    total_shipping_price_set: RestMoneyBag | None = None
+    current_shipping_price_set: RestMoneyBag | None = None
     cancelled_at: When | None = None
     cancel_reason: str | None = None
     test: bool = False
@@ -133,16 +140,16 @@ class _Order(Struct, gc=False):
     discount_codes: list[_Code] = []
     payment_gateway_names: list[str] = []
     shipping_lines: list[_Shipping] = []
-    billing_address: Place | None = None
-    shipping_address: Place | None = None
+    billing_address: RestAddress | None = None
+    shipping_address: RestAddress | None = None
     refunds: list[_Refund] | None = []
     fulfillments: list[_Fulfilment] | None = []
 
 
-_read = reader(_Order)
+_read = json_reader(_Order)
 
 
-def parse(body: bytes) -> Order | Hint | Partial:
+def parse_order_webhook(body: bytes) -> Order | NeedsFetch | Partial:
     """Read one order body; a Hint where it cannot tell what money went back.
 
     That is so when a refund comes without its transactions, or when it moved money in another currency than the
@@ -155,7 +162,7 @@ def parse(body: bytes) -> Order | Hint | Partial:
     if raw.refunds:
         why = _untold(raw)
         if why is not None:
-            return Hint(raw.id, utc(raw.updated_at), why)
+            return NeedsFetch(raw.id, to_utc(raw.updated_at), why)
         refunds = tuple([_refund(refund, raw, scale) for refund in raw.refunds])
     customer = raw.customer
     # The order's own name: the customer's may change later without the order telling.
@@ -164,26 +171,26 @@ def parse(body: bytes) -> Order | Hint | Partial:
     order = Order(
         raw.id,
         raw.name,
-        utc(raw.created_at),
-        utc(raw.processed_at),
-        utc(raw.updated_at),
+        to_utc(raw.created_at),
+        to_utc(raw.processed_at),
+        to_utc(raw.updated_at),
         raw.currency,
         raw.presentment_currency,
-        amount(raw.total_price_set, scale),
-        amount(raw.current_total_price_set, scale),
+        rest_amount(raw.total_price_set, scale),
+        rest_amount(raw.current_total_price_set, scale),
         scale.in_shop(raw.total_outstanding),
         tuple([_line(line, scale) for line in raw.line_items]),
         raw.financial_status.upper() if raw.financial_status else None,
         _FULFILMENT.get(raw.fulfillment_status or "", "UNFULFILLED"),
-        amount(raw.subtotal_price_set, scale),
-        amount(raw.current_subtotal_price_set, scale),
-        amount(raw.total_tax_set, scale),
-        amount(raw.current_total_tax_set, scale),
-        amount(raw.total_discounts_set, scale),
-        amount(raw.current_total_discounts_set, scale),
-        amount(raw.total_shipping_price_set, scale),
-        amount(raw.current_shipping_price_set, scale),
-        maybe_utc(raw.cancelled_at),
+        rest_amount(raw.subtotal_price_set, scale),
+        rest_amount(raw.current_subtotal_price_set, scale),
+        rest_amount(raw.total_tax_set, scale),
+        rest_amount(raw.current_total_tax_set, scale),
+        rest_amount(raw.total_discounts_set, scale),
+        rest_amount(raw.current_total_discounts_set, scale),
+        rest_amount(raw.total_shipping_price_set, scale),
+        rest_amount(raw.current_shipping_price_set, scale),
+        to_utc_or_none(raw.cancelled_at),
         raw.cancel_reason.upper() if raw.cancel_reason else None,
         raw.test,
         raw.taxes_included,
@@ -193,15 +200,15 @@ def parse(body: bytes) -> Order | Hint | Partial:
         (named.first_name or None) if named is not None else None,
         (named.last_name or None) if named is not None else None,
         raw.customer_locale or None,
-        tag_set(raw.tags),
+        rest_tags(raw.tags),
         raw.source_name or None,
         raw.checkout_token or None,
         raw.cart_token or None,
         tuple([code.code for code in raw.discount_codes]),
         tuple(raw.payment_gateway_names),
         raw.shipping_lines[0].title if raw.shipping_lines else None,
-        address(raw.billing_address),
-        address(raw.shipping_address),
+        rest_address(raw.billing_address),
+        rest_address(raw.shipping_address),
         refunds,
         tuple([_fulfilment(fulfilment) for fulfilment in raw.fulfillments or ()]),
         None,
@@ -213,16 +220,16 @@ def parse(body: bytes) -> Order | Hint | Partial:
     return order
 
 
-def _line(line: _Line, scale: Scale) -> Line:
+def _line(line: _Line, scale: Scale) -> OrderLine:
     allocations = line.discount_allocations
-    return Line(
+    return OrderLine(
         line.id,
         line.title,
         line.quantity,
         line.current_quantity,
-        amount(line.price_set, scale),
-        total([given.amount_set for given in allocations], scale) if allocations else NOTHING,
-        total([tax.price_set for tax in line.tax_lines], scale),
+        rest_amount(line.price_set, scale),
+        rest_total([given.amount_set for given in allocations], scale) if allocations else NOTHING,
+        rest_total([tax.price_set for tax in line.tax_lines], scale),
         line.product_id,
         line.variant_id,
         line.variant_title or None,
@@ -248,7 +255,7 @@ def _returned(transactions: Sequence[_Transaction]) -> list[_Transaction]:
 
 
 def _refund(refund: _Refund, raw: _Order, scale: Scale) -> Refund:
-    returned = sum((exact(moved.amount, raw.currency) for moved in _returned(refund.transactions or ())), ZERO)
+    returned = sum((parse_amount(moved.amount, raw.currency) for moved in _returned(refund.transactions or ())), ZERO)
     shipping = [given.subtotal_amount_set for given in refund.refund_shipping_lines or ()]
     if not raw.taxes_included:
         shipping += [
@@ -256,16 +263,16 @@ def _refund(refund: _Refund, raw: _Order, scale: Scale) -> Refund:
         ]
     return Refund(
         id=refund.id,
-        created_at=utc(refund.created_at),
+        created_at=to_utc(refund.created_at),
         returned=Amount(returned, returned) if returned else NOTHING,
-        shipping=total(shipping, scale),
+        shipping=rest_total(shipping, scale),
         lines=tuple(
             [
                 RefundLine(
                     line.line_item_id,
                     line.quantity,
-                    amount(line.subtotal_set, scale),
-                    amount(line.total_tax_set, scale),
+                    rest_amount(line.subtotal_set, scale),
+                    rest_amount(line.total_tax_set, scale),
                 )
                 for line in refund.refund_line_items or ()
             ]
@@ -281,8 +288,8 @@ def _fulfilment(fulfilment: _Fulfilment) -> Fulfilment:
     return Fulfilment(
         fulfilment.id,
         fulfilment.status.lower(),
-        utc(fulfilment.created_at),
-        utc(fulfilment.updated_at),
+        to_utc(fulfilment.created_at),
+        to_utc(fulfilment.updated_at),
         shipment.lower() if shipment else None,
         fulfilment.tracking_company or None,
         fulfilment.tracking_number or None,

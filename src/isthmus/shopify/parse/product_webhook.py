@@ -6,9 +6,9 @@ https://shopify.dev/docs/api/webhooks/2026-10?reference=toml#list-of-topics-prod
 from msgspec import Struct
 
 from isthmus.model.product import Product, Variant
-from isthmus.shopify.parse.body import Count, Hint, Id, When, maybe_utc, reader, utc
-from isthmus.shopify.parse.money import plain
-from isthmus.shopify.parse.pieces_webhook import tag_set
+from isthmus.shopify.parse.common_rest import rest_tags
+from isthmus.shopify.parse.json import Count, Id, NeedsFetch, When, json_reader, to_utc, to_utc_or_none
+from isthmus.shopify.parse.money import parse_plain_amount
 
 
 class _Image(Struct, gc=False):
@@ -62,10 +62,10 @@ class _Product(Struct, gc=False):
     variant_gids: list[_Named] = []
 
 
-_read = reader(_Product)
+_read = json_reader(_Product)
 
 
-def parse(body: bytes) -> Product | Hint:
+def parse_product_webhook(body: bytes) -> Product | NeedsFetch:
     """Read one product body; a Hint when it left variants out, or when one of them is at or below zero.
 
     Then the product has to be read, because the body does not tell an empty shelf from a shelf that nobody counts.
@@ -73,9 +73,9 @@ def parse(body: bytes) -> Product | Hint:
     """
     raw = _read(body)
     if len(raw.variant_gids) > len(raw.variants):
-        return Hint(raw.id, utc(raw.updated_at), "a product without all of its variants")
+        return NeedsFetch(raw.id, to_utc(raw.updated_at), "a product without all of its variants")
     if any(variant.inventory_quantity is None or variant.inventory_quantity <= 0 for variant in raw.variants):
-        return Hint(raw.id, utc(raw.updated_at), "a product with a shelf that may be empty or not counted")
+        return NeedsFetch(raw.id, to_utc(raw.updated_at), "a product with a shelf that may be empty or not counted")
     pictures = {image.id: image.src for image in raw.images}
     names = [option.name for option in raw.options]
     return Product(
@@ -83,13 +83,13 @@ def parse(body: bytes) -> Product | Hint:
         title=raw.title,
         handle=raw.handle,
         status=raw.status.upper(),
-        created_at=utc(raw.created_at or raw.updated_at),
-        updated_at=utc(raw.updated_at),
-        published_at=maybe_utc(raw.published_at),
+        created_at=to_utc(raw.created_at or raw.updated_at),
+        updated_at=to_utc(raw.updated_at),
+        published_at=to_utc_or_none(raw.published_at),
         vendor=raw.vendor or None,
         kind=raw.product_type or None,
         category=raw.category.full_name or None if raw.category is not None else None,
-        tags=tag_set(raw.tags),
+        tags=rest_tags(raw.tags),
         image_url=raw.image.src if raw.image is not None else None,
         variants=tuple([_variant(variant, names, pictures) for variant in raw.variants]),
     )
@@ -100,8 +100,8 @@ def _variant(variant: _Variant, names: list[str], pictures: dict[int | None, str
     return Variant(
         id=variant.id,
         title=variant.title,
-        price=plain(variant.price),
-        compare_at=None if variant.compare_at_price is None else plain(variant.compare_at_price),
+        price=parse_plain_amount(variant.price),
+        compare_at=None if variant.compare_at_price is None else parse_plain_amount(variant.compare_at_price),
         sku=variant.sku or None,
         barcode=variant.barcode or None,
         stock=variant.inventory_quantity,

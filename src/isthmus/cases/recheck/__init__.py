@@ -1,1 +1,0 @@
-"""Closes cases whose matter is over, by what the rows say now."""

@@ -1,1 +1,0 @@
-"""What runs found, and the cases that came of it."""

@@ -1,1 +1,0 @@
-"""The second contacts of a comparison, in the database."""

@@ -1,1 +1,0 @@
-"""Records of another writer that are ours under other ids."""

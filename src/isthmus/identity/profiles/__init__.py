@@ -1,1 +1,0 @@
-"""What the platform says of its people, as last seen."""

@@ -1,1 +1,0 @@
-"""The days that bodies lie in, and how they and all that is over are forgotten."""

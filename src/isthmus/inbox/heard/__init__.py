@@ -1,1 +1,0 @@
-"""What the shop itself told, apart from what we asked."""

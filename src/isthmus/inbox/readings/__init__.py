@@ -1,1 +1,0 @@
-"""Readings that an event asked for, shared by all workers."""

@@ -1,0 +1,1 @@
+"""The SQL of inbox, one module for each thing that is stored."""

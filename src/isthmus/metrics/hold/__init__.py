@@ -1,1 +1,0 @@
-"""Who has trouble with an order now, and is to be left alone by campaigns."""

@@ -1,1 +1,0 @@
-"""What the platform holds in properties that are not ours alone."""

@@ -1,1 +1,0 @@
-"""An account's request budgets, shared by every process of every machine."""

@@ -1,1 +1,0 @@
-"""What holds an opt-in back."""

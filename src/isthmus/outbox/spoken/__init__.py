@@ -1,1 +1,0 @@
-"""What contacts were sent to say about consent."""

@@ -1,0 +1,1 @@
+"""The SQL of outbox, one module for each thing that is stored."""

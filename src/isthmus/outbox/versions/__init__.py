@@ -1,1 +1,0 @@
-"""How the rows of the outbox stand, for whoever compares."""

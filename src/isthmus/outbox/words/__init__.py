@@ -1,1 +1,0 @@
-"""What contacts are to say, and what is still under way of theirs."""

@@ -1,1 +1,0 @@
-"""Which bodies are one basket."""

@@ -1,1 +1,0 @@
-"""Whose orders are how many."""

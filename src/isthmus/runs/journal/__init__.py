@@ -1,1 +1,0 @@
-"""Long pieces of work: which are under way, who holds each, how far it is, what came of it."""

@@ -1,1 +1,0 @@
-"""What was changed by inference, by a rule or by a run, and what it was before."""

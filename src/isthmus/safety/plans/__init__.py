@@ -1,1 +1,0 @@
-"""Plans: what is to be changed, and who let it go."""

@@ -27,7 +27,7 @@ help: ## show what can be made
 
 setup: .venv/.ready ## make .venv with isthmus in .venv/bin
 
-demo: setup ## both neighbours, a load, live traffic with faults, the desk on http://127.0.0.1:8080
+demo: setup ## both simulated APIs, a backfill, live traffic with faults, the dashboard on http://127.0.0.1:8080
 	@$(BIN)/isthmus demo
 
 test: setup ## the whole suite; prints the time on the clock and the processor time it took

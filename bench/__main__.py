@@ -23,7 +23,7 @@ from bench import (
     mapping,
     pace,
     pairs,
-    road,
+    pipeline,
     sim_reads,
 )
 from bench.faults import table
@@ -58,10 +58,10 @@ def _ingest(_: argparse.Namespace) -> list[Figure]:
     return [Figure(name, value, targets.get(name), name.endswith("_ms")) for name, value in told.items()]
 
 
-def _road(_: argparse.Namespace) -> list[Figure]:
+def _pipeline(_: argparse.Namespace) -> list[Figure]:
     return [
         Figure(name, value, {"orders_per_second": 2_000}.get(name))
-        for name, value in road.run().items()
+        for name, value in pipeline.run().items()
         if not isinstance(value, list)
     ]
 
@@ -160,7 +160,7 @@ def _pairs(given: argparse.Namespace) -> list[Figure]:
 ALL: dict[str, Callable[[argparse.Namespace], list[Figure]]] = {
     "mapping": _mapping,
     "ingest": _ingest,
-    "road": _road,
+    "pipeline": _pipeline,
     "pace": _pace,
     "growth": _growth,
     "audit": _audit,

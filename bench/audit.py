@@ -1,6 +1,6 @@
 """An audit of a seeded merchant: over HTTP, both sides simulated, and from the CSV files that the shop would export.
 
-`python -m bench audit --customers 100000`. The platform may be read eight times a second, as newer accounts may.
+`python -m bench audit --customers 100000`. Ometria may be read eight times a second, as newer accounts may.
 """
 
 import csv
@@ -43,7 +43,7 @@ def run(customers: int, orders: int) -> dict[str, float]:
     return {
         "customers": live["read"]["customers"],
         "orders": live["read"]["orders"],
-        "profiles": live["read"]["profiles of the platform"],
+        "profiles": live["read"]["profiles of Ometria"],
         "seconds": round(seconds, 1),
         "mb": round(most),
         "sorts_sown": len(labels),

@@ -1,9 +1,9 @@
 """How long an opt-out takes to the other side while everything is reconciled, at an account's 4 readings a second.
 
-`python -m bench consent --customers 100000`. Everything is real but the two neighbours. People unsubscribe on the
+`python -m bench consent --customers 100000`. Everything is real but the two sides. People unsubscribe on the
 platform (as its list of unsubscriptions tells, and by ways that it lists nowhere) and in the shops, two a second, from
 the moment a reconciliation of everything begins until it ends. The simulators' own record of who said what, and when
-which side heard of it, is what the times are taken from: on the platform's side that is when a write was applied.
+which side heard of it, is what the times are taken from: on Ometria's side that is when a write was applied.
 """
 
 import time
@@ -39,7 +39,7 @@ def run(customers: int) -> dict[str, Any]:
         with Database(here.database(), pool_size=2) as db:
             here.run("backfill", NAME)
             come_to_rest(here, db)
-            until(lambda: _has_heard(db), LONGEST, f"everybody on the platform was looked at; {here.tail()}", 1.0)
+            until(lambda: _has_heard(db), LONGEST, f"everybody on Ometria was looked at; {here.tail()}", 1.0)
             come_to_rest(here, db)
             here.most.clear()
             told: dict[str, Any] = {"customers": customers}
@@ -62,7 +62,7 @@ def run(customers: int) -> dict[str, Any]:
 
 
 def _people_say_no(here: Machine, goes_on: Any) -> tuple[list[str], list[str], list[str]]:
-    """One after another until the reconciliation is over: who left on the platform, in a shop, by a form."""
+    """One after another until the reconciliation is over: who left on Ometria, in a shop, by a form."""
     left: list[str] = []
     stopped: list[str] = []
     unlisted: list[str] = []
@@ -137,7 +137,7 @@ def _times(name: str, here: Machine, addresses: Sequence[str], to: str) -> dict[
 
 
 def _against(here: Machine, addresses: Sequence[str]) -> int:
-    """How many of them the platform would write to in the end."""
+    """How many of them Ometria would write to in the end."""
     wanted = {one.strip().lower() for one in addresses}
     return sum(
         (one.get("email") or "").strip().lower() in wanted and one.get("marketing_optin") == "EXPLICITLY_OPTEDIN"

@@ -1,4 +1,4 @@
-"""All our orders held against all the platform's, in the database, as the report of a reconciliation does at its end.
+"""All our orders held against all Ometria's, in the database, as the report of a reconciliation does at its end.
 
 Rows are made by the server itself: one order in a thousand differs by a penny, one in five thousand is missing.
 Time counts from the question to the last differing row in Python's hands. Beside it, what one page costs to hold

@@ -88,14 +88,14 @@ def run(customers: int, seed: int = 1) -> dict[str, float]:
 def _command(told: list[tuple[str, Customer]]) -> dict[str, float]:
     """What the command does: read everybody from the database, keep what was found, and weigh every candidate."""
     with rig.database() as url, Database(url) as db:
-        road = _road()
-        _fill(db, road, told)
+        context = _context()
+        _fill(db, context, told)
         process = psutil.Process()
         before = process.memory_info().rss
         began = time.perf_counter()
-        looked = duplicates.find_duplicates(db, road)
+        looked = duplicates.find_duplicates(db, context)
         seen = time.perf_counter() - began
-        found = duplicates.review_candidates(db, road)
+        found = duplicates.review_candidates(db, context)
         seconds = time.perf_counter() - began
         memory = (process.memory_info().rss - before) / 2**20
     return {
@@ -107,8 +107,8 @@ def _command(told: list[tuple[str, Customer]]) -> dict[str, float]:
     }
 
 
-def _road() -> ConnectionContext:
-    plain = rig.road()
+def _context() -> ConnectionContext:
+    plain = rig.context()
     shops = {
         name: msgspec.structs.replace(
             plain.shops["uk"], name=name, rules=msgspec.structs.replace(rig.RULES, store=name, namespace=f"{name}:")
@@ -118,19 +118,21 @@ def _road() -> ConnectionContext:
     return msgspec.structs.replace(plain, shops=shops)
 
 
-def _fill(db: Database, road: ConnectionContext, told: list[tuple[str, Customer]]) -> None:
-    """Records, links and contacts as the road leaves them behind."""
+def _fill(db: Database, context: ConnectionContext, told: list[tuple[str, Customer]]) -> None:
+    """Records, links and contacts as the pipeline leaves them behind."""
     for first in range(0, len(told), 2_000):
         some = told[first : first + 2_000]
         with db.transaction() as tx:
-            records.save_records(tx, rig.NAME, [RecordUpsert(store, one, AT) for store, one in some], AT, road.packer)
+            records.save_records(
+                tx, rig.NAME, [RecordUpsert(store, one, AT) for store, one in some], AT, context.packer
+            )
             links = [Link(store, one.id, f"{store}:{one.id}", normalise_email(one.email)) for store, one in some]
             identity.save_links(tx, rig.NAME, links)
             writes = [
                 DesiredWrite(
                     store,
                     contact.map_contact(
-                        msgspec.structs.replace(one, is_read=True), f"{store}:{one.id}", road.shops[store].rules,
+                        msgspec.structs.replace(one, is_read=True), f"{store}:{one.id}", context.shops[store].rules,
                         Lane.BACKFILL, hold=None, worth=NOTHING, email_consent=_consent(one), sms_consent=None,
                         was_opted_in=False,
                     ),
@@ -139,7 +141,7 @@ def _fill(db: Database, road: ConnectionContext, told: list[tuple[str, Customer]
                 for store, one in some
             ]  # fmt: skip
             outbox.upsert_desired(
-                tx, rig.NAME, writes, now=AT, coalesce=AT - AT, contact_head_start=AT - AT, packer=road.packer
+                tx, rig.NAME, writes, now=AT, coalesce=AT - AT, contact_head_start=AT - AT, packer=context.packer
             )
 
 

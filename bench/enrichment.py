@@ -1,7 +1,7 @@
 """Everybody's custom fields on a standard plan: what they cost in query points, how often Shopify says no, how long.
 
 `python -m bench enrichment --customers 100000`. Both shops are served by the points of Shopify's smallest plan (2,000,
-and 100 more a second), everything is real but the two neighbours, and the clock runs as clocks do. Things happen in the
+and 100 more a second), everything is real but the two sides, and the clock runs as clocks do. Things happen in the
 shops all the while. Two rounds are measured: the one after a mapping file of ten fields was connected, which reads and
 sends all of everybody; and the next, which finds a tenth of the people changed without a webhook or a new updated_at.
 """
@@ -120,7 +120,7 @@ def _rounds(db: Database) -> dict[str, int]:
 
 
 def _realtime(db: Database, since: datetime) -> dict[str, float]:
-    """How long orders and moments took meanwhile from receipt to the platform's answer.
+    """How long orders and moments took meanwhile from receipt to Ometria's answer.
 
     Contacts are left out: one that waits in the enrichment lane and is wanted in real time keeps the time at which it
     was first wanted.

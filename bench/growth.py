@@ -1,4 +1,4 @@
-"""How the rate and memory of the road change while what is known grows from ten thousand orders to 300,000."""
+"""How the rate and memory of the pipeline change while what is known grows from ten thousand orders to 300,000."""
 
 import argparse
 import json
@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bench.bodies import Bodies
+from bench.pipeline import one
 from bench.rig import NAME, Crew, Servers, database, fill_inbox, link_customers, now
-from bench.road import one
 
 from isthmus.db.pool import Database
 from isthmus.ops.status import read_status
@@ -22,7 +22,7 @@ LOOKS = 3
 def run(sizes: tuple[int, ...] = SIZES) -> list[dict[str, Any]]:
     """One row for each size: orders per second of the last slice, memory, and how long a look at the status takes.
 
-    Everything goes through the road: inbox, records, people and outbox are all as full as the size says.
+    Everything goes through the pipeline: inbox, records, people and outbox are all as full as the size says.
     """
     bodies = Bodies(sizes[-1])
     rows = []

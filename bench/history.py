@@ -1,10 +1,10 @@
 """A merchant's history loaded while the shop lives, with hard kills: are both sides equal, and was no slot wasted?
 
-`python -m bench history --customers 100000 --orders 300000 --rate 5`. The platform takes as many pushes a second as
+`python -m bench history --customers 100000 --orders 300000 --rate 5`. Ometria takes as many pushes a second as
 an account may make by default. The backfill command and a worker are killed with -9 when 30 % and when 60 % of the
 records are known, and the command is typed again. When all of it is sent, everybody is touched live and the sides are
-reconciled: history must be no occasion then either. Equal means: every record of both shops, read anew and mapped anew,
-is what the platform says (isthmus.flows.compare).
+reconciled: history must be no occasion then either. Equal means: every record of both shops, read and mapped again,
+is what Ometria says (isthmus.flows.compare).
 """
 
 import contextlib
@@ -30,7 +30,7 @@ from isthmus.ops import status
 
 PER_SECOND = 4
 """Pushes an account may make by default, 400 records; newer documents say twice that, which two cores that are both
-neighbours, the database and five processes of ours at once do not keep up with."""
+external APIs, the database and five processes of ours at once do not keep up with."""
 
 KILLS_AT = (0.3, 0.6)
 PRODUCTS_PER = 50
@@ -187,7 +187,7 @@ def _touched(here: Machine, db: Database) -> dict[str, Any]:
 
 
 class _Counter:
-    """Notes every second how many pushes the platform has answered."""
+    """Notes every second how many pushes Ometria has answered."""
 
     def __init__(self, here: Machine) -> None:
         self._here = here
@@ -219,7 +219,7 @@ class _Counter:
 def _slots(db: Database, counter: _Counter, loaded_at: float) -> dict[str, Any]:
     """How many of the pushes that were allowed were made between the first and the last of history.
 
-    Once more for the time after the load, when nothing but the platform's limit holds anybody up.
+    Once more for the time after the load, when nothing but Ometria's limit holds anybody up.
     """
     with db.transaction() as tx:
         times = [
@@ -247,7 +247,7 @@ def _slots(db: Database, counter: _Counter, loaded_at: float) -> dict[str, Any]:
 
 
 def _automations(here: Machine, live_since: datetime) -> dict[str, Any]:
-    """What the platform would have started because of history: nothing, one hopes."""
+    """What Ometria would have started because of history: nothing, one hopes."""
     old_events = doubled = welcomes = n_events = 0
     seen = set()
     for one in here.lines("platform/events"):
@@ -271,11 +271,11 @@ def compare_sides(here: Machine) -> Comparison:
     here.post("faults", {"shopify.unlimited": True})
     os.environ.update(here.environment)  # where the connection's secrets are looked up
     with contextlib.chdir(here.home), App.opened(load_settings(), pool_size=2) as app:
-        return compare_both_sides(app.db, app.road(NAME), _lookup(here))
+        return compare_both_sides(app.db, app.context(NAME), _lookup(here))
 
 
 def _lookup(here: Machine) -> Callable[[RecordKind, str], Mapping[str, Any] | None]:
-    """The platform's records, kept as text since there may be many."""
+    """Ometria's records, kept as text since there may be many."""
     kept: dict[tuple[RecordKind, str], bytes] = {}
     for kind, name in KINDS.items():
         for item in here.lines(f"platform/{name}"):

@@ -109,7 +109,7 @@ async def _is_ready() -> bool:
 
 
 def serve(port: int, url: str | None) -> None:
-    """The web process: what `isthmus web` runs, reduced to the door."""
+    """The web process: what `isthmus web` runs, reduced to the webhook endpoint."""
     doors = WebhookVerifier([StoreSecret("acme", "uk", SHOP, SECRET)])
     line = AutocommitConnection(url or "")
     packer = Packer()

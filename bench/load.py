@@ -1,4 +1,4 @@
-"""A load generator for the door: signed deliveries over kept-alive connections, as fast as it goes or at a rate.
+"""A load generator for the webhook endpoint: signed deliveries over kept-alive connections, at full speed or at a rate.
 
 Run in a process of its own, so that it never shares an interpreter with what it measures.
 """

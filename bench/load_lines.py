@@ -1,6 +1,6 @@
 """How many orders a second go from the lines of a bulk operation to the outbox, beside reading the lines alone.
 
-The floor is `json.loads` of every line; the neighbour is PyPI's tap-shopify, whose own code turns the same lines into
+The floor is `json.loads` of every line; the other is PyPI's tap-shopify, whose own code turns the same lines into
 records and does nothing else with them.
 """
 

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from bench.rig import NAME, road, say, shifts, spent
+from bench.rig import NAME, context, say, shifts, spent
 
 from isthmus.app.import_workers import lower_priority
 from isthmus.db.pool import Database
@@ -15,7 +15,7 @@ from isthmus.runs.sql import bulk_loads as loads
 def work(url: str, folder: Path, share: int, of: int) -> None:
     """Take in one part of every so many, and say how many records that were and what it took."""
     lower_priority()
-    line = road()
+    line = context()
     with Database(url, pool_size=1) as db:
         with db.transaction() as tx:
             tx.execute("SELECT 1")

@@ -1,7 +1,7 @@
 """Five minutes at 70 % of an account's limit, over ten minutes of work that waits already: slots, full pushes, lag.
 
-Everything is real but the two neighbours: worker processes as `isthmus work` starts them, their bells and sweep, HTTP,
-a durable database. Orders come as webhooks through the inbox; contacts, products and moments are put where the road
+Everything is real but the two sides: worker processes as `isthmus work` starts them, their wake-ups and sweep, HTTP,
+a durable database. Orders come as webhooks through the inbox; contacts, products and moments are put where the pipeline
 puts them, since their events would need a shop to read.
 """
 
@@ -206,13 +206,13 @@ def _platform(faults: dict[str, float]) -> Iterator[str]:
 
 
 def _pushes(address: str) -> list[dict[str, Any]]:
-    """Every push that the platform has seen."""
+    """Every push that Ometria has seen."""
     told: list[dict[str, Any]] = json.loads(urlopen(f"{address}/_bench/pushes").read())  # noqa: S310 - our own
     return told
 
 
 def _connect(db: Database, platform: str) -> None:
-    """Store the connection without asking the neighbours, and let every poll be far away."""
+    """Store the connection without asking the external APIs, and let every poll be far away."""
     config = file.parse_connection(
         {
             "connection": {"name": NAME, "mode": "live"},

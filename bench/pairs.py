@@ -24,13 +24,13 @@ FIGURES = (
     "mapping.new_order_decode_map_encode_to_json_loads",
     "mapping.large_order_decode_map_encode_per_second",
     "mapping.large_order_decode_map_encode_to_json_loads",
-    "road.orders_per_second",
-    "road.orders_per_second_to_json_loads",
+    "pipeline.orders_per_second",
+    "pipeline.orders_per_second_to_json_loads",
 )
 """All are better when larger."""
 
 
-SLICES = {"mapping": 21, "road": 4}
+SLICES = {"mapping": 21, "pipeline": 4}
 """How often each version is measured in one pair."""
 
 
@@ -90,5 +90,6 @@ def _answer(version: "subprocess.Popen[str]") -> dict[str, float]:
     line = version.stdout.readline()
     if not line:
         raise RuntimeError("a version that was measured ended")
-    figures: dict[str, float] = json.loads(line)
+    # An earlier version calls the pipeline the road.
+    figures: dict[str, float] = {name.replace("road.", "pipeline."): one for name, one in json.loads(line).items()}
     return figures

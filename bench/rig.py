@@ -1,4 +1,4 @@
-"""What every measurement of the road stands on: a durable database of its own, one connection, worker processes."""
+"""What every measurement of the pipeline stands on: a durable database of its own, one connection, worker processes."""
 
 import gc
 import json
@@ -70,8 +70,8 @@ def database() -> Iterator[str]:
             server.erase()
 
 
-def road(platform: str = "http://127.0.0.1:9", key: str = "none", pace: Timings | None = None) -> ConnectionContext:
-    """A road without a store to read: webhooks tell it everything."""
+def context(platform: str = "http://127.0.0.1:9", key: str = "none", pace: Timings | None = None) -> ConnectionContext:
+    """A context without a store to read: webhooks tell it everything."""
     return ConnectionContext(
         connection=NAME,
         shops={"uk": ShopContext("uk", RULES, None)},  # type: ignore[arg-type]
@@ -86,7 +86,7 @@ def road(platform: str = "http://127.0.0.1:9", key: str = "none", pace: Timings 
 
 
 def fill_inbox(db: Database, bodies: Iterable[tuple[int, bytes]]) -> None:
-    """Put order webhooks into the inbox as the door does, five hundred to a commit."""
+    """Put order webhooks into the inbox as the webhook endpoint does, five hundred to a commit."""
     batch: list[Delivery] = []
     for n, body in bodies:
         batch.append(Delivery(NAME, "uk", "orders/updated", Lane.REALTIME, f"{n:032x}", body))

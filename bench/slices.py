@@ -11,7 +11,7 @@ import timeit
 from collections.abc import Callable
 from typing import Any
 
-from bench import mapping, road
+from bench import mapping, pipeline
 from bench.bodies import NEW_ORDER_BYTES, Bodies, told
 from bench.rig import Crew, database, fill_inbox, link_customers, say, settle
 
@@ -44,14 +44,14 @@ def serve() -> None:
                 fill_inbox(db, ((n, bodies.body(n)) for n in range(at, at + ORDERS)))
                 at += ORDERS
                 floor = _rate(json.loads, some)
-                rate = road.one(crew, ORDERS)["per_second"]
+                rate = pipeline.one(crew, ORDERS)["per_second"]
                 floor = max(floor, _rate(json.loads, some))
-                say({"road.orders_per_second": rate, "road.orders_per_second_to_json_loads": rate / floor})
+                say({"pipeline.orders_per_second": rate, "pipeline.orders_per_second_to_json_loads": rate / floor})
         crew.end()
 
 
 def _mapping(name: str, given: list[bytes]) -> dict[str, float]:
-    whole, floor = _rate(mapping.road, given), _rate(json.loads, given)
+    whole, floor = _rate(mapping.pipeline, given), _rate(json.loads, given)
     figure = f"mapping.{name}_decode_map_encode"
     return {f"{figure}_per_second": whole, f"{figure}_to_json_loads": whole / floor}
 

@@ -1,4 +1,4 @@
-"""A machine as a merchant has it: both neighbours simulated, two files, isthmus in processes that can be killed."""
+"""A machine as a merchant has it: Shopify and Ometria simulated, two files, isthmus in processes that can be killed."""
 
 import contextlib
 import json
@@ -198,7 +198,7 @@ enrichment_every = "{enrichment_every}"
 
 @contextlib.contextmanager
 def machine(*sizes: str) -> Iterator[Machine]:
-    """A machine with both neighbours running and nothing of isthmus yet; at the end nothing is left of it."""
+    """A machine with Shopify and Ometria running and nothing of isthmus yet; at the end nothing is left of it."""
     with tempfile.TemporaryDirectory(prefix="isthmus-bench-", ignore_cleanup_errors=True) as folder:
         home = Path(folder)
         home.chmod(0o711)  # root's database server runs as another user, who must get in

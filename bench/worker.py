@@ -2,7 +2,7 @@
 
 import argparse
 
-from bench.rig import road, say, settle, shifts, spent
+from bench.rig import context, say, settle, shifts, spent
 
 from isthmus.db.pool import Database
 from isthmus.flows.process import process_batch
@@ -11,7 +11,7 @@ from isthmus.model.lane import Lane
 
 def work(url: str) -> None:
     """Process until nothing is due, and say how much that was and what it took."""
-    line = road()
+    line = context()
     with Database(url, pool_size=1) as db:
         process_batch(db, line)  # nothing yet, but the connection is there
         settle()

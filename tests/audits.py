@@ -1,4 +1,4 @@
-"""An audit of the simulated neighbours in this process, and what it ought to find, walked from the truth by itself."""
+"""An audit of the simulated APIs in this process, and what it ought to find, walked from the truth by itself."""
 
 import re
 from collections import defaultdict
@@ -30,7 +30,7 @@ HOOK = "https://isthmus.example/hooks/shopify"
 
 
 class Scene:
-    """Two seeded stores and an account of the platform, empty until its own importer has run."""
+    """Two seeded stores and an account of Ometria, empty until its own importer has run."""
 
     def __init__(self, seed: int = 1, sizes: Sizes | None = None) -> None:
         self.seed = seed
@@ -44,7 +44,7 @@ class Scene:
         self.sims.tick()
 
     def import_natively(self) -> None:
-        """Let the platform learn of everybody by its own importer."""
+        """Let Ometria learn of everybody by its own importer."""
         self.sims.import_natively()
 
     def sow(self, each: int = 1, sorts: Iterable[str] = ()) -> dict[str, set[frozenset[str]]]:

@@ -1,4 +1,4 @@
-"""A town whose stores map custom fields, and what the platform holds of them."""
+"""A town whose stores map custom fields, and what Ometria holds of them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -37,11 +37,11 @@ class Enriched(Play):
 
     def map(self, *entries: MetafieldRule) -> None:
         """Obey these entries from now on."""
-        for name, shop in list(self.road.shops.items()):
+        for name, shop in list(self.context.shops.items()):
             rules = msgspec.structs.replace(shop.rules, metafields=entries)
             assert shop.client is not None
             reader = Reads(shop.client, rules.keys)
-            self.road.shops[name] = msgspec.structs.replace(shop, rules=rules, reader=reader)  # type: ignore[index]
+            self.context.shops[name] = msgspec.structs.replace(shop, rules=rules, reader=reader)  # type: ignore[index]
 
     def set(self, who: int | Customer, key: str, value: str | None, type_: str = TEXT, owner: str = "customer") -> None:
         """A custom field of the shop's changes, or is taken away; nobody is told."""
@@ -51,18 +51,18 @@ class Enriched(Play):
     def go_round(self) -> int:
         """All of a round, once it is due; how many records it looked at."""
         n = 0
-        while done := enrich.scan_next_page(self.db, self.road):
+        while done := enrich.scan_next_page(self.db, self.context):
             n += done
         return n
 
     def next_round(self) -> int:
-        self.pass_time(self.road.pace.metafields_every.total_seconds())
+        self.pass_time(self.context.pace.metafields_every.total_seconds())
         n = self.go_round()
         self.come_to_rest()
         return n
 
     def properties(self, who: Customer) -> Mapping[str, Any]:
-        """What the platform holds of somebody."""
+        """What Ometria holds of somebody."""
         found: dict[str, Any] = {k: v for k, v in self.contact(who)["properties"].items() if v is not None}
         return found
 

@@ -1,4 +1,4 @@
-"""Anything that can happen between the shops and the platform, as deeds on a town, and what must hold after each."""
+"""Anything that can happen between the shops and Ometria, as deeds on a town, and what must hold after each."""
 
 import contextlib
 import random
@@ -106,7 +106,7 @@ class Watch(httpx2.BaseTransport):
         self.overlaps: list[tuple[str, str]] = []
 
     def around(self, inner: httpx2.BaseTransport) -> "Watch":
-        """The same eyes on another way to the platform."""
+        """The same eyes on another way to Ometria."""
         other = Watch(self._clock, inner)
         other._out, other.overlaps = self._out, self.overlaps
         return other
@@ -126,7 +126,7 @@ class Watch(httpx2.BaseTransport):
 
 
 class Stalled:
-    """A worker in a thread of its own that stands still with a neighbour's answer in hand."""
+    """A worker in a thread of its own that stands still with an external API's answer in hand."""
 
     def __init__(self, gate: Gate, work: Callable[[], object]) -> None:
         self._gate, self.error = gate, None
@@ -161,14 +161,14 @@ def shops_through(town: Town, transport: httpx2.BaseTransport) -> dict[str, Shop
             town.clock,
             transport=transport,
         )
-        shops[at["name"]] = msgspec.structs.replace(town.road.shops[at["name"]], reader=Reads(client))
+        shops[at["name"]] = msgspec.structs.replace(town.context.shops[at["name"]], reader=Reads(client))
     return shops
 
 
 class History:
     """A town where anything may happen at any time; every deed is repeatable from its arguments.
 
-    Either side of what is not documented: whether the platform knows an event's id again (`is_idempotent`), whether two
+    Either side of what is not documented: whether Ometria knows an event's id again (`is_idempotent`), whether two
     changes may carry one updated_at (`same_second`), whether a merge changes the orders of who is lost (`touching`).
     """
 
@@ -177,7 +177,7 @@ class History:
     ) -> None:
         pace = Timings(push_per_second=1000, read_per_second=1000, enrichment_every=timedelta(0), read_back=0.0)
         self.town = Town(db, seed=seed, sizes=Sizes(customers=8, orders=10, products=6), pace=pace)
-        self.db, self.road = db, self.town.road
+        self.db, self.context = db, self.town.context
         self.sims = self.town.sims
         self.sims.world.same_second, self.sims.world.merge_touches_orders = same_second, touching
         self.calm()
@@ -185,8 +185,8 @@ class History:
         self.acknowledged: set[tuple[str, str, str]] = set()
         self.stalled: list[Stalled] = []
         self.watch = Watch(self.town.clock, self.town.platform_transport)
-        self.road = msgspec.structs.replace(self.road, platform=self._platform(self.watch))
-        self.town.road = self.road
+        self.context = msgspec.structs.replace(self.context, platform=self._platform(self.watch))
+        self.town.context = self.context
         self.gone: set[tuple[str, str, str]] = set()
 
     # What happens in the shops ---------------------------------------------------------------------------------------
@@ -245,10 +245,10 @@ class History:
     # Work ------------------------------------------------------------------------------------------------------------
 
     def process(self, limit: int, lanes: Sequence[Lane]) -> None:
-        process_batch(self.db, self.road, self._open(lanes), limit)
+        process_batch(self.db, self.context, self._open(lanes), limit)
 
     def deliver(self, lanes: Sequence[Lane]) -> None:
-        push_next_batch(self.db, self.road, self._open(lanes))
+        push_next_batch(self.db, self.context, self._open(lanes))
 
     def load_again(self) -> None:
         """Load everything once more; a store that cannot be read now is left."""
@@ -256,20 +256,20 @@ class History:
             self.town.backfill(again=True)
 
     def settle(self) -> None:
-        settle_pushes(self.db, self.road)
+        settle_pushes(self.db, self.context)
 
     def work(self) -> None:
         """A round of everything, as the workers do it; what is due by then arrives, too."""
         self.arrive(0, order="as told", lost=0, refused=0, copies=1)
         lanes = self._open(tuple(Lane))
-        release_expired_holds(self.db, self.road)
+        release_expired_holds(self.db, self.context)
         for _ in range(20):
-            if not process_batch(self.db, self.road, lanes).n_claimed:
+            if not process_batch(self.db, self.context, lanes).n_claimed:
                 break
         for _ in range(20):
-            if not push_next_batch(self.db, self.road, lanes).n_sent:
+            if not push_next_batch(self.db, self.context, lanes).n_sent:
                 break
-        settle_pushes(self.db, self.road)
+        settle_pushes(self.db, self.context)
 
     def pause(self, lane: Lane | None) -> None:
         pause.pause(self.db, "acme", lane, self.town.clock.now())
@@ -296,23 +296,23 @@ class History:
         """Somebody claims a batch for a push, perhaps sends it, and is never heard of again."""
         with self.db.transaction() as tx:
             batch = outbox.claim_batch(
-                tx, "acme", kind, tuple(Lane), now=self.town.clock.now(), claim=claim_id(), packer=self.road.packer
+                tx, "acme", kind, tuple(Lane), now=self.town.clock.now(), claim=claim_id(), packer=self.context.packer
             )
         if batch and is_sent:
             with contextlib.suppress(Failure):  # whoever is dead does not care
-                self.road.platform.push([row.body for row in batch])
+                self.context.platform.push([row.body for row in batch])
 
     def stall_reading(self, limit: int) -> None:
         """A worker stands still with what it has read of the shop, before it writes it down."""
         gate = Gate(self.town.transport, "graphql.json")
-        road = msgspec.structs.replace(self.road, shops=shops_through(self.town, gate))
-        self.stalled.append(Stalled(gate, lambda: process_batch(self.db, road, self._open(tuple(Lane)), limit)))
+        context = msgspec.structs.replace(self.context, shops=shops_through(self.town, gate))
+        self.stalled.append(Stalled(gate, lambda: process_batch(self.db, context, self._open(tuple(Lane)), limit)))
 
     def stall_pushing(self) -> None:
-        """A worker stands still with the platform's answer to a push, before it writes it down."""
+        """A worker stands still with Ometria's answer to a push, before it writes it down."""
         gate = Gate(self.town.platform_transport, "/push")
-        road = msgspec.structs.replace(self.road, platform=self._platform(self.watch.around(gate)))
-        self.stalled.append(Stalled(gate, lambda: push_next_batch(self.db, road, self._open(tuple(Lane)))))
+        context = msgspec.structs.replace(self.context, platform=self._platform(self.watch.around(gate)))
+        self.stalled.append(Stalled(gate, lambda: push_next_batch(self.db, context, self._open(tuple(Lane)))))
 
     def go_on(self) -> None:
         for one in self.stalled:
@@ -336,7 +336,7 @@ class History:
     def _adds_up(self) -> None:
         (told,) = status.read_status(self.db, self.town.clock.now()).connections
         e = told.events
-        assert e.received == e.duplicate + e.stale + e.applied + e.skipped + e.parked + e.buried + e.waiting, e
+        assert e.received == e.duplicate + e.stale + e.processed + e.skipped + e.quarantined + e.failed + e.waiting, e
         for kind, n in told.accounting.items():
             assert n.known == n.applied + n.excluded + n.waiting + n.case, (kind, n)
             assert min(n.known, n.applied, n.excluded, n.waiting, n.case) >= 0, (kind, n)
@@ -362,7 +362,7 @@ class History:
     def _nobody_is_opted_in_against_their_word(self) -> None:
         with self.db.transaction() as tx:
             keys = records.record_keys(tx, "acme", ["customer"])
-            kept = records.load_records(tx, "acme", keys, self.road.packer)
+            kept = records.load_records(tx, "acme", keys, self.context.packer)
             opted = {
                 row["id"]
                 for row in tx.fetch_all(
@@ -374,7 +374,7 @@ class History:
             for (_, store, name), row in kept.items():
                 if isinstance(row.record, Customer) and row.record.email:
                     hashed = ledger.hash_address(HASH_KEY, "email", row.record.email)
-                    people[f"{self.road.shops[store].rules.namespace}{name}"] = (store, hashed)
+                    people[f"{self.context.shops[store].rules.namespace}{name}"] = (store, hashed)
             # The newest dated statement by store and address; of two in one second either may be the later.
             rows = tx.fetch_all(
                 """SELECT DISTINCT ON (store, address) store, address, state FROM consent_claim
@@ -438,7 +438,7 @@ class History:
 
     def _subject(self, difference: Difference) -> tuple[str, str]:
         kinds = {RecordKind.CONTACT: "customer", RecordKind.ORDER: "order", RecordKind.PRODUCT: "product"}
-        for name, shop in self.road.shops.items():
+        for name, shop in self.context.shops.items():
             if difference.id.startswith(shop.rules.namespace):
                 return name, f"{kinds[difference.kind]}:{difference.id.removeprefix(shop.rules.namespace)}"
         raise ValueError(difference.id)

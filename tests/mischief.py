@@ -1,4 +1,4 @@
-"""Faults of every sort, each with a label: what differs because of it, whose fault it is, whether it can be mended.
+"""Faults of every sort, each with a label: what differs because of it, whose fault it is, whether it can be fixed.
 
 Every deed leaves the world as if somebody had been careless or a delivery been lost, and says what it did, from the
 world's own state and never from what isthmus makes of it.
@@ -47,7 +47,7 @@ class Mischief(Play):
         self.chance = Random(seed)
         self.labels: dict[tuple[str, str], Label] = {}
         self.owners: set[tuple[str, int | None]] = set()
-        """Store and customer of orders that something was done to: what mends those sends their contacts again."""
+        """Store and customer of orders that something was done to: what fixes those sends their contacts again."""
         self.pass_time(600)
 
     # Labels ------------------------------------------------------------------
@@ -287,7 +287,7 @@ class Mischief(Play):
             self.world.touch(store, who, self.now)
         self.label("unreadable person", "contact", f"{store.shop.namespace}{who.id}", "storefront", is_repairable=False)
 
-    # What the platform did ------------------------------------------------------------------
+    # What Ometria did ------------------------------------------------------------------
 
     def dropped_there(self) -> None:
         """An order that was applied and is gone."""
@@ -311,7 +311,7 @@ class Mischief(Play):
         self.label("opted in, dropped there", "contact", own, "platform", is_repairable=False)
 
     def order_altered(self) -> None:
-        """Somebody changes an order's sum, and the platform does not say when."""
+        """Somebody changes an order's sum, and Ometria does not say when."""
         store = self.a_store()
         own = f"{store.shop.namespace}{self.an_order(store).id}"
         self._alter("order", own, {"grand_total": 1.23})
@@ -330,7 +330,7 @@ class Mischief(Play):
         self.label("person altered", "contact", own, "platform")
 
     def opted_out_there(self) -> None:
-        """Somebody said no in the platform: nothing of ours may overrule that."""
+        """Somebody said no in Ometria: nothing of ours may overrule that."""
         store = self.a_store()
         who = self.a_subscriber(store)
         own = f"{store.shop.namespace}{who.id}"
@@ -338,7 +338,7 @@ class Mischief(Play):
         self.label("opted out there", "contact", own, "platform", is_repairable=False)
 
     def refused(self) -> None:
-        """The platform's error feed names it."""
+        """Ometria's error feed names it."""
         store = self.a_store()
         product = self.a_product(store, lambda p: p.status == "ACTIVE")
         own = f"{store.shop.namespace}{product.id}"
@@ -371,7 +371,7 @@ class Mischief(Play):
         self._put("order", {**model, "id": own})
         self.label("order twice", "order", own, "platform", is_repairable=False)
 
-    # The platform's shelves ------------------------------------------------------------------
+    # Ometria's shelves ------------------------------------------------------------------
 
     def _shelf(self, kind: str) -> Shelf[Stored]:
         account = self.sims.ometria.account
@@ -407,7 +407,7 @@ class Mischief(Play):
         with self.db.transaction() as tx:
             tx.execute(
                 """UPDATE outbox SET body = %s, desired = %s, sent = %s, settled = %s WHERE kind = %s AND id = %s""",
-                (self.road.packer.pack(raw), *(content_hash(raw),) * 3, kind, own),
+                (self.context.packer.pack(raw), *(content_hash(raw),) * 3, kind, own),
             )
 
 

@@ -72,11 +72,11 @@ def by_person(history: History) -> dict[Key, list[Owned]]:
 
 
 def namespace(history: History, store: Store) -> str:
-    return history.road.shops[history.town.names[store.shop.domain]].rules.namespace
+    return history.context.shops[history.town.names[store.shop.domain]].rules.namespace
 
 
 def is_accounted_for(history: History, store: Store, customer: Customer) -> bool:
-    """Whether somebody who is not on the platform is left out on purpose."""
+    """Whether somebody who is not on Ometria is left out on purpose."""
     with history.db.transaction() as tx:
         state = tx.fetch_value(
             "SELECT state FROM outbox WHERE kind = 'contact' AND id = %s",

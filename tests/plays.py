@@ -1,4 +1,4 @@
-"""A town where single things happen on purpose: a person, an order, a refund, and what the platform makes of them."""
+"""A town where single things happen on purpose: a person, an order, a refund, and what Ometria makes of them."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -107,13 +107,13 @@ class Play(Town):
     def hear(self) -> None:
         """Everything up to the outbox; nothing is pushed."""
         self.sims.deliver(self.post)
-        while process_batch(self.db, self.road).n_claimed:
+        while process_batch(self.db, self.context).n_claimed:
             pass
 
     def push(self) -> None:
-        while push_next_batch(self.db, self.road).n_sent:
+        while push_next_batch(self.db, self.context).n_sent:
             pass
-        settle_pushes(self.db, self.road)
+        settle_pushes(self.db, self.context)
 
     def load_history(self) -> None:
         """Load everything there is onto the backfill lane, once more."""
@@ -135,15 +135,15 @@ class Play(Town):
         return f"uk:{placed.id}" in {order["id"] for order in self.pushed("order")}
 
     def mailable(self, email: str) -> str | None:
-        """What the platform holds of the person behind an address, over all listings."""
-        (profile,) = self.road.platform.profiles(email=email)
+        """What Ometria holds of the person behind an address, over all listings."""
+        (profile,) = self.context.platform.profiles(email=email)
         said: str | None = profile["marketing_optin"]
         return said
 
     def desired(self, kind: str, name: str) -> dict[str, Any]:
         """What the outbox wants said of a record."""
         (row,) = self.rows("SELECT body FROM outbox WHERE kind = %s AND id = %s", kind, name)
-        said: dict[str, Any] = msgspec.json.decode(self.road.packer.unpack(row["body"]))
+        said: dict[str, Any] = msgspec.json.decode(self.context.packer.unpack(row["body"]))
         return said
 
     def rows(self, query: str, *params: object) -> list[dict[str, Any]]:
@@ -154,7 +154,7 @@ class Play(Town):
         return self.rows("SELECT * FROM cases WHERE code = %s AND state = 'open' ORDER BY id", code)
 
     def pushed(self, kind: str, since: int = 0) -> list[dict[str, Any]]:
-        """Every record of a type that the platform was sent, with what came before `since` left out."""
+        """Every record of a type that Ometria was sent, with what came before `since` left out."""
         return [
             record
             for entry in self.sims.tape.read(limit=200_000)

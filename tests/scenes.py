@@ -1,4 +1,4 @@
-"""A stage for flows: a real database, both simulated neighbours in this process, a clock that only moves when told."""
+"""A stage for flows: a real database, both simulated APIs in this process, a clock that only moves when told."""
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -51,11 +51,11 @@ AT = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 KEY = "sim-ometria-key"
 HASH_KEY = b"a key for tests only"
 PUSH_WITHIN = 5.5
-"""Seconds that the platform's client waits for an answer."""
+"""Seconds that Ometria's client waits for an answer."""
 
 
 class InProcess(httpx2.BaseTransport):
-    """Hands every request to a simulated neighbour, without a socket between."""
+    """Hands every request to a simulated APIs, without a socket between."""
 
     def __init__(
         self, handle: Callable[[Request], Response], patience: float = 20.0, wait: Callable[[float], object] = float
@@ -94,7 +94,7 @@ class _Pieces(httpx2.SyncByteStream):
 
 
 class Town:
-    """The whole road in one process: both neighbours, two stores, webhooks posted straight into the inbox."""
+    """The whole road in one process: Shopify and Ometria, two stores, webhooks posted straight into the inbox."""
 
     def __init__(self, db: Database, *, seed: int = 1, sizes: Sizes | None = None, pace: Timings | None = None) -> None:
         self.db = db
@@ -128,7 +128,7 @@ class Town:
                 at["name"], rules, Reads(client), Bulk(client), client, Consents(client, self.clock)
             )
             self.sims.subscribe(at["domain"], "https://isthmus.example/hooks/shopify", topics.SUBSCRIBED)
-        self.road = ConnectionContext(
+        self.context = ConnectionContext(
             connection="acme",
             shops=shops,
             platform=OmetriaClient("https://api.ometria.example/v2", self.key, transport=self.platform_transport),
@@ -161,11 +161,11 @@ class Town:
         self.sims.tick()
 
     def pass_time(self, seconds: float) -> None:
-        """Let both clocks go on, and the platform apply what is due by then."""
+        """Let both clocks go on, and Ometria apply what is due by then."""
         self.clock.wait(seconds)
 
     def post(self, uri: str, headers: Mapping[str, str], body: bytes) -> int:
-        """The door, without HTTP: an arrival becomes durable, then it is answered."""
+        """The webhook endpoint, without HTTP: an arrival becomes durable, then it is answered."""
         arrived = webhooks.read_delivery_headers({name.lower(): value for name, value in headers.items()})
         row = topics.TOPICS.get(arrived.topic)
         told = Delivery(
@@ -188,24 +188,24 @@ class Town:
     def backfill(self, kinds: Sequence[str] = KINDS, **asked: Any) -> list[Progress]:
         """Load history by bulk operations, from asking to the last record."""
         with tempfile.TemporaryDirectory() as folder:
-            return backfill(self.db, self.road, sorted(self.road.shops), kinds, folder=Path(folder), **asked)
+            return backfill(self.db, self.context, sorted(self.context.shops), kinds, folder=Path(folder), **asked)
 
     def poll(self) -> None:
-        for store in self.road.shops:
+        for store in self.context.shops:
             for kind in KINDS:
-                poll_records(self.db, self.road, store, kind)
+                poll_records(self.db, self.context, store, kind)
 
     def work(self) -> None:
         """One round of everything that is due now."""
         self.sims.deliver(self.post)
-        while process_batch(self.db, self.road).n_claimed:
+        while process_batch(self.db, self.context).n_claimed:
             pass
-        send_abandoned_checkouts(self.db, self.road)
-        release_expired_holds(self.db, self.road)
-        decide.judge_plans(self.db, self.road)
-        while push_next_batch(self.db, self.road).n_sent:
+        send_abandoned_checkouts(self.db, self.context)
+        release_expired_holds(self.db, self.context)
+        decide.judge_plans(self.db, self.context)
+        while push_next_batch(self.db, self.context).n_sent:
             pass
-        settle_pushes(self.db, self.road)
+        settle_pushes(self.db, self.context)
 
     def come_to_rest(self, rounds: int = 80) -> None:
         """Let time pass until nothing waits on either side."""
@@ -217,28 +217,28 @@ class Town:
                     "SELECT count(*) FROM outbox WHERE state IN ('due', 'leased', 'accepted', 'held')"
                 )
             if not waiting and not moving and not self.sims.deliveries.pending:
-                close_finished_cases(self.db, self.road)
+                close_finished_cases(self.db, self.context)
                 return
             self.pass_time(2)
         raise AssertionError(f"{waiting} events and {moving} writes are still under way")
 
     def lookup(self, kind: RecordKind, name: str) -> Mapping[str, Any] | None:
-        """What the platform says of a record now."""
+        """What Ometria says of a record now."""
         match kind:
             case RecordKind.CONTACT:
-                return self.road.platform.contact("shopify", name)
+                return self.context.platform.contact("shopify", name)
             case RecordKind.ORDER:
-                return self.road.platform.order(name)
+                return self.context.platform.order(name)
             case RecordKind.PRODUCT:
-                return self.road.platform.product(name)
+                return self.context.platform.product(name)
             case RecordKind.MOMENT:
-                return self.road.platform.event(name)
+                return self.context.platform.event(name)
 
     def reconcile(
         self, since: datetime | None = None, *, repair: bool = True, kinds: Sequence[str] = KINDS
     ) -> Reconciled:
         """One reconciliation, from its first page to its last finding."""
-        done = reconcile(self.db, self.road, ReconcileRequest(since=since, kinds=tuple(kinds), repair=repair))
+        done = reconcile(self.db, self.context, ReconcileRequest(since=since, kinds=tuple(kinds), repair=repair))
         assert done is not None
         assert done.is_done
         return done
@@ -249,7 +249,7 @@ class Town:
             return findings.list_findings(tx, "acme", run)
 
     def compare(self) -> Comparison:
-        return compare_both_sides(self.db, self.road, self.lookup)
+        return compare_both_sides(self.db, self.context, self.lookup)
 
 
 class Loaded(Town):
@@ -290,7 +290,7 @@ class Stage:
             hash_key=HASH_KEY,
         )
         self.reader = reader
-        self.road = ConnectionContext(
+        self.context = ConnectionContext(
             connection="acme",
             shops={"uk": ShopContext("uk", self.rules, reader)} if reader else {},
             platform=OmetriaClient("https://api.ometria.example/v2", KEY, transport=InProcess(self.platform.handle)),
@@ -310,7 +310,7 @@ class Stage:
             tx.execute("INSERT INTO store VALUES ('acme', 'uk', 'acme-uk.myshopify.com')")
 
     def pass_time(self, seconds: float) -> None:
-        """Let both clocks go on, and the platform apply what is due by then."""
+        """Let both clocks go on, and Ometria apply what is due by then."""
         self.clock.advance(seconds)
         self._moved(seconds)
 

@@ -13,11 +13,11 @@ class Both(Play):
     """A play in which both sides are listened to."""
 
     def work(self) -> None:
-        poll_unsubscribes.poll_unsubscribes(self.db, self.road)
-        poll_profiles.poll_profiles(self.db, self.road)
-        poll_profiles.recheck_profiles(self.db, self.road)
+        poll_unsubscribes.poll_unsubscribes(self.db, self.context)
+        poll_profiles.poll_profiles(self.db, self.context)
+        poll_profiles.recheck_profiles(self.db, self.context)
         super().work()
-        write_back(self.db, self.road)
+        write_back(self.db, self.context)
 
     def rest(self) -> None:
         """Until nothing moves on either side, and what was written has been looked at."""

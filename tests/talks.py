@@ -106,9 +106,9 @@ class Talk(Town):
         self.dice = random.Random(seed)
         self.eye = Eye(db, InProcess(self.sims.ometria.handle))
         platform = OmetriaClient("https://api.ometria.example/v2", self.key, transport=self.eye)
-        self.road = msgspec.structs.replace(self.road, platform=platform)
+        self.context = msgspec.structs.replace(self.context, platform=platform)
         if policy is not None:
-            self.road = msgspec.structs.replace(self.road, policy=policy)
+            self.context = msgspec.structs.replace(self.context, policy=policy)
         self.calm()
         self.load()
         self.poll()
@@ -118,7 +118,7 @@ class Talk(Town):
     # What people do --------------------------------------------------------------------------------------------------
 
     def customers(self, email: str) -> list[tuple[Store, Customer]]:
-        found = [(self.sims.store(name), name) for name in self.road.shops]
+        found = [(self.sims.store(name), name) for name in self.context.shops]
         return [(store, one) for store, _ in found for one in store.customers.values() if one.email == email]
 
     def appears(self, email: str, shop: str, state: str | None) -> None:
@@ -140,7 +140,7 @@ class Talk(Town):
                 self._do(people.email_consent(self.sims.world, store, one, EmailConsent(state, LEVEL, at), at))
 
     def leaves(self, email: str, way: str) -> None:
-        """They unsubscribe on the platform's side."""
+        """They unsubscribe on Ometria's side."""
         account = self.sims.ometria.account
         with contextlib.suppress(ValueError):  # nobody there yet
             who = centre.find(account, email=email)
@@ -172,14 +172,14 @@ class Talk(Town):
     # What we do, and what kills us -----------------------------------------------------------------------------------
 
     def listen(self) -> None:
-        poll_unsubscribes.poll_unsubscribes(self.db, self.road)
+        poll_unsubscribes.poll_unsubscribes(self.db, self.context)
 
     def attend(self) -> None:
-        poll_profiles.poll_profiles(self.db, self.road)
-        poll_profiles.recheck_profiles(self.db, self.road)
+        poll_profiles.poll_profiles(self.db, self.context)
+        poll_profiles.recheck_profiles(self.db, self.context)
 
     def write(self) -> None:
-        write_back(self.db, self.road)
+        write_back(self.db, self.context)
 
     def step(self, what: str) -> None:
         """One thing that a worker does."""
@@ -187,11 +187,11 @@ class Talk(Town):
             case "deliveries":
                 self.sims.deliver(self.post)
             case "process":
-                process_batch(self.db, self.road, limit=3)
+                process_batch(self.db, self.context, limit=3)
             case "push":
-                push_next_batch(self.db, self.road)
+                push_next_batch(self.db, self.context)
             case "settle":
-                settle_pushes(self.db, self.road)
+                settle_pushes(self.db, self.context)
             case _:
                 getattr(self, what)()
 
@@ -204,9 +204,9 @@ class Talk(Town):
             elif holding == "writes":
                 writes.claim_updates(tx, "acme", "due", now, claim, 3)
             else:
-                unsettled = now - self.road.pace.settle_after - outbox.LEASE
+                unsettled = now - self.context.pace.settle_after - outbox.LEASE
                 outbox.claim_batch(
-                    tx, "acme", RecordKind.CONTACT, tuple(Lane), now=now, claim=claim, packer=self.road.packer,
+                    tx, "acme", RecordKind.CONTACT, tuple(Lane), now=now, claim=claim, packer=self.context.packer,
                     unsettled=unsettled,
                 )  # fmt: skip
 
@@ -235,7 +235,7 @@ class Talk(Town):
             self.pass_time(40)
         self.check()
         for email in sorted(
-            {one.email for shop in self.road.shops for one in self.sims.store(shop).customers.values() if one.email}
+            {one.email for shop in self.context.shops for one in self.sims.store(shop).customers.values() if one.email}
         ):
             self._agrees(email)
 
@@ -257,7 +257,7 @@ class Talk(Town):
     def _agrees(self, email: str) -> None:
         shop = [one for _, one in self.customers(email)]
         in_shop = self._stands_in_shop(shop)
-        found = self.road.platform.profiles(email=email)
+        found = self.context.platform.profiles(email=email)
         on_platform = any(one["marketing_optin"] == IN for one in found)
         case = self._case(email)
         words = [(c.email_consent.state, c.email_consent.updated_at) for c in shop]
@@ -286,7 +286,7 @@ class Talk(Town):
 
     def _case(self, email: str) -> list[str]:
         subjects = [f"customer:{one.id}" for _, one in self.customers(email)]
-        subjects += [f"profile:{one['id']}" for one in self.road.platform.profiles(email=email)]
+        subjects += [f"profile:{one['id']}" for one in self.context.platform.profiles(email=email)]
         with self.db.transaction() as tx:
             rows = tx.fetch_all("SELECT code FROM cases WHERE state = 'open' AND subject = ANY(%s)", (subjects,))
         return sorted(row["code"] for row in rows if row["code"].startswith(EXPLAINS))

@@ -49,10 +49,10 @@ class Texts(Talk):
         self.watch = TextEye(db, InProcess(self.sims.ometria.handle), is_double=is_double)
         shops = {
             name: replace(shop, rules=replace(shop.rules, sms_double_optin=is_double))
-            for name, shop in self.road.shops.items()
+            for name, shop in self.context.shops.items()
         }
         platform = OmetriaClient("https://api.ometria.example/v2", self.key, transport=self.watch)
-        self.road = replace(self.road, shops=shops, platform=platform)
+        self.context = replace(self.context, shops=shops, platform=platform)
 
     def appears(self, email: str, shop: str, state: str | None) -> None:
         """Somebody becomes a customer of a shop with their number; `state` is of email, and nobody's matter here."""
@@ -93,7 +93,7 @@ class Texts(Talk):
     def _agrees(self, email: str) -> None:
         shop = [one for _, one in self.customers(email) if one.phone]  # without a number nobody may text them
         newest = self._newest(shop)
-        found = self.road.platform.profiles(email=email)
+        found = self.context.platform.profiles(email=email)
         may = [((one.get("channels") or {}).get("sms") or {}).get("allow_marketing") for one in found]
         case = self._case(email)
         words = [(c.sms_consent.state, c.sms_consent.opt_in_level, c.sms_consent.updated_at) for c in shop]

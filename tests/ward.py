@@ -104,13 +104,13 @@ class Ward(Play):
         self.run("isthmus connect FILE")
         self.rest()
 
-    # The road is the one that the program makes of the connection as it is stored.
+    # The pipeline is the one that the program makes of the connection as it is stored.
     @property
-    def road(self) -> ConnectionContext:  # type: ignore[override]
-        return self._road if self.app is None else self.app.road("acme")
+    def context(self) -> ConnectionContext:  # type: ignore[override]
+        return self._road if self.app is None else self.app.context("acme")
 
-    @road.setter
-    def road(self, made: ConnectionContext) -> None:
+    @context.setter
+    def context(self, made: ConnectionContext) -> None:
         self._road = made
 
     def _through(self, side: str, handle: Callable[[Request], Response]) -> Callable[[Request], Response]:
@@ -124,7 +124,7 @@ class Ward(Play):
     # What a person does ----------------------------------------------------------------------------------------------
 
     def restart(self) -> None:
-        """Start the processes again, which read their environment anew."""
+        """Start the processes again, which read their environment again."""
         self.app = App(load_settings(None), self.db, self.clock)  # type: ignore[arg-type]
 
     def stored_long_ago(self) -> None:
@@ -189,25 +189,25 @@ class Ward(Play):
     # What isthmus does by itself -------------------------------------------------------------------------------------
 
     def rest(self, seconds: float = 2) -> None:
-        """Let everything that comes round do its work until nothing waits: what the timetable rings for."""
+        """Let everything that comes round do its work until nothing waits: what the scheduler rings for."""
         for _ in range(6):
             self.pass_time(seconds)
             self.work()
             self.ask_around()
-            write_back(self.db, self.road)
-            while remap_page(self.db, self.road):
+            write_back(self.db, self.context)
+            while remap_page(self.db, self.context):
                 pass
-        close_finished_cases(self.db, self.road)
+        close_finished_cases(self.db, self.context)
 
     def ask_around(self) -> None:
         """The readings that come round: polls, unsubscriptions, profiles."""
         self.poll()
-        for store in self.road.shops:
-            poll_checkouts(self.db, self.road, store)
-        poll_unsubscribes.poll_unsubscribes(self.db, self.road)
-        poll_profiles.poll_profiles(self.db, self.road)
-        poll_profiles.recheck_profiles(self.db, self.road)
-        merges.run_next_merge(self.db, self.road)
+        for store in self.context.shops:
+            poll_checkouts(self.db, self.context, store)
+        poll_unsubscribes.poll_unsubscribes(self.db, self.context)
+        poll_profiles.poll_profiles(self.db, self.context)
+        poll_profiles.recheck_profiles(self.db, self.context)
+        merges.run_next_merge(self.db, self.context)
 
     def watch(self) -> subscription_monitor.MonitorResult:
         return monitor_subscriptions.monitor_subscriptions(self.app, "acme")
@@ -221,8 +221,8 @@ class Ward(Play):
 
     def reconcile_only(self, *, repair: bool = False) -> None:
         """A reconciliation, which repairs nothing unless asked to, once what differs is older than the grace period."""
-        self.pass_time(self.road.pace.drift_grace.total_seconds() + 60)
-        done = reconcile(self.db, self.road, ReconcileRequest(repair=repair))
+        self.pass_time(self.context.pace.drift_grace.total_seconds() + 60)
+        done = reconcile(self.db, self.context, ReconcileRequest(repair=repair))
         assert done is not None
         assert done.is_done
 

@@ -43,7 +43,7 @@ def drip(stage: Stage) -> Notes:
 def drip_download(stage: Stage) -> Notes:
     """The files of bulk operations come a byte a second while somebody loads history again."""
     stage.here.post("faults", {"shopify.p_drip_download": 1.0})
-    program = stage.here.start("backfill", NAME, "--again", "--kind", "orders")
+    program = stage.here.start("backfill", NAME, "--restart", "--kind", "orders")
     stage.hold(30)
     injected = stage.here.get("report")["injected"].get("shopify.p_drip_download", 0)
     stage.here.post("faults", {"shopify.p_drip_download": 0.0})

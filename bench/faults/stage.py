@@ -124,7 +124,7 @@ class Stage:
         time.sleep(seconds)
 
     def knobs(self, seconds: float, **knobs: Any) -> dict[str, Any]:
-        """Let the neighbours misbehave for so long; how often each knob struck."""
+        """Let the simulated APIs misbehave for so long; how often each knob struck."""
         named = {name.replace("__", "."): value for name, value in knobs.items()}
         before = self.here.get("report")["injected"]
         self.here.post("faults", named)
@@ -195,7 +195,7 @@ def staged(*, url: str | None = None, data_dir: Path | None = None) -> Iterator[
         consent = '[consent]\nunsubscribes_every = "5s"\nprofiles_every = "10s"\n'
         here.write(
             push_per_second=4, processes=2, enrichment_every="2s",
-            lanes=f'poll_every = "{POLL_EVERY:.0f}s"\ncheckout_quiet = "20s"\n{consent}',
+            lanes=f'poll_every = "{POLL_EVERY:.0f}s"\nabandoned_after = "20s"\n{consent}',
         )  # fmt: skip
         connection = here.home / f"{NAME}.toml"
         connection.write_text(connection.read_text().replace("[[stores]]", 'settle_after = "5s"\n\n[[stores]]', 1))

@@ -1,1 +1,1 @@
-"""The two simulated neighbours, Shopify and Ometria, cut at the wire; shares no code with isthmus."""
+"""The two simulated APIs, Shopify and Ometria, cut at the wire; shares no code with isthmus."""

@@ -1,4 +1,4 @@
-"""`python -m sims`: both simulated neighbours on two ports of this machine until interrupted."""
+"""`python -m sims`: both simulated APIs on two ports of this machine until interrupted."""
 
 from __future__ import annotations
 

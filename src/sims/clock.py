@@ -1,4 +1,4 @@
-"""One clock for both neighbours: real, sped up, or frozen and moved by hand."""
+"""One clock for Shopify and Ometria: real, sped up, or frozen and moved by hand."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class SimClock:
 
 
 def iso(at: datetime) -> str:
-    """Return `at` as both neighbours write it: UTC, whole seconds when possible, ending in Z."""
+    """Return `at` as Shopify and Ometria write it: UTC, whole seconds when possible, ending in Z."""
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 

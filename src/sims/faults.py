@@ -1,4 +1,4 @@
-"""The faults a neighbour can be told to have: named knobs, all off, seeded, and counted when they strike."""
+"""The faults an external API can be told to have: named knobs, all off, seeded, and counted when they strike."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 
 class Faults:
-    """One set of knobs for both neighbours; each declares its own as `side.knob`, with the value that means off."""
+    """One set of knobs for Shopify and Ometria; each declares its own as `side.knob`, with the value that means off."""
 
     def __init__(self, seed: int = 0) -> None:
         self._lock = threading.Lock()
@@ -43,7 +43,7 @@ class Faults:
             self._values = dict(self._defaults)
 
     def reset(self, seed: int) -> None:
-        """Turn every knob off, forget the counters and start the dice anew."""
+        """Turn every knob off, forget the counters and start the dice again."""
         with self._lock:
             self._values = dict(self._defaults)
             self._injected.clear()

@@ -1,6 +1,6 @@
 """How an answer reaches its caller when a server or the line is at fault: late, a byte at a time, nested without end.
 
-The same for both neighbours, each with knobs of its own side. What is inside the answer has happened all the same.
+The same for Shopify and Ometria, each with knobs of its own side. What is inside the answer has happened all the same.
 """
 
 from __future__ import annotations

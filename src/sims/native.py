@@ -1,4 +1,4 @@
-"""What Ometria's own Shopify connections read of a store and write to it: where one neighbour sees the other.
+"""What Ometria's own Shopify connections read of a store and write to it: where one external API sees the other.
 
 Opt-outs go back every five minutes, where the person is known by Shopify's id
 (https://support.ometria.com/hc/en-gb/articles/17315331725085). How the importer treats refunds, and what else its ids

@@ -1,4 +1,4 @@
-"""Both neighbours with one clock, one set of faults and one tape: what a process, a test or a demo starts."""
+"""Shopify and Ometria with one clock, one set of faults and one tape: what a process, a test or a demo starts."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Sizes:
 
 
 class Neighbourhood:
-    """The simulated world; `reset` builds it anew from a seed, `live` lets things happen in the shops.
+    """The simulated world; `reset` builds it again from a seed, `live` lets things happen in the shops.
 
     Webhooks wait in `deliveries` until somebody delivers them: a test through `deliver`, a process through a thread of
     its own after `start`.
@@ -235,7 +235,7 @@ class Neighbourhood:
             return native.script(self.ometria.account, self.clock.now(), n)
 
     def _write_beside(self, now: datetime) -> None:
-        """Let the platform's own connections run when it is time: the importer, and opt-outs on their way back."""
+        """Let Ometria's own connections run when it is time: the importer, and opt-outs on their way back."""
         switches = self.ometria.account.switches
         every = timedelta(seconds=switches.importer_every)
         if every and (self._imported_at is None or now - self._imported_at >= every):
@@ -250,7 +250,7 @@ class Neighbourhood:
                     self.deliveries.take(native.unsubscribe(self.world, store, account, told, now))
 
     def sow(self, seed: int, each: int = 1, sorts: Sequence[str] = ()) -> list[Trouble]:
-        """Sow troubles into both sides, silently; the platform's are in the consent of people its importer knows."""
+        """Sow troubles into both sides, silently; Ometria's are in the consent of people its importer knows."""
         wanted = tuple(sorts) or (*troubles.SORTS, *troubles.APART)
         with self._busy, self.world.lock:
             in_shops = tuple(name for name in wanted if name not in troubles.APART)

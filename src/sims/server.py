@@ -1,4 +1,4 @@
-"""The network shell: two ports in front of plain neighbours, which never know that they are served.
+"""The network shell: two ports in front of plain external APIs, which never know that they are served.
 
 Neighbours are synchronous and run in a thread pool; a hanging answer sleeps in the event loop and holds no thread.
 """
@@ -35,7 +35,7 @@ Neighbour = Callable[[Request], Response]
 
 @dataclass(frozen=True, slots=True)
 class Doors:
-    """The listening sockets of both neighbours."""
+    """The listening sockets of Shopify and Ometria."""
 
     shopify: socket.socket
     ometria: socket.socket

@@ -1,4 +1,4 @@
-"""The tape: everything the neighbours received, newest kept, so that a checker can read what really happened."""
+"""The tape: everything the external APIs received, newest kept, so that a checker can read what really happened."""
 
 from __future__ import annotations
 

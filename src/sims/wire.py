@@ -1,4 +1,4 @@
-"""Requests and responses as plain values, so that a neighbour can be driven over HTTP or inside a process."""
+"""Requests and responses as plain values, so that an external API can be driven over HTTP or inside a process."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One HTTP response; header names are kept as the neighbour spells them.
+    """One HTTP response; header names are kept as the external API spells them.
 
     A long body is a `stream` instead; one that ends before its Content-Length is a connection that broke off. It is
     sent `late` seconds after it was made, its body at `drip` bytes a second unless that is 0.

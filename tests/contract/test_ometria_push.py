@@ -190,7 +190,7 @@ def test_everything_received_is_on_the_tape(account: OmetriaAccount) -> None:
 
 
 def test_something_in_front_refuses_large_bodies_and_nothing_else(account: OmetriaAccount) -> None:
-    """ASSUMED: a proxy's page, not the platform's own words."""
+    """ASSUMED: a proxy's page, not Ometria's own words."""
     account.faults.set({"ometria.largest_body": 1_000})
     assert account.push(*(contact(id=f"uk:{n}") for n in range(50))).status == 413
     assert account.push(contact()).status < 300

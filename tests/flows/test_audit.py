@@ -134,7 +134,7 @@ def test_a_store_that_cannot_be_reached_is_told_and_the_other_side_is_still_read
     scene.sims.faults.set({"shopify.shop_status": 402})
     audit = scene.audit()
     assert set(audit.away) == {"store uk", "store int"}
-    assert audit.read["profiles of the platform"] > 0
+    assert audit.read["profiles of Ometria"] > 0
     assert {"duplicate_email", "no_sku", "scopes"} <= {one.code for one in audit.unseen}
     assert all("storefront.shop_closed" in one.reason for one in audit.unseen if one.code == "no_sku")
 

@@ -77,7 +77,7 @@ def rows(town: Town, query: str) -> list[dict[str, Any]]:
 def test_a_load_brings_everything_and_both_sides_are_equal(town: Town) -> None:
     done = town.backfill()
     assert [(one.store, one.kind) for one in done] == [
-        (store, kind) for kind in KINDS for store in sorted(town.road.shops)
+        (store, kind) for kind in KINDS for store in sorted(town.context.shops)
     ]
     everything_is_in(town, done)
     assert len(operations(town)) == 6
@@ -131,7 +131,7 @@ def test_results_are_their_owners_alone_and_nothing_of_them_is_left(town: Town, 
         modes.update((one.is_dir(), stat.S_IMODE(one.stat().st_mode)) for one in tmp_path.rglob("uk-*"))
         modes.update((one.is_dir(), stat.S_IMODE(one.stat().st_mode)) for one in tmp_path.rglob("*.jsonl"))
 
-    backfill(town.db, town.road, ["uk"], folder=tmp_path, tell=look, part=SMALL)
+    backfill(town.db, town.context, ["uk"], folder=tmp_path, tell=look, part=SMALL)
     assert modes == {(True, 0o700), (False, 0o600)}
     assert [one.name for one in tmp_path.rglob("*") if one.is_file()] == ["lock"]
 
@@ -139,9 +139,9 @@ def test_results_are_their_owners_alone_and_nothing_of_them_is_left(town: Town, 
 def test_two_commands_do_not_load_one_connection_at_once(town: Town, tmp_path: Path) -> None:
     def begin_another(_: Progress) -> None:
         with pytest.raises(ConfigError, match="being loaded by another command"):
-            backfill(town.db, town.road, ["uk"], folder=tmp_path)
+            backfill(town.db, town.context, ["uk"], folder=tmp_path)
 
-    backfill(town.db, town.road, ["uk"], ["product"], folder=tmp_path, tell=begin_another)
+    backfill(town.db, town.context, ["uk"], ["product"], folder=tmp_path, tell=begin_another)
 
 
 # Killed --------------------------------------------------------------------------------------------------------------
@@ -159,18 +159,18 @@ def test_f77_a_killed_load_goes_on_where_it_was_and_asks_shopify_for_nothing_aga
     """F77: killed twice, once early and once late; the same totals, the same operations."""
     for share in (0.2, 0.6):
         with pytest.raises(Killed):
-            backfill(town.db, town.road, ["int", "uk"], folder=tmp_path, tell=kill_at(share), part=SMALL)
+            backfill(town.db, town.context, ["int", "uk"], folder=tmp_path, tell=kill_at(share), part=SMALL)
     done = rows(town, "SELECT count(*) AS n FROM load_part")[0]["n"]
     assert done > 0
-    everything_is_in(town, backfill(town.db, town.road, ["int", "uk"], folder=tmp_path, part=SMALL))
+    everything_is_in(town, backfill(town.db, town.context, ["int", "uk"], folder=tmp_path, part=SMALL))
     assert len(operations(town)) == 6
     assert rows(town, "SELECT load, part FROM load_part GROUP BY 1, 2 HAVING count(*) > 1") == []
 
 
 def test_a_killed_load_whose_files_are_gone_fetches_them_again(town: Town, tmp_path: Path) -> None:
     with pytest.raises(Killed):
-        backfill(town.db, town.road, ["int", "uk"], folder=tmp_path / "a", tell=kill_at(0.6), part=SMALL)
-    everything_is_in(town, backfill(town.db, town.road, ["int", "uk"], folder=tmp_path / "b", part=SMALL))
+        backfill(town.db, town.context, ["int", "uk"], folder=tmp_path / "a", tell=kill_at(0.6), part=SMALL)
+    everything_is_in(town, backfill(town.db, town.context, ["int", "uk"], folder=tmp_path / "b", part=SMALL))
     assert len(operations(town)) == 6
 
 
@@ -183,11 +183,11 @@ def test_an_operation_begun_just_before_a_kill_is_adopted(town: Town, tmp_path: 
             raise Killed
 
     with pytest.raises(Killed):
-        backfill(town.db, town.road, ["int", "uk"], folder=tmp_path, tell=tell)
+        backfill(town.db, town.context, ["int", "uk"], folder=tmp_path, tell=tell)
     with town.db.transaction() as tx:
         tx.execute("UPDATE load SET state = 'wanted', operation = NULL")
     turn(town, bulk_rows_per_second=1e6)
-    everything_is_in(town, backfill(town.db, town.road, ["int", "uk"], folder=tmp_path))
+    everything_is_in(town, backfill(town.db, town.context, ["int", "uk"], folder=tmp_path))
     assert len(operations(town)) == 6
 
 
@@ -324,11 +324,11 @@ def test_a_full_disk_ends_the_load_with_its_setting_and_the_same_command_goes_on
 
     monkeypatch.setattr(spool, "_create", no_room)
     with pytest.raises(ConfigError, match=r"^backfill\.spool_dir: No space left on device"):
-        backfill(town.db, town.road, ["uk", "int"], folder=tmp_path)
+        backfill(town.db, town.context, ["uk", "int"], folder=tmp_path)
     assert not list(tmp_path.glob("*-product-*"))
     n = len(operations(town, "products"))
     monkeypatch.setattr(spool, "_create", create)
-    everything_is_in(town, backfill(town.db, town.road, ["uk", "int"], folder=tmp_path))
+    everything_is_in(town, backfill(town.db, town.context, ["uk", "int"], folder=tmp_path))
     assert len(operations(town, "products")) == n  # what Shopify has told already is not asked for again
 
 
@@ -358,8 +358,8 @@ def test_f79_what_happens_during_the_load_wins(town: Town) -> None:
     assert happened
     everything_is_in(town, done)
     for one in some:
-        assert town.road.platform.order(f"uk:{one.id}")["status"] == "cancelled"  # type: ignore[index]
-    assert town.road.platform.contact("shopify", f"uk:{who.id}")["marketing_optin"] == "EXPLICITLY_OPTEDOUT"  # type: ignore[index]
+        assert town.context.platform.order(f"uk:{one.id}")["status"] == "cancelled"  # type: ignore[index]
+    assert town.context.platform.contact("shopify", f"uk:{who.id}")["marketing_optin"] == "EXPLICITLY_OPTEDOUT"  # type: ignore[index]
 
 
 def test_f11_history_is_no_occasion_then_or_later(town: Town) -> None:

@@ -105,7 +105,7 @@ def tell(town: Loud, told: list[tuple[str, bytes]]) -> list[dict[str, Any]]:
             lane = row.lane if row else Lane.ENRICHMENT
             inbox.insert_deliveries(tx, [Delivery("acme", "uk", topic, lane, ids[-1], body)], town.clock.now())
     for seconds in (*[3] * 12, *[15] * 6):
-        while process_batch(town.db, town.road).n_claimed:
+        while process_batch(town.db, town.context).n_claimed:
             pass
         town.pass_time(seconds)
     with town.db.transaction() as tx:

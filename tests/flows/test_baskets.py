@@ -49,11 +49,11 @@ class Left(Play):
         return left
 
     def poll(self) -> None:
-        poll_checkouts(self.db, self.road, "uk")
+        poll_checkouts(self.db, self.context, "uk")
 
     def fire(self) -> int:
         self.hear()
-        send_abandoned_checkouts(self.db, self.road)
+        send_abandoned_checkouts(self.db, self.context)
         self.come_to_rest()
         return len(self.fired)
 
@@ -157,7 +157,7 @@ def test_an_order_of_the_cart_ends_the_basket_whoever_placed_it(play: Left) -> N
 def test_an_order_of_the_cart_calls_back_the_event_that_waits(play: Left) -> None:
     play.leave(play.basket(play.person(play.one())))
     play.pass_time(QUIET)
-    send_abandoned_checkouts(play.db, play.road)
+    send_abandoned_checkouts(play.db, play.context)
     other = play.basket(None, email=play.one("another"))
     play.do(placing.place(play.world, play.uk, other)[1])
     play.come_to_rest()
@@ -171,7 +171,7 @@ def test_an_older_order_of_the_person_that_changes_calls_nothing_back(play: Left
     play.pass_time(600)
     play.leave(play.basket(who))
     play.pass_time(QUIET)
-    send_abandoned_checkouts(play.db, play.road)
+    send_abandoned_checkouts(play.db, play.context)
     play.do(paying.pay(play.world, play.uk, placed, play.now))
     play.come_to_rest()
     assert len(play.fired) == 1

@@ -70,9 +70,9 @@ def town(database: Database) -> Town:
 
 def wave(town: Town, share: float = 0.1) -> WrongNulls:
     """A tenth of the people and orders of a store seem gone."""
-    shop = town.road.shops["uk"]
+    shop = town.context.shops["uk"]
     blind = WrongNulls(shop.reader)
-    town.road.shops["uk"] = msgspec.structs.replace(shop, reader=blind)  # type: ignore[index, arg-type]
+    town.context.shops["uk"] = msgspec.structs.replace(shop, reader=blind)  # type: ignore[index, arg-type]
     for kind in ("customer", "order"):
         every = numbers_of(town, kind)
         assert int(len(every) * share) > 5
@@ -93,15 +93,15 @@ def truth(town: Town) -> dict[str, Any]:
 
 def obey(town: Town, **changed: Any) -> None:
     """Change the rules of every store."""
-    for name, shop in list(town.road.shops.items()):
+    for name, shop in list(town.context.shops.items()):
         rules = msgspec.structs.replace(shop.rules, **changed)
-        town.road.shops[name] = msgspec.structs.replace(shop, rules=rules)  # type: ignore[index]
+        town.context.shops[name] = msgspec.structs.replace(shop, rules=rules)  # type: ignore[index]
 
 
 def confirm_all(town: Town) -> None:
     """A person lets every stopped plan go."""
     for plan in rows(town, "SELECT id FROM plan WHERE state = 'stopped'"):
-        assert decide.confirm_plan(town.db, town.road, plan["id"], "ada").is_done
+        assert decide.confirm_plan(town.db, town.context, plan["id"], "ada").is_done
 
 
 def n_pushed(town: Town) -> int:
@@ -182,7 +182,7 @@ def test_a_few_people_who_seem_gone_are_judged_together_and_no_opt_in_of_theirs_
     n = n_pushed(town)
     town.work()
     assert n_pushed(town) == n
-    town.pass_time(town.road.pace.drift_grace.total_seconds())
+    town.pass_time(town.context.pace.drift_grace.total_seconds())
     town.come_to_rest()
     assert plan_items(town, "held") == set()
     for number in opted_in:
@@ -263,7 +263,7 @@ def test_a_plan_expires_and_the_next_run_judges_its_records_again(town: Town) ->
     town.come_to_rest()
     (plan,) = rows(town, "SELECT id, state FROM plan WHERE run = %s", first.run)
     assert plan["state"] == "expired"
-    assert not decide.confirm_plan(town.db, town.road, plan["id"], "ada").is_done
+    assert not decide.confirm_plan(town.db, town.context, plan["id"], "ada").is_done
     assert truth(town) == before
     second = town.reconcile()
     assert second.is_stopped
@@ -300,7 +300,7 @@ def test_an_erasure_wave_opts_out_at_once_and_goes_no_further(town: Town) -> Non
         if before["contacts"].get(f"uk:{number}", {}).get("marketing_optin") == "EXPLICITLY_OPTEDIN"
     ][:12]  # fmt: skip
     assert len(people) > 5
-    domain = town.road.shops["uk"].rules.domain
+    domain = town.context.shops["uk"].rules.domain
     with town.db.transaction() as tx:
         told = [
             Delivery(
@@ -326,9 +326,9 @@ def test_an_erasure_wave_opts_out_at_once_and_goes_no_further(town: Town) -> Non
 
 
 def test_what_runs_let_go_and_nobody_has_worked_on_yet_counts_towards_the_limit(town: Town) -> None:
-    shop = town.road.shops["uk"]
+    shop = town.context.shops["uk"]
     blind = WrongNulls(shop.reader)
-    town.road.shops["uk"] = msgspec.structs.replace(shop, reader=blind)  # type: ignore[index, arg-type]
+    town.context.shops["uk"] = msgspec.structs.replace(shop, reader=blind)  # type: ignore[index, arg-type]
     people = [
         number
         for number in numbers_of(town, "customer")
@@ -342,7 +342,7 @@ def test_what_runs_let_go_and_nobody_has_worked_on_yet_counts_towards_the_limit(
     blind.gone["customer"] = set(people[4:8])
     third = town.reconcile()
     assert third.is_stopped
-    undo_run(town.db, town.road, third.run, "reconcile", "ada")  # nothing of it is left, and nothing to decide
+    undo_run(town.db, town.context, third.run, "reconcile", "ada")  # nothing of it is left, and nothing to decide
     assert rows(town, "SELECT state FROM plan WHERE run = %s", third.run) == [{"state": "superseded"}]
     assert rows(town, "SELECT id FROM cases WHERE code = %s AND state = 'open'", CODE) == []
     blind.gone["customer"] = {*people[:4], *people[8:12]}
@@ -368,11 +368,11 @@ def test_a_plan_that_has_grown_since_people_were_told_is_let_go_only_with_its_nu
     (n,) = (row["counts"][0]["n"] for row in rows(town, "SELECT counts FROM plan"))
     assert n > told
     for records in (None, told):
-        refused = decide.confirm_plan(town.db, town.road, plan, "ada", records)
+        refused = decide.confirm_plan(town.db, town.context, plan, "ada", records)
         assert (refused.is_done, refused.has_grown, refused.n) == (False, True, n)
     town.come_to_rest()
     unlike = n_unlike(before, truth(town), "orders")
-    done = decide.confirm_plan(town.db, town.road, plan, "ada", n)
+    done = decide.confirm_plan(town.db, town.context, plan, "ada", n)
     assert (done.is_done, done.n) == (True, n)
     town.come_to_rest()
     assert n_unlike(before, truth(town), "orders") > unlike

@@ -68,8 +68,8 @@ def rows(town: Town, query: str, *params: object) -> list[dict[str, Any]]:
 
 def turn(town: Town, **changed: Any) -> None:
     """Change shop uk's rules or reader."""
-    shop = town.road.shops["uk"]
-    town.road.shops["uk"] = msgspec.structs.replace(shop, **changed)  # type: ignore[index]
+    shop = town.context.shops["uk"]
+    town.context.shops["uk"] = msgspec.structs.replace(shop, **changed)  # type: ignore[index]
 
 
 def numbers_of_orders(town: Town) -> list[int]:
@@ -99,7 +99,7 @@ def bugs(town: Town) -> list[dict[str, Any]]:
 def books_add_up(town: Town) -> bool:
     (told,) = status.read_status(town.db, town.clock.now()).connections
     e = told.events
-    return e.received == e.duplicate + e.stale + e.applied + e.skipped + e.parked + e.buried + e.waiting
+    return e.received == e.duplicate + e.stale + e.processed + e.skipped + e.quarantined + e.failed + e.waiting
 
 
 def test_f36_a_record_that_trips_the_mapping_is_buried_alone(town: Town) -> None:
@@ -108,9 +108,9 @@ def test_f36_a_record_that_trips_the_mapping_is_buried_alone(town: Town) -> None
     assert len(ids) > 5
     states = [state(town, f"uk:{one}") for one in ids]
     rare = min(states, key=lambda name: (states.count(name), name))
-    turn(town, rules=msgspec.structs.replace(town.road.shops["uk"].rules, statuses=Gap(rare)))
+    turn(town, rules=msgspec.structs.replace(town.context.shops["uk"].rules, statuses=Gap(rare)))
     ask(town, "isthmus/remap", ids)
-    process_batch(town.db, town.road)
+    process_batch(town.db, town.context)
     ended = ends(town, "isthmus/remap")
     failed = {subject for subject, (state, _) in ended.items() if state == "buried"}
     assert 0 < len(failed) < len(ended)
@@ -123,16 +123,16 @@ def test_f36_a_record_that_trips_the_mapping_is_buried_alone(town: Town) -> None
 
 
 def state(town: Town, order: str) -> str:
-    found = town.road.platform.order(order)
+    found = town.context.platform.order(order)
     return "" if found is None else str(found["status"])
 
 
 def test_a_reading_that_trips_a_parser_is_buried_alone_and_quotes_nobody(town: Town) -> None:
     ids = numbers_of_orders(town)
-    true = town.road.shops["uk"].reader
+    true = town.context.shops["uk"].reader
     turn(town, reader=Faulty(true, {ids[0]}, ValueError(f"no such thing: {HUSH}")))
     ask(town, "repair/order", ids)
-    process_batch(town.db, town.road)
+    process_batch(town.db, town.context)
     ended = ends(town, "repair/order")
     assert [subject for subject, (state, _) in ended.items() if state == "buried"] == [f"order:{ids[0]}"]
     assert "waiting" not in {state for state, _ in ended.values()}
@@ -144,10 +144,10 @@ def test_a_reading_that_trips_a_parser_is_buried_alone_and_quotes_nobody(town: T
 
 def test_the_bug_once_mended_its_case_is_replayed(town: Town) -> None:
     ids = numbers_of_orders(town)
-    true = town.road.shops["uk"].reader
+    true = town.context.shops["uk"].reader
     turn(town, reader=Faulty(true, {ids[0]}, KeyError("x")))
     ask(town, "repair/order", ids[:3])
-    process_batch(town.db, town.road)
+    process_batch(town.db, town.context)
     (case,) = bugs(town)
     turn(town, reader=true)
     _, back = replay_case(town.db, case["id"], town.clock.now(), by="ada")
@@ -161,9 +161,9 @@ def test_the_bug_once_mended_its_case_is_replayed(town: Town) -> None:
 def test_a_bug_that_meets_everything_is_still_one_line_of_cases(town: Town) -> None:
     """F92: ten thousand errors of one cause are one group with a count and a sample."""
     ids = numbers_of_orders(town)
-    turn(town, reader=Faulty(town.road.shops["uk"].reader, set(ids), KeyError("x")))
+    turn(town, reader=Faulty(town.context.shops["uk"].reader, set(ids), KeyError("x")))
     ask(town, "repair/order", ids)
-    process_batch(town.db, town.road)
+    process_batch(town.db, town.context)
     with town.db.transaction() as tx:
         (group,) = [group for group in cases.group_by_code(tx) if group.code == "internal.bug"]
     assert group.cases == group.times == len(ids)
@@ -173,11 +173,11 @@ def test_a_bug_that_meets_everything_is_still_one_line_of_cases(town: Town) -> N
 def test_what_may_pass_by_itself_is_no_bug(town: Town) -> None:
     """A deadlock or a timeout of the database: nobody is blamed, and the rows are taken up when the lease ends."""
     ids = numbers_of_orders(town)[:2]
-    true = town.road.shops["uk"].reader
+    true = town.context.shops["uk"].reader
     turn(town, reader=Faulty(true, set(ids), psycopg.errors.DeadlockDetected("deadlock detected")))
     ask(town, "repair/order", ids)
     with pytest.raises(psycopg.errors.DeadlockDetected):
-        process_batch(town.db, town.road)
+        process_batch(town.db, town.context)
     assert {state for state, _ in ends(town, "repair/order").values()} == {"waiting"}
     assert bugs(town) == []
     turn(town, reader=true)

@@ -1,4 +1,4 @@
-"""Cases as the desk and the accounting see them, on a real database."""
+"""Cases as the dashboard and the accounting see them, on a real database."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -191,7 +191,7 @@ def test_what_is_about_a_store_that_left_the_connection_is_closed_with_that_reas
         Touch("storefront.throttled", "", "uk"),
         Touch("privacy.redact_customer", "customer:7", "de"),
     )
-    assert close_finished_cases(stage.db, stage.road) == 1
+    assert close_finished_cases(stage.db, stage.context) == 1
     with stage.db.transaction() as tx:
         (closed,) = cases.list_cases(tx, "acme", state="resolved")
         left = {(case.code, case.store) for case in cases.list_cases(tx, "acme")}

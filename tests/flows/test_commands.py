@@ -118,7 +118,7 @@ def test_status_json_is_what_the_numbers_are(run: Run, db: Database) -> None:
 
 
 def test_status_for_people_shows_cases_and_their_owner(run: Run, db: Database) -> None:
-    code, out, _ = run("status", "acme", "--long")
+    code, out, _ = run("status", "acme", "--verbose")
     assert code == 1
     assert "platform.refused" in out
     assert "acme" in out
@@ -190,14 +190,14 @@ def test_a_case_that_nobody_knows_is_wrong_use(run: Run, db: Database) -> None:
 
 
 def test_a_plan_names_writes_and_triggers_and_changes_nothing(run: Run, db: Database) -> None:
-    code, out, _ = run("replay", "acme", "--order", "1", "--plan", "--json")
+    code, out, _ = run("replay", "acme", "--order", "1", "--dry-run", "--json")
     assert code == 0
     (write,) = told(out)["writes"]
     assert (write["id"], write["before"], write["after"]) == ("uk:1", "buried", "due")
     assert told(out)["triggers"] == []
     with db.transaction() as tx:
         assert tx.fetch_value("SELECT state FROM outbox WHERE id = 'uk:1'") == "buried"
-    assert "No trigger would fire" in run("replay", "acme", "--order", "1", "--plan")[1]
+    assert "No trigger would fire" in run("replay", "acme", "--order", "1", "--dry-run")[1]
 
 
 def test_replay_puts_the_order_back(run: Run, db: Database) -> None:
@@ -298,8 +298,8 @@ def test_a_day_with_a_line_that_could_not_look_ends_with_1(
 ) -> None:
     def judged(result: Result) -> ChecklistLine:
         return ChecklistLine(
-            key="told", what="Somebody is told", result=result, said="seen", since=None, severity=Severity.NORMAL,
-            owner=CaseOwner.OPERATOR, guide="docs/howto/be-told.md",
+            key="told", what="Notifications", result=result, said="seen", since=None, severity=Severity.NORMAL,
+            owner=CaseOwner.OPERATOR, guide="docs/howto/notifications.md",
         )  # fmt: skip
 
     for lines, code, says in (
@@ -432,4 +432,4 @@ def test_a_consent_audit_with_since_last_ends_with_1_for_what_is_new_and_what_wa
     ended, out, _ = run("consent", "audit", "acme", "--since-last", "--json")
     assert (ended, told(out)["n_new"]) == (code, int(says.split()[0]))
     assert run("consent", "audit", "acme")[0] == 1
-    assert run("consent", "audit", "acme", "--last", "--since-last")[0] == 2
+    assert run("consent", "audit", "acme", "--latest", "--since-last")[0] == 2

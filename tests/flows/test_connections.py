@@ -38,7 +38,7 @@ def config(name: str = "acme", mode: str = "shadow", **uk: Any) -> ConnectionCon
             "connection": {"name": name, "mode": mode},
             "ometria": {"api_key": "env:KEY", "rates": {"EUR": "0.86"}, "reporting_currency": "GBP"},
             "stores": stores,
-            "moments": {"order_shipped": False},
+            "custom_events": {"order_shipped": False},
             "orders": {"discount_sign": "negative", "statuses": {"complete": "done"}},
         }
     )
@@ -230,7 +230,7 @@ def test_a_connection_is_read_as_an_earlier_or_a_later_version_stored_it(databas
     assert found == told.model_copy(update={"reconcile": changed})
     assert app.unusable("acme") is None
     kept = saved(database, found).config
-    assert kept == found, "stored anew it has the keys of this version alone"
+    assert kept == found, "stored again it has the keys of this version alone"
 
 
 def test_a_key_that_has_both_names_keeps_the_value_of_the_present_one(database: Database) -> None:
@@ -268,7 +268,7 @@ def test_a_stored_connection_that_cannot_be_used_is_out_of_work_alone(database: 
         "run `isthmus connect FILE`"
     )
     with pytest.raises(BlockedError) as raised:
-        app.road("broken")
+        app.context("broken")
     assert exit_message(raised.value) == (WRONG_USE, case.detail)
     assert app.trouble("broken") == "integration.connection_unusable"
 

@@ -33,7 +33,7 @@ def books(play: Both) -> list[object]:
 
 
 def audit(play: Both, **asked: Any) -> ConsentComparisonResult:
-    return flow.run_consent_audit(play.db, play.road, **asked)
+    return flow.run_consent_audit(play.db, play.context, **asked)
 
 
 def test_where_both_sides_agree_nothing_is_listed(play: Both) -> None:
@@ -99,7 +99,7 @@ def test_an_audit_that_repairs_nothing_changes_nothing(play: Both) -> None:
 def test_the_report_is_dated_signed_and_names_nobody(play: Both) -> None:
     subscriber(play, "ada@example.com")
     play.leaves("ada@example.com")
-    done = flow.run_consent_audit(play.db, play.road, repair=False, signed_by="A. Officer")
+    done = flow.run_consent_audit(play.db, play.context, repair=False, signed_by="A. Officer")
     page = consent_report.consent_report_html(done)
     assert "Signed off: <b>A. Officer</b>" in page
     assert done.digest in page
@@ -172,7 +172,7 @@ def test_what_is_younger_than_the_grace_is_looked_at_again_before_the_end(play: 
     done = audit(play, tell=meanwhile)
     assert waited == [2]
     assert {one.customer_id for one in done.found} == {lost.id}
-    assert done.at - began > play.road.pace.drift_grace
+    assert done.at - began > play.context.pace.drift_grace
 
 
 def test_a_shop_that_cannot_be_read_is_not_judged(play: Both) -> None:
@@ -201,7 +201,7 @@ def test_a_customer_whom_the_platform_lacks_and_the_shop_may_write_to_is_found(p
 def test_the_people_of_a_store_that_left_are_not_judged(play: Both) -> None:
     other = play.person("ada@example.com", "SUBSCRIBED", store=play.sims.store("int"))
     play.rest()
-    play.road = msgspec.structs.replace(play.road, shops={"uk": play.road.shops["uk"]})
+    play.context = msgspec.structs.replace(play.context, shops={"uk": play.context.shops["uk"]})
     done = audit(play)
     assert other.id not in {one.customer_id for one in done.differs}
     (left,) = [one for one in done.basis.not_judged if "int" in one.what]  # type: ignore[union-attr]
@@ -215,7 +215,7 @@ def test_nobody_is_called_agreed_whose_word_in_a_store_that_left_is_not_heard(pl
     other = play.person("ada@example.com", "SUBSCRIBED", store=play.sims.store("int"))
     ben = subscriber(play, "ben@example.com")
     play.rest()
-    play.road = msgspec.structs.replace(play.road, shops={"uk": play.road.shops["uk"]})
+    play.context = msgspec.structs.replace(play.context, shops={"uk": play.context.shops["uk"]})
     done = audit(play, repair=False)
     assert (done.n_both, done.n_people, done.differs) == (1, 1, ())
     assert {one.customer_id for one in done.unjudged} == {who.id, other.id} - {ben.id}
@@ -375,7 +375,7 @@ def test_an_address_that_was_left_untold_and_nobody_has_is_found(play: Both, ema
 
 
 def test_an_address_that_was_emptied_or_moved_untold_is_not_called_agreed_whoever_has_it_now(play: Both) -> None:
-    """The platform goes on writing to it because of the contact that it was sent with."""
+    """Ometria goes on writing to it because of the contact that it was sent with."""
     for n, email in enumerate((None, "moved@example.com")):
         old = f"old{n}@example.com"
         who = subscriber(play, old)
@@ -394,7 +394,7 @@ def test_an_address_that_was_emptied_or_moved_untold_is_not_called_agreed_whoeve
         audit(play)
         play.rest()
         play.pass_time(600)
-        assert all(one["marketing_optin"] != IN for one in play.road.platform.profiles(email=old))
+        assert all(one["marketing_optin"] != IN for one in play.context.platform.profiles(email=old))
         assert audit(play).basis.n_not_judged == 0
 
 

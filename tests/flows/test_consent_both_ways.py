@@ -108,7 +108,7 @@ def test_a_run_that_meets_an_opt_out_on_its_way_to_the_shop_waits_for_it(play: B
             play.work()
         return True
 
-    done = reconcile(play.db, play.road, ReconcileRequest(), tell=lambda step: read.append(step.name), goes_on=works)
+    done = reconcile(play.db, play.context, ReconcileRequest(), tell=lambda step: read.append(step.name), goes_on=works)
     assert who.email_consent.state == "UNSUBSCRIBED"
     assert done is not None
     assert (done.n_findings, basis.verdict_outcome(done.basis).is_green) == (0, True), done.basis
@@ -246,7 +246,7 @@ def test_f67_of_two_customers_made_one_the_stricter_consent_is_left(play: Both) 
 
 
 def test_a_merge_leaves_what_the_survivor_says_where_the_policy_wants_that(play: Both) -> None:
-    play.road = msgspec.structs.replace(play.road, policy=Policy(merge="newest"))
+    play.context = msgspec.structs.replace(play.context, policy=Policy(merge="newest"))
     kept, lost = subscriber(play, "kept@example.com"), play.person("lost@example.com", "UNSUBSCRIBED")
     play.rest()
     play.do(people.merge(play.world, play.uk, kept, lost, play.now))
@@ -285,7 +285,7 @@ def test_f09_a_write_that_does_not_stay_is_written_again_and_then_a_case(play: B
 
 
 def test_f01_a_full_resync_after_a_lost_write_back_opts_nobody_in(play: Both) -> None:
-    """F01: they left on the platform, the shop never took it, and everything is loaded again."""
+    """F01: they left on Ometria, the shop never took it, and everything is loaded again."""
     people_ = [subscriber(play, f"{n}@example.com") for n in range(5)]
     play.sims.faults.set({"shopify.consent_refused": [who.id for who in people_]})
     for n in range(5):
@@ -321,8 +321,8 @@ def test_f16_an_opt_out_in_one_shop_holds_in_the_other_by_default(play: Both) ->
 
 
 def test_f16_with_the_scope_of_a_store_an_opt_out_is_written_to_no_other_shop(play: Both) -> None:
-    """F16: the shops stay apart; that the platform cannot tell them apart is a case."""
-    play.road = msgspec.structs.replace(play.road, policy=Policy(scope="store"))
+    """F16: the shops stay apart; that Ometria cannot tell them apart is a case."""
+    play.context = msgspec.structs.replace(play.context, policy=Policy(scope="store"))
     here = subscriber(play)
     there = play.person("ada@example.com", "SUBSCRIBED", store=play.sims.store("int"))
     play.rest()
@@ -365,7 +365,7 @@ def test_beside_the_accounts_own_importer_an_opt_out_is_forced_from_the_start(pl
     who = subscriber(play)
     play.sims.ometria.turn({"native_importer": True})
     play.sims.import_natively()
-    assert native_importer.check_native_importer(play.db, play.road) is True
+    assert native_importer.check_native_importer(play.db, play.context) is True
     mark = play.mark()
     play.says(who, "UNSUBSCRIBED")
     play.rest()
@@ -377,7 +377,7 @@ def test_beside_the_accounts_own_importer_an_opt_out_is_forced_from_the_start(pl
 
 def test_without_an_importer_nothing_is_forced(play: Both) -> None:
     who = subscriber(play)
-    assert native_importer.check_native_importer(play.db, play.road) is False
+    assert native_importer.check_native_importer(play.db, play.context) is False
     play.says(who, "UNSUBSCRIBED")
     play.rest()
     assert "@force_optin" not in play.contact(who)

@@ -11,7 +11,7 @@ from talking import IN, OUT, Both
 @pytest.fixture
 def play(database: Database) -> Both:
     play = Both(database)
-    play.road = msgspec.structs.replace(play.road, policy=Policy(scope="store"))
+    play.context = msgspec.structs.replace(play.context, policy=Policy(scope="store"))
     return play
 
 

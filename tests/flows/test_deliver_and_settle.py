@@ -1,4 +1,4 @@
-"""Desired state reaches the platform, and is called applied only when the platform's own answer allows it."""
+"""Desired state reaches Ometria, and is called applied only when Ometria's own answer allows it."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -60,9 +60,9 @@ def desire(stage: Stage, *writes: Write) -> None:
             "acme",
             [DesiredWrite("uk", write, now) for write in writes],
             now=now,
-            coalesce=stage.road.pace.coalesce,
-            contact_head_start=stage.road.pace.contact_head_start,
-            packer=stage.road.packer,
+            coalesce=stage.context.pace.coalesce,
+            contact_head_start=stage.context.pace.contact_head_start,
+            packer=stage.context.packer,
         )
 
 
@@ -73,12 +73,12 @@ def rows(stage: Stage) -> dict[str, dict[str, Any]]:
 
 def deliver_all(stage: Stage) -> None:
     stage.pass_time(5)
-    while push_next_batch(stage.db, stage.road).n_sent:
+    while push_next_batch(stage.db, stage.context).n_sent:
         pass
 
 
 def pushes(stage: Stage) -> list[list[str]]:
-    """The ids of every push the platform saw, in order."""
+    """The ids of every push Ometria saw, in order."""
     return [
         [record["id"] for record in entry["body"]]
         for entry in stage.tape.read(limit=10_000)
@@ -89,7 +89,7 @@ def pushes(stage: Stage) -> list[list[str]]:
 def settle_all(stage: Stage) -> None:
     for _ in range(40):
         stage.pass_time(2)
-        if not settle_pushes(stage.db, stage.road).is_open:
+        if not settle_pushes(stage.db, stage.context).is_open:
             return
 
 
@@ -97,11 +97,11 @@ def test_accepted_is_not_applied_until_the_feed_was_watched_long_enough(stage: S
     desire(stage, order(1))
     deliver_all(stage)
     assert rows(stage)["uk:1"]["state"] == "accepted"
-    settle_pushes(stage.db, stage.road)
+    settle_pushes(stage.db, stage.context)
     assert rows(stage)["uk:1"]["state"] == "accepted"
     settle_all(stage)
     assert rows(stage)["uk:1"]["state"] == "applied"
-    assert stage.road.platform.order("uk:1") is not None
+    assert stage.context.platform.order("uk:1") is not None
 
 
 def test_ten_changes_within_a_second_become_one_push(stage: Stage) -> None:
@@ -111,7 +111,7 @@ def test_ten_changes_within_a_second_become_one_push(stage: Stage) -> None:
     deliver_all(stage)
     assert pushes(stage) == [["uk:1"]]
     settle_all(stage)
-    found = stage.road.platform.order("uk:1")
+    found = stage.context.platform.order("uk:1")
     assert found is not None
     assert float(found["grand_total"]) == 10.0
 
@@ -132,12 +132,12 @@ def test_a_value_that_swings_back_after_an_unanswered_push_is_sent_again(stage: 
     stage.faults.set({"ometria.p_timeout_after_accept": 1.0})
     desire(stage, order(1, 2.0))
     stage.pass_time(2)
-    push_next_batch(stage.db, stage.road)  # B is taken, but nobody hears of it
+    push_next_batch(stage.db, stage.context)  # B is taken, but nobody hears of it
     desire(stage, order(1, 1.0))
     stage.faults.set({"ometria.p_timeout_after_accept": 0.0})
     deliver_all(stage)
     settle_all(stage)
-    found = stage.road.platform.order("uk:1")
+    found = stage.context.platform.order("uk:1")
     assert found is not None
     assert float(found["grand_total"]) == 1.0
     assert rows(stage)["uk:1"]["state"] == "applied"
@@ -221,7 +221,7 @@ def test_a_throttled_push_blames_no_record_and_goes_again(stage: Stage) -> None:
     desire(stage, order(1))
     stage.pass_time(2)
     for _ in range(4):
-        push_next_batch(stage.db, stage.road)
+        push_next_batch(stage.db, stage.context)
         stage.pass_time(60)
     with stage.db.transaction() as tx:
         assert [c["code"] for c in tx.fetch_all("SELECT code FROM cases WHERE state = 'open'")] == [
@@ -253,13 +253,13 @@ def test_moments_of_a_push_that_was_taken_in_part_are_not_fired_twice(stage: Sta
     names = [f"m{n}" for n in range(6)]
     desire(stage, *map(moment, names))
     stage.pass_time(5)
-    push_next_batch(stage.db, stage.road)
+    push_next_batch(stage.db, stage.context)
     assert 0 < stage.platform.account.counts["push_accepted"] < 6
     stage.faults.set({"ometria.reject_sync": 0.0})
     for _ in range(60):
         stage.pass_time(2)
-        settle_pushes(stage.db, stage.road)
-        push_next_batch(stage.db, stage.road)
+        settle_pushes(stage.db, stage.context)
+        push_next_batch(stage.db, stage.context)
     assert sorted(one["event_id"] for one in stage.platform.account.automations) == names
     assert {row["state"] for row in rows(stage).values()} == {"applied"}
 
@@ -275,7 +275,7 @@ def test_a_holder_that_outlived_its_lease_buries_nothing(stage: Stage) -> None:
             [Lane.REALTIME],
             now=stage.clock.now(),
             claim=claim_id(),
-            packer=stage.road.packer,
+            packer=stage.context.packer,
         )
         late = outbox.dead_letter(
             tx, "acme", [(RecordKind.ORDER, "uk:1", None)], "platform.refused", stage.clock.now(), claim=claim_id()
@@ -300,7 +300,7 @@ def test_the_holder_that_outlived_its_lease_changes_nothing_of_the_next_one(stag
                 (Lane.REALTIME,),
                 now=stage.clock.now(),
                 claim=mine,
-                packer=stage.road.packer,
+                packer=stage.context.packer,
             )
         claims.append((mine, batch))
         stage.pass_time(13)
@@ -335,13 +335,13 @@ class SlowPacker(Packer):
 def test_the_lease_is_looked_at_right_before_the_push(stage: Stage, seconds: float, n_pushes: int) -> None:
     desire(stage, order(1))
     stage.pass_time(5)
-    slow = msgspec.structs.replace(stage.road, packer=SlowPacker(stage, seconds))
+    slow = msgspec.structs.replace(stage.context, packer=SlowPacker(stage, seconds))
     assert push_next_batch(stage.db, slow).n_sent == n_pushes
     assert len(pushes(stage)) == n_pushes
     if not n_pushes:
         assert rows(stage)["uk:1"]["state"] == "leased"  # until somebody finds that its lease has ended
         stage.pass_time(13)
-        settle_pushes(stage.db, stage.road)
+        settle_pushes(stage.db, stage.context)
         deliver_all(stage)
     settle_all(stage)
     assert rows(stage)["uk:1"]["state"] == "applied"
@@ -353,7 +353,7 @@ def test_a_moment_whose_holder_died_is_held_and_everything_else_is_due(stage: St
     for kind in (RecordKind.MOMENT, RecordKind.ORDER):
         with stage.db.transaction() as tx:
             outbox.claim_batch(
-                tx, "acme", kind, (Lane.REALTIME,), now=stage.clock.now(), claim=claim_id(), packer=stage.road.packer
+                tx, "acme", kind, (Lane.REALTIME,), now=stage.clock.now(), claim=claim_id(), packer=stage.context.packer
             )
     stage.pass_time(11.9)
     with stage.db.transaction() as tx:
@@ -416,10 +416,10 @@ def test_a_moment_that_got_lost_is_fired_once_nobody_finds_it(stage: Stage) -> N
     stage.faults.set({"ometria.p_drop_before_accept": 0.0})
     for _ in range(60):
         stage.pass_time(2)
-        settle_pushes(stage.db, stage.road)
-        push_next_batch(stage.db, stage.road)
+        settle_pushes(stage.db, stage.context)
+        push_next_batch(stage.db, stage.context)
     assert rows(stage)["m1"]["state"] == "applied"
-    assert stage.road.platform.event("m1") is not None
+    assert stage.context.platform.event("m1") is not None
 
 
 def test_after_a_gap_in_the_feed_everything_accepted_in_it_is_read_back(stage: Stage) -> None:
@@ -440,7 +440,13 @@ def test_a_holder_that_outlived_its_lease_settles_nothing(stage: Stage) -> None:
     mine = claim_id()
     with stage.db.transaction() as tx:
         batch = outbox.claim_batch(
-            tx, "acme", RecordKind.ORDER, (Lane.REALTIME,), now=stage.clock.now(), claim=mine, packer=stage.road.packer
+            tx,
+            "acme",
+            RecordKind.ORDER,
+            (Lane.REALTIME,),
+            now=stage.clock.now(),
+            claim=mine,
+            packer=stage.context.packer,
         )
     stage.pass_time(13)
     with stage.db.transaction() as tx:

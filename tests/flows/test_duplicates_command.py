@@ -84,7 +84,7 @@ def test_a_merge_is_planned_queued_once_and_refused_where_it_would_flip(
 ) -> None:  # fmt: skip
     _, out, _ = run("duplicates", "acme", "--json")
     sure, likely = (one["candidate"] for one in json.loads(out)["candidates"])
-    code, out, _ = run("merge", "acme", str(sure), "--plan")
+    code, out, _ = run("merge", "acme", str(sure), "--dry-run")
     assert code == 0
     assert "uk:2 would become uk:1" in out
     with known.transaction() as tx:
@@ -103,7 +103,7 @@ def test_a_merge_is_planned_queued_once_and_refused_where_it_would_flip(
 def test_different_people_are_said_once_and_never_offered_for_merging(known: Database, run: Run) -> None:  # noqa: F811
     _, out, _ = run("duplicates", "acme", "--json")
     sure = json.loads(out)["candidates"][0]["candidate"]
-    assert run("merge", "acme", str(sure), "--apart")[0] == 0
+    assert run("merge", "acme", str(sure), "--not-duplicate")[0] == 0
     _, out, _ = run("duplicates", "acme", "--json")
     found = {one["candidate"]: one for one in json.loads(out)["candidates"]}
     assert found[sure]["against"] == ["somebody said that they are different people"]
@@ -111,7 +111,7 @@ def test_different_people_are_said_once_and_never_offered_for_merging(known: Dat
 
 
 def test_a_candidate_that_there_is_not_is_said_in_one_line(known: Database, run: Run) -> None:  # noqa: F811
-    code, _, err = run("merge", "acme", "99", "--plan")
+    code, _, err = run("merge", "acme", "99", "--dry-run")
     assert code == 2
     assert "CANDIDATE: there is no candidate 99" in err
 

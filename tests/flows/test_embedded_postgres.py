@@ -332,11 +332,11 @@ HUNG = """
     from pathlib import Path
     from isthmus.runtime import roles
     from isthmus.app.context import App
-    from isthmus.app.settings import load
+    from isthmus.app.settings import load_settings
     roles.STOP_WITHIN = 0.2
-    with App.opened(load(Path(sys.argv[1])), pool_size=1) as app:
+    with App.opened(load_settings(Path(sys.argv[1])), pool_size=1) as app:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        roles.end_with_parent(app)
+        roles.stop_with_parent(app)
         print(app.db.dsn, flush=True)
         threading.Event().wait()
 """

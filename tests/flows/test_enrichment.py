@@ -1,4 +1,4 @@
-"""Custom fields on the road: read with everything else, found by the round when nothing is told, cleared, shared."""
+"""Custom fields in the pipeline: read with everything else, found by the scan when nothing is told, cleared, shared."""
 
 import msgspec
 import pytest
@@ -39,7 +39,7 @@ def test_history_brings_fields_in_the_same_operation(database: Database) -> None
         for one in store.customers.values():
             (record,) = town.rows("SELECT body FROM record WHERE kind = 'customer' AND id = %s", str(one.id))
             told = {f"{f.namespace}.{f.key}": f.value for f in one.metafields}
-            body = town.road.packer.unpack(record["body"])
+            body = town.context.packer.unpack(record["body"])
             assert f'"values":["{told["custom.field_01"]}"]'.encode() in body
     page = next(iter(town.uk.products.values()))
     assert town.there(RecordKind.PRODUCT, page.id)["properties"]["field_01"] == page.metafields[0].value
@@ -54,7 +54,7 @@ def test_history_brings_fields_in_the_same_operation(database: Database) -> None
 
 
 def test_f80_a_change_that_fires_nothing_is_found_within_the_interval(database: Database) -> None:
-    """Nothing is told, updated_at stays, and the platform says it one interval later at the latest."""
+    """Nothing is told, updated_at stays, and Ometria says it one interval later at the latest."""
     town = Enriched(database, entry("skin"))
     who = town.person()
     town.come_to_rest()
@@ -63,7 +63,7 @@ def test_f80_a_change_that_fires_nothing_is_found_within_the_interval(database: 
     town.poll()
     town.come_to_rest()
     assert "skin" not in town.properties(who), "neither a webhook nor the poll of updated_at tells of it"
-    town.pass_time(town.road.pace.metafields_every.total_seconds() - 120)
+    town.pass_time(town.context.pace.metafields_every.total_seconds() - 120)
     assert town.go_round() == 0, "the round is not due yet"
     town.pass_time(120)
     assert town.go_round() == 1
@@ -142,9 +142,9 @@ def test_somebody_who_is_gone_is_found_by_the_round_too(database: Database) -> N
 
 def test_f85_only_tags_that_are_allowed_are_sent_whatever_their_case(database: Database) -> None:
     town = Enriched(database)
-    for name, shop in list(town.road.shops.items()):
+    for name, shop in list(town.context.shops.items()):
         rules = msgspec.structs.replace(shop.rules, allowed_tags=frozenset({"VIP", "wholesale"}))
-        town.road.shops[name] = msgspec.structs.replace(shop, rules=rules)  # type: ignore[index]
+        town.context.shops[name] = msgspec.structs.replace(shop, rules=rules)  # type: ignore[index]
     who = town.person()
     town.do(people.tag(town.world, town.uk, who, ["vip", "Wholesale", "internal-note"], town.now))
     town.come_to_rest()
@@ -164,10 +164,10 @@ def test_a_changed_file_sends_only_what_differs(database: Database) -> None:
     before = len(town.pushed("contact"))
     town.map(entry("skin"), entry("points", "number_integer"))
     with database.transaction() as tx:
-        for store in town.road.shops:
+        for store in town.context.shops:
             request_remap(tx, "acme", store, town.now)
     town.pass_time(FELT_AFTER.total_seconds() + 1)
-    while remap_page(database, town.road):
+    while remap_page(database, town.context):
         pass
     town.go_round()
     town.come_to_rest()
@@ -224,7 +224,7 @@ def test_if_new_is_written_once(database: Database) -> None:
 
 
 def test_nothing_shared_is_written_over_before_the_platform_was_looked_at(database: Database) -> None:
-    """A file that names a shared property of people who were sent long ago: the platform is looked at first."""
+    """A file that names a shared property of people who were sent long ago: Ometria is looked at first."""
     town = Enriched(database)
     ada, ben = town.person(), town.person("ben@example.com")
     for who in (ada, ben):
@@ -239,10 +239,10 @@ def test_nothing_shared_is_written_over_before_the_platform_was_looked_at(databa
     with database.transaction() as tx:
         marks = runs.load_watermarks(tx, "acme")
     assert is_remap_requested(marks, town.now)
-    while remap_page(database, town.road):
+    while remap_page(database, town.context):
         pass
     town.come_to_rest()
-    assert "skin" not in town.properties(ben), "not read in the shop, not looked at on the platform"
+    assert "skin" not in town.properties(ben), "not read in the shop, not looked at on Ometria"
     town.go_round()
     town.come_to_rest()
     assert town.properties(ada)["skin"] == "theirs"
@@ -274,10 +274,10 @@ def test_a_preview_shows_what_would_change_and_changes_nothing(database: Databas
     town.set(ben, "size", "3", "number_integer")
     town.come_to_rest()
     before = town.rows("SELECT kind, id, desired, state FROM outbox ORDER BY kind, id")
-    now, points = town.road, entry("points", "number_integer")
-    town.road = msgspec.structs.replace(now, shops=dict(now.shops))
+    now, points = town.context, entry("points", "number_integer")
+    town.context = msgspec.structs.replace(now, shops=dict(now.shops))
     town.map(points, entry("size"))
-    then, town.road = town.road, now
+    then, town.context = town.context, now
     seen = preview_mapping(database, now, then)
     assert (seen.n_looked_at["customer"], seen.n_people) == (2, 2)
     assert seen.n_sent == {"contact": 2}

@@ -36,7 +36,7 @@ def test_everybody_is_enriched_within_the_points_of_a_standard_plan(database: Da
     assert 100_000 * whole["points"] / n < A_DAY / 4, "a round of 100,000 people four times a day"
     for store in town.sims.world.stores.values():
         for one in list(store.customers.values())[:20]:
-            told = town.road.platform.contact("shopify", f"{store.shop.namespace}{one.id}")
+            told = town.context.platform.contact("shopify", f"{store.shop.namespace}{one.id}")
             if told is not None:
                 assert told["properties"]["field_01"] == one.metafields[-10].value
     assert town.cases("storefront.metafield_type") == []
@@ -45,7 +45,7 @@ def test_everybody_is_enriched_within_the_points_of_a_standard_plan(database: Da
 def test_a_round_that_was_stopped_goes_on_where_it_was(database: Database) -> None:
     town = Enriched(database, sizes=Sizes(customers=700, orders=0, products=2, metafields=1))
     town.map(entry("field_01"))
-    assert enrich.scan_next_page(database, town.road) == 250
+    assert enrich.scan_next_page(database, town.context) == 250
     (row,) = town.rows("SELECT store, n, cursor <> '' AS has_cursor FROM round WHERE n > 0")
     assert (row["n"], row["has_cursor"]) == (250, True)
     # Another process, which knows nothing of the first; and one that is killed holds its page no longer than its lease.

@@ -169,7 +169,7 @@ def test_f17_nothing_brings_a_deleted_person_back(play: Play) -> None:
     late = {"id": who.id, "email": "ada@example.com", "created_at": at, "updated_at": at}
     play.tell("customers/update", late, webhook_id="late")
     chosen = Selection(events=tuple(row["id"] for row in known), states=(EventState.APPLIED, EventState.STALE))
-    assert replay_selection(play.db, play.road, chosen).n_events == len(known)
+    assert replay_selection(play.db, play.context, chosen).n_events == len(known)
     load_again(play)
     assert play.pushed("contact", mark) == []
     assert [row["body"] for row in play.rows("SELECT body FROM record WHERE kind = 'customer'")] == [None]
@@ -187,7 +187,7 @@ def test_f17_nothing_brings_a_deleted_order_back(play: Play) -> None:
     old = play.rows("SELECT id FROM event WHERE topic = 'orders/create'")
     replay_selection(
         play.db,
-        play.road,
+        play.context,
         Selection(events=tuple(row["id"] for row in old), states=(EventState.APPLIED, EventState.STALE)),
     )
     load_again(play)

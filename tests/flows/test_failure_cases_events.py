@@ -56,7 +56,7 @@ def test_f27_an_old_delivery_again_triggers_nothing(play: Play, days: int) -> No
     play.come_to_rest()
     (old,) = play.rows("SELECT id, webhook_id FROM event WHERE topic = 'orders/create'")
     (kept,) = play.rows("SELECT body FROM event_body WHERE event_id = %s", old["id"])
-    body = play.road.packer.unpack(kept["body"])
+    body = play.context.packer.unpack(kept["body"])
     play.pass_time(timedelta(days=days).total_seconds())
     mark = play.mark()
     play.tell("orders/create", body, webhook_id=old["webhook_id"])
@@ -77,7 +77,7 @@ def test_f39_realtime_goes_first_when_the_platform_says_slow_down(play: Play) ->
     play.hear()
     play.pass_time(4)
     play.sims.faults.set({"ometria.p429": 1.0})
-    assert push_next_batch(play.db, play.road).n_accepted == 0
+    assert push_next_batch(play.db, play.context).n_accepted == 0
     play.sims.faults.set({"ometria.p429": 0.0})
     play.come_to_rest()
     assert play.order(placed)["id"] == f"uk:{placed.id}"
@@ -129,7 +129,7 @@ def test_f83_a_deleted_product_is_retired_and_its_orders_still_name_it(play: Pla
     before = play.order(placed)["lineitems"]
     play.do(catalogue.leave(play.uk, play.uk.products[sold.product_id]))
     play.come_to_rest()
-    found = play.road.platform.product(f"uk:{sold.product_id}")
+    found = play.context.platform.product(f"uk:{sold.product_id}")
     assert found is not None
     assert found["is_active"] is False
     play.do(refunding.cancel(play.world, play.uk, placed, "CUSTOMER", play.now))
@@ -160,7 +160,7 @@ def test_f91_a_failure_that_passes_is_tried_for_as_long_as_it_lasts_and_is_a_cas
             tx, "acme", "uk", [RefetchRequest("repair/customer", f"customer:{who.id}", Lane.REPAIR, play.now)], play.now
         )
     for _ in range(50):
-        while process_batch(play.db, play.road).n_claimed:
+        while process_batch(play.db, play.context).n_claimed:
             pass
         play.pass_time(300)
     (event,) = play.rows("SELECT state, reason, attempts FROM event WHERE topic = 'repair/customer'")
@@ -204,10 +204,10 @@ class Second:
                 (play.now, play.live_since),
             )
             tx.execute("INSERT INTO store VALUES ('staging', 'shop', %s)", (play.uk.shop.domain,))
-        uk = play.road.shops["uk"]
+        uk = play.context.shops["uk"]
         rules = msgspec.structs.replace(uk.rules, store="shop", namespace="st:")
-        self.road = msgspec.structs.replace(
-            play.road, connection="staging", shops={"shop": ShopContext("shop", rules, uk.reader)}
+        self.context = msgspec.structs.replace(
+            play.context, connection="staging", shops={"shop": ShopContext("shop", rules, uk.reader)}
         )
 
     def tell(self, bodies: list[tuple[str, bytes]]) -> None:
@@ -223,7 +223,7 @@ def bodies(play: Play, topic: str) -> list[bytes]:
     found = play.rows(
         "SELECT body FROM event_body JOIN event ON id = event_id WHERE topic = %s AND event.connection = 'acme'", topic
     )
-    return [play.road.packer.unpack(row["body"]) for row in found]
+    return [play.context.packer.unpack(row["body"]) for row in found]
 
 
 def test_one_shop_feeds_two_connections_each_with_its_own_event_and_record(play: Play) -> None:
@@ -233,7 +233,7 @@ def test_one_shop_feeds_two_connections_each_with_its_own_event_and_record(play:
     play.hear()
     (body,) = bodies(play, "orders/create")
     second.tell([("orders/create", body)])
-    while process_batch(play.db, second.road).n_claimed:
+    while process_batch(play.db, second.context).n_claimed:
         pass
     found = play.rows("SELECT connection, store, id FROM outbox WHERE kind = 'order' ORDER BY connection")
     assert [(row["connection"], row["id"]) for row in found] == [
@@ -256,7 +256,7 @@ def test_f96_a_flood_of_one_connection_leaves_the_others_freshness_alone(play: P
     (body,) = bodies(play, "orders/create")
     number = str(old.id).encode()
     second.tell([("orders/create", body.replace(number, str(old.id + n).encode())) for n in range(1, 2_000)])
-    process_batch(play.db, second.road)  # the flood has begun to be worked on
+    process_batch(play.db, second.context)  # the flood has begun to be worked on
     began = play.now
     placed = play.orders(play.person("b@example.com"))
     play.hear()
@@ -290,7 +290,7 @@ def test_f37_every_push_is_of_one_type_and_within_its_limits(play: Play) -> None
 
 
 def test_f60_a_rebill_is_an_order_that_says_where_it_came_from(play: Play) -> None:
-    """F60: counted, told apart by its source and tags; what a first order is, the platform's automations decide."""
+    """F60: counted, told apart by its source and tags; what a first order is, Ometria's automations decide."""
     placed = play.orders(play.person(), source_name="294517", tags=["Subscription Recurring Order"])
     play.come_to_rest()
     said = play.desired("order", f"uk:{placed.id}")

@@ -25,7 +25,7 @@ def test_f62_guests_with_one_address_are_one_person_with_all_their_orders(play: 
         placed.append(play.orders(who, email="ada@example.com"))
     placed.append(play.orders(email="ada@example.com"))
     play.come_to_rest()
-    profiles = play.road.platform.profiles(email="ada@example.com")
+    profiles = play.context.platform.profiles(email="ada@example.com")
     assert len(profiles) == 1
     assert {play.order(one)["customer"]["email"] for one in placed} == {"ada@example.com"}
     people_ = {play.desired("order", f"uk:{one.id}")["customer"].get("id") for one in placed}
@@ -40,8 +40,8 @@ def test_f64_nobody_without_an_address_is_merged_with_another(play: Play) -> Non
     play.come_to_rest()
     assert [play.contact(one)["phone_number"] for one in (first, second)] == [first.phone, second.phone]
     neither = play.person(None)
-    shop = play.road.shops["uk"]
-    play.road.shops["uk"] = msgspec.structs.replace(  # type: ignore[index]
+    shop = play.context.shops["uk"]
+    play.context.shops["uk"] = msgspec.structs.replace(  # type: ignore[index]
         shop, rules=msgspec.structs.replace(shop.rules, phone_only=False)
     )
     by_phone = play.person(None, phone="+447911123458")
@@ -67,7 +67,7 @@ def test_f65_one_address_however_it_is_written_is_one_person(play: Play, written
 
 
 def test_f67_after_a_merge_the_orders_follow_and_the_loser_is_silent(play: Play) -> None:
-    """F67: what can converge without the platform's own merge: ids, orders, consent."""
+    """F67: what can converge without Ometria's own merge: ids, orders, consent."""
     kept = play.person("kept@example.com", "UNSUBSCRIBED")
     lost = play.person("lost@example.com", "SUBSCRIBED")
     placed = play.orders(lost)

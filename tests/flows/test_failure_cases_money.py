@@ -25,7 +25,7 @@ def bag(amount: str) -> MoneyBag:
 
 
 def net(found: object) -> Decimal:
-    """What the platform counts: the total less what went back on lines."""
+    """What Ometria counts: the total less what went back on lines."""
     order = msgspec.convert(found, dict)
     lines = sum(Decimal(str(line.get("refunded") or 0)) for line in order["lineitems"])
     return Decimal(str(order["grand_total"])) - lines
@@ -122,8 +122,8 @@ def test_f53_what_is_not_paid_counts_only_as_the_setting_says(play: Play) -> Non
     play.come_to_rest()
     assert (play.order(pending)["status"], play.order(pending)["is_valid"]) == ("pending", True)
     assert (play.order(voided)["status"], play.order(voided)["is_valid"]) == ("cancelled", False)
-    shop = play.road.shops["uk"]
-    play.road.shops["uk"] = msgspec.structs.replace(  # type: ignore[index]
+    shop = play.context.shops["uk"]
+    play.context.shops["uk"] = msgspec.structs.replace(  # type: ignore[index]
         shop, rules=msgspec.structs.replace(shop.rules, valid_when="paid")
     )
     unpaid = play.orders(play.person("c@example.com"), is_paid=False)
@@ -207,7 +207,7 @@ def test_f61_no_reminder_goes_to_who_has_bought(play: Play) -> None:
         play.do(browsing.update(play.world, play.uk, left, play.now))
         play.hear()
         play.pass_time(waits)
-        send_abandoned_checkouts(play.db, play.road)
+        send_abandoned_checkouts(play.db, play.context)
         placed, events = placing.place(play.world, play.uk, basket)
         play.do(events)
         play.do(browsing.complete(play.world, play.uk, left, placed, play.now))

@@ -22,7 +22,7 @@ SUBSCRIBED = len(topics.SUBSCRIBED)
 
 
 class Gaps(Play):
-    """A play that is watched every minute and polled every five, as the timetable does it."""
+    """A play that is watched every minute and polled every five, as the scheduler does it."""
 
     def __init__(self, db: Database, owner: str = "app") -> None:
         super().__init__(db)
@@ -37,31 +37,31 @@ class Gaps(Play):
         self.go_on(1)
 
     def watch(self) -> MonitorResult:
-        return monitor_subscriptions(self.db, self.road, self.expected)
+        return monitor_subscriptions(self.db, self.context, self.expected)
 
     def go_on(self, minutes: float) -> None:
-        """Let the timetable run: everything that is due, every ten seconds."""
+        """Let the scheduler run: everything that is due, every ten seconds."""
         until = self.now + timedelta(minutes=minutes)
         while self.now < until:
             self.pass_time(10)
             self.work()
             with self.db.transaction() as tx:
                 marks = runs.load_watermarks(tx, "acme")
-            if window.is_window_due(marks["", "watch"].at, self.now, self.road.pace.watch_every):
+            if window.is_window_due(marks["", "watch"].at, self.now, self.context.pace.watch_every):
                 self.watch()
-            for store in self.road.shops:
+            for store in self.context.shops:
                 for kind in (*KINDS, "checkout"):
                     mark = marks.get((store, f"poll:{kind}"))
-                    if not window.is_window_due(mark.at if mark else None, self.now, self.road.pace.poll_every):
+                    if not window.is_window_due(mark.at if mark else None, self.now, self.context.pace.poll_every):
                         continue
                     if kind == "checkout":
-                        poll_checkouts(self.db, self.road, store)
+                        poll_checkouts(self.db, self.context, store)
                     else:
-                        poll_records(self.db, self.road, store, kind)
+                        poll_records(self.db, self.context, store, kind)
         self.work()
 
     def listed(self) -> list[webhooks.Subscription]:
-        client = self.road.shops["uk"].client
+        client = self.context.shops["uk"].client
         assert client is not None
         return access.list_subscriptions(client)
 
@@ -141,7 +141,7 @@ def test_a_webhook_on_its_way_is_not_missed(play: Gaps) -> None:
 
 
 def test_a_delivery_that_waits_unread_is_not_missed(play: Gaps) -> None:
-    """It came, only nobody has looked at it: the road was shut for an hour."""
+    """It came, only nobody has looked at it: the pipeline was shut for an hour."""
     placed = play.orders(play.person())
     play.sims.deliver(play.post)
     play.pass_time(3600)
@@ -182,10 +182,10 @@ def test_f22_a_moment_that_a_poll_brings_too_late_is_written_down_with_its_reaso
     assert play.pushed("custom_event") == []
     told = play.rows("SELECT DISTINCT state, excluded FROM outbox WHERE kind = 'moment'")
     assert told == [{"state": "excluded", "excluded": "older than 1d"}]
-    entries = trace_history(play.db, "acme", About(order=placed.id), play.road.hash_key).entries
+    entries = trace_history(play.db, "acme", About(order=placed.id), play.context.hash_key).entries
     assert "on purpose not sent: older than 1d" in {entry.said for entry in entries if entry.id.startswith("moment:")}
     (acme,) = read_status(play.db, play.now).connections
-    assert acme.accounting["moments"].excluded == len(play.rows("SELECT FROM outbox WHERE kind = 'moment'"))
+    assert acme.accounting["custom_events"].excluded == len(play.rows("SELECT FROM outbox WHERE kind = 'moment'"))
 
 
 def test_what_was_so_before_anybody_watched_is_history(database: Database) -> None:
@@ -271,7 +271,7 @@ def test_the_poll_reaches_back_before_the_loss_however_long_ago_it_was(own: Gaps
 
 
 def test_f21_an_apps_own_lost_subscription_is_noticed_and_its_window_recovered(play: Gaps) -> None:
-    """F21: it can be neither listed nor made anew here; the last change of each kind tells, and a poll recovers."""
+    """F21: it can be neither listed nor made again here; the last change of each kind tells, and a poll recovers."""
     play.orders(play.person())
     play.go_on(7)
     play.lose()
@@ -343,7 +343,7 @@ def test_a_topic_that_is_refused_keeps_no_other_from_being_repaired(own: Gaps) -
 def test_two_processes_that_subscribe_at_once_both_succeed_and_nothing_is_doubled(own: Gaps) -> None:
     own.go_on(1)
     own.lose("orders/create", "orders/paid")
-    client = own.road.shops["uk"].client
+    client = own.context.shops["uk"].client
     assert client is not None
     extra = next(one for one in own.listed() if one.topic == "SHOP_UPDATE")
     plan = webhooks.SubscriptionPlan(("orders/create", "orders/paid"), (extra.id,), (extra.id,))
@@ -357,7 +357,7 @@ def test_two_processes_that_subscribe_at_once_both_succeed_and_nothing_is_double
 
 
 def test_webhooks_of_another_version_are_a_case_that_no_subscription_mends(own: Gaps) -> None:
-    client = own.road.shops["uk"].client
+    client = own.context.shops["uk"].client
     assert client is not None
     client.api_version = "2026-07"
     own.go_on(2)
@@ -368,7 +368,7 @@ def test_webhooks_of_another_version_are_a_case_that_no_subscription_mends(own: 
 
 
 def test_subscriptions_on_top_of_the_apps_own_are_found_within_the_minute(play: Gaps) -> None:
-    client = play.road.shops["uk"].client
+    client = play.context.shops["uk"].client
     assert client is not None
     client.graphql(documents.SUBSCRIBE, {"topic": "ORDERS_CREATE", "uri": URI})
     play.go_on(2)

@@ -81,5 +81,5 @@ def test_the_case_ends_after_a_day_without_one(database: Database, hours: int) -
     (case,) = play.cases(CODE)
     assert (case["store"], case["n"]) == ("uk", 4)
     play.pass_time(timedelta(hours=hours).total_seconds())
-    monitor_subscriptions(play.db, play.road, {})
+    monitor_subscriptions(play.db, play.context, {})
     assert len(play.cases(CODE)) == (1 if hours < 24 else 0)

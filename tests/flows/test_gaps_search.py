@@ -40,8 +40,8 @@ def play(database: Database) -> Play:
         f"https://shopify.example/{at['domain']}", "2026-10", Credentials(at["client_id"], at["client_secret"]),
         made.clock, transport=Misspelling(made.sims.shopify.handle),
     )  # fmt: skip
-    shops = {**made.road.shops, "uk": msgspec.structs.replace(made.road.shops["uk"], reader=Reads(client))}
-    made.road = msgspec.structs.replace(made.road, shops=shops)
+    shops = {**made.context.shops, "uk": msgspec.structs.replace(made.context.shops["uk"], reader=Reads(client))}
+    made.context = msgspec.structs.replace(made.context, shops=shops)
     return made
 
 
@@ -56,7 +56,7 @@ SEARCHES: dict[str, Callable[[Reads], object]] = {
 
 @pytest.mark.parametrize("search", SEARCHES.values(), ids=SEARCHES)
 def test_a_search_that_was_ignored_is_an_error(play: Play, search: Callable[[Reads], object]) -> None:
-    reader = play.road.shops["uk"].reader
+    reader = play.context.shops["uk"].reader
     assert isinstance(reader, Reads)
     with pytest.raises(RejectedError, match=r"^integration\.search_ignored"):
         search(reader)
@@ -75,13 +75,13 @@ def _of(document: documents.Document) -> str:
 
 
 def test_a_poll_whose_search_was_ignored_puts_nothing_on_the_road_and_stays_where_it_was(play: Play) -> None:
-    poll_checkouts(play.db, play.road, "uk")
+    poll_checkouts(play.db, play.context, "uk")
     with play.db.transaction() as tx:
         before = runs.load_watermarks(tx, "acme")
     play.pass_time(600)
     for kind in KINDS:
-        assert poll_records(play.db, play.road, "uk", kind) == 0
-    assert poll_checkouts(play.db, play.road, "uk") == 0
+        assert poll_records(play.db, play.context, "uk", kind) == 0
+    assert poll_checkouts(play.db, play.context, "uk") == 0
     with play.db.transaction() as tx:
         after = runs.load_watermarks(tx, "acme")
     names = [("uk", f"poll:{kind}") for kind in (*KINDS, "checkout")]
@@ -92,15 +92,15 @@ def test_a_poll_whose_search_was_ignored_puts_nothing_on_the_road_and_stays_wher
 
 
 def test_a_listing_that_was_understood_says_nothing_about_another(play: Play) -> None:
-    ignored = play.road
-    poll_records(play.db, play.road, "uk", "customer")
-    shop = play.road.shops["uk"]
+    ignored = play.context
+    poll_records(play.db, play.context, "uk", "customer")
+    shop = play.context.shops["uk"]
     assert shop.client is not None
-    shops = {**play.road.shops, "uk": msgspec.structs.replace(shop, reader=Reads(shop.client))}
-    play.road = msgspec.structs.replace(play.road, shops=shops)
-    poll_records(play.db, play.road, "uk", "order")
+    shops = {**play.context.shops, "uk": msgspec.structs.replace(shop, reader=Reads(shop.client))}
+    play.context = msgspec.structs.replace(play.context, shops=shops)
+    poll_records(play.db, play.context, "uk", "order")
     (case,) = play.cases("integration.search_ignored")
     assert case["subject"] == "poll:customer"
     poll_records(play.db, ignored, "uk", "customer")
-    poll_records(play.db, play.road, "uk", "customer")
+    poll_records(play.db, play.context, "uk", "customer")
     assert play.cases("integration.search_ignored") == []

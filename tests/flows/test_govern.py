@@ -97,7 +97,7 @@ def test_doubled_subscriptions_are_reported(play: Governed) -> None:
 
 
 def test_f89_scopes_that_were_silently_reduced_are_found_and_so_is_their_return(play: Governed) -> None:
-    """F89: a scope is gone after the app was installed anew."""
+    """F89: a scope is gone after the app was installed again."""
     play.look()
     play.sims.faults.set({"shopify.dropped_scopes": "read_returns"})
     play.look()

@@ -16,11 +16,11 @@ from sims.neighbourhood import Sizes
 def test_f73_orders_behind_the_wall_are_told_before_the_load(database: Database) -> None:
     """F73: without read_all_orders the shop counts only what can be seen; the newest number says how many there are."""
     town = Town(database, sizes=Sizes(customers=10, orders=40, products=4))
-    open_door = read_order_reach(town.road, "uk")
+    open_door = read_order_reach(town.context, "uk")
     assert (open_door.sees_all, open_door.n_visible) == (True, len(town.sims.store("uk").orders))
     assert open_door.line == f"uk: {open_door.n_visible} orders, all there are"
     town.sims.faults.set({"shopify.dropped_scopes": "read_all_orders"})
-    shut = read_order_reach(town.road, "uk")
+    shut = read_order_reach(town.context, "uk")
     assert not shut.sees_all
     assert shut.n_visible < open_door.n_visible
     assert shut.n_there == open_door.n_visible
@@ -44,11 +44,11 @@ def test_what_cannot_be_known_is_not_said(newest: str | None, n_there: int | Non
 def test_the_end_of_sending_is_foretold_by_the_accounts_own_limit(database: Database) -> None:
     town = Town(database, sizes=Sizes(customers=10, orders=40, products=4))
     town.backfill()
-    first = estimate(town.db, town.road)
+    first = estimate(town.db, town.context)
     assert first.n_due > 50
-    assert first.takes == timedelta(seconds=first.n_due / (100 * town.road.pace.push_per_second))
+    assert first.takes == timedelta(seconds=first.n_due / (100 * town.context.pace.push_per_second))
     town.come_to_rest()
-    second = estimate(town.db, town.road, first)
+    second = estimate(town.db, town.context, first)
     assert second.n_due == 0
     assert second.used is not None
     assert 0 < second.used <= 1
@@ -58,7 +58,7 @@ def test_the_end_of_sending_is_foretold_by_the_accounts_own_limit(database: Data
 def test_in_shadow_mode_nothing_is_forecast_to_be_sent(database: Database) -> None:
     town = Town(database, sizes=Sizes(customers=10, orders=40, products=4))
     town.backfill()
-    shadow = estimate(town.db, replace(town.road, is_live=False))
+    shadow = estimate(town.db, replace(town.context, is_live=False))
     assert shadow.n_due > 50
     assert shadow.line == f"nothing is sent in shadow mode ({shadow.n_due} would be)"
-    assert "done about" in estimate(town.db, town.road).line
+    assert "done about" in estimate(town.db, town.context).line

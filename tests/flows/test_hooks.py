@@ -1,4 +1,4 @@
-"""The door, through a real server on a real database: every answer it gives, and what it promises by 200."""
+"""The webhook endpoint, on a real server and a real database: every answer it gives, and what it promises by 200."""
 
 import asyncio
 import base64
@@ -105,7 +105,7 @@ async def _is_ready() -> bool:
 
 @contextlib.contextmanager
 def serving(dsn: str, doors: WebhookVerifier, *, max_connections: int | None = None) -> Iterator[Web]:
-    """The door on a port of its own, in a thread with its own event loop."""
+    """The webhook endpoint on a port of its own, in a thread with its own event loop."""
     line, packer, registry = AutocommitConnection(dsn), Packer(), CollectorRegistry()
     web = Web("", dsn, registry)
 
@@ -130,7 +130,7 @@ def serving(dsn: str, doors: WebhookVerifier, *, max_connections: int | None = N
 
 @pytest.fixture
 def web(db_url: str) -> Iterator[Web]:
-    """The door of a connection with one store, one other shop of somebody else's, and an old secret of a store gone."""
+    """The endpoint of a connection with one store, a shop of somebody else's, and an old secret of a store gone."""
     doors = WebhookVerifier(
         [StoreSecret("acme", "uk", SHOP, NEW, OLD), StoreSecret("others", "main", "others.myshopify.com", OTHERS)],
         past=[("acme", "shpss_ancient")],
@@ -314,7 +314,7 @@ def head(secret: str = NEW, shop: str = SHOP) -> bytes:
 
 
 def heard(web: Web, *parts: bytes, endless: Iterator[bytes] | None = None, signature: bytes | None = None) -> int:
-    """Send a delivery's head and then these parts until the door answers; the status."""
+    """Send a delivery's head and then these parts until the webhook endpoint answers; the status."""
     host, _, port = web.url.removeprefix("http://").partition(":")
     with socket.create_connection((host, int(port)), timeout=10) as call:
         call.sendall(b"POST /hooks/shopify HTTP/1.1\r\nHost: x\r\n" + (head() if signature is None else signature))
@@ -522,7 +522,7 @@ def test_f31_while_the_database_is_away_nothing_is_acknowledged_and_then_all_is_
     assert [event["webhook_id"] for event in web.events()] == ["before", "during"]
     # Wherever logs go in this process: another test may have configured them.
     said = "".join((*capfd.readouterr(), caplog.text))
-    assert "deliveries not kept" in said
+    assert "webhook deliveries not persisted" in said
     assert not any(private in said for private in ("jon@example.com", NEW, "during", SHOP))
 
 

@@ -1,4 +1,4 @@
-"""An identifier that the platform holds for somebody else: foretold, left out, told of, and sent when it is free."""
+"""An identifier that Ometria holds for somebody else: predicted, left out, told of, and sent when it is free."""
 
 import msgspec
 import pytest
@@ -16,18 +16,18 @@ def play(database: Database) -> Play:
 
 
 def listen(play: Play) -> None:
-    """The poll of the platform's profiles."""
+    """The poll of Ometria's profiles."""
     play.pass_time(5)
-    poll_profiles.poll_profiles(play.db, play.road)
+    poll_profiles.poll_profiles(play.db, play.context)
 
 
 def ignored(play: Play) -> int:
-    """Identifiers that the platform ever ignored, as only the simulator can tell."""
+    """Identifiers that Ometria ever ignored, as only the simulator can tell."""
     return play.sims.ometria.account.people.n_ignored
 
 
 def recycled(play: Play, *, is_told: bool = True) -> tuple[int, int]:
-    """Somebody gave up an address, and somebody new has it before the platform knows of either."""
+    """Somebody gave up an address, and somebody new has it before Ometria knows of either."""
     old = play.person("ada@example.com", "SUBSCRIBED", first_name="Ada", last_name="King")
     play.come_to_rest()
     listen(play)
@@ -37,7 +37,7 @@ def recycled(play: Play, *, is_told: bool = True) -> tuple[int, int]:
 
 
 def test_f68_an_identifier_that_is_somebody_elses_is_foretold_and_not_sent(play: Play) -> None:
-    """F68: the platform would ignore it silently."""
+    """F68: Ometria would ignore it silently."""
     _, new = recycled(play)
     play.hear()
     said = play.desired("contact", f"uk:{new}")
@@ -59,17 +59,17 @@ def test_f68_once_the_identifier_is_free_it_is_sent_and_the_case_is_over(play: P
     play.come_to_rest()
     play.poll()
     play.come_to_rest()
-    assert play.cases("identity.conflict"), "the platform still shows it to us as it was"
+    assert play.cases("identity.conflict"), "Ometria still shows it to us as it was"
     listen(play)
-    identifiers.remap_resolved_conflicts(play.db, play.road)
+    identifiers.remap_resolved_conflicts(play.db, play.context)
     play.come_to_rest()
     assert not play.cases("identity.conflict")
     assert play.desired("contact", f"uk:{new}")["email"] == "ada@example.com"
     assert ignored(play) == 0
-    (profile,) = play.road.platform.profiles(email="ada@example.com")
+    (profile,) = play.context.platform.profiles(email="ada@example.com")
     assert profile["customer_id"] == f"uk:{new}"
     assert profile["marketing_optin"] == "EXPLICITLY_OPTEDIN"
-    (other,) = play.road.platform.profiles(email="ada@new.example")
+    (other,) = play.context.platform.profiles(email="ada@new.example")
     assert other["customer_id"] == f"uk:{old}"
     assert play.compare().differences == ()
 
@@ -93,7 +93,7 @@ def test_another_writers_id_on_our_address_is_the_same_person(play: Play) -> Non
         "email": "ada@example.com",
         "customer_id": "web-77",
     }
-    play.road.platform.push([msgspec.json.encode(theirs)])
+    play.context.platform.push([msgspec.json.encode(theirs)])
     listen(play)
     who = play.person("ada@example.com")
     play.come_to_rest()
@@ -104,7 +104,7 @@ def test_another_writers_id_on_our_address_is_the_same_person(play: Play) -> Non
 def test_a_shared_phone_is_left_out_only_where_phones_identify_people(play: Play) -> None:
     for by_phone in (False, True):
         play.sims.ometria.turn({"phone_identity": by_phone})
-        play.road = msgspec.structs.replace(play.road, phones_identify=by_phone)
+        play.context = msgspec.structs.replace(play.context, phones_identify=by_phone)
         number = f"+44791112345{int(by_phone)}"
         play.person(f"ada{by_phone}@example.com", phone=number)
         play.come_to_rest()
@@ -122,5 +122,5 @@ def test_the_case_of_somebody_who_is_gone_is_over(play: Play) -> None:
     assert play.cases("identity.conflict")
     play.do(people.leave(play.uk, play.uk.customers[new]))
     play.come_to_rest()
-    identifiers.remap_resolved_conflicts(play.db, play.road)
+    identifiers.remap_resolved_conflicts(play.db, play.context)
     assert not play.cases("identity.conflict")

@@ -30,12 +30,12 @@ def asks(play: Both, who: Customer, *topics: str) -> None:
 
 def work(play: Both) -> None:
     """One worker with one event."""
-    process_batch(play.db, play.road, tuple(Lane), 1)
+    process_batch(play.db, play.context, tuple(Lane), 1)
 
 
 def watch(play: Both, monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], None]) -> list[list[int]]:
     """What is asked of the shop; `meanwhile` happens while the first is under way."""
-    reader = type(play.road.shops["uk"].reader)
+    reader = type(play.context.shops["uk"].reader)
     read, asked = reader.customers, list[list[int]]()
 
     def watched(self: Any, numbers: Sequence[int]) -> Any:

@@ -143,7 +143,7 @@ def test_the_list_of_unsubscribes_is_asked_for_as_often_as_the_file_says(
     pace = Timings(unsubscribes_every=timedelta(seconds=every), read_per_second=1000)
     town = Town(database, sizes=Sizes(customers=0, orders=0, products=0), pace=pace)
     app: Any = SimpleNamespace(
-        db=database, names=lambda: ["acme"], unusable=lambda _: None, clock=town.clock, road=lambda _: town.road,
+        db=database, names=lambda: ["acme"], unusable=lambda _: None, clock=town.clock, context=lambda _: town.context,
         connected=lambda _: SimpleNamespace(paused_at=None, paused_lanes=frozenset()),
     )  # fmt: skip
     asked: list[datetime] = []
@@ -151,7 +151,7 @@ def test_the_list_of_unsubscribes_is_asked_for_as_often_as_the_file_says(
     def ring(task: str, _: str, **__: str) -> None:
         if task == "listen":
             asked.append(town.clock.now())
-            poll_unsubscribes.poll_unsubscribes(database, town.road)
+            poll_unsubscribes.poll_unsubscribes(database, town.context)
 
     workers = [Scheduler(app, tuple(Lane), SimpleNamespace(), ring, lambda: True) for _ in range(2)]  # type: ignore[arg-type]
     for n in range(120):
@@ -172,7 +172,7 @@ def test_a_case_of_a_task_closes_when_the_task_goes_well_again(
 ) -> None:
     town = Town(database, sizes=Sizes(customers=0, orders=0, products=0))
     app: Any = SimpleNamespace(
-        db=database, names=lambda: ["acme"], unusable=lambda _: None, clock=town.clock, road=lambda _: town.road
+        db=database, names=lambda: ["acme"], unusable=lambda _: None, clock=town.clock, context=lambda _: town.context
     )
     broken = [True]
 

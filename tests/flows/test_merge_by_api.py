@@ -1,4 +1,4 @@
-"""A merge that an app asks for through the Admin API, carried out or failed, as the whole road hears of it."""
+"""A merge that an app asks for through the Admin API, carried out or failed, as the whole pipeline hears of it."""
 
 import json
 from typing import Any

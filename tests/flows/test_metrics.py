@@ -143,7 +143,7 @@ def test_a_load_asks_for_each_person_once(play: Play) -> None:
     assert remapped == sorted({f"customer:{one.id}" for one in (ada, abroad)})
     with play.db.transaction() as tx:
         assert not sales.is_remap_due(tx, "acme", play.now)
-    assert refresh_metrics.remap_changed_metrics(play.db, play.road) == 0
+    assert refresh_metrics.remap_changed_metrics(play.db, play.context) == 0
 
 
 def test_a_load_that_was_killed_and_never_taken_up_again_holds_nobody_back_for_long(play: Play) -> None:

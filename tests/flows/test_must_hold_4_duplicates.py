@@ -1,4 +1,4 @@
-"""Must hold 4, from the shop to the platform: on the seeded world every true duplicate is found, no two humans are
+"""Must hold 4, from the shop to Ometria: on the seeded world every true duplicate is found, no two humans are
 merged, and every merge keeps the stricter consent."""
 
 from itertools import combinations
@@ -48,9 +48,9 @@ class Village(Town):
         }
 
     def mailable(self, account: Account) -> bool | None:
-        """Whether the platform would write to the address of an account; None where it knows nobody by it."""
+        """Whether Ometria would write to the address of an account; None where it knows nobody by it."""
         address = normalise_email(self.sims.store(account[0]).customers[account[1]].email)
-        found = self.road.platform.profiles(email=address) if address else []
+        found = self.context.platform.profiles(email=address) if address else []
         return any(one["marketing_optin"] == "EXPLICITLY_OPTEDIN" for one in found) if found else None
 
 
@@ -60,8 +60,8 @@ def test_every_duplicate_is_found_nobody_else_is_merged_and_the_stricter_consent
 ) -> None:
     town = Village(database, seed)
     who = town.humans()
-    town.road = msgspec.structs.replace(town.road, merges_by_rule=True)
-    duplicates.find_duplicates(database, town.road)
+    town.context = msgspec.structs.replace(town.context, merges_by_rule=True)
+    duplicates.find_duplicates(database, town.context)
     with database.transaction() as tx:
         links = {link.account: link for link in identity.all_links(tx, "acme")}
         kept = candidates.list_candidates(tx, "acme")
@@ -86,7 +86,7 @@ def test_every_duplicate_is_found_nobody_else_is_merged_and_the_stricter_consent
     assert len(queued) > 2
     before = {one.id: (town.mailable(one.survivor), town.mailable(one.loser)) for one in queued}
     for _ in range(40 * len(queued)):
-        run_next_merge(database, town.road)
+        run_next_merge(database, town.context)
         town.work()
         town.pass_time(5)
         with database.transaction() as tx:

@@ -120,11 +120,11 @@ def test_who_leaves_an_address_in_one_shop_keeps_it_and_its_opt_in_in_the_other(
     for _ in range(3):
         play.rest()
         play.pass_time(61)
-        identifiers.remap_resolved_conflicts(play.db, play.road)
+        identifiers.remap_resolved_conflicts(play.db, play.context)
         assert play.mailable("ada@example.com") == IN
     told = [one for one in play.pushed("contact", mark) if one["id"] == f"int:{abroad.id}"]
     assert {(one["email"], one["marketing_optin"]) for one in told} <= {("ada@example.com", IN)}
-    assert len({one["id"] for one in play.road.platform.profiles(email="ada@example.com")}) == 1
+    assert len({one["id"] for one in play.context.platform.profiles(email="ada@example.com")}) == 1
     assert play.cases("identity.conflict") == []
     assert sent(play, who)[-1]["email"] == to
 
@@ -139,7 +139,7 @@ def test_who_opts_in_nowhere_else_is_not_written_to_because_of_whom_they_were_on
     for _ in range(3):
         play.rest()
         play.pass_time(61)
-        identifiers.remap_resolved_conflicts(play.db, play.road)
+        identifiers.remap_resolved_conflicts(play.db, play.context)
     play.rest()
     assert play.mailable("ada@example.com") == IN
     assert play.mailable("new@example.com") != IN

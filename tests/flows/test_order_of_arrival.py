@@ -1,6 +1,6 @@
-"""In whatever order, however often and with whatever body the shop's deliveries come, the platform says the same.
+"""In whatever order, however often and with whatever body the shop's deliveries come, Ometria says the same.
 
-"The same" is byte for byte the record that the platform holds after everything came once and in order.
+"The same" is byte for byte the record that Ometria holds after everything came once and in order.
 """
 
 import functools
@@ -210,7 +210,7 @@ def a_moment(town: Town) -> None:
 
 
 def said(town: Town) -> Mapping[str, bytes]:
-    """Every record of the platform by kind and id, as bytes."""
+    """Every record of Ometria by kind and id, as bytes."""
     account = town.sims.ometria.account
     shelves = {
         "contact": account.collections["shopify"],
@@ -225,7 +225,7 @@ def said(town: Town) -> Mapping[str, bytes]:
 
 
 def after(opened: Opened, play: Play, arrange: Arrange) -> Mapping[str, bytes]:
-    """What the platform says in the end, with the deliveries of the play arranged like this."""
+    """What Ometria says in the end, with the deliveries of the play arranged like this."""
     with opened() as database:
         town = Loaded(database, seed=5, sizes=SIZES, is_watched=True)
         play(Shop(town))
@@ -240,7 +240,7 @@ def after(opened: Opened, play: Play, arrange: Arrange) -> Mapping[str, bytes]:
 
 @pytest.fixture(scope="module")
 def told_in_order(fresh_database: Opened) -> Callable[[Play], Mapping[str, bytes]]:
-    """What the platform says after a play whose deliveries came once and in order."""
+    """What Ometria says after a play whose deliveries came once and in order."""
     return functools.cache(lambda play: after(fresh_database, play, in_order))
 
 
@@ -332,10 +332,10 @@ def test_a_reading_that_was_held_up_brings_nobody_back(loaded: Town) -> None:
     loaded.come_to_rest()
     shop.told(people.rename(shop.made, shop.store, new, "Ada", "King", shop.now()))
     gate = Gate(loaded.transport, "graphql.json")
-    road = msgspec.structs.replace(loaded.road, shops=shops_through(loaded, gate))
+    context = msgspec.structs.replace(loaded.context, shops=shops_through(loaded, gate))
     loaded.sims.deliver(loaded.post)
-    process_batch(loaded.db, loaded.road)  # the webhook asks for a reading
-    slow = Stalled(gate, lambda: process_batch(loaded.db, road))
+    process_batch(loaded.db, loaded.context)  # the webhook asks for a reading
+    slow = Stalled(gate, lambda: process_batch(loaded.db, context))
     loaded.pass_time(2)
     shop.told(people.leave(shop.store, new))
     loaded.work()

@@ -1,4 +1,4 @@
-"""Merging two people on the platform, where nothing can be undone: what is asked, refused, looked up and followed."""
+"""Merging two people on Ometria, where nothing can be undone: what is asked, refused, looked up and followed."""
 
 from itertools import pairwise
 from typing import Any
@@ -41,15 +41,15 @@ def two(play: Play, first: str | None = "SUBSCRIBED", second: str | None = "SUBS
 
 
 def looked(play: Play, *, by_rule: bool = False) -> list[ReviewedCandidate]:
-    play.road = msgspec.structs.replace(play.road, merges_by_rule=by_rule)
-    duplicates.find_duplicates(play.db, play.road)
-    return duplicates.review_candidates(play.db, play.road)
+    play.context = msgspec.structs.replace(play.context, merges_by_rule=by_rule)
+    duplicates.find_duplicates(play.db, play.context)
+    return duplicates.review_candidates(play.db, play.context)
 
 
 def wanted(play: Play) -> int:
     """A person asks for the only candidate to be merged."""
     (one,) = looked(play)
-    number = queue.queue_merge(play.db, play.road, one, "ada")
+    number = queue.queue_merge(play.db, play.context, one, "ada")
     assert number is not None
     return number
 
@@ -59,7 +59,7 @@ def book(play: Play) -> list[str]:
 
 
 def profile(play: Play, email: str) -> dict[str, Any]:
-    (found,) = play.road.platform.profiles(email=email)
+    (found,) = play.context.platform.profiles(email=email)
     return found
 
 
@@ -70,21 +70,22 @@ def asked(play: Play) -> int:
 def test_what_a_merge_deletes_of_the_permission_by_text_message_is_sent_again(play: Play) -> None:
     play.sims.ometria.turn({"sms_double_optin": True})
     rules = {
-        name: replace(shop, rules=replace(shop.rules, sms_double_optin=True)) for name, shop in play.road.shops.items()
+        name: replace(shop, rules=replace(shop.rules, sms_double_optin=True))
+        for name, shop in play.context.shops.items()
     }
-    play.road = replace(play.road, shops=rules)
+    play.context = replace(play.context, shops=rules)
     one, other = two(play)
     for who, phone in ((one, "+447911123456"), (other, "+447911123457")):
         who.phone = phone
         consent = SmsConsent("SUBSCRIBED", "CONFIRMED_OPT_IN", play.now)
         play.do(people.sms_consent(play.world, play.uk, who, consent, play.now))
     play.come_to_rest()
-    assert play.road.platform.contact("double_optin:sms", f"uk:sms-{other.id}") is not None
+    assert play.context.platform.contact("double_optin:sms", f"uk:sms-{other.id}") is not None
     wanted(play)
-    assert run_next_merge(play.db, play.road).what == "done"
+    assert run_next_merge(play.db, play.context).what == "done"
     play.come_to_rest()
     for who in (one, other):
-        assert play.road.platform.contact("double_optin:sms", f"uk:sms-{who.id}") is not None
+        assert play.context.platform.contact("double_optin:sms", f"uk:sms-{who.id}") is not None
 
 
 def test_two_accounts_of_one_human_become_one_person_on_both_sides(play: Play) -> None:
@@ -92,7 +93,7 @@ def test_two_accounts_of_one_human_become_one_person_on_both_sides(play: Play) -
     placed = play.orders(other)
     play.come_to_rest()
     wanted(play)
-    assert run_next_merge(play.db, play.road).what == "done"
+    assert run_next_merge(play.db, play.context).what == "done"
     play.come_to_rest()
     assert profile(play, "ada.king@example.com")["id"] == profile(play, "ada.king+shop@example.com")["id"]
     assert play.desired("order", f"uk:{placed.id}")["customer"]["id"] == f"uk:{one.id}"
@@ -133,7 +134,7 @@ def test_f70_a_merge_that_would_flip_consent_is_refused(play: Play, first: str, 
     assert candidate.against == (Refusal.EMAIL,)
     assert play.rows("SELECT FROM merge") == []
     wanted(play)
-    assert run_next_merge(play.db, play.road).what == "refused"
+    assert run_next_merge(play.db, play.context).what == "refused"
     assert asked(play) == 0
     after = [profile(play, email)["marketing_optin"] for email in ("ada.king@example.com", "ada.king+shop@example.com")]
     assert after == before
@@ -145,7 +146,7 @@ def test_f70_consent_that_only_the_platform_has_refuses_a_merge_too(play: Play) 
     wanted(play)
     play.sims.ometria.decide(email="ada.king+shop@example.com", action="unsubscribe")
     play.pass_time(1)
-    told = run_next_merge(play.db, play.road)
+    told = run_next_merge(play.db, play.context)
     assert (told.what, told.why) == ("refused", Refusal.EMAIL_THERE)
     assert asked(play) == 0
 
@@ -159,7 +160,7 @@ def test_every_merge_keeps_the_stricter_consent(
 ) -> None:
     two(play, first, second)
     wanted(play)
-    assert run_next_merge(play.db, play.road).what == "done"
+    assert run_next_merge(play.db, play.context).what == "done"
     play.come_to_rest()
     for email in ("ada.king@example.com", "ada.king+shop@example.com"):
         assert (play.mailable(email) == "EXPLICITLY_OPTEDIN") is mailable
@@ -185,7 +186,7 @@ def test_merges_go_out_one_a_minute(play: Play) -> None:
     looked(play, by_rule=True)
     began, ends = play.now, []
     for _ in range(400):
-        if run_next_merge(play.db, play.road).what == "done":
+        if run_next_merge(play.db, play.context).what == "done":
             ends.append((play.now - began).total_seconds())
         play.work()
         play.pass_time(1)
@@ -198,11 +199,11 @@ def test_a_merge_whose_answer_is_unknown_is_looked_up_and_not_repeated(play: Pla
     two(play)
     wanted(play)
     play.sims.faults.set({"ometria.p_timeout_after_accept": 1.0})
-    assert run_next_merge(play.db, play.road).what == "asked"
+    assert run_next_merge(play.db, play.context).what == "asked"
     play.sims.faults.set({"ometria.p_timeout_after_accept": 0.0})
-    assert run_next_merge(play.db, play.road).what == "", "it is left alone until the platform has had its time"
+    assert run_next_merge(play.db, play.context).what == "", "it is left alone until Ometria has had its time"
     play.pass_time(VERIFY_AFTER.total_seconds() + 1)
-    assert run_next_merge(play.db, play.road).what == "done"
+    assert run_next_merge(play.db, play.context).what == "done"
     assert asked(play) == 1
     assert book(play) == ["wanted", "asked", "unanswered", "done"]
 
@@ -215,18 +216,18 @@ def test_a_killed_process_leaves_a_merge_that_is_looked_up(play: Play, monkeypat
 
     two(play)
     wanted(play)
-    merge = play.road.platform.merge
+    merge = play.context.platform.merge
 
     def killed(survivor: str, losers: list[str]) -> None:
         merge(survivor, losers)
         raise Killed
 
-    monkeypatch.setattr(play.road.platform, "merge", killed)
+    monkeypatch.setattr(play.context.platform, "merge", killed)
     with pytest.raises(Killed):
-        run_next_merge(play.db, play.road)
+        run_next_merge(play.db, play.context)
     monkeypatch.undo()
     play.pass_time(VERIFY_AFTER.total_seconds() + 1)
-    assert run_next_merge(play.db, play.road).what == "done"
+    assert run_next_merge(play.db, play.context).what == "done"
     assert asked(play) == 1
     play.come_to_rest()
     assert play.compare().differences == ()
@@ -237,7 +238,7 @@ def test_a_merge_that_the_platform_never_makes_ends_as_a_case(play: Play) -> Non
     wanted(play)
     play.sims.faults.set({"ometria.p_drop_before_accept": 1.0})
     for _ in range(12):
-        run_next_merge(play.db, play.road)
+        run_next_merge(play.db, play.context)
         play.pass_time(VERIFY_AFTER.total_seconds() + 1)
     (case,) = play.cases("platform.merge_refused")
     assert case["detail"] == "asked 3 times, and they are still two"
@@ -249,10 +250,10 @@ def test_people_whose_writes_are_under_way_wait_for_their_merge(play: Play) -> N
     wanted(play)
     play.do(people.rename(play.world, play.uk, one, "Ada", "King-Noel", play.now))
     play.hear()
-    assert run_next_merge(play.db, play.road).why == "writes of theirs are not settled yet"
+    assert run_next_merge(play.db, play.context).why == "writes of theirs are not settled yet"
     play.come_to_rest()
     play.pass_time(60)
-    assert run_next_merge(play.db, play.road).what == "done"
+    assert run_next_merge(play.db, play.context).what == "done"
 
 
 def test_f71_a_family_behind_one_address_is_flagged_and_takes_nobody_along(play: Play) -> None:
@@ -287,7 +288,7 @@ def test_the_flag_of_an_address_closes_when_it_is_nobody_elses_any_more(play: Pl
 def test_whom_a_person_called_different_is_never_merged(play: Play) -> None:
     two(play)
     (candidate,) = looked(play)
-    queue.dismiss_candidate(play.db, play.road, candidate, "ada")
+    queue.dismiss_candidate(play.db, play.context, candidate, "ada")
     (candidate,) = looked(play, by_rule=True)
     assert candidate.against == (Refusal.APART,)
     assert play.rows("SELECT FROM merge") == []
@@ -299,7 +300,7 @@ def test_three_spellings_of_one_mailbox_end_as_one_person(play: Play) -> None:
     play.come_to_rest()
     looked(play, by_rule=True)
     for _ in range(60):
-        run_next_merge(play.db, play.road)
+        run_next_merge(play.db, play.context)
         play.work()
         play.pass_time(5)
     play.come_to_rest()
@@ -318,7 +319,7 @@ def test_three_spellings_of_one_mailbox_end_as_one_person(play: Play) -> None:
 def test_an_account_that_goes_does_not_silence_whom_it_was_merged_with(play: Play, leaves: int) -> None:
     accounts = two(play)
     wanted(play)
-    run_next_merge(play.db, play.road)
+    run_next_merge(play.db, play.context)
     play.come_to_rest()
     play.do(people.leave(play.uk, accounts[leaves]))
     play.come_to_rest()
@@ -328,7 +329,7 @@ def test_an_account_that_goes_does_not_silence_whom_it_was_merged_with(play: Pla
 def test_an_opt_out_stays_although_its_account_goes(play: Play) -> None:
     accounts = two(play, "UNSUBSCRIBED", "UNSUBSCRIBED")
     wanted(play)
-    run_next_merge(play.db, play.road)
+    run_next_merge(play.db, play.context)
     play.come_to_rest()
     play.do(people.leave(play.uk, accounts[1]))
     play.come_to_rest()
@@ -338,9 +339,9 @@ def test_an_opt_out_stays_although_its_account_goes(play: Play) -> None:
 
 def test_two_stores_and_ids_of_each_store_are_merged_alike(play: Play) -> None:
     """One human with two spellings of one mailbox in two stores, where each store's own ids are sent."""
-    for name, shop in play.road.shops.items():
+    for name, shop in play.context.shops.items():
         rules = msgspec.structs.replace(shop.rules, identity="store")
-        play.road.shops[name] = msgspec.structs.replace(shop, rules=rules)  # type: ignore[index]
+        play.context.shops[name] = msgspec.structs.replace(shop, rules=rules)  # type: ignore[index]
     abroad = play.sims.store("int")
     one = ada(play, "ada.king@example.com")
     other = play.person(
@@ -349,7 +350,7 @@ def test_two_stores_and_ids_of_each_store_are_merged_alike(play: Play) -> None:
     placed = play.orders(other, store=abroad)
     play.come_to_rest()
     wanted(play)
-    assert run_next_merge(play.db, play.road).what == "done"
+    assert run_next_merge(play.db, play.context).what == "done"
     play.come_to_rest()
     found = profile(play, "ada.king@example.com")
     assert found["id"] == profile(play, "ada.king+int@example.com")["id"]
@@ -371,11 +372,11 @@ def test_several_profiles_of_one_address_are_reported(play: Play) -> None:
         "email": "ada.king@example.com",
         "customer_id": "old-1",
     }
-    play.road.platform.push([msgspec.json.encode(theirs)])
+    play.context.platform.push([msgspec.json.encode(theirs)])
     play.come_to_rest()
     play.pass_time(5)
-    poll_profiles.poll_profiles(play.db, play.road)
-    (several,) = queue.addresses_with_several_profiles(play.db, play.road)
+    poll_profiles.poll_profiles(play.db, play.context)
+    (several,) = queue.addresses_with_several_profiles(play.db, play.context)
     assert len(several.profiles) == 2
     assert "old-1" in several.customer_ids
 
@@ -383,7 +384,7 @@ def test_several_profiles_of_one_address_are_reported(play: Play) -> None:
 def test_nobody_is_merged_in_shadow_mode(play: Play) -> None:
     two(play)
     wanted(play)
-    assert run_next_merge(play.db, msgspec.structs.replace(play.road, is_live=False)).what == ""
+    assert run_next_merge(play.db, msgspec.structs.replace(play.context, is_live=False)).what == ""
     assert asked(play) == 0
 
 
@@ -391,17 +392,17 @@ def test_a_contact_of_the_merged_person_is_not_lost_over_there(play: Play) -> No
     """The loser's listing is deleted by the merge, and is there again when traffic stops."""
     _, other = two(play)
     wanted(play)
-    run_next_merge(play.db, play.road)
+    run_next_merge(play.db, play.context)
     assert play.lookup(RecordKind.CONTACT, f"uk:{other.id}") is None
     play.come_to_rest()
     assert play.lookup(RecordKind.CONTACT, f"uk:{other.id}") is not None
 
 
 def merged_by_somebody(play: Play, survivor: Customer, loser: Customer) -> None:
-    """A person merges two profiles in the platform's own pages."""
-    play.road.platform.merge(f"uk:{survivor.id}", [f"uk:{loser.id}"])
+    """A person merges two profiles in Ometria's own pages."""
+    play.context.platform.merge(f"uk:{survivor.id}", [f"uk:{loser.id}"])
     play.pass_time(5)
-    poll_profiles.poll_profiles(play.db, play.road)
+    poll_profiles.poll_profiles(play.db, play.context)
 
 
 @pytest.mark.parametrize(("first", "second", "mailable"), [
@@ -412,7 +413,7 @@ def test_a_merge_made_in_ometria_is_noticed_and_followed(play: Play, first: str,
     one, other = two(play, first, second)
     placed = play.orders(other)
     play.come_to_rest()
-    poll_profiles.poll_profiles(play.db, play.road)
+    poll_profiles.poll_profiles(play.db, play.context)
     merged_by_somebody(play, one, other)
     play.come_to_rest()
     assert book(play) == ["noticed"]
@@ -421,19 +422,19 @@ def test_a_merge_made_in_ometria_is_noticed_and_followed(play: Play, first: str,
     for email in ("ada.king@example.com", "ada.king+shop@example.com"):
         assert (play.mailable(email) == "EXPLICITLY_OPTEDIN") is mailable
     assert play.compare().differences == ()
-    poll_profiles.poll_profiles(play.db, play.road)
+    poll_profiles.poll_profiles(play.db, play.context)
     assert book(play) == ["noticed"], "once"
 
 
 def test_one_profile_of_two_people_whose_contacts_are_there_is_no_merge(play: Play) -> None:
-    """A family that the platform clusters by its phone number stays two people here."""
+    """A family that Ometria clusters by its phone number stays two people here."""
     play.sims.ometria.turn({"phone_identity": True, "customer_id_multi": True})
     ada(play, "ada@example.com", phone="+447911123456")
     play.uk.by_phone.clear()
     play.person("tom@example.com", first_name="Tom", last_name="King", phone="+447911123456")
     play.come_to_rest()
     assert profile(play, "ada@example.com")["id"] == profile(play, "tom@example.com")["id"]
-    poll_profiles.poll_profiles(play.db, play.road)
+    poll_profiles.poll_profiles(play.db, play.context)
     assert book(play) == []
 
 
@@ -452,10 +453,10 @@ def test_more_merges_by_rule_than_may_be_made_without_a_person_wait_as_one_plan(
     (plan,) = play.rows("SELECT id, run FROM plan WHERE source = 'merges' AND state = 'stopped'")
     assert len(play.cases("integration.plan_stopped")) == 1
 
-    assert decide.confirm_plan(play.db, play.road, plan["id"], "grace").is_done
+    assert decide.confirm_plan(play.db, play.context, plan["id"], "grace").is_done
     assert [row["wanted_by"] for row in play.rows("SELECT wanted_by FROM merge")] == ["grace"] * 6
     assert play.cases("integration.plan_stopped") == []
-    told = undo_run(play.db, play.road, plan["run"], "merges", "grace", is_dry_run=True)
+    told = undo_run(play.db, play.context, plan["run"], "merges", "grace", is_dry_run=True)
     assert (told.n_put_back, told.final) == (0, {"merge": 6})
 
 

@@ -1,4 +1,4 @@
-"""How often the platform's profiles are looked at one by one: once or twice for each change, by one worker, and never
+"""How often Ometria's profiles are looked at one by one: once or twice for each change, by one worker, and never
 at rest."""
 
 from collections import Counter
@@ -17,15 +17,15 @@ N = 12
 
 
 class AsInLife(Both):
-    """Who changed is asked every two minutes, as the timetable does."""
+    """Who changed is asked every two minutes, as the scheduler does."""
 
     def work(self) -> None:
-        poll_unsubscribes.poll_unsubscribes(self.db, self.road)
-        if poll_profiles.is_poll_due(self.db, self.road):
-            poll_profiles.poll_profiles(self.db, self.road)
-        poll_profiles.recheck_profiles(self.db, self.road)
+        poll_unsubscribes.poll_unsubscribes(self.db, self.context)
+        if poll_profiles.is_poll_due(self.db, self.context):
+            poll_profiles.poll_profiles(self.db, self.context)
+        poll_profiles.recheck_profiles(self.db, self.context)
         Play.work(self)
-        write_back(self.db, self.road)
+        write_back(self.db, self.context)
 
 
 @pytest.fixture
@@ -81,12 +81,12 @@ def test_two_workers_never_look_at_the_same_profile(play: Both) -> None:
 
 def test_while_something_of_ours_is_on_its_way_nothing_is_asked(play: Both) -> None:
     play.leaves("p0@example.com")
-    poll_unsubscribes.poll_unsubscribes(play.db, play.road)
+    poll_unsubscribes.poll_unsubscribes(play.db, play.context)
     play.hear()
     play.pass_time(60)  # the opt-out is desired, and nobody pushes
     mark = play.mark()
     for _ in range(5):
-        assert poll_profiles.recheck_profiles(play.db, play.road) == 0
+        assert poll_profiles.recheck_profiles(play.db, play.context) == 0
         play.pass_time(10)
     assert looks(play, mark) == Counter()
     play.rest()
@@ -99,11 +99,11 @@ def test_one_worker_at_a_time_asks_whose_profile_changed(play: Both) -> None:
 
     def goes_on() -> bool:
         # Meanwhile another one comes along.
-        asked.append(poll_profiles.poll_profiles(play.db, play.road))
+        asked.append(poll_profiles.poll_profiles(play.db, play.context))
         return True
 
     mark = play.mark()
-    poll_profiles.poll_profiles(play.db, play.road, goes_on)
+    poll_profiles.poll_profiles(play.db, play.context, goes_on)
     pages = [e for e in play.sims.tape.read(limit=200_000) if e["n"] > mark and e["path"].endswith("/profiles")]
     assert asked == [0]
     assert len(pages) == 1

@@ -81,7 +81,7 @@ def test_what_is_younger_than_the_grace_period_is_looked_at_again_before_the_run
     began = play.now
     done = play.reconcile(repair=False)
     assert "integration.missed_change" in {found.code for found in play.findings(done.run)}
-    assert play.now >= began + play.road.pace.drift_grace
+    assert play.now >= began + play.context.pace.drift_grace
     assert done.basis is not None
     assert done.basis.n_in_flight == 0
 
@@ -101,13 +101,13 @@ def test_however_much_was_in_flight_all_of_it_is_looked_at_again_page_by_page(
 def test_a_shift_lets_a_run_rest_until_the_grace_period_is_over(play: Play) -> None:
     play.orders(play.ada, is_told=False)
     asked = ReconcileRequest(repair=False)
-    first = reconcile(play.db, play.road, asked, is_patient=False)
+    first = reconcile(play.db, play.context, asked, is_patient=False)
     assert first is not None
     assert not first.is_done
     assert play.findings(first.run) == []
-    assert reconcile(play.db, play.road, asked, is_patient=False) is None  # it rests
+    assert reconcile(play.db, play.context, asked, is_patient=False) is None  # it rests
     play.pass_time(130)
-    then = reconcile(play.db, play.road, asked, is_patient=False)
+    then = reconcile(play.db, play.context, asked, is_patient=False)
     assert then is not None
     assert then.is_done
     assert then.run == first.run
@@ -271,7 +271,7 @@ def test_nobody_is_welcomed_and_no_moment_fires_from_a_repair(play: Play) -> Non
     }
 
 
-# What the platform did -----------------------------------------------------------------------------------------------
+# What Ometria did -----------------------------------------------------------------------------------------------
 
 
 def test_f35_what_was_accepted_and_silently_dropped_is_found_and_sent_again(play: Play) -> None:
@@ -364,9 +364,9 @@ def ruled(play: Play, **changed: object) -> None:
     """The same road by other rules."""
     shops = {
         name: msgspec.structs.replace(shop, rules=msgspec.structs.replace(shop.rules, **changed))
-        for name, shop in play.road.shops.items()
+        for name, shop in play.context.shops.items()
     }
-    play.road = msgspec.structs.replace(play.road, shops=shops)
+    play.context = msgspec.structs.replace(play.context, shops=shops)
 
 
 def copied(play: Play, own: str, name: str) -> tuple[str, Any]:
@@ -421,7 +421,7 @@ def test_a_dead_letter_that_is_there_after_all_is_applied(play: Play) -> None:
 
 def test_in_shadow_everything_is_compared_and_nothing_is_sent_again(play: Play) -> None:
     play.sims.ometria.account.orders.drop(f"uk:{play.first.id}")
-    play.road = msgspec.structs.replace(play.road, is_live=False)
+    play.context = msgspec.structs.replace(play.context, is_live=False)
     assert [one.code for one in look(play)] == ["platform.not_applied"]
     assert play.rows("SELECT DISTINCT state FROM outbox WHERE kind = 'order'") == [{"state": "applied"}]
 
@@ -431,8 +431,8 @@ def test_in_shadow_everything_is_compared_and_nothing_is_sent_again(play: Play) 
 
 def slowly(play: Play) -> None:
     """Enrichment is collected, as it is by default."""
-    pace = msgspec.structs.replace(play.road.pace, enrichment_every=timedelta(hours=1))
-    play.road = msgspec.structs.replace(play.road, pace=pace)
+    pace = msgspec.structs.replace(play.context.pace, enrichment_every=timedelta(hours=1))
+    play.context = msgspec.structs.replace(play.context, pace=pace)
 
 
 def remaps_wait(play: Play) -> set[str]:
@@ -468,7 +468,7 @@ def test_nor_are_the_other_contacts_of_the_same_person(play: Play) -> None:
 
 
 def test_metrics_told_while_a_run_is_under_way_are_no_finding(play: Play) -> None:
-    """The run had mapped the contact with its new worth before the road did, and concludes after."""
+    """The run had mapped the contact with its new worth before the pipeline did, and concludes after."""
     slowly(play)
     worth_more(play)
     assert remaps_wait(play)
@@ -479,7 +479,7 @@ def test_metrics_told_while_a_run_is_under_way_are_no_finding(play: Play) -> Non
             play.hear()
             assert not remaps_wait(play)
 
-    done = reconcile(play.db, play.road, ReconcileRequest(), tell=meanwhile)
+    done = reconcile(play.db, play.context, ReconcileRequest(), tell=meanwhile)
     assert done is not None
     assert play.findings(done.run) == []
     assert play.cases("integration.stale_mapping") == []
@@ -514,7 +514,7 @@ def test_a_delivery_that_waits_for_its_hour_names_no_record_and_is_no_missed_cha
     with play.db.transaction() as tx:
         tx.execute("UPDATE event SET state = 'skipped' WHERE subject IS NULL AND state = 'waiting'")  # lost after all
     play.pass_time(3600)
-    asked = schedule.due_request(play.db, play.road, timedelta(hours=1), time(2, 40))
+    asked = schedule.due_request(play.db, play.context, timedelta(hours=1), time(2, 40))
     assert asked is not None
     assert asked.since is not None
     assert {one.code for one in look(play, since=asked.since)} == {"integration.missed_change"}
@@ -543,7 +543,7 @@ def test_a_case_that_was_opened_for_nothing_is_closed_by_the_next_run(play: Play
 
 
 def test_a_case_of_what_is_still_stale_stays_open(play: Play) -> None:
-    """A run over a window does not map everything anew, but it does map what a case is about."""
+    """A run over a window does not map everything again, but it does map what a case is about."""
     with play.db.transaction() as tx:
         tx.execute("UPDATE sale SET gross_mills = gross_mills + 10 WHERE id = %s", (play.first.id,))
     (found,) = look(play, repair=False)
@@ -622,7 +622,7 @@ def test_a_run_that_was_stopped_anywhere_goes_on_and_finds_the_same(play: Play) 
 
     runs = set()
     for _ in range(200):
-        done = reconcile(play.db, play.road, ReconcileRequest(repair=False), goes_on=once)
+        done = reconcile(play.db, play.context, ReconcileRequest(repair=False), goes_on=once)
         assert done is not None
         runs.add(done.run)
         if done.is_done:
@@ -638,9 +638,9 @@ def test_two_processes_never_do_the_same_run(play: Play) -> None:
     others = []
 
     def meanwhile(_: object) -> None:
-        others.append(reconcile(play.db, play.road, ReconcileRequest()))
+        others.append(reconcile(play.db, play.context, ReconcileRequest()))
 
-    assert reconcile(play.db, play.road, ReconcileRequest(), tell=meanwhile) is not None
+    assert reconcile(play.db, play.context, ReconcileRequest(), tell=meanwhile) is not None
     assert others
     assert set(others) == {None}
 

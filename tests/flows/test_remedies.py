@@ -297,8 +297,8 @@ def metafield_type(ward: Ward) -> Act:
     who = ward.person("sized@example.com")
     ward.sims.change_fields("uk", "customer", who.id, "custom", "size", "number_integer", "7")
     ward.rest()
-    ward.pass_time(ward.road.pace.metafields_every.total_seconds())
-    while enrich.scan_next_page(ward.db, ward.road):
+    ward.pass_time(ward.context.pace.metafields_every.total_seconds())
+    while enrich.scan_next_page(ward.db, ward.context):
         pass
     return lambda: ward.sims.change_fields(
         "uk", "customer", who.id, "custom", "size", "single_line_text_field", "seven"
@@ -394,8 +394,8 @@ class Buggy:
 def bug(ward: Ward) -> Act:
     order = ward.orders(ward.person("bug@example.com"))
     ward.rest()
-    shop = ward.road.shops["uk"]
-    ward.road.shops["uk"] = msgspec.structs.replace(shop, reader=Buggy(shop.reader))  # type: ignore[index]
+    shop = ward.context.shops["uk"]
+    ward.context.shops["uk"] = msgspec.structs.replace(shop, reader=Buggy(shop.reader))  # type: ignore[index]
     ward.tell("refunds/create", {"id": 1, "order_id": order.id}, webhook_id="buggy")
     for _ in range(8):
         ward.hear()
@@ -413,7 +413,7 @@ def poison_row(ward: Ward) -> None:
         with ward.db.transaction() as tx:
             inbox.claim_events(tx, "acme", tuple(Lane), ward.now, 200, claim_id(), LEASE)
         ward.pass_time(LEASE.total_seconds() + 1)
-    process_batch(ward.db, ward.road)
+    process_batch(ward.db, ward.context)
 
 
 @cause("integration.search_ignored")
@@ -666,7 +666,7 @@ def notify_failed(ward: Ward) -> Act:
 
 def looked_for_duplicates(ward: Ward) -> None:
     ward.rest()
-    duplicates.find_duplicates(ward.db, ward.road)
+    duplicates.find_duplicates(ward.db, ward.context)
 
 
 @cause("identity.shared_address")
@@ -715,13 +715,13 @@ def merge_refused(ward: Ward) -> None:
     two = ward.person("ada.king+shop@merge.example", first_name="Ada", last_name="King")
     looked_for_duplicates(ward)
     ids = {f"uk:{one.id}", f"uk:{two.id}"}
-    found = duplicates.review_candidates(ward.db, ward.road)
+    found = duplicates.review_candidates(ward.db, ward.context)
     pair = next(w for w in found if {w.survivor.contact, w.loser.contact} == ids)
-    assert candidates.queue_merge(ward.db, ward.road, pair, "ada") is not None
+    assert candidates.queue_merge(ward.db, ward.context, pair, "ada") is not None
     ward.weather["ometria"] = lambda request: (
         json_response({"error": "merging is not enabled"}, 400) if request.path.endswith("/merge-profile") else None
     )
-    execute.run_next_merge(ward.db, ward.road)
+    execute.run_next_merge(ward.db, ward.context)
 
 
 # Ometria -------------------------------------------------------------------------------------------------------------
@@ -741,7 +741,7 @@ def something_to_push(ward: Ward, name: str) -> None:
 def pushed_in_vain(ward: Ward, times: int = 6) -> None:
     for _ in range(times):
         ward.pass_time(60)
-        push_next_batch(ward.db, ward.road)
+        push_next_batch(ward.db, ward.context)
 
 
 def answered(status: int, body: bytes = b"{}", method: str = "POST") -> Callable[[Request], Response | None]:
@@ -821,7 +821,7 @@ def refused_batch(ward: Ward) -> None:
     ward.sims.faults.set({"ometria.reject_sync": 1.0})
     for _ in range(12):
         ward.pass_time(5)
-        push_next_batch(ward.db, ward.road)
+        push_next_batch(ward.db, ward.context)
 
 
 @cause("platform.too_large")
@@ -919,8 +919,8 @@ def ambiguous_moment(ward: Ward) -> None:
     ward.weather["ometria"] = lambda request: page if request.method == "GET" and "event" in request.path else None
     for _ in range(8):
         ward.pass_time(10)
-        push_next_batch(ward.db, ward.road)
-        settle_pushes(ward.db, ward.road)
+        push_next_batch(ward.db, ward.context)
+        settle_pushes(ward.db, ward.context)
 
 
 @cause("platform.unanswered")

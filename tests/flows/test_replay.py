@@ -1,4 +1,4 @@
-"""Work that goes back on the road by a person's hand, and the rehearsal of it."""
+"""Work that goes back into the pipeline by a person's hand, and the rehearsal of it."""
 
 from typing import Any
 
@@ -50,7 +50,7 @@ def books(town: Town) -> list[dict[str, Any]]:
 
 
 def bury(town: Town, order: dict[str, Any]) -> int:
-    """Let the platform have refused an order; the number of its case."""
+    """Let Ometria have refused an order; the number of its case."""
     now = town.clock.now()
     with town.db.transaction() as tx:
         outbox.dead_letter(tx, "acme", [(RecordKind.ORDER, order["id"], None)], "platform.refused", now)
@@ -60,25 +60,25 @@ def bury(town: Town, order: dict[str, Any]) -> int:
 
 def rename(town: Town, status: str) -> None:
     """Change a rule of the mapping in every store."""
-    for name, shop in list(town.road.shops.items()):
+    for name, shop in list(town.context.shops.items()):
         rules = msgspec.structs.replace(
             shop.rules, statuses=dict.fromkeys(shop.rules.statuses, status), order_properties=()
         )
-        town.road.shops[name] = msgspec.structs.replace(shop, rules=rules)  # type: ignore[index]
+        town.context.shops[name] = msgspec.structs.replace(shop, rules=rules)  # type: ignore[index]
 
 
 def test_a_rehearsal_changes_nothing(town: Town) -> None:
     order = an_order(town)
     rename(town, "shown")
     before = books(town)
-    dry_run_replay(town.db, town.road, Selection(subjects=(order["subject"],), store=order["store"], is_read=True))
+    dry_run_replay(town.db, town.context, Selection(subjects=(order["subject"],), store=order["store"], is_read=True))
     assert books(town) == before
 
 
 def test_a_rehearsal_shows_which_writes_would_differ_and_where(town: Town) -> None:
     order = an_order(town)
     rename(town, "shown")
-    found = dry_run_replay(town.db, town.road, Selection(subjects=(order["subject"],), store=order["store"]))
+    found = dry_run_replay(town.db, town.context, Selection(subjects=(order["subject"],), store=order["store"]))
     (write,) = found.writes
     assert (write.id, write.before, write.after) == (order["id"], "applied", "due")
     assert "status" in write.fields
@@ -89,17 +89,17 @@ def test_a_rehearsal_shows_which_writes_would_differ_and_where(town: Town) -> No
 def test_replaying_a_record_maps_it_by_todays_rules(town: Town) -> None:
     order = an_order(town)
     rename(town, "shown")
-    back = replay_selection(town.db, town.road, Selection(subjects=(order["subject"],), store=order["store"]))
+    back = replay_selection(town.db, town.context, Selection(subjects=(order["subject"],), store=order["store"]))
     assert back.n_records == 1
     town.come_to_rest()
-    found = town.road.platform.order(order["id"])
+    found = town.context.platform.order(order["id"])
     assert found is not None
     assert found["status"] == "shown"
 
 
 def test_an_unchanged_record_would_send_nothing(town: Town) -> None:
     order = an_order(town)
-    found = dry_run_replay(town.db, town.road, Selection(subjects=(order["subject"],), store=order["store"]))
+    found = dry_run_replay(town.db, town.context, Selection(subjects=(order["subject"],), store=order["store"]))
     assert found.writes == ()
 
 
@@ -128,16 +128,16 @@ def test_state_mode_fires_no_moment_and_moment_mode_names_what_it_would_fire(tow
     ids = tuple(event["id"] for event in told)
     assert ids
     forget_writes(town)
-    quiet = dry_run_replay(town.db, town.road, Selection(events=ids, states=(EventState.APPLIED,)))
+    quiet = dry_run_replay(town.db, town.context, Selection(events=ids, states=(EventState.APPLIED,)))
     assert quiet.n_events == len(ids)
     assert {write.kind for write in quiet.writes} == {"order"}
     assert quiet.triggers == ()
-    loud = dry_run_replay(town.db, town.road, Selection(events=ids, states=(EventState.APPLIED,), with_moments=True))
+    loud = dry_run_replay(town.db, town.context, Selection(events=ids, states=(EventState.APPLIED,), with_moments=True))
     fired = {trigger.id for trigger in loud.triggers if trigger.kind == "moment"}
     assert fired
     assert fired == {write.id for write in loud.writes if write.kind == "moment" and write.is_sent}
 
-    replay_selection(town.db, town.road, Selection(events=ids, states=(EventState.APPLIED,)))
+    replay_selection(town.db, town.context, Selection(events=ids, states=(EventState.APPLIED,)))
     lanes = {row["lane"] for row in rows(town, "SELECT lane FROM event WHERE replay_of = ANY(%s)", list(ids))}
     assert lanes == {Lane.REPAIR.rank}
     town.come_to_rest()
@@ -147,11 +147,11 @@ def test_state_mode_fires_no_moment_and_moment_mode_names_what_it_would_fire(tow
 def test_the_books_add_up_after_a_replay(town: Town) -> None:
     lived(town)
     ids = tuple(event["id"] for event in events_of(town, "orders/updated"))
-    replay_selection(town.db, town.road, Selection(events=ids, states=(EventState.APPLIED,)))
+    replay_selection(town.db, town.context, Selection(events=ids, states=(EventState.APPLIED,)))
     town.come_to_rest()
     (told,) = numbers.read_status(town.db, town.clock.now()).connections
     e = told.events
-    assert e.received == e.duplicate + e.stale + e.applied + e.skipped + e.parked + e.buried
+    assert e.received == e.duplicate + e.stale + e.processed + e.skipped + e.quarantined + e.failed
     assert town.compare().differences == ()
 
 
@@ -162,13 +162,13 @@ def test_a_replay_is_a_line_of_its_own_and_the_first_outcome_stays(town: Town) -
     history = rows(town, "SELECT * FROM event WHERE id = ANY(%s) ORDER BY id", ids)
     for _ in range(2):
         chosen = Selection(subjects=tuple({event["subject"] for event in history}), states=(EventState.APPLIED,))
-        replay_selection(town.db, town.road, chosen)
+        replay_selection(town.db, town.context, chosen)
         town.come_to_rest()
     assert rows(town, "SELECT * FROM event WHERE id = ANY(%s) ORDER BY id", ids) == history
     again = rows(town, "SELECT replay_of, state FROM event WHERE replay_of = ANY(%s)", ids)
     assert sorted(row["replay_of"] for row in again) == sorted(2 * ids)
     (after,) = numbers.read_status(town.db, town.clock.now()).connections
-    assert after.events.applied >= before.events.applied
+    assert after.events.processed >= before.events.processed
     about = About(order=int(history[0]["subject"].partition(":")[2]))
     told = trace_history(town.db, "acme", about, HASH_KEY).entries
     lines = [entry.said for entry in told if entry.what == "event"]
@@ -205,7 +205,7 @@ def test_replaying_a_parked_topic_hears_its_events_again(town: Town) -> None:
                VALUES ('acme', 1, 'uk', 'planets/align', 0, 'parked', %(now)s, %(now)s, 'integration.unknown_topic')""",
             {"now": now},
         )
-        tx.execute("INSERT INTO event_body VALUES ('acme', %s, 1, %s)", (now.date(), town.road.packer.pack(b"{}")))
+        tx.execute("INSERT INTO event_body VALUES ('acme', %s, 1, %s)", (now.date(), town.context.packer.pack(b"{}")))
         increment(tx, "acme", {"event.received": 1, "event.parked": 1})
         (number,) = cases.open_or_count(
             tx, "acme", [cases.Touch("integration.unknown_topic", "planets/align", "uk")], now
@@ -234,7 +234,7 @@ def test_an_event_without_its_body_is_replaced_by_a_reading(town: Town) -> None:
     with town.db.transaction() as tx:
         tx.execute("DELETE FROM event_body WHERE event_id = %s", (event["id"],))
         tx.execute("UPDATE event SET state = 'buried' WHERE id = %s", (event["id"],))
-    back = replay_selection(town.db, town.road, Selection(events=(event["id"],)))
+    back = replay_selection(town.db, town.context, Selection(events=(event["id"],)))
     assert (back.n_events, back.n_records, back.n_lost) == (0, 1, 0)
 
 
@@ -254,7 +254,7 @@ def test_an_order_that_a_comparison_found_missing_or_different_is_planned_and_se
     orders.get(odd["id"]).record["grand_total"] = 1.25  # type: ignore[union-attr]
     town.pass_time(600)
     chosen = Selection(subjects=tuple(one["subject"] for one in (gone, odd, right)), store="uk")
-    assert dry_run_replay(town.db, town.road, chosen).writes == ()  # nobody has compared yet
+    assert dry_run_replay(town.db, town.context, chosen).writes == ()  # nobody has compared yet
     town.reconcile(repair=False)
 
     # The cases say where, both values, the store, what people call the order, and the push that sent it.
@@ -276,19 +276,19 @@ def test_an_order_that_a_comparison_found_missing_or_different_is_planned_and_se
         )
 
     before = books(town)
-    found = dry_run_replay(town.db, town.road, chosen)
+    found = dry_run_replay(town.db, town.context, chosen)
     assert {(one.id, one.before, one.after, one.fields, one.is_lacking) for one in found.writes} == {
         (gone["id"], "applied", "due", (), True),
         (odd["id"], "applied", "due", (), True),
     }
     assert found.triggers == ()
     assert books(town) == before
-    back = replay_selection(town.db, town.road, chosen)
+    back = replay_selection(town.db, town.context, chosen)
     assert (back.n_again, back.n_withheld) == (2, 0)
     town.come_to_rest()
-    assert town.road.platform.order(gone["id"]) is not None
-    assert float(town.road.platform.order(odd["id"])["grand_total"]) == was  # type: ignore[index]
-    assert dry_run_replay(town.db, town.road, chosen).writes == ()  # sent since the comparison
+    assert town.context.platform.order(gone["id"]) is not None
+    assert float(town.context.platform.order(odd["id"])["grand_total"]) == was  # type: ignore[index]
+    assert dry_run_replay(town.db, town.context, chosen).writes == ()  # sent since the comparison
 
 
 def test_a_contact_that_is_gone_at_the_platform_is_not_sent_again_as_opted_in(town: Town) -> None:
@@ -297,6 +297,6 @@ def test_a_contact_that_is_gone_at_the_platform_is_not_sent_again_as_opted_in(to
     town.pass_time(600)
     town.reconcile(repair=False)
     chosen = Selection(subjects=(who["subject"],), store=who["store"])
-    assert dry_run_replay(town.db, town.road, chosen).writes == ()
-    back = replay_selection(town.db, town.road, chosen)
+    assert dry_run_replay(town.db, town.context, chosen).writes == ()
+    back = replay_selection(town.db, town.context, chosen)
     assert (back.n_again, back.n_withheld) == (0, 1)

@@ -165,7 +165,7 @@ def test_the_folder_holds_the_page_the_sheets_and_the_document(told: ReconcileRe
 
 
 def test_a_run_over_a_window_holds_like_against_like(database: Database) -> None:
-    """Of our sales only those that a neighbour was asked about."""
+    """Of our sales only those that an external API was asked about."""
     with database.transaction() as tx:
         tx.execute(RUN, ('{"since": "2026-11-22T00:00:00Z"}', "done", AT, AT))
         _order(tx, 1, 1000, 1000, 1000)

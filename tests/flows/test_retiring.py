@@ -221,7 +221,7 @@ def texted(play: Both, email: str = "ada@example.com") -> Customer:
 
 
 def sms(play: Both, email: str = "ada@example.com") -> Any:
-    (profile,) = play.road.platform.profiles(email=email)
+    (profile,) = play.context.platform.profiles(email=email)
     return profile.get("channels", {}).get("sms", {}).get("allow_marketing", profile)
 
 
@@ -323,7 +323,7 @@ def test_nobody_is_silenced_by_a_number_that_somebody_else_has_now(play: Both) -
     other = play.person("ben@example.com", phone=PHONE, sms_consent=consent, email_consent=EmailConsent())
     play.rest()
     play.pass_time(120)
-    identifiers.remap_resolved_conflicts(play.db, play.road)
+    identifiers.remap_resolved_conflicts(play.db, play.context)
     play.rest()
     assert sent(play, who)[-1]["phone_number"] is None
     assert "channels" not in sent(play, who)[-1]

@@ -27,7 +27,7 @@ def play(database: Database) -> Play:
 
 
 def held(play: Play, who: Customer, namespace: str = "uk:") -> tuple[str, datetime] | None:
-    """What the platform says of them."""
+    """What Ometria says of them."""
     said: Mapping[str, Any] = play.contact(who, namespace)["properties"]
     if (reason := said.get("service_hold")) is None:
         assert said.get("service_hold_until") is None
@@ -210,8 +210,8 @@ def test_a_merge_takes_the_trouble_along(play: Play) -> None:
 
 
 def slow(play: Play) -> None:
-    pace = msgspec.structs.replace(play.road.pace, enrichment_every=timedelta(hours=1))
-    play.road = msgspec.structs.replace(play.road, pace=pace)
+    pace = msgspec.structs.replace(play.context.pace, enrichment_every=timedelta(hours=1))
+    play.context = msgspec.structs.replace(play.context, pace=pace)
 
 
 def contact_lane(play: Play, who: Customer) -> tuple[int, str]:
@@ -257,10 +257,10 @@ def test_a_hold_whose_time_is_up_goes_behind_what_happens_now(play: Play) -> Non
     play.pass_time(7 * DAY)
     with play.db.transaction() as tx:
         assert holds.has_expired_holds(tx, "acme", play.now)
-    assert service_hold.release_expired_holds(play.db, play.road) == 1
+    assert service_hold.release_expired_holds(play.db, play.context) == 1
     with play.db.transaction() as tx:
         assert not holds.has_expired_holds(tx, "acme", play.now)
-    while process_batch(play.db, play.road).n_claimed:
+    while process_batch(play.db, play.context).n_claimed:
         pass
     assert contact_lane(play, ada) == (Lane.REPAIR.rank, "due")
 
@@ -286,13 +286,13 @@ def test_history_holds_for_what_is_still_going_on_and_for_nothing_that_is_over(p
 
 
 def test_a_hold_whose_time_is_up_is_no_finding(play: Play) -> None:
-    """Neither before the timetable has let go of it, nor while the contact waits, nor after."""
+    """Neither before the scheduler has let go of it, nor while the contact waits, nor after."""
     ada = play.person()
     cancel(play, play.orders(ada))
     play.come_to_rest()
     play.pass_time(7 * DAY)
     assert play.findings(play.reconcile().run) == []
-    service_hold.release_expired_holds(play.db, play.road)
+    service_hold.release_expired_holds(play.db, play.context)
     assert play.findings(play.reconcile().run) == []
     play.come_to_rest()
     play.pass_time(600)
@@ -313,9 +313,9 @@ def test_a_hold_that_was_lost_is_found(play: Play) -> None:
 def test_switched_off_nothing_is_said_of_it(play: Play) -> None:
     shops = {
         name: msgspec.structs.replace(shop, rules=msgspec.structs.replace(shop.rules, hold_for={}))
-        for name, shop in play.road.shops.items()
+        for name, shop in play.context.shops.items()
     }
-    play.road = msgspec.structs.replace(play.road, shops=shops)
+    play.context = msgspec.structs.replace(play.context, shops=shops)
     ada = play.person()
     cancel(play, play.orders(ada))
     play.come_to_rest()

@@ -28,7 +28,7 @@ def rows(town: Town, query: str, *params: object) -> list[dict[str, Any]]:
 
 
 def pushed(town: Town) -> list[dict[str, Any]]:
-    """Every record that the platform was ever sent."""
+    """Every record that Ometria was ever sent."""
     return [
         record
         for entry in town.sims.tape.read(limit=100_000)
@@ -39,8 +39,8 @@ def pushed(town: Town) -> list[dict[str, Any]]:
 
 def obey(town: Town, **changed: Any) -> None:
     """Change the rules of every store."""
-    for name, shop in list(town.road.shops.items()):
-        town.road.shops[name] = msgspec.structs.replace(  # type: ignore[index]
+    for name, shop in list(town.context.shops.items()):
+        town.context.shops[name] = msgspec.structs.replace(  # type: ignore[index]
             shop, rules=msgspec.structs.replace(shop.rules, **changed)
         )
 
@@ -69,7 +69,7 @@ class Shadow(Town):
 
     def _begin(self, database: Database) -> None:
         super().__init__(database)
-        self.road = msgspec.structs.replace(self.road, is_live=False)
+        self.context = msgspec.structs.replace(self.context, is_live=False)
         obey(self, live_since=None)
         self.load()
         look_on(self)
@@ -85,7 +85,7 @@ def shadow(database: Database) -> Town:
 
 def go_live(town: Town) -> None:
     obey(town, live_since=town.clock.now())
-    town.road = msgspec.structs.replace(town.road, is_live=True)
+    town.context = msgspec.structs.replace(town.context, is_live=True)
 
 
 def test_in_shadow_everything_is_shown_and_nothing_is_pushed(shadow: Town) -> None:
@@ -104,7 +104,7 @@ def test_in_shadow_whoever_only_the_shop_may_write_to_is_not_judged_and_nothing_
         tx.execute("UPDATE connection SET mode = 'shadow'")
         held = [row["subject"] for row in tx.fetch_all("SELECT subject FROM outbox WHERE kind = 'contact' AND opts_in")]
     assert held
-    done = run_consent_audit(shadow.db, shadow.road, repair=False)
+    done = run_consent_audit(shadow.db, shadow.context, repair=False)
     assert done.basis is not None
     waiting = sum(one.n or 0 for one in done.basis.not_judged if one.reason is NotJudgedReason.WAITING)
     assert waiting == len(held)
@@ -143,11 +143,11 @@ def test_what_happens_after_going_live_fires(shadow: Town) -> None:
 def test_f24_a_moment_that_an_outage_made_stale_is_not_fired(database: Database) -> None:
     """F24: a state is late for ever rather than never; a moment only until it is older than its most."""
     town = Loaded(database)
-    for _ in range(25):  # the platform is away: what happens is heard, and nothing is pushed
+    for _ in range(25):  # Ometria is away: what happens is heard, and nothing is pushed
         town.sims.live(4)
         town.pass_time(3)
         town.sims.deliver(town.post)
-        process_batch(town.db, town.road)
+        process_batch(town.db, town.context)
     due = rows(town, "SELECT id FROM outbox WHERE kind = 'moment' AND state = 'due'")
     assert due
     town.pass_time(timedelta(hours=25).total_seconds())
@@ -164,10 +164,10 @@ def remap_all(town: Town, *stores: str) -> int:
     with town.db.transaction() as tx:
         for store in stores:
             request_remap(tx, "acme", store, town.clock.now())
-    assert remap_page(town.db, town.road) == 0  # other processes have not felt it yet
+    assert remap_page(town.db, town.context) == 0  # other processes have not felt it yet
     town.pass_time(FELT_AFTER.total_seconds())
     n = 0
-    while remap_page(town.db, town.road):
+    while remap_page(town.db, town.context):
         n += 1
     return n
 
@@ -175,7 +175,7 @@ def remap_all(town: Town, *stores: str) -> int:
 def confirm_all(town: Town) -> None:
     """A person lets every stopped plan go."""
     for plan in rows(town, "SELECT id FROM plan WHERE state = 'stopped'"):
-        assert decide.confirm_plan(town.db, town.road, plan["id"], "ada").is_done
+        assert decide.confirm_plan(town.db, town.context, plan["id"], "ada").is_done
 
 
 def test_changed_rules_are_felt_by_what_is_known_already(database: Database) -> None:
@@ -183,8 +183,8 @@ def test_changed_rules_are_felt_by_what_is_known_already(database: Database) -> 
     live(town, 5)
     town.come_to_rest()
     n_sent, moments = len(pushed(town)), rows(town, "SELECT id FROM outbox WHERE kind = 'moment' ORDER BY id")
-    obey(town, statuses=dict.fromkeys(town.road.shops["uk"].rules.statuses, "shown"))
-    assert remap_all(town, *town.road.shops) == 3 * len(town.road.shops)
+    obey(town, statuses=dict.fromkeys(town.context.shops["uk"].rules.statuses, "shown"))
+    assert remap_all(town, *town.context.shops) == 3 * len(town.context.shops)
     town.come_to_rest()
     assert pushed(town)[n_sent:] == []  # more than may change without a person
     assert len(rows(town, "SELECT id FROM plan WHERE state = 'stopped'")) == 1
@@ -211,7 +211,7 @@ def test_mapping_again_by_the_same_rules_sends_nothing(database: Database) -> No
 def test_a_deleted_record_is_not_mapped_again(database: Database) -> None:
     """F17, F83: a tombstone has nothing to be mapped, whatever the rules say."""
     town = Loaded(database)
-    obey(town, statuses=dict.fromkeys(town.road.shops["uk"].rules.statuses, "shown"))
+    obey(town, statuses=dict.fromkeys(town.context.shops["uk"].rules.statuses, "shown"))
     (order,) = rows(town, "SELECT id FROM record WHERE kind = 'order' AND store = 'uk' ORDER BY id LIMIT 1")
     with town.db.transaction() as tx:
         tx.execute("UPDATE record SET body = NULL, hash = NULL, deleted_at = now() WHERE id = %s", (order["id"],))
@@ -229,8 +229,8 @@ def test_a_deleted_record_is_not_mapped_again(database: Database) -> None:
         ({"orders": {"valid_when": "paid"}}, ["uk", "int"]),
         ({"contacts": {"tags": ["vip"]}}, ["uk", "int"]),
         ({"refunds": {"style": "net"}}, ["uk", "int"]),
-        ({"moments": {"order_shipped": "sent"}}, []),
-        ({"lanes": {"poll_every": "1m", "moment_max_age": "1h"}}, []),
+        ({"custom_events": {"order_shipped": "sent"}}, []),
+        ({"lanes": {"poll_every": "1m", "event_max_age": "1h"}}, []),
         ({"connection": {"name": "acme", "mode": "live"}}, []),
     ],
 )
@@ -250,7 +250,7 @@ def test_one_stores_own_setting_maps_that_store_again(database: Database) -> Non
 
 
 def test_rules_differ_from_themselves_in_nothing(database: Database) -> None:
-    rules = Town(database).road.shops["uk"].rules
+    rules = Town(database).context.shops["uk"].rules
     assert not mapping_differs(rules, rules)
     assert not mapping_differs(rules, msgspec.structs.replace(rules, live_since=None))
     assert mapping_differs(rules, msgspec.structs.replace(rules, namespace="gb:"))

@@ -100,7 +100,7 @@ def test_a_reading_of_an_order_out_of_sight_ends_its_event_and_says_why(play: Pl
     before = status(play, placed)
     play.tell("orders/edited", {"order_edit": {"order_id": placed.id}}, webhook_id="edited")
     play.pass_time(20)
-    while process_batch(play.db, play.road).n_claimed:
+    while process_batch(play.db, play.context).n_claimed:
         pass
     (event,) = play.rows("SELECT state, reason FROM event WHERE topic = 'orders/edited'")
     assert event["state"] == "skipped"
@@ -154,7 +154,7 @@ def test_a_run_reads_no_order_of_which_its_listing_shows_nothing(play: Play, mon
 def test_a_horizon_that_the_connection_accepts_is_counted_and_is_no_case(play: Play) -> None:
     play.orders(play.person())
     play.come_to_rest()
-    play.road = msgspec.structs.replace(play.road, orders_horizon="60d")
+    play.context = msgspec.structs.replace(play.context, orders_horizon="60d")
     lose_scope(play)
     grow_old(play, 61)
     done = play.reconcile()
@@ -186,7 +186,7 @@ def test_an_order_out_of_sight_is_counted_once_whatever_else_is_doubtful_of_it(p
 def hear_once(play: Play) -> None:
     """What has arrived is worked on, and nothing is waited for."""
     play.sims.deliver(play.post)
-    while process_batch(play.db, play.road).n_claimed:
+    while process_batch(play.db, play.context).n_claimed:
         pass
 
 
@@ -266,7 +266,7 @@ def test_a_null_with_an_error_on_its_path_is_tried_again(play: Play) -> None:
 def delivered(play: Play, topic: str, placed: Order, body: Any = None) -> None:
     play.tell(topic, body or {"id": placed.id}, webhook_id=f"{topic} {play.now}")
     play.pass_time(5)
-    while process_batch(play.db, play.road).n_claimed:
+    while process_batch(play.db, play.context).n_claimed:
         pass
 
 
@@ -286,5 +286,5 @@ def test_a_deletion_out_of_sight_is_a_case_that_a_person_confirms(play: Play) ->
     replay_case(play.db, case["id"], play.now, "ada")
     play.come_to_rest()
     assert status(play, placed)[:2] == ("cancelled", False)  # type: ignore[index]
-    close_finished_cases(play.db, play.road)
+    close_finished_cases(play.db, play.context)
     assert not play.cases("storefront.deletion_unconfirmed")

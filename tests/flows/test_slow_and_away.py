@@ -36,7 +36,7 @@ def shared(module_database: Database) -> Town:
 def town(shared: Town, monkeypatch: pytest.MonkeyPatch) -> Iterator[Town]:
     with shared.db.transaction() as tx:
         tx.execute("DELETE FROM cases")
-    reader, every = shared.road.shops["uk"].reader, shared.db.heartbeat.every
+    reader, every = shared.context.shops["uk"].reader, shared.db.heartbeat.every
     yield shared
     turn(shared, reader)
     shared.db.heartbeat.every = every
@@ -62,12 +62,12 @@ class Watched:
 
 
 def turn(town: Town, reader: Reader) -> None:
-    shop = town.road.shops["uk"]
-    town.road.shops["uk"] = msgspec.structs.replace(shop, reader=reader)  # type: ignore[index]
+    shop = town.context.shops["uk"]
+    town.context.shops["uk"] = msgspec.structs.replace(shop, reader=reader)  # type: ignore[index]
 
 
 def first(town: Town, act: Any) -> Watched:
-    watched = Watched(town.road.shops["uk"].reader, act)
+    watched = Watched(town.context.shops["uk"].reader, act)
     turn(town, watched)  # type: ignore[arg-type]
     return watched
 
@@ -128,7 +128,7 @@ def test_a_lease_is_extended_while_its_holder_waits_for_an_answer(town: Town) ->
 
     first(town, slow)
     ask(town, orders(town)[:3])
-    process_batch(town.db, town.road)
+    process_batch(town.db, town.context)
     assert others == [0]
     assert waiting(town) == []
     assert counted(town, "event.lease_lost") == lost
@@ -154,7 +154,7 @@ def test_a_holder_whose_lease_has_ended_keeps_nothing_and_the_work_is_done_again
     watched = first(town, stolen)
     versions = rows(town, "SELECT said_at FROM record WHERE kind = 'order' AND id = ANY(%s)", [str(one) for one in ids])
     ask(town, ids)
-    process_batch(town.db, town.road)
+    process_batch(town.db, town.context)
     assert counted(town, "event.lease_lost") == before + 1
     after = rows(town, "SELECT said_at FROM record WHERE kind = 'order' AND id = ANY(%s)", [str(one) for one in ids])
     assert after == versions  # neither was taken in
@@ -162,7 +162,7 @@ def test_a_holder_whose_lease_has_ended_keeps_nothing_and_the_work_is_done_again
 
     watched.first = lambda _: None
     town.pass_time(LEASE.total_seconds() + 1)
-    process_batch(town.db, town.road)
+    process_batch(town.db, town.context)
     assert waiting(town) == []
     assert failed(town) == 0
 
@@ -173,7 +173,7 @@ def test_what_needs_no_reading_does_not_wait_for_one(town: Town) -> None:
     first(town, lambda _: left.append([row["subject"] for row in waiting(town)]))
     ask(town, [read])
     ask(town, [mapped], "isthmus/remap")
-    process_batch(town.db, town.road)
+    process_batch(town.db, town.context)
     assert left == [[f"order:{read}"]]
 
 
@@ -225,7 +225,7 @@ def test_a_fault_of_the_shop_is_one_case_buries_nothing_and_ends_without_a_perso
     ids = orders(town)
     ask(town, ids)
     for _ in range(30):  # hours of it
-        process_batch(town.db, town.road)
+        process_batch(town.db, town.context)
         now = town.clock.now()
         assert len(waiting(town)) == len(ids)
         assert max(row["due_at"] for row in waiting(town)) <= now + LONGEST
@@ -240,7 +240,7 @@ def test_a_fault_of_the_shop_is_one_case_buries_nothing_and_ends_without_a_perso
 
 
 def test_a_record_that_alone_cannot_be_read_is_given_up_with_a_case_of_its_own(town: Town) -> None:
-    newest = town.road.shops["uk"].reader.newest()["order"].id
+    newest = town.context.shops["uk"].reader.newest()["order"].id
     bad, good = [one for one in orders(town) if one != newest][:2]
 
     def act(ids: Sequence[int]) -> None:
@@ -251,7 +251,7 @@ def test_a_record_that_alone_cannot_be_read_is_given_up_with_a_case_of_its_own(t
     ask(town, [bad])
     rounds = 0
     while waiting(town):
-        process_batch(town.db, town.road)
+        process_batch(town.db, town.context)
         town.pass_time(LONGEST.total_seconds() + 1)
         rounds += 1
     assert rounds == STUBBORN_AFTER
@@ -261,7 +261,7 @@ def test_a_record_that_alone_cannot_be_read_is_given_up_with_a_case_of_its_own(t
     with town.db.transaction() as tx:
         tx.execute("DELETE FROM event WHERE subject = %s AND state = 'buried'", (f"order:{bad}",))
     ask(town, [good])
-    process_batch(town.db, town.road)
+    process_batch(town.db, town.context)
     assert waiting(town) == []
 
 
@@ -281,11 +281,11 @@ def test_a_worker_that_stands_still_in_a_transaction_is_no_bug(town: Town, monke
     ids = orders(town)[:1]
     ask(town, ids)
     with pytest.raises(psycopg.Error) as raised:
-        process_batch(town.db, town.road)
+        process_batch(town.db, town.context)
     assert is_retryable(raised.value)
     assert [(row["claim"], row["unanswered"]) for row in waiting(town)] == [(None, 0)]
     town.pass_time(2)
-    process_batch(town.db, town.road)
+    process_batch(town.db, town.context)
     assert waiting(town) == []
     assert failed(town) == 0
     assert codes(town) == []
@@ -308,9 +308,9 @@ def test_a_database_that_refuses_for_a_while_makes_nothing_poison(town: Town, mo
     ask(town, orders(town)[:3])
     while refusals:
         with pytest.raises(psycopg.Error):
-            process_batch(town.db, town.road)
+            process_batch(town.db, town.context)
         town.pass_time(LONGEST.total_seconds() + 1)
-    process_batch(town.db, town.road)
+    process_batch(town.db, town.context)
     assert waiting(town) == []
     assert failed(town) == 0
     assert codes(town) == []

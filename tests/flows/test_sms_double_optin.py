@@ -24,9 +24,10 @@ def play(database: Database) -> Both:
     made = Both(database)
     made.sims.ometria.turn({"sms_double_optin": True})
     shops = {
-        name: replace(shop, rules=replace(shop.rules, sms_double_optin=True)) for name, shop in made.road.shops.items()
+        name: replace(shop, rules=replace(shop.rules, sms_double_optin=True))
+        for name, shop in made.context.shops.items()
     }
-    made.road = replace(made.road, shops=shops)
+    made.context = replace(made.context, shops=shops)
     made.pass_time(120)
     return made
 
@@ -45,8 +46,8 @@ def says(play: Both, who: Customer, state: str, level: str = "CONFIRMED_OPT_IN",
 
 
 def may_text(play: Both) -> bool | None:
-    """What the platform's profile says."""
-    (item,) = play.road.platform.profiles(email="ada@example.com")
+    """What Ometria's profile says."""
+    (item,) = play.context.platform.profiles(email="ada@example.com")
     allowed: bool | None = ((item.get("channels") or {}).get("sms") or {}).get("allow_marketing")
     return allowed
 
@@ -86,10 +87,10 @@ def test_who_did_not_confirm_is_asked_once_and_counts_when_they_answer(play: Bot
     says(play, who, "UNSUBSCRIBED")
     assert may_text(play) is False
     says(play, who, "SUBSCRIBED", "SINGLE_OPT_IN")
-    # Asked again, and until they answer the platform holds to the opt-out: nobody's trouble.
+    # Asked again, and until they answer Ometria holds to the opt-out: nobody's trouble.
     assert (texts(play), may_text(play)) == (2, False)
     assert play.rows("SELECT code FROM cases WHERE state = 'open'") == []
-    told = audit.run_consent_audit(play.db, play.road, repair=False).differs
+    told = audit.run_consent_audit(play.db, play.context, repair=False).differs
     assert [(one.channel, one.sort.value) for one in told] == [("sms", "under way")]
 
 
@@ -112,7 +113,7 @@ def test_a_replay_names_the_texts_that_it_would_send(play: Both) -> None:
         tx.execute("DELETE FROM record WHERE kind = 'customer'")
         told = tx.fetch_all("SELECT id FROM event WHERE subject LIKE 'customer:%' AND state = 'applied' ORDER BY id")
     chosen = Selection(events=tuple(row["id"] for row in told), states=(EventState.APPLIED,))
-    assert {one.name for one in dry_run_replay(play.db, play.road, chosen).triggers} == {"confirmation text"}
+    assert {one.name for one in dry_run_replay(play.db, play.context, chosen).triggers} == {"confirmation text"}
 
 
 def test_nobody_is_asked_because_of_history_and_who_confirmed_is_taken_along(play: Both) -> None:
@@ -148,7 +149,7 @@ def test_a_stop_word_reaches_the_shop_and_no_opt_in_goes_over_it(play: Both) -> 
 
 
 def test_one_that_vanished_over_there_is_noticed_where_it_should_be_and_sent_again(play: Both) -> None:
-    play.road = replace(play.road, pace=replace(play.road.pace, read_back=1.0))
+    play.context = replace(play.context, pace=replace(play.context.pace, read_back=1.0))
     who = somebody(play)
     play.sims.faults.set({"ometria.p_vanish": 1.0})
     consent = SmsConsent("SUBSCRIBED", "CONFIRMED_OPT_IN", play.now)
@@ -160,11 +161,11 @@ def test_one_that_vanished_over_there_is_noticed_where_it_should_be_and_sent_aga
     play.sims.faults.set({"ometria.p_vanish": 0.0})
     play.rest()
     assert (rows(play)[0]["state"], may_text(play)) == ("applied", True)
-    assert play.road.platform.contact("double_optin:sms", f"uk:sms-{who.id}") is not None
+    assert play.context.platform.contact("double_optin:sms", f"uk:sms-{who.id}") is not None
 
 
 def second(play: Both, who: Customer, collection: str) -> Any:
-    """The second contact as the platform holds it."""
+    """The second contact as Ometria holds it."""
     return play.sims.ometria.account.collections[collection].get(f"uk:sms-{who.id}")
 
 

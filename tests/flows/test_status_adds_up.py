@@ -21,12 +21,12 @@ from plays import Play
 from scenes import Stage, Town
 from sims.shopify.state import Address
 
-KINDS = {"orders", "customers", "products", "moments"}
+KINDS = {"orders", "customers", "products", "custom_events"}
 
 
 def adds_up(told: ConnectionStatus) -> bool:
     e = told.events
-    return e.received == e.duplicate + e.stale + e.applied + e.skipped + e.parked + e.buried + e.waiting and all(
+    return e.received == e.duplicate + e.stale + e.processed + e.skipped + e.quarantined + e.failed + e.waiting and all(
         n.known == n.applied + n.excluded + n.waiting + n.case and min(n.known, n.applied, n.waiting, n.case) >= 0
         for n in told.accounting.values()
     )
@@ -79,9 +79,9 @@ def desire(stage: Stage, *writes: Write) -> None:
             "acme",
             [DesiredWrite("uk", write, now) for write in writes],
             now=now,
-            coalesce=stage.road.pace.coalesce,
-            contact_head_start=stage.road.pace.contact_head_start,
-            packer=stage.road.packer,
+            coalesce=stage.context.pace.coalesce,
+            contact_head_start=stage.context.pace.contact_head_start,
+            packer=stage.context.packer,
         )
 
 
@@ -101,7 +101,7 @@ def open_case(stage: Stage, code: str, subject: str, store: str = "") -> None:
 
 
 @pytest.mark.parametrize(
-    ("subject", "store"), [("order:uk:1", ""), ("order:1", "uk")], ids=["as the platform", "as the store"]
+    ("subject", "store"), [("order:uk:1", ""), ("order:1", "uk")], ids=["as Ometria", "as the store"]
 )
 def test_an_open_case_takes_its_record_out_of_waiting(stage: Stage, subject: str, store: str) -> None:
     desire(stage, order(1), order(2))
@@ -205,8 +205,8 @@ def test_a_number_that_thirty_customers_gave_as_their_addresses_holds_no_record_
             default_address=address,
         )
     play.come_to_rest()
-    duplicates.find_duplicates(play.db, play.road)
-    identifiers.remap_resolved_conflicts(play.db, play.road)
+    duplicates.find_duplicates(play.db, play.context)
+    identifiers.remap_resolved_conflicts(play.db, play.context)
     play.come_to_rest()
     warned = play.cases("identity.shared_phone")
     assert len(warned) > 10

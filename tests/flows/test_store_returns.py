@@ -26,14 +26,14 @@ def subscriber(play: Both, email: str) -> Customer:
 
 
 def leaves(play: Both) -> ConnectionContext:
-    """Store int is taken out of the file; the road as it was."""
-    before = play.road
-    play.road = msgspec.structs.replace(before, shops={"uk": before.shops["uk"]})
+    """Store int is taken out of the file; the pipeline as it was."""
+    before = play.context
+    play.context = msgspec.structs.replace(before, shops={"uk": before.shops["uk"]})
     return before
 
 
-def comes_back(play: Both, road: ConnectionContext) -> None:
-    play.road = road
+def comes_back(play: Both, context: ConnectionContext) -> None:
+    play.context = context
     with play.db.transaction() as tx:
         assert recurring_differences.note_returning_store(tx, "acme", "int", play.now)
 
@@ -42,7 +42,7 @@ def until_taken_back(play: Both) -> None:
     for _ in range(20):
         play.poll()
         play.work()
-        if not recurring_differences.run_step(play.db, play.road):
+        if not recurring_differences.run_step(play.db, play.context):
             return
         play.pass_time(5)
     raise AssertionError("the store is still coming back")
@@ -51,7 +51,7 @@ def until_taken_back(play: Both) -> None:
 @pytest.mark.parametrize("way", ["preferences_centre", "csv"])
 def test_an_opt_out_made_in_ometria_meanwhile_is_sent_and_written_back(play: Both, way: str) -> None:
     who = subscriber(play, "ada@example.com")
-    road = leaves(play)
+    context = leaves(play)
     if way == "csv":
         account = play.sims.ometria.account
         centre.say_elsewhere(account, centre.find(account, email="ada@example.com"), play.now, way, is_in=False)
@@ -61,7 +61,7 @@ def test_an_opt_out_made_in_ometria_meanwhile_is_sent_and_written_back(play: Bot
     play.pass_time(600)
     play.rest()
     mark = play.mark()
-    comes_back(play, road)
+    comes_back(play, context)
     until_taken_back(play)
     play.rest()
     assert {one["marketing_optin"] for one in play.pushed("contact", mark) if one["id"] == f"int:{who.id}"} == {OUT}
@@ -71,14 +71,14 @@ def test_an_opt_out_made_in_ometria_meanwhile_is_sent_and_written_back(play: Bot
 def test_nothing_of_the_store_goes_out_before_its_people_are_decided(play: Both) -> None:
     who = subscriber(play, "ada@example.com")
     other = subscriber(play, "ben@example.com")
-    road = leaves(play)
+    context = leaves(play)
     play.leaves("ada@example.com")
     events = people.email_consent(
         play.world, play.sims.store("int"), other, EmailConsent("UNSUBSCRIBED", "SINGLE_OPT_IN", play.now), play.now
     )
     assert events  # nobody is told: the store is not ours meanwhile
     play.pass_time(900)
-    comes_back(play, road)
+    comes_back(play, context)
     mark = play.mark()
     # Something changes at once, and would be sent from what was known before.
     play.do(people.rename(play.world, play.sims.store("int"), who, "Ada", "King", play.now))

@@ -31,8 +31,8 @@ STYLES: dict[str, dict[str, Any]] = {
 
 def obey(town: Town, **changed: Any) -> None:
     """Change the rules of every store."""
-    for name, shop in list(town.road.shops.items()):
-        town.road.shops[name] = msgspec.structs.replace(  # type: ignore[index]
+    for name, shop in list(town.context.shops.items()):
+        town.context.shops[name] = msgspec.structs.replace(  # type: ignore[index]
             shop, rules=msgspec.structs.replace(shop.rules, **changed)
         )
 
@@ -42,12 +42,12 @@ def imported(database: Database, *, sizes: Sizes | None = None, **switches: Any)
     town = Town(database, sizes=sizes or Sizes(customers=25, orders=60, products=8))
     town.sims.ometria.turn({"native_importer": True, "phone_rule": "possible", **switches})
     town.sims.import_natively()
-    town.road = msgspec.structs.replace(town.road, is_live=False)
+    town.context = msgspec.structs.replace(town.context, is_live=False)
     return town
 
 
 def go_live(town: Town) -> None:
-    town.road = msgspec.structs.replace(town.road, is_live=True)
+    town.context = msgspec.structs.replace(town.context, is_live=True)
     town.come_to_rest()
 
 
@@ -55,7 +55,7 @@ def account(town: Town) -> tuple[int, dict[str, Decimal]]:
     """How many orders count in the account, and their revenue by currency."""
     n, revenue = 0, Counter[str]()
     offset = 0
-    while page := town.road.platform.orders(offset=offset):
+    while page := town.context.platform.orders(offset=offset):
         offset += len(page)
         for order in page:
             if order["is_valid"]:
@@ -86,7 +86,7 @@ def test_must_hold_7_orders_and_revenue_are_the_same_to_the_penny(database: Data
     obey(town, adopts=True)
     town.load()
     look_on(town)
-    told = run_takeover(database, town.road)
+    told = run_takeover(database, town.context)
     assert n_records(town) == n_before, "nothing is written in shadow"
     (total,) = [one for one in told.totals() if one.currency == "GBP"]
     assert (total.before_mills, total.n_differing) == (total.after_mills, 0)
@@ -100,7 +100,7 @@ def test_it_matters_not_whether_history_is_loaded_before_or_after(database: Data
     town = imported(database, importer_totals="net", **STYLES[style])
     before, n_before = account(town), n_records(town)
     obey(town, adopts=True)
-    run_takeover(database, town.road)
+    run_takeover(database, town.context)
     town.load()
     look_on(town)
     go_live(town)
@@ -111,13 +111,13 @@ def test_an_account_that_was_never_listed_is_not_forecast(
     database: Database, capsys: pytest.CaptureFixture[str]
 ) -> None:
     town = imported(database)
-    told = forecast_going_live(database, town.road)
+    told = forecast_going_live(database, town.context)
     assert (told.is_listed, told.listed_at) == (False, None)
     command._show("acme", None, told)
     assert "never listed to its end, so nothing is known" in capsys.readouterr().out
     assert command._document("acme", None, told)["months"] is None
-    list_account(database, town.road)
-    told = forecast_going_live(database, town.road)
+    list_account(database, town.context)
+    told = forecast_going_live(database, town.context)
     assert told.is_listed
     assert told.listed_at is not None
 
@@ -129,7 +129,7 @@ def test_what_first_totals_hid_is_told_to_the_penny_before_it_changes(database: 
     obey(town, adopts=True)
     town.load()
     look_on(town)
-    totals = {one.currency: one for one in run_takeover(database, town.road).totals()}
+    totals = {one.currency: one for one in run_takeover(database, town.context).totals()}
     go_live(town)
     n_after, revenue_after = account(town)
     assert n_records(town) == n_before
@@ -148,7 +148,7 @@ def test_later_refunds_and_new_orders_go_on_without_doubling(database: Database)
     obey(town, adopts=True)
     town.load()
     look_on(town)
-    run_takeover(database, town.road)
+    run_takeover(database, town.context)
     go_live(town)
     town.sims.ometria.turn({"native_importer": False})
     n_before = n_records(town)
@@ -175,7 +175,7 @@ def test_products_go_on_under_their_ids_and_lines_point_to_them(database: Databa
     obey(town, adopts=True)
     town.load()
     look_on(town)
-    run_takeover(database, town.road)
+    run_takeover(database, town.context)
     go_live(town)
     assert len(town.sims.ometria.account.products) == n_products
     shelf = {row.id for row in town.sims.ometria.account.products}
@@ -210,7 +210,7 @@ def test_a_refund_after_the_takeover_changes_the_record_that_is_there(database: 
     obey(town, adopts=True)
     town.load()
     look_on(town)
-    run_takeover(database, town.road)
+    run_takeover(database, town.context)
     go_live(town)
     n_before = n_records(town)
     store, placed = some_order(town)
@@ -219,11 +219,11 @@ def test_a_refund_after_the_takeover_changes_the_record_that_is_there(database: 
         events = refunding.refund(town.sims.world, store, placed, refunding.Giving({line.id: 1}), town.clock.now())
         town.sims.deliveries.take(events)
     town.come_to_rest()
-    there = town.road.platform.order(f"uk:shopify_{placed.id}")
+    there = town.context.platform.order(f"uk:shopify_{placed.id}")
     assert there is not None
     assert there["status"] in ("partial_refund", "refunded")
     assert sum(one.get("quantity_refunded") or 0 for one in there["lineitems"]) == 1
-    assert town.road.platform.order(f"uk:{placed.id}") is None
+    assert town.context.platform.order(f"uk:{placed.id}") is None
     assert n_records(town) == n_before
     assert town.compare().differences == ()
 
@@ -233,22 +233,22 @@ def test_what_fits_by_half_is_held_back_until_theirs_is_mended(database: Databas
     before, n_before = account(town), n_records(town)
     _, placed = some_order(town)
     own = f"uk:shopify_{placed.id}"
-    was = town.road.platform.order(own)
+    was = town.context.platform.order(own)
     assert was is not None
     town.sims.tamper("ometria", "order", own, {"grand_total": 1.0}, source="agency")
     obey(town, adopts=True)
     town.load()
     look_on(town)
-    assert run_takeover(database, town.road).n_withheld == 1
+    assert run_takeover(database, town.context).n_withheld == 1
     (case,) = conflicts(town)
     assert (case["subject"], case["store"], case["detail"]) == (f"order:{placed.id}", "uk", f"{own}: the total differs")
     go_live(town)
     assert n_records(town) == n_before
-    assert town.road.platform.order(f"uk:{placed.id}") is None
+    assert town.context.platform.order(f"uk:{placed.id}") is None
     assert town.compare().n_excluded["another writer has it"] == 1
 
     town.sims.tamper("ometria", "order", own, {"grand_total": float(was["grand_total"])}, source="agency")
-    assert run_takeover(database, town.road).n_withheld == 0
+    assert run_takeover(database, town.context).n_withheld == 0
     assert conflicts(town) == []
     town.come_to_rest()
     assert (account(town), n_records(town)) == (before, n_before)
@@ -262,7 +262,7 @@ def test_an_agencys_copies_are_no_reason_to_doubt_the_one_that_counts(database: 
     obey(town, adopts=True)
     town.load()
     look_on(town)
-    assert run_takeover(database, town.road).n_withheld == 0
+    assert run_takeover(database, town.context).n_withheld == 0
     go_live(town)
     assert account(town) == before
 
@@ -273,11 +273,11 @@ def test_what_one_shop_numbers_alike_is_not_taken_for_anothers(database: Databas
     town.sims.ometria.turn({"native_importer": True, "phone_rule": "possible", "importer_totals": "net"})
     uk = town.sims.store("uk")
     town.sims.ometria.import_natively(native.customers(uk), native.orders(uk), (), "uk:")
-    town.road = msgspec.structs.replace(town.road, is_live=False)
+    town.context = msgspec.structs.replace(town.context, is_live=False)
     obey(town, adopts=True)
     town.load()
     look_on(town)
-    told = run_takeover(database, town.road)
+    told = run_takeover(database, town.context)
     assert told.n_withheld == 0
     assert {one.currency: one.n_adopted > 0 for one in told.totals()} == {"GBP": True, "EUR": False}
     go_live(town)
@@ -301,14 +301,14 @@ def test_stopped_in_the_middle_it_goes_on_where_it_was(database: Database) -> No
                 raise KilledError
 
         with pytest.raises(KilledError):
-            run_takeover(database, town.road, tell=tell)
+            run_takeover(database, town.context, tell=tell)
 
     offsets: list[str] = []
     killed_at("Ometria's orders", 1)
     killed_at("Ometria's orders", 1)
     killed_at("uk orders matched", 1)
     since = max(entry["n"] for entry in town.sims.tape.read(limit=1_000_000))
-    run_takeover(database, town.road)
+    run_takeover(database, town.context)
     offsets = [
         entry["path"] for entry in town.sims.tape.read(since=since, limit=1_000_000) if "/orders" in entry["path"]
     ]
@@ -323,7 +323,7 @@ def test_what_the_importer_writes_until_the_last_hour_is_adopted_as_well(databas
     obey(town, adopts=True)
     town.load()
     look_on(town)
-    run_takeover(database, town.road)
+    run_takeover(database, town.context)
     n_rehearsed = n_records(town)
     for _ in range(12):
         town.sims.live(4)
@@ -334,7 +334,7 @@ def test_what_the_importer_writes_until_the_last_hour_is_adopted_as_well(databas
     before, n_before = account(town), n_records(town)
     assert n_before > n_rehearsed
     look_on(town)
-    told = run_takeover(database, town.road)
+    told = run_takeover(database, town.context)
     assert all((one.off_mills, one.n_added) == (0, 0) for one in told.totals())
     go_live(town)
     assert (account(town), n_records(town)) == (before, n_before)
@@ -348,7 +348,7 @@ def test_a_reconciliation_agrees_with_the_takeover(database: Database, decided: 
     obey(town, **{decided: True if decided == "adopts" else town.clock.now()})
     town.load()
     look_on(town)
-    run_takeover(database, town.road)
+    run_takeover(database, town.context)
     go_live(town)
     town.pass_time(600)
     town.work()
@@ -362,7 +362,7 @@ def test_people_stay_one_whatever_the_others_customer_id(database: Database, sty
     obey(town, adopts=True)
     town.load()
     look_on(town)
-    run_takeover(database, town.road)
+    run_takeover(database, town.context)
     go_live(town)
     after = Counter(value for one in town.sims.ometria.account.people.shelf for value in one.values("email"))
     assert {email: after[email] for email in emails} == dict.fromkeys(emails, 1)
@@ -374,8 +374,8 @@ def test_people_stay_one_whatever_the_others_customer_id(database: Database, sty
 
 
 def looked_at(town: Town) -> Sampled:
-    shops = [town.road.shops[name] for name in sorted(town.road.shops)]
-    return sample_account(shops, PlatformAccount(town.road.platform, 1e6, town.clock), "shopify", HASH_KEY)
+    shops = [town.context.shops[name] for name in sorted(town.context.shops)]
+    return sample_account(shops, PlatformAccount(town.context.platform, 1e6, town.clock), "shopify", HASH_KEY)
 
 
 @pytest.mark.parametrize(
@@ -428,7 +428,7 @@ def test_must_hold_7_what_was_placed_before_the_day_stays_theirs(database: Datab
     obey(town, start_at=town.clock.now())
     town.load()
     look_on(town)
-    told = run_takeover(database, town.road)
+    told = run_takeover(database, town.context)
     assert told.n_before_us >= n_before
     assert all(one.before_mills == one.after_mills for one in told.totals())
     town.sims.ometria.turn({"native_importer": False})
@@ -451,7 +451,7 @@ def test_orders_of_both_writers_after_the_day_are_held_back_and_told(database: D
     obey(town, start_at=town.clock.now() - timedelta(days=100))
     town.load()
     look_on(town)
-    told = run_takeover(database, town.road)
+    told = run_takeover(database, town.context)
     assert told.n_withheld > 0
     go_live(town)
     assert (account(town), n_records(town)) == (before, n_before)

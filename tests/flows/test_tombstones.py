@@ -33,7 +33,7 @@ def body(play: Play, placed: Order, at: datetime) -> dict[str, Any]:
 def deliver(play: Play, topic: str, told: Any) -> None:
     play.tell(topic, told, webhook_id=f"{topic} {play.now}")
     play.pass_time(2)
-    while process_batch(play.db, play.road).n_claimed:
+    while process_batch(play.db, play.context).n_claimed:
         pass
 
 
@@ -108,7 +108,7 @@ def test_a_load_and_a_replay_bring_nobody_back(play: Play) -> None:
     placed = deleted(play)
     with play.db.transaction() as tx:
         tx.execute("UPDATE event SET state = 'waiting', due_at = %s WHERE state <> 'waiting'", (play.now,))
-    while process_batch(play.db, play.road).n_claimed:
+    while process_batch(play.db, play.context).n_claimed:
         pass
     play.load_history()
     play.come_to_rest()
@@ -145,7 +145,7 @@ def test_news_that_nobody_can_judge_is_taken_when_a_person_says_so(play: Play) -
     play.come_to_rest()
     assert tombstone(play, placed) is None
     assert play.order(placed)["is_valid"] is True
-    close_finished_cases(play.db, play.road)
+    close_finished_cases(play.db, play.context)
     assert not play.cases("storefront.revival_unconfirmed")
 
 
@@ -162,13 +162,13 @@ def test_a_tombstone_of_an_erasure_never_comes_back(play: Play) -> None:
     play.come_to_rest()
     assert tombstone(play, placed) is not None
     with play.db.transaction() as tx:  # nor by a bug above
-        kept = records.load_records(tx, "acme", [("customer", "uk", str(placed.customer_id))], play.road.packer)
+        kept = records.load_records(tx, "acme", [("customer", "uk", str(placed.customer_id))], play.context.packer)
         (person,) = kept.values()
         assert person.record is not None
         own = ("customer", "uk", str(placed.customer_id))
         records.tombstone(tx, "acme", [Gone(own, None, play.now, is_erased=True)], play.now)
-        records.save_records(tx, "acme", [RecordUpsert("uk", person.record, play.now)], play.now, play.road.packer)
-        assert records.load_records(tx, "acme", [own], play.road.packer)[own].record is None
+        records.save_records(tx, "acme", [RecordUpsert("uk", person.record, play.now)], play.now, play.context.packer)
+        assert records.load_records(tx, "acme", [own], play.context.packer)[own].record is None
 
 
 # Equal versions -------------------------------------------------------------------------------------------------------
@@ -199,4 +199,4 @@ def test_of_two_bodies_of_one_version_neither_wins_and_the_record_is_read(play: 
 def known(play: Play, placed: Order) -> Any:
     key = ("order", "uk", str(placed.id))
     with play.db.transaction() as tx:
-        return records.load_records(tx, "acme", [key], play.road.packer)[key].record
+        return records.load_records(tx, "acme", [key], play.context.packer)[key].record

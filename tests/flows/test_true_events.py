@@ -170,16 +170,16 @@ def test_one_parcel_is_asked_about_once_however_often_its_order_changes(post: Po
 
 
 def test_being_ready_for_pick_up_is_told_where_it_is_switched_on(post: Post) -> None:
-    shop = post.road.shops["uk"]
+    shop = post.context.shops["uk"]
     for name, expected in ((None, []), ("order_ready_for_pickup", ["order_ready_for_pickup"])):
         rules = replace(shop.rules, event_names=dict(shop.rules.event_names) | {"order_ready_for_pickup": name})
-        post.road = replace(post.road, shops=dict(post.road.shops) | {"uk": replace(shop, rules=rules)})
+        post.context = replace(post.context, shops=dict(post.context.shops) | {"uk": replace(shop, rules=rules)})
         order = post.buy(delivery="PICK_UP")
         post.send(order, is_carried=False)
         post.come_to_rest()
         post.do(sending.report(post.world, post.uk, order, order.fulfillments[-1], "READY_FOR_PICKUP", post.now))
         assert post.events(order) == expected
-    post.road = replace(post.road, shops=dict(post.road.shops) | {"uk": shop})
+    post.context = replace(post.context, shops=dict(post.context.shops) | {"uk": shop})
 
 
 def test_an_imported_order_is_dated_as_it_was_placed(post: Post) -> None:

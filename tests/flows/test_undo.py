@@ -1,4 +1,4 @@
-"""What a run changed can be put back: on the platform, and in our own records."""
+"""What a run changed can be put back: on Ometria, and in our own records."""
 
 import json
 from copy import deepcopy
@@ -42,7 +42,7 @@ def ours(town: Town) -> dict[str, Any]:
 
 
 def but_for_times_of_consent(said: dict[str, Any]) -> dict[str, Any]:
-    """Who was opted out and in again keeps the platform's own times of that: SEMANTICS 5 lets us send none."""
+    """Who was opted out and in again keeps Ometria's own times of that: SEMANTICS 5 lets us send none."""
     for one in said["contacts"].values():
         one.pop("timestamp_subscribed", None)
         one.pop("timestamp_unsubscribed", None)
@@ -50,7 +50,7 @@ def but_for_times_of_consent(said: dict[str, Any]) -> dict[str, Any]:
 
 
 def put_back(town: Town, run: int, **more: Any) -> Undone:
-    return undo_run(town.db, town.road, run, "reconcile", "ada", **more)
+    return undo_run(town.db, town.context, run, "reconcile", "ada", **more)
 
 
 def test_undo_puts_back_200_records_that_a_run_repaired_by_a_wrong_rule(database: Database) -> None:
@@ -59,7 +59,7 @@ def test_undo_puts_back_200_records_that_a_run_repaired_by_a_wrong_rule(database
     town.come_to_rest()
     town.pass_time(600)
     before, own = truth(town), ours(town)
-    obey(town, statuses=dict.fromkeys(town.road.shops["uk"].rules.statuses, "wrong"))
+    obey(town, statuses=dict.fromkeys(town.context.shops["uk"].rules.statuses, "wrong"))
     done = town.reconcile()
     assert done.is_stopped
     confirm_all(town)
@@ -75,9 +75,9 @@ def test_undo_puts_back_200_records_that_a_run_repaired_by_a_wrong_rule(database
     told = put_back(town, done.run)
     assert (told.n_put_back, told.n_changed_since, told.n_withdrawn, told.final) == (repaired, 0, 0, {})
     town.come_to_rest()
-    assert truth(town) == before  # what the platform has
+    assert truth(town) == before  # what Ometria has
     for row in rows(town, "SELECT id FROM outbox WHERE kind = 'order' AND state = 'applied' ORDER BY id"):
-        there = town.road.platform.order(row["id"])  # and what it answers when it is read back
+        there = town.context.platform.order(row["id"])  # and what it answers when it is read back
         assert there is not None
         assert there["status"] == before["orders"][row["id"]]["status"]
     assert ours(town) == own
@@ -127,7 +127,7 @@ def test_undo_leaves_what_the_shop_has_stated_since(town: Town) -> None:
     confirm_all(town)
     town.come_to_rest()
     (order, other) = rows(town, "SELECT id FROM record WHERE kind = 'order' AND body IS NULL ORDER BY id LIMIT 2")
-    blind: Any = town.road.shops["uk"].reader
+    blind: Any = town.context.shops["uk"].reader
     blind.gone["order"].discard(int(order["id"]))
     told_first = truth(town)["orders"][f"uk:{other['id']}"]
     assert told_first["status"] == "cancelled"
@@ -154,7 +154,7 @@ def test_plans_and_undo_on_the_command_line(run: Run, town: Town, monkeypatch: p
     wave(town)
     with town.db.transaction() as tx:
         connections.save_connection(tx, files.parse_connection(CONFIG, "acme.toml"), town.clock.now())
-    monkeypatch.setattr(App, "road", lambda app, name: town.road)
+    monkeypatch.setattr(App, "context", lambda app, name: town.context)
     done = town.reconcile()
 
     code, out, _ = run("plans", "list", "acme", "--json")
@@ -242,7 +242,7 @@ def test_undo_withdraws_what_a_run_created_on_both_sides(database: Database) -> 
     # The stock of what was ordered is put back.
     assert (told.n_withdrawn, told.n_put_back, told.n_changed_since, told.final) == (2, 1, 0, {})
     play.come_to_rest()
-    there = play.road.platform.order(f"uk:{placed.id}")
+    there = play.context.platform.order(f"uk:{placed.id}")
     assert there is not None
     assert (there["status"], there["is_valid"]) == ("cancelled", False)
     said = play.pushed("contact", since=mark)[-1]
@@ -283,7 +283,7 @@ def test_undo_withdraws_in_ometria_too_what_was_excluded_before_the_run(database
     assert (told.n_put_back, told.n_changed_since, told.final) == (len(let_in), 0, {})
     town.come_to_rest()
     for name in sorted(let_in):
-        there = town.road.platform.order(name)
+        there = town.context.platform.order(name)
         assert there is not None
         assert (there["status"], there["is_valid"]) == ("cancelled", False)
     after = truth(town)

@@ -45,16 +45,16 @@ def test_a_record_that_cannot_be_read_either_is_a_case_that_names_the_key_and_cl
     gone = 4_111_222_333
     body = newer(play, play.orders(play.person("late@example.com"))) | {"id": gone}
     del body["total_outstanding"]
-    broken = play.road.shops["uk"].reader.orders
+    broken = play.context.shops["uk"].reader.orders
     play.come_to_rest()
 
     def refuse(ids: Any) -> Any:
         raise RejectedError("storefront.query_refused", "as the test wants it")
 
-    play.road.shops["uk"].reader.orders = refuse  # type: ignore[method-assign]
+    play.context.shops["uk"].reader.orders = refuse  # type: ignore[method-assign]
     play.tell("orders/create", body, webhook_id="late")
     play.hear()
-    play.road.shops["uk"].reader.orders = broken  # type: ignore[method-assign]
+    play.context.shops["uk"].reader.orders = broken  # type: ignore[method-assign]
     (case,) = open_cases(play)
     assert (case["subject"], case["detail"]) == (f"order:{gone}", "$.total_outstanding is missing")
     assert case["state"] == "open"
@@ -76,7 +76,7 @@ def test_null_for_refunds_never_erases_those_that_are_known(play: Play) -> None:
     play.come_to_rest()
     before = play.order(placed)
     (row,) = play.rows("SELECT body FROM record WHERE kind = 'order' AND id = %s", str(placed.id))
-    known = msgspec.json.decode(play.road.packer.unpack(row["body"]))
+    known = msgspec.json.decode(play.context.packer.unpack(row["body"]))
     assert known["refunds"]
     play.tell("orders/updated", newer(play, placed) | {"refunds": None}, webhook_id=f"null-{placed.id}")
     play.come_to_rest()

@@ -26,9 +26,9 @@ def leave(play: Play, n: int, day: int = 0) -> None:
 
 def look(play: Play) -> list[str]:
     play.pass_time(60)
-    until = webhook_gaps.count_deliveries(play.db, play.road)
+    until = webhook_gaps.count_deliveries(play.db, play.context)
     return unusual_volume.report_unusual_volume(
-        play.db, play.road, "uk", webhook_gaps.load_activity(play.db, play.road, "uk", until)
+        play.db, play.context, "uk", webhook_gaps.load_activity(play.db, play.context, "uk", until)
     )
 
 
@@ -37,7 +37,7 @@ def details(play: Play) -> list[tuple[str, str, str, str]]:
         found = [
             one
             for state in ("open", "resolved")
-            for one in cases.list_cases(tx, play.road.connection, code=unusual_volume.CODE, state=state)
+            for one in cases.list_cases(tx, play.context.connection, code=unusual_volume.CODE, state=state)
         ]
     return [(one.state, one.store, one.subject, one.detail or "") for one in found]
 

@@ -96,7 +96,7 @@ def test_a_record_of_which_an_event_still_waits_is_not_called_agreed(play: Play)
     assert hint["subject"] == f"customer:{play.ada.id}"  # type: ignore[attr-defined]
     play.push()
     play.pass_time(10)
-    settle_pushes(play.db, play.road)
+    settle_pushes(play.db, play.context)
     play.reconcile()
     play.pass_time(600)
     assert NotJudged(NotJudgedReason.WAITING, 1) in basis(play).not_judged
@@ -180,9 +180,9 @@ def test_a_run_that_looks_at_less_turns_nothing_green_and_puts_off_no_whole_one(
     assert lines(play) == look
     play.pass_time(24 * 3600)
     tonight = (play.now - timedelta(seconds=30)).time()
-    assert schedule.due_request(play.db, play.road, timedelta(hours=1), tonight) == ReconcileRequest()
+    assert schedule.due_request(play.db, play.context, timedelta(hours=1), tonight) == ReconcileRequest()
     play.reconcile(kinds=("product",))
-    assert schedule.due_request(play.db, play.road, timedelta(hours=1), tonight) == ReconcileRequest()
+    assert schedule.due_request(play.db, play.context, timedelta(hours=1), tonight) == ReconcileRequest()
     for since in (play.now - timedelta(minutes=30), whole.basis.at - timedelta(minutes=3)):
         light = play.reconcile(since=since, repair=False)
         assert light.basis is not None

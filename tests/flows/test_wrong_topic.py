@@ -105,7 +105,7 @@ def test_an_uninstall_is_urgent_where_the_shop_refuses_us_or_cannot_be_asked(
     def fails(_: object) -> None:
         raise (BlockedError if code == "storefront.token_refused" else TransientError)(code)
 
-    monkeypatch.setattr(type(play.road.shops["uk"].reader), "newest", fails)
+    monkeypatch.setattr(type(play.context.shops["uk"].reader), "newest", fails)
     play.tell("app/uninstalled", SHOP, webhook_id="s2")
     play.hear()
     opened = play.rows("SELECT severity, detail FROM cases WHERE code = 'storefront.app_uninstalled'")

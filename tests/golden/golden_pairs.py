@@ -1,6 +1,6 @@
 """The golden pairs: what went in, what must come out, and why, one folder per case.
 
-`python tests/golden/golden_pairs.py` writes every out.json anew; read the difference before you commit it.
+`python tests/golden/golden_pairs.py` writes every out.json again; read the difference before you commit it.
 """
 
 import sys

@@ -13,7 +13,7 @@ MIGRATIONS = ROOT / "src" / "isthmus" / "db" / "migrations"
 MARK = re.compile(r"<!-- (enum|sql) ([\w.]+) -->\n\n((?:\|.*\n)+)")
 
 UNLISTED = {
-    "isthmus.web.webhooks.responses.HookResponse": "statuses of HTTP, told in the contract of the door",
+    "isthmus.web.webhooks.responses.HookResponse": "statuses of HTTP, told in the contract of the webhook endpoint",
 }
 """Enumerations that are no words of the house, and why."""
 

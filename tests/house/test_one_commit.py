@@ -1,4 +1,4 @@
-"""Two rules of transactions: one place commits, and none is held open across a call to a neighbour or a wait."""
+"""Two rules of transactions: one place commits, and none is held open across a call to an external API or a wait."""
 
 import ast
 import functools
@@ -33,7 +33,7 @@ TRANSACTIONS = (".transaction", ".rehearsal")
 """How a unit of work is opened."""
 
 OUTSIDE = {"platform", "reader", "client", "shopify", "ometria", "http"}
-"""Names by which the flows hold a neighbour."""
+"""Names by which the flows hold an external API."""
 
 WAITS = {"wait", "sleep"}
 
@@ -50,7 +50,7 @@ def opens(module: Module) -> list[int]:
 
 @functools.cache
 def outward(tree: ast.Module) -> set[str]:
-    """The functions of a module that speak with a neighbour or wait, themselves or through one another."""
+    """The functions of a module that speak with an external API or wait, themselves or through one another."""
     called = {node.name: _names(node.body) for node in nodes(tree) if isinstance(node, ast.FunctionDef)}
     found: set[str] = set()
     while True:

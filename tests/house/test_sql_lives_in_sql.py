@@ -15,11 +15,11 @@ RUNS = {"execute", "executemany", "execute_many", "fetch_all", "fetch_one", "fet
 
 ELSEWHERE = {
     "isthmus/db/pool.py": "runs what the SQL modules say, between its own BEGIN and COMMIT",
-    "isthmus/db/autocommit_connection.py": "runs what the inbox says, for the door",
+    "isthmus/db/autocommit_connection.py": "runs what the inbox says, for the webhook endpoint",
     "isthmus/db/migrate.py": "keeps the list of migrations that were applied",
     "isthmus/db/cluster.py": "asks a server that starts whether it answers",
-    "isthmus/flows/ingest.py": "hands the inbox's statement to the door's own line",
-    "isthmus/db/readiness.py": "runs the one statement of /ready on the door's own line",
+    "isthmus/flows/ingest.py": "hands the inbox's statement to the webhook endpoint's own line",
+    "isthmus/db/readiness.py": "runs the one statement of /ready on the webhook endpoint's own line",
     "isthmus/app/engine.py": "installs the job engine's tables and keeps the list of its migrations",
 }
 """Who else may, and why."""

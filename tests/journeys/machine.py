@@ -65,7 +65,7 @@ level = "warning"
         )
 
     def write_connection(self, *, mode: str = "live", subscriptions: str = "app", **lanes: str) -> None:
-        lanes = {"enrichment_every": "2s", "poll_every": "4s", "checkout_quiet": "20s", **lanes}
+        lanes = {"enrichment_every": "2s", "poll_every": "4s", "abandoned_after": "20s", **lanes}
         stores = "".join(
             f"""
 [[stores]]
@@ -174,7 +174,7 @@ settle_after = "4s"
 def machine(
     *, seed: int, customers: int = 20, orders: int = 30, products: int = 6, is_untouched: bool = False
 ) -> Iterator[Machine]:
-    """A machine with both neighbours running and nothing of isthmus yet; at the end nothing is left of it.
+    """A machine with Shopify and Ometria running and nothing of isthmus yet; at the end nothing is left of it.
 
     Unless it is untouched, the files of an empty database server are there: to make them takes half a second.
     """

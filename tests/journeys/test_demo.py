@@ -70,7 +70,7 @@ def test_a_short_demonstration_ends_with_no_difference_and_ignores_the_installat
     assert told["differences"] == []
     assert told["agrees"] is True, told
     assert [connection["name"] for connection in told["status"]["connections"]] == ["demo"]
-    assert f"the desk is on http://127.0.0.1:{port}" in done.stderr
+    assert f"the dashboard is on http://127.0.0.1:{port}" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["isthmus.toml"]
     assert done.returncode == 0
     assert sum(told["injected"].values()) > 10

@@ -1,4 +1,4 @@
-"""The operator desk over real HTTP: it says what `status --json` says, also when there is little to say."""
+"""The operator dashboard over real HTTP: it says what `status --json` says, also when there is little to say."""
 
 import re
 import threading
@@ -28,7 +28,7 @@ from scenes import AT, Stage
 
 @contextmanager
 def served(status: Callable[[], StatusReport]) -> Iterator[httpx2.Client]:
-    """The desk behind a real server in a thread, and somebody who looks at it."""
+    """The dashboard behind a real server in a thread, and somebody who looks at it."""
     server = uvicorn.Server(uvicorn.Config(dashboard(status), port=0, log_level="error", lifespan="off"))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -65,9 +65,9 @@ def stage(database: Database) -> Stage:
                 DesiredWrite("uk", excluded, now),
             ],
             now=now,
-            coalesce=stage.road.pace.coalesce,
-            contact_head_start=stage.road.pace.contact_head_start,
-            packer=stage.road.packer,
+            coalesce=stage.context.pace.coalesce,
+            contact_head_start=stage.context.pace.contact_head_start,
+            packer=stage.context.packer,
         )
         outbox.dead_letter(tx, "acme", [(RecordKind.ORDER, "uk:1", None)], "platform.refused", now)
         cases.open_or_count(

@@ -1,4 +1,4 @@
-"""kill -9 of workers, of the door and of the database during live traffic: nothing acknowledged is lost, nothing is
+"""kill -9 of workers, of the endpoint and of the database during live traffic: nothing acknowledged is lost, nothing is
 done twice that anybody could see, and both sides end equal.
 """
 
@@ -124,7 +124,7 @@ def _adds_up(told: ConnectionStatus) -> None:
         assert n.known == n.applied + n.excluded + n.waiting + n.case, kind
         assert min(n.applied, n.excluded, n.waiting, n.case) >= 0, kind
     e = told.events
-    assert e.received == e.duplicate + e.stale + e.applied + e.skipped + e.parked + e.buried + e.waiting
+    assert e.received == e.duplicate + e.stale + e.processed + e.skipped + e.quarantined + e.failed + e.waiting
 
 
 def _nothing_acknowledged_is_lost(here: Machine, db: Database) -> None:
@@ -156,7 +156,7 @@ def _both_sides_agree(here: Machine) -> None:
             patch.setenv(name, value)
         patch.chdir(here.home)
         with App.opened(load_settings(here.home / "isthmus.toml"), pool_size=2) as app:
-            found = compare_both_sides(app.db, app.road(NAME), _lookup(here))
+            found = compare_both_sides(app.db, app.context(NAME), _lookup(here))
     assert found.differences == ()
     assert all(found.n_equal.values())
 

@@ -30,7 +30,7 @@ def test_a_killed_process_costs_nothing_but_its_time(monkeypatch: pytest.MonkeyP
         data_dir = (here.home / ".isthmus").resolve()
         settings = settings.model_copy(update={"database": settings.database.model_copy(update={"data_dir": data_dir})})
         with App.opened(settings, role="test", pool_size=2) as app, ImportWorkers(app, NAME) as crew:
-            bulk = app.road(NAME).shops["uk"].bulk
+            bulk = app.context(NAME).shops["uk"].bulk
             assert bulk is not None
             begun = bulk.start(bulk_query("order"))
             done = begun

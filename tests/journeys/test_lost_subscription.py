@@ -30,7 +30,7 @@ def now(shore: Machine) -> datetime:
 
 
 def orders(shore: Machine) -> set[str]:
-    """Every order there is in the shops, by the id that the platform knows it under."""
+    """Every order there is in the shops, by the id that Ometria knows it under."""
     return {
         f"{store['namespace']}{order['id']}"
         for store in shore.sims["stores"]

@@ -29,7 +29,7 @@ def loaded() -> Iterator[Machine]:
 
 
 def skins(there: Machine) -> dict[str, str]:
-    """What the platform holds, by the id of the contact."""
+    """What Ometria holds, by the id of the contact."""
     found = {}
     for one in there.get("platform/contacts")["items"]:
         if value := (one.get("properties") or {}).get("skin"):
@@ -56,7 +56,7 @@ def test_a_mapping_file_from_its_first_mistake_to_the_platform(loaded: Machine) 
     seen = json.loads(loaded.run("mapping", "preview", NAME, file.name, "--json").stdout)
     assert (seen["n_sent"], seen["n_people"]) == ({"contact": 2}, 2)
     assert [(one["name"], one["n_new"]) for one in seen["changes"]] == [("skin", 2)]
-    shown = loaded.run("mapping", "preview", NAME, file.name, "--plain")
+    shown = loaded.run("mapping", "preview", NAME, file.name, "--show-values")
     assert "2 contacts would be sent again, of 2 people." in shown.stdout
     assert "dry" in shown.stdout
     assert skins(loaded) == {}
@@ -66,4 +66,4 @@ def test_a_mapping_file_from_its_first_mistake_to_the_platform(loaded: Machine) 
     loaded.post("metafields", {"shop": "uk", "id": people[0], "key": "skin", "value": "oily"})
     loaded.post("metafields", {"shop": "uk", "id": people[1], "key": "skin", "value": None})
     until(lambda: skins(loaded) == {f"uk:{people[0]}": "oily"}, 120, "the next round finds what nobody told")
-    assert "metafields:customer" in loaded.run("status", NAME, "--long").stdout
+    assert "metafields:customer" in loaded.run("status", NAME, "--verbose").stdout

@@ -1,4 +1,4 @@
-"""kill -9 while the platform is asked to merge two people: nothing is asked twice, and the merge is followed."""
+"""kill -9 while Ometria is asked to merge two people: nothing is asked twice, and the merge is followed."""
 
 import signal
 from typing import Any

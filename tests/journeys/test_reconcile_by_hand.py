@@ -1,4 +1,4 @@
-"""A reconciliation in real processes: by the timetable, by hand, with a report, and what it repairs is repaired."""
+"""A reconciliation in real processes: by the scheduler, by hand, with a report, and what it repairs is repaired."""
 
 import json
 import subprocess
@@ -15,7 +15,7 @@ def loaded() -> Iterator[Machine]:
         made.write_settings(processes=1)
         made.write_connection(mode="live", subscriptions="api")
         with (made.home / f"{NAME}.toml").open("a") as file:
-            file.write('\n[reconcile]\ngrace_period = "1s"\nlight_every = "1m"\n')
+            file.write('\n[reconcile]\ngrace_period = "1s"\nincremental_every = "1m"\n')
         made.start("serve")
         until(made.is_ready, 20)
         assert made.run("connect", f"{NAME}.toml").returncode == 0
@@ -31,7 +31,7 @@ def is_settled(there: Machine) -> bool:
 
 
 def by_hand(there: Machine, *options: str) -> subprocess.CompletedProcess[str]:
-    """A reconciliation as typed, again while one of the timetable is under way."""
+    """A reconciliation as typed, again while one of the scheduler is under way."""
     done: list[subprocess.CompletedProcess[str]] = []
 
     def is_done() -> bool:

@@ -44,7 +44,7 @@ def test_from_the_first_refusal_to_live(crowded: Machine) -> None:
     write(crowded, "live")
     refused = crowded.run("connect", f"{NAME}.toml")
     assert refused.returncode == 1
-    assert "must be mended: ometria: platform.foreign_writer" in refused.stdout
+    assert "must be fixed: ometria: platform.foreign_writer" in refused.stdout
     assert all(
         word in refused.stdout for word in ("connection.takeover", '"adopt_ids"', '"start_at = DATE"', '"ignore"')
     )

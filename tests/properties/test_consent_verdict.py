@@ -41,7 +41,7 @@ class Losing(Talk):
     def deed(self) -> None:
         """One thing that somebody does."""
         dice, email = self.dice, self.dice.choice(ADDRESSES)
-        shop = dice.choice(sorted(self.road.shops))
+        shop = dice.choice(sorted(self.context.shops))
         match dice.choice(
             ("appears", "appears", "says", "says", "says", "leaves", "returns", "moves", "empties", "goes")
         ):
@@ -82,14 +82,14 @@ class Losing(Talk):
 
     def people_here(self) -> dict[str, list[Customer]]:
         found: dict[str, list[Customer]] = {}
-        for name in self.road.shops:
+        for name in self.context.shops:
             for one in self.sims.store(name).customers.values():
                 if one.email:
                     found.setdefault(one.email, []).append(one)
         return found
 
     def is_in_there(self, email: str) -> bool:
-        return any(p["marketing_optin"] == IN for p in self.road.platform.profiles(email=email))
+        return any(p["marketing_optin"] == IN for p in self.context.platform.profiles(email=email))
 
     def hold(self, done: ConsentComparisonResult) -> None:
         """What the audit says against what is."""
@@ -113,7 +113,7 @@ class Losing(Talk):
 
     def n_gone(self) -> int:
         """Customers that we have and no shop: nobody is mailable because of them."""
-        there = {(name, str(number)) for name in self.road.shops for number in self.sims.store(name).customers}
+        there = {(name, str(number)) for name in self.context.shops for number in self.sims.store(name).customers}
         with self.db.transaction() as tx:
             rows = tx.fetch_all("SELECT store, id FROM record WHERE kind = 'customer' AND body IS NOT NULL")
         return sum((row["store"], row["id"]) not in there for row in rows)
@@ -131,14 +131,14 @@ def test_a_verdict_is_true_as_of_when_it_read(fresh_database: Opened, lost: str)
                 talk.deed()
                 talk.some_work()
                 if n in asked_at:
-                    done = flow.run_consent_audit(talk.db, talk.road, repair=dice.random() < 0.5)
+                    done = flow.run_consent_audit(talk.db, talk.context, repair=dice.random() < 0.5)
                     n_differ += len(done.found)
                     talk.hold(done)
             talk.check()
             for _ in range(10):
                 talk.work()
                 talk.pass_time(AFTER / 10)
-            done = flow.run_consent_audit(talk.db, talk.road)
+            done = flow.run_consent_audit(talk.db, talk.context)
             talk.hold(done)
             assert done.basis is not None
             n_left += done.basis.n_not_judged

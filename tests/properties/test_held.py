@@ -78,9 +78,9 @@ def _history(db: Database, seed: int) -> History:
     hold_for = {reason: timedelta(minutes=n) for reason, n in HOLD_FOR.items()}
     shops = {
         name: msgspec.structs.replace(shop, rules=msgspec.structs.replace(shop.rules, hold_for=hold_for))
-        for name, shop in history.road.shops.items()
+        for name, shop in history.context.shops.items()
     }
-    history.road = history.town.road = msgspec.structs.replace(history.road, shops=shops)
+    history.context = history.town.context = msgspec.structs.replace(history.context, shops=shops)
     history.town.load()
     history.town.poll()
     return history
@@ -114,7 +114,7 @@ def _have_trouble(history: History, dice: Random) -> None:
 
 
 def _agrees(history: History) -> list[str | None]:
-    """The platform says of everybody what the shops' state makes of them; by what each is held."""
+    """Ometria says of everybody what the shops' state makes of them; by what each is held."""
     assert history.end().differences == ()
     persons, now, found = by_person(history), history.town.clock.now(), list[str | None]()
     for store, customer in all_customers(history):

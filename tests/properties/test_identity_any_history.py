@@ -31,7 +31,7 @@ class Hamlet:
 
     def __init__(self, db: Database, seed: int) -> None:
         self.play = Play(db, seed=seed)
-        self.play.road = msgspec.structs.replace(self.play.road, merges_by_rule=True)
+        self.play.context = msgspec.structs.replace(self.play.context, merges_by_rule=True)
         self.living: list[Customer] = []
         self.human: dict[int, int] = {}
         self.n = self.n_theirs = 0
@@ -99,10 +99,10 @@ class Hamlet:
         self.living.remove(lost)
 
     def _look(self, a: int, b: int) -> None:
-        duplicates.find_duplicates(self.play.db, self.play.road)
+        duplicates.find_duplicates(self.play.db, self.play.context)
 
     def _ask(self, a: int, b: int) -> None:
-        run_next_merge(self.play.db, self.play.road)
+        run_next_merge(self.play.db, self.play.context)
         self.play.pass_time(31)
 
     def _their_merge(self, a: int, b: int) -> None:
@@ -126,7 +126,7 @@ class Hamlet:
             self.living.remove(one)
 
     def _listen(self, a: int, b: int) -> None:
-        poll_profiles.poll_profiles(self.play.db, self.play.road)
+        poll_profiles.poll_profiles(self.play.db, self.play.context)
 
     def _work(self, a: int, b: int) -> None:
         self.play.work()
@@ -136,12 +136,12 @@ class Hamlet:
         """Traffic stops: everything that comes round has its turn."""
         for _ in range(6):
             self.play.come_to_rest()
-            poll_profiles.poll_profiles(self.play.db, self.play.road)
-            while poll_profiles.recheck_profiles(self.play.db, self.play.road):
+            poll_profiles.poll_profiles(self.play.db, self.play.context)
+            while poll_profiles.recheck_profiles(self.play.db, self.play.context):
                 pass
-            identifiers.remap_resolved_conflicts(self.play.db, self.play.road)
+            identifiers.remap_resolved_conflicts(self.play.db, self.play.context)
             for _ in range(4):
-                run_next_merge(self.play.db, self.play.road)
+                run_next_merge(self.play.db, self.play.context)
             self.play.pass_time(61)
         self.play.come_to_rest()
 

@@ -1,4 +1,4 @@
-"""Labelled faults of every sort on all three layers: each is found, blamed on the right layer, and mended."""
+"""Labelled faults of every sort on all three layers: each is found, blamed on the right layer, and fixed."""
 
 import random
 

@@ -315,15 +315,15 @@ def _shortened(value: Any) -> Any:
 
 @given(shops(), st.sampled_from(["placed", "paid"]), st.booleans(), st.booleans())
 def test_statuses_follow_the_table(
-    made: tuple[Shop, Order], valid_when: str, cancelled_but_kept: bool, is_deleted: bool
+    made: tuple[Shop, Order], valid_when: str, count_retained_cancelled: bool, is_deleted: bool
 ) -> None:
     shop, order = made
-    rules = _rules(shop, valid_when=valid_when, cancelled_but_kept=cancelled_but_kept)
+    rules = _rules(shop, valid_when=valid_when, count_retained_cancelled=count_retained_cancelled)
     status, is_valid = mapping.order_status(order, rules, is_deleted=is_deleted)
     financial, kept = order.financial_status, mapping.net_revenue(order)
     was_paid = financial in ("PAID", "PARTIALLY_REFUNDED", "REFUNDED")
     if is_deleted or order.cancelled_at or financial in ("VOIDED", "EXPIRED"):
-        expected = "cancelled", cancelled_but_kept and was_paid and kept > 0
+        expected = "cancelled", count_retained_cancelled and was_paid and kept > 0
     elif financial == "REFUNDED" or (order.refunds and kept <= 0):
         expected = "refunded", False
     elif order.refunds and (was_paid or shop.returned):

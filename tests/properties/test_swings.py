@@ -54,7 +54,7 @@ def order(number: int, total: float) -> Write:
 
 
 def desire(stage: Stage, write: Write) -> None:
-    now, pace = stage.clock.now(), stage.road.pace
+    now, pace = stage.clock.now(), stage.context.pace
     with stage.db.transaction() as tx:
         outbox.upsert_desired(
             tx,
@@ -63,7 +63,7 @@ def desire(stage: Stage, write: Write) -> None:
             now=now,
             coalesce=pace.coalesce,
             contact_head_start=pace.contact_head_start,
-            packer=stage.road.packer,
+            packer=stage.context.packer,
         )
 
 
@@ -77,7 +77,7 @@ def die(stage: Stage) -> None:
             tuple(Lane),
             now=stage.clock.now(),
             claim=claim_id(),
-            packer=stage.road.packer,
+            packer=stage.context.packer,
         )
 
 
@@ -92,9 +92,9 @@ def play(stage: Stage, deeds: Sequence[Deed]) -> dict[int, float]:
             case ("wait", float(seconds)):
                 stage.pass_time(seconds)
             case ("deliver",):
-                push_next_batch(stage.db, stage.road)
+                push_next_batch(stage.db, stage.context)
             case ("settle",):
-                settle_pushes(stage.db, stage.road)
+                settle_pushes(stage.db, stage.context)
             case ("die",):
                 die(stage)
             case (str(knob), float(chance)):
@@ -106,9 +106,9 @@ def come_to_rest(stage: Stage) -> None:
     stage.faults.clear()
     for _ in range(200):
         stage.pass_time(2)
-        while push_next_batch(stage.db, stage.road).n_sent:
+        while push_next_batch(stage.db, stage.context).n_sent:
             pass
-        settle_pushes(stage.db, stage.road)
+        settle_pushes(stage.db, stage.context)
         with stage.db.transaction() as tx:
             if not tx.fetch_value("SELECT count(*) FROM outbox WHERE state <> 'applied'"):
                 return
@@ -138,6 +138,6 @@ def test_whatever_swings_around_lost_answers_ends_as_last_desired(
         come_to_rest(stage)
         stage.pass_time(10)  # silence was believed after four seconds; what was accepted by then is applied by now
         for number, total in wanted.items():
-            there = stage.road.platform.order(f"uk:{number}")
+            there = stage.context.platform.order(f"uk:{number}")
             assert there is not None
             assert float(there["grand_total"]) == total

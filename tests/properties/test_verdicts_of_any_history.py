@@ -73,7 +73,7 @@ class History:
     def in_ometria(self, who: Customer, does: Callable[[str], None]) -> None:
         """Somebody unsubscribes or subscribes in Ometria, where they are known."""
         assert who.email
-        if self.play.road.platform.profiles(email=who.email):
+        if self.play.context.platform.profiles(email=who.email):
             does(who.email)
         self.play.pass_time(1)
 
@@ -93,7 +93,7 @@ class History:
     def is_in_ometria(self, who: Customer) -> bool:
         """Whether Ometria may write to this person, over all its listings."""
         assert who.email
-        return any(one["marketing_optin"] == IN for one in self.play.road.platform.profiles(email=who.email))
+        return any(one["marketing_optin"] == IN for one in self.play.context.platform.profiles(email=who.email))
 
     def claimed(self, run: int) -> set[tuple[str, str]]:
         """The records of which a run says that both sides agree."""

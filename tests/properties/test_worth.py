@@ -156,12 +156,14 @@ def _the_database_agrees(history: History) -> None:
         buyers = [Buyer([(link["store"], link["customer_id"])], link["email"]) for link in links]
         summed = sales.metrics_of_people(tx, "acme", buyers)
         keys = records.record_keys(tx, "acme", ["order"])
-        kept = records.load_records(tx, "acme", keys, history.road.packer)
+        kept = records.load_records(tx, "acme", keys, history.context.packer)
         assert not sales.is_remap_due(tx, "acme", history.town.clock.now())
         mapped = {}
         for (_, store, name), row in kept.items():
             assert isinstance(row.record, canonical.Order)
-            mapped[store, name] = mapping.map_order(row.record, None, history.road.shops[store].rules, Lane.REPAIR).sale
+            mapped[store, name] = mapping.map_order(
+                row.record, None, history.context.shops[store].rules, Lane.REPAIR
+            ).sale
     for buyer, told in zip(buyers, summed, strict=True):
         (own,) = buyer.customers
         mine = [

@@ -16,7 +16,7 @@ from isthmus.checks.metafields import Metafields
 from isthmus.checks.no_image import NoImage
 from isthmus.checks.no_price import NoPrice
 from isthmus.checks.no_sku import NoSku
-from isthmus.checks.order_history_limit import HistoryWall
+from isthmus.checks.order_history_limit import OrderHistoryLimit
 from isthmus.checks.other_writers import OtherWriters
 from isthmus.checks.over_limits import OverLimits
 from isthmus.checks.ownerless_orders import OwnerlessOrders
@@ -178,7 +178,7 @@ def test_the_last_day_of_a_version(version: str, day: date | None):
 
 
 def test_the_wall_counts_what_customers_are_said_to_have_ordered_or_the_newest_number():
-    check = HistoryWall()
+    check = OrderHistoryLimit()
     check.facts(facts(sees_history=False, newest_name="#1010"))
     check.facts(facts(store="int", sees_history=False, newest_name="EU-1003-X"))
     check.person(CustomerRow(CustomerRef("uk", "1"), n_orders=4))
@@ -188,7 +188,7 @@ def test_the_wall_counts_what_customers_are_said_to_have_ordered_or_the_newest_n
 
 
 def test_a_wall_that_the_connection_accepts_is_told_and_stops_nothing():
-    check = HistoryWall()
+    check = OrderHistoryLimit()
     check.facts(facts(sees_history=False, is_horizon_accepted=True, newest_name="#1010"))
     check.facts(facts(store="int", sees_history=False, newest_name="#1010"))
     accepted, open_ = check.answer()
@@ -198,7 +198,7 @@ def test_a_wall_that_the_connection_accepts_is_told_and_stops_nothing():
 
 
 def test_there_is_no_wall_where_all_orders_may_be_seen():
-    check = HistoryWall()
+    check = OrderHistoryLimit()
     check.facts(facts(newest_name="#9000"))
     assert check.answer() == []
 

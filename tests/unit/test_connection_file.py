@@ -42,8 +42,8 @@ currency = "GBP"
 [lanes]
 enrichment_every = "15m"
 poll_every = "5m"
-checkout_quiet = "30m"
-moment_max_age = "24h"
+abandoned_after = "30m"
+event_max_age = "24h"
 realtime_share = 0.7
 
 [orders]
@@ -100,7 +100,7 @@ def test_the_contracts_own_example_is_read(tmp_path: Path) -> None:
     assert config.name == "acme"
     assert not config.is_live
     assert config.store("uk").previous_client_secret == "env:ACME_UK_OLD_SECRET"
-    assert config.lanes.moment_max_age == timedelta(hours=24)
+    assert config.lanes.event_max_age == timedelta(hours=24)
     assert config.mapping.file == "acme.mapping.toml"
 
 
@@ -116,7 +116,7 @@ def test_the_example_states_the_defaults(tmp_path: Path) -> None:
 
 
 def test_a_stored_connection_is_read_back_as_it_was(tmp_path: Path) -> None:
-    text = FULL + '[moments]\norder_shipped = false\norder_delivered = "arrived"\n[ometria.rates]\nEUR = 0.86\n'
+    text = FULL + '[custom_events]\norder_shipped = false\norder_delivered = "arrived"\n[ometria.rates]\nEUR = 0.86\n'
     config = read(tmp_path, text)
     assert ConnectionConfig.model_validate_json(config.model_dump_json()) == config
     assert config.ometria.rates == {"EUR": Decimal("0.86")}
@@ -133,12 +133,12 @@ def test_every_secret_is_named_by_its_key(tmp_path: Path) -> None:
 
 
 def test_a_moment_has_a_name_of_its_own_or_is_off(tmp_path: Path) -> None:
-    moments = '[moments]\norder_shipped = false\norder_delivered = "arrived"\norder_cancelled = true\n'
+    moments = '[custom_events]\norder_shipped = false\norder_delivered = "arrived"\norder_cancelled = true\n'
     config = read(tmp_path, LEAST + moments)
-    assert config.moments.order_shipped is None
-    assert config.moments.order_delivered == "arrived"
-    assert config.moments.order_cancelled == "order_cancelled"
-    assert config.moments.return_closed == "return_closed"
+    assert config.custom_events.order_shipped is None
+    assert config.custom_events.order_delivered == "arrived"
+    assert config.custom_events.order_cancelled == "order_cancelled"
+    assert config.custom_events.return_closed == "return_closed"
 
 
 @pytest.mark.parametrize("written", ['"start_at = 2026-12-01"', "{ start_at = 2026-12-01 }"])
@@ -196,8 +196,8 @@ def test_an_unknown_key_is_named_with_the_one_that_was_meant(tmp_path: Path, old
         ("[ometria]", '[ometria]\ncollection = "optin:sms"', "ometria.collection: must be letters"),
         (
             "[ometria]",
-            '[moments]\norder_shipped = "' + "x" * 33 + '"\n[ometria]',
-            "moments.order_shipped: must be a name",
+            '[custom_events]\norder_shipped = "' + "x" * 33 + '"\n[ometria]',
+            "custom_events.order_shipped: must be a name",
         ),
         ("[ometria]", "lanes = 3\n[ometria]", "connection.lanes is not a known key"),
     ],

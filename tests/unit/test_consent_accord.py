@@ -1,4 +1,4 @@
-"""Whether both sides agree on a person: the whole table of what the shop says, where they stand, and the platform."""
+"""Whether both sides agree on a person: the whole table of what the shop says, where they stand, and Ometria."""
 
 from datetime import UTC, datetime
 
@@ -23,7 +23,7 @@ IN, OUT, UNSAID = Stance.IN, Stance.OUT, Stance.UNSAID
         ("UNSUBSCRIBED", ConsentStatus(OUT, "", SHOP), OUT, None),
         ("UNSUBSCRIBED", ConsentStatus(OUT, "", SHOP), UNSAID, None),
         (None, NOTHING, UNSAID, None),
-        # What stands came from the platform, and the shop is yet to say it.
+        # What stands came from Ometria, and the shop is yet to say it.
         ("UNSUBSCRIBED", ConsentStatus(IN, "", OMETRIA), IN, DifferenceKind.LACKING),
         ("SUBSCRIBED", ConsentStatus(IN, "", OMETRIA), IN, None),
         (None, ConsentStatus(IN, "", OMETRIA), IN, None),

@@ -1,4 +1,4 @@
-"""What the platform's word about a person means, row by row."""
+"""What Ometria's word about a person means, row by row."""
 
 import itertools
 
@@ -45,7 +45,7 @@ def test_a_profile_that_says_this_means_that(
 
 
 def test_whatever_is_seen_it_never_opts_anybody_in_unless_the_platform_may() -> None:
-    """Every combination of facts: an opt-in only where the policy lets the platform's count."""
+    """Every combination of facts: an opt-in only where the policy lets Ometria's count."""
     flags = ("is_first", "has_contact", "is_moving", "sent_in", "sent_out", "is_explained", "is_asked", "may_opt_in")
     for stance, was, now in itertools.product(Stance, repeat=3):
         for given in itertools.product((False, True), repeat=len(flags)):

@@ -27,7 +27,7 @@ def sale(
         ("partial_refund", True, True),
         ("refunded", False, True),
         ("cancelled", False, False),
-        ("cancelled", True, True),  # orders.cancelled_but_kept, and money was kept
+        ("cancelled", True, True),  # orders.count_retained_cancelled, and money was kept
         ("pending", True, True),
         ("pending", False, False),  # orders.valid_when = "paid"
     ],

@@ -233,7 +233,7 @@ WORDS = st.sampled_from(["dry", "oily", "vip", "old", "", "vip,old"])
 @pytest.mark.parametrize("mode", [WriteMode.IF_NEW, WriteMode.IF_EMPTY, WriteMode.APPEND])
 @given(data=st.data())
 def test_any_history_of_a_shared_property_keeps_what_others_put_there(mode: WriteMode, data: st.DataObject) -> None:
-    """The shop says one thing after the other, others write in between, and now and then the platform is looked at."""
+    """The shop says one thing after the other, others write in between, and now and then Ometria is looked at."""
     type_ = LIST if mode is WriteMode.APPEND else TEXT
     by = rules(entry("custom.skin", type_, mode=mode))
     there: str = data.draw(st.one_of(st.just(""), WORDS))

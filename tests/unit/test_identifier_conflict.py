@@ -1,4 +1,4 @@
-"""What the platform would ignore of a contact, from what it is known to hold."""
+"""What Ometria would ignore of a contact, from what it is known to hold."""
 
 import pytest
 

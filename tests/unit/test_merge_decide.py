@@ -1,4 +1,4 @@
-"""What speaks against a merge that nobody can undo: by what we know, and by what the platform says."""
+"""What speaks against a merge that nobody can undo: by what we know, and by what Ometria says."""
 
 from itertools import product
 from typing import Any

@@ -17,7 +17,7 @@ NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 TEN = Amount(Decimal("10.00"), Decimal("10.00"))
 RULES = Rules(
     store="uk", namespace="uk:", domain="acme-uk.myshopify.com", currency="GBP", live_since=NOW - timedelta(days=30),
-    event_names=dict(zip(CUSTOM_EVENTS, CUSTOM_EVENTS, strict=True)), moment_max_age=timedelta(days=2),
+    event_names=dict(zip(CUSTOM_EVENTS, CUSTOM_EVENTS, strict=True)), event_max_age=timedelta(days=2),
 )  # fmt: skip
 SOMEWHERE = Address(city="London")
 
@@ -144,7 +144,7 @@ def test_how_old_a_moment_may_be(at: datetime, why: str | None) -> None:
 
 
 def test_a_moment_of_the_second_of_going_live_is_one() -> None:
-    rules = msgspec.structs.replace(RULES, moment_max_age=timedelta(days=60))
+    rules = msgspec.structs.replace(RULES, event_max_age=timedelta(days=60))
     assert rules.live_since is not None
     for at, why in ((rules.live_since, None), (rules.live_since - timedelta(seconds=1), "before going live")):
         (write,) = custom_event.events_of_order(order(parcel(created_at=at)), rules, NOW)

@@ -1,4 +1,4 @@
-"""A listing that follows what happens in a shop is the one that sorting anew would give."""
+"""A listing that follows what happens in a shop is the one that sorting again would give."""
 
 from admin_api import AT, Admin
 from sims.neighbourhood import Neighbourhood, Sizes

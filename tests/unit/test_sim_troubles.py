@@ -1,4 +1,4 @@
-"""Troubles sown into the simulated neighbours: silent, labelled, the same for the same seed."""
+"""Troubles sown into the simulated APIs: silent, labelled, the same for the same seed."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""What is wrong with a shop's webhook subscriptions, in numbers, and what must go before what is made anew."""
+"""What is wrong with a shop's webhook subscriptions, in numbers, and what must go before what is made again."""
 
 from isthmus.shopify import webhooks
 from isthmus.shopify.webhooks import Subscription, SubscriptionPlan

@@ -1,4 +1,4 @@
-"""Clients of the neighbours that a connection's file names, with its secrets resolved."""
+"""Clients of the external APIs that a connection's file names, with its secrets resolved."""
 
 from isthmus.connections.config import ConnectionConfig
 from isthmus.connections.secrets import resolve_secret
@@ -23,5 +23,5 @@ def shopify_client(config: ConnectionConfig, n: int, clock: Clock, *, patience: 
 
 
 def ometria_client(config: ConnectionConfig) -> OmetriaClient:
-    """A client of the platform."""
+    """A client of Ometria."""
     return OmetriaClient(config.ometria.base_url, resolve_secret(config.ometria.api_key, "ometria.api_key").reveal())

@@ -33,17 +33,17 @@ from isthmus.shopify.reads import Reads
 from isthmus.web.webhooks.verify import StoreSecret, WebhookVerifier
 
 READ_PATIENCE = 3.0
-"""Seconds a reading on the road may wait for points: with the answer it must stay within an event's lease (12 s)."""
+"""Seconds a reading of the pipeline may wait for points: with the answer it must stay within an event's lease, 12 s."""
 
 FRESH_FOR = 2.0
 """Seconds that what was loaded of a connection is good for: a change by `connect` or `pause` is felt by then."""
 
 
 class LoadedConnection(Struct):
-    """A connection as it was last looked at, with its road, or why there is none."""
+    """A connection as it was last looked at, with its context, or why there is none."""
 
     connected: StoredConnection | Unusable
-    road: ConnectionContext | None
+    context: ConnectionContext | None
     failure: Failure | None
     fingerprint: bytes
 
@@ -59,7 +59,7 @@ class App:
         self._loaded: dict[str, LoadedConnection] = {}
         self._looked_at = float("-inf")
         self._lock = threading.Lock()
-        # Weak, since a road that was replaced may still be walked by a thread, and goes when the last has left it.
+        # Weak, since a context that was replaced may still be used by a thread, and goes when the last has left it.
         self._clients: weakref.WeakSet[Shopify | OmetriaClient] = weakref.WeakSet()
         self._embedded: Embedded | None = None
 
@@ -85,7 +85,7 @@ class App:
             yield app
 
     def close(self) -> None:
-        """Close what is open to the neighbours."""
+        """Close what is open to the external APIs."""
         for client in list(self._clients):
             client.close()
 
@@ -129,17 +129,17 @@ class App:
         connected = self._known(name).connected
         return connected.failure if isinstance(connected, Unusable) else None
 
-    def road(self, name: str) -> ConnectionContext:
-        """The road of a connection. Raises KeyError when there is none, the failure when a secret is missing."""
+    def context(self, name: str) -> ConnectionContext:
+        """The context of a connection. Raises KeyError when there is none, the failure when a secret is missing."""
         loaded = self._known(name)
-        if loaded.road is None:
+        if loaded.context is None:
             raise loaded.failure or KeyError(name)
-        return loaded.road
+        return loaded.context
 
     def trouble(self, name: str) -> str | None:
-        """The code of why a connection has no road, a missing secret for instance; None where it has one."""
+        """The code of why a connection has no context, a missing secret for instance; None where it has one."""
         try:
-            self.road(name)
+            self.context(name)
         except Failure as failure:
             return failure.code
         return None
@@ -168,13 +168,13 @@ class App:
             self._looked_at = time.monotonic()
 
     def _load(self, connected: StoredConnection | Unusable) -> LoadedConnection:
-        """The road is made anew only when something it was made of has changed: clients keep tokens and connections."""
+        """The context is built again only when something in it has changed: clients keep tokens and connections."""
         if isinstance(connected, Unusable):
             return LoadedConnection(connected, None, connected.failure, b"")
         fingerprint = msgspec.json.encode((connected.config.model_dump(mode="json"), connected.live_since))
         held = self._loaded.get(connected.name)
-        if held is not None and held.fingerprint == fingerprint and held.road is not None:
-            return LoadedConnection(connected, held.road, None, fingerprint)
+        if held is not None and held.fingerprint == fingerprint and held.context is not None:
+            return LoadedConnection(connected, held.context, None, fingerprint)
         try:
             return LoadedConnection(connected, self.build(connected), None, fingerprint)
         except Failure as failure:
@@ -187,7 +187,7 @@ class App:
             return LoadedConnection(connected, None, RejectedError(verdict.code, verdict.detail), fingerprint)
 
     def build(self, connected: StoredConnection) -> ConnectionContext:
-        """A road from a stored connection, with its secrets resolved. Raises BlockedError for a missing one."""
+        """A context from a stored connection, with its secrets resolved. Raises BlockedError for a missing one."""
         config = connected.config
         shops = {}
         for n, store in enumerate(config.stores):
@@ -221,7 +221,7 @@ class App:
                 profiles_every=config.consent.profiles_every,
                 consent_audit_every=config.consent.audit_every,
                 metafields_every=config.lanes.metafields_every,
-                checkout_quiet=config.lanes.checkout_quiet,
+                abandoned_after=config.lanes.abandoned_after,
                 sight_grace=config.lanes.sight_grace,
                 drift_grace=config.reconcile.grace_period,
             ),
@@ -261,7 +261,7 @@ class App:
 
 
 def _secret(reference: str | None) -> str | None:
-    """A secret, or None where it cannot be had now; the road of the connection tells about it."""
+    """A secret, or None where it cannot be had now; the context of the connection tells about it."""
     if reference is None:
         return None
     try:
@@ -305,7 +305,7 @@ def _repeat(act: Callable[[], None], *, every: timedelta, name: str) -> Callable
 
     def run() -> None:
         while not over.wait(every.total_seconds()):
-            with contextlib.suppress(Exception):  # the neighbour may be away for a while; the last offset holds
+            with contextlib.suppress(Exception):  # the external API may be away for a while; the last offset holds
                 act()
 
     thread = threading.Thread(target=run, name=name, daemon=True)

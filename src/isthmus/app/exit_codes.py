@@ -8,7 +8,7 @@ NEEDS_ATTENTION = 1
 WRONG_USE = 2
 """Wrong use or wrong configuration."""
 UNREACHABLE = 3
-"""A neighbour or the database could not be reached."""
+"""An external API or the database could not be reached."""
 
 
 class ExitMessage(NamedTuple):
@@ -60,7 +60,7 @@ def exit_message(error: BaseException) -> ExitMessage | None:
                 UNREACHABLE, f"the disk is full{where}; make room, then type the same command again: it goes on"
             )
         case TransientError() | BlockedError():
-            return ExitMessage(UNREACHABLE, f"a neighbour could not be reached: {error}")
+            return ExitMessage(UNREACHABLE, f"an external API could not be reached: {error}")
         case Failure():
             return ExitMessage(NEEDS_ATTENTION, str(error))
     return None

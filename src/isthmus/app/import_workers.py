@@ -75,7 +75,7 @@ class ImportWorkers:
             yield from self._share_out(load, left, tell)
         # Also what somebody had who died: to take a part in twice does no harm.
         for part in reversed(left):
-            yield import_part(self._app.db, self._app.road(self._name), load, part, tell)
+            yield import_part(self._app.db, self._app.context(self._name), load, part, tell)
 
     def _share_out(self, load: Load, left: list[Part], tell: Callable[[int], None]) -> Iterator[Taken]:
         """Give everybody a part, and another when it is in; what is left at the end nobody could take in."""
@@ -181,7 +181,7 @@ def worker_main(told: BinaryIO, answers: BinaryIO) -> None:
             say(
                 WorkerMessage(
                     taken=import_part(
-                        app.db, app.road(hello.connection), errand.load, part, lambda n: say(WorkerMessage(n))
+                        app.db, app.context(hello.connection), errand.load, part, lambda n: say(WorkerMessage(n))
                     )
                 )
             )

@@ -62,7 +62,7 @@ Pause = Annotated[Duration, duration_at_least("1d")]
 
 
 class DatabaseSettings(Section):
-    """Where the truth is kept."""
+    """Database."""
 
     url: Annotated[str, AfterValidator(_database_url)] = Field(
         default=EMBEDDED,
@@ -93,7 +93,7 @@ class WebSettings(Section):
 
 
 class WorkerSettings(Section):
-    """The processes that move the road."""
+    """Workers."""
 
     processes: int = Field(default=1, ge=1, le=64, description="worker processes that serve and work start")
     threads: int = Field(default=4, ge=1, le=64, description="drains that one worker process runs side by side")
@@ -124,7 +124,7 @@ class RetentionSettings(Section):
 
 
 class NotifySettings(Section):
-    """Telling somebody."""
+    """Notifications."""
 
     url: Annotated[str, BeforeValidator(_listed), AfterValidator(_notify_urls)] | None = Field(
         default=None,
@@ -156,7 +156,7 @@ class ClockSettings(Section):
 
 
 class SecuritySettings(Section):
-    """What keeps people's data apart from their names."""
+    """Security."""
 
     hash_key: Reference | None = Field(
         default=None,

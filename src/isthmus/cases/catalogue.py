@@ -35,7 +35,7 @@ _INTEGRATION = (
     ),
     CaseRow(
         code="internal.bug",
-        title="A failure that nobody foresaw",
+        title="An unexpected failure",
         cause=Cause.INTEGRATION,
         owner=CaseOwner.OPERATOR,
         severity=Severity.HIGH,
@@ -44,7 +44,7 @@ _INTEGRATION = (
     ),
     CaseRow(
         code="integration.poison_row",
-        title="A row of work ends its worker again and again",
+        title="An event crashes its worker again and again",
         cause=Cause.INTEGRATION,
         owner=CaseOwner.OPERATOR,
         severity=Severity.HIGH,
@@ -64,7 +64,7 @@ _INTEGRATION = (
     ),
     CaseRow(
         code="integration.record_too_large",
-        title="A record is larger than the platform takes",
+        title="A record is larger than Ometria takes",
         cause=Cause.INTEGRATION,
         owner=CaseOwner.OPERATOR,
         severity=Severity.NORMAL,
@@ -109,7 +109,7 @@ _INTEGRATION = (
     ),
     CaseRow(
         code="integration.webhook_silent",
-        title="A store's webhooks have gone silent",
+        title="A store's webhooks stopped arriving",
         cause=Cause.INTEGRATION,
         owner=CaseOwner.OPERATOR,
         severity=Severity.HIGH,
@@ -120,7 +120,7 @@ _INTEGRATION = (
     ),
     CaseRow(
         code="integration.missed_webhook",
-        title="A change that no webhook told us of",
+        title="A change that no webhook reported",
         cause=Cause.INTEGRATION,
         owner=CaseOwner.OPERATOR,
         severity=Severity.LOW,
@@ -132,7 +132,7 @@ _INTEGRATION = (
     ),
     CaseRow(
         code="integration.missed_change",
-        title="The shop says something that we have not heard",
+        title="Shopify has a change that isthmus missed",
         cause=Cause.INTEGRATION,
         owner=CaseOwner.OPERATOR,
         severity=Severity.NORMAL,
@@ -144,7 +144,7 @@ _INTEGRATION = (
     ),
     CaseRow(
         code="integration.missed_deletion",
-        title="We have a record that the shop no longer has",
+        title="isthmus has a record that Shopify no longer has",
         cause=Cause.INTEGRATION,
         owner=CaseOwner.OPERATOR,
         severity=Severity.NORMAL,
@@ -291,7 +291,7 @@ _INTEGRATION = (
     ),
     CaseRow(
         code="integration.plan_stopped",
-        title="More would change than may change without a person",
+        title="More records would change than are allowed without approval",
         cause=Cause.INTEGRATION,
         owner=CaseOwner.OPERATOR,
         severity=Severity.URGENT,
@@ -302,7 +302,7 @@ _INTEGRATION = (
     ),
     CaseRow(
         code="integration.notify_failed",
-        title="Messages about the state of things do not arrive",
+        title="Notifications do not arrive",
         cause=Cause.INTEGRATION,
         owner=CaseOwner.OPERATOR,
         severity=Severity.HIGH,
@@ -365,7 +365,7 @@ _PLATFORM = (
     ),
     CaseRow(
         code="platform.rate_limited",
-        title="Ometria limits our requests for long",
+        title="Ometria has limited our requests for more than a few minutes",
         cause=Cause.PLATFORM,
         owner=CaseOwner.OPERATOR,
         severity=Severity.NORMAL,
@@ -433,7 +433,7 @@ _PLATFORM = (
     ),
     CaseRow(
         code="platform.read_path_unknown",
-        title="A reading path is not there in this account",
+        title="A read path does not exist in this account",
         cause=Cause.PLATFORM,
         owner=CaseOwner.PLATFORM,
         severity=Severity.HIGH,
@@ -455,7 +455,7 @@ _PLATFORM = (
     ),
     CaseRow(
         code="platform.differs",
-        title="Ometria says something else than was sent",
+        title="Ometria has other values than were sent",
         cause=Cause.PLATFORM,
         owner=CaseOwner.PLATFORM,
         severity=Severity.NORMAL,
@@ -488,7 +488,7 @@ _PLATFORM = (
     ),
     CaseRow(
         code="platform.ambiguous_moment",
-        title="Nobody can say whether a moment arrived",
+        title="It is not known whether a custom event arrived",
         cause=Cause.PLATFORM,
         owner=CaseOwner.OPERATOR,
         severity=Severity.NORMAL,

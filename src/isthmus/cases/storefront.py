@@ -41,7 +41,7 @@ ROWS = (
     ),
     CaseRow(
         code="storefront.access_denied",
-        title="Shopify refuses a reading that the road needs",
+        title="Shopify refuses a reading that the pipeline needs",
         cause=Cause.STOREFRONT,
         owner=CaseOwner.STORE,
         severity=Severity.HIGH,
@@ -186,7 +186,7 @@ ROWS = (
     ),
     CaseRow(
         code="storefront.throttled",
-        title="Shopify throttles us for long",
+        title="Shopify throttles us for more than a few minutes",
         cause=Cause.STOREFRONT,
         owner=CaseOwner.OPERATOR,
         severity=Severity.NORMAL,

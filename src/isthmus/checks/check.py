@@ -69,7 +69,7 @@ class ProductCheck(Check):
 
 
 class ProfileCheck(Check):
-    """A check of people as the platform holds them."""
+    """A check of people as Ometria holds them."""
 
     needs = frozenset({Source.PROFILES})
 

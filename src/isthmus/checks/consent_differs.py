@@ -60,7 +60,7 @@ class ConsentDiffers(Check):
                 "consent_against_will",
                 Level.STOP,
                 title="Opted out in Shopify, mailed by Ometria",
-                what="They said no in the shop, and Ometria would still mail them. Every campaign until this is mended "
+                what="They said no in the shop, and Ometria would still mail them. Every campaign until this is fixed "
                 "goes to people who refused.",
                 remedy="Decide who is right: usually the no. Connect in shadow mode first; the first load then opts "
                 "them out in Ometria, and a no is never overruled by a yes that has no later date.",

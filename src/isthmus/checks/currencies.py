@@ -1,4 +1,4 @@
-"""In which currencies people pay, and whether the platform is told what that is in the one it reports in."""
+"""In which currencies people pay, and whether Ometria is told what that is in the one it reports in."""
 
 from collections import Counter
 from collections.abc import Set
@@ -14,7 +14,7 @@ class Currencies(OrderCheck):
     title = "Currencies without a rate"
 
     def __init__(self, reporting: str | None, rated: Set[str], keep: int = EXAMPLES_KEPT) -> None:
-        """`reporting` is the platform's currency, `rated` those that the connection has a rate for."""
+        """`reporting` is Ometria's currency, `rated` those that the connection has a rate for."""
         super().__init__(keep)
         self._known = {reporting, *rated} if reporting else None
         self._reporting = reporting

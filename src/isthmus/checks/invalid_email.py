@@ -43,7 +43,7 @@ class InvalidEmail(CustomerCheck):
                 title=self.title,
                 what="Mail to them bounces, and bounces harm how the rest of your mail arrives. They are sent to "
                 "Ometria without the address, or as opted out." + (bounced if self._bounced else ""),
-                remedy="Correct the typing errors in Shopify; delete what cannot be mended.",
+                remedy="Correct the typing errors in Shopify; delete what cannot be fixed.",
                 owner=FindingOwner.STORE,
                 n=self._toll.n,
                 unit="customers",

@@ -15,7 +15,7 @@ FIRST_NUMBER = 1001
 """The number of a shop's first order, unless the merchant chose another."""
 
 
-class HistoryWall(Check):
+class OrderHistoryLimit(Check):
     code = "history_wall"
     title = "Orders that are hidden from the app"
     needs = frozenset({Source.SHOP, Source.CUSTOMERS, Source.ORDERS})

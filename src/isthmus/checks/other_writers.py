@@ -1,4 +1,4 @@
-"""Records that somebody else has written to the platform, as its own importer would: they would be there twice."""
+"""Records that somebody else has written to Ometria, as its own importer would: they would be there twice."""
 
 from isthmus.checks.check import EXAMPLES_KEPT, ForeignRecordCheck
 from isthmus.model.audit_finding import AuditFinding, FindingExample, FindingOwner, Level

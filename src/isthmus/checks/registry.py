@@ -25,7 +25,7 @@ from isthmus.checks.no_email import NoEmail
 from isthmus.checks.no_image import NoImage
 from isthmus.checks.no_price import NoPrice
 from isthmus.checks.no_sku import NoSku
-from isthmus.checks.order_history_limit import HistoryWall
+from isthmus.checks.order_history_limit import OrderHistoryLimit
 from isthmus.checks.other_writers import OtherWriters
 from isthmus.checks.over_limits import OverLimits
 from isthmus.checks.ownerless_orders import OwnerlessOrders
@@ -40,7 +40,7 @@ from isthmus.checks.tag_spelling import TagSpelling
 class Setting(Struct, frozen=True):
     """What checks must know beside what they are shown.
 
-    `reporting` is the platform's currency and `rated` those with a rate to it; `is_decided` says whether the connection
+    `reporting` is Ometria's currency and `rated` those with a rate to it; `is_decided` says whether the connection
     tells how another writer's records are taken over. `mapped` are the custom fields of its mapping file.
     """
 
@@ -62,7 +62,7 @@ def all_checks(setting: Setting) -> list[Check]:
         ApiVersion(setting.today, keep),
         Subscriptions(keep),
         ProtectedData(keep),
-        HistoryWall(keep),
+        OrderHistoryLimit(keep),
         OtherWriters(setting.is_decided, keep),
         ConsentDiffers(keep),
         ConsentBetweenStores(keep),

@@ -4,6 +4,8 @@ import functools
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
@@ -33,7 +35,7 @@ GROUPS = (
 ABOUT = """Joins Shopify stores to Ometria.
 
 Exit codes: 0 done and clean; 1 done, and there is something a person must look at; 2 wrong use or wrong configuration;
-3 a neighbour or the database could not be reached.
+3 Shopify, Ometria or the database could not be reached.
 """
 
 
@@ -43,14 +45,28 @@ def app() -> typer.Typer:
         name="isthmus",
         help=ABOUT,
         no_args_is_help=True,
-        add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
+    whole.callback()(_options)
     for group in GROUPS:
         import_module(f"isthmus.cli.{group}").register(whole)
     return whole
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"isthmus {version('isthmus')}")
+        raise typer.Exit
+
+
+def _options(
+    _: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version),
+    ] = False,
+) -> None: ...
 
 
 @functools.cache

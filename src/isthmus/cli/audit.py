@@ -1,4 +1,4 @@
-"""isthmus audit: what is to be mended before launch, on one page."""
+"""isthmus audit: what is to be fixed before launch, on one page."""
 
 import contextlib
 from collections.abc import Iterator
@@ -18,9 +18,9 @@ def register(app: typer.Typer) -> None:
     app.command("audit", help=AUDIT)(audit_report)
 
 
-AUDIT = """Look at both neighbours before launch, and say on one page what is to be mended. Changes nothing.
+AUDIT = """Pre-launch audit of Shopify and Ometria; writes a report of what to fix. Changes nothing.
 
-Exit 0 ready, and every check looked; 1 something a person must look at, or a check that could not look; 3 a neighbour
+Exit 0 ready, and every check looked; 1 something a person must look at, or a check that could not look; 3 an API
 could not be reached.
 
 \b
@@ -45,7 +45,7 @@ def audit_report(
     ] = None,
     minutes: Annotated[
         float | None,
-        typer.Option("--minutes", help="Stop reading the platform after so long and say how much was seen."),
+        typer.Option("--minutes", help="Stop reading Ometria after so long and say how much was seen."),
     ] = None,
     since_last: Annotated[
         bool, typer.Option("--since-last", help="Exit 1 only for what the last monthly audit of NAME did not find.")

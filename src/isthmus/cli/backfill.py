@@ -9,7 +9,7 @@ import typer
 from isthmus.cli.installation import Config, Json, Name, open_app, require_connection
 
 if TYPE_CHECKING:
-    from isthmus.flows.backfill.order_history_limit import Wall
+    from isthmus.flows.backfill.order_history_limit import OrderReach
     from isthmus.flows.backfill.progress import Progress
 
 
@@ -38,7 +38,7 @@ def backfill(
     since: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Only what was created on this day or later.")
     ] = None,
-    again: Annotated[bool, typer.Option("--again", help="Begin anew, also what was loaded before.")] = False,
+    again: Annotated[bool, typer.Option("--restart", help="Begin again, also what was loaded before.")] = False,
     json: Json = False,
     config: Config = None,
 ) -> None:
@@ -54,7 +54,7 @@ def backfill(
         raise ConfigError(f"--kind: there is no kind {unknown[0]!r}; there are: customers, products, orders")
     with open_app(config) as app:
         require_connection(app, name)
-        stores = sorted(app.road(name).shops)
+        stores = sorted(app.context(name).shops)
         if store is not None and store not in stores:
             raise ConfigError(f"--store: there is no store {store!r}; there are: {', '.join(stores)}")
         wanted = [store] if store else stores
@@ -93,7 +93,7 @@ def backfill(
         raise typer.Exit(1)
 
 
-def _seen(wall: "Wall") -> dict[str, Any]:
+def _seen(wall: "OrderReach") -> dict[str, Any]:
     return {
         "store": wall.store,
         "visible": wall.n_visible,

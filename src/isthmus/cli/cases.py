@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Numbers = Annotated[list[str], typer.Argument(metavar="ID...", help="The number of a case, or several.")]
 By = Annotated[str | None, typer.Option("--by", help="Whose decision it is; your own name without it.")]
 
-HELP = """What a person must look at. Without a command: the open cases, one line for each kind.
+HELP = """Open cases. Without a command: the open cases, one line for each kind.
 
 Exit code 1 while a case is open.
 
@@ -209,7 +209,7 @@ def assign(
 
 
 def resolve(numbers: Numbers, by: By = None, json: Json = False, config: Config = None) -> None:
-    """Declare cases mended. If one is not, it comes back with its next failure."""
+    """Mark cases resolved. If one is not, it comes back with its next failure."""
     from isthmus.flows import case_actions
 
     with open_app(config) as app:
@@ -220,7 +220,7 @@ def resolve(numbers: Numbers, by: By = None, json: Json = False, config: Config 
 
 
 def ignore(numbers: Numbers, by: By = None, json: Json = False, config: Config = None) -> None:
-    """Choose not to hear of cases again; they are still counted. Urgent ones cannot be ignored."""
+    """Ignore cases; they are still counted. Urgent ones cannot be ignored."""
     from isthmus.flows import case_actions
 
     with open_app(config) as app:

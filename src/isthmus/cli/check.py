@@ -140,7 +140,7 @@ def notify(json: Json = False, config: Config = None) -> None:
 
     with open_app(config) as app:
         if not telling.is_notification_configured(app):
-            raise ConfigError("notify.url is not set; docs/howto/be-told.md says what it may be")
+            raise ConfigError("notify.url is not set; docs/howto/notifications.md says what it may be")
         told = telling.send_test_messages(app)
     if json:
         show.print_json({"addresses": [{"address": one, "is_taken": not why, "why": why} for one, why in told.items()]})

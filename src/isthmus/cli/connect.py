@@ -15,11 +15,11 @@ def register(app: typer.Typer) -> None:
     app.command("connect", help=CONNECT)(connect)
 
 
-CONNECT = """Check a connection file against both neighbours, store it, and subscribe what it leaves to us.
+CONNECT = """Check a connection file against Shopify and Ometria, store it, and subscribe what it leaves to us.
 
-Credentials, scopes, currency, API version and webhook subscriptions of every store, the platform's key, and whether
+Credentials, scopes, currency, API version and webhook subscriptions of every store, Ometria's key, and whether
 another writer has filled the account: then going live needs connection.takeover. Storing it
-again changes it; every process hears of it within seconds. Exit 1 when something was found that must be mended first:
+again changes it; every process hears of it within seconds. Exit 1 when something was found that must be fixed first:
 then nothing is stored.
 
 \b
@@ -86,7 +86,7 @@ def _tell(checked: "ConnectionCheck", name: str, mode: str, n_changed: int, *, d
         )
     for where, finding in checked.findings:
         show.make_lines(
-            f"{'must be mended' if finding.is_blocking else 'notice'}: {where}: {finding.code}: {finding.detail}"
+            f"{'must be fixed' if finding.is_blocking else 'notice'}: {where}: {finding.code}: {finding.detail}"
         )
     for notice in checked.notices:
         show.make_lines(f"notice: {notice}")

@@ -38,10 +38,10 @@ flight: more than 1 %); 3 when Ometria or a shop could not be read to its end.
 
 \b
 isthmus consent audit acme --out consent.html --csv consent.csv
-isthmus consent audit acme --sign "A. Lovelace" --out consent.html     a dated, signed-off report
-isthmus consent audit acme --last --json                               the last one, without reading anew
+isthmus consent audit acme --signed-by "A. Lovelace" --out consent.html     a dated, signed-off report
+isthmus consent audit acme --latest --json                               the last one, without reading again
 isthmus consent audit acme --since-last                                exit 1 only for new differences
-isthmus consent audit acme --last --long                               who differs or was not judged, by their ids
+isthmus consent audit acme --latest --verbose                               who differs or was not judged, by their ids
 """
 
 
@@ -108,14 +108,14 @@ def audit_command(
     name: Name,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the page here, as HTML.")] = None,
     sheet: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write every difference, as CSV.")] = None,
-    sign: Annotated[str, typer.Option("--sign", metavar="WHO", help="Who signs the report off.")] = "",
+    sign: Annotated[str, typer.Option("--signed-by", metavar="WHO", help="Who signs the report off.")] = "",
     repair: Annotated[bool, typer.Option("--repair/--no-repair", help="Act on what comes to light.")] = True,
-    last: Annotated[bool, typer.Option("--last", help="Show the last audit instead of making one.")] = False,
+    last: Annotated[bool, typer.Option("--latest", help="Show the last audit instead of making one.")] = False,
     since_last: Annotated[
         bool, typer.Option("--since-last", help="Exit 1 only for differences that the last audit did not find.")
     ] = False,
     long: Annotated[
-        bool, typer.Option("--long", help="Also name who differs or was not judged, by their ids.")
+        bool, typer.Option("--verbose", help="Also name who differs or was not judged, by their ids.")
     ] = False,
     json: Json = False,
     config: Config = None,
@@ -132,7 +132,7 @@ def audit_command(
     from isthmus.ops import consent_report
 
     if last and since_last:
-        raise ConfigError("--since-last: holds a new audit against the last one; leave --last away")
+        raise ConfigError("--since-last: holds a new audit against the last one; leave --latest away")
     require_parent_folder(out, sheet)
     new: tuple[ConsentDifference, ...] | None = None
     with open_app(config) as app:
@@ -140,12 +140,12 @@ def audit_command(
         if last:
             kept = flow.last_audit(app.db, name)
             if kept is None:
-                raise ConfigError(f"{name} has had no consent audit yet; run it without --last")
+                raise ConfigError(f"{name} has had no consent audit yet; run it without --latest")
             done = kept
         else:
             before = flow.last_audit(app.db, name)
             with progress.run_progress() as tell:
-                done = flow.run_consent_audit(app.db, app.road(name), repair=repair, signed_by=sign, tell=tell)
+                done = flow.run_consent_audit(app.db, app.context(name), repair=repair, signed_by=sign, tell=tell)
             if since_last:
                 new = new_differences(done, before)
     if out is not None:

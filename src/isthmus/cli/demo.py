@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
     app.command("demo", help=DEMO)(demo)
 
 
-DEMO = """Show it all on this machine: two simulated neighbours, a load, live traffic with faults, and the desk.
+DEMO = """Show it all on this machine: two simulated APIs, a load, live traffic with faults, and the dashboard.
 
 Runs until Ctrl-C, or for --seconds of live traffic and the time to settle. Then both sides are compared record by
 record. Exit 0 only if they agree. It runs in a folder of its own, reads no ISTHMUS_* variable, and touches no

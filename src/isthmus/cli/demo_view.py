@@ -26,8 +26,8 @@ WIDTH = 78
 FIRST = 18
 """Columns of the names at the left."""
 
-ON_PLATFORM = {"customers": "contacts", "moments": "events"}
-"""What the platform calls them."""
+ON_PLATFORM = {"customers": "contacts", "custom_events": "events"}
+"""What Ometria calls them."""
 
 
 class _Lines(DemoObserver):
@@ -122,7 +122,7 @@ def _records(status: StatusReport, sims: Mapping[str, Any]) -> Table:
     table = _table("", "in Shopify", "in Ometria", "applied", "excluded", "waiting", "case")
     for kind, classes in status.connections[0].accounting.items():
         # Ometria counts variants as products, as we do; a moment is made by us from what a shop says.
-        there = sum(shop.get(kind, 0) for shop in sims["shopify"].values()) if kind != "moments" else ""
+        there = sum(shop.get(kind, 0) for shop in sims["shopify"].values()) if kind != "custom_events" else ""
         counts = (classes.applied, classes.excluded, classes.waiting, classes.case)
         name = "products, variants" if kind == "products" else kind
         table.add_row(

@@ -1,4 +1,4 @@
-"""isthmus duplicates and merge: people who may be one, and making one of them on the platform."""
+"""isthmus duplicates and merge: people who may be one, and making one of them on Ometria."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,9 +16,9 @@ def register(app: typer.Typer) -> None:
     app.command("merge", help=MERGE)(merge)
 
 
-DUPLICATES = """People who may be one under two addresses, best first, with reasons, and what merging them would do.
+DUPLICATES = """Likely duplicate customers, best first, with reasons, and what merging them would do.
 
-Looks at everybody that isthmus knows and writes to neither neighbour. Names nobody: look the ids up in the Shopify
+Compares everybody that isthmus knows; writes to neither Shopify nor Ometria. Names nobody: look the ids up in Shopify's
 admin. Exit 1 when there is somebody to judge, or when people of a store are
 not loaded and so were not looked at.
 
@@ -34,9 +34,9 @@ there and sent again. At most one merge a minute; a worker (or this command, wit
 Refused where it would flip consent, or take along somebody who is neither of the two.
 
 \b
-isthmus merge acme 12 --plan    what would happen
+isthmus merge acme 12 --dry-run    what would happen
 isthmus merge acme 12 --yes     queue it
-isthmus merge acme 12 --apart   they are different people: never again
+isthmus merge acme 12 --not-duplicate   they are different people: never again
 """
 
 
@@ -79,9 +79,11 @@ def merge(
     candidate: Annotated[
         int, typer.Argument(metavar="CANDIDATE", help="Its number, as `isthmus duplicates` shows it.")
     ],
-    plan: Annotated[bool, typer.Option("--plan", help="Only show what would happen.")] = False,
+    plan: Annotated[bool, typer.Option("--dry-run", help="Only show what would happen.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask; there is no way back.")] = False,
-    apart: Annotated[bool, typer.Option("--apart", help="They are different people: never merge them.")] = False,
+    apart: Annotated[
+        bool, typer.Option("--not-duplicate", help="They are different people: never merge them.")
+    ] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Make the merge now, and wait for the end of it.")] = False,
     json: Json = False,
     config: Config = None,

@@ -63,11 +63,11 @@ def check(file: File, json: Json = False, config: Config = None) -> None:  # noq
 
 PREVIEW = """Map recorded customers and products by another mapping file, and show what would be sent. Changes nothing.
 
-Custom fields that were not read yet are read from the shop. Texts are shown by their shape unless --plain is given.
+Custom fields that were not read yet are read from the shop. Texts are shown by their shape without --show-values.
 
 \b
 isthmus mapping preview acme acme.mapping.toml
-isthmus mapping preview acme acme.mapping.toml --sample 500 --plain
+isthmus mapping preview acme acme.mapping.toml --sample 500 --show-values
 """
 
 
@@ -75,7 +75,7 @@ def preview(
     name: Name,
     file: File,
     sample: Annotated[int | None, typer.Option(min=1, metavar="N", help="Only the first N of each kind.")] = None,
-    plain: Annotated[bool, typer.Option("--plain", help="Show texts as they are; they may be people's.")] = False,
+    plain: Annotated[bool, typer.Option("--show-values", help="Show texts as they are; they may be people's.")] = False,
     json: Json = False,
     config: Config = None,
 ) -> None:
@@ -118,7 +118,7 @@ def _print(seen: "MappingPreview") -> None:
                 show.add_row(examples, (f"{example.kind}:{example.id}" if not place else "", name, before, after))
         show.make_lines(examples)
     if seen.n_cut:
-        show.make_lines(f"{show.format_count(seen.n_cut, 'value')} would be cut: the platform has no room for them.")
+        show.make_lines(f"{show.format_count(seen.n_cut, 'value')} would be cut: Ometria has no room for them.")
     for wrong in seen.mistyped:
         show.make_lines(
             f"{wrong.store}: {wrong.owner} {wrong.key} is {wrong.found} in {show.format_count(wrong.n, 'record')}, not"

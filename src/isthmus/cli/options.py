@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def parse_number(text: str, option: str) -> int:
-    """A Shopify id, also as a global id or behind the namespace that the platform knows it by."""
+    """A Shopify id, also as a global id or behind the namespace that Ometria knows it by."""
     last = text.strip().rpartition("/")[2].partition("?")[0].rpartition(":")[2]
     if not last.isdecimal():
         raise ConfigError(f"{option}: {text!r} is no Shopify id; write its number")

@@ -89,7 +89,7 @@ def confirm(
         if dry_run:
             _show(plan, 0, f"would be confirmed: {_summary(plan)}", json=json, is_dry_run=True)
             return
-        done = decide.confirm_plan(app.db, app.road(plan.connection), number, by or getpass.getuser(), records)
+        done = decide.confirm_plan(app.db, app.context(plan.connection), number, by or getpass.getuser(), records)
     if done.has_grown and done.plan is not None:
         again = f"`isthmus plans confirm {number} --records {done.n}` lets all of them go"
         if json:

@@ -1,4 +1,4 @@
-"""isthmus reconcile: hold the store, isthmus and the platform against each other."""
+"""isthmus reconcile: hold the store, isthmus and Ometria against each other."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
     app.command("reconcile", help=RECONCILE)(reconcile)
 
 
-RECONCILE = """Compare the store, isthmus and the platform, name the layer at fault, and put right what may be.
+RECONCILE = """Compare the store, isthmus and Ometria, name the layer at fault, and put right what may be.
 
 Everything, or with --since what changed on any side. Repairs travel behind everything else and set off nothing; a
 worker (isthmus serve) carries them out. Interrupted, the same command goes on where it was. What is in flight is looked
@@ -44,7 +44,9 @@ def reconcile(
     ] = "products,customers,orders",
     store: Annotated[str | None, typer.Option(metavar="STORE", help="Only this store.")] = None,
     repair: Annotated[bool, typer.Option("--repair/--no-repair", help="Put right what may be put right.")] = True,
-    again: Annotated[bool, typer.Option("--again", help="Begin anew instead of going on with what stopped.")] = False,
+    again: Annotated[
+        bool, typer.Option("--restart", help="Begin again instead of going on with what stopped.")
+    ] = False,
     since_last: Annotated[
         bool, typer.Option("--since-last", help="Exit 1 only for differences that the last such run did not find.")
     ] = False,
@@ -74,7 +76,7 @@ def reconcile(
         )
     with open_app(config) as app:
         require_connection(app, name)
-        stores = sorted(app.road(name).shops)
+        stores = sorted(app.context(name).shops)
         if store is not None and store not in stores:
             raise ConfigError(f"--store: there is no store {store!r}; there are: {', '.join(stores)}")
         wanted = ReconcileRequest(

@@ -1,4 +1,4 @@
-"""isthmus replay: put work back on the road, or rehearse that."""
+"""isthmus replay: put work back into the pipeline, or rehearse that."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,17 +16,17 @@ def register(app: typer.Typer) -> None:
     app.command("replay", help=HELP)(replay)
 
 
-HELP = """Put work back on the road. Say --dry-run first: it shows what would be sent and which triggers would fire.
+HELP = """Reprocess events or records. Use --dry-run first: it shows what would be sent and which triggers would fire.
 
-Events are heard again, named records are mapped again by today's rules (or read again with --read), dead letters of
+Events are parsed again, named records are mapped again by today's rules (or read again with --refetch), dead letters of
 named records are sent again, and so is what Ometria lacks or holds differently by the last comparison. A replay brings
-no record back to an older state, and fires no moment unless asked to.
+no record back to an older state, and fires no custom event unless asked to.
 
 \b
 isthmus replay acme --order 5001234567890 --dry-run
-isthmus replay acme --customer 6001234567890 --read
-isthmus replay acme --since 2h --state buried,parked
-isthmus replay acme --event 17003 --with-moments --dry-run
+isthmus replay acme --customer 6001234567890 --refetch
+isthmus replay acme --since 2h --state failed,quarantined
+isthmus replay acme --event 17003 --with-events --dry-run
 """
 
 
@@ -48,13 +48,15 @@ def replay(
     ] = None,
     state: Annotated[
         str,
-        typer.Option("--state", help="Only events that ended so, by comma: buried, parked, skipped, stale, applied."),
-    ] = "buried,parked",
-    read: Annotated[bool, typer.Option("--read", help="Read the named records from the store anew.")] = False,
-    with_moments: Annotated[bool, typer.Option("--with-moments", help="Let moments fire, as if just told.")] = False,
-    plan: Annotated[
-        bool, typer.Option("--dry-run", "--plan", help="Change nothing; show what would come of it.")
+        typer.Option(
+            "--state", help="Only events that ended so, by comma: failed, quarantined, skipped, stale, processed."
+        ),
+    ] = "failed,quarantined",
+    read: Annotated[bool, typer.Option("--refetch", help="Read the named records from the store again.")] = False,
+    with_moments: Annotated[
+        bool, typer.Option("--with-events", help="Let custom events fire, as if they had just happened.")
     ] = False,
+    plan: Annotated[bool, typer.Option("--dry-run", help="Change nothing; show what would come of it.")] = False,
     json: Json = False,
     config: Config = None,
 ) -> None:
@@ -79,9 +81,9 @@ def replay(
             with_moments=with_moments,
         )
         if plan:
-            rehearsed = dry_run_replay(app.db, app.road(name), chosen)
+            rehearsed = dry_run_replay(app.db, app.context(name), chosen)
         else:
-            back = flow.replay_selection(app.db, app.road(name), chosen)
+            back = flow.replay_selection(app.db, app.context(name), chosen)
     if plan:
         if json:
             show.print_json(rehearsed)
@@ -96,7 +98,7 @@ def replay(
     else:
         show.make_lines(
             f"{show.format_count(back.n_events, 'event')}, {show.format_count(back.n_records, 'record')} and"
-            f" {show.format_count(back.n_writes, 'dead letter')} are back on the road."
+            f" {show.format_count(back.n_writes, 'dead letter')} are back into the pipeline."
         )
     if back.n_again:
         show.make_lines(
@@ -131,9 +133,10 @@ def _selection(
     from isthmus.kit.config_errors import ConfigError
     from isthmus.model.event import EventState
     from isthmus.ops import order_names
+    from isthmus.ops.status import PUBLIC
 
     wanted = [text.strip() for text in states.split(",") if text.strip()]
-    ends = [one.value for one in EventState if one is not EventState.WAITING]
+    ends = {PUBLIC.get(one, one.value): one for one in EventState if one is not EventState.WAITING}
     for text in wanted:
         if text not in ends:
             raise ConfigError(f"--state: {text!r} is none of {', '.join(ends)}")
@@ -149,7 +152,7 @@ def _selection(
         subjects=tuple(_subject(app, name, kind, one) for kind, given in records.items() for one in given or ()),
         store=store,
         since=None if since is None else parsed(since, app.clock.now()),
-        states=tuple(EventState(text) for text in wanted),
+        states=tuple(ends[text] for text in wanted),
         is_read=is_read,
         with_moments=with_moments,
     )
@@ -188,7 +191,7 @@ def _print_plan(plan: "ReplayPlan") -> None:
             f"{show.format_count(plan.n_lost, 'event')} cannot go again: the body is gone, and no record is named."
         )
     if not plan.writes:
-        show.make_lines("Nothing would be sent: the platform record of each would say what it says now.")
+        show.make_lines("Nothing would be sent: Ometria record of each would say what it says now.")
         return
     table = show.make_table("record", "now", "then", "what would differ")
     for w in plan.writes:

@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
 
 
 def serve(config: Config = None) -> None:
-    """Every role in one group of processes: hooks and desk, workers, timetable. Ctrl-C stops it cleanly.
+    """Run every role in one process group: webhook endpoint, dashboard, workers, scheduler. Ctrl-C stops it cleanly.
 
     Brings the database to this version first. A role that dies is started again.
     """
@@ -40,7 +40,7 @@ def serve(config: Config = None) -> None:
 
 
 def web(config: Config = None, with_parent: WithParent = False, silent: Silent = False) -> None:
-    """The door and the desk alone, for more than one machine."""
+    """Run only the webhook endpoint and dashboard."""
     from isthmus.runtime import roles
 
     with _asked_to_end(), open_app(config, role="web", pool_size=4) as app:
@@ -57,7 +57,7 @@ def work(
     config: Config = None,
     with_parent: WithParent = False,
 ) -> None:
-    """Workers alone, for more than one machine. They also keep the timetable."""
+    """Run only workers (and the scheduler)."""
     from isthmus.kit.config_errors import ConfigError
     from isthmus.model.lane import Lane
     from isthmus.runtime import roles
@@ -84,5 +84,5 @@ def _asked_to_end() -> Iterator[None]:
 
 
 def sims(context: typer.Context) -> None:
-    """The two simulated neighbours alone: --shopify-port, --ometria-port, --seed, --customers, --orders, --products."""
+    """The two simulated APIs alone: --shopify-port, --ometria-port, --seed, --customers, --orders, --products."""
     os.execv(sys.executable, [sys.executable, "-m", "sims", *context.args])  # noqa: S606

@@ -14,7 +14,7 @@ def register(app: typer.Typer) -> None:
     app.command("status", help=HELP)(status)
 
 
-HELP = """How every connection stands, or one.
+HELP = """Show the status of all connections, or one.
 
 Every known record is in exactly one class: applied (Ometria says what it should), excluded (on purpose not sent),
 waiting, or case (a person must act). What may be said of how both sides agree rests on the last reconciliation: what
@@ -33,7 +33,7 @@ isthmus status acme --json
 def status(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="One connection; all without it.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 unless everything was compared and agrees.")] = False,
-    long: Annotated[bool, typer.Option("--long", help="Also why records are excluded, and the switches.")] = False,
+    long: Annotated[bool, typer.Option("--verbose", help="Also why records are excluded, and the switches.")] = False,
     json: Json = False,
     config: Config = None,
 ) -> None:
@@ -92,16 +92,15 @@ def _print(c: "ConnectionStatus", *, is_long: bool) -> None:
 
     e, p = c.events, c.pushes
     show.make_lines(
-        f"events  {e.received:,} received = {e.applied:,} applied + {e.duplicate:,} duplicate + {e.stale:,} stale"
-        f" + {e.skipped:,} skipped + {e.parked:,} parked + {e.buried:,} buried + {e.waiting:,} waiting",
+        f"events  {e.received:,} received = {e.processed:,} processed + {e.duplicate:,} duplicate + {e.stale:,} stale"
+        f" + {e.skipped:,} skipped + {e.quarantined:,} quarantined + {e.failed:,} failed + {e.waiting:,} waiting",
         f"pushes  {p.requests:,} requests with {p.records:,} records: {p.accepted:,} accepted, {p.applied:,} applied,"
         f" {p.refused:,} refused",
         "",
     )
     for cut in c.background.cut:
         show.make_lines(
-            f"cut  {show.format_count(cut.n_values, 'value')} of {cut.n:,} {cut.kind}: "
-            f"the platform has no room for them"
+            f"cut  {show.format_count(cut.n_values, 'value')} of {cut.n:,} {cut.kind}: Ometria has no room for them"
         )
     if is_long and c.background.rounds:
         rounds = show.make_table(

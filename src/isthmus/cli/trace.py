@@ -12,7 +12,7 @@ def register(app: typer.Typer) -> None:
 
 
 HELP = """Everything that happened to one person or one order, in order: what was told, what was decided, what was sent,
-what the platform said.
+what Ometria said.
 
 Addresses are never repeated; people are told of by their numbers.
 

@@ -49,8 +49,8 @@ def undo(
             raise ConfigError(f"RUN: there is no run {run}; `isthmus plans list --all` names the runs that made plans")
         if found[0]["state"] == "running":
             raise ConfigError(f"RUN: run {run} is still under way; wait until it has ended")
-        road = app.road(found[0]["connection"])
-        done = undoing.undo_run(app.db, road, run, found[0]["what"], by or getpass.getuser(), is_dry_run=dry_run)
+        context = app.context(found[0]["connection"])
+        done = undoing.undo_run(app.db, context, run, found[0]["what"], by or getpass.getuser(), is_dry_run=dry_run)
     if json:
         show.print_json(msgspec.to_builtins(done))
     else:

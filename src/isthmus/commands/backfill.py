@@ -9,7 +9,7 @@ from isthmus.app.import_workers import ImportWorkers
 from isthmus.flows.backfill import order_history_limit
 from isthmus.flows.backfill.eta import Ahead, estimate
 from isthmus.flows.backfill.load import backfill
-from isthmus.flows.backfill.order_history_limit import Wall
+from isthmus.flows.backfill.order_history_limit import OrderReach
 from isthmus.flows.backfill.progress import Progress
 
 CHECK_EVERY = timedelta(seconds=2)
@@ -29,7 +29,7 @@ def run_backfill(
     with ImportWorkers(app, name) as crew:
         return backfill(
             app.db,
-            app.road(name),
+            app.context(name),
             stores,
             kinds,
             folder=spool_folder(app),
@@ -40,9 +40,9 @@ def run_backfill(
         )
 
 
-def order_history_limits(app: App, name: str, stores: Sequence[str]) -> list[Wall]:
+def order_history_limits(app: App, name: str, stores: Sequence[str]) -> list[OrderReach]:
     """How many orders each store has, and how many of them can be seen."""
-    return [order_history_limit.read_order_reach(app.road(name), store) for store in stores]
+    return [order_history_limit.read_order_reach(app.context(name), store) for store in stores]
 
 
 def backlog_estimator(app: App, name: str) -> Callable[[], Ahead]:
@@ -51,7 +51,7 @@ def backlog_estimator(app: App, name: str) -> Callable[[], Ahead]:
 
     def look() -> Ahead:
         if not last or app.clock.now() - last[0].at >= CHECK_EVERY:
-            last[:] = [estimate(app.db, app.road(name), last[0] if last else None)]
+            last[:] = [estimate(app.db, app.context(name), last[0] if last else None)]
         return last[0]
 
     return look
@@ -59,7 +59,7 @@ def backlog_estimator(app: App, name: str) -> Callable[[], Ahead]:
 
 def read_backlog_estimate(app: App, name: str) -> Ahead:
     """What is still to be sent now."""
-    return estimate(app.db, app.road(name))
+    return estimate(app.db, app.context(name))
 
 
 def spool_folder(app: App) -> Path:

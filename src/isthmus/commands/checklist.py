@@ -22,7 +22,7 @@ class Checklist(Struct, frozen=True):
 
 
 def run_checklist(app: App, name: str, which: str) -> Checklist:
-    """Go through the daily or the monthly list; the daily one looks at both neighbours first."""
+    """Go through the daily or the monthly list; the daily one looks at Shopify and Ometria first."""
     unreached: list[str] = []
     if which == "daily":
         verdicts = check_config_changes.check_config_changes(app, name)

@@ -95,7 +95,7 @@ def _store(app: App, config: ConnectionConfig, checked: ConnectionCheck, at: Tak
         after = connections.load_connection(tx, config.name)
         for name in _mapped_otherwise(before, after, hash_key):
             remap.request_remap(tx, config.name, name, now)
-            # What the file says now is held against the fields anew.
+            # What the file says now is held against the fields again.
             cases.resolve_by_code(tx, config.name, MISTYPED, now, "connect", store=name)
         cases.resolve_by_code(tx, config.name, stored.CODE, now, "connect")
         _tell_of_others(tx, checked, at, now)

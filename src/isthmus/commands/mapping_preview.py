@@ -22,13 +22,13 @@ def preview_mapping(
     is_plain: bool,
     tell: Callable[[str, str, int], None],
 ) -> MappingPreview:
-    """What these custom fields would change, with readers that leave a shop's points to the road."""
-    road, connected = app.road(name), app.connected(name)
+    """What these custom fields would change, with readers that leave a shop's points to the pipeline."""
+    context, connected = app.context(name), app.connected(name)
     shops = {}
     for n, store in enumerate(connected.config.stores):
-        shop = road.shops[store.name]
+        shop = context.shops[store.name]
         rules = msgspec.structs.replace(shop.rules, metafields=metafield_rules(fields))
         reader = Reads(app.shopify(connected, n, patience=PATIENCE, reserve=RESERVE), rules.keys)
         shops[store.name] = msgspec.structs.replace(shop, rules=rules, reader=reader)
-    then = msgspec.structs.replace(road, shops=shops)
-    return look(app.db, road, then, sample=sample, is_plain=is_plain, tell=tell)
+    then = msgspec.structs.replace(context, shops=shops)
+    return look(app.db, context, then, sample=sample, is_plain=is_plain, tell=tell)

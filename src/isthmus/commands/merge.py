@@ -21,40 +21,40 @@ WAIT = timedelta(seconds=5)
 
 def find_duplicates(app: App, name: str) -> tuple[DuplicatesResult, list[ReviewedCandidate]]:
     """Compare everybody, and weigh what was found."""
-    road = app.road(name)
-    return duplicates.find_duplicates(app.db, road), duplicates.review_candidates(app.db, road)
+    context = app.context(name)
+    return duplicates.find_duplicates(app.db, context), duplicates.review_candidates(app.db, context)
 
 
 def review_candidate(app: App, name: str, number: int) -> ReviewedCandidate | None:
     """One candidate of the last look, weighed by what is known now."""
-    found = duplicates.review_candidates(app.db, app.road(name), [number])
+    found = duplicates.review_candidates(app.db, app.context(name), [number])
     return found[0] if found else None
 
 
 def queue_merge(app: App, name: str, one: ReviewedCandidate, by: str) -> int | None:
     """Queue a merge that a person asked for; None where it waits already."""
-    return candidates.queue_merge(app.db, app.road(name), one, by)
+    return candidates.queue_merge(app.db, app.context(name), one, by)
 
 
 def dismiss_candidate(app: App, name: str, one: ReviewedCandidate, by: str) -> None:
-    candidates.dismiss_candidate(app.db, app.road(name), one, by)
+    candidates.dismiss_candidate(app.db, app.context(name), one, by)
 
 
 def run_next_merge(app: App, name: str) -> MergeStepResult:
     """Take the merge whose turn it is one step on."""
-    return execute.run_next_merge(app.db, app.road(name))
+    return execute.run_next_merge(app.db, app.context(name))
 
 
 def merge_state(app: App, name: str, number: int) -> tuple[str, str]:
     """How a merge stands, and why."""
-    return candidates.merge_state(app.db, app.road(name), number)
+    return candidates.merge_state(app.db, app.context(name), number)
 
 
 def duplicates_document(
     app: App, name: str, looked: DuplicatesResult | None, found: Sequence[ReviewedCandidate]
 ) -> dict[str, Any]:
     """Everything as one document: ids, words and counts, and nobody's name or address."""
-    queued, book = candidates.queue_and_log(app.db, app.road(name))
+    queued, book = candidates.queue_and_log(app.db, app.context(name))
     return {
         "connection": name,
         "looked": None if looked is None else msgspec.to_builtins(looked),
@@ -62,7 +62,7 @@ def duplicates_document(
         "n_new": sum(one.is_new for one in found),
         "several_profiles": [
             {"profiles": one.profiles, "customer_ids": one.customer_ids}
-            for one in candidates.addresses_with_several_profiles(app.db, app.road(name))
+            for one in candidates.addresses_with_several_profiles(app.db, app.context(name))
         ],
         "merges": [
             {

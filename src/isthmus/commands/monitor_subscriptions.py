@@ -11,4 +11,4 @@ def monitor_subscriptions(app: App, name: str) -> MonitorResult:
     public = app.settings.web.public_url
     config = app.connected(name).config
     stores = {store.name: expected_store(config, store, public, app.clock.now()) for store in config.stores}
-    return watching.monitor_subscriptions(app.db, app.road(name), stores)
+    return watching.monitor_subscriptions(app.db, app.context(name), stores)

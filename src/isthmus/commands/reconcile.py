@@ -17,7 +17,7 @@ PATIENCE = 60.0
 """Seconds that a reading may wait for points: nobody waits for it."""
 
 RESERVE = STANDARD_SIZE / 2
-"""Points of a shop that are left to the road."""
+"""Points of a shop that are left to the pipeline."""
 
 
 class Reconciler:
@@ -52,12 +52,12 @@ class Reconciler:
     ) -> Reconciled | None:
         """One run, or what is left of it; None while another process holds one of this connection."""
         return reconcile(
-            self._app.db, self.road(name), asked, tell=tell, goes_on=goes_on, anew=anew, is_patient=is_patient
+            self._app.db, self.context(name), asked, tell=tell, goes_on=goes_on, anew=anew, is_patient=is_patient
         )
 
-    def road(self, name: str) -> ConnectionContext:
-        """The road of a connection, with readers of its stores that leave the live ones room."""
-        live = self._app.road(name)
+    def context(self, name: str) -> ConnectionContext:
+        """The context of a connection, with readers of its stores that leave the live ones room."""
+        live = self._app.context(name)
         with self._lock:
             held = self._roads.get(name)
             if held is not None and held[0] is live:
@@ -78,4 +78,4 @@ class Reconciler:
 
     def _asked(self, name: str) -> ReconcileRequest | None:
         settings = self._app.connected(name).config.reconcile
-        return schedule.due_request(self._app.db, self._app.road(name), settings.light_every, settings.night)
+        return schedule.due_request(self._app.db, self._app.context(name), settings.incremental_every, settings.night)

@@ -52,10 +52,10 @@ def carry_out_remedy(app: App, number: int, by: str) -> Done | None:
         return None
     if case.state == "resolved":
         return Done(case, Replayed())
-    road = None
+    context = None
     if case.connection in app.names() and app.trouble(case.connection) is None:
-        road = app.road(case.connection)
-    _, back = replay_case(app.db, number, app.clock.now(), by, road)
+        context = app.context(case.connection)
+    _, back = replay_case(app.db, number, app.clock.now(), by, context)
     look = LOOKS.get(case.code)
     why = ""
     if look is not None:
@@ -64,8 +64,8 @@ def carry_out_remedy(app: App, number: int, by: str) -> Done | None:
             look(app, case)
         except Failure as error:
             why = f"{error.code}: {error.detail}".rstrip(": ")
-    if road is not None:
-        close_finished_cases(app.db, road)
+    if context is not None:
+        close_finished_cases(app.db, context)
     return Done(remedy.get_case(app.db, number) or case, back, is_looked=look is not None and not why, failure=why)
 
 
@@ -81,11 +81,11 @@ def _listings(app: App, case: Case) -> None:
     if case.subject.startswith("load:"):
         _history(app, case)
         return
-    road = app.road(case.connection)
-    for store in road.shops if case.store not in road.shops else [case.store]:
+    context = app.context(case.connection)
+    for store in context.shops if case.store not in context.shops else [case.store]:
         for kind in KINDS:
-            poll_records(app.db, road, store, kind)
-        poll_checkouts(app.db, road, store)
+            poll_records(app.db, context, store, kind)
+        poll_checkouts(app.db, context, store)
 
 
 def _webhooks(app: App, case: Case) -> None:
@@ -93,39 +93,39 @@ def _webhooks(app: App, case: Case) -> None:
 
 
 def _duplicates(app: App, case: Case) -> None:
-    duplicates.find_duplicates(app.db, app.road(case.connection))
+    duplicates.find_duplicates(app.db, app.context(case.connection))
 
 
 def _identifiers(app: App, case: Case) -> None:
-    identifiers.remap_resolved_conflicts(app.db, app.road(case.connection))
+    identifiers.remap_resolved_conflicts(app.db, app.context(case.connection))
 
 
 def _profile(app: App, case: Case) -> None:
     """The profile that the case names, or those behind the customer's address."""
-    road = app.road(case.connection)
+    context = app.context(case.connection)
     kind, _, name = case.subject.partition(":")
     if kind == "profile":
-        poll_profiles.read_profiles(app.db, road, [name])
+        poll_profiles.read_profiles(app.db, context, [name])
     else:
-        poll_profiles.read_profiles(app.db, road, [], remedy.addresses_of_case(app.db, case))
+        poll_profiles.read_profiles(app.db, context, [], remedy.addresses_of_case(app.db, case))
 
 
 def _consent(app: App, case: Case) -> None:
-    consent_audit.run_consent_audit(app.db, app.road(case.connection))
+    consent_audit.run_consent_audit(app.db, app.context(case.connection))
 
 
 def _write_back(app: App, case: Case) -> None:
     """What the shop did not take is written once more, now."""
-    road = app.road(case.connection)
-    remedy.retry_store_update(app.db, case, road.clock.now())
-    write_back(app.db, road)
+    context = app.context(case.connection)
+    remedy.retry_store_update(app.db, case, context.clock.now())
+    write_back(app.db, context)
 
 
 def _merge(app: App, case: Case) -> None:
     """The merge that Ometria refused is asked for again."""
-    road = app.road(case.connection)
-    remedy.retry_merge(app.db, case, road.clock.now())
-    execute.run_next_merge(app.db, road)
+    context = app.context(case.connection)
+    remedy.retry_merge(app.db, case, context.clock.now())
+    execute.run_next_merge(app.db, context)
 
 
 def _reconciliation(app: App, case: Case) -> None:
@@ -145,19 +145,19 @@ def _takeover(app: App, case: Case) -> None:
 
 def _fields(app: App, case: Case) -> None:
     """A round through the custom fields of the store, from the beginning."""
-    road = app.road(case.connection)
+    context = app.context(case.connection)
     for kind in ("customer", "product"):
         name = f"metafields:{kind}"
         remedy.restart_scan(app.db, case, name)
-        while enrich.scan_page(app.db, road, case.store, name):
+        while enrich.scan_page(app.db, context, case.store, name):
             pass
 
 
 def _platform(app: App, case: Case) -> None:
-    """The platform answers a reading with our key at our address: what shut the connection is over."""
-    road = app.road(case.connection)
-    road.platform.errors()
-    remedy.resume_answered(app.db, case, road.clock.now())
+    """Ometria answers a reading with our key at our address: what shut the connection is over."""
+    context = app.context(case.connection)
+    context.platform.errors()
+    remedy.resume_answered(app.db, case, context.clock.now())
 
 
 def _messages(app: App, _: Case) -> None:

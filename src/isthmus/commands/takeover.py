@@ -10,5 +10,5 @@ from isthmus.flows.takeover.forecast import Forecast, forecast_going_live
 
 def take_over(app: App, name: str, *, dry_run: bool, tell: Callable[[RunProgress], None]) -> Forecast:
     """List and match; with `dry_run` only tell what follows from what was listed before."""
-    road = app.road(name)
-    return forecast_going_live(app.db, road) if dry_run else run_takeover(app.db, road, tell=tell)
+    context = app.context(name)
+    return forecast_going_live(app.db, context) if dry_run else run_takeover(app.db, context, tell=tell)

@@ -157,7 +157,7 @@ class ConnectionConfig(Section):
     identity: Identity = Identity()
     consent: ConsentSection = ConsentSection()
     mapping: OwnRules = OwnRules()
-    moments: CustomEventsSection = CustomEventsSection()
+    custom_events: CustomEventsSection = CustomEventsSection()
     reconcile: Reconcile = Reconcile()
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""What a mapping file says: which custom field of the shop becomes which property of the platform, by which rule."""
+"""What a mapping file says: which custom field of the shop becomes which property of Ometria, by which rule."""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal
@@ -11,7 +11,7 @@ from isthmus.model.metafield import Form
 from isthmus.shopify.parse import metafield
 
 MOST = 50
-"""Entries of one owner: one reading asks for all of them. The platform has room for 100 custom fields of a type
+"""Entries of one owner: one reading asks for all of them. Ometria has room for 100 custom fields of a type
 (https://docs.ometria.com/docs/push-endpoint)."""
 
 LONGEST = 900

@@ -12,7 +12,7 @@ from isthmus.kit.toml_lines import Lines
 
 
 class Wrong(Struct, frozen=True):
-    """One thing that is wrong: where it stands, and in one sentence what it is and how to mend it."""
+    """One thing that is wrong: where it stands, and in one sentence what it is and how to fix it."""
 
     line: int
     key: str

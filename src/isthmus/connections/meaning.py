@@ -1,4 +1,4 @@
-"""What a connection may decide about meaning: pace, orders, people, consent, moments. Everything has a default."""
+"""What a connection may decide about meaning: pace, orders, people, consent, events. Everything has a default."""
 
 from datetime import time, timedelta
 from typing import Annotated, Any, Literal, Self
@@ -11,7 +11,7 @@ from isthmus.kit.config_errors import dotted_path
 from isthmus.kit.duration import parse_duration
 
 EVENT_NAME_CHARS = 32
-"""Longer event types are cut by the platform (https://support.ometria.com/hc/en-gb/articles/360011171077)."""
+"""Longer event types are cut by Ometria (https://support.ometria.com/hc/en-gb/articles/360011171077)."""
 
 
 def _event_name(value: Any, info: ValidationInfo) -> Any:
@@ -60,11 +60,11 @@ class Lanes(Section):
         description="how often the custom fields of everybody and everything are looked at, since their change fires "
         "no webhook",
     )
-    checkout_quiet: Pause = Field(
+    abandoned_after: Pause = Field(
         default=parse_duration("30m"), description="a checkout untouched for this long, without an order, is abandoned"
     )
-    moment_max_age: Pause = Field(
-        default=parse_duration("24h"), description="older moments are recorded and never fired"
+    event_max_age: Pause = Field(
+        default=parse_duration("24h"), description="older custom events are recorded and never sent"
     )
     sight_grace: Pause = Field(
         default=parse_duration("60s"),
@@ -76,9 +76,9 @@ class Lanes(Section):
 
 
 class Reconcile(Section):
-    """How often the store, isthmus and the platform are held against each other."""
+    """How often the store, isthmus and Ometria are held against each other."""
 
-    light_every: Annotated[Duration, duration_at_least("1m")] = Field(
+    incremental_every: Annotated[Duration, duration_at_least("1m")] = Field(
         default=parse_duration("1h"), description="how often what changed since the last time is compared"
     )
     full_at: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = Field(
@@ -120,11 +120,11 @@ class Orders(Section):
         description="how far back orders are to be seen; all needs the scope read_all_orders, and going live without "
         "that scope needs 60d, by which orders older than 60 days stay as they were last known",
     )
-    cancelled_but_kept: bool = Field(
+    count_retained_cancelled: bool = Field(
         default=False, description="a cancelled order of which money was kept still counts as revenue"
     )
     discount_sign: Literal["positive", "negative"] = Field(
-        default="positive", description="the sign of discounts; the platform's documents do not say"
+        default="positive", description="the sign of discounts; Ometria's documents do not say"
     )
     properties: StatusWord = Field(
         default=frozenset({"fulfilment_status", "financial_status", "cancel_reason", "discount_codes", "tags"}),
@@ -253,11 +253,11 @@ class ConsentSection(Section):
         description="what is left when a shop makes two customers one: an opt-out of either, or what the survivor says",
     )
     unsubscribes_every: Annotated[Duration, duration_at_least("2s")] = Field(
-        default=parse_duration("10s"), description="how often the platform is asked who unsubscribed"
+        default=parse_duration("10s"), description="how often Ometria is asked who unsubscribed"
     )
     profiles_every: Annotated[Duration, duration_at_least("10s")] = Field(
         default=parse_duration("2m"),
-        description="how often the platform is asked whose profile changed: for what it lists nowhere else",
+        description="how often Ometria is asked whose profile changed: for what it lists nowhere else",
     )
     audit_every: Annotated[Duration, duration_at_least("1h")] = Field(
         default=parse_duration("7d"), description="how often everybody's consent is compared on both sides"
@@ -286,7 +286,8 @@ class CustomEventsSection(Section):
     """Custom events: each by the name it is sent under (at most 32 characters), or false to switch it off."""
 
     checkout_abandoned: EventName = Field(
-        default="checkout_abandoned", description="a checkout with an email was left untouched for lanes.checkout_quiet"
+        default="checkout_abandoned",
+        description="a checkout with an email was left untouched for lanes.abandoned_after",
     )
     order_cancelled: EventName = Field(default="order_cancelled", description="an order was cancelled")
     order_refunded: EventName = Field(default="order_refunded", description="all money of an order went back")

@@ -158,7 +158,7 @@ def pause_connection(tx: Tx, connection: str, now: datetime, lane: Lane | None =
 def resume_connection(tx: Tx, connection: str, lane: Lane | None = None) -> bool:
     """A person lets a connection, or one lane of it, go on; False when there is no such connection.
 
-    Resuming a whole connection also lifts a block: whoever resumes says that the cause is mended, and a cause that is
+    Resuming a whole connection also lifts a block: whoever resumes says that the cause is fixed, and a cause that is
     not shuts it again at the next attempt. Paused lanes stay paused.
     """
     if lane is None:
@@ -185,7 +185,7 @@ def block_connection(tx: Tx, connection: str, code: str, now: datetime) -> bool:
 
 
 def unblock_connection(tx: Tx, connection: str, code: str | None = None) -> bool:
-    """The cause of a block was found mended; True when something (that code, where one is given) had shut it."""
+    """The cause of a block was found fixed; True when something (that code, where one is given) had shut it."""
     return bool(
         tx.execute(
             """UPDATE connection SET blocked_code = NULL, blocked_at = NULL

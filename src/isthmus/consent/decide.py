@@ -114,7 +114,7 @@ def decide_consent(statements: Sequence[Statement], policy: Policy, store: str) 
 
 
 def _standing_words(statements: Iterable[Statement]) -> list[Statement]:
-    """What is not taken back: each customer's last word in the shop, and everything said on the platform's side."""
+    """What is not taken back: each customer's last word in the shop, and everything said on Ometria's side."""
     last: dict[tuple[str, int | None], Statement] = {}
     said = []
     for s in statements:
@@ -127,7 +127,7 @@ def _standing_words(statements: Iterable[Statement]) -> list[Statement]:
 
 def _latest(statements: Iterable[Statement]) -> Statement | None:
     """The one that holds from the latest time, so chosen among equals that equal sets give equal answers: of what both
-    sides say of one moment the platform's is first, since the shop's is then the echo of ours.
+    sides say of one moment Ometria's is first, since the shop's is then the echo of ours.
     """
     return max(statements, key=_rank, default=None)
 

@@ -1,4 +1,4 @@
-"""What the platform's word about a person tells, held against where the person stands and what we sent: one table.
+"""What Ometria's word about a person tells, held against where the person stands and what we sent: one table.
 
 A profile says what all of its contacts come to, with neither a time nor a reason. So a change there is somebody's word
 only where nothing of ours explains it; and where nothing changed although we asked for it, something else speaks.
@@ -14,7 +14,7 @@ from isthmus.model.consent import Stance
 
 class ProfileChange(Enum):
     """calm: both sides agree, or nobody can tell better · wait: something of it is under way · opt_out: a new word
-    against · opt_in: a new word for, where the platform's counts · unproven: a word for that nobody can prove ·
+    against · opt_in: a new word for, where Ometria's counts · unproven: a word for that nobody can prove ·
     refused: our opt-out has no effect · blocked: our opt-in has none.
     """
 
@@ -28,10 +28,10 @@ class ProfileChange(Enum):
 
 
 class PlatformConsentFacts(Struct, frozen=True, kw_only=True):
-    """One person on one channel. `was` and `now` are what the platform said when it was last looked at, and now.
+    """One person on one channel. `was` and `now` are what Ometria said when it was last looked at, and now.
 
     `has_contact` says that the shop knows the person, and we have a contact of theirs there; `is_moving` that one is
-    being sent or not settled; `sent_in` and `sent_out` that we sent an opt-in or an opt-out since the platform was last
+    being sent or not settled; `sent_in` and `sent_out` that we sent an opt-in or an opt-out since Ometria was last
     looked at; `is_explained` that the ledger has an opt-out from there that is later than that look.
     """
 
@@ -49,7 +49,7 @@ class PlatformConsentFacts(Struct, frozen=True, kw_only=True):
     is_retired: bool = False
     """A contact of somebody who is gone, and had the address, keeps it opted out: no statement of anybody's."""
     may_opt_in: bool = False
-    """The platform's own opt-ins count as proven (consent.authority = "platform")."""
+    """Ometria's own opt-ins count as proven (consent.authority = "platform")."""
 
 
 class ProfileChangeRule(Struct, frozen=True):
@@ -60,7 +60,7 @@ class ProfileChangeRule(Struct, frozen=True):
 
 
 def _is_new(facts: PlatformConsentFacts) -> bool:
-    """Whether the platform says something else than before, or is looked at for the first time."""
+    """Whether Ometria says something else than before, or is looked at for the first time."""
     return facts.is_first or facts.was is not facts.now
 
 
@@ -101,5 +101,5 @@ TABLE: tuple[ProfileChangeRule, ...] = (
 
 
 def classify_profile_change(facts: PlatformConsentFacts) -> ProfileChange:
-    """What it means that the platform says this."""
+    """What it means that Ometria says this."""
     return next(rule.meaning for rule in TABLE if rule.when(facts))

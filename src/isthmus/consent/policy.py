@@ -11,7 +11,7 @@ MOVED = "shopify.moved"
 """The source of a statement that came to an address with its customer: it was never said about this address."""
 
 PLATFORM = "ometria."
-"""How sources on the platform's side begin; every other is the store's."""
+"""How sources on Ometria's side begin; every other is the store's."""
 
 
 class Policy(Struct, frozen=True):

@@ -47,7 +47,7 @@ def consent_to_send(own: ChannelConsent | None, standing: ConsentStatus) -> Chan
                 return own
             return ChannelConsent("UNSUBSCRIBED", updated_at=standing.by.since if standing.by else None)
         case Stance.IN if own is not None and own.state == IN and _is_echo(own, standing):
-            return ChannelConsent(IN, own.level)  # the platform has welcomed them already
+            return ChannelConsent(IN, own.level)  # Ometria has welcomed them already
         case Stance.IN if own is None or own.state != IN:
             is_theirs = standing.by is not None and standing.by.side == "platform"
             return ChannelConsent(IN) if is_theirs or (own is not None and own.state in OUT) else own
@@ -56,7 +56,7 @@ def consent_to_send(own: ChannelConsent | None, standing: ConsentStatus) -> Chan
 
 
 def _is_echo(own: ChannelConsent, standing: ConsentStatus) -> bool:
-    """Whether the shop's word is what we wrote there, after somebody had said it on the platform's side."""
+    """Whether the shop's word is what we wrote there, after somebody had said it on Ometria's side."""
     if standing.by is None or standing.by.side != "platform" or own.updated_at is None:
         return False
     return own.updated_at.replace(microsecond=0) == standing.by.since.replace(microsecond=0)

@@ -1,4 +1,4 @@
-"""Whether the shop and the platform agree on one person, and in what way they do not."""
+"""Whether the shop and Ometria agree on one person, and in what way they do not."""
 
 from isthmus.consent.decide import ConsentStatus
 from isthmus.model.consent import IN, OUT, Stance

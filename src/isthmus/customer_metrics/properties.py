@@ -11,8 +11,8 @@ def counts_towards_metrics(sale: OrderTotalsRow) -> bool:
     """Whether an order counts towards somebody's worth.
 
     What is valid counts, and what was wholly refunded counts with what went back. So a cancelled, voided, expired or
-    deleted order does not, unless `orders.cancelled_but_kept` keeps it valid; nor does an unpaid one where orders are
-    valid when paid. A test order is no sale at all.
+    deleted order does not, unless `orders.count_retained_cancelled` keeps it valid; nor does an unpaid one where orders
+    are valid when paid. A test order never counts.
     """
     return sale.is_valid or sale.status == "refunded"
 

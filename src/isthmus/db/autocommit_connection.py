@@ -1,6 +1,6 @@
-"""One connection that an event loop drives: what the door writes through, a statement at a time, each its own commit.
+"""One connection that an event loop drives: the webhook endpoint writes through it, each statement its own commit.
 
-Everything else uses the pool; docs/decisions/0005 has the measurements that made the door the exception.
+Everything else uses the pool; docs/decisions/0005 has the measurements that made the webhook endpoint the exception.
 """
 
 import asyncio

@@ -91,7 +91,7 @@ def _own(folder: Path, account: SystemAccount) -> None:
 
 
 def _sockets(home: Path, account: SystemAccount) -> Path:
-    """A short folder of its own for this home; a copy of the home, or one made anew in its place, gets another."""
+    """A short folder of its own for this home; a copy of the home, or one made again in its place, gets another."""
     name = home / "name"
     if not name.exists():
         name.write_text(secrets.token_hex(8))

@@ -1,6 +1,6 @@
-"""Name the layer at fault for a record on which the store, we and the platform do not agree.
+"""Name the layer at fault for a record on which the store, we and Ometria do not agree.
 
-The road goes store, record, desired write, platform. The first step on it where two neighbours differ is where the
+The pipeline goes store, record, desired write, platform. The first step on it where two sides differ is where the
 fault lies; what differs further down follows from it. One table, first match wins.
 """
 
@@ -31,7 +31,7 @@ class Record(StrEnum):
 
 class NoDrift(StrEnum):
     """agreed: all sides say the same · waiting: it is on its way or too young · unseen: not enough was looked at ·
-    settled: the platform says what we desire, though we had given it up.
+    settled: Ometria says what we desire, though we had given it up.
     """
 
     AGREED = "agreed"
@@ -52,7 +52,7 @@ class DriftFacts(Struct, frozen=True, kw_only=True):
     """Everything that is known of one platform record.
 
     `store_path`, `mapped_path` and `platform_path` say where the store's reading differs from our record, a fresh
-    mapping of the record from the desired write, and the platform's reading from the desired write: None where they
+    mapping of the record from the desired write, and Ometria's reading from the desired write: None where they
     agree, "" where a side has nothing to compare. `state` is the outbox's, None without a row. `blamed` is the code of
     an open case that says why the store's record cannot be used. `is_ours` says that the id is one we would give today;
     `twin` names another id of the same order.
@@ -95,7 +95,7 @@ MOVING = ("due", "leased", "accepted", "held")
 """States of a write that is on its way."""
 
 RESENDABLE = ("platform.not_applied", "platform.differs", "platform.unanswered")
-"""Dead letters that the platform never refused: it only did not do what it was told."""
+"""Dead letters that Ometria never refused: it only did not do what it was told."""
 
 
 class DriftRule(Struct, frozen=True):
@@ -149,7 +149,7 @@ def _send(facts: DriftFacts) -> tuple[Repair, ...]:
 
 
 def _read(facts: DriftFacts) -> tuple[Repair, ...]:
-    """Read it, and where the platform strayed as well, send it: the reading may find nothing that is to be sent."""
+    """Read it, and where Ometria strayed as well, send it: the reading may find nothing that is to be sent."""
     strayed = facts.state == "applied" and facts.platform_look is not SideView.UNSEEN and _is_absent_or_other(facts)
     return (Repair.READ, *(_send(facts) if strayed else ()))
 
@@ -204,7 +204,7 @@ RULES: tuple[DriftRule, ...] = (
         _buried,
         lambda f: f.state == "buried" and cause_of_code(f.case_code or "") == "storefront",
         _none,
-        lambda _: "what the shop says of it has no words in the platform",
+        lambda _: "what the shop says of it has no words in Ometria",
     ),
     DriftRule(
         "integration.stale_mapping",
@@ -256,4 +256,4 @@ RULES: tuple[DriftRule, ...] = (
         lambda _: "we never wrote it",
     ),
 )
-"""From the store to the platform, the first step that does not hold."""
+"""From the store to Ometria, the first step that does not hold."""

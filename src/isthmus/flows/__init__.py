@@ -1,1 +1,1 @@
-"""Journeys along the road, each short enough to read at once."""
+"""Journeys along the pipeline, each short enough to read at once."""

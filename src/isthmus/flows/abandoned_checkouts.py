@@ -37,27 +37,27 @@ class _Left(Struct, frozen=True):
     email: str
 
 
-def send_abandoned_checkouts(db: Database, road: ConnectionContext) -> int:
+def send_abandoned_checkouts(db: Database, context: ConnectionContext) -> int:
     """Write the event of every basket that has become quiet; how many were written."""
-    now = road.clock.now()
+    now = context.clock.now()
     n, after = 0, None
     while True:
         with db.transaction() as tx:
-            found, after = _page(tx, road, now, after)
-            n += _write(tx, road, found, now)
+            found, after = _page(tx, context, now, after)
+            n += _write(tx, context, found, now)
         if after is None:
             return n
 
 
 def _page(
-    tx: Tx, road: ConnectionContext, now: datetime, after: CheckoutCursor | None
+    tx: Tx, context: ConnectionContext, now: datetime, after: CheckoutCursor | None
 ) -> tuple[list[_Left], CheckoutCursor | None]:
-    quiet = now - road.pace.checkout_quiet
-    oldest = quiet - max((shop.rules.moment_max_age for shop in road.shops.values()), default=timedelta())
-    found, end = baskets.idle_checkouts(tx, road.connection, oldest, quiet, CHECKOUTS_AT_ONCE, road.packer, after)
-    left = [one for basket in found if (one := _left(basket, quiet)) is not None and basket.store in road.shops]
+    quiet = now - context.pace.abandoned_after
+    oldest = quiet - max((shop.rules.event_max_age for shop in context.shops.values()), default=timedelta())
+    found, end = baskets.idle_checkouts(tx, context.connection, oldest, quiet, CHECKOUTS_AT_ONCE, context.packer, after)
+    left = [one for basket in found if (one := _left(basket, quiet)) is not None and basket.store in context.shops]
     hears = {
-        store: baskets.has_checkout_webhooks(tx, road.connection, store, now - WEBHOOKS_SILENT_FOR)
+        store: baskets.has_checkout_webhooks(tx, context.connection, store, now - WEBHOOKS_SILENT_FOR)
         for store in sorted({one.basket.store for one in left if one.checkout.is_listed})
     }
     return [one for one in left if not (one.checkout.is_listed and hears[one.basket.store])], end
@@ -83,21 +83,21 @@ def _left(basket: Basket, quiet: datetime) -> _Left | None:
     return _Left(basket, whole, email)
 
 
-def _write(tx: Tx, road: ConnectionContext, left: Sequence[_Left], now: datetime) -> int:
+def _write(tx: Tx, context: ConnectionContext, left: Sequence[_Left], now: datetime) -> int:
     if not left:
         return 0
     emails = sorted({one.email for one in left})
     # An order of the same person takes the same lock, so it is either seen here or finds the event to call back.
-    identity.lock_names(tx, road.connection, [f"email:{email}" for email in emails])
-    bought = baskets.has_ordered_since(tx, road.connection, [(one.basket, [one.email]) for one in left])
+    identity.lock_names(tx, context.connection, [f"email:{email}" for email in emails])
+    bought = baskets.has_ordered_since(tx, context.connection, [(one.basket, [one.email]) for one in left])
     who = assign_survivors(
-        identity.expand_to_persons(tx, road.connection, identity.links_of_emails(tx, road.connection, emails))
+        identity.expand_to_persons(tx, context.connection, identity.links_of_emails(tx, context.connection, emails))
     )
     wanted = [
         DesiredWrite(
             one.basket.store,
             custom_event.event_of_checkout(
-                one.checkout, who.by_email.get(one.email), road.shops[one.basket.store].rules, now
+                one.checkout, who.by_email.get(one.email), context.shops[one.basket.store].rules, now
             ),
             now,
         )
@@ -105,6 +105,12 @@ def _write(tx: Tx, road: ConnectionContext, left: Sequence[_Left], now: datetime
         if (one.basket.store, one.basket.name) not in bought
     ]
     outbox.upsert_desired(
-        tx, road.connection, wanted, now=now, coalesce=timedelta(), contact_head_start=timedelta(), packer=road.packer
+        tx,
+        context.connection,
+        wanted,
+        now=now,
+        coalesce=timedelta(),
+        contact_head_start=timedelta(),
+        packer=context.packer,
     )
     return len(wanted)

@@ -13,7 +13,7 @@ from isthmus.model.write import RecordKind
 
 
 def describe_write_difference(
-    road: ConnectionContext,
+    context: ConnectionContext,
     kind: str,
     own: str,
     path: str | None,
@@ -24,7 +24,7 @@ def describe_write_difference(
     """Of a platform record: what we sent and what Ometria has at the path where they differ, masked where it names
     somebody. Without a path Ometria has no such record.
     """
-    told: dict[str, Any] = {"store": store_of_id(road, own)}
+    told: dict[str, Any] = {"store": store_of_id(context, own)}
     if kind == "order" and ours and isinstance(name := ours.get("web_id"), str):
         told["order"] = name
     if path:
@@ -40,11 +40,11 @@ def describe_write_difference(
 
 
 def describe_refusal(
-    road: ConnectionContext, kind: RecordKind, own: str, body: bytes, code: str, detail: str, request_id: str | None
+    context: ConnectionContext, kind: RecordKind, own: str, body: bytes, code: str, detail: str, request_id: str | None
 ) -> Touch:
     """The case of a platform record that was refused: what was said of it, the store, the order's name, the push."""
     sent = msgspec.json.decode(body)
-    told: dict[str, Any] = {"store": store_of_id(road, own)}
+    told: dict[str, Any] = {"store": store_of_id(context, own)}
     if kind is RecordKind.ORDER and isinstance(name := sent.get("web_id"), str):
         told["order"] = name
     told = {name: value for name, value in (told | {"request_id": request_id}).items() if value is not None}
@@ -53,9 +53,9 @@ def describe_refusal(
     )
 
 
-def store_of_id(road: ConnectionContext, own: str) -> str | None:
+def store_of_id(context: ConnectionContext, own: str) -> str | None:
     """The store whose namespace a platform id begins with, the longest of several."""
-    fitting = [shop for shop in road.shops.values() if own.startswith(shop.rules.namespace)]
+    fitting = [shop for shop in context.shops.values() if own.startswith(shop.rules.namespace)]
     return max(fitting, key=lambda shop: len(shop.rules.namespace)).name if fitting else None
 
 

@@ -1,4 +1,4 @@
-"""What a person decides about cases: who has it, that it is mended, that nobody wants to hear of it."""
+"""What a person decides about cases: who has it, that it is fixed, that nobody wants to hear of it."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,7 +14,7 @@ def assign_cases(db: Database, numbers: Sequence[int], to: str | None) -> list[i
 
 
 def resolve_cases(db: Database, numbers: Sequence[int], now: datetime, by: str) -> list[int]:
-    """Declare open cases mended; those it was done with."""
+    """Declare open cases fixed; those it was done with."""
     with db.transaction() as tx:
         return [number for number in numbers if cases.close_case(tx, number, now, by)]
 

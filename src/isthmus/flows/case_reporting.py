@@ -13,16 +13,16 @@ def case_for(failure: Failure, subject: str = "", store: str = "") -> Touch:
     return Touch(failure.code, subject, store, failure.detail)
 
 
-def block_connection(tx: Tx, road: ConnectionContext, failure: BlockedError) -> None:
+def block_connection(tx: Tx, context: ConnectionContext, failure: BlockedError) -> None:
     """Mark the connection as shut by failure, with one case for all that waits behind it."""
-    now = road.clock.now()
-    connections.block_connection(tx, road.connection, failure.code, now)
-    cases.open_or_count(tx, road.connection, [case_for(failure)], now)
+    now = context.clock.now()
+    connections.block_connection(tx, context.connection, failure.code, now)
+    cases.open_or_count(tx, context.connection, [case_for(failure)], now)
 
 
-def unblock_connection(tx: Tx, road: ConnectionContext, codes: tuple[str, ...], by: str) -> None:
+def unblock_connection(tx: Tx, context: ConnectionContext, codes: tuple[str, ...], by: str) -> None:
     """A request went through: whatever said that none could is over."""
-    now = road.clock.now()
+    now = context.clock.now()
     for code in codes:
-        connections.unblock_connection(tx, road.connection, code)
-        cases.resolve_by_code(tx, road.connection, code, now, by)
+        connections.unblock_connection(tx, context.connection, code)
+        cases.resolve_by_code(tx, context.connection, code, now, by)

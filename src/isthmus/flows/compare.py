@@ -1,6 +1,6 @@
 """Hold what Ometria says against a fresh mapping of what Shopify says: agreement, record by record.
 
-Independent of everything in between: the stores are read now, mapped anew, and compared with the platform's records;
+Independent of everything in between: the stores are read now, mapped again, and compared with Ometria's records;
 what people are worth is summed from the orders just read.
 Of our own state only this is asked: which records have an open case or go on under another writer's ids, who was ever
 sent as opted in or forced, what the ledger has of their addresses, who was merged with whom, whose erasure was asked
@@ -44,7 +44,7 @@ from isthmus.records import carry_over
 from isthmus.records.sql import store as records
 
 Lookup = Callable[[RecordKind, str], Mapping[str, Any] | None]
-"""How the platform's record of this kind and id is found."""
+"""How Ometria's record of this kind and id is found."""
 
 ERASED = "the shop asked for their erasure"
 """Why a contact is not compared: it went out once more, and is nobody's any more."""
@@ -71,44 +71,44 @@ class Comparison(Struct, frozen=True):
     differences: tuple[Difference, ...]
 
 
-def compare_both_sides(db: Database, road: ConnectionContext, lookup: Lookup) -> Comparison:
-    """Read every record of every store, map it, and look for the platform's."""
-    told = {shop.name: _read(shop) for shop in road.shops.values()}
+def compare_both_sides(db: Database, context: ConnectionContext, lookup: Lookup) -> Comparison:
+    """Read every record of every store, map it, and look for Ometria's."""
+    told = {shop.name: _read(shop) for shop in context.shops.values()}
     with db.transaction() as tx:
-        joins = identity.merged_accounts(tx, road.connection)
-        standings = versions.outbox_statuses(tx, road.connection)
-        road = id_mapping.rules_with_all_ids(tx, road)
-    who = _people(road, {name: read[0] for name, read in told.items()}, joins)
+        joins = identity.merged_accounts(tx, context.connection)
+        standings = versions.outbox_statuses(tx, context.connection)
+        context = id_mapping.rules_with_all_ids(tx, context)
+    who = _people(context, {name: read[0] for name, read in told.items()}, joins)
     equal: dict[str, int] = {kind.value: 0 for kind in (RecordKind.PRODUCT, RecordKind.CONTACT, RecordKind.ORDER)}
     excluded: dict[str, int] = {}
     differences: list[Difference] = []
     n_cases = 0
-    told = {name: _remembered(db, road, name, read) for name, read in told.items()}
-    orders = {name: list(_orders(road.shops[name], read[1], who)) for name, read in told.items()}
-    worths, holds = _worths(orders, who), _holds(road, told, who)
+    told = {name: _remembered(db, context, name, read) for name, read in told.items()}
+    orders = {name: list(_orders(context.shops[name], read[1], who)) for name, read in told.items()}
+    worths, holds = _worths(orders, who), _holds(context, told, who)
     for name, read in told.items():
-        contacts = _contacts(db, road, name, read[0], who, worths, holds)
-        for write in (*contacts, *_products(road.shops[name], read[2]), *orders[name]):
+        contacts = _contacts(db, context, name, read[0], who, worths, holds)
+        for write in (*contacts, *_products(context.shops[name], read[2]), *orders[name]):
             row = standings.get((write.kind, write.id))
             if row is not None and row.state == "buried":
                 n_cases += 1
             elif reason := write.excluded or (row and row.excluded == WITHHELD and WITHHELD):
                 excluded[reason] = excluded.get(reason, 0) + 1
-            elif (difference := _difference(road, write, lookup)) is not None:
+            elif (difference := _difference(context, write, lookup)) is not None:
                 differences.append(difference)
             else:
                 equal[write.kind.value] += 1
     return Comparison(equal, excluded, n_cases, tuple(differences))
 
 
-def _people(road: ConnectionContext, told: Mapping[str, list[Customer]], joins: Mapping[Account, Account]) -> People:
+def _people(context: ConnectionContext, told: Mapping[str, list[Customer]], joins: Mapping[Account, Account]) -> People:
     """Who is whom: by address as the stores say now, and by what was merged."""
 
     def contact_of(account: Account) -> str:
-        return f"{road.shops[account[0]].rules.namespace}{account[1]}"
+        return f"{context.shops[account[0]].rules.namespace}{account[1]}"
 
     living = {(name, one.id): normalise_email(one.email) for name, customers in told.items() for one in customers}
-    gone = [account for account in joins if account not in living and account[0] in road.shops]
+    gone = [account for account in joins if account not in living and account[0] in context.shops]
     return assign_survivors(
         [
             *(Link(*at, contact_of(at), email, joins.get(at)) for at, email in living.items()),
@@ -117,12 +117,13 @@ def _people(road: ConnectionContext, told: Mapping[str, list[Customer]], joins: 
     )
 
 
-def _difference(road: ConnectionContext, write: Write, lookup: Lookup) -> Difference | None:
+def _difference(context: ConnectionContext, write: Write, lookup: Lookup) -> Difference | None:
     found = lookup(write.kind, write.id)
     if found is None:
-        return Difference(write.kind, write.id, "", "the platform has no such record")
+        return Difference(write.kind, write.id, "", "Ometria has no such record")
     path = plan.first_difference(
-        shared_properties.without_shared_properties(road, write.kind, msgspec.json.decode(write.body or b"{}")), found
+        shared_properties.without_shared_properties(context, write.kind, msgspec.json.decode(write.body or b"{}")),
+        found,
     )
     return None if path is None else Difference(write.kind, write.id, path, "says something else")
 
@@ -138,14 +139,16 @@ def _read(shop: ShopContext) -> Records:
     )
 
 
-def _remembered(db: Database, road: ConnectionContext, store: str, told: Records) -> Records:
+def _remembered(db: Database, context: ConnectionContext, store: str, told: Records) -> Records:
     """With the origin of lines whose product is deleted, which the shop itself forgets."""
     customers, orders, products = told
     kept: list[Order] = []
     for first in range(0, len(orders), LOOKED_UP_AT_ONCE):
         some = orders[first : first + LOOKED_UP_AT_ONCE]
         with db.transaction() as tx:
-            known = records.load_records(tx, road.connection, [("order", store, str(o.id)) for o in some], road.packer)
+            known = records.load_records(
+                tx, context.connection, [("order", store, str(o.id)) for o in some], context.packer
+            )
         for placed in some:
             held = known.get(("order", store, str(placed.id)))
             kept.append(
@@ -188,15 +191,15 @@ def _worths(orders: Mapping[str, list[Write]], who: People) -> dict[str, Custome
     return {person: calculate_metrics(some) for person, some in sales.items()}
 
 
-def _holds(road: ConnectionContext, told: Mapping[str, Records], who: People) -> dict[str, ServiceHoldState]:
+def _holds(context: ConnectionContext, told: Mapping[str, Records], who: People) -> dict[str, ServiceHoldState]:
     """By what each person is held, by the state of all their orders in all stores."""
-    now, found = road.clock.now(), dict[str, list[ServiceHoldState]]()
+    now, found = context.clock.now(), dict[str, list[ServiceHoldState]]()
     for name, (_, orders, _) in told.items():
         for one in orders:
-            person = owner_of_order(road.shops[name], one, who)
+            person = owner_of_order(context.shops[name], one, who)
             if (
                 person is not None
-                and (asked := service_hold.hold_of_order(one, road.shops[name].rules, now)) is not None
+                and (asked := service_hold.hold_of_order(one, context.shops[name].rules, now)) is not None
             ):
                 found.setdefault(person, []).append(asked)
     return {
@@ -206,7 +209,7 @@ def _holds(road: ConnectionContext, told: Mapping[str, Records], who: People) ->
 
 def _contacts(
     db: Database,
-    road: ConnectionContext,
+    context: ConnectionContext,
     store: str,
     customers: list[Customer],
     who: People,
@@ -214,21 +217,21 @@ def _contacts(
     holds: Mapping[str, ServiceHoldState],
 ) -> Iterator[Write]:
     """Every contact that the store's present customers ask for. What cannot be said is left to its case."""
-    rules = road.shops[store].rules
+    rules = context.shops[store].rules
     for first in range(0, len(customers), LOOKED_UP_AT_ONCE):
         some = customers[first : first + LOOKED_UP_AT_ONCE]
         with db.transaction() as tx:
-            stand = consent_status.consent_of_customers(tx, road, some)
-            said = spoken.sent_consent_of(tx, road.connection, [f"{rules.namespace}{one.id}" for one in some])
+            stand = consent_status.consent_of_customers(tx, context, some)
+            said = spoken.sent_consent_of(tx, context.connection, [f"{rules.namespace}{one.id}" for one in some])
             left = {
-                one.id: retire.number_left(tx, road, name, (store, one.id), one)
+                one.id: retire.number_left(tx, context, name, (store, one.id), one)
                 for one in some
                 if fields.map_phone(one.phone, one.country_code) is None
                 and (row := said.get(name := f"{rules.namespace}{one.id}"))
                 and row.was_opted_in_sms
             }
             known = records.load_records(
-                tx, road.connection, [("customer", store, str(one.id)) for one in some], road.packer
+                tx, context.connection, [("customer", store, str(one.id)) for one in some], context.packer
             )
         for customer in some:
             name = f"{rules.namespace}{customer.id}"

@@ -31,7 +31,7 @@ TRIED = "govern:tried"
 """The one that says when somebody last began to."""
 
 COUNTED_FOR = timedelta(hours=20)
-"""How long pushes are counted before the count begins anew: nearly a day, however often somebody looks by hand."""
+"""How long pushes are counted before the count begins again: nearly a day, however often somebody looks by hand."""
 
 SETTING = "storefront.setting_changed"
 SCOPES = "storefront.scopes_changed"
@@ -73,7 +73,7 @@ def check_config_changes(
 ) -> list[CheckResult]:
     """Look at everything, keep what was seen, and make a case of each difference; changes nothing on either side.
 
-    Only what was looked at and found mended closes a case.
+    Only what was looked at and found fixed closes a case.
     """
     with db.transaction() as tx:
         runs.advance_watermark(tx, connection, "", TRIED, now, 0)

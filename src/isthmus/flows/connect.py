@@ -1,4 +1,4 @@
-"""Check a connection against both neighbours: everything that would make its road do wrong, or nothing."""
+"""Check a connection against Shopify and Ometria: everything that would make it do wrong, or nothing."""
 
 from collections.abc import Mapping, Sequence
 
@@ -20,7 +20,7 @@ UNKEYED = b"sample"
 
 
 class ConnectionCheck(Struct, frozen=True):
-    """What was found of each store and of the platform. `failures` are neighbours that could not be looked at;
+    """What was found of each store and of Ometria. `failures` are external APIs that could not be looked at;
     `sampled` is what the account holds of another writer's.
     """
 
@@ -37,7 +37,7 @@ class ConnectionCheck(Struct, frozen=True):
 
 
 def check_connection(stores: Mapping[str, tuple[Shopify, Expected]], platform: OmetriaClient) -> ConnectionCheck:
-    """Look at every store and at the platform; changes nothing. The findings are named by store, or `ometria`."""
+    """Look at every store and at Ometria; changes nothing. The findings are named by store, or `ometria`."""
     found: dict[str, Access] = {}
     findings: list[tuple[str, AccessFinding]] = []
     failures: list[tuple[str, Failure]] = []

@@ -40,7 +40,7 @@ class ContactMappingInput(Struct, frozen=True):
     moved: Set[Account]
     """Whose hold has just changed."""
     elsewhere: Mapping[Account, tuple[Elsewhere, ...]]
-    """The identifiers that are somebody else's on the platform."""
+    """The identifiers that are somebody else's on Ometria."""
     helds: Helds
     retired: Mapping[str, Retired]
     """Contacts of customers who are gone, or have no address any more."""
@@ -54,13 +54,15 @@ def account_of(change: RecordTransition) -> Account:
     return change.key[1], int(change.key[2])
 
 
-def contact_id(road: ConnectionContext, change: RecordTransition) -> str:
-    return f"{road.shops[change.key[1]].rules.namespace}{change.key[2]}"
+def contact_id(context: ConnectionContext, change: RecordTransition) -> str:
+    return f"{context.shops[change.key[1]].rules.namespace}{change.key[2]}"
 
 
-def contact_ids(road: ConnectionContext, change: RecordTransition) -> tuple[str, str]:
+def contact_ids(context: ConnectionContext, change: RecordTransition) -> tuple[str, str]:
     """The ids of both contacts that a customer may have."""
-    return contact_id(road, change), sms_contact.sms_contact_id(int(change.key[2]), road.shops[change.key[1]].rules)
+    return contact_id(context, change), sms_contact.sms_contact_id(
+        int(change.key[2]), context.shops[change.key[1]].rules
+    )
 
 
 def map_contacts(shop: ShopContext, change: RecordTransition, known: ContactMappingInput) -> list[Write]:

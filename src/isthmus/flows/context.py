@@ -88,7 +88,7 @@ class Timings(Struct, frozen=True):
     profiles_every: timedelta = timedelta(minutes=2)
     consent_audit_every: timedelta = timedelta(days=7)
     metafields_every: timedelta = timedelta(hours=6)
-    checkout_quiet: timedelta = timedelta(minutes=30)
+    abandoned_after: timedelta = timedelta(minutes=30)
     coalesce: timedelta = timedelta(seconds=1)
     """Changes of one record within this long become one push."""
     hint_patience: timedelta = timedelta(seconds=10)
@@ -123,7 +123,7 @@ class ConnectionContext(Struct, frozen=True):
     policy: Policy = Policy()
 
     def accounts(self, ids: Iterable[str]) -> set[tuple[str, int]]:
-        """Store and number of the records that the platform's ids name, as far as they can be of ours."""
+        """Store and number of the records that Ometria's ids name, as far as they can be of ours."""
         named = set()
         for one in ids:
             for store, shop in self.shops.items():

@@ -20,21 +20,21 @@ RETRY_AFTER = timedelta(seconds=10)
 AT_ONCE = 100
 
 
-def read_delivery_methods(road: ConnectionContext, heard: ParsedBatch) -> None:
+def read_delivery_methods(context: ConnectionContext, heard: ParsedBatch) -> None:
     """Read the deliveries that were asked for. What cannot be read is asked again for a minute, and then left open."""
-    now = road.clock.now()
+    now = context.clock.now()
     for (store, _), numbers in group_by_store(heard.deliveries).items():
         mine = [one for one in heard.deliveries if one.key[1] == store]
         for first in range(0, len(numbers), AT_ONCE):
-            told = _read(road, store, numbers[first : first + AT_ONCE])
+            told = _read(context, store, numbers[first : first + AT_ONCE])
             for one in mine:
                 if int(one.key[2]) in numbers[first : first + AT_ONCE]:
                     _say(heard, one, told.get(int(one.key[2])), now)
 
 
-def _read(road: ConnectionContext, store: str, numbers: Sequence[int]) -> Mapping[int, Mapping[int, str | None]]:
+def _read(context: ConnectionContext, store: str, numbers: Sequence[int]) -> Mapping[int, Mapping[int, str | None]]:
     try:
-        found = road.shops[store].reader.deliveries(numbers)
+        found = context.shops[store].reader.deliveries(numbers)
     except Failure:
         return {}
     return {number: result.record for number, result in found.items() if isinstance(result, Found)}

@@ -48,43 +48,43 @@ class DuplicatesResult(Struct, frozen=True):
     """What the look rests on: how many people it compared, and stores whose people are not loaded."""
 
 
-def find_duplicates(db: Database, road: ConnectionContext) -> DuplicatesResult:
+def find_duplicates(db: Database, context: ConnectionContext) -> DuplicatesResult:
     """Compare everybody who shares something with whoever else does, and keep what comes of it."""
     with db.transaction() as tx:
-        everybody = list(_everybody(tx, road))
-        links = identity.all_links(tx, road.connection)
+        everybody = list(_everybody(tx, context))
+        links = identity.all_links(tx, context.connection)
         unloaded = [
             name
-            for name in sorted(road.shops)
-            if not runs.history_coverage(tx, road.connection, name, "customer").is_loaded
+            for name in sorted(context.shops)
+            if not runs.history_coverage(tx, context.connection, name, "customer").is_loaded
         ]
-        heard = judged.last_activity_by_store(tx, road.connection)
+        heard = judged.last_activity_by_store(tx, context.connection)
     found = find_pairs(everybody)
     candidates = _of_people(found.candidates, links)
-    now = road.clock.now()
+    now = context.clock.now()
     with db.transaction() as tx:
-        duplicates.save_candidates(tx, road.connection, candidates, now)
-        _flag(tx, road, SHARED_ADDRESS, found.shared_addresses, now)
-        _flag(tx, road, SHARED_PHONE, found.shared, now)
-        runs.advance_watermark(tx, road.connection, "", MARK, now, 1)
-    n_queued = _queue(db, road) if road.merges_by_rule else 0
+        duplicates.save_candidates(tx, context.connection, candidates, now)
+        _flag(tx, context, SHARED_ADDRESS, found.shared_addresses, now)
+        _flag(tx, context, SHARED_PHONE, found.shared, now)
+        runs.advance_watermark(tx, context.connection, "", MARK, now, 1)
+    n_queued = _queue(db, context) if context.merges_by_rule else 0
     n_shared = len(found.shared_addresses) + len(found.shared)
     basis = Basis(
         at=now,
         unit="people",
         n_compared=len(everybody),
         not_judged=tuple(NotJudged(NotJudgedReason.NOT_LOADED, None, f"{name} customers") for name in unloaded),
-        as_of=tuple(AsOf(name, at) for name, at in sorted(heard.items()) if name in road.shops),
+        as_of=tuple(AsOf(name, at) for name, at in sorted(heard.items()) if name in context.shops),
     )
     return DuplicatesResult(len(everybody), len(candidates), n_shared, n_queued, found.n_crowds, basis)
 
 
 def review_candidates(
-    db: Database, road: ConnectionContext, numbers: Iterable[int] | None = None
+    db: Database, context: ConnectionContext, numbers: Iterable[int] | None = None
 ) -> list[ReviewedCandidate]:
     """The candidates of the last look (or those of these numbers), each with what a merge would do."""
     with db.transaction() as tx:
-        kept = duplicates.list_candidates(tx, road.connection)
+        kept = duplicates.list_candidates(tx, context.connection)
         if numbers is not None:
             wanted = set(numbers)
             kept = [one for one in kept if one.id in wanted]
@@ -92,7 +92,7 @@ def review_candidates(
     for first in range(0, len(kept), WEIGHED_AT_ONCE):
         some = kept[first : first + WEIGHED_AT_ONCE]
         with db.transaction() as tx:
-            known = load_merge_sides(tx, road, [account for one in some for account in (one.one, one.two)])
+            known = load_merge_sides(tx, context, [account for one in some for account in (one.one, one.two)])
         for one in some:
             first_, second = known.get(one.one), known.get(one.two)
             if first_ is None or second is None:
@@ -118,10 +118,10 @@ def review_candidates(
 # -- below: parts of a look -------------------------------------------------------------------------------------------
 
 
-def _everybody(tx: Tx, road: ConnectionContext) -> Iterable[PersonFeatures]:
-    for store, customer in owned.list_customers(tx, road.connection, road.packer):
-        if store in road.shops:
-            yield person_features(store, f"{road.shops[store].rules.namespace}{customer.id}", customer)
+def _everybody(tx: Tx, context: ConnectionContext) -> Iterable[PersonFeatures]:
+    for store, customer in owned.list_customers(tx, context.connection, context.packer):
+        if store in context.shops:
+            yield person_features(store, f"{context.shops[store].rules.namespace}{customer.id}", customer)
 
 
 def _of_people(pairs: Sequence[Pair], links: Sequence[Link]) -> list[Candidate]:
@@ -139,13 +139,15 @@ def _of_people(pairs: Sequence[Pair], links: Sequence[Link]) -> list[Candidate]:
     return list(best.values())
 
 
-def _queue(db: Database, road: ConnectionContext) -> int:
+def _queue(db: Database, context: ConnectionContext) -> int:
     """Queue everything that is sure and may be merged, by rule."""
-    sure = [one for one in review_candidates(db, road) if one.verdict == DuplicateLikelihood.SURE and one.may_be_merged]
-    return queue_by_rule(db, road, sure)
+    sure = [
+        one for one in review_candidates(db, context) if one.verdict == DuplicateLikelihood.SURE and one.may_be_merged
+    ]
+    return queue_by_rule(db, context, sure)
 
 
-def _flag(tx: Tx, road: ConnectionContext, code: str, pairs: Sequence[Pair], now: datetime) -> None:
+def _flag(tx: Tx, context: ConnectionContext, code: str, pairs: Sequence[Pair], now: datetime) -> None:
     """A case for each pair that only shares something; those that a look finds no more are over."""
     touches: dict[tuple[str, str], Touch] = {}
     for pair in pairs:
@@ -159,12 +161,12 @@ def _flag(tx: Tx, road: ConnectionContext, code: str, pairs: Sequence[Pair], now
         else:
             touches["", "customers"] = Touch(code, "customers", "", f"{len(pairs):,} pairs in all")
             break
-    open_ = cases.open_subjects(tx, road.connection, [code])
+    open_ = cases.open_subjects(tx, context.connection, [code])
     fresh = [touch for touch in touches.values() if (code, touch.store, touch.subject) not in open_]
-    cases.open_or_count(tx, road.connection, fresh, now)
+    cases.open_or_count(tx, context.connection, fresh, now)
     over: dict[str, list[str]] = {}
     for _, store, subject in open_:
         if (store, subject) not in touches:
             over.setdefault(store, []).append(subject)
     for store, subjects in over.items():
-        cases.resolve_by_code(tx, road.connection, code, now, by="duplicates", subjects=subjects, store=store)
+        cases.resolve_by_code(tx, context.connection, code, now, by="duplicates", subjects=subjects, store=store)

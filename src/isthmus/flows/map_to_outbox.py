@@ -53,7 +53,7 @@ class Moved(Struct):
 
 def map_to_outbox(
     tx: Tx,
-    road: ConnectionContext,
+    context: ConnectionContext,
     changes: Sequence[RecordTransition],
     was: People,
     who: People,
@@ -65,33 +65,33 @@ def map_to_outbox(
     `was` and `who` say everybody's surviving id before and now, `standings` where their addresses stand.
     """
     customers = [change for change in changes if change.key[0] == "customer"]
-    helds = shared_properties.load_shared_properties(tx, road, changes)
+    helds = shared_properties.load_shared_properties(tx, context, changes)
     pages = {id_: held for (kind, id_), held in helds.items() if kind is RecordKind.PRODUCT}
     spoken = words.lock_contacts(
-        tx, road.connection, [own for one in customers for own in contacts.contact_ids(road, one)]
+        tx, context.connection, [own for one in customers for own in contacts.contact_ids(context, one)]
     )
     mapped = _Mapped([], [])
-    settled = id_mapping.find_platform_ids(tx, road, changes, now)
+    settled = id_mapping.find_platform_ids(tx, context, changes, now)
     for change in changes:
         if change.key[0] != "customer":
-            _map(settled.road, change, mapped, lambda shop, change: _writes(shop, change, who, now, pages))
+            _map(settled.context, change, mapped, lambda shop, change: _writes(shop, change, who, now, pages))
     if settled.withheld:
         mapped.wanted = [DesiredWrite(want.store, settled.of(want.write), want.since) for want in mapped.wanted]
-    owners = _keep_sales(tx, road, mapped.wanted, {change.key: change.lane for change in changes})
+    owners = _keep_sales(tx, context, mapped.wanted, {change.key: change.lane for change in changes})
     moved = Moved(
         refresh_metrics.customers_of_owners(owners, who),
-        refresh_metrics.customers_of_owners(service_hold.save_service_holds(tx, road, changes, now), who),
+        refresh_metrics.customers_of_owners(service_hold.save_service_holds(tx, context, changes, now), who),
     )
     buyers = _buyers(customers, who)
-    worths, holds = _worths(tx, road, buyers), service_hold.holds_of_customers(tx, road, buyers)
-    has_importer = bool(customers) and words.has_importer(tx, road.connection)
+    worths, holds = _worths(tx, context, buyers), service_hold.holds_of_customers(tx, context, buyers)
+    has_importer = bool(customers) and words.has_importer(tx, context.connection)
     merged = merges.profile_survivors(
-        tx, road.connection, [contacts.contact_id(road, change) for change in customers if change.is_gone]
+        tx, context.connection, [contacts.contact_id(context, change) for change in customers if change.is_gone]
     )
-    retired = retire.contacts_to_retire(tx, road, customers, who, merged, spoken)
-    left = retire.numbers_left(tx, road, customers, spoken, retired)
-    silent = retire.emails_left(tx, road, customers, spoken)
-    elsewhere = identifiers.conflicts_of_changes(tx, road, customers, who, retired.keys())
+    retired = retire.contacts_to_retire(tx, context, customers, who, merged, spoken)
+    left = retire.numbers_left(tx, context, customers, spoken, retired)
+    silent = retire.emails_left(tx, context, customers, spoken)
+    elsewhere = identifiers.conflicts_of_changes(tx, context, customers, who, retired.keys())
     known = contacts.ContactMappingInput(
         was,
         who,
@@ -109,59 +109,65 @@ def map_to_outbox(
     )
     for change in customers:
         _map(
-            road, change, mapped, lambda shop, change: contacts.map_contacts(shop, change, known), (standings, retired)
+            context,
+            change,
+            mapped,
+            lambda shop, change: contacts.map_contacts(shop, change, known),
+            (standings, retired),
         )
-    identifiers.report_conflicts(tx, road, [contacts.account_of(change) for change in customers], elsewhere, now)
-    write_back.request_store_updates(tx, road, customers, standings, now)
+    identifiers.report_conflicts(tx, context, [contacts.account_of(change) for change in customers], elsewhere, now)
+    write_back.request_store_updates(tx, context, customers, standings, now)
     outbox.upsert_desired(
         tx,
-        road.connection,
+        context.connection,
         mapped.wanted,
         now=now,
-        coalesce=road.pace.coalesce,
-        contact_head_start=road.pace.contact_head_start,
-        packer=road.packer,
+        coalesce=context.pace.coalesce,
+        contact_head_start=context.pace.contact_head_start,
+        packer=context.packer,
     )
-    retire.withdraw_retirements(tx, road, customers, now)
-    shared_properties.save_own_properties(tx, road, mapped.wanted)
+    retire.withdraw_retirements(tx, context, customers, now)
+    shared_properties.save_own_properties(tx, context, mapped.wanted)
     cases.open_or_count(
-        tx, road.connection, [*mapped.refused, *shared_properties.report_type_mismatches(road, changes)], now
+        tx, context.connection, [*mapped.refused, *shared_properties.report_type_mismatches(context, changes)], now
     )
-    _forget_baskets(tx, road, changes)
+    _forget_baskets(tx, context, changes)
     return moved
 
 
-def raise_priority(tx: Tx, road: ConnectionContext, same: Iterable[tuple[Key, Lane]]) -> None:
+def raise_priority(tx: Tx, context: ConnectionContext, same: Iterable[tuple[Key, Lane]]) -> None:
     """A record told again as it is travels, if it still waits, in the most urgent lane it was told on."""
     wanted: dict[tuple[RecordKind, Lane], set[str]] = {}
     for (kind, store, name), lane in same:
         if kind in _KINDS and kind != "checkout" and lane is not Lane.BACKFILL:
-            wanted.setdefault((_KINDS[kind], lane), set()).add(f"{road.shops[store].rules.namespace}{name}")
+            wanted.setdefault((_KINDS[kind], lane), set()).add(f"{context.shops[store].rules.namespace}{name}")
     for (kind, lane), names in sorted(wanted.items()):
-        outbox.raise_priority(tx, road.connection, kind, sorted(id_mapping.ids_as_known(tx, road, kind, names)), lane)
+        outbox.raise_priority(
+            tx, context.connection, kind, sorted(id_mapping.ids_as_known(tx, context, kind, names)), lane
+        )
 
 
 class _Mapped(Struct):
-    """What a unit of work wants sent, and what cannot be said in the platform's words at all."""
+    """What a unit of work wants sent, and what cannot be said in Ometria's words at all."""
 
     wanted: list[DesiredWrite]
     refused: list[cases.Touch]
 
 
 def _map(
-    road: ConnectionContext,
+    context: ConnectionContext,
     change: RecordTransition,
     mapped: _Mapped,
     writes: Callable[[ShopContext, RecordTransition], list[Write]],
     behind: tuple[ConsentStatuses, Mapping[str, Retired]] | None = None,
 ) -> None:
-    shop = road.shops[change.key[1]]
+    shop = context.shops[change.key[1]]
     try:
         made = writes(shop, change)
     except RejectedError as failure:
         # A dead letter before it was ever sent.
         subject = f"{change.key[0]}:{change.key[2]}"
-        made = [_unsayable(road, change, failure, subject)]
+        made = [_unsayable(context, change, failure, subject)]
         mapped.refused.append(case_reporting.case_for(failure, subject, shop.name))
     mapped.wanted += [
         DesiredWrite(
@@ -203,7 +209,7 @@ def _writes(
 
 
 def _keep_sales(
-    tx: Tx, road: ConnectionContext, wanted: Iterable[DesiredWrite], lanes: Mapping[Key, Lane]
+    tx: Tx, context: ConnectionContext, wanted: Iterable[DesiredWrite], lanes: Mapping[Key, Lane]
 ) -> list[OrderOwner]:
     """Keep what the orders among these writes are worth; whose worth that changed, unless a load did."""
     told = []
@@ -212,7 +218,7 @@ def _keep_sales(
             name = (want.write.subject or "").partition(":")[2]
             is_history = lanes["order", want.store, name] is Lane.BACKFILL
             told.append(sales.OrderTotalsUpdate(want.store, int(name), want.write.sale, is_history))
-    return sales.save_order_totals(tx, road.connection, told)
+    return sales.save_order_totals(tx, context.connection, told)
 
 
 def _buyers(changes: Iterable[RecordTransition], who: People) -> dict[tuple[str, int], Buyer]:
@@ -227,11 +233,11 @@ def _buyers(changes: Iterable[RecordTransition], who: People) -> dict[tuple[str,
 
 
 def _worths(
-    tx: Tx, road: ConnectionContext, buyers: Mapping[tuple[str, int], Buyer]
+    tx: Tx, context: ConnectionContext, buyers: Mapping[tuple[str, int], Buyer]
 ) -> dict[tuple[str, int], CustomerMetrics]:
     """What each of these people is worth, where it is sent."""
-    asked = {key: one for key, one in buyers.items() if road.shops[key[0]].rules.contact_properties & METRICS}
-    return dict(zip(asked, sales.metrics_of_people(tx, road.connection, list(asked.values())), strict=True))
+    asked = {key: one for key, one in buyers.items() if context.shops[key[0]].rules.contact_properties & METRICS}
+    return dict(zip(asked, sales.metrics_of_people(tx, context.connection, list(asked.values())), strict=True))
 
 
 def owner_of_order(shop: ShopContext, placed: Order, who: People) -> str | None:
@@ -249,13 +255,13 @@ _KINDS = {
 }
 
 
-def _unsayable(road: ConnectionContext, change: RecordTransition, failure: RejectedError, subject: str) -> Write:
+def _unsayable(context: ConnectionContext, change: RecordTransition, failure: RejectedError, subject: str) -> Write:
     kind, store, name = change.key
-    own = road.shops[store].rules.id_of(kind, name)
+    own = context.shops[store].rules.id_of(kind, name)
     return Write(_KINDS[kind], own, None, change.lane, rejected=failure.code, subject=subject)
 
 
-def _forget_baskets(tx: Tx, road: ConnectionContext, changes: Sequence[RecordTransition]) -> None:
+def _forget_baskets(tx: Tx, context: ConnectionContext, changes: Sequence[RecordTransition]) -> None:
     """An order calls back the reminders of its buyer's baskets that have not gone out yet."""
     placed: list[tuple[str, Order]] = [
         (change.key[1], change.after) for change in changes if isinstance(change.after, Order) and change.passed
@@ -263,7 +269,7 @@ def _forget_baskets(tx: Tx, road: ConnectionContext, changes: Sequence[RecordTra
     if placed:
         outbox.cancel_abandoned_checkout_events(
             tx,
-            road.connection,
+            context.connection,
             [
                 Bought(store, o.processed_at, o.checkout_token, o.cart_token, normalise_email(o.email), o.customer_id)
                 for store, o in placed

@@ -1,4 +1,4 @@
-"""Map records again without keeping it, as the road would, in a transaction that is rolled back."""
+"""Map records again without keeping it, as the pipeline would, in a transaction that is rolled back."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
@@ -41,10 +41,10 @@ def is_same_write(one: OutboxRow | None, other: OutboxRow | None) -> bool:
 
 
 def map_without_saving(
-    db: Database, road: ConnectionContext, store: str, kind: str, names: Sequence[str], look: Callable[[Tx], T]
+    db: Database, context: ConnectionContext, store: str, kind: str, names: Sequence[str], look: Callable[[Tx], T]
 ) -> tuple[Trial, T]:
     """What these records would be sent as, were they mapped now, and what `look` finds before that is rolled back."""
-    now = road.clock.now()
+    now = context.clock.now()
     subjects = [f"{kind}:{name}" for name in names]
     events = [
         Event(-n, store, REMAP, Lane.BACKFILL, subject, None, now, None, attempts=1, webhook_id=None, action_id=None)
@@ -55,9 +55,9 @@ def map_without_saving(
         found: list[tuple[Trial, T]] = []
         try:
             with db.transaction() as tx:
-                before = drift.outbox_rows_of_subjects(tx, road.connection, store, subjects)
-                store_records.store_records(tx, road, words, now, is_guarded=False)
-                after = drift.outbox_rows_of_subjects(tx, road.connection, store, subjects)
+                before = drift.outbox_rows_of_subjects(tx, context.connection, store, subjects)
+                store_records.store_records(tx, context, words, now, is_guarded=False)
+                after = drift.outbox_rows_of_subjects(tx, context.connection, store, subjects)
                 found.append((Trial(before, after), look(tx)))
                 raise _Enough
         except _Enough:

@@ -17,7 +17,7 @@ from isthmus.records.sql import store as records
 
 def match_customers(
     tx: Tx,
-    road: ConnectionContext,
+    context: ConnectionContext,
     changes: Sequence[RecordTransition],
     merged: Sequence[tuple[Link, Account]],
     now: datetime,
@@ -31,45 +31,45 @@ def match_customers(
         for record in (c.before, c.after)
         if isinstance(record, Order) and record.customer_id is not None
     }
-    linked = identity.links_of_customers(tx, road.connection, sorted(customers | owners))
+    linked = identity.links_of_customers(tx, context.connection, sorted(customers | owners))
     emails = {link.email for link in linked if link.email}
     for change in changes:
         for record in (change.before, change.after):
             if isinstance(record, (Customer, Order)) and (email := normalise_email(record.email)):
                 emails.add(email)
-    identity.lock_names(tx, road.connection, [f"email:{email}" for email in emails])
-    known = _whole(tx, road, emails, linked)
+    identity.lock_names(tx, context.connection, [f"email:{email}" for email in emails])
+    known = _whole(tx, context, emails, linked)
     if merged_with := {link.email for link in known if link.email} - emails:
         # Rare, and out of order: whoever meets another one here is tried again.
-        identity.lock_names(tx, road.connection, [f"email:{email}" for email in merged_with])
+        identity.lock_names(tx, context.connection, [f"email:{email}" for email in merged_with])
         emails |= merged_with
-        known = _whole(tx, road, emails, linked)
+        known = _whole(tx, context, emails, linked)
     before = assign_survivors(known)
 
     links = []
     for change in changes:
         if isinstance(change.after, Customer):
             store, number = change.key[1], change.after.id
-            contact = f"{road.shops[store].rules.namespace}{number}"
+            contact = f"{context.shops[store].rules.namespace}{number}"
             links.append(Link(store, number, contact, normalise_email(change.after.email)))
     gone = [(c.key[1], int(c.key[2])) for c in changes if c.is_gone and c.key[0] == "customer"]
     if not links and not gone and not merged:
         return before, before, []
     if links:
-        identity.save_links(tx, road.connection, links)
+        identity.save_links(tx, context.connection, links)
     if gone:
-        identity.mark_removed(tx, road.connection, gone, now)
+        identity.mark_removed(tx, context.connection, gone, now)
     if merged:
-        identity.merge_accounts(tx, road.connection, merged, now)
-    linked = identity.links_of_customers(tx, road.connection, sorted(customers | owners))
-    after = assign_survivors(_whole(tx, road, emails, linked))
-    return before, after, _affected(tx, road, changes, before, after, now)
+        identity.merge_accounts(tx, context.connection, merged, now)
+    linked = identity.links_of_customers(tx, context.connection, sorted(customers | owners))
+    after = assign_survivors(_whole(tx, context, emails, linked))
+    return before, after, _affected(tx, context, changes, before, after, now)
 
 
-def _whole(tx: Tx, road: ConnectionContext, emails: Iterable[str], linked: Iterable[Link]) -> list[Link]:
+def _whole(tx: Tx, context: ConnectionContext, emails: Iterable[str], linked: Iterable[Link]) -> list[Link]:
     """Everybody behind these addresses and accounts, whole by person."""
-    found = [*identity.links_of_emails(tx, road.connection, sorted(emails)), *_alone(linked)]
-    return identity.expand_to_persons(tx, road.connection, found)
+    found = [*identity.links_of_emails(tx, context.connection, sorted(emails)), *_alone(linked)]
+    return identity.expand_to_persons(tx, context.connection, found)
 
 
 def _alone(links: Iterable[Link]) -> list[Link]:
@@ -78,7 +78,12 @@ def _alone(links: Iterable[Link]) -> list[Link]:
 
 
 def _affected(
-    tx: Tx, road: ConnectionContext, changes: Sequence[RecordTransition], before: People, after: People, now: datetime
+    tx: Tx,
+    context: ConnectionContext,
+    changes: Sequence[RecordTransition],
+    before: People,
+    after: People,
+    now: datetime,
 ) -> list[RecordTransition]:
     """Records that did not change themselves but belong to somebody whose surviving id did."""
     emails = [
@@ -86,7 +91,7 @@ def _affected(
     ]
 
     def spoke_for(who: People, customer: tuple[str, int]) -> str:
-        return who.by_customer.get(customer) or f"{road.shops[customer[0]].rules.namespace}{customer[1]}"
+        return who.by_customer.get(customer) or f"{context.shops[customer[0]].rules.namespace}{customer[1]}"
 
     moved = [
         customer
@@ -100,6 +105,6 @@ def _affected(
     since = min((c.since for c in changes), default=now)
     return [
         RecordTransition((k.kind, k.store, k.id), k.record, k.record, [], lane, since, is_remap=True)
-        for k in records.records_of_people(tx, road.connection, emails, moved, road.packer)
+        for k in records.records_of_people(tx, context.connection, emails, moved, context.packer)
         if (k.kind, k.store, k.id) not in mine
     ]

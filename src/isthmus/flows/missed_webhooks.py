@@ -66,75 +66,77 @@ class MissedChanges(Struct, frozen=True):
     to_poll: tuple[str, ...]
 
 
-def check_for_missed_changes(db: Database, road: ConnectionContext, store: str) -> None:
+def check_for_missed_changes(db: Database, context: ConnectionContext, store: str) -> None:
     """See whether the last change of each kind is known. Costs one small call, and fetches nothing by itself.
 
     On a busy shop the last change is always on its way, so what is not known is remembered and judged later.
     """
-    now = road.clock.now()
+    now = context.clock.now()
     try:
-        found = road.shops[store].reader.newest()
+        found = context.shops[store].reader.newest()
     except Failure:
         return  # the poll says so, and when it is over
     with db.transaction() as tx:
-        marks = runs.load_watermarks(tx, road.connection)
+        marks = runs.load_watermarks(tx, context.connection)
         for kind, listed in found.items():
             mark = marks.get((store, f"poll:{kind}"))
             if mark is None or mark.at is None or listed.updated_at < mark.at - window.OVERLAP:
                 continue  # of history, or seen by a poll already
-            known = records.record_versions(tx, road.connection, kind, store, [str(listed.id)])
-            rhythm.save_changes(tx, road.connection, store, kind, changed_since_known([listed], known), now)
+            known = records.record_versions(tx, context.connection, kind, store, [str(listed.id)])
+            rhythm.save_changes(tx, context.connection, store, kind, changed_since_known([listed], known), now)
 
 
-def judge_missed_changes(db: Database, road: ConnectionContext, store: str) -> MissedChanges:
+def judge_missed_changes(db: Database, context: ConnectionContext, store: str) -> MissedChanges:
     """Judge what has had its time, count what was missed, and open or close the cases that say so."""
-    now = road.clock.now()
+    now = context.clock.now()
     missed: dict[str, list[UnnotifiedChange]] = {}
     to_poll = []
     with db.transaction() as tx:
-        runs.create_watermarks(tx, road.connection, store, [BEGUN], now)
-        marks = runs.load_watermarks(tx, road.connection)
+        runs.create_watermarks(tx, context.connection, store, [BEGUN], now)
+        marks = runs.load_watermarks(tx, context.connection)
         begun = marks[store, BEGUN].at or now
         for kind in KINDS:
-            found = _missed(tx, road, store, _due(tx, road, store, kind), begun)
+            found = _missed(tx, context, store, _due(tx, context, store, kind), begun)
             if not found:
                 continue
-            known = records.record_versions(tx, road.connection, kind, store, [one.id for one in found])
+            known = records.record_versions(tx, context.connection, kind, store, [one.id for one in found])
             if any(one.id not in known or known[one.id].updated_at < one.version for one in found):
                 to_poll.append(kind)
             for one in found:
                 missed.setdefault(TOPIC[kind, one.is_new], []).append(one)
-        rhythm.mark_missed(tx, road.connection, store, missed, now)
-        cases.open_or_count(tx, road.connection, [_case(store, topic, found) for topic, found in missed.items()], now)
+        rhythm.mark_missed(tx, context.connection, store, missed, now)
+        cases.open_or_count(
+            tx, context.connection, [_case(store, topic, found) for topic, found in missed.items()], now
+        )
         for (kind, _), topic in TOPIC.items():
             mark = marks.get((store, f"poll:{kind}"))
             if mark is not None and mark.at is not None:
                 clean_since = mark.at - CLEAN
                 cases.resolve_by_code(
-                    tx, road.connection, CODE, now, "poll", subjects=[topic], store=store, quiet_since=clean_since
+                    tx, context.connection, CODE, now, "poll", subjects=[topic], store=store, quiet_since=clean_since
                 )
-        _look_back(tx, road, store)
+        _look_back(tx, context, store)
     return MissedChanges(missed, tuple(to_poll))
 
 
-def _due(tx: Tx, road: ConnectionContext, store: str, kind: str) -> list[UnnotifiedChange]:
+def _due(tx: Tx, context: ConnectionContext, store: str, kind: str) -> list[UnnotifiedChange]:
     """Changes old enough to be judged: also older than any delivery of which nobody knows yet what it tells."""
-    now = road.clock.now()
+    now = context.clock.now()
     topics = [row.name for row in TOPICS.values() if row.kind in _KINDS[kind]]
-    unread = heard.oldest_unparsed(tx, road.connection, store, topics, now)
-    return rhythm.unjudged_changes(tx, road.connection, store, kind, min(now, unread or now) - GRACE)
+    unread = heard.oldest_unparsed(tx, context.connection, store, topics, now)
+    return rhythm.unjudged_changes(tx, context.connection, store, kind, min(now, unread or now) - GRACE)
 
 
 def _missed(
-    tx: Tx, road: ConnectionContext, store: str, due: Sequence[UnnotifiedChange], begun: datetime
+    tx: Tx, context: ConnectionContext, store: str, due: Sequence[UnnotifiedChange], begun: datetime
 ) -> list[UnnotifiedChange]:
     """Of these changes those that no delivery told; the others are forgotten, and so is what was before the watch."""
     told = heard.had_webhook(
-        tx, road.connection, store, [SubjectWindow(one.subject, one.version - SLACK) for one in due]
+        tx, context.connection, store, [SubjectWindow(one.subject, one.version - SLACK) for one in due]
     )
     is_missed = [not is_told and one.version >= begun for one, is_told in zip(due, told, strict=True)]
     rhythm.discard_notified(
-        tx, road.connection, store, [one for one, is_so in zip(due, is_missed, strict=True) if not is_so]
+        tx, context.connection, store, [one for one, is_so in zip(due, is_missed, strict=True) if not is_so]
     )
     return [one for one, is_so in zip(due, is_missed, strict=True) if is_so]
 
@@ -145,18 +147,18 @@ def _case(store: str, topic: str, found: Sequence[UnnotifiedChange]) -> Touch:
     return Touch(CODE, topic, store, detail, n=len(found))
 
 
-def _look_back(tx: Tx, road: ConnectionContext, store: str) -> None:
+def _look_back(tx: Tx, context: ConnectionContext, store: str) -> None:
     """Note which missed changes a delivery told after all, and on our readings of the others that they recovered them.
 
     What was counted stays counted: late is missed, too.
     """
-    now = road.clock.now()
-    lately = rhythm.list_missed(tx, road.connection, store, now - LATE_WITHIN, AT_ONCE)
+    now = context.clock.now()
+    lately = rhythm.list_missed(tx, context.connection, store, now - LATE_WITHIN, AT_ONCE)
     if not lately:
         return
     spans = [SubjectWindow(one.subject, one.version - SLACK, one.version + GRACE) for one in lately]
-    told = heard.had_webhook(tx, road.connection, store, spans)
+    told = heard.had_webhook(tx, context.connection, store, spans)
     late = [one for one, is_told in zip(lately, told, strict=True) if is_told]
-    rhythm.mark_late(tx, road.connection, store, late, now)
+    rhythm.mark_late(tx, context.connection, store, late, now)
     readings = [SubjectWindow(one.subject, one.seen_at, one.seen_at + CLEAN) for one in lately]
-    heard.annotate_refetches(tx, road.connection, store, readings, RECOVERED)
+    heard.annotate_refetches(tx, context.connection, store, readings, RECOVERED)

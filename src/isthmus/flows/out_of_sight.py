@@ -67,7 +67,7 @@ NOTHING = SightResult([], [], [], [])
 
 def judge_unseen_records(
     db: Database,
-    road: ConnectionContext,
+    context: ConnectionContext,
     readings: Sequence[FetchRequest],
     results: Mapping[Key, ReadResult[Canonical]],
     asked_at: datetime,
@@ -82,14 +82,14 @@ def judge_unseen_records(
     bodies: dict[Key, datetime] = {}
     if doubtful:
         with db.transaction() as tx:
-            known = records.load_records(tx, road.connection, doubtful, road.packer)
+            known = records.load_records(tx, context.connection, doubtful, context.packer)
         for word in told:
             if word.key in doubtful and word.record is not None:
                 bodies[word.key] = max(word.event.received_at, bodies.get(word.key, word.event.received_at))
     seen = SightResult([], [], [], [])
     for one in readings:
         if one.key in results:
-            _one(road, seen, one, results[one.key], known.get(one.key), bodies.get(one.key), asked_at)
+            _one(context, seen, one, results[one.key], known.get(one.key), bodies.get(one.key), asked_at)
     waiting = {event.id for event, _ in seen.again}
     seen.told = [word for word in seen.told if word.event.id not in waiting]
     return seen
@@ -107,13 +107,13 @@ def is_null_too_early(kept: StoredRecord | None, grace: timedelta, now: datetime
     return kept is not None and kept.record is not None and now - kept.changed_at < grace
 
 
-def report_out_of_sight(tx: Tx, road: ConnectionContext, store: str, n: int, now: datetime) -> OutOfSight:
+def report_out_of_sight(tx: Tx, context: ConnectionContext, store: str, n: int, now: datetime) -> OutOfSight:
     """Note how many orders of a store the app cannot see; a case where nobody has accepted that."""
-    is_accepted = road.orders_horizon != "all"
+    is_accepted = context.orders_horizon != "all"
     since = reading.first_visible_date(now)
     if not is_accepted:
         detail = f"{HISTORY_SCOPE}: the app sees orders from {since:%Y-%m-%d} on; {n:,} known orders are out of sight"
-        cases.open_or_count(tx, road.connection, [Touch(SCOPE_MISSING, "", store, detail)], now)
+        cases.open_or_count(tx, context.connection, [Touch(SCOPE_MISSING, "", store, detail)], now)
     return OutOfSight(store, n, since, is_accepted)
 
 
@@ -121,7 +121,7 @@ def report_out_of_sight(tx: Tx, road: ConnectionContext, store: str, n: int, now
 
 
 def _one(
-    road: ConnectionContext,
+    context: ConnectionContext,
     seen: SightResult,
     one: FetchRequest,
     result: ReadResult[Canonical],
@@ -135,7 +135,7 @@ def _one(
         case Found():
             seen.told.append(ParsedUpdate(event, one.key, result.record, is_reading=True, said_at=now))
         case Absent():
-            wait = None if event.topic in DELETING else _grace(road, event, kept, body_at, now)
+            wait = None if event.topic in DELETING else _grace(context, event, kept, body_at, now)
             if wait is not None:
                 seen.again.append((event, wait))
                 return
@@ -181,7 +181,7 @@ def _news(event: Event) -> Canonical | None:
 
 
 def _grace(
-    road: ConnectionContext, event: Event, kept: StoredRecord | None, body_at: datetime | None, now: datetime
+    context: ConnectionContext, event: Event, kept: StoredRecord | None, body_at: datetime | None, now: datetime
 ) -> timedelta | None:
     """How long to wait before a null is asked again; None where it is late enough to be believed.
 
@@ -196,7 +196,7 @@ def _grace(
         times.append(kept.changed_at)
     if not times:
         return None
-    left = max(times) + road.pace.sight_grace - now
+    left = max(times) + context.pace.sight_grace - now
     if left <= timedelta():
         return None
     return min(left, max(ASK_AGAIN_AFTER, now - event.received_at))

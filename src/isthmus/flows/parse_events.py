@@ -18,7 +18,7 @@ from isthmus.shopify.parse import checkout_checkbox, merge_webhook, topic_shape
 from isthmus.shopify.topics import Action
 
 OURS = ("poll/", "load/", "repair/", "revive/", "confirm/", "restore/", "delivery/")
-"""Our own on-ramps: read this record."""
+"""Our own source: read this record."""
 
 UNREADABLE = "storefront.unreadable_body"
 
@@ -95,7 +95,7 @@ class ParsedBatch(Struct):
     matters: list[Event]
     """Events that are a matter for a person (privacy, an uninstalled app)."""
     calls: list[tuple[Event, AutomationCall]]
-    """What automations of the platform say of consent."""
+    """What automations of Ometria say of consent."""
     merges: list[tuple[Event, merge_webhook.CustomerMerge]]
     """Merges of customers that the shop made, or tried to."""
     misfits: list[Event]
@@ -113,24 +113,24 @@ def empty_batch() -> ParsedBatch:
     return ParsedBatch([], [], [], [], [], [], [], [], [], [], [], {})
 
 
-def parse_events(events: Iterable[Event], road: ConnectionContext) -> ParsedBatch:
+def parse_events(events: Iterable[Event], context: ConnectionContext) -> ParsedBatch:
     """Parse a batch. What cannot be read is a failure of that event alone."""
     heard = empty_batch()
     for event in events:
         try:
-            _one(event, road, heard)
+            _one(event, context, heard)
         except Exception as failure:  # a bug in a parser is that event's alone, too
             heard.failures.append((event, failure))
     return heard
 
 
-def _one(event: Event, road: ConnectionContext, heard: ParsedBatch) -> None:
+def _one(event: Event, context: ConnectionContext, heard: ParsedBatch) -> None:
     if event.topic == PLATFORM_HOOK:
         heard.calls.append((event, automation_hook.parse_automation_call(event.body or b"", event.received_at)))
         return
     topic = topics.TOPICS.get(event.topic)
     if topic is not None and topic.action is Action.CASE:
-        shop = road.shops.get(event.store)
+        shop = context.shops.get(event.store)
         if topic_shape.is_of_another_topic(event.topic, event.body or b"") or (
             shop is not None and topic_shape.is_of_another_shop(event.topic, event.body or b"", shop.rules.domain)
         ):
@@ -144,7 +144,7 @@ def _one(event: Event, road: ConnectionContext, heard: ParsedBatch) -> None:
         if event.topic == REDACT and shop is not None:
             heard.told += _redaction(event)
         return
-    shop = road.shops.get(event.store)
+    shop = context.shops.get(event.store)
     if shop is None:
         heard.outcomes.append(
             EventOutcome(event.id, EventState.PARKED, "the store is no longer part of the connection")
@@ -279,11 +279,11 @@ PATIENT = frozenset({"refunds/create", "fulfillments/create", "fulfillments/upda
 """Hints whose order's own body is on its way too, and tells all of it."""
 
 
-def remaining_wait(event: Event, road: ConnectionContext) -> timedelta:
+def remaining_wait(event: Event, context: ConnectionContext) -> timedelta:
     """How much longer this hint may wait for the record's own body."""
     if event.topic not in PATIENT:
         return timedelta()
-    return event.received_at + road.pace.hint_patience - road.clock.now()
+    return event.received_at + context.pace.hint_patience - context.clock.now()
 
 
 def group_by_store(readings: Sequence[FetchRequest]) -> dict[tuple[str, str], list[int]]:

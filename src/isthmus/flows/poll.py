@@ -40,73 +40,73 @@ TROUBLES = (
 """What a listing that answers proves to be over."""
 
 
-def poll_records(db: Database, road: ConnectionContext, store: str, kind: str) -> int:
-    """Put what changed since the watermark and is newer than what we know on the road; how many records that were.
+def poll_records(db: Database, context: ConnectionContext, store: str, kind: str) -> int:
+    """Put what changed since the watermark and is newer than what we know in the pipeline; how many records that were.
 
-    Only ids and versions are listed; the records themselves are read further down the road, many at a time. What is
+    Only ids and versions are listed; the records themselves are read further down the pipeline, many at a time. What is
     newer than what we know may have been missed: flows/missed_webhooks.py judges that when its webhook had its time.
     """
     name = f"poll:{kind}"
-    now = road.clock.now()
+    now = context.clock.now()
     with db.transaction() as tx:
-        mark = runs.load_watermarks(tx, road.connection).get((store, name))
+        mark = runs.load_watermarks(tx, context.connection).get((store, name))
         if mark is None or mark.at is None:
             # Nothing was ever watched: the load brings what there is, and the watch begins here.
-            runs.create_watermarks(tx, road.connection, store, [name], now)
+            runs.create_watermarks(tx, context.connection, store, [name], now)
             return 0
     wanted = window.window_after(mark.at, now)
     n = 0
     try:
-        listed = list(road.shops[store].reader.changed(kind, wanted.since))
+        listed = list(context.shops[store].reader.changed(kind, wanted.since))
     except Failure as failure:
         with db.transaction() as tx:
-            cases.open_or_count(tx, road.connection, [_sign(failure, name, store)], now)
+            cases.open_or_count(tx, context.connection, [_sign(failure, name, store)], now)
         return 0
     for first in range(0, len(listed), AT_ONCE):
         page = listed[first : first + AT_ONCE]
         with db.transaction() as tx:
-            known = records.record_versions(tx, road.connection, kind, store, [str(one.id) for one in page])
+            known = records.record_versions(tx, context.connection, kind, store, [str(one.id) for one in page])
             hints = [
                 RefetchRequest(f"poll/{kind}", f"{kind}:{one.id}", lane, now)
                 for one in page
                 if (lane := _wanted(kind, one, known.get(str(one.id)))) is not None
             ]
-            n += inbox.enqueue_internal(tx, road.connection, store, hints, now)
-            rhythm.save_changes(tx, road.connection, store, kind, changed_since_known(page, known), now)
+            n += inbox.enqueue_internal(tx, context.connection, store, hints, now)
+            rhythm.save_changes(tx, context.connection, store, kind, changed_since_known(page, known), now)
     with db.transaction() as tx:
-        runs.advance_watermark(tx, road.connection, store, name, wanted.seen_until, n)
-        cases.resolve_by_code(tx, road.connection, SEARCH, now, "poll", subjects=[name], store=store)
-        cases.resolve_by_code(tx, road.connection, TROUBLES, now, "poll", subjects=[""], store=store)
+        runs.advance_watermark(tx, context.connection, store, name, wanted.seen_until, n)
+        cases.resolve_by_code(tx, context.connection, SEARCH, now, "poll", subjects=[name], store=store)
+        cases.resolve_by_code(tx, context.connection, TROUBLES, now, "poll", subjects=[""], store=store)
     return n
 
 
-def poll_checkouts(db: Database, road: ConnectionContext, store: str) -> int:
-    """Put baskets that changed since the watermark on the road; how many were new to us.
+def poll_checkouts(db: Database, context: ConnectionContext, store: str) -> int:
+    """Put baskets that changed since the watermark in the pipeline; how many were new to us.
 
     Their listing cannot be asked for ids and versions alone, and there is no reading by id, so each brings its record.
     """
-    name, now = "poll:checkout", road.clock.now()
+    name, now = "poll:checkout", context.clock.now()
     with db.transaction() as tx:
-        mark = runs.load_watermarks(tx, road.connection).get((store, name))
+        mark = runs.load_watermarks(tx, context.connection).get((store, name))
         if mark is None or mark.at is None:
-            runs.create_watermarks(tx, road.connection, store, [name], now)
+            runs.create_watermarks(tx, context.connection, store, [name], now)
             return 0
     try:
-        listed = list(road.shops[store].reader.checkouts(mark.at - window.OVERLAP))
+        listed = list(context.shops[store].reader.checkouts(mark.at - window.OVERLAP))
     except Failure as failure:
         with db.transaction() as tx:
-            cases.open_or_count(tx, road.connection, [_sign(failure, name, store)], now)
+            cases.open_or_count(tx, context.connection, [_sign(failure, name, store)], now)
         return 0
     with db.transaction() as tx:
-        known = baskets.newest_versions(tx, road.connection, store, {name for one in listed for name in one.names})
+        known = baskets.newest_versions(tx, context.connection, store, {name for one in listed for name in one.names})
         hints = [
             RefetchRequest("poll/checkout", f"checkout:{one.token}", Lane.REALTIME, now, records.encode_record(one)[0])
             for one in listed
             if all(name not in known or known[name] < one.updated_at for name in one.names)
         ]
-        n = inbox.enqueue_internal(tx, road.connection, store, hints, now)
-        runs.advance_watermark(tx, road.connection, store, name, now, n)
-        cases.resolve_by_code(tx, road.connection, SEARCH, now, "poll", subjects=[name], store=store)
+        n = inbox.enqueue_internal(tx, context.connection, store, hints, now)
+        runs.advance_watermark(tx, context.connection, store, name, now, n)
+        cases.resolve_by_code(tx, context.connection, SEARCH, now, "poll", subjects=[name], store=store)
     return n
 
 

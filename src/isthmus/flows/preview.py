@@ -21,7 +21,7 @@ from isthmus.records.sql import store as records
 from isthmus.records.sql.store import Canonical, Key
 
 AT_ONCE = 100
-"""Records mapped in one transaction, whose locks the road waits for."""
+"""Records mapped in one transaction, whose locks the pipeline waits for."""
 
 EXAMPLES = 5
 """Records of a kind that are shown in full."""
@@ -104,14 +104,14 @@ class _Counts:
 
 def preview_mapping(
     db: Database,
-    road: ConnectionContext,
+    context: ConnectionContext,
     then: ConnectionContext,
     *,
     sample: int | None = None,
     is_plain: bool = False,
     tell: Callable[[str, str, int], None] = lambda *_: None,
 ) -> MappingPreview:
-    """What would be sent if `then` were the road's rules: every recorded customer and product, or the first of each.
+    """What would be sent by the rules `then`: every recorded customer and product, or the first of each.
 
     The shop is asked for custom fields that were not read yet; nothing is kept and nothing is sent. Texts are shown by
     their shape alone unless `is_plain`. Raises the failure where a store cannot be read.
@@ -123,7 +123,7 @@ def preview_mapping(
             while True:
                 size = AT_ONCE if sample is None else min(AT_ONCE, sample - n)
                 with db.transaction() as tx:
-                    page = records.record_ids(tx, road.connection, kind, name, after, size) if size else []
+                    page = records.record_ids(tx, context.connection, kind, name, after, size) if size else []
                 if not page:
                     break
                 _page(db, then, shop, kind, page, counts)
@@ -197,11 +197,11 @@ def _words(told: Mapping[Key, Canonical], store: str, asked_at: Any, then: Conne
         yield ParsedUpdate(event, key, is_remap=True)
 
 
-def _said(road: ConnectionContext, body: bytes | None) -> dict[str, Any]:
+def _said(context: ConnectionContext, body: bytes | None) -> dict[str, Any]:
     """The properties of a body, and its attributes by their type."""
     if body is None:
         return {}
-    record: dict[str, Any] = msgspec.json.decode(road.packer.unpack(body))
+    record: dict[str, Any] = msgspec.json.decode(context.packer.unpack(body))
     said: dict[str, Any] = dict(record.get("properties") or {})
     for one in record.get("attributes") or ():
         said.setdefault(f"attribute {one['type']}", []).append(one["label"])

@@ -74,37 +74,37 @@ class Processed(Struct, frozen=True):
 
 
 def process_batch(
-    db: Database, road: ConnectionContext, lanes: Sequence[Lane] = tuple(Lane), limit: int = AT_ONCE
+    db: Database, context: ConnectionContext, lanes: Sequence[Lane] = tuple(Lane), limit: int = AT_ONCE
 ) -> Processed:
     """One batch from the inbox to the outbox: claim, parse, read what must be read, absorb."""
     claim = claim_id()
     with db.transaction() as tx:
         # One look in place of ten: most lanes are empty, and there is hardly ever a suspect.
-        due = {lane: road.tick(lane) for lane in lanes}
-        busy, has_suspects = inbox.lanes_with_work(tx, road.connection, due)
+        due = {lane: context.tick(lane) for lane in lanes}
+        busy, has_suspects = inbox.lanes_with_work(tx, context.connection, due)
         if has_suspects:
-            _bury_poison(tx, road)
+            _bury_poison(tx, context)
         events: list[Event] = []
         for lane, until in due.items():
             if len(events) < limit and lane in busy:
                 events += inbox.claim_events(
-                    tx, road.connection, (lane,), until, limit - len(events), claim, LEASE, has_suspects=has_suspects
+                    tx, context.connection, (lane,), until, limit - len(events), claim, LEASE, has_suspects=has_suspects
                 )
     if not events:
-        return Processed(refresh_metrics.remap_after_load(db, road) if Lane.BACKFILL in lanes else 0)
+        return Processed(refresh_metrics.remap_after_load(db, context) if Lane.BACKFILL in lanes else 0)
     try:
-        with _held(db, road, claim, events):
-            return _patiently(db, road, claim, events)
+        with _held(db, context, claim, events):
+            return _patiently(db, context, claim, events)
     except LeaseLostError as lost:
         # Somebody else has them, or will: nothing of this transaction was kept, and the work is done again.
-        _give_back(db, road, claim, events, "its lease had ended")
+        _give_back(db, context, claim, events, "its lease had ended")
         with db.transaction() as tx:
-            increment(tx, road.connection, {"event.lease_lost": lost.n})
+            increment(tx, context.connection, {"event.lease_lost": lost.n})
         return Processed(len(events))
     except Exception as error:
         if is_unavailable(error) or is_retryable(error):
             with contextlib.suppress(Exception):  # while the database is away the leases end by themselves
-                _give_back(db, road, claim, events, "the database could not do it")
+                _give_back(db, context, claim, events, "the database could not do it")
         raise
 
 
@@ -117,80 +117,80 @@ class LeaseLostError(Exception):
 
 
 def _held(
-    db: Database, road: ConnectionContext, claim: UUID, events: Sequence[Event]
+    db: Database, context: ConnectionContext, claim: UUID, events: Sequence[Event]
 ) -> contextlib.AbstractContextManager[None]:
     """Extend the lease for as long as the work lasts: whoever waits for a slow answer is not dead."""
     ids = [event.id for event in events]
 
     def beat() -> None:
         with db.transaction() as tx:
-            inbox.extend_lease(tx, road.connection, claim, ids, road.clock.now() + LEASE)
+            inbox.extend_lease(tx, context.connection, claim, ids, context.clock.now() + LEASE)
 
     return db.heartbeat.during(beat)
 
 
-def _give_back(db: Database, road: ConnectionContext, claim: UUID, events: Sequence[Event], why: str) -> None:
+def _give_back(db: Database, context: ConnectionContext, claim: UUID, events: Sequence[Event], why: str) -> None:
     """Let others have at once what this claim still holds; that it was not settled is not the events' fault."""
-    now = road.clock.now()
+    now = context.clock.now()
     with db.transaction() as tx:
-        under_way.abandon_reads(tx, road.connection, claim, now)
+        under_way.abandon_reads(tx, context.connection, claim, now)
         for attempts in sorted({event.attempts for event in events}):
             ids = [event.id for event in events if event.attempts == attempts]
-            inbox.defer_events(tx, road.connection, claim, ids, now + wait_after_attempt(attempts), why)
+            inbox.defer_events(tx, context.connection, claim, ids, now + wait_after_attempt(attempts), why)
 
 
-def _patiently(db: Database, road: ConnectionContext, claim: UUID, events: Sequence[Event]) -> Processed:
+def _patiently(db: Database, context: ConnectionContext, claim: UUID, events: Sequence[Event]) -> Processed:
     try:
-        return _work(db, road, claim, events)
+        return _work(db, context, claim, events)
     except Exception as error:
         if is_unavailable(error) or isinstance(error, LeaseLostError):
             raise
-        return _one_by_one(db, road, claim, events, error)
+        return _one_by_one(db, context, claim, events, error)
 
 
 def _one_by_one(
-    db: Database, road: ConnectionContext, claim: UUID, events: Sequence[Event], error: Exception
+    db: Database, context: ConnectionContext, claim: UUID, events: Sequence[Event], error: Exception
 ) -> Processed:
     """A batch failed in a way nobody foresaw: each event alone, so that only the one at fault is buried, as our bug."""
     if len(events) == 1:
         if is_retryable(error):
             raise error  # a deadlock, a timeout: it is given back, and somebody tries again
         with db.transaction() as tx:
-            outcomes = _fail(tx, road, claim, [(events[0], error)])
-            _settle(tx, road, claim, outcomes)
+            outcomes = _fail(tx, context, claim, [(events[0], error)])
+            _settle(tx, context, claim, outcomes)
         return Processed(1, 0, 1)
     done = []
     for event in events:
         try:
-            done.append(_work(db, road, claim, [event]))
+            done.append(_work(db, context, claim, [event]))
         except Exception as own:
             if is_unavailable(own) or isinstance(own, LeaseLostError):
                 raise
-            done.append(_one_by_one(db, road, claim, [event], own))
+            done.append(_one_by_one(db, context, claim, [event], own))
     return Processed(len(events), sum(d.n_read for d in done), sum(d.n_failed for d in done))
 
 
-def _work(db: Database, road: ConnectionContext, claim: UUID, events: Sequence[Event]) -> Processed:
-    heard = parse_events.parse_events(events, road)
-    readings, failed = _of_returns(road, _unanswered(db, road, heard))
-    readings = shared_reads.join_reads(db, road, claim, heard, readings, LEASE)
+def _work(db: Database, context: ConnectionContext, claim: UUID, events: Sequence[Event]) -> Processed:
+    heard = parse_events.parse_events(events, context)
+    readings, failed = _of_returns(context, _unanswered(db, context, heard))
+    readings = shared_reads.join_reads(db, context, claim, heard, readings, LEASE)
     heard.failures += failed
     if readings or heard.deliveries or heard.uninstalls:
         # What needs no reading does not wait for one.
         heard, rest = _apart_from(heard, {r.event.id for r in [*readings, *heard.deliveries]})
-        _take(db, road, claim, events, rest)
-        delivery_methods.read_delivery_methods(road, heard)
-        uninstalled.verify_uninstalls(road, heard)
-    asked_at = road.clock.now()
-    found, failed = fetch_records(road, readings)
-    heard.failures += _stubborn(road, readings, failed)
+        _take(db, context, claim, events, rest)
+        delivery_methods.read_delivery_methods(context, heard)
+        uninstalled.verify_uninstalls(context, heard)
+    asked_at = context.clock.now()
+    found, failed = fetch_records(context, readings)
+    heard.failures += _stubborn(context, readings, failed)
     heard.failures = _for_want_of_a_body(readings, found, heard.failures)
     failing = {event.id for event, _ in heard.failures}
-    seen = out_of_sight.judge_unseen_records(db, road, readings, found, asked_at, heard.told)
+    seen = out_of_sight.judge_unseen_records(db, context, readings, found, asked_at, heard.told)
     heard.outcomes += seen.outcomes
     unread = {r.event.id for r in readings if r.key not in found} - failing
     heard.told += [word for word in seen.told if word.event.id not in unread]
-    _take(db, road, claim, events, heard, unread, seen, (readings, found))
+    _take(db, context, claim, events, heard, unread, seen, (readings, found))
     return Processed(len(events), len(readings), len(heard.failures))
 
 
@@ -216,7 +216,7 @@ def _apart_from(
 
 def _take(
     db: Database,
-    road: ConnectionContext,
+    context: ConnectionContext,
     claim: UUID,
     events: Sequence[Event],
     heard: parse_events.ParsedBatch,
@@ -225,42 +225,48 @@ def _take(
     made: tuple[Sequence[FetchRequest], Mapping[Key, ReadResult[Canonical]]] = ((), {}),
 ) -> None:
     """One unit of work: take in what was heard, and end or put off the events that said it."""
-    now = road.clock.now()
+    now = context.clock.now()
     failing = {event.id for event, _ in heard.failures}
     words = [word for word in heard.told if word.event.id not in failing]
     with db.transaction() as tx:
-        merged = follow_shop_merges(tx, road, [m for m in heard.merges if m[0].id not in failing | unread], now)
-        outcomes = store_records.store_records(tx, road, words, now, merged)
+        merged = follow_shop_merges(tx, context, [m for m in heard.merges if m[0].id not in failing | unread], now)
+        outcomes = store_records.store_records(tx, context, words, now, merged)
         outcomes += [o for o in heard.outcomes if o.id not in failing]
-        outcomes += _matters(tx, road, heard)
-        uninstalled.count_refuted(tx, road, heard)
-        _misfits(tx, road, heard.misfits, now)
-        shared_reads.finish_reads(tx, road, claim, *made, now)
-        outcomes += _calls(tx, road, heard.calls, now)
-        _ring(tx, road, events)
+        outcomes += _matters(tx, context, heard)
+        uninstalled.count_refuted(tx, context, heard)
+        _misfits(tx, context, heard.misfits, now)
+        shared_reads.finish_reads(tx, context, claim, *made, now)
+        outcomes += _calls(tx, context, heard.calls, now)
+        _ring(tx, context, events)
         for event, wait in heard.waiting:
             inbox.defer_events(
-                tx, road.connection, claim, [event.id], now + wait, "the record may be told meanwhile", is_attempt=False
+                tx,
+                context.connection,
+                claim,
+                [event.id],
+                now + wait,
+                "the record may be told meanwhile",
+                is_attempt=False,
             )
         for event, wait in seen.again:
             inbox.defer_events(
                 tx,
-                road.connection,
+                context.connection,
                 claim,
                 [event.id],
                 now + wait,
                 "null so soon after a body: asked again",
                 is_attempt=False,
             )
-        cases.open_or_count(tx, road.connection, seen.touches, now)
-        inbox.defer_events(tx, road.connection, claim, sorted(unread), now, "not read yet", is_attempt=False)
-        outcomes += _fail(tx, road, claim, heard.failures)
-        _settle(tx, road, claim, _one_each(outcomes))
+        cases.open_or_count(tx, context.connection, seen.touches, now)
+        inbox.defer_events(tx, context.connection, claim, sorted(unread), now, "not read yet", is_attempt=False)
+        outcomes += _fail(tx, context, claim, heard.failures)
+        _settle(tx, context, claim, _one_each(outcomes))
 
 
-def _settle(tx: Tx, road: ConnectionContext, claim: UUID, outcomes: Sequence[EventOutcome]) -> None:
+def _settle(tx: Tx, context: ConnectionContext, claim: UUID, outcomes: Sequence[EventOutcome]) -> None:
     """End events; raises LeaseLostError, and with that keeps nothing, where somebody else has one of them by now."""
-    n = inbox.settle_events(tx, road.connection, claim, outcomes, road.clock.now())
+    n = inbox.settle_events(tx, context.connection, claim, outcomes, context.clock.now())
     if n < len(outcomes):
         raise LeaseLostError(len(outcomes) - n)
 
@@ -284,16 +290,16 @@ def _for_want_of_a_body(
     ] + blind
 
 
-def _unanswered(db: Database, road: ConnectionContext, heard: parse_events.ParsedBatch) -> list[FetchRequest]:
+def _unanswered(db: Database, context: ConnectionContext, heard: parse_events.ParsedBatch) -> list[FetchRequest]:
     """The readings that are really needed: not what a body has told meanwhile, nor what one may tell in a moment."""
     patient = [r for r in heard.readings if r.event.topic in parse_events.PATIENT]
     if not patient:
         return heard.readings
     with db.transaction() as tx:
-        known = records.load_records(tx, road.connection, {r.key for r in patient}, road.packer)
+        known = records.load_records(tx, context.connection, {r.key for r in patient}, context.packer)
     needed = [r for r in heard.readings if r.event.topic not in parse_events.PATIENT]
     for reading in patient:
-        left = parse_events.remaining_wait(reading.event, road)
+        left = parse_events.remaining_wait(reading.event, context)
         if parse_events.is_already_known(reading.event, known.get(reading.key)):
             subject = f"{reading.key[0]}:{reading.key[2]}"
             heard.outcomes.append(
@@ -307,7 +313,7 @@ def _unanswered(db: Database, road: ConnectionContext, heard: parse_events.Parse
 
 
 def _of_returns(
-    road: ConnectionContext, readings: Sequence[FetchRequest]
+    context: ConnectionContext, readings: Sequence[FetchRequest]
 ) -> tuple[list[FetchRequest], list[tuple[Event, Failure]]]:
     """Readings of returns as readings of their orders; a return that is gone is left to the poll of its order."""
     plain = [r for r in readings if r.key[0] != "return"]
@@ -315,7 +321,7 @@ def _of_returns(
     for (store, _), numbers in parse_events.group_by_store([r for r in readings if r.key[0] == "return"]).items():
         mine = [r for r in readings if r.key[:2] == ("return", store)]
         try:
-            orders = road.shops[store].reader.orders_of_returns(numbers)
+            orders = context.shops[store].reader.orders_of_returns(numbers)
         except Failure as failure:
             failed += [(r.event, failure) for r in mine]
         else:
@@ -331,19 +337,19 @@ def _of_returns(
 
 
 def fetch_records(
-    road: ConnectionContext, readings: Sequence[FetchRequest]
+    context: ConnectionContext, readings: Sequence[FetchRequest]
 ) -> tuple[dict[Key, ReadResult[Canonical]], list[tuple[Event, Failure]]]:
     """Read records many at a time, outside any transaction; what failed, by event."""
     found: dict[Key, ReadResult[Canonical]] = {}
     failed: list[tuple[Event, Failure]] = []
-    until = road.clock.now() + READ_FOR
+    until = context.clock.now() + READ_FOR
     for (store, kind), numbers in parse_events.group_by_store(readings).items():
         at_once = READ_AT_ONCE.get(kind, READ_FEW)
         for first in range(0, len(numbers), at_once):
-            if road.clock.now() >= until:
+            if context.clock.now() >= until:
                 break  # the rest is given back, and is read by whoever claims it next
             some = numbers[first : first + at_once]
-            got, bad = _ask(road.shops[store].reader, kind, some)
+            got, bad = _ask(context.shops[store].reader, kind, some)
             got, bad = _apart(got, bad)
             found |= {(kind, store, str(number)): record for number, record in got.items()}
             failed += [(r.event, bad[int(r.key[2])]) for r in readings if r.key in {(kind, store, str(n)) for n in bad}]
@@ -353,7 +359,7 @@ def fetch_records(
 
 
 def _stubborn(
-    road: ConnectionContext, readings: Sequence[FetchRequest], failed: Sequence[tuple[Event, Failure]]
+    context: ConnectionContext, readings: Sequence[FetchRequest], failed: Sequence[tuple[Event, Failure]]
 ) -> list[tuple[Event, Failure]]:
     """Failures as they are, but for one that never passes: where the store answers for another record of that kind at
     the same moment, it is this record that cannot be read, and waiting longer helps nobody. One a batch is looked at.
@@ -363,7 +369,7 @@ def _stubborn(
         if event.attempts < STUBBORN_AFTER or not isinstance(failure, TransientError) or event.id not in keys:
             continue
         kind, store, number = keys[event.id]
-        reader = road.shops[store].reader
+        reader = context.shops[store].reader
         try:
             other = reader.newest().get(kind)
             others = {} if other is None or str(other.id) == number else _ask(reader, kind, [other.id])[0]
@@ -411,7 +417,7 @@ def _apart(
     return {number: result for number, result in got.items() if number not in errors}, {**bad, **errors}
 
 
-def _matters(tx: Tx, road: ConnectionContext, heard: parse_events.ParsedBatch) -> list[EventOutcome]:
+def _matters(tx: Tx, context: ConnectionContext, heard: parse_events.ParsedBatch) -> list[EventOutcome]:
     """Privacy requests and the like: a case with its due date, opened in the transaction that ends the event."""
     outcomes = []
     for event in heard.matters:
@@ -419,19 +425,19 @@ def _matters(tx: Tx, road: ConnectionContext, heard: parse_events.ParsedBatch) -
         code = _MATTERS[event.topic]
         cases.open_or_count(
             tx,
-            road.connection,
+            context.connection,
             [case_reporting.case_for(RejectedError(code, heard.details.get(event.id, "")), subject, event.store)],
-            road.clock.now(),
+            context.clock.now(),
         )
         outcomes.append(EventOutcome(event.id, EventState.APPLIED, f"became case {code}", subject))
     return outcomes
 
 
-def _misfits(tx: Tx, road: ConnectionContext, events: Sequence[Event], now: datetime) -> None:
+def _misfits(tx: Tx, context: ConnectionContext, events: Sequence[Event], now: datetime) -> None:
     """Matters with another topic's body: nobody is asked to act on them, but somebody should know."""
     cases.open_or_count(
         tx,
-        road.connection,
+        context.connection,
         [
             Touch(parse_events.MISFIT, event.topic, event.store, "the body is signed, and is not this topic's")
             for event in events
@@ -441,22 +447,22 @@ def _misfits(tx: Tx, road: ConnectionContext, events: Sequence[Event], now: date
 
 
 def _calls(
-    tx: Tx, road: ConnectionContext, calls: Sequence[tuple[Event, AutomationCall]], now: datetime
+    tx: Tx, context: ConnectionContext, calls: Sequence[tuple[Event, AutomationCall]], now: datetime
 ) -> list[EventOutcome]:
-    """What automations of the platform say of consent goes into the ledger, and from there wherever it matters."""
+    """What automations of Ometria say of consent goes into the ledger, and from there wherever it matters."""
     said = [
         PlatformStatement(call.claim, f"{platform_statements.PROFILE}{call.profile_id or ''}", event.id)
         for event, call in calls
     ]
-    for guest in platform_statements.record_platform_statements(tx, road, said, now):
+    for guest in platform_statements.record_platform_statements(tx, context, said, now):
         if guest.who != platform_statements.PROFILE:
-            cases.open_or_count(tx, road.connection, [Touch(platform_statements.GUEST, guest.who)], now)
+            cases.open_or_count(tx, context.connection, [Touch(platform_statements.GUEST, guest.who)], now)
     return [
         EventOutcome(event.id, EventState.APPLIED, None, said.who) for (event, _), said in zip(calls, said, strict=True)
     ]
 
 
-def _ring(tx: Tx, road: ConnectionContext, events: Sequence[Event]) -> None:
+def _ring(tx: Tx, context: ConnectionContext, events: Sequence[Event]) -> None:
     """Let a load look at once at an operation that Shopify says has ended; it would have looked soon anyway."""
     for event in events:
         if event.topic == FINISHED:
@@ -464,7 +470,7 @@ def _ring(tx: Tx, road: ConnectionContext, events: Sequence[Event]) -> None:
                 named = topics.record_of_body(event.topic, event.body or b"")
                 if named is not None:
                     loads.mark_operation_finished(
-                        tx, road.connection, event.store, global_id("BulkOperation", int(named[1]))
+                        tx, context.connection, event.store, global_id("BulkOperation", int(named[1]))
                     )
 
 
@@ -483,10 +489,10 @@ _MATTERS = {
 
 
 def _fail(
-    tx: Tx, road: ConnectionContext, claim: UUID, failures: Sequence[tuple[Event, Exception]]
+    tx: Tx, context: ConnectionContext, claim: UUID, failures: Sequence[tuple[Event, Exception]]
 ) -> list[EventOutcome]:
     """What a failure does to its event: later, never, or nothing at all until a person acts."""
-    now = road.clock.now()
+    now = context.clock.now()
     outcomes, seen = [], []
     for event, failure in failures:
         verdict = decide_retry(failure, event.attempts)
@@ -495,13 +501,13 @@ def _fail(
         match verdict.act:
             case Act.DEFER:
                 wait = verdict.wait or timedelta(seconds=1)
-                inbox.defer_events(tx, road.connection, claim, [event.id], now + wait, verdict.code)
+                inbox.defer_events(tx, context.connection, claim, [event.id], now + wait, verdict.code)
                 if verdict.is_lasting:
                     seen.append(Touch(verdict.code, "", event.store, verdict.detail))
             case Act.BLOCK:
                 # The store cannot be read until somebody acts; what needs no reading goes on.
                 inbox.defer_events(
-                    tx, road.connection, claim, [event.id], now + RECHECK_AFTER, verdict.code, is_attempt=False
+                    tx, context.connection, claim, [event.id], now + RECHECK_AFTER, verdict.code, is_attempt=False
                 )
                 seen.append(Touch(verdict.code, "", event.store, verdict.detail))
             case Act.BURY if verdict.code == UNKNOWN:
@@ -510,19 +516,19 @@ def _fail(
             case Act.BURY:
                 outcomes.append(EventOutcome(event.id, EventState.BURIED, verdict.code, subject if named else None))
                 seen.append(Touch(verdict.code, subject, event.store, verdict.detail))
-    cases.open_or_count(tx, road.connection, seen, now)
+    cases.open_or_count(tx, context.connection, seen, now)
     return outcomes
 
 
-def _bury_poison(tx: Tx, road: ConnectionContext) -> None:
+def _bury_poison(tx: Tx, context: ConnectionContext) -> None:
     """Rows whose lease ended unsettled five times are taken to kill whoever works on them."""
-    claim, now = claim_id(), road.clock.now()
-    events = inbox.claim_poisoned(tx, road.connection, now, 10, claim, LEASE)
+    claim, now = claim_id(), context.clock.now()
+    events = inbox.claim_poisoned(tx, context.connection, now, 10, claim, LEASE)
     if not events:
         return
     cases.open_or_count(
         tx,
-        road.connection,
+        context.connection,
         [
             case_reporting.case_for(RejectedError("integration.poison_row", e.topic), f"event:{e.id}", e.store)
             for e in events
@@ -530,7 +536,7 @@ def _bury_poison(tx: Tx, road: ConnectionContext) -> None:
         now,
     )
     outcomes = [EventOutcome(e.id, EventState.BURIED, "integration.poison_row") for e in events]
-    inbox.settle_events(tx, road.connection, claim, outcomes, now)
+    inbox.settle_events(tx, context.connection, claim, outcomes, now)
 
 
 def _one_each(outcomes: Sequence[EventOutcome]) -> list[EventOutcome]:

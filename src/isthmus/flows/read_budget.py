@@ -34,54 +34,54 @@ LONGEST_WAIT = timedelta(seconds=3)
 """Whoever waits for a slot can neither be stopped nor do anything else."""
 
 
-def acquire_read_slot(db: Database, road: ConnectionContext) -> None:
+def acquire_read_slot(db: Database, context: ConnectionContext) -> None:
     """Take the next slot of the account's reading budget, and wait until it has come."""
-    now = road.clock.now()
+    now = context.clock.now()
     with db.transaction() as tx:
-        slot_at, _ = pace.reserve_slot(tx, road.connection, "read", road.pace.read_per_second, now)
-    road.clock.wait((slot_at - now).total_seconds())
+        slot_at, _ = pace.reserve_slot(tx, context.connection, "read", context.pace.read_per_second, now)
+    context.clock.wait((slot_at - now).total_seconds())
 
 
-def acquire_shared_read_slot(db: Database, road: ConnectionContext) -> None:
+def acquire_shared_read_slot(db: Database, context: ConnectionContext) -> None:
     """Take a slot for reading listings: of our share, and what nobody else wants unless somebody is opting out."""
     slot_at: datetime | None = None
     while slot_at is None:
-        now = road.clock.now()
+        now = context.clock.now()
         with db.transaction() as tx:
-            is_lending = not proof.has_pending_opt_outs(tx, road.connection)
+            is_lending = not proof.has_pending_opt_outs(tx, context.connection)
             slot_at = pace.reserve_shared_slot(
-                tx, road.connection, "read", road.pace.read_per_second, SHARE, now, is_lending=is_lending
+                tx, context.connection, "read", context.pace.read_per_second, SHARE, now, is_lending=is_lending
             )
-        wait = timedelta(seconds=1 / road.pace.read_per_second) if slot_at is None else slot_at - now
-        road.clock.wait(max(0.0, wait.total_seconds()))
+        wait = timedelta(seconds=1 / context.pace.read_per_second) if slot_at is None else slot_at - now
+        context.clock.wait(max(0.0, wait.total_seconds()))
 
 
-def record_failure(tx: Tx, road: ConnectionContext, failure: Failure, path: str = "") -> None:
+def record_failure(tx: Tx, context: ConnectionContext, failure: Failure, path: str = "") -> None:
     """Nothing could be read: all readings wait a little, and people are told if waiting does not help.
 
     `path` says what was read, since another path that is answered says nothing about this one.
     """
-    now = road.clock.now()
+    now = context.clock.now()
     of_path = f"{SUBJECT}:{path}" if path else SUBJECT
     if not isinstance(failure, TransientError):
         cases.open_or_count(
-            tx, road.connection, [case_reporting.case_for(failure, of_path if failure.code in OF_PATH else "")], now
+            tx, context.connection, [case_reporting.case_for(failure, of_path if failure.code in OF_PATH else "")], now
         )
         return
     wait = wait_after_attempt(1, failure.retry_after)
-    if pace.back_off(tx, road.connection, "read", now + min(wait, LONGEST_WAIT)) >= OUTAGE_AFTER:
+    if pace.back_off(tx, context.connection, "read", now + min(wait, LONGEST_WAIT)) >= OUTAGE_AFTER:
         subject = of_path if failure.code in OF_PATH else SUBJECT
-        cases.open_or_count(tx, road.connection, [case_reporting.case_for(failure, subject)], now)
+        cases.open_or_count(tx, context.connection, [case_reporting.case_for(failure, subject)], now)
 
 
-def record_success(tx: Tx, road: ConnectionContext, path: str = "") -> None:
+def record_success(tx: Tx, context: ConnectionContext, path: str = "") -> None:
     """A reading was answered: what was said of readings that are not is over."""
-    if pace.record_success(tx, road.connection, "read"):
-        cases.resolve_by_code(tx, road.connection, OUTAGES, road.clock.now(), by="readings", subjects=[SUBJECT])
-    close_path_cases(tx, road, path)
+    if pace.record_success(tx, context.connection, "read"):
+        cases.resolve_by_code(tx, context.connection, OUTAGES, context.clock.now(), by="readings", subjects=[SUBJECT])
+    close_path_cases(tx, context, path)
 
 
-def close_path_cases(tx: Tx, road: ConnectionContext, path: str) -> None:
+def close_path_cases(tx: Tx, context: ConnectionContext, path: str) -> None:
     """This path was answered: a case that says that it is refused or not there is over."""
     subjects = [f"{SUBJECT}:{path}" if path else SUBJECT]
-    cases.resolve_by_code(tx, road.connection, OF_PATH, road.clock.now(), by="readings", subjects=subjects)
+    cases.resolve_by_code(tx, context.connection, OF_PATH, context.clock.now(), by="readings", subjects=subjects)

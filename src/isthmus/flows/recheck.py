@@ -21,28 +21,34 @@ QUIET = timedelta(days=1)
 """So long nothing of an unknown topic may have come before it counts as no longer subscribed."""
 
 
-def close_finished_cases(db: Database, road: ConnectionContext) -> int:
+def close_finished_cases(db: Database, context: ConnectionContext) -> int:
     """Close what is over by what the rows say now; how many cases that were. Reads neither Shopify nor Ometria."""
-    now = road.clock.now()
+    now = context.clock.now()
     with db.transaction() as tx:
-        runs.advance_watermark(tx, road.connection, "", MARK, now, 0)
-        if not recheck_sql.has_open_cases(tx, road.connection):
+        runs.advance_watermark(tx, context.connection, "", MARK, now, 0)
+        if not recheck_sql.has_open_cases(tx, context.connection):
             return 0
-        # Whoever has a road can use what is stored; a process of another version, which cannot, says so every minute.
+        # Whoever has a context can use what is stored; another version, which cannot, says so every minute.
         used = cases.resolve_by_code(
-            tx, road.connection, stored.CODE, now, "recheck", quiet_since=now - UNUSED, note="the connection is at work"
+            tx,
+            context.connection,
+            stored.CODE,
+            now,
+            "recheck",
+            quiet_since=now - UNUSED,
+            note="the connection is at work",
         )
         return len(used) + sum(
             (
-                recheck_sql.close_cases_of_removed_stores(tx, road.connection, list(road.shops), now),
-                recheck_sql.close_cases_of_processed_events(tx, road.connection, now),
-                recheck_sql.close_cases_of_stored_records(tx, road.connection, now),
-                recheck_sql.close_cases_of_applied_writes(tx, road.connection, now),
-                recheck_sql.close_cases_of_read_stores(tx, road.connection, now),
-                recheck_sql.close_cases_of_unreadable_bodies(tx, road.connection, now),
-                recheck_sql.close_cases_of_understood_calls(tx, road.connection, now),
-                recheck_sql.close_cases_of_unnamed_opt_outs(tx, road.connection, now),
-                recheck_sql.close_cases_of_quiet_topics(tx, road.connection, now, now - QUIET),
-                recheck_sql.close_cases_of_failed_merges(tx, road.connection, now),
+                recheck_sql.close_cases_of_removed_stores(tx, context.connection, list(context.shops), now),
+                recheck_sql.close_cases_of_processed_events(tx, context.connection, now),
+                recheck_sql.close_cases_of_stored_records(tx, context.connection, now),
+                recheck_sql.close_cases_of_applied_writes(tx, context.connection, now),
+                recheck_sql.close_cases_of_read_stores(tx, context.connection, now),
+                recheck_sql.close_cases_of_unreadable_bodies(tx, context.connection, now),
+                recheck_sql.close_cases_of_understood_calls(tx, context.connection, now),
+                recheck_sql.close_cases_of_unnamed_opt_outs(tx, context.connection, now),
+                recheck_sql.close_cases_of_quiet_topics(tx, context.connection, now, now - QUIET),
+                recheck_sql.close_cases_of_failed_merges(tx, context.connection, now),
             )
         )

@@ -55,14 +55,14 @@ def customers_with_new_metrics(tx: Tx, connection: str, customers: Sequence[tupl
     return {one for one, is_untold in zip(customers, are, strict=True) if is_untold}
 
 
-def remap_after_load(db: Database, road: ConnectionContext) -> int:
+def remap_after_load(db: Database, context: ConnectionContext) -> int:
     """One page of `remap_worth`, unless a load is still under way; how many contacts."""
-    now = road.clock.now()
+    now = context.clock.now()
     with db.transaction() as tx:
-        return (_page(tx, road, now) or 0) if sales.is_remap_due(tx, road.connection, now) else 0
+        return (_page(tx, context, now) or 0) if sales.is_remap_due(tx, context.connection, now) else 0
 
 
-def remap_changed_metrics(db: Database, road: ConnectionContext) -> int:
+def remap_changed_metrics(db: Database, context: ConnectionContext) -> int:
     """Put everybody whose worth a load has changed on the backfill lane, once per person; how many contacts.
 
     Goes on where it was stopped: who was not told yet is marked so in the database.
@@ -70,29 +70,33 @@ def remap_changed_metrics(db: Database, road: ConnectionContext) -> int:
     n = 0
     while True:
         with db.transaction() as tx:
-            found = _page(tx, road, road.clock.now())
+            found = _page(tx, context, context.clock.now())
         if found is None:
             return n
         n += found
 
 
-def _page(tx: Tx, road: ConnectionContext, now: datetime) -> int | None:
+def _page(tx: Tx, context: ConnectionContext, now: datetime) -> int | None:
     """One page; how many contacts, None where nobody is left."""
-    owners = sales.take_changed_owners(tx, road.connection, AT_ONCE)
-    return request_remap_of_owners(tx, road, owners, Lane.BACKFILL, now) if owners else None
+    owners = sales.take_changed_owners(tx, context.connection, AT_ONCE)
+    return request_remap_of_owners(tx, context, owners, Lane.BACKFILL, now) if owners else None
 
 
 def request_remap_of_owners(
-    tx: Tx, road: ConnectionContext, owners: Sequence[OrderOwner], lane: Lane, now: datetime
+    tx: Tx, context: ConnectionContext, owners: Sequence[OrderOwner], lane: Lane, now: datetime
 ) -> int:
     """Let all contacts of the people whose orders these are be mapped again; how many those are."""
     customers = [(owner.store, owner.customer_id) for owner in owners if owner.customer_id is not None]
-    own = identity.links_of_customers(tx, road.connection, sorted(customers))
+    own = identity.links_of_customers(tx, context.connection, sorted(customers))
     emails = {owner.email for owner in owners if owner.email} | {link.email for link in own if link.email}
-    links = [*own, *identity.links_of_emails(tx, road.connection, sorted(emails))]
-    found = {link.account for link in identity.expand_to_persons(tx, road.connection, links) if not link.is_gone}
-    for store in road.shops:
+    links = [*own, *identity.links_of_emails(tx, context.connection, sorted(emails))]
+    found = {link.account for link in identity.expand_to_persons(tx, context.connection, links) if not link.is_gone}
+    for store in context.shops:
         inbox.enqueue_internal(
-            tx, road.connection, store, [remap_request(id_, lane, now) for at, id_ in sorted(found) if at == store], now
+            tx,
+            context.connection,
+            store,
+            [remap_request(id_, lane, now) for at, id_ in sorted(found) if at == store],
+            now,
         )
     return len(found)

@@ -24,7 +24,7 @@ AT_ONCE = 1_000
 """Records of one page."""
 
 TRIED_AT_ONCE = 200
-"""Records mapped on trial in one transaction, whose locks the road waits for."""
+"""Records mapped on trial in one transaction, whose locks the pipeline waits for."""
 
 WHAT = "remap"
 """What its runs are called in the journal."""
@@ -44,7 +44,7 @@ _OF_RECORDS = [
     if name
     not in (
         "event_names",
-        "moment_max_age",
+        "event_max_age",
         "live_since",
         "tolerates",
         "hash_key",
@@ -59,7 +59,7 @@ def request_remap(tx: Tx, connection: str, store: str, now: datetime) -> None:
     plans.forget_planned(tx, connection, WHAT, store)
     runs.restart_loads(tx, connection, store, names)
     runs.create_watermarks(tx, connection, store, names, now)
-    # A custom field that is mapped anew was never read of anybody.
+    # A custom field that is mapped again was never read of anybody.
     rounds.restart_scans(tx, connection, store, enrich.scan_names())
     rounds.restart_scans(tx, connection, "", enrich.scan_names())
 
@@ -75,49 +75,49 @@ def is_remap_requested_for(marks: Mapping[tuple[str, str], Mark], store: str, ki
     return mark is not None and mark.done_at is None
 
 
-def remap_page(db: Database, road: ConnectionContext) -> int:
+def remap_page(db: Database, context: ConnectionContext) -> int:
     """Map one page on trial and plan what would be sent otherwise; how many pages were done.
 
     Nothing is changed before everything was looked at: the last page's transaction judges the whole plan, which is
     carried out on the backfill lane, where nothing is a moment or a welcome, or stops (SEMANTICS 1, blast radius).
     """
-    now = road.clock.now()
+    now = context.clock.now()
     with db.transaction() as tx:
-        mark = _next(runs.load_watermarks(tx, road.connection), now)
+        mark = _next(runs.load_watermarks(tx, context.connection), now)
         if mark is None:
             return 0
         kind = mark.name.removeprefix("remap:")
-        page = records.record_ids(tx, road.connection, kind, mark.store, mark.cursor or "", AT_ONCE)
-    unlike = _unlike(db, road, mark.store, kind, page) if page and mark.store in road.shops else []
+        page = records.record_ids(tx, context.connection, kind, mark.store, mark.cursor or "", AT_ONCE)
+    unlike = _unlike(db, context, mark.store, kind, page) if page and mark.store in context.shops else []
     with db.transaction() as tx:
-        now_at = runs.load_watermarks(tx, road.connection).get((mark.store, mark.name))
+        now_at = runs.load_watermarks(tx, context.connection).get((mark.store, mark.name))
         if now_at is None or (now_at.cursor, now_at.done_at, now_at.at) != (mark.cursor, None, mark.at):
-            return 1  # another process did this page, or it was asked for anew
-        plan = _gathering(tx, road, now)
-        plans.add_items(tx, road.connection, plan.id, _items(tx, road, mark.store, kind, unlike))
+            return 1  # another process did this page, or it was asked for again
+        plan = _gathering(tx, context, now)
+        plans.add_items(tx, context.connection, plan.id, _items(tx, context, mark.store, kind, unlike))
         cursor = page[-1] if len(page) == AT_ONCE else None
-        runs.save_cursor(tx, road.connection, mark.store, mark.name, cursor, len(page), now)
+        runs.save_cursor(tx, context.connection, mark.store, mark.name, cursor, len(page), now)
         if not any(
             m.name.startswith("remap:") and m.done_at is None
-            for m in runs.load_watermarks(tx, road.connection).values()
+            for m in runs.load_watermarks(tx, context.connection).values()
         ):
-            _conclude(tx, road, plan, now)
+            _conclude(tx, context, plan, now)
     return 1
 
 
-def _unlike(db: Database, road: ConnectionContext, store: str, kind: str, names: Sequence[str]) -> list[str]:
+def _unlike(db: Database, context: ConnectionContext, store: str, kind: str, names: Sequence[str]) -> list[str]:
     """Of these records those that would be sent otherwise."""
     found: set[str] = set()
     for first in range(0, len(names), TRIED_AT_ONCE):
-        trial, _ = map_without_saving(db, road, store, kind, names[first : first + TRIED_AT_ONCE], lambda _: None)
+        trial, _ = map_without_saving(db, context, store, kind, names[first : first + TRIED_AT_ONCE], lambda _: None)
         found |= {subject for key in trial.unlike() if (subject := trial.after[key].subject)}
     return sorted(found)
 
 
-def _items(tx: Tx, road: ConnectionContext, store: str, kind: str, subjects: Sequence[str]) -> list[PlanItem]:
+def _items(tx: Tx, context: ConnectionContext, store: str, kind: str, subjects: Sequence[str]) -> list[PlanItem]:
     """What would be sent otherwise, as records of a plan; a change of what was never sent reaches nobody."""
-    sent = changes.filter_sent(tx, road.connection, [(store, one) for one in subjects])
-    nets = changes.net_of_orders(tx, road.connection, [(store, one) for one in subjects])
+    sent = changes.filter_sent(tx, context.connection, [(store, one) for one in subjects])
+    nets = changes.net_of_orders(tx, context.connection, [(store, one) for one in subjects])
     return [
         PlanItem(
             store=store,
@@ -132,25 +132,25 @@ def _items(tx: Tx, road: ConnectionContext, store: str, kind: str, subjects: Seq
     ]
 
 
-def _gathering(tx: Tx, road: ConnectionContext, now: datetime) -> StoppedPlan:
-    found = plans.open_plans(tx, road.connection, WHAT, ["gathering"])
-    return found[0] if found else plans.create_plan(tx, road.connection, WHAT, now)
+def _gathering(tx: Tx, context: ConnectionContext, now: datetime) -> StoppedPlan:
+    found = plans.open_plans(tx, context.connection, WHAT, ["gathering"])
+    return found[0] if found else plans.create_plan(tx, context.connection, WHAT, now)
 
 
-def _conclude(tx: Tx, road: ConnectionContext, plan: StoppedPlan, now: datetime) -> None:
+def _conclude(tx: Tx, context: ConnectionContext, plan: StoppedPlan, now: datetime) -> None:
     """Judge the whole plan, as a run of the journal by whose number it is undone."""
     claim = claim_id()
-    run = journal.acquire_run(tx, road.connection, WHAT, {"plan": plan.id}, claim, now, anew=True)
+    run = journal.acquire_run(tx, context.connection, WHAT, {"plan": plan.id}, claim, now, anew=True)
     assert run is not None  # noqa: S101 - these runs are begun and ended in one transaction
-    plans.set_run(tx, road.connection, plan.id, run.id)
-    emptied = plans.drop_waiting(tx, road.connection, _all(tx, road, plan), but=plan.id)
-    judge.close_empty_plans(tx, road, emptied, now, "mapped by new rules")
-    is_done = judge.judge_plan(tx, road, plan, now)
-    journal.finish_run(tx, road.connection, run.id, claim, now, {"plan": plan.id, "is_stopped": not is_done})
+    plans.set_run(tx, context.connection, plan.id, run.id)
+    emptied = plans.drop_waiting(tx, context.connection, _all(tx, context, plan), but=plan.id)
+    judge.close_empty_plans(tx, context, emptied, now, "mapped by new rules")
+    is_done = judge.judge_plan(tx, context, plan, now)
+    journal.finish_run(tx, context.connection, run.id, claim, now, {"plan": plan.id, "is_stopped": not is_done})
 
 
-def _all(tx: Tx, road: ConnectionContext, plan: StoppedPlan) -> list[Record]:
-    items = plans.list_items(tx, road.connection, plan.id, ["planned"], limit=10_000_000)
+def _all(tx: Tx, context: ConnectionContext, plan: StoppedPlan) -> list[Record]:
+    items = plans.list_items(tx, context.connection, plan.id, ["planned"], limit=10_000_000)
     return [(one.store, one.subject) for one in items]
 
 

@@ -55,7 +55,7 @@ def restart_scan(db: Database, case: Case, name: str) -> None:
 
 
 def resume_answered(db: Database, case: Case, now: datetime) -> None:
-    """The platform has answered: what shut the connection is over."""
+    """Ometria has answered: what shut the connection is over."""
     with db.transaction() as tx:
         connections.unblock_connection(tx, case.connection, case.code)
         cases.resolve_by_code(tx, case.connection, case.code, now, "replay", note="Ometria answers again")

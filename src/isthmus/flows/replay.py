@@ -52,7 +52,7 @@ AMBIGUOUS = "platform.ambiguous_moment"
 class Selection(Struct, frozen=True, kw_only=True):
     """What goes again. With neither events nor subjects: whatever ended in these states, since then, in that store.
 
-    `subjects` are named as their store does: order:123. `is_read` reads them anew instead of mapping what is known.
+    `subjects` are named as their store does: order:123. `is_read` reads them again instead of mapping what is known.
     `with_moments` lets what the events tell fire, as if they had just come.
     """
 
@@ -87,23 +87,25 @@ class Replayed(Struct, frozen=True):
         return not (self.n_events or self.n_records or self.n_writes or self.n_again)
 
 
-def replay_selection(db: Database, road: ConnectionContext, chosen: Selection) -> Replayed:
-    """Put what was chosen back on the road."""
-    now = road.clock.now()
+def replay_selection(db: Database, context: ConnectionContext, chosen: Selection) -> Replayed:
+    """Put what was chosen back into the pipeline."""
+    now = context.clock.now()
     with db.transaction() as tx:
-        work = select_work(tx, road, chosen)
-    again = permitted_resends(road, work.doubted)
+        work = select_work(tx, context, chosen)
+    again = permitted_resends(context, work.doubted)
     with db.transaction() as tx:
-        back = _put_back(tx, road.connection, work, chosen.lane, now)
-        n = requeue_doubted(tx, road.connection, again, now)
+        back = _put_back(tx, context.connection, work, chosen.lane, now)
+        n = requeue_doubted(tx, context.connection, again, now)
         return msgspec.structs.replace(back, n_again=n, n_withheld=len(work.doubted) - len(again))
 
 
-def permitted_resends(road: ConnectionContext | None, doubted: Sequence[Applied]) -> list[Applied]:
+def permitted_resends(context: ConnectionContext | None, doubted: Sequence[Applied]) -> list[Applied]:
     """Of the writes that Ometria does not have as sent those that may go again: a contact only where a reading shows
-    that this opts nobody in, which without a road nobody can read.
+    that this opts nobody in, which without a context nobody can read.
     """
-    return [one for one in doubted if one.kind not in PERMITTING or (road is not None and _opts_nobody_in(road, one))]
+    return [
+        one for one in doubted if one.kind not in PERMITTING or (context is not None and _opts_nobody_in(context, one))
+    ]
 
 
 def requeue_doubted(tx: Tx, connection: str, writes: Sequence[Applied], now: datetime) -> int:
@@ -114,12 +116,12 @@ def requeue_doubted(tx: Tx, connection: str, writes: Sequence[Applied], now: dat
 
 
 def replay_case(
-    db: Database, case_id: int, now: datetime, by: str, road: ConnectionContext | None = None
+    db: Database, case_id: int, now: datetime, by: str, context: ConnectionContext | None = None
 ) -> tuple[Case | None, Replayed]:
     """Put back what a case is about. A later look closes it when the record is right (flows/recheck.py, settlement, the
     next run); until then it stays open, with a note of who replayed it.
 
-    A contact is only sent again where a reading of Ometria shows that this opts nobody in; without a road nobody can
+    A contact is only sent again where a reading of Ometria shows that this opts nobody in; without a context nobody can
     read. None where there is no such case.
     """
     with db.transaction() as tx:
@@ -127,13 +129,13 @@ def replay_case(
         if case is None:
             return None, Replayed()
         doubted = _doubted(tx, case)
-    again = permitted_resends(road, doubted)
+    again = permitted_resends(context, doubted)
     with db.transaction() as tx:
         work = _decided(tx, case) or _held_by(tx, case)
         back = _put_back(tx, case.connection, work, Lane.REPAIR, now)
         n = requeue_doubted(tx, case.connection, again, now)
         if case.code == AMBIGUOUS:
-            n += proof.release_held_event(tx, case.connection, case.subject.partition(":")[2], now)
+            n += proof.release_uncertain_event(tx, case.connection, case.subject.partition(":")[2], now)
         back = msgspec.structs.replace(back, n_writes=back.n_writes + n, n_withheld=len(doubted) - len(again))
         if not back.is_nothing:
             cases.mark_replayed(tx, case_id, now, by)
@@ -145,11 +147,11 @@ def _doubted(tx: Tx, case: Case) -> list[Applied]:
     return proof.applied_records(tx, case.connection, [case.subject]) if case.code in DIFFERENT else []
 
 
-def _opts_nobody_in(road: ConnectionContext, one: Applied) -> bool:
+def _opts_nobody_in(context: ConnectionContext, one: Applied) -> bool:
     """Whether Ometria shows now that sending this contact again would opt nobody in."""
-    body = msgspec.json.decode(road.packer.unpack(one.body))
+    body = msgspec.json.decode(context.packer.unpack(one.body))
     try:
-        found = road.platform.contact(body["@collection"], one.id)
+        found = context.platform.contact(body["@collection"], one.id)
     except Failure:
         return False
     return not scan_platform.is_opting_in(body, found)
@@ -159,7 +161,7 @@ def _opts_nobody_in(road: ConnectionContext, one: Applied) -> bool:
 
 
 class ReplayWork(Struct):
-    """Events to reopen, records to map or read, dead letters to send (by store, or None for the platform's own names),
+    """Events to reopen, records to map or read, dead letters to send (by store, or None for Ometria's own names),
     the number of events that nothing can be done with, and applied writes that Ometria does not have as they were sent.
     """
 
@@ -170,11 +172,11 @@ class ReplayWork(Struct):
     doubted: list[Applied] = []
 
 
-def select_work(tx: Tx, road: ConnectionContext, chosen: Selection) -> ReplayWork:
-    """What a selection comes to, as the road stands."""
+def select_work(tx: Tx, context: ConnectionContext, chosen: Selection) -> ReplayWork:
+    """What a selection comes to, as the pipeline stands."""
     events = inbox.ended_events(
         tx,
-        road.connection,
+        context.connection,
         chosen.states,
         ids=chosen.events,
         subjects=chosen.subjects,
@@ -182,15 +184,15 @@ def select_work(tx: Tx, road: ConnectionContext, chosen: Selection) -> ReplayWor
         since=chosen.since,
         limit=AT_ONCE,
     )
-    work = _sorted_out(events, chosen.lane, road.clock.now())
-    stores = [chosen.store] if chosen.store else list(road.shops)
+    work = _sorted_out(events, chosen.lane, context.clock.now())
+    stores = [chosen.store] if chosen.store else list(context.shops)
     for subject in chosen.subjects:
         kind, _, number = subject.partition(":")
         for store in stores:
             if kind in READABLE and number.isdecimal():
-                work.hints.append((store, _again(subject, chosen.lane, road.clock.now(), is_read=chosen.is_read)))
+                work.hints.append((store, _again(subject, chosen.lane, context.clock.now(), is_read=chosen.is_read)))
             work.writes.append((store, subject))
-            work.doubted += proof.records_found_wrong(tx, road.connection, store, subject, DIFFERENT)
+            work.doubted += proof.records_found_wrong(tx, context.connection, store, subject, DIFFERENT)
     return work
 
 
@@ -267,7 +269,7 @@ def _put_back(tx: Tx, connection: str, work: ReplayWork, lane: Lane, now: dateti
     for store, hint in work.hints:
         by_store.setdefault(store, []).append(msgspec.structs.replace(hint, due_at=now))
     for row in retried:
-        # What was refused may have been mapped by a rule that was mended since.
+        # What was refused may have been mapped by a rule that was fixed since.
         if row.subject is not None and row.kind != RecordKind.MOMENT:
             by_store.setdefault(row.store, []).append(_again(row.subject, lane, now, is_read=False))
     for store, hints in sorted(by_store.items()):

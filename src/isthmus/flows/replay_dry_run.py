@@ -40,7 +40,7 @@ class Planned(Struct, frozen=True):
 
 
 class Trigger(Struct, frozen=True):
-    """Something in the platform that a push could set off: a custom event, or a welcome by a fresh opt-in."""
+    """Something in Ometria that a push could set off: a custom event, or a welcome by a fresh opt-in."""
 
     name: str
     kind: str
@@ -58,23 +58,25 @@ class ReplayPlan(Struct, frozen=True):
     is_live: bool
 
 
-def dry_run_replay(db: Database, road: ConnectionContext, chosen: Selection) -> ReplayPlan:
+def dry_run_replay(db: Database, context: ConnectionContext, chosen: Selection) -> ReplayPlan:
     """What a replay would do, found by doing it and rolling it back. Records are really read, nothing is kept or sent.
 
     Raises the failure where a store cannot be read at all.
     """
     with db.transaction() as tx:
-        work = select_work(tx, road, chosen)
-    doubted = permitted_resends(road, work.doubted)
-    heard = parse_events.parse_events([msgspec.structs.replace(event, lane=chosen.lane) for event in work.events], road)
-    again = [_event(n, store, hint, road) for n, (store, hint) in enumerate(work.hints, start=1)]
-    asked = parse_events.parse_events(again, road)
+        work = select_work(tx, context, chosen)
+    doubted = permitted_resends(context, work.doubted)
+    heard = parse_events.parse_events(
+        [msgspec.structs.replace(event, lane=chosen.lane) for event in work.events], context
+    )
+    again = [_event(n, store, hint, context) for n, (store, hint) in enumerate(work.hints, start=1)]
+    asked = parse_events.parse_events(again, context)
     readings = [*heard.readings, *asked.readings]
-    found, failed = process.fetch_records(road, readings)
+    found, failed = process.fetch_records(context, readings)
     failures = [*heard.failures, *asked.failures, *failed]
     failing = {event.id for event, _ in failures}
     words = [word for word in (*heard.told, *asked.told) if word.event.id not in failing]
-    seen = out_of_sight.judge_unseen_records(db, road, readings, found, road.clock.now(), heard.told)
+    seen = out_of_sight.judge_unseen_records(db, context, readings, found, context.clock.now(), heard.told)
     words += [word for word in seen.told if word.event.id not in failing]
 
     ends: Counter[str] = Counter(
@@ -83,27 +85,27 @@ def dry_run_replay(db: Database, road: ConnectionContext, chosen: Selection) -> 
     ends.update(f"would wait for a person: {event.topic}" for event in heard.matters)
     ends.update("would be asked again: null so soon after a body" for _ in seen.again)
     with db.rehearsal() as tx:
-        now = road.clock.now()
-        outcomes = [*store_records.store_records(tx, road, words, now), *heard.outcomes, *seen.outcomes]
+        now = context.clock.now()
+        outcomes = [*store_records.store_records(tx, context, words, now), *heard.outcomes, *seen.outcomes]
         for store, subject in work.writes:
-            outbox.retry_dead_letters(tx, road.connection, [subject], now, store=store)
-        requeue_doubted(tx, road.connection, doubted, now)
-        after = versions.changed_in_this_transaction(tx, road.connection)
+            outbox.retry_dead_letters(tx, context.connection, [subject], now, store=store)
+        requeue_doubted(tx, context.connection, doubted, now)
+        after = versions.changed_in_this_transaction(tx, context.connection)
     ours = {event.id for event in again}
     last = {o.id: o for o in outcomes if o.id not in ours}
     ends.update(f"{o.state.value}: {o.reason}" if o.reason else o.state.value for o in last.values())
     with db.transaction() as tx:
-        before = versions.outbox_versions(tx, road.connection, [(v.kind, v.id) for v in after])
+        before = versions.outbox_versions(tx, context.connection, [(v.kind, v.id) for v in after])
     writes, triggers = [], []
     lacking = {(one.kind, one.id) for one in doubted}
     for version in after:
-        planned, fired = _compared(road, before.get((version.kind, version.id)), version)
+        planned, fired = _compared(context, before.get((version.kind, version.id)), version)
         writes.append(msgspec.structs.replace(planned, is_lacking=(version.kind, version.id) in lacking))
         triggers += fired
-    return ReplayPlan(len(work.events), work.n_lost, dict(ends), tuple(writes), tuple(triggers), road.is_live)
+    return ReplayPlan(len(work.events), work.n_lost, dict(ends), tuple(writes), tuple(triggers), context.is_live)
 
 
-def _event(n: int, store: str, hint: RefetchRequest, road: ConnectionContext) -> Event:
+def _event(n: int, store: str, hint: RefetchRequest, context: ConnectionContext) -> Event:
     """A hint as the event that it would become, with a number that no event has."""
     return Event(
         -n,
@@ -112,7 +114,7 @@ def _event(n: int, store: str, hint: RefetchRequest, road: ConnectionContext) ->
         hint.lane,
         hint.subject,
         None,
-        road.clock.now(),
+        context.clock.now(),
         None,
         attempts=1,
         webhook_id=None,
@@ -121,10 +123,10 @@ def _event(n: int, store: str, hint: RefetchRequest, road: ConnectionContext) ->
 
 
 def _compared(
-    road: ConnectionContext, before: DesiredVersion | None, after: DesiredVersion
+    context: ConnectionContext, before: DesiredVersion | None, after: DesiredVersion
 ) -> tuple[Planned, list[Trigger]]:
-    was = _said(road, before.body) if before is not None and before.body is not None else {}
-    says = _said(road, after.body) if after.body is not None else {}
+    was = _said(context, before.body) if before is not None and before.body is not None else {}
+    says = _said(context, after.body) if after.body is not None else {}
     fields = sorted(key for key in was.keys() | says.keys() if was.get(key) != says.get(key) and key[:1] != "@")
     planned = Planned(
         after.kind,
@@ -155,6 +157,6 @@ def _opts_in(says: Mapping[str, Any]) -> bool:
     return says.get("timestamp_subscribed") is not None
 
 
-def _said(road: ConnectionContext, body: bytes) -> dict[str, Any]:
-    said: dict[str, Any] = msgspec.json.decode(road.packer.unpack(body))
+def _said(context: ConnectionContext, body: bytes) -> dict[str, Any]:
+    said: dict[str, Any] = msgspec.json.decode(context.packer.unpack(body))
     return said

@@ -43,21 +43,21 @@ class Retired(Struct, frozen=True):
 
 def contacts_to_retire(
     tx: Tx,
-    road: ConnectionContext,
+    context: ConnectionContext,
     changes: Sequence[RecordTransition],
     who: People,
     merged: frozenset[str] | set[str],
     said: Mapping[str, SentConsent],
 ) -> dict[str, Retired]:
-    """Of these customers, by contact, those whose contact is to be retired. `merged` are contacts that the platform has
+    """Of these customers, by contact, those whose contact is to be retired. `merged` are contacts that Ometria has
     in one profile with somebody who is not gone."""
     found: dict[str, Retired] = {}
-    for account, own, change, customer in _ended(road, changes):
-        shop = road.shops[account[0]]
-        last = customer if _is_reachable(shop, customer) else _as_sent(tx, road, own, customer)
+    for account, own, change, customer in _ended(context, changes):
+        shop = context.shops[account[0]]
+        last = customer if _is_reachable(shop, customer) else _as_sent(tx, context, own, customer)
         if last is None:
             continue
-        if _was_texted(shop, said, own, last) and (left := number_left(tx, road, own, account, last)) is not None:
+        if _was_texted(shop, said, own, last) and (left := number_left(tx, context, own, account, last)) is not None:
             last = msgspec.structs.replace(last, phone=left)
         email = normalise_email(last.email)
         phone = fields.map_phone(last.phone, last.country_code)
@@ -70,14 +70,14 @@ def contacts_to_retire(
             has_heir = False
         if not has_heir and email is not None:
             # A unit of work that gives somebody this address waits until this one is done.
-            identity.lock_names(tx, road.connection, [f"email:{email}"])
+            identity.lock_names(tx, context.connection, [f"email:{email}"])
             has_heir = bool(
-                {link.account for link in identity.links_of_emails(tx, road.connection, [email])} - {account}
+                {link.account for link in identity.links_of_emails(tx, context.connection, [email])} - {account}
             )
         has_number = phone is not None and (
             own in merged
-            or has_other_customer(tx, road, account, phone)
-            or (has_heir and _is_texted(tx, road, account, email))
+            or has_other_customer(tx, context, account, phone)
+            or (has_heir and _is_texted(tx, context, account, email))
         )
         is_only_number = email is None and has_number
         found[own] = Retired(last, has_heir or is_only_number, has_number)
@@ -86,13 +86,13 @@ def contacts_to_retire(
 
 def numbers_left(
     tx: Tx,
-    road: ConnectionContext,
+    context: ConnectionContext,
     changes: Sequence[RecordTransition],
     said: Mapping[str, SentConsent],
     retired: Mapping[str, Retired],
 ) -> dict[str, str]:
     """Of contacts whose customer has an email and no number any more, and was opted in by text message: the number that
-    they were sent with. The opt-out goes out with it, since the platform takes none without a number; none that another
+    they were sent with. The opt-out goes out with it, since Ometria takes none without a number; none that another
     living customer has.
     """
     found = {}
@@ -100,24 +100,24 @@ def numbers_left(
         last = change.last
         if not isinstance(last, Customer) or not last.is_read or change.is_gone:
             continue
-        own = _contact(road, change)
-        if own in retired or not _was_texted(road.shops[change.key[1]], said, own, last):
+        own = _contact(context, change)
+        if own in retired or not _was_texted(context.shops[change.key[1]], said, own, last):
             continue
-        phone = number_left(tx, road, own, (change.key[1], last.id), last)
+        phone = number_left(tx, context, own, (change.key[1], last.id), last)
         if phone is not None:
             found[own] = phone
     return found
 
 
 def emails_left(
-    tx: Tx, road: ConnectionContext, changes: Sequence[RecordTransition], said: Mapping[str, SentConsent]
+    tx: Tx, context: ConnectionContext, changes: Sequence[RecordTransition], said: Mapping[str, SentConsent]
 ) -> set[str]:
     """Of contacts whose customer has a number and no email any more, and would opt out: those whose email another
     living customer has. They say nothing about it: one opted-out contact silences everybody in its profile.
     """
     found = set()
     for change in changes:
-        last, own = change.last, _contact(road, change)
+        last, own = change.last, _contact(context, change)
         if (
             not isinstance(last, Customer)
             or not last.is_read
@@ -127,23 +127,23 @@ def emails_left(
             continue
         has_said = last.email_consent is not None and last.email_consent.state in OUT
         if (has_said or said.get(own, NEVER_SENT).was_opted_in) and _has_heir_of_email(
-            tx, road, (change.key[1], last.id)
+            tx, context, (change.key[1], last.id)
         ):
             found.add(own)
     return found
 
 
-def _has_heir_of_email(tx: Tx, road: ConnectionContext, account: Account) -> bool:
+def _has_heir_of_email(tx: Tx, context: ConnectionContext, account: Account) -> bool:
     """Whether another living customer has an email that this one spoke for."""
-    mine = [one for one in ledger.addresses_of(tx, road.connection, *account) if one[0] is Channel.EMAIL]
-    spoke = ledger.customers_by_address(tx, road.connection, mine)
-    others = {who for some in spoke.values() for who in some if who != account and who[0] in road.shops}
+    mine = [one for one in ledger.addresses_of(tx, context.connection, *account) if one[0] is Channel.EMAIL]
+    spoke = ledger.customers_by_address(tx, context.connection, mine)
+    others = {who for some in spoke.values() for who in some if who != account and who[0] in context.shops}
     kept = records.load_records(
-        tx, road.connection, [("customer", at, str(n)) for at, n in sorted(others)], road.packer
+        tx, context.connection, [("customer", at, str(n)) for at, n in sorted(others)], context.packer
     )
     now = {normalise_email(one.record.email) for one in kept.values() if isinstance(one.record, Customer)}
     return any(
-        (Channel.EMAIL, ledger.hash_address(road.hash_key, Channel.EMAIL, email)) in spoke for email in now if email
+        (Channel.EMAIL, ledger.hash_address(context.hash_key, Channel.EMAIL, email)) in spoke for email in now if email
     )
 
 
@@ -155,14 +155,14 @@ def _was_texted(shop: ShopContext, said: Mapping[str, SentConsent], own: str, cu
     return said.get(own, NEVER_SENT).was_opted_in_sms or second.is_there
 
 
-def number_left(tx: Tx, road: ConnectionContext, own: str, account: Account, customer: Customer) -> str | None:
+def number_left(tx: Tx, context: ConnectionContext, own: str, account: Account, customer: Customer) -> str | None:
     """The number that a contact was sent with whose customer has none any more; None where somebody else has it."""
-    last = _as_sent(tx, road, own, customer)
+    last = _as_sent(tx, context, own, customer)
     phone = fields.map_phone(last.phone, last.country_code) if last is not None else None
-    return None if phone is None or has_other_customer(tx, road, account, phone) else phone
+    return None if phone is None or has_other_customer(tx, context, account, phone) else phone
 
 
-def withdraw_retirements(tx: Tx, road: ConnectionContext, changes: Sequence[RecordTransition], now: datetime) -> int:
+def withdraw_retirements(tx: Tx, context: ConnectionContext, changes: Sequence[RecordTransition], now: datetime) -> int:
     """Somebody has an address now that a retired contact was sent with: it says nothing more; how many contacts."""
     names: dict[bytes, str] = {}
     mine: set[str] = set()
@@ -170,36 +170,36 @@ def withdraw_retirements(tx: Tx, road: ConnectionContext, changes: Sequence[Reco
         after = change.after
         if change.key[0] != "customer":
             continue
-        mine.add(_contact(road, change))
+        mine.add(_contact(context, change))
         if not isinstance(after, Customer) or after.is_redacted:
             continue
         before = change.before if isinstance(change.before, Customer) else None
         email, phone = normalise_email(after.email), after.phone
         if email is not None and (before is None or normalise_email(before.email) != email or before.is_redacted):
-            names[ledger.hash_address(road.hash_key, Channel.EMAIL, email)] = email
+            names[ledger.hash_address(context.hash_key, Channel.EMAIL, email)] = email
         elif email is None and phone and (before is None or before.phone != phone):
-            names[ledger.hash_address(road.hash_key, Channel.SMS, phone)] = phone
+            names[ledger.hash_address(context.hash_key, Channel.SMS, phone)] = phone
     if not names:
         return 0
-    told = spoken.retired_contacts(tx, road.connection, sorted(names))
+    told = spoken.retired_contacts(tx, context.connection, sorted(names))
     address_of = {one.id: (address, one) for address, some in told.items() for one in some if one.id not in mine}
-    rows = words.contact_rows(tx, road.connection, sorted(address_of))
+    rows = words.contact_rows(tx, context.connection, sorted(address_of))
     wanted = []
     for own, row in sorted(rows.items()):
         address, one = address_of[own]
-        if row.body is None or one.store not in road.shops:
+        if row.body is None or one.store not in context.shops:
             continue
-        silent = _silent(road.packer.unpack(row.body))
+        silent = _silent(context.packer.unpack(row.body))
         write = Write(RecordKind.CONTACT, own, silent, Lane.REALTIME, subject=row.subject, is_retired=True)
         wanted.append(DesiredWrite(one.store, write, now, ConsentBasis(address, is_retired=True)))
     return outbox.upsert_desired(
         tx,
-        road.connection,
+        context.connection,
         wanted,
         now=now,
-        coalesce=road.pace.coalesce,
-        contact_head_start=road.pace.contact_head_start,
-        packer=road.packer,
+        coalesce=context.pace.coalesce,
+        contact_head_start=context.pace.contact_head_start,
+        packer=context.packer,
     )
 
 
@@ -219,14 +219,14 @@ def _silent(body: bytes) -> bytes:
 
 
 def _ended(
-    road: ConnectionContext, changes: Iterable[RecordTransition]
+    context: ConnectionContext, changes: Iterable[RecordTransition]
 ) -> Iterable[tuple[Account, str, RecordTransition, Customer]]:
     for change in changes:
         last = change.last
         if not isinstance(last, Customer) or not last.is_read:
             continue
-        if change.is_gone or last.is_redacted or not _is_reachable(road.shops[change.key[1]], last):
-            yield (change.key[1], last.id), _contact(road, change), change, last
+        if change.is_gone or last.is_redacted or not _is_reachable(context.shops[change.key[1]], last):
+            yield (change.key[1], last.id), _contact(context, change), change, last
 
 
 def _is_reachable(shop: ShopContext, customer: Customer) -> bool:
@@ -236,35 +236,35 @@ def _is_reachable(shop: ShopContext, customer: Customer) -> bool:
     return shop.rules.phone_only and fields.map_phone(customer.phone, customer.country_code) is not None
 
 
-def _as_sent(tx: Tx, road: ConnectionContext, own: str, customer: Customer) -> Customer | None:
+def _as_sent(tx: Tx, context: ConnectionContext, own: str, customer: Customer) -> Customer | None:
     """The customer with the address that their contact was last to be sent with; None where it never went out."""
-    last = sent_identifiers.sent_identifiers(tx, road, [own]).get(own)
+    last = sent_identifiers.sent_identifiers(tx, context, [own]).get(own)
     if last is None or (last.email is None and last.phone is None):
         return None
     return msgspec.structs.replace(customer, email=last.email, phone=last.phone)
 
 
-def has_other_customer(tx: Tx, road: ConnectionContext, account: Account, phone: str) -> bool:
+def has_other_customer(tx: Tx, context: ConnectionContext, account: Account, phone: str) -> bool:
     """Whether another living customer has this number."""
-    named = (Channel.SMS, ledger.hash_address(road.hash_key, Channel.SMS, phone))
-    spoke = ledger.customers_by_address(tx, road.connection, [named]).get(named, set())
-    others = {one for one in spoke if one != account and one[0] in road.shops}
+    named = (Channel.SMS, ledger.hash_address(context.hash_key, Channel.SMS, phone))
+    spoke = ledger.customers_by_address(tx, context.connection, [named]).get(named, set())
+    others = {one for one in spoke if one != account and one[0] in context.shops}
     keys = [("customer", store, str(number)) for store, number in sorted(others)]
-    kept = records.load_records(tx, road.connection, keys, road.packer)
+    kept = records.load_records(tx, context.connection, keys, context.packer)
     return any(
         isinstance(one.record, Customer) and fields.map_phone(one.record.phone, one.record.country_code) == phone
         for one in kept.values()
     )
 
 
-def _is_texted(tx: Tx, road: ConnectionContext, account: Account, email: str | None) -> bool:
+def _is_texted(tx: Tx, context: ConnectionContext, account: Account, email: str | None) -> bool:
     """Whether another living customer of this address may be written to by text message, by whatever number: an opt-out
     of this one's number would be newer in their profile."""
-    others = {link.account for link in identity.links_of_emails(tx, road.connection, [email] if email else [])} - {
+    others = {link.account for link in identity.links_of_emails(tx, context.connection, [email] if email else [])} - {
         account
     }
     keys = [("customer", store, str(number)) for store, number in sorted(others)]
-    kept = records.load_records(tx, road.connection, keys, road.packer)
+    kept = records.load_records(tx, context.connection, keys, context.packer)
     return any(
         isinstance(one.record, Customer)
         and one.record.sms_consent is not None
@@ -273,5 +273,5 @@ def _is_texted(tx: Tx, road: ConnectionContext, account: Account, email: str | N
     )
 
 
-def _contact(road: ConnectionContext, change: RecordTransition) -> str:
-    return f"{road.shops[change.key[1]].rules.namespace}{change.key[2]}"
+def _contact(context: ConnectionContext, change: RecordTransition) -> str:
+    return f"{context.shops[change.key[1]].rules.namespace}{change.key[2]}"

@@ -24,11 +24,11 @@ class _Body(Struct):
     phone_number: str | None = None
 
 
-def sent_identifiers(tx: Tx, road: ConnectionContext, ids: Iterable[str]) -> dict[str, SentIdentifiers]:
+def sent_identifiers(tx: Tx, context: ConnectionContext, ids: Iterable[str]) -> dict[str, SentIdentifiers]:
     """Of these contacts, those that ever went out."""
     found = {}
-    for own, row in words.contact_rows(tx, road.connection, sorted(ids)).items():
+    for own, row in words.contact_rows(tx, context.connection, sorted(ids)).items():
         if row.body is not None and row.was_sent:
-            said = msgspec.json.decode(road.packer.unpack(row.body), type=_Body)
+            said = msgspec.json.decode(context.packer.unpack(row.body), type=_Body)
             found[own] = SentIdentifiers(said.customer_id, said.email or None, said.phone_number or None)
     return found

@@ -1,6 +1,6 @@
-"""Properties that others may write too: what the platform was last seen to hold, and which custom fields are mistyped.
+"""Properties that others may write too: what Ometria was last seen to hold, and which custom fields are mistyped.
 
-The last reading of a record is the newest of: a page of the platform's listing (a reconciliation's, or the look that
+The last reading of a record is the newest of: a page of Ometria's listing (a reconciliation's, or the look that
 begins when a mapping file first names such a property) and a read-back after a push, each only while nothing of ours
 was on its way. docs/howto/map-metafields.md says what that means to whoever writes a mapping file.
 """
@@ -37,12 +37,12 @@ OWNERS = {RecordKind.CONTACT: ("customer",), RecordKind.PRODUCT: ("product", "va
 
 
 def load_shared_properties(
-    tx: Tx, road: ConnectionContext, changes: Sequence[RecordTransition]
+    tx: Tx, context: ConnectionContext, changes: Sequence[RecordTransition]
 ) -> dict[tuple[RecordKind, str], SharedProperty]:
-    """What the platform holds of the records that these changes are about, where anything of them is shared."""
+    """What Ometria holds of the records that these changes are about, where anything of them is shared."""
     wanted: list[tuple[RecordKind, str]] = []
     for change in changes:
-        rules = road.shops[change.key[1]].rules
+        rules = context.shops[change.key[1]].rules
         match change.last:
             case Customer() as customer if rules.shared("customer"):
                 wanted.append((RecordKind.CONTACT, f"{rules.namespace}{customer.id}"))
@@ -53,25 +53,27 @@ def load_shared_properties(
                     (RecordKind.PRODUCT, id_)
                     for id_ in dict.fromkeys(i for p in pages for i in product.product_record_ids(p, rules))
                 ]
-    return held.shared_properties_of(tx, road.connection, wanted)
+    return held.shared_properties_of(tx, context.connection, wanted)
 
 
-def save_own_properties(tx: Tx, road: ConnectionContext, wanted: Iterable[DesiredWrite]) -> None:
+def save_own_properties(tx: Tx, context: ConnectionContext, wanted: Iterable[DesiredWrite]) -> None:
     """Remember what is our own part of shared properties, with the bodies that say it."""
     told = [((want.write.kind, want.write.id), ours) for want in wanted if (ours := want.write.ours) is not None]
-    held.save_own_part(tx, road.connection, told)
+    held.save_own_part(tx, context.connection, told)
 
 
-def shared_property_names(road: ConnectionContext, kind: RecordKind) -> dict[str, WriteMode]:
+def shared_property_names(context: ConnectionContext, kind: RecordKind) -> dict[str, WriteMode]:
     """The properties of this kind of record that others may write too."""
     return {
-        name: mode for shop in road.shops.values() for name, mode in shop.rules.shared(*OWNERS.get(kind, ())).items()
+        name: mode for shop in context.shops.values() for name, mode in shop.rules.shared(*OWNERS.get(kind, ())).items()
     }
 
 
-def without_shared_properties(road: ConnectionContext, kind: RecordKind, body: Mapping[str, Any]) -> Mapping[str, Any]:
+def without_shared_properties(
+    context: ConnectionContext, kind: RecordKind, body: Mapping[str, Any]
+) -> Mapping[str, Any]:
     """What of a body is ours alone: only that can differ. What is shared goes by its mode and its last reading."""
-    names = shared_property_names(road, kind)
+    names = shared_property_names(context, kind)
     properties = body.get("properties")
     if not names or not isinstance(properties, Mapping):
         return body
@@ -80,33 +82,33 @@ def without_shared_properties(road: ConnectionContext, kind: RecordKind, body: M
 
 def save_foreign_properties(
     tx: Tx,
-    road: ConnectionContext,
+    context: ConnectionContext,
     kind: RecordKind,
     records: Mapping[str, Mapping[str, Any]],
     asked_at: datetime,
     now: datetime,
 ) -> int:
     """Take in what a reading found of these records, by id; those that now hold something else are mapped again."""
-    modes = shared_property_names(road, kind)
+    modes = shared_property_names(context, kind)
     if not modes:
         return 0
-    known = held.shared_properties_of(tx, road.connection, [(kind, id_) for id_ in records])
+    known = held.shared_properties_of(tx, context.connection, [(kind, id_) for id_ in records])
     theirs = {id_: _of_others(record, known.get((kind, id_), UNHELD), modes) for id_, record in records.items()}
-    changed = held.save_foreign_part(tx, road.connection, kind, theirs, asked_at)
+    changed = held.save_foreign_part(tx, context.connection, kind, theirs, asked_at)
     hints: dict[str, list[RefetchRequest]] = {}
-    for store, subject in held.subjects_of_records(tx, road.connection, kind, changed):
+    for store, subject in held.subjects_of_records(tx, context.connection, kind, changed):
         hints.setdefault(store, []).append(RefetchRequest(REMAP, subject, Lane.ENRICHMENT, now))
     for store, some in sorted(hints.items()):
-        if store in road.shops:
-            inbox.enqueue_internal(tx, road.connection, store, some, now)
+        if store in context.shops:
+            inbox.enqueue_internal(tx, context.connection, store, some, now)
     return len(changed)
 
 
-def report_type_mismatches(road: ConnectionContext, changes: Iterable[RecordTransition]) -> list[Touch]:
+def report_type_mismatches(context: ConnectionContext, changes: Iterable[RecordTransition]) -> list[Touch]:
     """Cases of custom fields that are not what the mapping file expects, in records that changed."""
     found: list[Touch] = []
     for change in changes:
-        shop = road.shops[change.key[1]]
+        shop = context.shops[change.key[1]]
         if shop.rules.metafields and change.after is not None:
             found += report_field_mismatches(shop, metafields_by_owner(change.after))
     return found

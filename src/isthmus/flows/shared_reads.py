@@ -20,7 +20,7 @@ CHECK_AFTER = timedelta(seconds=0.5)
 
 def join_reads(
     db: Database,
-    road: ConnectionContext,
+    context: ConnectionContext,
     claim: UUID,
     heard: ParsedBatch,
     asked: Sequence[FetchRequest],
@@ -33,7 +33,7 @@ def join_reads(
     plain = [one for one in asked if _is_plain(one)]
     if not plain:
         return list(asked)
-    now = road.clock.now()
+    now = context.clock.now()
     wanted: dict[Key, ReadRequest] = {}
     for one in plain:
         before = wanted.get(one.key)
@@ -42,7 +42,7 @@ def join_reads(
             lane, heard_at = min(lane, before.lane), max(heard_at, before.heard_at)
         wanted[one.key] = ReadRequest(one.key, lane, heard_at)
     with db.transaction() as tx:
-        told, under_way = readings.begin_reads(tx, road.connection, list(wanted.values()), claim, now, now + lease)
+        told, under_way = readings.begin_reads(tx, context.connection, list(wanted.values()), claim, now, now + lease)
     ours = []
     for one in asked:
         if one.key in told and _is_plain(one):
@@ -59,7 +59,7 @@ def join_reads(
 
 def finish_reads(
     tx: Tx,
-    road: ConnectionContext,
+    context: ConnectionContext,
     claim: UUID,
     made: Sequence[FetchRequest],
     found: Mapping[Key, ReadResult[Canonical]],
@@ -68,7 +68,7 @@ def finish_reads(
     """In the transaction that takes in what was read."""
     keys = sorted({one.key for one in made if _is_plain(one)})
     told = [key for key in keys if isinstance(found.get(key), Found)]
-    readings.finish_reads(tx, road.connection, claim, told, [key for key in keys if key not in told], now)
+    readings.finish_reads(tx, context.connection, claim, told, [key for key in keys if key not in told], now)
 
 
 def _is_plain(one: FetchRequest) -> bool:

@@ -67,7 +67,7 @@ class UnitOfWork(Struct):
 
 def store_records(
     tx: Tx,
-    road: ConnectionContext,
+    context: ConnectionContext,
     words: Sequence[ParsedUpdate],
     now: datetime,
     merged: Sequence[tuple[Link, Account]] = (),
@@ -80,35 +80,37 @@ def store_records(
     """
     if not words and not merged:
         return []
-    _lock_records(tx, road, words)
-    known = records.load_records(tx, road.connection, {word.key for word in words}, road.packer)
-    guarded = guard_batch(tx, road, words, known, now) if is_guarded else Guarded(words)
+    _lock_records(tx, context, words)
+    known = records.load_records(tx, context.connection, {word.key for word in words}, context.packer)
+    guarded = guard_batch(tx, context, words, known, now) if is_guarded else Guarded(words)
     work = UnitOfWork([*guarded.outcomes], [], {}, [], [], [], [])
     for key, said in _by_key(guarded.words).items():
-        _fold(road, work, key, known.get(key), said, now)
+        _fold(context, work, key, known.get(key), said, now)
     changed = [change for change in work.changes if not change.is_remap]
 
-    before, who, affected = match_customers(tx, road, work.changes, merged, now)
+    before, who, affected = match_customers(tx, context, work.changes, merged, now)
     kept = [RecordUpsert(c.key[1], c.after, c.said_at, c.encoded) for c in changed if c.after is not None]
-    records.save_records(tx, road.connection, kept, now, road.packer)
-    records.confirm_unchanged(tx, road.connection, work.confirmed)
+    records.save_records(tx, context.connection, kept, now, context.packer)
+    records.confirm_unchanged(tx, context.connection, work.confirmed)
     told = [(c.key[1], c.after) for c in changed if isinstance(c.after, Checkout)]
-    baskets.join_checkouts(tx, road.connection, told, now, checkout_node.HIDDEN)
+    baskets.join_checkouts(tx, context.connection, told, now, checkout_node.HIDDEN)
     gone = [c for c in changed if c.is_gone]
-    records.tombstone(tx, road.connection, work.gone, now)
-    _follow_the_orders(tx, road, work, gone, now)
-    work.heard += consent_status.statements_of_merges(tx, road, _survivors(tx, road, work, merged))
-    standings = consent_status.record_statements(tx, road, work.heard, _customers(work.changes, affected), now)
-    ledger.append_statements(tx, road.connection, shop_statements.statements_of_checkboxes(words), road.hash_key, now)
-    _tell_the_others(road, work, standings, now)
-    moved = map_to_outbox.map_to_outbox(tx, road, [*work.changes, *affected], before, who, standings, now)
+    records.tombstone(tx, context.connection, work.gone, now)
+    _follow_the_orders(tx, context, work, gone, now)
+    work.heard += consent_status.statements_of_merges(tx, context, _survivors(tx, context, work, merged))
+    standings = consent_status.record_statements(tx, context, work.heard, _customers(work.changes, affected), now)
+    ledger.append_statements(
+        tx, context.connection, shop_statements.statements_of_checkboxes(words), context.hash_key, now
+    )
+    _tell_the_others(context, work, standings, now)
+    moved = map_to_outbox.map_to_outbox(tx, context, [*work.changes, *affected], before, who, standings, now)
     _ask_for_contacts(
         work, [*work.changes, *affected], moved.worth | refresh_metrics.regrouped(before, who), moved.hold, now
     )
-    map_to_outbox.raise_priority(tx, road, work.same)
-    journal_changes(tx, road, guarded, work.changes, now)
+    map_to_outbox.raise_priority(tx, context, work.same)
+    journal_changes(tx, context, guarded, work.changes, now)
     for store, hints in work.hints.items():
-        inbox.enqueue_internal(tx, road.connection, store, hints, now)
+        inbox.enqueue_internal(tx, context.connection, store, hints, now)
     return work.outcomes
 
 
@@ -122,12 +124,14 @@ def _customers(changes: Sequence[RecordTransition], affected: Sequence[RecordTra
 
 
 def _survivors(
-    tx: Tx, road: ConnectionContext, work: UnitOfWork, merged: Sequence[tuple[Link, Account]]
+    tx: Tx, context: ConnectionContext, work: UnitOfWork, merged: Sequence[tuple[Link, Account]]
 ) -> list[tuple[Account, Customer]]:
     """Each customer that was lost, and the one that was kept as it is now."""
     keys = {link.account: ("customer", to[0], str(to[1])) for link, to in merged}
     now = {change.key: change.after for change in work.changes}
-    known = records.load_records(tx, road.connection, [key for key in keys.values() if key not in now], road.packer)
+    known = records.load_records(
+        tx, context.connection, [key for key in keys.values() if key not in now], context.packer
+    )
     found = {
         account: now[key] if key in now else known[key].record
         for account, key in keys.items()
@@ -136,7 +140,7 @@ def _survivors(
     return [(account, kept) for account, kept in found.items() if isinstance(kept, Customer)]
 
 
-def _tell_the_others(road: ConnectionContext, work: UnitOfWork, standings: ConsentStatuses, now: datetime) -> None:
+def _tell_the_others(context: ConnectionContext, work: UnitOfWork, standings: ConsentStatuses, now: datetime) -> None:
     """One person, one consent: other customers behind an address that stands elsewhere now are mapped again, at once.
 
     Until they are, no opt-in of theirs goes out: outbox/sql/opt_in_gate.py counts the opt-outs that a write knows of.
@@ -146,11 +150,11 @@ def _tell_the_others(road: ConnectionContext, work: UnitOfWork, standings: Conse
     if standings.has_opt_outs():
         lane = Lane.REALTIME  # whatever brought them
     for store, number in sorted(standings.speakers()):
-        if store in road.shops and (store, str(number)) not in mine:
+        if store in context.shops and (store, str(number)) not in mine:
             _tell(work, store, RefetchRequest(REMAP, f"customer:{number}", lane, now))
 
 
-def _lock_records(tx: Tx, road: ConnectionContext, words: Iterable[ParsedUpdate]) -> None:
+def _lock_records(tx: Tx, context: ConnectionContext, words: Iterable[ParsedUpdate]) -> None:
     """Take the records, the customers that orders belong to, since an order is mapped to its customer's person, and
     whatever tells that two checkouts are one basket."""
     names = set()
@@ -162,7 +166,7 @@ def _lock_records(tx: Tx, road: ConnectionContext, words: Iterable[ParsedUpdate]
             names.update(f"checkout:{word.key[1]}:{name}" for name in word.record.names)
             if word.record.customer_id is not None:
                 names.add(f"basket:{word.key[1]}:{word.record.customer_id}")
-    identity.lock_names(tx, road.connection, sorted(names))
+    identity.lock_names(tx, context.connection, sorted(names))
 
 
 def _by_key(words: Iterable[ParsedUpdate]) -> dict[Key, list[ParsedUpdate]]:
@@ -178,7 +182,7 @@ def _by_key(words: Iterable[ParsedUpdate]) -> dict[Key, list[ParsedUpdate]]:
 
 
 def _fold(
-    road: ConnectionContext,
+    context: ConnectionContext,
     work: UnitOfWork,
     key: Key,
     kept: StoredRecord | None,
@@ -188,7 +192,7 @@ def _fold(
     """Let each word about a record change it in turn, as its version allows."""
     before = kept.record if kept else None
     known = kept.known if kept else None
-    keys = road.shops[key[1]].rules.keys if key[0] in WITH_FIELDS else {}
+    keys = context.shops[key[1]].rules.keys if key[0] in WITH_FIELDS else {}
     change = RecordTransition(
         key, before, before, [], min((w.event.lane for w in said), key=lambda lane: lane.rank), now
     )
@@ -260,7 +264,7 @@ def _fold(
                 heard if verdict is VersionComparison.NEWER else [replace(one, is_word=False) for one in heard]
             )
             if verdict is VersionComparison.NEWER:
-                if asking := _ask_for_deliveries(road, work, word, change.after, record, now):
+                if asking := _ask_for_deliveries(context, work, word, change.after, record, now):
                     record, encoded = asking, records.encode_record(asking)
                     digest = encoded[1]
                 _ask_for_the_rest(work, word, change.after, record, now)
@@ -286,7 +290,7 @@ def _fold(
             reason = _reason(verdict, known)
             state = EventState.APPLIED if verdict is VersionComparison.NEWER else EventState.STALE
             # What stands in no inbox (a load's records) need not be found there by anybody's name.
-            _end(work, word, state, reason, subject, _names(road, record) if word.event.id else ())
+            _end(work, word, state, reason, subject, _names(context, record) if word.event.id else ())
     if taken:
         change.lane = min((w.event.lane for w in taken), key=lambda lane: lane.rank)
         change.since = min(w.event.received_at for w in taken)
@@ -387,7 +391,7 @@ def _ask_for_the_rest(
 
 
 def _ask_for_deliveries(
-    road: ConnectionContext,
+    context: ConnectionContext,
     work: UnitOfWork,
     word: ParsedUpdate,
     before: Canonical | None,
@@ -397,7 +401,7 @@ def _ask_for_deliveries(
     """The order with what is undecided of its parcels, where an event hangs on how they travel; that is read next."""
     if not isinstance(record, Order) or not record.fulfilments or word.event.lane is not Lane.REALTIME:
         return None
-    rules = road.shops[word.key[1]].rules
+    rules = context.shops[word.key[1]].rules
     asking = custom_event.mark_undecided(record, before if isinstance(before, Order) else None, rules, now)
     if asking is record:
         return None
@@ -438,19 +442,19 @@ def _end(
     work.outcomes.append(EventOutcome(word.event.id, state, reason, subject, names))
 
 
-def _names(road: ConnectionContext, record: Canonical) -> tuple[bytes, ...]:
+def _names(context: ConnectionContext, record: Canonical) -> tuple[bytes, ...]:
     """Keyed hashes of whom a body is about, so that one person's bodies can be found."""
     identifiers = (getattr(record, "email", None), getattr(record, "phone", None))
-    return tuple(keyed_hash(road.hash_key, "person", text.strip().lower()) for text in identifiers if text)
+    return tuple(keyed_hash(context.hash_key, "person", text.strip().lower()) for text in identifiers if text)
 
 
 def _follow_the_orders(
-    tx: Tx, road: ConnectionContext, work: UnitOfWork, gone: Sequence[RecordTransition], now: datetime
+    tx: Tx, context: ConnectionContext, work: UnitOfWork, gone: Sequence[RecordTransition], now: datetime
 ) -> None:
     """A customer who is gone may have been merged: read their orders, since nobody says whether those tell of it."""
     customers = [(c.key[1], int(c.key[2])) for c in gone if c.key[0] == "customer"]
     if not customers:
         return
     lane = min((c.lane for c in gone), key=lambda lane: lane.rank)
-    for _, store, name in records.orders_of(tx, road.connection, customers):
+    for _, store, name in records.orders_of(tx, context.connection, customers):
         _tell(work, store, RefetchRequest("poll/order", f"order:{name}", lane, now))

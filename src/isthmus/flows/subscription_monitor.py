@@ -54,48 +54,48 @@ class MonitorResult(Struct, frozen=True):
     n_recovered: int = 0
 
 
-def monitor_subscriptions(db: Database, road: ConnectionContext, expected: Mapping[str, Expected]) -> MonitorResult:
+def monitor_subscriptions(db: Database, context: ConnectionContext, expected: Mapping[str, Expected]) -> MonitorResult:
     """Look at every store of a connection. `expected` says of each where its webhooks should arrive and who sees to it.
 
     A look that fails closes no case; the next one is a minute away.
     """
     with db.transaction() as tx:
-        runs.advance_watermark(tx, road.connection, "", MARK, road.clock.now(), 0)
-    until = webhook_gaps.count_deliveries(db, road)
+        runs.advance_watermark(tx, context.connection, "", MARK, context.clock.now(), 0)
+    until = webhook_gaps.count_deliveries(db, context)
     n_repaired = n_missed = n_recovered = 0
     quiet: list[tuple[str, str]] = []
-    for store in road.shops:
+    for store in context.shops:
         kinds: set[str] = set()
         wanted = expected.get(store)
         if wanted is not None and wanted.uri is not None:
-            repaired = _subscriptions(db, road, store, wanted)
+            repaired = _subscriptions(db, context, store, wanted)
             n_repaired += len(repaired)
             kinds |= {_POLLED[TOPICS[topic].kind] for topic in repaired if TOPICS[topic].kind in _POLLED}
-        missed_webhooks.check_for_missed_changes(db, road, store)
-        judged = missed_webhooks.judge_missed_changes(db, road, store)
+        missed_webhooks.check_for_missed_changes(db, context, store)
+        judged = missed_webhooks.judge_missed_changes(db, context, store)
         n_missed += sum(len(changes) for changes in judged.missed.values())
-        n_recovered += _recover(db, road, store, kinds | set(judged.to_poll))
-        counts = webhook_gaps.load_activity(db, road, store, until)
-        quiet += [(store, topic) for topic in webhook_gaps.report_silent_topics(db, road, store, counts, until)]
-        unusual_volume.report_unusual_volume(db, road, store, counts)
+        n_recovered += _recover(db, context, store, kinds | set(judged.to_poll))
+        counts = webhook_gaps.load_activity(db, context, store, until)
+        quiet += [(store, topic) for topic in webhook_gaps.report_silent_topics(db, context, store, counts, until)]
+        unusual_volume.report_unusual_volume(db, context, store, counts)
     with db.transaction() as tx:
-        now = road.clock.now()
-        cases.resolve_by_code(tx, road.connection, PREVIOUS, now, "watch", quiet_since=now - QUIET)
+        now = context.clock.now()
+        cases.resolve_by_code(tx, context.connection, PREVIOUS, now, "watch", quiet_since=now - QUIET)
     return MonitorResult(n_repaired, n_missed, tuple(quiet), n_recovered)
 
 
-def _recover(db: Database, road: ConnectionContext, store: str, kinds: set[str]) -> int:
-    """Fetch what was lost, from where the last poll that was answered ended; how many records that put on the road."""
-    n = sum(poll_records(db, road, store, kind) for kind in sorted(kinds - {"checkout"}))
-    return n + (poll_checkouts(db, road, store) if "checkout" in kinds else 0)
+def _recover(db: Database, context: ConnectionContext, store: str, kinds: set[str]) -> int:
+    """Fetch what was lost, from where the last poll that was answered ended; how many records that were."""
+    n = sum(poll_records(db, context, store, kind) for kind in sorted(kinds - {"checkout"}))
+    return n + (poll_checkouts(db, context, store) if "checkout" in kinds else 0)
 
 
 # Subscriptions -------------------------------------------------------------------------------------------------------
 
 
-def _subscriptions(db: Database, road: ConnectionContext, store: str, expected: Expected) -> Sequence[str]:
-    """Hold a store's subscriptions against what they should be; the topics that had to be subscribed anew."""
-    client, uri, now = road.shops[store].client, expected.uri, road.clock.now()
+def _subscriptions(db: Database, context: ConnectionContext, store: str, expected: Expected) -> Sequence[str]:
+    """Hold a store's subscriptions against what they should be; the topics that had to be subscribed again."""
+    client, uri, now = context.shops[store].client, expected.uri, context.clock.now()
     if client is None or uri is None:
         return ()
     try:
@@ -106,26 +106,26 @@ def _subscriptions(db: Database, road: ConnectionContext, store: str, expected: 
         # Those of the app's own configuration cannot be listed; whatever is listed comes on top of them.
         doubled = sum(one.uri == uri for one in listed)
         told = f"{doubled} subscriptions made through the API come on top of the app's own: everything arrives twice"
-        _say(db, road, store, DIFFER, told if doubled else "", now)
+        _say(db, context, store, DIFFER, told if doubled else "", now)
         return ()
     found = webhooks.audit_subscriptions(listed, uri, SUBSCRIBED, client.api_version)
     versions = f"the app's webhooks are of {', '.join(found.versions)}, the connection asks for {client.api_version}"
     if found.versions:
-        _say(db, road, store, VERSION, versions, now)  # the daily look says when it is over: it reads the app's own
+        _say(db, context, store, VERSION, versions, now)  # the daily look says when it is over: it reads the app's own
     if found.plan.is_done:
         for code in (DIFFER, REFUSED):
-            _say(db, road, store, code, "", now)
+            _say(db, context, store, code, "", now)
         return ()
     made, refused = _repair(client, found, uri)
-    done = f"; {len(made)} made anew" + (f", {len(refused)} refused" if refused else "")
+    done = f"; {len(made)} made again" + (f", {len(refused)} refused" if refused else "")
     # No list of changes tells what was deleted or merged in the gap: the comparison of the next night does.
     gone = [topic for topic in made if topic.endswith(("/delete", "/merge"))]
     lost = f"; deletions since then are found by the nightly reconciliation ({', '.join(gone)})" if gone else ""
     with db.transaction() as tx:
         n = len(found.plan.create) + len(found.plan.delete)
-        cases.open_or_count(tx, road.connection, [Touch(DIFFER, "", store, found.detail + done + lost, n=n)], now)
+        cases.open_or_count(tx, context.connection, [Touch(DIFFER, "", store, found.detail + done + lost, n=n)], now)
         cases.open_or_count(
-            tx, road.connection, [case_reporting.case_for(one, store=store) for one in refused[:1]], now
+            tx, context.connection, [case_reporting.case_for(one, store=store) for one in refused[:1]], now
         )
     return made
 
@@ -149,10 +149,10 @@ def _repair(client: Shopify, found: SubscriptionAudit, uri: str) -> tuple[list[s
     return made, refused
 
 
-def _say(db: Database, road: ConnectionContext, store: str, code: str, detail: str, now: datetime) -> None:
+def _say(db: Database, context: ConnectionContext, store: str, code: str, detail: str, now: datetime) -> None:
     """Open or close the one case of a store that this look decides."""
     with db.transaction() as tx:
         if not detail:
-            cases.resolve_by_code(tx, road.connection, code, now, "watch", subjects=[""], store=store)
-        elif (code, store, "") not in cases.open_subjects(tx, road.connection, [code]):
-            cases.open_or_count(tx, road.connection, [Touch(code, "", store, detail)], now)
+            cases.resolve_by_code(tx, context.connection, code, now, "watch", subjects=[""], store=store)
+        elif (code, store, "") not in cases.open_subjects(tx, context.connection, [code]):
+            cases.open_or_count(tx, context.connection, [Touch(code, "", store, detail)], now)

@@ -16,12 +16,12 @@ CONFIRMS = "storefront.token_refused"
 REFUTED = "the shop answers: the app is installed"
 
 
-def verify_uninstalls(road: ConnectionContext, heard: ParsedBatch) -> None:
+def verify_uninstalls(context: ConnectionContext, heard: ParsedBatch) -> None:
     """Read each shop once that is said to have lost the app; what it answers decides whether a person is called."""
     answers: dict[str, str | None] = {}
     for event in heard.uninstalls:
         if event.store not in answers:
-            answers[event.store] = _ask(road, event)
+            answers[event.store] = _ask(context, event)
         detail = answers[event.store]
         if detail is None:
             heard.outcomes.append(EventOutcome(event.id, EventState.SKIPPED, REFUTED))
@@ -30,15 +30,15 @@ def verify_uninstalls(road: ConnectionContext, heard: ParsedBatch) -> None:
             heard.details[event.id] = detail
 
 
-def count_refuted(tx: Tx, road: ConnectionContext, heard: ParsedBatch) -> None:
+def count_refuted(tx: Tx, context: ConnectionContext, heard: ParsedBatch) -> None:
     """Count those that the shop refuted."""
-    increment(tx, road.connection, {"uninstall.refuted": sum(one.reason == REFUTED for one in heard.outcomes)})
+    increment(tx, context.connection, {"uninstall.refuted": sum(one.reason == REFUTED for one in heard.outcomes)})
 
 
-def _ask(road: ConnectionContext, event: Event) -> str | None:
+def _ask(context: ConnectionContext, event: Event) -> str | None:
     """None where the shop answers; else what is known of it."""
     try:
-        road.shops[event.store].reader.newest()
+        context.shops[event.store].reader.newest()
     except Failure as failure:
         if failure.code == CONFIRMS:
             return "confirmed: the shop refuses our credentials"

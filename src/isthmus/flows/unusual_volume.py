@@ -41,10 +41,10 @@ DAILY = frozenset(
 KNOWN_FOR = timedelta(days=7)
 
 
-def report_unusual_volume(db: Database, road: ConnectionContext, store: str, counts: ActivityReport) -> list[str]:
+def report_unusual_volume(db: Database, context: ConnectionContext, store: str, counts: ActivityReport) -> list[str]:
     """Open a case for each topic that came unusually often within 24 hours, count up those of which more came, close
     those of which that is over; the topics. A case's count is the most that came within 24 hours."""
-    now = road.clock.now()
+    now = context.clock.now()
     found: dict[str, Touch] = {}
     counted = counts.topics
     is_known = counts.begun is not None and now - counts.begun >= KNOWN_FOR
@@ -54,25 +54,25 @@ def report_unusual_volume(db: Database, road: ConnectionContext, store: str, cou
             n, before = count_last_day(hours, now), busiest_day(hours, now)
             if not is_unusual(n, before, LEAST) or (topic in DAILY and not is_known):
                 continue  # nearly always, and nothing has to be counted for it
-            n_sent = changes.count_sent(tx, road.connection, store, kind)
-            most = change_limit(n_sent, road.max_share)
+            n_sent = changes.count_sent(tx, context.connection, store, kind)
+            most = change_limit(n_sent, context.max_share)
             if is_unusual(n, before, most):
                 usual = max(most, TIMES * before)
                 found[topic] = Touch(CODE, topic, store, f"{n} {what} within 24 hours; up to {usual} are usual", n)
         open_, ignored = (
             {
                 case.subject: case.n
-                for case in cases.list_cases(tx, road.connection, code=CODE, state=state, limit=1000)
+                for case in cases.list_cases(tx, context.connection, code=CODE, state=state, limit=1000)
                 if case.store == store
             }
             for state in ("open", "ignored")
         )
         known = ignored | open_
         further = [msgspec.structs.replace(one, n=one.n - known.get(topic, 0)) for topic, one in found.items()]
-        cases.open_or_count(tx, road.connection, [one for one in further if one.n > 0], now)
+        cases.open_or_count(tx, context.connection, [one for one in further if one.n > 0], now)
         cases.resolve_by_code(
             tx,
-            road.connection,
+            context.connection,
             CODE,
             now,
             "watch",

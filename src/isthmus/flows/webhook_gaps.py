@@ -18,21 +18,21 @@ from isthmus.runs.webhook_gaps import REACH, judge_silence
 CODE = "integration.webhook_silent"
 
 LAG = timedelta(seconds=15)
-"""What arrived within it may not be committed yet: the door answers within two seconds or not at all."""
+"""What arrived within it may not be committed yet: the webhook endpoint answers within two seconds or not at all."""
 
 KEEP_CHANGES = timedelta(days=7)
 KEEP_HOURS = timedelta(days=90)
 
 
-def count_deliveries(db: Database, road: ConnectionContext) -> datetime:
+def count_deliveries(db: Database, context: ConnectionContext) -> datetime:
     """Count what arrived since the last time, by topic and hour; until when it is counted now."""
-    now = road.clock.now()
+    now = context.clock.now()
     with db.transaction() as tx:
-        since = rhythm.counted_until(tx, road.connection, now - REACH)
+        since = rhythm.counted_until(tx, context.connection, now - REACH)
         until = max(since, now - LAG)
-        arrived = heard.count_arrivals(tx, road.connection, since, until)
+        arrived = heard.count_arrivals(tx, context.connection, since, until)
         rhythm.add_counts(
-            tx, road.connection, [(one.store, one.topic, one.hour, one.n, one.last_at) for one in arrived], until
+            tx, context.connection, [(one.store, one.topic, one.hour, one.n, one.last_at) for one in arrived], until
         )
     return until
 
@@ -44,42 +44,42 @@ class ActivityReport(Struct, frozen=True):
     begun: datetime | None
 
 
-def load_activity(db: Database, road: ConnectionContext, store: str, until: datetime) -> ActivityReport:
+def load_activity(db: Database, context: ConnectionContext, store: str, until: datetime) -> ActivityReport:
     """The rhythm of a store as it is counted until now."""
     with db.transaction() as tx:
-        topics = rhythm.load_activity(tx, road.connection, store, until - REACH)
-        return ActivityReport(topics, rhythm.first_counted_hour(tx, road.connection, store))
+        topics = rhythm.load_activity(tx, context.connection, store, until - REACH)
+        return ActivityReport(topics, rhythm.first_counted_hour(tx, context.connection, store))
 
 
 def report_silent_topics(
-    db: Database, road: ConnectionContext, store: str, counts: ActivityReport, until: datetime
+    db: Database, context: ConnectionContext, store: str, counts: ActivityReport, until: datetime
 ) -> list[str]:
     """Open a case for each topic that is silent, and close those of which a delivery came since; the silent topics.
 
     A shop that was never heard at all raises nothing by its rhythm, as it has none.
     """
-    now = road.clock.now()
+    now = context.clock.now()
     counted = counts.topics
     with db.transaction() as tx:
-        found = _silent(tx, road, store, counts, until)
+        found = _silent(tx, context, store, counts, until)
         known = {
             case.subject: case.first_at
-            for case in cases.list_cases(tx, road.connection, code=CODE, limit=1000)
+            for case in cases.list_cases(tx, context.connection, code=CODE, limit=1000)
             if case.store == store
         }
-        cases.open_or_count(tx, road.connection, [one for one in found if one.subject not in known], now)
+        cases.open_or_count(tx, context.connection, [one for one in found if one.subject not in known], now)
         silent = [one.subject for one in found]
         spoke = [
             topic
             for topic, opened_at in known.items()
             if topic not in silent and topic in counted and (counted[topic].last_at or opened_at) > opened_at - LAG
         ]
-        cases.resolve_by_code(tx, road.connection, CODE, now, "watch", subjects=spoke, store=store)
-        rhythm.prune_activity(tx, road.connection, store, now - KEEP_CHANGES, now - KEEP_HOURS)
+        cases.resolve_by_code(tx, context.connection, CODE, now, "watch", subjects=spoke, store=store)
+        rhythm.prune_activity(tx, context.connection, store, now - KEEP_CHANGES, now - KEEP_HOURS)
     return silent
 
 
-def _silent(tx: Tx, road: ConnectionContext, store: str, counts: ActivityReport, until: datetime) -> Sequence[Touch]:
+def _silent(tx: Tx, context: ConnectionContext, store: str, counts: ActivityReport, until: datetime) -> Sequence[Touch]:
     counted, begun = counts.topics, counts.begun
     found: dict[str, Touch] = {}
     for topic, one in counted.items():
@@ -89,7 +89,7 @@ def _silent(tx: Tx, road: ConnectionContext, store: str, counts: ActivityReport,
         if quiet.is_alarming:
             detail = f"nothing since {one.last_at:%Y-%m-%d %H:%M:%S}, where {quiet.expected:.0f} would be usual"
             found[topic] = Touch(CODE, topic, store, detail)
-    for change, at in rhythm.last_missed_by_kind(tx, road.connection, store).items():
+    for change, at in rhythm.last_missed_by_kind(tx, context.connection, store).items():
         topic = TOPIC[change]
         last_at = counted[topic].last_at if topic in counted else None
         if topic not in found and (last_at is None or last_at < at):

@@ -1,4 +1,4 @@
-"""Which of a contact's identifiers the platform is known to hold for somebody else, before anything is sent.
+"""Which of a contact's identifiers Ometria is known to hold for somebody else, before anything is sent.
 
 A contact made after 2024 cannot share an identifier: one that belongs to another contact is ignored, silently
 (https://support.ometria.com/hc/en-gb/articles/360019604358). What would be ignored is not sent, and is a case.
@@ -10,7 +10,7 @@ from msgspec import Struct
 
 
 class Holder(Struct, frozen=True):
-    """A profile of the platform's, by what it is known to hold."""
+    """A profile of Ometria's, by what it is known to hold."""
 
     id: str
     email: str | None
@@ -43,7 +43,7 @@ def find_conflicts(
 ) -> tuple[IdentifierConflict, ...]:
     """What of this contact would be ignored, by the profiles that hold any of it.
 
-    `others` are the customer ids of the platform's that are other people of ours. A profile of an id that nobody here
+    `others` are the customer ids of Ometria's that are other people of ours. A profile of an id that nobody here
     knows (another writer's) that has our address is the same person under another id, since a person is an address.
     """
     has_home = any(one.customer_id in asked.ids for one in profiles)

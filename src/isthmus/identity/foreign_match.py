@@ -47,7 +47,7 @@ class Ours(Struct, frozen=True, kw_only=True):
 
 
 class Theirs(Struct, frozen=True, kw_only=True):
-    """An order, or a product, as the platform has it; the columns are told of in the migration."""
+    """An order, or a product, as Ometria has it; the columns are told of in the migration."""
 
     id: str
     number: int | None = None

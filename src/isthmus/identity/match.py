@@ -14,7 +14,7 @@ Account = tuple[str, int]
 
 
 class Link(Struct, frozen=True):
-    """One store customer, the id the platform knows them by, and the address they answer to (normalised).
+    """One store customer, the id Ometria knows them by, and the address they answer to (normalised).
 
     `joined` is the account that this one turned out to belong to. One that is gone from its shop speaks for nobody.
     """

@@ -1,4 +1,4 @@
-"""Whether two people may be merged on the platform, where nothing can be undone.
+"""Whether two people may be merged on Ometria, where nothing can be undone.
 
 A merge deletes the loser's contacts there (https://docs.ometria.com/docs/merge-profiles) and joins what both allowed.
 So it is refused when it would flip consent either way, or take along somebody who is neither of the two.
@@ -32,11 +32,11 @@ class Refusal(StrEnum):
     EMAIL = "one may be written to by email and the other not"
     SMS = "one may be sent text messages and the other not"
     EXCLUDED = "a contact of one of them is not sent, or is held back by a case"
-    ABSENT = "the platform does not know one of them"
-    SEVERAL = "the platform has several profiles for an address of one of them: their history would be split"
-    OTHERS = "the platform knows one of them by an id or address that is somebody else's here"
-    EMAIL_THERE = "by the platform one may be written to by email and the other not"
-    SMS_THERE = "by the platform one may be sent text messages and the other not"
+    ABSENT = "Ometria does not know one of them"
+    SEVERAL = "Ometria has several profiles for an address of one of them: their history would be split"
+    OTHERS = "Ometria knows one of them by an id or address that is somebody else's here"
+    EMAIL_THERE = "by Ometria one may be written to by email and the other not"
+    SMS_THERE = "by Ometria one may be sent text messages and the other not"
 
 
 class Side(Struct, frozen=True, kw_only=True):
@@ -59,12 +59,12 @@ class Side(Struct, frozen=True, kw_only=True):
 
     @property
     def ids(self) -> frozenset[str]:
-        """Every customer_id the platform may know them by."""
+        """Every customer_id Ometria may know them by."""
         return frozenset({self.contact, *self.contacts})
 
 
 class There(Struct, frozen=True):
-    """A profile as the platform shows it."""
+    """A profile as Ometria shows it."""
 
     id: str
     customer_id: str | None
@@ -89,7 +89,7 @@ def objections_by_records(one: Side, two: Side, *, are_apart: bool = False) -> t
 
 
 def objections_by_profiles(one: Side, two: Side, seen: tuple[Sequence[There], Sequence[There]]) -> tuple[Refusal, ...]:
-    """Everything that speaks against it by what the platform says of both now."""
+    """Everything that speaks against it by what Ometria says of both now."""
     if not (seen[0] and seen[1]):
         return (Refusal.ABSENT,)
     if len(seen[0]) > 1 or len(seen[1]) > 1:

@@ -28,7 +28,7 @@ class Packer:
 
 
 class _Contexts(threading.local):
-    """Made anew by each thread that looks at it."""
+    """Made again by each thread that looks at it."""
 
     def __init__(self) -> None:
         self.compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=False)

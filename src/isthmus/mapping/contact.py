@@ -53,8 +53,8 @@ def map_contact(
     alone now; the two consents are those that stand. `was_opted_in` says whether this contact was ever sent as opted in
     by email, `was_opted_in_sms` by text message, `must_force` that its opt-out has no effect unforced, `was_forced`
     that it was ever sent forced.
-    `elsewhere` names the identifiers (email, phone) that are somebody else's on the platform: they are not said, nor is
-    an opt-in for them. `held` is what the platform holds in properties that are not ours alone. Someone without a
+    `elsewhere` names the identifiers (email, phone) that are somebody else's on Ometria: they are not said, nor is
+    an opt-in for them. `held` is what Ometria holds in properties that are not ours alone. Someone without a
     usable email or phone is excluded. RejectedError `storefront.consent_unknown_state` for a consent state that the
     table does not know.
     """
@@ -192,7 +192,7 @@ def _is_forced(stance: Stance, rules: Rules, *, must_force: bool, was_forced: bo
 
 
 def _channels(phone: str | None, says: Permission, rules: Rules) -> wire.Channels | UnsetType:
-    """SMS permission, which the platform takes only together with a number; unsaid is left out, and so is an opt-in
+    """SMS permission, which Ometria takes only together with a number; unsaid is left out, and so is an opt-in
     that counts only elsewhere (mapping/sms_contact.py). An opt-out counts anywhere."""
     if phone is None or says.stance is Stance.UNSAID or (says.stance is Stance.IN and rules.sms_double_optin):
         return UNSET

@@ -1,4 +1,4 @@
-"""Custom fields of the shop as custom properties of the platform, by the rules of a mapping file."""
+"""Custom fields of the shop as custom properties of Ometria, by the rules of a mapping file."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
@@ -11,7 +11,7 @@ from isthmus.model.shared_property import UNHELD, SharedProperty
 from isthmus.ometria import wire
 
 SEPARATOR = ","
-"""Between the values of a list, as tags are written: a custom field of the platform is one text."""
+"""Between the values of a list, as tags are written: a custom field of Ometria is one text."""
 
 
 class Custom(Struct, frozen=True):
@@ -141,7 +141,7 @@ def is_empty(value: object) -> bool:
 
 
 def _is_same(there: object, ours: object) -> bool:
-    """However the platform writes it: numbers may come back as text and the other way round."""
+    """However Ometria writes it: numbers may come back as text and the other way round."""
     if isinstance(there, bool) or isinstance(ours, bool):
         return str(there).lower() == str(ours).lower()
     return there == ours or str(there) == str(ours)
@@ -184,7 +184,7 @@ def _texts(entry: MetafieldRule, field: Metafield, rules: Rules) -> tuple[list[s
 
 
 def _text(value: str, form: Form | None, rules: Rules) -> str:
-    """A value as text. A product or variant is named as the platform knows it."""
+    """A value as text. A product or variant is named as Ometria knows it."""
     if form is not Form.REFERENCE:
         return value
     kind, _, number = value.partition("/")

@@ -201,8 +201,8 @@ def _untimely(moment: EventToSend, order: Order | None, rules: Rules, now: datet
     at = moment.since or moment.at
     if rules.live_since is None or at < rules.live_since:
         return "before going live"
-    if now - at > rules.moment_max_age:
-        return f"older than {format_duration(rules.moment_max_age)}"
+    if now - at > rules.event_max_age:
+        return f"older than {format_duration(rules.event_max_age)}"
     if order is not None and _is_imported(order, rules) and at < order.created_at + IMPORTED_FOR:
         return "told by the import of the order"
     return None
@@ -210,7 +210,7 @@ def _untimely(moment: EventToSend, order: Order | None, rules: Rules, now: datet
 
 def _is_imported(order: Order, rules: Rules) -> bool:
     """Whether the order was placed long before it came to Shopify: what an import tells happened elsewhere, once."""
-    return order.created_at - order.processed_at > rules.moment_max_age
+    return order.created_at - order.processed_at > rules.event_max_age
 
 
 def _moments(order: Order, was: Order | None, rules: Rules) -> Iterator[EventToSend]:

@@ -25,7 +25,7 @@ def clean_text(value: str | None) -> str | None:
 def map_phone(number: str | None, country_code: str | None) -> str | None:
     """E.164, or None for what is no valid number; the country is a hint for numbers written without a prefix.
 
-    The platform validates by the same rules (https://support.ometria.com/hc/en-gb/articles/360011315838).
+    Ometria validates by the same rules (https://support.ometria.com/hc/en-gb/articles/360011315838).
     """
     if not number:
         return None

@@ -65,7 +65,7 @@ def order_status(order: Order, rules: Rules, *, is_deleted: bool = False) -> tup
     """
     financial = order.financial_status
     if is_deleted or order.cancelled_at is not None or financial in ("VOIDED", "EXPIRED"):
-        return "cancelled", rules.cancelled_but_kept and financial in PAID and net_revenue(order) > ZERO
+        return "cancelled", rules.count_retained_cancelled and financial in PAID and net_revenue(order) > ZERO
     if order.refunds or financial == "REFUNDED":
         if financial == "REFUNDED" or net_revenue(order) <= ZERO:
             return "refunded", False

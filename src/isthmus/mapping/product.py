@@ -1,6 +1,6 @@
 """A product page and its variants as Ometria should say them: prices, stock, activity, and every attribute.
 
-The platform replaces the whole list of attributes at every push
+Ometria replaces the whole list of attributes at every push
 (https://support.ometria.com/support/solutions/articles/7000045353-merge), so it is always complete.
 """
 
@@ -26,7 +26,7 @@ _NO_OPTION = "Default Title"
 _TYPES = frozenset({"vendor", "type", "category", "tag"})
 
 Helds = Mapping[str, SharedProperty]
-"""What the platform holds in properties that are not ours alone, by the id of the record there."""
+"""What Ometria holds in properties that are not ours alone, by the id of the record there."""
 
 _NONE: Helds = MappingProxyType({})
 
@@ -43,7 +43,7 @@ def map_product(product: Product, rules: Rules, lane: Lane, helds: Helds = _NONE
 def map_removed_product(product: Product, rules: Rules, lane: Lane, helds: Helds = _NONE) -> list[Write]:
     """A product that is gone from the shop, from the last that was known of it: inactive with all its variants.
 
-    It stays on the platform, since past orders point to it.
+    It stays on Ometria, since past orders point to it.
     """
     return _writes(product, rules, lane, helds, is_active=False)
 
@@ -68,7 +68,7 @@ def is_active(product: Product) -> bool:
 
 
 def product_record_ids(product: Product, rules: Rules) -> list[str]:
-    """What the records of a product are called on the platform: the page, then its variants."""
+    """What the records of a product are called on Ometria: the page, then its variants."""
     return [rules.id_of("product", number) for number in (product.id, *(one.id for one in product.variants))]
 
 

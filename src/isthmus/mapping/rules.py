@@ -48,7 +48,7 @@ DEFAULT_HOLD = {
 
 
 class WriteMode(StrEnum):
-    """When a custom field is written over what the platform holds."""
+    """When a custom field is written over what Ometria holds."""
 
     OVERWRITE = "overwrite"
     IF_NEW = "if_new"
@@ -101,7 +101,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     rates: Mapping[str, Decimal] = field(default_factory=dict)
     valid_when: Literal["placed", "paid"] = "placed"
     refunds_style: Literal["lines", "net"] = "lines"
-    cancelled_but_kept: bool = False
+    count_retained_cancelled: bool = False
     statuses: Mapping[str, str] = field(default_factory=lambda: dict(zip(STATUSES, STATUSES, strict=True)))
     discount_sign: Literal[1, -1] = 1
     order_properties: frozenset[str] = frozenset(
@@ -121,7 +121,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     event_names: Mapping[str, str | None] = field(
         default_factory=lambda: {name: name if name not in OFF else None for name in CUSTOM_EVENTS}
     )
-    moment_max_age: timedelta = timedelta(hours=24)
+    event_max_age: timedelta = timedelta(hours=24)
     live_since: datetime | None = None
     start_at: datetime | None = None
     adopts: bool = False
@@ -147,7 +147,7 @@ class Rules(Struct, frozen=True, kw_only=True):
         }
 
     def id_of(self, kind: str, number: int | str) -> str:
-        """The id of a record (order, product) on the platform."""
+        """The id of a record (order, product) on Ometria."""
         own = f"{self.namespace}{number}"
         return self.names.get((kind, own), own) if self.names else own
 

@@ -44,7 +44,7 @@ def map_sms_contact(
 
     `consent` is the one that stands, `is_there` says whether this contact was ever to be sent: then it ends with
     whatever ends the permission, also after `rules.sms_double_optin` was switched off. `elsewhere` names identifiers
-    that are somebody else's on the platform. Nobody is asked by a text message because of history: an opt-in that is
+    that are somebody else's on Ometria. Nobody is asked by a text message because of history: an opt-in that is
     not confirmed is excluded unless it came after going live. RejectedError `storefront.consent_unknown_state`.
     """
     says = map_consent(consent, was_opted_in=is_there, live_since=rules.live_since)
@@ -89,7 +89,7 @@ def _write(
         id=sms_contact_id(customer.id, rules),
         email=UNSET if "email" in elsewhere else normalise_email(customer.email) or UNSET,
         phone_number=phone,
-        # Without a number the platform takes no permission, and whoever had one is not reached by it any more.
+        # Without a number Ometria takes no permission, and whoever had one is not reached by it any more.
         channels=UNSET
         if phone is None or says.stance is Stance.UNSAID
         else wire.Channels(wire.Sms(opts_in, says.since)),

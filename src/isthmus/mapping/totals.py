@@ -3,7 +3,7 @@
 `subtotal + shipping + tax = grand_total`, and `grand_total - Σ refunded = kept`. Shipping and tax are the shop's own
 current figures, which are after discounts and without what was refunded of them
 (https://shopify.dev/docs/api/admin-graphql/latest/objects/Order); the subtotal is what remains for goods, after
-discounts and before tax. It also takes tips, duties and goodwill, for which the platform has no field. A line's
+discounts and before tax. It also takes tips, duties and goodwill, for which Ometria has no field. A line's
 `subtotal + tax = total`, likewise after discounts.
 """
 
@@ -74,7 +74,7 @@ def price_line(view: TotalsView, line: OrderLine, quantity: int) -> tuple[Decima
     price, discount, tax = side(line.unit_price), side(line.discount) or nil, side(line.tax) or nil
     if quantity != line.quantity:
         discount, tax = share_of(discount, quantity, line.quantity), share_of(tax, quantity, line.quantity)
-    # Asked here rather than through `exact`: this is the innermost step of the busiest road.
+    # Asked here rather than through `exact`: this is the innermost step of the busiest path.
     same = smallest.same_quantum
     if not (same(price) and same(discount) and same(tax)):
         price, discount, tax = round_exact(price, smallest), round_exact(discount, smallest), round_exact(tax, smallest)

@@ -1,4 +1,4 @@
-"""Records that the platform has no room for are cut by rule: custom properties first, never ids, money or consent."""
+"""Records that Ometria has no room for are cut by rule: custom properties first, never ids, money or consent."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar

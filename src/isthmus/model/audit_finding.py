@@ -24,7 +24,7 @@ _RANKS = {level: rank for rank, level in enumerate(Level)}
 
 
 class FindingOwner(StrEnum):
-    """Who can mend it."""
+    """Who can fix it."""
 
     STORE = "store team"
     INTEGRATION = "integration operator"
@@ -34,7 +34,7 @@ class FindingOwner(StrEnum):
 class FindingExample(Struct, frozen=True, gc=False):
     """One record that shows a finding, without anybody's data: `kind` is customers, orders, products or profiles.
 
-    `id` is the record's id where it has one, else its name; `store` may be empty for a record of the platform's.
+    `id` is the record's id where it has one, else its name; `store` may be empty for a record of Ometria's.
     """
 
     kind: str
@@ -122,7 +122,7 @@ class Fact(Struct, frozen=True):
 class AuditResult(Struct, frozen=True, kw_only=True):
     """One audit: every check's answer, the weightiest first. `domains` says which shop each store is, for links.
 
-    `read` counts what was read, by what it is; `seconds` is how long that took. `away` names neighbours that could not
+    `read` counts what was read, by what it is; `seconds` is how long that took. `away` names the APIs that could not
     be reached.
     """
 

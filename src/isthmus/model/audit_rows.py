@@ -20,7 +20,7 @@ class Source(StrEnum):
     PRODUCTS = "products"
     SHOP = "what the shop says of itself"
     SAMPLE = "whole records"
-    PROFILES = "profiles of the platform"
+    PROFILES = "profiles of Ometria"
     WRITERS = "records of other writers"
 
 
@@ -88,7 +88,7 @@ class ProductRow(Struct, frozen=True, gc=False):
 
 
 class ProfileRow(Struct, frozen=True, gc=False):
-    """One person of the platform's; `optin` True, False, or None where nothing was said."""
+    """One person of Ometria's; `optin` True, False, or None where nothing was said."""
 
     id: str
     email: str | None
@@ -106,9 +106,9 @@ class Fields(Struct, frozen=True):
 class ShopFacts(Struct, frozen=True, kw_only=True):
     """What a shop says of itself, beside what the connection says of it.
 
-    `missing_scopes` are those that the road needs; `sees_history` whether orders older than 60 days are to be had, and
+    `missing_scopes` are those that are needed; `sees_history` whether orders older than 60 days are to be had, and
     `is_horizon_accepted` whether the connection says that they need not be; `writes_consent` whether opt-outs made on
-    the platform may be written to the shop.
+    Ometria may be written to the shop.
     `n_to_subscribe` and `n_to_delete` are what would make the webhook subscriptions right, None where the app's own
     configuration does that; `n_doubled` are API-made ones beside those. `definitions` is None where they could not
     be read. `newest_name` is the name of the newest order, "#1234".
@@ -151,7 +151,7 @@ class Mapped(Struct, frozen=True):
 
 
 class ForeignSample(Struct, frozen=True):
-    """Records of the platform's that somebody else wrote, as far as a sample showed."""
+    """Records of Ometria's that somebody else wrote, as far as a sample showed."""
 
     kind: str
     n: int

@@ -52,7 +52,7 @@ class NotJudgedCustomer(Struct, frozen=True):
 
 
 class ConsentComparisonResult(Struct, frozen=True):
-    """One audit. Counts are of customers per channel that both sides know; `n_unseen` those the platform does not.
+    """One audit. Counts are of customers per channel that both sides know; `n_unseen` those Ometria does not.
 
     `digest` is the hash of everything else here: two prints with the same digest say the same. `basis` says as of when
     each side was heard and who was not judged; audits from before it was kept have none. Those under way are among
@@ -77,7 +77,7 @@ class ConsentComparisonResult(Struct, frozen=True):
 
     @property
     def unexplained(self) -> tuple[ConsentDifference, ...]:
-        """Those that no open case explains and nothing under way will mend."""
+        """Those that no open case explains and nothing under way will fix."""
         return tuple(one for one in self.differs if not one.case and one.sort is not DifferenceKind.WAITING)
 
     @property

@@ -1,4 +1,4 @@
-"""What we were told: a delivery at the door, a hint of our own, the event that either becomes, and how it ended."""
+"""A delivery at the webhook endpoint, a refetch request of our own, the event that either becomes, and how it ended."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -20,7 +20,7 @@ class EventState(StrEnum):
 
 
 class Delivery(Struct, frozen=True, gc=False):
-    """One arrival at the door, verified. `action_id` is shared by all deliveries of one action of the merchant."""
+    """One verified webhook delivery. `action_id` is shared by all deliveries of one action of the merchant."""
 
     connection: str
     store: str
@@ -33,7 +33,7 @@ class Delivery(Struct, frozen=True, gc=False):
 
 
 class RefetchRequest(Struct, frozen=True, gc=False):
-    """What one of our own on-ramps tells: look at this subject, with or without the record itself."""
+    """What one of our own source tells: look at this subject, with or without the record itself."""
 
     topic: str
     subject: str

@@ -1,4 +1,4 @@
-"""Failures, named by how much of the road they close, each with a stable dotted code from the case catalogue."""
+"""Failures, named by how much of the pipeline they close, each with a stable dotted code from the case catalogue."""
 
 from datetime import timedelta
 
@@ -14,7 +14,7 @@ class Failure(Exception):  # noqa: N818 - the house says failure, the subclasses
 
 
 class TransientError(Failure):
-    """This attempt failed; a later one may not. `may_have_arrived` is True when the neighbour may have acted on it."""
+    """This attempt failed; a later one may not. `may_have_arrived`: the external API may have acted on it."""
 
     def __init__(
         self, code: str, detail: str = "", *, retry_after: timedelta | None = None, may_have_arrived: bool = False

@@ -1,4 +1,4 @@
-"""The lanes of the road: priority and pace, never order."""
+"""The lanes of the pipeline: priority and pace, never order."""
 
 from enum import StrEnum
 

@@ -41,7 +41,7 @@ class Metafield(Struct, frozen=True, gc=False, omit_defaults=True):
 def overlay_metafields(
     known: Iterable[Metafield] | None, told: Iterable[Metafield] | None
 ) -> tuple[Metafield, ...] | None:
-    """What is known of a record's fields once some were told anew; None where nothing ever was.
+    """What is known of a record's fields once some were told again; None where nothing ever was.
 
     A field that is not there any more is remembered as gone, since what was made of it has to be taken back.
     """

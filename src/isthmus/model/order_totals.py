@@ -1,4 +1,4 @@
-"""An order as the platform is told of it: what it brought, what went back, whose it is."""
+"""An order as Ometria is told of it: what it brought, what went back, whose it is."""
 
 from datetime import datetime
 from decimal import Decimal

@@ -28,11 +28,11 @@ class Write(Struct, frozen=True, gc=False):
     """Desired state of one platform record.
 
     `body` is the JSON that would be sent, None when the record is excluded (then `excluded` says why)
-    or cannot be said in the platform's words (then `rejected` is the code of its case). `opts_in` marks
+    or cannot be said in Ometria's words (then `rejected` is the code of its case). `opts_in` marks
     a contact that would be sent as opted in by email, `opts_in_sms` by text message, `opts_out` as opted out by
     email, `forces` past its person's other contacts. `after` is the contact id an order
     lets go first. `subject` is the store record behind it, `order:123`, by which a person finds it again.
-    `n_cut` counts values that were left out because the platform's limits have no room for them.
+    `n_cut` counts values that were left out because Ometria's limits have no room for them.
     `ours` is what is ours, from now on, of the properties that others may write too, None while that is as it was.
     `is_retired` marks the contact of a customer who is gone or has no address any more.
     `sale` is an order's money as its body says it, or would, were the order not another writer's.

@@ -1,4 +1,4 @@
-"""What goes over the wire for one change of state, or for many at once (docs/howto/be-told.md has the shape)."""
+"""What goes over the wire for one change of state, or for many at once (docs/howto/notifications.md has the shape)."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime

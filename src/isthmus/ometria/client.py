@@ -81,11 +81,11 @@ class OmetriaClient:
             ) from problem
 
     def errors(self) -> list[FeedEntry]:
-        """The platform's 100 newest push errors, in its own order (https://docs.ometria.com/docs/list-errors)."""
+        """Ometria's 100 newest push errors, in its own order (https://docs.ometria.com/docs/list-errors)."""
         return responses.parse_error_feed(self._list("/push/_errors", {}))
 
     def contact(self, collection: str, contact_id: str) -> dict[str, Any] | None:
-        """One contact as the platform holds it, or None when it says that it holds none."""
+        """One contact as Ometria holds it, or None when it says that it holds none."""
         return self._one(f"/contacts/{_segment(collection)}/{_segment(contact_id)}")
 
     def order(self, order_id: str) -> dict[str, Any] | None:
@@ -124,7 +124,7 @@ class OmetriaClient:
     ) -> list[dict[str, Any]]:
         """The profiles with an email (documented as one object, seen as a list), or one page of all.
 
-        `since` keeps what changed at or after. Pages are in the order of the platform's ids, so that one that changes
+        `since` keeps what changed at or after. Pages are in the order of Ometria's ids, so that one that changes
         meanwhile moves nothing under an offset.
         """
         if email is None:
@@ -136,7 +136,7 @@ class OmetriaClient:
         return [] if body is None or body == {} else self._items(body)
 
     def profile(self, profile_id: str) -> dict[str, Any] | None:
-        """One profile by the platform's own id, or None when it says that there is none."""
+        """One profile by Ometria's own id, or None when it says that there is none."""
         return self._one(f"/profiles/{_segment(profile_id)}")
 
     def merge(self, survivor: str, losers: Sequence[str]) -> str | None:

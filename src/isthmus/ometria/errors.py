@@ -1,4 +1,4 @@
-"""What an HTTP answer of the platform, or the lack of one, means for the road: one table.
+"""What an HTTP answer of Ometria, or the lack of one, means for the pipeline: one table.
 
 Sources: https://docs.ometria.com/docs/ometria-data-api-introduction (429, queue headers), the endpoint pages (403 for
 an unknown key), a retailer's client that retries 502, 503 and 504.
@@ -89,7 +89,7 @@ BACKLOG = retryable("platform.backlog")
 """A 429 of a queue without room for the batch."""
 
 TOO_LARGE = "platform.too_large"
-"""A push that something in front of the platform found too large: said of the batch, not yet of a record."""
+"""A push that something in front of Ometria found too large: said of the batch, not yet of a record."""
 
 _WRITES = frozenset({CallType.PUSH, CallType.MERGE})
 
@@ -107,7 +107,7 @@ _BEFORE_SENDING = (
 def error_from_response(status: int, headers: Mapping[str, str], call: CallType, said: str, sent: int = 0) -> Failure:
     """The failure that an answer outside 2xx stands for. `said` is what may be repeated of it, free of personal data.
 
-    429 is `platform.backlog` when the platform's queue has no room for the `sent` records, else
+    429 is `platform.backlog` when Ometria's queue has no room for the `sent` records, else
     `platform.rate_limited`. Header names are looked up in lower case.
     """
     detail = with_request_id(f"{call} answered {status}", headers) + (f": {said}" if said else "")

@@ -13,7 +13,7 @@ PROPERTIES_BYTES = 999
 properties of an order's lines count towards the order's."""
 
 EVENT_TYPE_CHARS = 32
-"""A longer event type is cut by the platform, so that two could become one
+"""A longer event type is cut by Ometria, so that two could become one
 (https://support.ometria.com/hc/en-gb/articles/360011171077)."""
 
 ERRORS_PER_POLL = 100
@@ -36,5 +36,5 @@ MERGED_AT_ONCE = 5
 """Named in one call beside the survivor (https://docs.ometria.com/docs/merge-profiles)."""
 
 QUEUED_RECORDS = 50_000
-"""Records waiting inside the platform before it answers 429
+"""Records waiting inside Ometria before it answers 429
 (https://support.ometria.com/support/solutions/articles/7000045354-push-api)."""

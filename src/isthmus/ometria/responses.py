@@ -1,4 +1,4 @@
-"""What the platform's answers say, read tolerantly: unknown fields are ignored, both documented shapes are accepted.
+"""What Ometria's answers say, read tolerantly: unknown fields are ignored, both documented shapes are accepted.
 
 Sources: https://docs.ometria.com/docs/push-endpoint, https://docs.ometria.com/docs/list-errors, and for the fuller
 error entry the Ometria schema of https://fivetran.com/docs/connectors/applications/ometria.
@@ -49,7 +49,7 @@ class FeedEntry(Struct, frozen=True):
 
 
 class Unsubscribed(Struct, frozen=True):
-    """One unsubscription that the platform lists; those made by API, form or file are not among them."""
+    """One unsubscription that Ometria lists; those made by API, form or file are not among them."""
 
     email: str | None
     profile_id: str | None
@@ -58,7 +58,7 @@ class Unsubscribed(Struct, frozen=True):
 
 
 class PlatformProfile(Struct, frozen=True):
-    """One person as the platform puts them together from all contacts. `email_optin` is its own word, None where
+    """One person as Ometria puts them together from all contacts. `email_optin` is its own word, None where
     nobody said anything; `phone` in E.164.
     """
 
@@ -149,7 +149,7 @@ def list_items(body: Any) -> list[Any]:
 
 
 def parse_time(value: Any) -> datetime | None:
-    """Both spellings the platform uses, "2015-02-01T05:44:55+00:00" and "2017-05-17 22:08:07+00"; else None."""
+    """Both spellings Ometria uses, "2015-02-01T05:44:55+00:00" and "2017-05-17 22:08:07+00"; else None."""
     try:
         at = datetime.fromisoformat(str(value))
     except ValueError:

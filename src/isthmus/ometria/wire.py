@@ -144,7 +144,7 @@ class OrderBody(Struct, frozen=True, gc=False, omit_defaults=True, tag_field="@t
 
 
 class Attribute(Struct, frozen=True, gc=False):
-    """A typed value of a product; the platform replaces the whole list at every push."""
+    """A typed value of a product; Ometria replaces the whole list at every push."""
 
     type: str
     id: str

@@ -1,1 +1,1 @@
-"""Looks at the road and never touches it."""
+"""Looks at the pipeline and never touches it."""

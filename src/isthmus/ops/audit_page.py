@@ -58,7 +58,7 @@ def audit_reason(audit: AuditResult) -> str:
     n = {level: sum(one.level is level for one in audit.found) for level in Level}
     parts = []
     if n[Level.STOP]:
-        parts.append(f"{_count(n[Level.STOP], 'thing')} must be mended before launch")
+        parts.append(f"{_count(n[Level.STOP], 'thing')} must be fixed before launch")
     if n[Level.CARE]:
         parts.append(f"{_count(n[Level.CARE], 'thing')} {'wants' if n[Level.CARE] == 1 else 'want'} care")
     if n[Level.NOTE]:

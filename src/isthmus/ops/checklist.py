@@ -237,7 +237,7 @@ DAILY = (
     ),
     ChecklistItem(
         key="pruned",
-        what="What is old is gone",
+        what="Retention enforced",
         how="the nightly prune ran, and nothing is older than its retention",
         owner=CaseOwner.OPERATOR,
         guide=f"{_RUN}#retention",
@@ -245,7 +245,7 @@ DAILY = (
     ),
     ChecklistItem(
         key="disk",
-        what="The disk has room",
+        what="Disk space",
         how="at least a tenth of it is free; of a database on another machine a person says so every month",
         owner=CaseOwner.OPERATOR,
         guide=f"{_RUN}#the-database",
@@ -254,10 +254,10 @@ DAILY = (
     ),
     ChecklistItem(
         key="told",
-        what="Somebody is told",
+        what="Notifications delivered",
         how="no message waits for more than five minutes; without notify.url a person says every quarter who is told",
         owner=CaseOwner.OPERATOR,
-        guide="docs/howto/be-told.md",
+        guide="docs/howto/notifications.md",
         judge=checklist_rules.judge_notifications,
         is_noted=True,
     ),
@@ -311,7 +311,7 @@ MONTHLY = (
     ),
     ChecklistItem(
         key="rotation",
-        what="Secrets are young",
+        what="Secrets rotated",
         how="none is unchanged for a year, no rotation is left unfinished",
         owner=CaseOwner.OPERATOR,
         guide=f"{_RUN}#rotating-secrets",
@@ -319,7 +319,7 @@ MONTHLY = (
     ),
     ChecklistItem(
         key="access_review",
-        what="Only those who should have access",
+        what="Access reviewed",
         how="a person went through it within a quarter",
         owner=CaseOwner.OPERATOR,
         guide=f"{_HANDOVER}#access",
@@ -337,16 +337,16 @@ MONTHLY = (
     ),
     ChecklistItem(
         key="alarm_test",
-        what="An alarm was made to ring",
+        what="Alert test done",
         how="a person heard it within a quarter",
         owner=CaseOwner.OPERATOR,
-        guide="docs/howto/be-told.md",
+        guide="docs/howto/notifications.md",
         judge=checklist_rules.judge_sign_off("alarm_test", 92 * DAY),
         is_noted=True,
     ),
     ChecklistItem(
         key="handover",
-        what="The handover page is true",
+        what="Handover page reviewed",
         how="a person read it within half a year",
         owner=CaseOwner.OPERATOR,
         guide=_HANDOVER,

@@ -70,7 +70,7 @@ def with_uninstalled_stores(judged: LineResult, left: Mapping[str, datetime], *,
     return unknown(said, min(left.values()))
 
 
-# The road ------------------------------------------------------------------------------------------------------------
+# The pipeline -------------------------------------------------------------------------------------------------------
 
 
 def judge_connection_open(facts: ChecklistFacts) -> LineResult:

@@ -1,4 +1,4 @@
-"""One person's consent: every statement that was ever heard, and what the platform is to say of it now."""
+"""One person's consent: every statement that was ever heard, and what Ometria is to say of it now."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -34,7 +34,7 @@ class StatedConsent(Struct, frozen=True):
 
 
 class Desired(Struct, frozen=True):
-    """A contact of the person: what it is to say about email and text messages, and whether the platform says so."""
+    """A contact of the person: what it is to say about email and text messages, and whether Ometria says so."""
 
     contact: str
     stance: str

@@ -14,7 +14,7 @@ from isthmus.model.consent_comparison import ConsentComparisonResult, Difference
 REASON_TEXTS: dict[DifferenceKind, tuple[str, str]] = {
     DifferenceKind.AGAINST: (
         "Ometria writes to them, and they said no",
-        "Every campaign until this is mended goes to people who refused. Open each case; it says what to do.",
+        "Every campaign until this is fixed goes to people who refused. Open each case; it says what to do.",
     ),
     DifferenceKind.UNPROVEN: (
         "Ometria writes to them, and nobody can show that they wanted it",

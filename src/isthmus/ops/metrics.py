@@ -1,4 +1,4 @@
-"""The numbers as Prometheus reads them (https://prometheus.io/docs/practices/naming/), asked of the database anew
+"""The numbers as Prometheus reads them (https://prometheus.io/docs/practices/naming/), asked of the database again
 at every scrape: they are of the whole installation, whichever process is asked.
 """
 
@@ -44,7 +44,7 @@ def _connections(told: list[ConnectionStatus]) -> Iterator[Metric]:
     )
     live = GaugeMetricFamily("isthmus_connection_live", "1 where it pushes, 0 in shadow mode.", labels=["connection"])
     pushed = GaugeMetricFamily(
-        "isthmus_last_push_timestamp_seconds", "When the platform last took anything.", labels=["connection"]
+        "isthmus_last_push_timestamp_seconds", "When Ometria last took anything.", labels=["connection"]
     )
     for c in told:
         shut.add_metric([c.name, "pause"], float(c.paused))
@@ -74,7 +74,7 @@ def _lanes(told: list[ConnectionStatus]) -> Iterator[Metric]:
     oldest = GaugeMetricFamily("isthmus_lane_oldest_seconds", "Age of what has waited longest.", labels=labels)
     lag = GaugeMetricFamily(
         "isthmus_lane_lag_seconds",
-        "From receipt to the platform's yes, over the last ten minutes.",
+        "From receipt to Ometria's yes, over the last ten minutes.",
         labels=[*labels, "quantile"],
     )
     for c in told:
@@ -87,7 +87,7 @@ def _lanes(told: list[ConnectionStatus]) -> Iterator[Metric]:
 
 
 def _counters(told: list[ConnectionStatus]) -> Iterator[Metric]:
-    received = CounterMetricFamily("isthmus_events_received", "What we were told.", labels=["connection"])
+    received = CounterMetricFamily("isthmus_events_received", "Events received.", labels=["connection"])
     events = GaugeMetricFamily(
         "isthmus_events",
         "How events ended, or that they wait; the states add up to what was received.",
@@ -95,11 +95,11 @@ def _counters(told: list[ConnectionStatus]) -> Iterator[Metric]:
     )
     requests = CounterMetricFamily("isthmus_push_requests", "Pushes sent.", labels=["connection"])
     pushed = CounterMetricFamily(
-        "isthmus_push_records", "Records pushed, and the platform's word on them.", labels=["connection", "outcome"]
+        "isthmus_push_records", "Records pushed, and Ometria's word on them.", labels=["connection", "outcome"]
     )
     for c in told:
         received.add_metric([c.name], c.events.received)
-        for state in ("duplicate", "stale", "applied", "skipped", "parked", "buried", "waiting"):
+        for state in ("duplicate", "stale", "processed", "skipped", "quarantined", "failed", "waiting"):
             events.add_metric([c.name, state], getattr(c.events, state))
         requests.add_metric([c.name], c.pushes.requests)
         for outcome, n in (

@@ -139,7 +139,7 @@ def _lanes(oldest: Mapping[int, datetime], shut: Row, now: datetime, watch: Watc
 
 
 def _is_news(run: FinishedRun) -> bool:
-    """An hourly look that found nothing is none; a neighbour that kept it from looking has a case of its own."""
+    """An hourly look that found nothing is none; an external API that kept it from looking has a case of its own."""
     is_light = run.asked.get("since") is not None
     return run.state == "failed" or not is_light or bool((run.result or {}).get("n_findings"))
 

@@ -6,7 +6,7 @@ from isthmus.cases.catalogue import WARNINGS
 from isthmus.db.pool import Row, Tx
 
 BESIDE = ("privacy.%", *(code.replace("_", "\\_") for code in WARNINGS))
-"""Cases about a record that do not keep it from being right on the platform: duties, and warnings."""
+"""Cases about a record that do not keep it from being right on Ometria: duties, and warnings."""
 
 _EXISTS = "SELECT to_regclass('connection') IS NOT NULL"
 
@@ -37,7 +37,7 @@ def list_connections(tx: Tx) -> list[Row]:
 
 # Accounting ----------------------------------------------------------------------------------------------------------
 
-# Cases name a record either as the platform knows it (order:uk:1) or as the store does (order:1 in store uk).
+# Cases name a record either as Ometria knows it (order:uk:1) or as the store does (order:1 in store uk).
 # A record without a row in the outbox is a customer who is still to be read, or one of which only a case tells.
 _ACCOUNTING = """
 WITH blocking AS MATERIALIZED (
@@ -140,7 +140,7 @@ def lane_depth(tx: Tx, connection: str) -> list[Row]:
 
 
 def lane_latency(tx: Tx, connection: str, since: datetime) -> list[Row]:
-    """Seconds from receipt to the platform's yes, of what it took since then: rows of lane, p50, p99."""
+    """Seconds from receipt to Ometria's yes, of what it took since then: rows of lane, p50, p99."""
     return tx.fetch_all(
         """SELECT lane, percentile_disc(0.5) WITHIN GROUP (ORDER BY waited)::float8 AS p50,
                   percentile_disc(0.99) WITHIN GROUP (ORDER BY waited)::float8 AS p99
@@ -161,7 +161,7 @@ def read_counters(tx: Tx, connection: str) -> dict[str, int]:
 
 
 def last_push_at(tx: Tx, connection: str) -> datetime | None:
-    """When the platform last took anything."""
+    """When Ometria last took anything."""
     found: datetime | None = tx.fetch_value(
         """SELECT at FROM attempt WHERE connection = %s AND outcome = 'accepted' ORDER BY at DESC LIMIT 1""",
         (connection,),
@@ -226,7 +226,7 @@ def events_of(tx: Tx, connection: str, subjects: list[str], people: list[bytes],
 
 
 def outbox_rows_of(tx: Tx, connection: str, subjects: list[tuple[str, str]]) -> list[Row]:
-    """The platform records behind these (store, subject): rows of the outbox without what they say."""
+    """Ometria records behind these (store, subject): rows of the outbox without what they say."""
     return tx.fetch_all(
         """SELECT o.kind, o.id, o.store, o.subject, o.lane, o.state, o.due_at, o.since, o.excluded, o.case_code,
                   o.opts_in, o.waits_for, o.is_known, o.accepted_at, o.settled_at, o.attempts, o.doubts,

@@ -20,7 +20,7 @@ KINDS = {
     "orders": (RecordKind.ORDER,),
     "customers": (RecordKind.CONTACT, RecordKind.SMS),
     "products": (RecordKind.PRODUCT,),
-    "moments": (RecordKind.MOMENT,),
+    "custom_events": (RecordKind.MOMENT,),
 }
 """What is accounted for, and the kinds of platform record it is."""
 
@@ -46,16 +46,22 @@ class LaneNumbers(Struct):
     p99_seconds: float = 0.0
 
 
+PUBLIC = {EventState.APPLIED: "processed", EventState.PARKED: "quarantined", EventState.BURIED: "failed"}
+"""What the ends of events are called outside, where that is not the word of the database."""
+
+_EVENTS = ("received", "duplicate", *EventState)
+
+
 class Events(Struct):
     """`received` is the sum of all others."""
 
     received: int = 0
     duplicate: int = 0
     stale: int = 0
-    applied: int = 0
+    processed: int = 0
     skipped: int = 0
-    parked: int = 0
-    buried: int = 0
+    quarantined: int = 0
+    failed: int = 0
     waiting: int = 0
 
 
@@ -83,7 +89,7 @@ class ExclusionCount(Struct, frozen=True):
 
 
 class Cut(Struct, frozen=True):
-    """Of so many records of a kind so many values are left out, since the platform has no room for them."""
+    """Of so many records of a kind so many values are left out, since Ometria has no room for them."""
 
     kind: str
     n: int
@@ -137,7 +143,7 @@ class ConnectionStatus(Struct):
 
     @property
     def share_applied(self) -> float | None:
-        """The share of what should be on the platform that it is known to have taken; None when there is nothing.
+        """The share of what should be on Ometria that it is known to have taken; None when there is nothing.
 
         That is no comparison: what the shop has since changed and nobody heard of is not in it.
         """
@@ -190,7 +196,7 @@ def _connection(tx: Tx, row: Row, now: datetime) -> ConnectionStatus:
         paused_lanes=list(row["paused_lanes"]),
         accounting=_accounting(sql.count_by_class(tx, name)),
         lanes=_lanes(sql.lane_depth(tx, name), sql.lane_latency(tx, name, now - sql.RECENT), now),
-        events=Events(**{part: books.get(f"event.{part}", 0) for part in ("received", "duplicate", *EventState)}),
+        events=Events(**{PUBLIC.get(part, part): books.get(f"event.{part}", 0) for part in _EVENTS}),
         pushes=Pushes(**{part: books.get(f"push.{part}", 0) for part in Pushes.__struct_fields__}),
         cases=CaseNumbers(sum(by_cause.values()), by_cause),
         background=Background(

@@ -171,7 +171,7 @@ def _writes(rows: Iterable[Row]) -> Iterable[TraceEntry]:
             case "buried":
                 said = f"cannot be applied: {row['case_code']}"
             case "accepted":
-                said = "taken by the platform, not known to be there yet"
+                said = "taken by Ometria, not known to be there yet"
             case "held":
                 said = "may be there: waits for a look before it is sent again"
             case "applied":

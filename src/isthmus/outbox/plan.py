@@ -1,4 +1,4 @@
-"""Which records go in the next push, and what the platform's error feed lets us conclude.
+"""Which records go in the next push, and what Ometria's error feed lets us conclude.
 
 Pure decisions; the flows deliver and settle carry them out.
 """
@@ -125,7 +125,7 @@ def update_feed_coverage(before: FeedCoverage, entries: Sequence[bytes], asked_a
     """What is known of the feed after an answer with these entry fingerprints, in whatever order.
 
     An answer that is not full shows everything there is. Two full ones overlap when they share an entry: then nothing
-    can have passed unseen between them. Otherwise there is a gap, and the watch begins anew.
+    can have passed unseen between them. Otherwise there is a gap, and the watch begins again.
     """
     now = frozenset(entries)
     if len(entries) < FEED_SIZE:
@@ -136,9 +136,9 @@ def update_feed_coverage(before: FeedCoverage, entries: Sequence[bytes], asked_a
 
 
 def first_difference(ours: Mapping[str, Any], theirs: Mapping[str, Any], path: str = "") -> str | None:
-    """Where the platform's record first says something else than the one we sent; None when it agrees.
+    """Where Ometria's record first says something else than the one we sent; None when it agrees.
 
-    Only what we sent is compared, since the platform adds fields of its own. Keys with @ are instructions, not fields;
+    Only what we sent is compared, since Ometria adds fields of its own. Keys with @ are instructions, not fields;
     null and absent are the same; numbers compare as numbers and timestamps as instants, however they are written.
     """
     for key, value in ours.items():
@@ -177,7 +177,7 @@ def _same(ours: Any, theirs: Any) -> bool:
 
 
 def _instant(text: Any) -> datetime | None:
-    """The platform writes `2015-02-01T05:44:55+00:00` and, elsewhere, `2017-05-17 22:08:07+00`."""
+    """Ometria writes `2015-02-01T05:44:55+00:00` and, elsewhere, `2017-05-17 22:08:07+00`."""
     if not isinstance(text, str) or len(text) < 19 or text[4:5] != "-":
         return None
     try:

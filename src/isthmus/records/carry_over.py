@@ -94,6 +94,6 @@ def carry_over_product(told: Product, known: Product | None, keys: Keys) -> Prod
 def carry_over_metafields(
     known: Sequence[Metafield] | None, told: Sequence[Metafield] | None, keys: Sequence[str]
 ) -> tuple[Metafield, ...] | None:
-    """What is known of the fields that are mapped now, in the order they are asked for, once some were told anew."""
+    """What is known of the fields that are mapped now, in the order they are asked for, once some were told again."""
     found = {field.key: field for field in overlay_metafields(known, told) or ()}
     return tuple(found[key] for key in keys if key in found) or None

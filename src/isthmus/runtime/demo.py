@@ -1,4 +1,4 @@
-"""The demonstration: both simulated neighbours, a load, live traffic with faults; then the two sides compared."""
+"""The demonstration: both simulated APIs, a load, live traffic with faults; then the two sides compared."""
 
 import contextlib
 import json
@@ -117,11 +117,11 @@ class Demo:
     def run(self, seconds: float | None) -> DemoReport:
         """Load, live for so many seconds (or until interrupted), come to rest, compare."""
         began = time.monotonic()
-        self._view.say(f"the desk is on {self._desk}")
+        self._view.say(f"the dashboard is on {self._desk}")
         backfill.run_backfill(
             self._app,
             NAME,
-            sorted(self._app.road(NAME).shops),
+            sorted(self._app.context(NAME).shops),
             ["product", "customer", "order"],
             since=None,
             again=False,
@@ -137,8 +137,8 @@ class Demo:
             | {"ometria.p_timeout_after_accept": 0.0, "shopify.p_drop": 0.0}
         )
         is_at_rest = self._until_at_rest("coming to rest", SETTLE_WITHIN, with_polls=True)
-        comparison = compare_both_sides(self._app.db, self._app.road(NAME), self._sims.lookup())
-        accord = consent.run_consent_audit(self._app.db, self._app.road(NAME))
+        comparison = compare_both_sides(self._app.db, self._app.context(NAME), self._sims.lookup())
+        accord = consent.run_consent_audit(self._app.db, self._app.context(NAME))
         told = self._sims.report()
         return DemoReport(
             seconds=time.monotonic() - began,
@@ -200,7 +200,7 @@ class Demo:
 
 
 class Sims:
-    """The two simulated neighbours in a process of their own, and the strings they are steered by."""
+    """The two simulated APIs in a process of their own, and the strings they are steered by."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", ready: dict[str, Any]) -> None:
         self._process = process
@@ -248,7 +248,7 @@ class Sims:
         return told
 
     def lookup(self) -> Callable[[RecordKind, str], Mapping[str, Any] | None]:
-        """The platform's records, dumped once, by kind and id."""
+        """Ometria's records, dumped once, by kind and id."""
         kept: dict[tuple[RecordKind, str], Mapping[str, Any]] = {}
         for kind, name in (
             (RecordKind.CONTACT, "contacts"),
@@ -271,7 +271,7 @@ class Sims:
 
     @staticmethod
     def polled(app: App, name: str) -> Any:
-        """When the poll that looked longest ago did, of the shops or of the platform's people."""
+        """When the poll that looked longest ago did, of the shops or of Ometria's people."""
         with app.db.transaction() as tx:
             marks = runs.load_watermarks(tx, name)
         looks = (poll_profiles.MARK, poll_unsubscribes.MARK)
@@ -281,7 +281,7 @@ class Sims:
 
 @contextlib.contextmanager
 def start_demo(view: DemoObserver, *, seed: int, port: int | None = None) -> Iterator[Demo]:
-    """Everything set up: neighbours, database, connection, roles. Leaves nothing behind but what it printed.
+    """Everything set up: simulated APIs, database, connection, roles. Leaves nothing behind but what it printed.
 
     Alone in the world: no setting of an installation on this machine applies to it or to the processes it starts.
     """
@@ -290,7 +290,7 @@ def start_demo(view: DemoObserver, *, seed: int, port: int | None = None) -> Ite
     home = Path(tempfile.mkdtemp(prefix="isthmus-demo-"))
     home.chmod(0o711)  # root's database server runs as another user, who must get in
     try:
-        view.say("starting both neighbours")
+        view.say("starting Shopify and Ometria")
         with Sims.started(seed) as sims:
             environment = _environment(sims)
             os.environ.update(environment)
@@ -403,7 +403,7 @@ settle_after = "5s"
 [lanes]
 enrichment_every = "5s"
 poll_every = "8s"
-checkout_quiet = "20s"
+abandoned_after = "20s"
 [consent]
 unsubscribes_every = "5s"
 profiles_every = "10s"

@@ -1,4 +1,4 @@
-"""The roles a process may play: the door, a worker, or the keeper of a group of both."""
+"""The roles a process may play: the webhook endpoint, a worker, or the keeper of a group of both."""
 
 import asyncio
 import contextlib
@@ -36,7 +36,7 @@ from isthmus.web.server import Server
 log = structlog.get_logger(__name__)
 
 SECRETS_EVERY = 2.0
-"""Seconds until the door has heard of a new connection or a rotated secret."""
+"""Seconds until the webhook endpoint has heard of a new connection or a rotated secret."""
 
 READY_WITHIN = 3.0
 """Seconds that the proof of a write may take; those who ask /ready seldom wait longer than five."""
@@ -164,7 +164,7 @@ class _Ringer:
         self._bells = bells
         self._wanted: set[str] = set()
         self._is_wanted = threading.Event()
-        threading.Thread(target=self._run, name="bells", daemon=True).start()
+        threading.Thread(target=self._run, name="wake-ups", daemon=True).start()
 
     def ring(self, connection: str, _: Lane) -> None:
         self._wanted.add(connection)
@@ -213,7 +213,7 @@ class Child:
         """Start it if it is not there and it is time."""
         now = time.monotonic()
         if self.process is not None and self.process.poll() is not None:
-            log.warning("a role died", role=self.name, exit=self.process.returncode)
+            log.warning("process exited; restarting", role=self.name, exit=self.process.returncode)
             self._again_at = now + RESTART_AFTER[min(self.n_deaths, len(RESTART_AFTER) - 1)]
             self.n_deaths += 1
             self._let_go()

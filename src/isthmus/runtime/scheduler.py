@@ -44,7 +44,7 @@ log = structlog.get_logger(__name__)
 SETTLE_EVERY = timedelta(seconds=2)
 
 AT_LEAST_APART = 3.0
-"""Seconds between two rounds of the timetable in one process."""
+"""Seconds between two rounds of the scheduler in one process."""
 
 SHOWN_EVERY = 60.0
 """Seconds between two counts of one bug that is met at every look."""
@@ -107,7 +107,7 @@ class Scheduler:
         return tuple(lane for lane in self._lanes if lane not in connected.paused_lanes)
 
     def sweep(self) -> None:
-        """Ring for everything that is due: the guarantee behind the bells, for lost ones and ended leases alike."""
+        """Ring for everything that is due: the guarantee behind the wake-ups, for lost ones and ended leases alike."""
         try:
             names = self._app.names()
         except Exception as error:
@@ -170,25 +170,25 @@ class Scheduler:
         if not lanes:
             return
         try:
-            road = self._app.road(name)
+            context = self._app.context(name)
         except Failure:
             return  # the sweep says why; the other connections go on
-        self._listen(name, road, marks, now)
+        self._listen(name, context, marks, now)
         if recurring_differences.returning_stores(marks):
             self._ring("take_back", name)
-        if _is_due(marks, subscription_monitor.MARK, road.pace.watch_every, now):
+        if _is_due(marks, subscription_monitor.MARK, context.pace.watch_every, now):
             self._ring("watch", name)
-        for store in road.shops:
+        for store in context.shops:
             for kind in (*KINDS, "checkout"):
-                if _is_due(marks, f"poll:{kind}", road.pace.poll_every, now, store):
+                if _is_due(marks, f"poll:{kind}", context.pace.poll_every, now, store):
                     self._ring("poll", name, store=store, kind=kind)
         self._ring("abandon", name)
         if is_over:
             self._ring("release", name)
-        if Lane.ENRICHMENT in lanes and enrich.due_scans(road, at, now):
+        if Lane.ENRICHMENT in lanes and enrich.due_scans(context, at, now):
             self._ring("enrich", name)
         with self._app.db.transaction() as tx:
-            has_plans = decide.is_plan_due(tx, road, now)
+            has_plans = decide.is_plan_due(tx, context, now)
         if has_plans:
             self._ring("plans", name)
         if is_remap_requested(marks, now):
@@ -211,20 +211,20 @@ class Scheduler:
         if not lanes:
             return
         try:
-            road = self._app.road(name)
+            context = self._app.context(name)
         except Exception as error:
-            log.warning("connection cannot work", connection=name, why=str(error))
+            log.warning("connection misconfigured", connection=name, why=str(error))
             return
         with self._app.db.transaction() as tx:
-            now = road.clock.now()
-            has_events = any(inbox.is_lane_due(tx, name, lane, road.tick(lane)) for lane in lanes)
+            now = context.clock.now()
+            has_events = any(inbox.is_lane_due(tx, name, lane, context.tick(lane)) for lane in lanes)
             has_events = has_events or (Lane.BACKFILL in lanes and sales.is_remap_due(tx, name, now))
             outbox.release_expired_leases(tx, name, now)
-            has_writes = road.is_live and outbox.is_push_due(tx, name, now, lanes)
+            has_writes = context.is_live and outbox.is_push_due(tx, name, now, lanes)
             is_open = feed.is_poll_due(tx, name, now, SETTLE_EVERY)
-            has_consent = road.is_live and writes.is_update_due(tx, name, now)
+            has_consent = context.is_live and writes.is_update_due(tx, name, now)
             heard_at = runs.last_turn(tx, name, poll_unsubscribes.MARK)
-        if window.is_window_due(heard_at, now + HALF_A_SWEEP, road.pace.unsubscribes_every):
+        if window.is_window_due(heard_at, now + HALF_A_SWEEP, context.pace.unsubscribes_every):
             self._ring("listen", name)
         if has_events:
             self._ring("process", name)
@@ -235,12 +235,16 @@ class Scheduler:
         if is_open:
             self._ring("settle", name)
 
-    def _listen(self, name: str, road: ConnectionContext, marks: Marks, now: datetime) -> None:
-        """Ring for what the platform is asked about consent."""
+    def _listen(self, name: str, context: ConnectionContext, marks: Marks, now: datetime) -> None:
+        """Ring for what Ometria is asked about consent."""
         self._ring("attend", name)
         heard, audited = marks.get(("", poll_profiles.MARK)), marks.get(("", consent_audit.MARK))
         since = audited or heard  # the first look at everybody comes first, and is no audit yet
-        if road.is_live and since is not None and window.is_window_due(since.at, now, road.pace.consent_audit_every):
+        if (
+            context.is_live
+            and since is not None
+            and window.is_window_due(since.at, now, context.pace.consent_audit_every)
+        ):
             self._ring("audit_consent", name)
 
     def _look_around(self, name: str, marks: Marks, now: datetime) -> None:

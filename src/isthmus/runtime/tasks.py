@@ -1,6 +1,6 @@
-"""The one file that knows the job engine: ring a bell, keep the timetable, run the work.
+"""The one file that knows the job engine: ring a bell, keep the scheduler, run the work.
 
-Procrastinate (https://procrastinate.readthedocs.io) keeps bells and the timetable in the same database as the truth. A
+Procrastinate (https://procrastinate.readthedocs.io) keeps wake-ups and schedules in the same database as the data. A
 bell says only that a lane may have work; rows say what it is. So a bell that is lost, doubled or late changes nothing:
 a thread looks every second for rows that are due and rings for them (docs/decisions/0007).
 """
@@ -55,7 +55,7 @@ TIME_SLICE = 5.0
 
 SWEEP_EVERY = 1.0
 WAKE_AGAIN_AFTER = 0.05
-"""Seconds between two bells of one key from one process: a burst of deliveries needs one."""
+"""Seconds between two wake-ups of one key from one process: a burst of deliveries needs one."""
 
 SIDE_BY_SIDE = {"process": 2, "push": 3, "settle": 1}
 """Drains of one kind and connection that one process runs at once. Three pushes use every slot while one hangs."""
@@ -66,7 +66,7 @@ def _connector(dsn: str) -> SyncPsycopgConnector:
         conninfo=dsn,
         min_size=1,
         max_size=2,
-        kwargs={"application_name": "isthmus bells"},
+        kwargs={"application_name": "isthmus wake-ups"},
         reset=session.replace_read_only_session,
     )
 
@@ -100,7 +100,7 @@ class WakeUps:
 
 
 class Worker:
-    """One worker process: the engine's worker, the sweep, and what the bells are for."""
+    """One worker process: the engine's worker, the sweep, and what the wake-ups are for."""
 
     def __init__(self, app: App, *, lanes: tuple[Lane, ...] = tuple(Lane)) -> None:
         self._app = app
@@ -141,7 +141,7 @@ class Worker:
                 self._over.set()
                 sweep.join(timeout=3)
 
-    # What the bells are for ------------------------------------------------------------------------------------------
+    # What the wake-ups are for ------------------------------------------------------------------------------------
 
     def _register(self, engine: Engine) -> None:
         @engine.task(name="process")
@@ -155,8 +155,8 @@ class Worker:
         @engine.task(name="push")
         def _push(connection: str) -> None:
             def slot(lanes: tuple[Lane, ...]) -> int:
-                road = self._road(connection)
-                return push_next_batch(self._app.db, road, lanes).n_sent if road.is_live else 0
+                context = self._road(connection)
+                return push_next_batch(self._app.db, context, lanes).n_sent if context.is_live else 0
 
             self._shift("push", connection, slot)
 
@@ -259,7 +259,7 @@ class Worker:
                 "govern", connection, lambda: check_config_changes.check_config_changes(self._app, connection)
             )
 
-        # The timetable. Seconds are the sixth field.
+        # The scheduler. Seconds are the sixth field.
         # None has a queueing lock: one that still waits would make the next an error in PostgreSQL's log, and what
         # comes late or twice finds little or nothing to do.
         @engine.periodic(cron="* * * * * */5")
@@ -277,7 +277,7 @@ class Worker:
         @engine.periodic(cron="*/10 * * * *")
         @engine.task(name="forget_the_dead", pass_context=True)
         async def _forget(context: procrastinate.JobContext, timestamp: int) -> None:  # noqa: ARG001
-            # Bells that a killed worker was answering; their rows were taken up by the sweep long ago.
+            # Wake-ups that a killed worker was answering; their rows were taken up by the sweep long ago.
             for job in await context.app.job_manager.get_stalled_jobs():
                 await context.app.job_manager.finish_job(job, status=procrastinate.jobs.Status.FAILED, delete_job=True)
 
@@ -291,15 +291,15 @@ class Worker:
 
     def _listen(self, connection: str) -> int:
         poll_unsubscribes.poll_unsubscribes(self._app.db, self._road(connection))
-        return 0  # once a look; the timetable rings again
+        return 0  # once a look; the scheduler rings again
 
     def _attend(self, connection: str) -> int:
         """A look at whose profile changed, then at those of whom something was under way."""
-        road = self._road(connection)
-        if poll_profiles.is_poll_due(self._app.db, road):
-            native_importer.check_native_importer(self._app.db, road)
-            poll_profiles.poll_profiles(self._app.db, road, self._goes_on())
-        return poll_profiles.recheck_profiles(self._app.db, road)
+        context = self._road(connection)
+        if poll_profiles.is_poll_due(self._app.db, context):
+            native_importer.check_native_importer(self._app.db, context)
+            poll_profiles.poll_profiles(self._app.db, context, self._goes_on())
+        return poll_profiles.recheck_profiles(self._app.db, context)
 
     def _goes_on(self) -> Callable[[], bool]:
         """Whether there is time left in a shift that begins now."""
@@ -307,8 +307,8 @@ class Worker:
         return lambda: not self._over.is_set() and time.monotonic() < until
 
     def _enrich(self, connection: str) -> int:
-        """One page of what is due, read by those who leave a shop's points to the road."""
-        return enrich.scan_next_page(self._app.db, self._reconciler.road(connection))
+        """One page of what is due, read by those who leave a shop's points to the pipeline."""
+        return enrich.scan_next_page(self._app.db, self._reconciler.context(connection))
 
     def _settle(self, connection: str) -> int:
         with self._app.db.transaction() as tx:
@@ -318,7 +318,7 @@ class Worker:
         return 0  # once a look; the sweep rings again when it is time for the next
 
     def _road(self, connection: str) -> ConnectionContext:
-        return self._app.road(connection)
+        return self._app.context(connection)
 
     def _shift(self, task: str, connection: str, step: Callable[[tuple[Lane, ...]], int]) -> None:
         """Step until nothing is left or the shift is over; a few at once per process and connection."""
@@ -355,7 +355,7 @@ class Worker:
             if is_unavailable(error) or is_retryable(error):
                 return 0
             verdict = decide_retry(error, 1)
-            log.error("a step failed", task=task, connection=connection, code=verdict.code, detail=verdict.detail)
+            log.error("task failed", task=task, connection=connection, code=verdict.code, detail=verdict.detail)
             with self._app.db.transaction() as tx:
                 cases.open_or_count(
                     tx, connection, [Touch(verdict.code, task, "", verdict.detail)], self._app.clock.now()

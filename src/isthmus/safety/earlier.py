@@ -1,4 +1,4 @@
-"""What a record was on the platform before, in the fields that we send: a reading tells more than a push may say."""
+"""What a record was on Ometria before, in the fields that we send: a reading tells more than a push may say."""
 
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
@@ -11,7 +11,7 @@ encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 def restrict_to_fields(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
-    """The platform's record in the fields of ours; instructions (@…) as ours has them, what it lacks cleared.
+    """Ometria's record in the fields of ours; instructions (@…) as ours has them, what it lacks cleared.
 
     Of lists each entry has the fields that any entry of ours has.
     """
@@ -33,7 +33,7 @@ def _part(ours: Any, theirs: Any) -> Any:
 
 
 def _number(text: str) -> Decimal | str:
-    """The platform writes amounts as texts, and takes them as numbers."""
+    """Ometria writes amounts as texts, and takes them as numbers."""
     try:
         return Decimal(text)
     except InvalidOperation:

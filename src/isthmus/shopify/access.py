@@ -32,7 +32,7 @@ class Expected(Struct, frozen=True):
 
 
 class AccessFinding(Struct, frozen=True):
-    """Something that is not as it should be. A blocking one would make the road do wrong or nothing at all; one that
+    """Something that is not as it should be. A blocking one would make us do wrong or nothing at all; one that
     `is_accepted` is as the connection file says.
     """
 
@@ -89,7 +89,7 @@ def inspect_access(shop: Shopify, expected: Expected) -> Access:
 
 
 def missing_scopes(scopes: tuple[str, ...]) -> tuple[tuple[str, ...], bool]:
-    """Scopes that the road needs and that are not granted; and whether orders older than 60 days may be seen."""
+    """Scopes that the pipeline needs and that are not granted; and whether orders older than 60 days may be seen."""
     # A write scope includes its read scope: https://shopify.dev/docs/api/usage/access-scopes
     held = {*scopes, *("read_" + scope.removeprefix("write_") for scope in scopes if scope.startswith("write_"))}
     return tuple(scope for scope in SCOPES if scope not in held), HISTORY_SCOPE in held

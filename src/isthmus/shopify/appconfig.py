@@ -12,7 +12,7 @@ from isthmus.shopify.topics import COMPLIANCE, CONSENT_SCOPE, DELIVERY_SCOPES, H
 
 
 class AppConfig(Struct, frozen=True):
-    """What differs from app to app. `hook_url` is where webhooks go, `url` what the admin opens: the desk."""
+    """What differs from app to app. `hook_url` is where webhooks go, `url` what the admin opens: the dashboard."""
 
     name: str
     client_id: str

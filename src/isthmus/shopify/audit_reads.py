@@ -31,7 +31,7 @@ QUERIES: Mapping[Source, Document] = {
 """One operation for each; the products' is to be asked for grouped, so that variants follow their product."""
 
 OWNERS = ("CUSTOMER", "ORDER", "PRODUCT", "PRODUCTVARIANT")
-"""https://shopify.dev/docs/api/admin-graphql/latest/enums/MetafieldOwnerType: what is sent to the platform."""
+"""https://shopify.dev/docs/api/admin-graphql/latest/enums/MetafieldOwnerType: what is sent to Ometria."""
 
 
 class _Money(Struct, gc=False, rename="camel"):

@@ -132,7 +132,7 @@ _ROWS = (
         ("customer:customer_id",),
         _CUSTOMERS,
         is_subscribed=False,
-        why="the platform knows no WhatsApp consent",
+        why="Ometria knows no WhatsApp consent",
     ),
     Topic("checkouts/create", TopicKind.CHECKOUT, Action.APPLY, Lane.REALTIME, _CHECKOUT, _ORDERS),
     Topic("checkouts/update", TopicKind.CHECKOUT, Action.APPLY, Lane.REALTIME, _CHECKOUT, _ORDERS),

@@ -114,7 +114,7 @@ class SubscriptionPlan(Struct, frozen=True, gc=False):
 
 
 class SubscriptionAudit(Struct, frozen=True, gc=False):
-    """What is wrong with the subscriptions of a shop, in numbers, and the plan that mends it.
+    """What is wrong with the subscriptions of a shop, in numbers, and the plan that fixes it.
 
     `missing` topics have none that lead here; of them `elsewhere` have one that leads to another address. Topics in
     `trimmed` are filtered, cut to some fields or not JSON; `doubled` counts those too many, `foreign` those of topics
@@ -132,7 +132,7 @@ class SubscriptionAudit(Struct, frozen=True, gc=False):
 
     @property
     def detail(self) -> str:
-        """All of it in words, shortly; empty where nothing is wrong with what we can mend."""
+        """All of it in words, shortly; empty where nothing is wrong with what we can fix."""
         told = [
             f"{len(self.missing)} missing ({_some(self.missing)})" if self.missing else "",
             f"{len(self.elsewhere)} of them lead to another address" if self.elsewhere else "",

@@ -1,4 +1,4 @@
-"""Everything isthmus answers over HTTP: the hooks, how it is doing, and the desk."""
+"""Everything isthmus answers over HTTP: the hooks, how it is doing, and the dashboard."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable

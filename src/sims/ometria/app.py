@@ -122,12 +122,12 @@ class Ometria:
         email: str | None = None,
         profile_id: str | None = None,
         action: str = "unsubscribe",
-        type: str = unsubscribes.EMAIL_TYPES[0],  # noqa: A002  (the platform's own word)
+        type: str = unsubscribes.EMAIL_TYPES[0],  # noqa: A002  (Ometria's own word)
         channel: str = "email",
         way: str | None = None,
         forced: bool = False,
     ) -> dict[str, Any]:
-        """Let a person unsubscribe or subscribe on the platform itself; raises `ValueError` for who is unknown.
+        """Let a person unsubscribe or subscribe on Ometria itself; raises `ValueError` for who is unknown.
 
         `type` is how they unsubscribe, and with it the channel; `channel` is what they subscribe to. A `way` ("form",
         "csv") takes either to a listing elsewhere, `forced` or not, of which no list of unsubscribes tells.

@@ -1,4 +1,4 @@
-"""The platform's own time: accepted records become stored ones, in order, or errors in the ring.
+"""Ometria's own time: accepted records become stored ones, in order, or errors in the ring.
 
 Sources: https://support.ometria.com/hc/en-gb/articles/360011617238 (asynchronous; insert or update by id; OK does not
 mean valid), https://support.ometria.com/support/solutions/articles/7000045353-merge (@merge). Delays are ASSUMED.

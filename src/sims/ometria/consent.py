@@ -32,7 +32,7 @@ _DATES = {OPTED_IN: "timestamp_subscribed", OPTED_OUT: "timestamp_unsubscribed"}
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """What one listing says about email, since when the platform knows it, and whether it was forced."""
+    """What one listing says about email, since when Ometria knows it, and whether it was forced."""
 
     status: str | None
     is_forced: bool

@@ -14,7 +14,7 @@ KINDS = ("contacts", "orders", "products", "events", "profiles", "automations", 
 
 
 def items(account: Account, kind: str) -> list[dict[str, Any]]:
-    """Return everything of one of `KINDS`: fields as sent, and `_meta` with what the platform added."""
+    """Return everything of one of `KINDS`: fields as sent, and `_meta` with what Ometria added."""
     return list(walk(account, kind))
 
 

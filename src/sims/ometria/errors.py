@@ -1,4 +1,4 @@
-"""The ring of the newest push errors, the only place where the platform says that a record was refused.
+"""The ring of the newest push errors, the only place where Ometria says that a record was refused.
 
 Sources: https://docs.ometria.com/docs/list-errors (100 newest, error_message and error_path); the fuller item as two
 independent clients model it (Fivetran's Ometria schema, a retailer's C# client); newest first is ASSUMED.

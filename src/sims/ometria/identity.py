@@ -25,7 +25,7 @@ Holder = tuple[str, ...]
 
 @dataclass(slots=True)
 class Profile:
-    """One person as the platform sees them; never written directly."""
+    """One person as Ometria sees them; never written directly."""
 
     id: str
     seq: int

@@ -1,4 +1,4 @@
-"""One kind of stored object, in the order of the platform's internal ids and findable by when it last changed.
+"""One kind of stored object, in the order of Ometria's internal ids and findable by when it last changed.
 
 Source: https://docs.ometria.com/docs (results are sorted by internal id unless orderby=timestamp_update).
 """
@@ -19,7 +19,7 @@ Writer = str
 
 @dataclass(slots=True)
 class Stored:
-    """One object with what the platform knows about it beside its fields."""
+    """One object with what Ometria knows about it beside its fields."""
 
     id: str
     seq: int

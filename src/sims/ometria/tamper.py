@@ -1,4 +1,4 @@
-"""Records that somebody else alters or deletes on the platform: an agency's script, a person in the back office.
+"""Records that somebody else alters or deletes on Ometria: an agency's script, a person in the back office.
 
 ASSUMED as a whole: the documents do not say who may delete, nor what a deletion leaves behind.
 """
@@ -46,7 +46,7 @@ def change(
         return
     said |= {"@type": kind, "id": key, **({"@collection": collection} if kind == "contact" else {})}
     if row is not None and row.consent is not None and row.consent.is_forced and "marketing_optin" in values:
-        said["@force_optin"] = True  # else the platform would not heed it
+        said["@force_optin"] = True  # else Ometria would not heed it
     n_automations = len(account.automations)
     wrong = apply.one(account, said, rules_for(account.switches), now, source)
     del account.automations[n_automations:]

@@ -1,4 +1,4 @@
-"""How stored objects look when read: their fields, and what the platform adds.
+"""How stored objects look when read: their fields, and what Ometria adds.
 
 Sources: https://support.ometria.com/hc/en-gb/articles/360011514197 (profile), 360011619778 (list), 360011622878
 (unsubscribe); what the read side adds to contacts and orders, as Fivetran's Ometria schema lists it.

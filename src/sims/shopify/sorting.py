@@ -1,4 +1,4 @@
-"""Listings that stay sorted while the shop lives: a shop of 300,000 orders is not sorted anew for every page."""
+"""Listings that stay sorted while the shop lives: a shop of 300,000 orders is not sorted again for every page."""
 
 from __future__ import annotations
 

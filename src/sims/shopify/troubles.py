@@ -285,7 +285,7 @@ APART = {
     "consent_lost": ("SUBSCRIBED", False),
     "consent_unproven": ("NOT_SUBSCRIBED", True),
 }
-"""Ways in which the two sides can tell consent apart: what the shop says, and whether the platform says yes."""
+"""Ways in which the two sides can tell consent apart: what the shop says, and whether Ometria says yes."""
 
 
 def candidates(world: World, seed: int, state: str) -> Iterator[tuple[Store, Customer]]:

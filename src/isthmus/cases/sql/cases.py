@@ -1,4 +1,4 @@
-"""Cases in the database: opened or counted up by failures, closed by whoever found the matter mended."""
+"""Cases in the database: opened or counted up by failures, closed by whoever found the matter fixed."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
@@ -182,7 +182,7 @@ def resolve_by_code(
     if subjects is not None and not subjects:
         return []
     rows = tx.fetch_all(
-        """WITH mended AS (
+        """WITH fixed AS (
                SELECT connection, id FROM cases
                WHERE connection = %(connection)s AND state = 'open' AND code = ANY(%(codes)s)
                  AND (%(subjects)s::text[] IS NULL OR subject = ANY(%(subjects)s::text[]))
@@ -191,7 +191,7 @@ def resolve_by_code(
                ORDER BY code, store, subject FOR UPDATE)
            UPDATE cases c SET state = 'resolved', closed_at = %(now)s, closed_by = %(by)s,
                note = nullif(concat_ws('; ', 'replayed by ' || c.replayed_by, coalesce(%(note)s, c.note)), '')
-           FROM mended m WHERE c.connection = m.connection AND c.id = m.id
+           FROM fixed m WHERE c.connection = m.connection AND c.id = m.id
            RETURNING c.id""",
         {
             "connection": connection,

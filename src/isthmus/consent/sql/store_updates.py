@@ -189,7 +189,7 @@ def settle_updates(
     due_at: datetime,
     is_attempt: bool = True,
 ) -> int:
-    """Write down how claimed writes stand; those that were wished anew meanwhile stay as they are."""
+    """Write down how claimed writes stand; those that were wished again meanwhile stay as they are."""
     return tx.execute(
         """UPDATE consent_write w SET status = %(status)s, due_at = %(due_at)s, claim = NULL, leased_until = NULL,
                attempts = least(w.attempts + %(more)s, 30000),

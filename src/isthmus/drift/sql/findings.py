@@ -67,7 +67,7 @@ _FOUND = {
 
 
 def save_findings(tx: Tx, connection: str, run: int, findings: Sequence[DriftFinding], now: datetime) -> None:
-    """Write findings down; one that this run had already is written anew."""
+    """Write findings down; one that this run had already is written again."""
     if not findings:
         return
     sets = ", ".join(f"{name} = excluded.{name}" for name in _FOUND if name not in ("kind", "id", "code"))

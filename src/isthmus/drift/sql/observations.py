@@ -97,7 +97,7 @@ def read_observations(
 # Suspect -------------------------------------------------------------------------------------------------------------
 
 KINDS = {"customer": "contact", "order": "order", "product": "product"}
-"""What a store's kind of record is on the platform."""
+"""What a store's kind of record is on Ometria."""
 
 
 def add_mismatched(tx: Tx, connection: str, run: int) -> None:
@@ -159,7 +159,7 @@ def count_out_of_sight(tx: Tx, connection: str, run: int, store: str, namespace:
 def add_absent(
     tx: Tx, connection: str, run: int, kind: str, stores: Sequence[str], since: datetime | None, limit: int | None
 ) -> None:
-    """Writes believed to be there, or given up, that the platform did not list; since then only, where it is given."""
+    """Writes believed to be there, or given up, that Ometria did not list; since then only, where it is given."""
     tx.execute(
         """INSERT INTO suspect (connection, run, kind, id)
            SELECT o.connection, %(run)s, o.kind, o.id FROM outbox o

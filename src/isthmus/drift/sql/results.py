@@ -69,7 +69,7 @@ def add_candidates(tx: Tx, connection: str, run: int, kind: str, ids: Sequence[s
 
 
 def profiles_to_recheck(tx: Tx, connection: str, codes: Sequence[str], limit: int) -> list[str]:
-    """The platform's people of whom something is under way, or an open case with one of these codes speaks."""
+    """Ometria's people of whom something is under way, or an open case with one of these codes speaks."""
     rows = tx.fetch_all(
         """SELECT id FROM profile WHERE connection = %(connection)s AND look_at IS NOT NULL
            UNION

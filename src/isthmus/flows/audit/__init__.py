@@ -1,1 +1,1 @@
-"""Look at a shop, and at the platform, before anything is joined; changes nothing on either side."""
+"""Look at a shop, and at Ometria, before anything is joined; changes nothing on either side."""

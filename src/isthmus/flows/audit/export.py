@@ -1,4 +1,4 @@
-"""Audit the CSV files that a shop exported; no neighbour is asked."""
+"""Audit the CSV files that a shop exported; no external API is asked."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Read the platform's people, page by page, in the account's own time."""
+"""Read Ometria's people, page by page, in the account's own time."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime

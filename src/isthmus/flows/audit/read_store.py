@@ -46,7 +46,7 @@ class AuditedStore(Struct, frozen=True):
 
 
 class Unread:
-    """Sources that were not read whole, each with the reasons; and neighbours that were not there."""
+    """Sources that were not read whole, each with the reasons; and external APIs that were not there."""
 
     def __init__(self) -> None:
         self.why: dict[Source, str] = {}

@@ -1,4 +1,4 @@
-"""Audit a connection: every store by bulk operations, the platform page by page, both at once."""
+"""Audit a connection: every store by bulk operations, Ometria page by page, both at once."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -25,7 +25,7 @@ from isthmus.shopify.versions import support_end
 
 
 class AuditScope(Struct, frozen=True):
-    """What is to be audited. `collection` holds our own contacts; `budget` ends the reading of the platform's people
+    """What is to be audited. `collection` holds our own contacts; `budget` ends the reading of Ometria's people
     early, None reads all of them.
     """
 
@@ -42,7 +42,7 @@ def audit_connection(
 ) -> AuditResult:
     """Look at everything. Nothing that fails ends it: what could not be read is told with its reason.
 
-    The platform is read in a thread of its own, unless `is_beside` is false.
+    Ometria is read in a thread of its own, unless `is_beside` is false.
     """
     began, account = clock.now(), PlatformAccount(what.platform, what.reads_per_second, clock)
     checks = all_checks(setting)
@@ -105,7 +105,7 @@ def _read_others(
     seen: ProgressCounter,
     unread: Unread,
 ) -> None:
-    """Mostly reads the stores, so it goes on while the platform's people are read."""
+    """Mostly reads the stores, so it goes on while Ometria's people are read."""
     if Source.ORDERS in unread.why:
         unread.add(Source.WRITERS, unread.why[Source.ORDERS])
         return
@@ -121,7 +121,7 @@ def _read_others(
 
 
 def _heard(reading: "Future[Profiles]", unread: Unread) -> list[CheckAnswer]:
-    """What became of the platform's profiles; a part of them is judged, and the rest told as unseen."""
+    """What became of Ometria's profiles; a part of them is judged, and the rest told as unseen."""
     try:
         got = reading.result()
     except Failure as failure:

@@ -1,4 +1,4 @@
-"""Map the records that are most likely not to fit, as the road would, and see what becomes of them."""
+"""Map the records that are most likely not to fit, as the pipeline would, and see what becomes of them."""
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence

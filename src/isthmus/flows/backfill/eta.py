@@ -1,4 +1,4 @@
-"""When a load will be at the platform: what waits, at the account's own limit."""
+"""When a load will be at Ometria: what waits, at the account's own limit."""
 
 from datetime import datetime, timedelta
 
@@ -33,12 +33,12 @@ class Ahead(Struct, frozen=True):
         return f"{self.n_due:,} to send{used}{done}"
 
 
-def estimate(db: Database, road: ConnectionContext, before: Ahead | None = None) -> Ahead:
+def estimate(db: Database, context: ConnectionContext, before: Ahead | None = None) -> Ahead:
     """Look at the queue; `before` is the last look, which the use of the budget is counted from."""
-    now = road.clock.now()
+    now = context.clock.now()
     with db.transaction() as tx:
-        queue = outbox.read_backlog(tx, road.connection, now)
-    pace = road.pace
+        queue = outbox.read_backlog(tx, context.connection, now)
+    pace = context.pace
     free = 1 - pace.realtime_share if queue.is_shared else 1.0
     per_second = BATCH * pace.push_per_second * max(free, 0.01)
     used = None
@@ -46,4 +46,4 @@ def estimate(db: Database, road: ConnectionContext, before: Ahead | None = None)
         possible = (now - before.at).total_seconds() * pace.push_per_second
         used = min(1.0, (queue.n_slots - before.n_slots) / possible)
     takes = timedelta(seconds=queue.n_due / per_second)
-    return Ahead(now, queue.n_due, takes, queue.n_slots, used, is_live=road.is_live)
+    return Ahead(now, queue.n_due, takes, queue.n_slots, used, is_live=context.is_live)

@@ -37,13 +37,13 @@ class Taken(Struct, frozen=True):
 
 
 def import_part(
-    db: Database, road: ConnectionContext, load: Load, part: Part, tell: Callable[[int], None] = lambda _: None
+    db: Database, context: ConnectionContext, load: Load, part: Part, tell: Callable[[int], None] = lambda _: None
 ) -> Taken:
     """Take a part in; may be done twice without harm.
 
     `tell` hears how many more records are in than the parts that are done hold; with the last it is taken back.
     """
-    keys = road.shops[load.store].rules.keys
+    keys = context.shops[load.store].rules.keys
     found = lines.join_lines(load.kind, part.path.read_bytes().splitlines(), keys) if part.path.exists() else iter(())
     n = n_read = 0
     for batch, is_last in _batches(found):
@@ -51,7 +51,7 @@ def import_part(
         unread = [one for one in batch if one.record is None]
         n, n_read = n + len(batch), n_read + len(unread)
         taken = Taken(part.number, n, n_read)
-        _patiently(db, road, load, told, unread, taken if is_last else None)
+        _patiently(db, context, load, told, unread, taken if is_last else None)
         tell(len(batch) - n if is_last else len(batch))
     return Taken(part.number, n, n_read)
 
@@ -70,7 +70,7 @@ def _batches(found: Iterable[BulkRecord]) -> Iterator[tuple[list[BulkRecord], bo
 
 def _patiently(
     db: Database,
-    road: ConnectionContext,
+    context: ConnectionContext,
     load: Load,
     told: Sequence[BulkRecord],
     unread: Sequence[BulkRecord],
@@ -82,7 +82,7 @@ def _patiently(
     for attempt in range(1, TRIES + 1):
         try:
             with db.transaction() as tx:
-                _keep(tx, road, load, told, unread, taken)
+                _keep(tx, context, load, told, unread, taken)
                 return
         except Exception as error:
             if is_unavailable(error) or (is_retryable(error) and attempt == TRIES):
@@ -90,38 +90,38 @@ def _patiently(
             if not is_retryable(error):
                 break
     with db.transaction() as tx:
-        _keep(tx, road, load, (), [*told, *unread], taken)
+        _keep(tx, context, load, (), [*told, *unread], taken)
 
 
 def _keep(
     tx: Tx,
-    road: ConnectionContext,
+    context: ConnectionContext,
     load: Load,
     told: Sequence[BulkRecord],
     unread: Sequence[BulkRecord],
     taken: Taken | None,
 ) -> None:
-    now = road.clock.now()
+    now = context.clock.now()
     event = Event(0, load.store, f"load/{load.kind}", Lane.BACKFILL, None, None, now, None, 1, None, None)
     words = [
         ParsedUpdate(event, record_key(load.store, one.record), one.record, is_reading=True, said_at=load.began_at)
         for one in told
         if one.record is not None
     ]
-    store_records(tx, road, words, now)
+    store_records(tx, context, words, now)
     if taken is not None:
-        loads.finish_part(tx, road.connection, load.id, taken.part, taken.n, taken.n_read, now)
-    _read_later(tx, road, load, unread, now)
+        loads.finish_part(tx, context.connection, load.id, taken.part, taken.n, taken.n_read, now)
+    _read_later(tx, context, load, unread, now)
 
 
-def _read_later(tx: Tx, road: ConnectionContext, load: Load, unread: Sequence[BulkRecord], now: datetime) -> None:
-    """Put records that the lines could not tell on the road, but for those of which we know as much or more."""
+def _read_later(tx: Tx, context: ConnectionContext, load: Load, unread: Sequence[BulkRecord], now: datetime) -> None:
+    """Put records that the lines could not tell in the pipeline, but for those of which we know as much or more."""
     if not unread:
         return
-    known = records.record_versions(tx, road.connection, load.kind, load.store, [str(one.id) for one in unread])
+    known = records.record_versions(tx, context.connection, load.kind, load.store, [str(one.id) for one in unread])
     hints = [
         RefetchRequest(f"load/{load.kind}", f"{load.kind}:{one.id}", Lane.BACKFILL, now)
         for one in unread
         if one.updated_at is None or (version := known.get(str(one.id))) is None or version.updated_at < one.updated_at
     ]
-    inbox.enqueue_internal(tx, road.connection, load.store, hints, now)
+    inbox.enqueue_internal(tx, context.connection, load.store, hints, now)

@@ -51,7 +51,7 @@ class Patience(Struct):
 
 def backfill(
     db: Database,
-    road: ConnectionContext,
+    context: ConnectionContext,
     stores: Sequence[str],
     kinds: Sequence[str] = KINDS,
     *,
@@ -65,11 +65,11 @@ def backfill(
     """Load every record of these kinds of these stores, created at or after `since`; how it ended for each.
 
     `folder` is where results lie meanwhile, in parts of about so many bytes. With `again` what was loaded before is
-    loaded anew.
+    loaded again.
     """
-    here = folder / road.connection
-    with spool.lock_spool(here, road.connection):
-        return _Loading(db, road, stores, kinds, here, bring, tell, part).run(since, again=again)
+    here = folder / context.connection
+    with spool.lock_spool(here, context.connection):
+        return _Loading(db, context, stores, kinds, here, bring, tell, part).run(since, again=again)
 
 
 class _Loading:
@@ -78,7 +78,7 @@ class _Loading:
     def __init__(
         self,
         db: Database,
-        road: ConnectionContext,
+        context: ConnectionContext,
         stores: Sequence[str],
         kinds: Sequence[str],
         folder: Path,
@@ -86,7 +86,7 @@ class _Loading:
         tell: Callable[[Progress], None],
         part: int,
     ) -> None:
-        self._db, self._road, self._folder, self._tell, self._part = db, road, folder, tell, part
+        self._db, self._road, self._folder, self._tell, self._part = db, context, folder, tell, part
         self._bring = bring or self._bring_here
         self._wanted = [(store, kind) for kind in sorted(kinds, key=_RANK.__getitem__) for store in stores]
         self._counts: dict[tuple[str, str], int] = {}
@@ -116,25 +116,25 @@ class _Loading:
 
     def _ask(self, since: datetime | None, *, again: bool) -> None:
         """Want what was not loaded yet. Whatever changes from here on is the poll's."""
-        road, now = self._road, self._road.clock.now()
+        context, now = self._road, self._road.clock.now()
         stores = sorted({store for store, _ in self._wanted})
         kinds = sorted({kind for _, kind in self._wanted})
         with self._db.transaction() as tx:
             for store in stores:
-                runs.create_watermarks(tx, road.connection, store, [f"poll:{kind}" for kind in kinds], now)
+                runs.create_watermarks(tx, context.connection, store, [f"poll:{kind}" for kind in kinds], now)
             if again:
-                loads.delete_loads(tx, road.connection, stores, kinds)
-            loads.retry_failed_loads(tx, road.connection, stores, kinds, now)
-            there = loads.list_loads(tx, road.connection)
+                loads.delete_loads(tx, context.connection, stores, kinds)
+            loads.retry_failed_loads(tx, context.connection, stores, kinds, now)
+            there = loads.list_loads(tx, context.connection)
             for store, kind in self._wanted:
                 span = _lacking([one.span for one in there if (one.store, one.kind) == (store, kind)], since)
                 if span is not None:
-                    loads.enqueue_loads(tx, road.connection, store, kind, [span], now)
+                    loads.enqueue_loads(tx, context.connection, store, kind, [span], now)
         for store, kind in self._wanted:
             if since is None and any(
                 (one.store, one.kind) == (store, kind) for one in self._loads() if not one.is_over
             ):
-                self._counts[store, kind] = road.shops[store].reader.count(kind)
+                self._counts[store, kind] = context.shops[store].reader.count(kind)
         self._say()
 
     # At Shopify ----------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from isthmus.shopify.bulk import Reach
 FIRST_NUMBER = 1001
 
 
-class Wall(Struct, frozen=True):
+class OrderReach(Struct, frozen=True):
     """What of a store's orders can be seen. `n_there` is None where nothing tells it; `oldest_at` is of those seen."""
 
     store: str
@@ -42,20 +42,20 @@ class Wall(Struct, frozen=True):
         )
 
 
-def read_order_reach(road: ConnectionContext, store: str) -> Wall:
+def read_order_reach(context: ConnectionContext, store: str) -> OrderReach:
     """Ask a store; changes nothing. Raises what the client raises."""
-    bulk = road.shops[store].bulk
+    bulk = context.shops[store].bulk
     assert bulk is not None  # noqa: S101 - every store that can be read has them
     return assess_order_reach(store, bulk.reach())
 
 
-def assess_order_reach(store: str, reach: Reach) -> Wall:
+def assess_order_reach(store: str, reach: Reach) -> OrderReach:
     """What follows from what can be seen."""
     numbered = _number(reach.newest)
     there = reach.n_visible if reach.sees_all else numbered
     if there is not None and there < reach.n_visible:
         there = None  # they are numbered otherwise
-    return Wall(
+    return OrderReach(
         store=store,
         n_visible=reach.n_visible,
         n_there=there,

@@ -1,4 +1,4 @@
-"""Do what follows from what the platform's profiles say: statements, cases, opt-outs that must be forced.
+"""Do what follows from what Ometria's profiles say: statements, cases, opt-outs that must be forced.
 
 What a word means is told from what it was before and what we sent since (consent/platform_change.py has the table).
 """
@@ -32,19 +32,19 @@ UNPROVEN = "consent.unproven_resubscribe"
 REFUSED = "consent.opt_out_refused"
 
 
-def apply_profile_changes(db: Database, road: ConnectionContext, found: Sequence[KnownProfile]) -> None:
+def apply_profile_changes(db: Database, context: ConnectionContext, found: Sequence[KnownProfile]) -> None:
     """Hold profiles against what we know, and do what follows."""
-    now = road.clock.now()
+    now = context.clock.now()
     blocked: list[ProfileFacts] = []
     with db.transaction() as tx:
-        people = load_profile_facts(tx, road, found)
+        people = load_profile_facts(tx, context, found)
         said: list[PlatformStatement] = []
         later: dict[str, datetime | None] = {}
         meant: dict[str, dict[Channel, ProfileChange]] = {}
         calm: list[ProfileFacts] = []
         for person in people:
-            told = classify_channels(road, person)
-            later[person.now.id] = _when_again(road, person, told, now)
+            told = classify_channels(context, person)
+            later[person.now.id] = _when_again(context, person, told, now)
             meant[person.now.id] = {channel: meaning for channel, _, meaning in told}
             if all(meaning is ProfileChange.CALM for _, _, meaning in told):
                 calm.append(person)
@@ -52,15 +52,15 @@ def apply_profile_changes(db: Database, road: ConnectionContext, found: Sequence
                 said += _said(person, channel, plain, meaning)
                 if meaning is ProfileChange.BLOCKED:
                     blocked.append(person)
-                _act(tx, road, person, channel, meaning, now)
-        profiles.save_profiles(tx, road.connection, [_kept(p, meant[p.now.id], later[p.now.id]) for p in people])
-        _close(tx, road, calm, now)
-        guests = platform_statements.record_platform_statements(tx, road, said, now)
-    platform_statements.request_customer_search(db, road, guests, is_told=False)
+                _act(tx, context, person, channel, meaning, now)
+        profiles.save_profiles(tx, context.connection, [_kept(p, meant[p.now.id], later[p.now.id]) for p in people])
+        _close(tx, context, calm, now)
+        guests = platform_statements.record_platform_statements(tx, context, said, now)
+    platform_statements.request_customer_search(db, context, guests, is_told=False)
     for person in blocked:
-        detail = blocking_contact.find_blocking_contact(db, road, person.now.id, [one.id for one in person.contacts])
+        detail = blocking_contact.find_blocking_contact(db, context, person.now.id, [one.id for one in person.contacts])
         with db.transaction() as tx:
-            _touch(tx, road, person, BLOCKED, detail, road.clock.now())
+            _touch(tx, context, person, BLOCKED, detail, context.clock.now())
 
 
 def _kept(person: ProfileFacts, meant: Mapping[Channel, ProfileChange], look_at: datetime | None) -> KnownProfile:
@@ -92,47 +92,50 @@ def _said(person: ProfileFacts, channel: Channel, plain: str, meaning: ProfileCh
 
 
 def _when_again(
-    road: ConnectionContext, person: ProfileFacts, meanings: Sequence[tuple[Channel, str, ProfileChange]], now: datetime
+    context: ConnectionContext,
+    person: ProfileFacts,
+    meanings: Sequence[tuple[Channel, str, ProfileChange]],
+    now: datetime,
 ) -> datetime | None:
     """When to look again: after what is under way has settled. What is not sent yet will change the profile itself."""
     if not any(meaning in (ProfileChange.WAIT, ProfileChange.REFUSED) for _, _, meaning in meanings):
         return None
     if any(one.state in ("due", "leased") and one.lane == Lane.BACKFILL.rank for one in person.contacts):
         return None
-    return now + road.pace.settle_after + SEARCH_AFTER
+    return now + context.pace.settle_after + SEARCH_AFTER
 
 
 def _act(
-    tx: Tx, road: ConnectionContext, person: ProfileFacts, channel: Channel, meaning: ProfileChange, now: datetime
+    tx: Tx, context: ConnectionContext, person: ProfileFacts, channel: Channel, meaning: ProfileChange, now: datetime
 ) -> None:
-    if not road.is_live:
+    if not context.is_live:
         return
     if meaning is ProfileChange.UNPROVEN:
-        _touch(tx, road, person, UNPROVEN, channel.value, now)
+        _touch(tx, context, person, UNPROVEN, channel.value, now)
     if meaning is ProfileChange.REFUSED:
         ids = [one.id for one in person.contacts if one.opts_out and not one.was_forced]
-        forces = {shop.rules.force for shop in road.shops.values()}
+        forces = {shop.rules.force for shop in context.shops.values()}
         if channel is Channel.EMAIL and ids and forces != {"never"}:
-            if spoken.require_force(tx, road.connection, ids):
-                for store in road.shops:
+            if spoken.require_force(tx, context.connection, ids):
+                for store in context.shops:
                     hints = [
                         RefetchRequest(REMAP, f"customer:{link.customer_id}", Lane.REALTIME, now)
                         for link in person.links
                         if link.store == store and link.contact in ids
                     ]
-                    inbox.enqueue_internal(tx, road.connection, store, hints, now)
+                    inbox.enqueue_internal(tx, context.connection, store, hints, now)
         else:
-            _touch(tx, road, person, REFUSED, channel.value, now)
+            _touch(tx, context, person, REFUSED, channel.value, now)
 
 
-def _touch(tx: Tx, road: ConnectionContext, person: ProfileFacts, code: str, detail: str, now: datetime) -> None:
-    if road.is_live:
+def _touch(tx: Tx, context: ConnectionContext, person: ProfileFacts, code: str, detail: str, now: datetime) -> None:
+    if context.is_live:
         cases.open_or_count(
-            tx, road.connection, [Touch(code, subject, store, detail) for store, subject in person.subjects], now
+            tx, context.connection, [Touch(code, subject, store, detail) for store, subject in person.subjects], now
         )
 
 
-def _close(tx: Tx, road: ConnectionContext, calm: Sequence[ProfileFacts], now: datetime) -> None:
+def _close(tx: Tx, context: ConnectionContext, calm: Sequence[ProfileFacts], now: datetime) -> None:
     """Both sides were looked at and agree: whatever said that they do not is over."""
     by_store: dict[str, list[str]] = {}
     for person in calm:
@@ -142,7 +145,7 @@ def _close(tx: Tx, road: ConnectionContext, calm: Sequence[ProfileFacts], now: d
             by_store.setdefault("", []).append(f"profile:{person.now.id}")
     for store, subjects in by_store.items():
         cases.resolve_by_code(
-            tx, road.connection, (BLOCKED, UNPROVEN, REFUSED), now, "consent", subjects=subjects, store=store
+            tx, context.connection, (BLOCKED, UNPROVEN, REFUSED), now, "consent", subjects=subjects, store=store
         )
     known = [f"profile:{person.now.id}" for person in calm if person.links]
-    cases.resolve_by_code(tx, road.connection, platform_statements.GUEST, now, "consent", subjects=known, store="")
+    cases.resolve_by_code(tx, context.connection, platform_statements.GUEST, now, "consent", subjects=known, store="")

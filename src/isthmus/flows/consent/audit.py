@@ -1,8 +1,8 @@
 """Hold both sides against each other, person by person: who may be written to there and has said no here, or the other
 way round.
 
-Both sides are read: the platform's profiles page by page, each shop by one bulk operation. What comes to light on the
-way is acted on as always, and never towards an opt-in; `repair` switched off, it is only written down what the platform
+Both sides are read: Ometria's profiles page by page, each shop by one bulk operation. What comes to light on the
+way is acted on as always, and never towards an opt-in; `repair` switched off, it is only written down what Ometria
 says. Whatever comes to light of an address counts for everybody who has it: they are judged once more when all shops
 are read. Whatever differs and is younger than the grace period is looked at again, person by person, before the end.
 """
@@ -64,21 +64,21 @@ _T = TypeVar("_T")
 
 def run_consent_audit(
     db: Database,
-    road: ConnectionContext,
+    context: ConnectionContext,
     *,
     repair: bool = True,
     signed_by: str = "",
     tell: ReportProgress = lambda _: None,
 ) -> ConsentComparisonResult:
     """Read both sides, compare everybody, and remember the result with its date."""
-    done = _Audit(db, road, repair=repair, tell=tell).run()
+    done = _Audit(db, context, repair=repair, tell=tell).run()
     done = msgspec.structs.replace(done, digest=findings_digest(done), signed_by=signed_by)
     with db.transaction() as tx:
         kept = msgspec.structs.replace(
             done, differs=done.differs[:DIFFERENCES_KEPT], unjudged=done.unjudged[:DIFFERENCES_KEPT]
         )
-        governance.save_snapshot(tx, road.connection, "", MARK, msgspec.to_builtins(kept), done.at)
-        runs.advance_watermark(tx, road.connection, "", MARK, done.at, len(done.differs))
+        governance.save_snapshot(tx, context.connection, "", MARK, msgspec.to_builtins(kept), done.at)
+        runs.advance_watermark(tx, context.connection, "", MARK, done.at, len(done.differs))
     return done
 
 
@@ -104,23 +104,23 @@ def last_audit(db: Database, connection: str) -> ConsentComparisonResult | None:
 class _Audit:
     """One audit: what it has read, and what it has found so far."""
 
-    def __init__(self, db: Database, road: ConnectionContext, *, repair: bool, tell: ReportProgress) -> None:
-        self._db, self._road, self._repair, self._tell = db, road, repair, tell
-        self._began = road.clock.now()
-        self._tally = AuditCounts(road.shops)
+    def __init__(self, db: Database, context: ConnectionContext, *, repair: bool, tell: ReportProgress) -> None:
+        self._db, self._road, self._repair, self._tell = db, context, repair, tell
+        self._began = context.clock.now()
+        self._tally = AuditCounts(context.shops)
         self._again: list[ConsentComparison] = []
         self._unheard: dict[Address, list[Statement]] = {}
         self._moved: set[Name] = set()
 
     def run(self) -> ConsentComparisonResult:
-        road = self._road
+        context = self._road
         if self._repair:
-            poll_unsubscribes.poll_unsubscribes(self._db, road)
-        swept = poll_profiles.read_all_profiles(self._db, road, repair=self._repair, tell=self._tell_profiles)
+            poll_unsubscribes.poll_unsubscribes(self._db, context)
+        swept = poll_profiles.read_all_profiles(self._db, context, repair=self._repair, tell=self._tell_profiles)
         self._tally.as_of.append(AsOf("Ometria", read_from=swept.began, read_to=swept.ended))
         if not swept.is_whole:
             self._tally.leave_uncounted(NotJudgedReason.COULD_NOT_LOOK, "Ometria could not be read to its end")
-        for store in sorted(road.shops):
+        for store in sorted(context.shops):
             self._store(store, swept)
         self._of_those_who_left()
         self._retired(swept)
@@ -290,10 +290,10 @@ class _Audit:
 
     def _read_with_all(self, store: str, numbers: Sequence[int], swept: ProfilesRead) -> None:
         """Some customers of a shop as it says now, with all that came to light of their addresses."""
-        road = self._road
-        read_at = road.clock.now()
+        context = self._road
+        read_at = context.clock.now()
         try:
-            found = {n: found_record(one) for n, one in road.shops[store].reader.customers(list(numbers)).items()}
+            found = {n: found_record(one) for n, one in context.shops[store].reader.customers(list(numbers)).items()}
         except Failure as failure:
             self._tally.leave(NotJudgedReason.COULD_NOT_LOOK, store, numbers, f"{store}: {failure.code}")
             return
@@ -301,7 +301,7 @@ class _Audit:
         listed = swept.listed if swept.is_whole else None
         asked = ComparisonInput(store, read_at, self._began, listed, self._repair, self._began, self._unheard)
         with self._db.transaction() as tx:
-            now = pairing.compare_customers(tx, road, asked, here)
+            now = pairing.compare_customers(tx, context, asked, here)
         for one in now:
             if one.is_young:
                 self._again.append(one)
@@ -310,7 +310,7 @@ class _Audit:
         self._tally.leave(NotJudgedReason.NOT_COMPARED, store, sorted({*numbers} - {one.id for one in here}), store)
 
     def _conclude(self, one: ConsentComparison, listed: Collection[str] | None = None) -> None:
-        """Count somebody for good, who may have left an address that the platform may still write to."""
+        """Count somebody for good, who may have left an address that Ometria may still write to."""
         mine: list[KnownProfile] = []
         if one.has_moved:
             with self._db.transaction() as tx:
@@ -341,16 +341,16 @@ class _Audit:
         self._tell(RunProgress("looking again", len(again), len(again), is_done=True))
 
     def _read_again(self, store: str, some: Sequence[ConsentComparison]) -> None:
-        road = self._road
-        read_at = road.clock.now()
+        context = self._road
+        read_at = context.clock.now()
         before = {one.who[1]: one for one in some}
         try:
             found = {
-                number: found_record(one) for number, one in road.shops[store].reader.customers(list(before)).items()
+                number: found_record(one) for number, one in context.shops[store].reader.customers(list(before)).items()
             }
             here = [_here(one) for one in found.values() if one is not None]
             poll_profiles.read_profiles_by_email(
-                self._db, road, [one.email for one in here if one.email], repair=self._repair
+                self._db, context, [one.email for one in here if one.email], repair=self._repair
             )
         except Failure:
             for one in some:
@@ -358,7 +358,7 @@ class _Audit:
             return
         asked = ComparisonInput(store, read_at, read_at, None, self._repair, self._began, self._unheard)
         with self._db.transaction() as tx:
-            now = pairing.compare_customers(tx, road, asked, here)
+            now = pairing.compare_customers(tx, context, asked, here)
         for one in now:
             first = before.pop(one.who[1])
             if first.is_missed and first.differs and not one.differs and not one.is_told:

@@ -90,7 +90,7 @@ class AuditCounts:
         self._not_judged.append(NotJudged(reason, None, what))
 
     def ended(self, who: Name, mine: Sequence[KnownProfile], shop: str, *, is_missed: bool) -> None:
-        """Somebody who is gone or has no address any more, with the platform's people of whom nobody else speaks."""
+        """Somebody who is gone or has no address any more, with Ometria's people of whom nobody else speaks."""
         if not mine:
             self._counts["unseen"] += 1
         elif may_mail_any(mine):
@@ -99,7 +99,7 @@ class AuditCounts:
             self._add("neither", 1)
 
     def still_written_to(self, who: Name, mine: Sequence[KnownProfile], shop: str, *, is_missed: bool) -> None:
-        """The platform may write to an address that the customer does not have any more."""
+        """Ometria may write to an address that the customer does not have any more."""
         self._counts["people"] += 1
         self._found.append(
             ConsentDifference(
@@ -118,11 +118,11 @@ class AuditCounts:
             )
         )
 
-    def result(self, road: ConnectionContext, *, is_whole: bool) -> ConsentComparisonResult:
+    def result(self, context: ConnectionContext, *, is_whole: bool) -> ConsentComparisonResult:
         """The audit, with the gravest differences first."""
         order = list(DifferenceKind)
         found = sorted(self._found, key=lambda one: (order.index(one.sort), one.store, one.customer_id, one.channel))
-        now = road.clock.now()
+        now = context.clock.now()
         n_differ = len({(one.store, one.customer_id) for one in found if one.sort is not DifferenceKind.WAITING})
         basis = Basis(
             at=now,
@@ -134,7 +134,7 @@ class AuditCounts:
             needs_some=True,
         )
         return ConsentComparisonResult(
-            road.connection,
+            context.connection,
             now,
             self._counts["people"],
             self._counts["both"],
@@ -149,5 +149,5 @@ class AuditCounts:
 
 
 def may_mail_any(mine: Iterable[KnownProfile]) -> bool:
-    """Whether the platform may write to any of these people."""
+    """Whether Ometria may write to any of these people."""
     return any(one.email_now == "EXPLICITLY_OPTEDIN" for one in mine)

@@ -53,7 +53,7 @@ class ConsentStatuses(Struct, frozen=True):
 
 def record_statements(
     tx: Tx,
-    road: ConnectionContext,
+    context: ConnectionContext,
     heard: Sequence[RecordedClaim],
     people: Iterable[Customer],
     now: datetime,
@@ -64,16 +64,20 @@ def record_statements(
 
     `is_once` leaves out what was said before by the same way at the same time: lists are read again and again.
     """
-    wanted = {(channel, ledger.hash_address(road.hash_key, channel, plain)) for channel, plain in _addresses(people)}
-    wanted |= {(h.claim.channel, ledger.hash_address(road.hash_key, h.claim.channel, h.claim.address)) for h in heard}
-    said = ledger.statements_of(tx, road.connection, sorted(wanted))
+    wanted = {(channel, ledger.hash_address(context.hash_key, channel, plain)) for channel, plain in _addresses(people)}
+    wanted |= {
+        (h.claim.channel, ledger.hash_address(context.hash_key, h.claim.channel, h.claim.address)) for h in heard
+    }
+    said = ledger.statements_of(tx, context.connection, sorted(wanted))
     if not heard:
-        return ConsentStatuses(road.policy, road.hash_key, said)
-    stores = ["", *sorted(road.shops)]
-    before = {named: [decide_consent(said.get(named, []), road.policy, store) for store in stores] for named in wanted}
+        return ConsentStatuses(context.policy, context.hash_key, said)
+    stores = ["", *sorted(context.shops)]
+    before = {
+        named: [decide_consent(said.get(named, []), context.policy, store) for store in stores] for named in wanted
+    }
     ruled, news = [], set()
     for h in heard:
-        named = (h.claim.channel, ledger.hash_address(road.hash_key, h.claim.channel, h.claim.address))
+        named = (h.claim.channel, ledger.hash_address(context.hash_key, h.claim.channel, h.claim.address))
         mine = said.setdefault(named, [])
         made = Statement(
             h.claim.state, h.claim.source, now, h.claim.at, h.store, h.claim.customer_id, h.claim.level, h.is_word
@@ -82,42 +86,46 @@ def record_statements(
             continue
         mine.append(made)
         news.add(named)
-        ruled.append(msgspec.structs.replace(h, rule=decide_consent(mine, road.policy, h.store).rule))
-    ledger.append_statements(tx, road.connection, ruled, road.hash_key, now)
+        ruled.append(msgspec.structs.replace(h, rule=decide_consent(mine, context.policy, h.store).rule))
+    ledger.append_statements(tx, context.connection, ruled, context.hash_key, now)
     moved = {
         named
         for named in wanted
-        if [decide_consent(said.get(named, []), road.policy, s) for s in stores] != before[named]
+        if [decide_consent(said.get(named, []), context.policy, s) for s in stores] != before[named]
     }
-    return ConsentStatuses(road.policy, road.hash_key, said, frozenset(moved), frozenset(news))
+    return ConsentStatuses(context.policy, context.hash_key, said, frozenset(moved), frozenset(news))
 
 
-def consent_of_addresses(tx: Tx, road: ConnectionContext, addresses: Iterable[tuple[Channel, str]]) -> ConsentStatuses:
+def consent_of_addresses(
+    tx: Tx, context: ConnectionContext, addresses: Iterable[tuple[Channel, str]]
+) -> ConsentStatuses:
     """Where these addresses stand."""
-    wanted = {(channel, ledger.hash_address(road.hash_key, channel, plain)) for channel, plain in addresses}
-    return ConsentStatuses(road.policy, road.hash_key, ledger.statements_of(tx, road.connection, sorted(wanted)))
+    wanted = {(channel, ledger.hash_address(context.hash_key, channel, plain)) for channel, plain in addresses}
+    return ConsentStatuses(
+        context.policy, context.hash_key, ledger.statements_of(tx, context.connection, sorted(wanted))
+    )
 
 
-def consent_of_customers(tx: Tx, road: ConnectionContext, people: Iterable[Customer]) -> ConsentStatuses:
+def consent_of_customers(tx: Tx, context: ConnectionContext, people: Iterable[Customer]) -> ConsentStatuses:
     """Where the addresses of these customers stand."""
-    return consent_of_addresses(tx, road, sorted(_addresses(people)))
+    return consent_of_addresses(tx, context, sorted(_addresses(people)))
 
 
 def statements_of_merges(
-    tx: Tx, road: ConnectionContext, pairs: Sequence[tuple[tuple[str, int], Customer]]
+    tx: Tx, context: ConnectionContext, pairs: Sequence[tuple[tuple[str, int], Customer]]
 ) -> list[RecordedClaim]:
     """What it states that customers were lost to others: the strictest of two consents is left, unless the policy lets
     the survivor speak. Each lost customer (store, number), and the one that was kept.
     """
-    if road.policy.merge != "strictest":
+    if context.policy.merge != "strictest":
         return []
     heard = []
     for (store, number), kept in pairs:
-        spoken = ledger.addresses_of(tx, road.connection, store, number)
-        said = ledger.statements_of(tx, road.connection, spoken)
+        spoken = ledger.addresses_of(tx, context.connection, store, number)
+        said = ledger.statements_of(tx, context.connection, spoken)
         for channel, plain in sorted(_addresses([kept])):
-            own = (channel, ledger.hash_address(road.hash_key, channel, plain))
-            lost = [decide_consent(rows, road.policy, store) for named, rows in said.items() if named[0] is channel]
+            own = (channel, ledger.hash_address(context.hash_key, channel, plain))
+            lost = [decide_consent(rows, context.policy, store) for named, rows in said.items() if named[0] is channel]
             if own not in said and any(one.stance is Stance.OUT for one in lost):
                 claim = Claim(channel, plain, "UNSUBSCRIBED", "shopify.merge", kept.id)
                 heard.append(RecordedClaim(store, claim, is_word=False))

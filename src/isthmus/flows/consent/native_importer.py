@@ -17,26 +17,28 @@ RECENT = timedelta(days=2)
 """An importer that wrote nothing for so long is taken to be off."""
 
 WHO = "importer"
-"""Who wrote a contact, as the platform says of its own importers' (ASSUMED; the field is in Fivetran's schema)."""
+"""Who wrote a contact, as Ometria says of its own importers' (ASSUMED; the field is in Fivetran's schema)."""
 
 
-def check_native_importer(db: Database, road: ConnectionContext) -> bool | None:
+def check_native_importer(db: Database, context: ConnectionContext) -> bool | None:
     """Look at the newest contact of every collection that is not ours; None where it could not be looked."""
-    now = road.clock.now()
+    now = context.clock.now()
     with db.transaction() as tx:
-        known = governance.load_snapshots(tx, road.connection).get(("", IMPORTER))
+        known = governance.load_snapshots(tx, context.connection).get(("", IMPORTER))
     if known is not None and known.at + EVERY > now:
         return bool(known.body["is_live"])
     try:
-        acquire_read_slot(db, road)
-        others = [name for name in road.platform.collections() if name != road.collection]
+        acquire_read_slot(db, context)
+        others = [name for name in context.platform.collections() if name != context.collection]
         found = []
         for name in others:
-            acquire_read_slot(db, road)
-            if any(one.get("source") == WHO for one in road.platform.contacts(name, limit=10, since=now - RECENT)):
+            acquire_read_slot(db, context)
+            if any(one.get("source") == WHO for one in context.platform.contacts(name, limit=10, since=now - RECENT)):
                 found.append(name)
     except Failure:
         return None
     with db.transaction() as tx:
-        governance.save_snapshot(tx, road.connection, "", IMPORTER, {"is_live": bool(found), "collections": found}, now)
+        governance.save_snapshot(
+            tx, context.connection, "", IMPORTER, {"is_live": bool(found), "collections": found}, now
+        )
     return bool(found)

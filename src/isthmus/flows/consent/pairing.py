@@ -1,4 +1,4 @@
-"""Hold what a shop says now of some customers against what the platform says of them, channel by channel."""
+"""Hold what a shop says now of some customers against what Ometria says of them, channel by channel."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -74,7 +74,7 @@ class ConsentComparison(Struct, frozen=True):
 
 class ComparisonInput(Struct, frozen=True):
     """What the judging of some customers rests on: when their shop was read, when the audit began, and which profiles
-    the platform listed; None where all that we know of are as they are now."""
+    Ometria listed; None where all that we know of are as they are now."""
 
     store: str
     read_at: datetime
@@ -101,46 +101,48 @@ class _Side(Struct, frozen=True):
     moving_since: datetime | None
     settled_at: datetime | None
     is_compared: bool = True
-    """Whether the platform can be held against it."""
+    """Whether Ometria can be held against it."""
 
 
 def compare_customers(
-    tx: Tx, road: ConnectionContext, asked: ComparisonInput, here: Sequence[Here]
+    tx: Tx, context: ConnectionContext, asked: ComparisonInput, here: Sequence[Here]
 ) -> list[ConsentComparison]:
     """Each of these customers as the shop says now."""
     store = asked.store
-    rules = road.shops[store].rules
-    kept = records.load_records(tx, road.connection, [("customer", store, str(one.id)) for one in here], road.packer)
+    rules = context.shops[store].rules
+    kept = records.load_records(
+        tx, context.connection, [("customer", store, str(one.id)) for one in here], context.packer
+    )
     known = {
         int(key[2]): one.record for key, one in kept.items() if isinstance(one.record, Customer) and one.record.is_read
     }
     emails = sorted({e for one in here if (e := normalise_email(one.email))})
     there: dict[str, list[KnownProfile]] = {}
-    for profile in profiles.profiles_by_email(tx, road.connection, emails):
+    for profile in profiles.profiles_by_email(tx, context.connection, emails):
         if asked.listed is None or profile.id in asked.listed:
             there.setdefault(profile.email or "", []).append(profile)
-    # A number that the platform may write to, of somebody who has none in this shop.
+    # A number that Ometria may write to, of somebody who has none in this shop.
     theirs = {
         (Channel.SMS, p.phone)
         for one in here
         for p in there.get(normalise_email(one.email) or "", ())
         if not one.phone and p.phone and p.sms_now
     }
-    stand = consent_status.consent_of_addresses(tx, road, sorted(_addresses(here) | theirs))
+    stand = consent_status.consent_of_addresses(tx, context, sorted(_addresses(here) | theirs))
     stand = _with(
-        stand, {name: asked.unheard[name] for one in here for name in _names(road, one) & asked.unheard.keys()}
+        stand, {name: asked.unheard[name] for one in here for name in _names(context, one) & asked.unheard.keys()}
     )
     phones = {one.id: phone for one in here if normalise_email(one.email) is None and (phone := _phone(one, known))}
-    for profile in profiles.profiles_by_identifier(tx, road.connection, [], [], sorted(set(phones.values()))):
+    for profile in profiles.profiles_by_identifier(tx, context.connection, [], [], sorted(set(phones.values()))):
         if profile.phone is not None and (asked.listed is None or profile.id in asked.listed):
             there.setdefault(profile.phone, []).append(profile)
     names = {one.id: f"{rules.namespace}{one.id}" for one in here}
-    contacts = spoken.sent_consent_of(tx, road.connection, list(names.values()))
-    words_of = rows_of.contact_rows(tx, road.connection, list(names.values()))
+    contacts = spoken.sent_consent_of(tx, context.connection, list(names.values()))
+    words_of = rows_of.contact_rows(tx, context.connection, list(names.values()))
     seconds = {one.id: sms_contact_id(one.id, rules) for one in here}
-    texting = spoken.sent_consent_of(tx, road.connection, list(seconds.values()), RecordKind.SMS)
-    writing = writes.updates_in_progress(tx, road.connection, store, [one.id for one in here])
-    cases = drift.open_case_codes(tx, road.connection, [f"customer:{one.id}" for one in here])
+    texting = spoken.sent_consent_of(tx, context.connection, list(seconds.values()), RecordKind.SMS)
+    writing = writes.updates_in_progress(tx, context.connection, store, [one.id for one in here])
+    cases = drift.open_case_codes(tx, context.connection, [f"customer:{one.id}" for one in here])
     found = []
     for one in here:
         mine = there.get(normalise_email(one.email) or phones.get(one.id, ""), [])
@@ -149,28 +151,30 @@ def compare_customers(
         both = [
             side
             for channel in Channel
-            if (side := _side(road, asked, stand, channel, one, known.get(one.id), mine, row, second, writing))
+            if (side := _side(context, asked, stand, channel, one, known.get(one.id), mine, row, second, writing))
             is not None
         ]
         sides = [side for side in both if side.is_compared]
         code = next((c for c in cases.get((store, f"customer:{one.id}"), ()) if c in CODES), "")
-        judged = _judged(road, asked, one, mine, sides, state, code)
+        judged = _judged(context, asked, one, mine, sides, state, code)
         unheard = [side.unheard for side in both if side.unheard is not None]
         last = known.get(one.id)
         untold = (
-            addresses_given_up(road, asked.store, last, but=one)
+            addresses_given_up(context, asked.store, last, but=one)
             if last is not None and one.updated_at > last.updated_at
             else []
         )
         if untold:
             unheard += untold
-            # The platform may write to the address that they had, whoever has it now.
+            # Ometria may write to the address that they had, whoever has it now.
             has_moved = any(channel is Channel.EMAIL for (channel, _), _ in untold)
             is_opted_in = has_moved and not judged.differs and row is not None and row.opts_in
-            is_young = judged.is_young or (is_opted_in and road.clock.now() - one.updated_at < road.pace.drift_grace)
+            is_young = judged.is_young or (
+                is_opted_in and context.clock.now() - one.updated_at < context.pace.drift_grace
+            )
             judged = msgspec.structs.replace(judged, is_missed=True, has_moved=is_opted_in, is_young=is_young)
         if judged.reason is None and not judged.differs and not mine and row and row.opts_in and row.is_moving:
-            # Its opt-in may have been applied since the platform was read.
+            # Its opt-in may have been applied since Ometria was read.
             judged = msgspec.structs.replace(judged, reason=NotJudgedReason.IN_FLIGHT)
         found.append(msgspec.structs.replace(judged, is_told=_is_told(asked, stand, one), unheard=tuple(unheard)))
     return found
@@ -193,23 +197,23 @@ def _speaker(statement: Statement) -> tuple[str, int | None]:
 
 
 def addresses_given_up(
-    road: ConnectionContext, store: str, last: Customer, *, but: Here | None = None
+    context: ConnectionContext, store: str, last: Customer, *, but: Here | None = None
 ) -> list[tuple[Address, Statement]]:
     """What it states that a customer does not have the addresses any more that we know them by: they speak for nobody
     there. `but` are the addresses that they have now.
     """
-    now = road.clock.now()
+    now = context.clock.now()
     found = []
     for channel in Channel:
         plain = shop_statements.address_and_statement(channel, last)[0]
         if plain and (but is None or _of(channel, but)[0] != plain):
-            name = (channel, ledger.hash_address(road.hash_key, channel, plain))
+            name = (channel, ledger.hash_address(context.hash_key, channel, plain))
             found.append((name, Statement(LEFT, "shopify.left", now, None, store, last.id)))
     return found
 
 
 def _judged(
-    road: ConnectionContext,
+    context: ConnectionContext,
     asked: ComparisonInput,
     one: Here,
     mine: Sequence[KnownProfile],
@@ -229,16 +233,16 @@ def _judged(
         return ConsentComparison(
             who, stance, is_known_there=False, reason=NotJudgedReason.EXCLUDED, is_missed=is_missed
         )
-    if not mine and not road.is_live:
-        # The shop may write to them; in shadow mode nothing is sent, so the platform cannot know them yet.
+    if not mine and not context.is_live:
+        # The shop may write to them; in shadow mode nothing is sent, so Ometria cannot know them yet.
         return ConsentComparison(who, stance, is_known_there=False, reason=NotJudgedReason.WAITING, is_missed=is_missed)
     if not mine and not asked.repair:
-        # Whom the platform has only now was noted nowhere.
+        # Whom Ometria has only now was noted nowhere.
         return ConsentComparison(
             who, stance, is_known_there=False, reason=NotJudgedReason.NOT_COMPARED, is_missed=is_missed
         )
     differs, young, moving = [], [], []
-    now = road.clock.now()
+    now = context.clock.now()
     for side in sides:
         sort = compare_sides(side.word, side.where, side.platform, is_moving=side.moving_since is not None)
         if sort is None:
@@ -246,7 +250,7 @@ def _judged(
         since = side.moving_since
         said_at = side.word.updated_at if side.word is not None and side.is_missed else None
         times = (since, said_at, side.theirs_at, side.settled_at)
-        is_young = any(at is not None and now - at < road.pace.drift_grace for at in times)
+        is_young = any(at is not None and now - at < context.pace.drift_grace for at in times)
         young.append(is_young)
         moving.append(since is not None)
         differs.append(_differs(asked.store, one, side, sort, mine, code))
@@ -262,7 +266,7 @@ def _judged(
 
 
 def _side(
-    road: ConnectionContext,
+    context: ConnectionContext,
     asked: ComparisonInput,
     stand: ConsentStatuses,
     channel: Channel,
@@ -275,9 +279,9 @@ def _side(
 ) -> _Side | None:
     """A channel with an address; None where nobody can be written to by it, or nothing was ever said of it."""
     plain, told = _of(channel, one)
-    rules = road.shops[asked.store].rules
+    rules = context.shops[asked.store].rules
     if plain is None:
-        return _side_without_number(road, asked, stand, one, known, mine, row) if channel is Channel.SMS else None
+        return _side_without_number(context, asked, stand, one, known, mine, row) if channel is Channel.SMS else None
     own, before = shop_statements.address_and_statement(channel, known) if known is not None else (None, None)
     word, is_missed = told, False
     if told is not None:
@@ -287,9 +291,9 @@ def _side(
     where, unheard = stand.of(channel, plain, asked.store), None
     if is_missed and word is not None:
         made = Statement(
-            word.state, "shopify.reading", road.clock.now(), word.updated_at, asked.store, one.id, word.level
+            word.state, "shopify.reading", context.clock.now(), word.updated_at, asked.store, one.id, word.level
         )
-        where, unheard = decide_consent([*stand.said.get(name, []), made], road.policy, asked.store), (name, made)
+        where, unheard = decide_consent([*stand.said.get(name, []), made], context.policy, asked.store), (name, made)
     is_missed = is_missed and (before is None or before.state != (word.state if word else None) or own != plain)
     theirs = where.by if where.by in asked.unheard.get(name, ()) else None
     platform = _says(channel, mine)
@@ -318,7 +322,7 @@ def _side(
 
 
 def _side_without_number(
-    road: ConnectionContext,
+    context: ConnectionContext,
     asked: ComparisonInput,
     stand: ConsentStatuses,
     one: Here,
@@ -334,7 +338,7 @@ def _side_without_number(
         if profile.sms_now and profile.phone:
             said = stand.said.get(stand.name(Channel.SMS, profile.phone), [])
             if (
-                decide_consent([s for s in said if _speaker(s) != own], road.policy, asked.store).stance
+                decide_consent([s for s in said if _speaker(s) != own], context.policy, asked.store).stance
                 is not Stance.IN
             ):
                 break
@@ -380,7 +384,7 @@ def _differs(
 
 
 def _says(channel: Channel, mine: Sequence[KnownProfile]) -> Stance:
-    """What the platform's people with this address come to: a yes counts, since it is what mails."""
+    """What Ometria's people with this address come to: a yes counts, since it is what mails."""
     if channel is Channel.EMAIL:
         said = {profile_facts.stance_of_optin(one.email_now) for one in mine}
     else:
@@ -389,25 +393,25 @@ def _says(channel: Channel, mine: Sequence[KnownProfile]) -> Stance:
 
 
 def retired_contacts(
-    tx: Tx, road: ConnectionContext, after: str, limit: int
+    tx: Tx, context: ConnectionContext, after: str, limit: int
 ) -> tuple[list[tuple[Name, list[KnownProfile]]], str | None]:
-    """Contacts that were retired and opt out, with the platform's people of their address of whom no living customer
+    """Contacts that were retired and opt out, with Ometria's people of their address of whom no living customer
     speaks; and where the next page begins."""
-    page = spoken.list_retired_contacts(tx, road.connection, after, limit)
+    page = spoken.list_retired_contacts(tx, context.connection, after, limit)
     found = []
     for one in page:
-        if one.body is None or one.store not in road.shops or not one.opts_out:
+        if one.body is None or one.store not in context.shops or not one.opts_out:
             continue
-        said = msgspec.json.decode(road.packer.unpack(one.body))
+        said = msgspec.json.decode(context.packer.unpack(one.body))
         email = normalise_email(said.get("email")) if isinstance(said.get("email"), str) else None
         if email is not None:
             number = int((one.subject or ":0").partition(":")[2])
-            found.append(((one.store, number), profiles.profiles_by_email(tx, road.connection, [email])))
+            found.append(((one.store, number), profiles.profiles_by_email(tx, context.connection, [email])))
     return found, page[-1].id if len(page) == limit else None
 
 
 class LeftBehind(Struct, frozen=True):
-    """A customer who left the addresses that we know them by: the platform's people of their old address of whom nobody
+    """A customer who left the addresses that we know them by: Ometria's people of their old address of whom nobody
     else of ours speaks, and what it states."""
 
     number: int
@@ -415,10 +419,10 @@ class LeftBehind(Struct, frozen=True):
     unheard: tuple[tuple[Address, Statement], ...]
 
 
-def addresses_left_behind(tx: Tx, road: ConnectionContext, store: str, numbers: Sequence[int]) -> list[LeftBehind]:
+def addresses_left_behind(tx: Tx, context: ConnectionContext, store: str, numbers: Sequence[int]) -> list[LeftBehind]:
     """Customers who are gone from the shop or have another address there, of which nobody told us."""
     kept = records.load_records(
-        tx, road.connection, [("customer", store, str(number)) for number in numbers], road.packer
+        tx, context.connection, [("customer", store, str(number)) for number in numbers], context.packer
     )
     found = []
     for key, one in sorted(kept.items()):
@@ -426,13 +430,13 @@ def addresses_left_behind(tx: Tx, road: ConnectionContext, store: str, numbers: 
         email = normalise_email(last.email) if last is not None else None
         own = (store, int(key[2]))
         others = (
-            {link.account for link in identity.links_of_emails(tx, road.connection, [email])} - {own}
+            {link.account for link in identity.links_of_emails(tx, context.connection, [email])} - {own}
             if email
             else set()
         )
-        mine = profiles.profiles_by_email(tx, road.connection, [email]) if email and not others else []
+        mine = profiles.profiles_by_email(tx, context.connection, [email]) if email and not others else []
         found.append(
-            LeftBehind(own[1], tuple(mine), tuple(addresses_given_up(road, store, last)) if last is not None else ())
+            LeftBehind(own[1], tuple(mine), tuple(addresses_given_up(context, store, last)) if last is not None else ())
         )
     return found
 
@@ -443,17 +447,17 @@ def _of(channel: Channel, one: Here) -> tuple[str | None, ChannelConsent | None]
     return one.phone, one.sms_consent
 
 
-def _names(road: ConnectionContext, one: Here) -> set[Address]:
+def _names(context: ConnectionContext, one: Here) -> set[Address]:
     """The ledger's names of the addresses that somebody has."""
     return {
-        (channel, ledger.hash_address(road.hash_key, channel, plain))
+        (channel, ledger.hash_address(context.hash_key, channel, plain))
         for channel in Channel
         if (plain := _of(channel, one)[0])
     }
 
 
 def _phone(one: Here, known: Mapping[int, Customer]) -> str | None:
-    """The number as the platform has it."""
+    """The number as Ometria has it."""
     mine = known.get(one.id)
     return fields.map_phone(one.phone, mine.country_code if mine else None)
 

@@ -1,4 +1,4 @@
-"""Take what was said on the platform's side: into the ledger, and to everybody it is about."""
+"""Take what was said on Ometria's side: into the ledger, and to everybody it is about."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -32,11 +32,11 @@ PROFILE = "profile:"
 GUEST = "consent.guest_opted_out"
 
 SEARCH_AFTER = timedelta(seconds=5)
-"""When the platform is asked again about somebody, after what we sent may have been applied."""
+"""When Ometria is asked again about somebody, after what we sent may have been applied."""
 
 
 class PlatformStatement(Struct, frozen=True):
-    """One statement of the platform's side, by whom in its own words (profile:…), and the event that brought it."""
+    """One statement of Ometria's side, by whom in its own words (profile:…), and the event that brought it."""
 
     claim: Claim
     who: str
@@ -44,7 +44,7 @@ class PlatformStatement(Struct, frozen=True):
 
 
 def record_platform_statements(
-    tx: Tx, road: ConnectionContext, said: Sequence[PlatformStatement], now: datetime
+    tx: Tx, context: ConnectionContext, said: Sequence[PlatformStatement], now: datetime
 ) -> list[PlatformStatement]:
     """Write statements down, each once, and have everybody mapped again whose standing they change, at once.
 
@@ -52,22 +52,22 @@ def record_platform_statements(
     """
     if not said:
         return []
-    along = _along(tx, road, said)
+    along = _along(tx, context, said)
     followed = {one.who for one in along}
     said = [*said, *along]
     heard = [RecordedClaim("", one.claim, is_word=True, event_id=one.event_id) for one in said]
-    standings = consent_status.record_statements(tx, road, heard, (), now, is_once=True)
+    standings = consent_status.record_statements(tx, context, heard, (), now, is_once=True)
     emails = {e for one in said if one.claim.channel is Channel.EMAIL and (e := normalise_email(one.claim.address))}
-    links = identity.links_of_emails(tx, road.connection, sorted(emails))
+    links = identity.links_of_emails(tx, context.connection, sorted(emails))
     spoken = standings.speakers()
-    for store in road.shops:
+    for store in context.shops:
         moved = {link.customer_id for link in links if link.store == store and _is_moved(standings, link.email)}
         moved |= {number for at, number in spoken if at == store}
         hints = [RefetchRequest(REMAP, f"customer:{number}", Lane.REALTIME, now) for number in sorted(moved)]
-        inbox.enqueue_internal(tx, road.connection, store, hints, now)
+        inbox.enqueue_internal(tx, context.connection, store, hints, now)
     # A list tells of everybody again and again: whoever was looked at since is not looked at once more.
     fresh = sorted(email for email in emails if standings.name(Channel.EMAIL, email) in standings.heard)
-    profiles.mark_for_recheck(tx, road.connection, fresh, now + road.pace.settle_after + SEARCH_AFTER)
+    profiles.mark_for_recheck(tx, context.connection, fresh, now + context.pace.settle_after + SEARCH_AFTER)
     known = {link.email for link in links}
     return [
         one
@@ -81,24 +81,26 @@ def record_platform_statements(
     ]
 
 
-def _along(tx: Tx, road: ConnectionContext, said: Sequence[PlatformStatement]) -> list[PlatformStatement]:
+def _along(tx: Tx, context: ConnectionContext, said: Sequence[PlatformStatement]) -> list[PlatformStatement]:
     """Opt-outs told with their time of addresses that the shop has changed meanwhile, at those that their customers
     have now.
 
-    The platform names who spoke; what we know of the profile names the customer. An address that somebody living has is
+    Ometria names who spoke; what we know of the profile names the customer. An address that somebody living has is
     theirs, and speaks for nobody else.
     """
     outs = [one for one in said if one.claim.state in OUT and one.claim.at is not None and one.who.startswith(PROFILE)]
-    known = profiles.known_profiles(tx, road.connection, sorted({one.who.removeprefix(PROFILE) for one in outs}))
+    known = profiles.known_profiles(tx, context.connection, sorted({one.who.removeprefix(PROFILE) for one in outs}))
     named = {own: one.customer_id for own, one in known.items() if one.customer_id is not None}
-    accounts = sorted(road.accounts(named.values()))
-    links = {one.contact: one for one in identity.links_of_customers(tx, road.connection, accounts) if not one.is_gone}
+    accounts = sorted(context.accounts(named.values()))
+    links = {
+        one.contact: one for one in identity.links_of_customers(tx, context.connection, accounts) if not one.is_gone
+    }
     keys = [("customer", one.store, str(one.customer_id)) for one in links.values()]
-    kept = records.load_records(tx, road.connection, keys, road.packer)
+    kept = records.load_records(tx, context.connection, keys, context.packer)
     emails = sorted(
         {e for one in outs if one.claim.channel is Channel.EMAIL and (e := normalise_email(one.claim.address))}
     )
-    living = {link.email for link in identity.links_of_emails(tx, road.connection, emails)}
+    living = {link.email for link in identity.links_of_emails(tx, context.connection, emails)}
     found = []
     for one in outs:
         link = links.get(named.get(one.who.removeprefix(PROFILE), ""))
@@ -111,7 +113,7 @@ def _along(tx: Tx, road: ConnectionContext, said: Sequence[PlatformStatement]) -
             is_taken = old in living
         else:
             old, new = claim.address, fields.map_phone(customer.phone, customer.country_code)
-            is_taken = old is not None and retire.has_other_customer(tx, road, (link.store, link.customer_id), old)
+            is_taken = old is not None and retire.has_other_customer(tx, context, (link.store, link.customer_id), old)
         if old is not None and new is not None and new != old and not is_taken:
             found.append(msgspec.structs.replace(one, claim=msgspec.structs.replace(claim, address=new)))
     return found
@@ -122,7 +124,7 @@ def _is_moved(standings: consent_status.ConsentStatuses, email: str | None) -> b
 
 
 def request_customer_search(
-    db: Database, road: ConnectionContext, guests: Sequence[PlatformStatement], *, is_told: bool = True
+    db: Database, context: ConnectionContext, guests: Sequence[PlatformStatement], *, is_told: bool = True
 ) -> int:
     """Ask every shop, by exact address, for people whom we do not know there; how many are there.
 
@@ -134,7 +136,7 @@ def request_customer_search(
     found: set[str] = set()
     is_sure = True
     addresses = {one.claim.address: one for one in guests}
-    for store, shop in road.shops.items():
+    for store, shop in context.shops.items():
         if shop.consents is None:
             continue
         try:
@@ -143,14 +145,14 @@ def request_customer_search(
             is_sure = False  # could not look: the shop's own poll or reading brings them in
             continue
         numbers = sorted(number for number in there.values() if number is not None)
-        now = road.clock.now()
+        now = context.clock.now()
         with db.transaction() as tx:
             hints = [RefetchRequest("poll/customer", f"customer:{number}", Lane.REALTIME, now) for number in numbers]
-            inbox.enqueue_internal(tx, road.connection, store, hints, now)
+            inbox.enqueue_internal(tx, context.connection, store, hints, now)
         found |= {address for address, number in there.items() if number is not None}
     nobody = [one for address, one in addresses.items() if address not in found]
     if is_sure and is_told and nobody:
-        now = road.clock.now()
+        now = context.clock.now()
         with db.transaction() as tx:
-            cases.open_or_count(tx, road.connection, [Touch(GUEST, one.who) for one in nobody], now)
+            cases.open_or_count(tx, context.connection, [Touch(GUEST, one.who) for one in nobody], now)
     return len(found)

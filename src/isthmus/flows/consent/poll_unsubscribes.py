@@ -1,4 +1,4 @@
-"""Ask the platform who unsubscribed: the quickest of its ways to tell, though it leaves out API, forms and files.
+"""Ask Ometria who unsubscribed: the quickest of its ways to tell, though it leaves out API, forms and files.
 
 https://docs.ometria.com/reference/get_unsubscribes
 """
@@ -42,66 +42,66 @@ SOURCE = "ometria.unsubscribes"
 UNNAMED = "consent.unnamed_opt_out"
 
 
-def poll_unsubscribes(db: Database, road: ConnectionContext) -> int:
+def poll_unsubscribes(db: Database, context: ConnectionContext) -> int:
     """One look at the list; how many statements it held that were asked for. The first reads all there ever were.
 
     One worker at a time looks.
     """
-    now = road.clock.now()
+    now = context.clock.now()
     with db.transaction() as tx:
-        if not runs.take_turn(tx, road.connection, MARK, now, now + HELD):
+        if not runs.take_turn(tx, context.connection, MARK, now, now + HELD):
             return 0
     try:
-        return _hear(db, road, now)
+        return _hear(db, context, now)
     finally:
         with db.transaction() as tx:
-            runs.extend_turn(tx, road.connection, MARK, road.clock.now())
+            runs.extend_turn(tx, context.connection, MARK, context.clock.now())
 
 
-def _hear(db: Database, road: ConnectionContext, now: datetime) -> int:
+def _hear(db: Database, context: ConnectionContext, now: datetime) -> int:
     with db.transaction() as tx:
-        marks = runs.load_watermarks(tx, road.connection)
+        marks = runs.load_watermarks(tx, context.connection)
     mark, wide = marks.get(("", MARK)), marks.get(("", WIDE))
     is_wide = wide is None or wide.at is None or wide.at + WIDE_EVERY <= now
     since = mark.at - (WIDE_OVERLAP if is_wide else OVERLAP) if mark is not None and mark.at is not None else None
-    read_budget.acquire_read_slot(db, road)
-    asked_at = road.clock.now()
+    read_budget.acquire_read_slot(db, context)
+    asked_at = context.clock.now()
     try:
-        listed = road.platform.unsubscribes(since)
+        listed = context.platform.unsubscribes(since)
     except Failure as failure:
         with db.transaction() as tx:
-            read_budget.record_failure(tx, road, failure, "unsubscribes")
+            read_budget.record_failure(tx, context, failure, "unsubscribes")
         return 0
-    named = _named(db, road, listed)
+    named = _named(db, context, listed)
     said = [one for item in listed if (one := _said(item, named)) is not None]
     unnamed = [item for item in listed if _said(item, named) is None]
     with db.transaction() as tx:
-        read_budget.record_success(tx, road, "unsubscribes")
-        guests = platform_statements.record_platform_statements(tx, road, said, asked_at)
-        runs.advance_watermark(tx, road.connection, "", MARK, asked_at, len(said))
+        read_budget.record_success(tx, context, "unsubscribes")
+        guests = platform_statements.record_platform_statements(tx, context, said, asked_at)
+        runs.advance_watermark(tx, context.connection, "", MARK, asked_at, len(said))
         if is_wide:
-            runs.advance_watermark(tx, road.connection, "", WIDE, asked_at, 0)
+            runs.advance_watermark(tx, context.connection, "", WIDE, asked_at, 0)
         touches = [
             Touch(UNNAMED, f"profile:{item.profile_id or 'unnamed'}", "", redacted_type(item)) for item in unnamed
         ]
-        cases.open_or_count(tx, road.connection, touches, asked_at)
+        cases.open_or_count(tx, context.connection, touches, asked_at)
     # The opt-outs of the past are no items for anybody; they hold all the same.
-    platform_statements.request_customer_search(db, road, guests, is_told=since is not None)
+    platform_statements.request_customer_search(db, context, guests, is_told=since is not None)
     return len(said)
 
 
-def take_profile_opt_out(db: Database, road: ConnectionContext, profile: str, item: dict[str, Any] | None) -> None:
+def take_profile_opt_out(db: Database, context: ConnectionContext, profile: str, item: dict[str, Any] | None) -> None:
     """A profile whose opt-out named no address was looked at again: its opt-out is taken where it has one now."""
     subject = f"profile:{profile}"
     told = responses.parse_profile(item) if item is not None else None
-    now = road.clock.now()
+    now = context.clock.now()
     with db.transaction() as tx:
-        is_open = (UNNAMED, "", subject) in cases.open_subjects(tx, road.connection, [UNNAMED])
+        is_open = (UNNAMED, "", subject) in cases.open_subjects(tx, context.connection, [UNNAMED])
         if item is None:
             for code in (UNNAMED, platform_statements.GUEST):
                 cases.resolve_by_code(
                     tx,
-                    road.connection,
+                    context.connection,
                     code,
                     now,
                     "consent",
@@ -113,18 +113,18 @@ def take_profile_opt_out(db: Database, road: ConnectionContext, profile: str, it
         if not is_open or email is None:
             return
         guests = platform_statements.record_platform_statements(
-            tx, road, [PlatformStatement(Claim(Channel.EMAIL, email, "UNSUBSCRIBED", SOURCE), subject)], now
+            tx, context, [PlatformStatement(Claim(Channel.EMAIL, email, "UNSUBSCRIBED", SOURCE), subject)], now
         )
         cases.resolve_by_code(
             tx,
-            road.connection,
+            context.connection,
             UNNAMED,
             now,
             "consent",
             subjects=[subject],
             note="the profile has an address now, and its opt-out was taken",
         )
-    platform_statements.request_customer_search(db, road, guests, is_told=False)
+    platform_statements.request_customer_search(db, context, guests, is_told=False)
 
 
 def redacted_type(item: Unsubscribed) -> str:
@@ -147,7 +147,7 @@ def _claim(channel: Channel, address: str, item: Unsubscribed) -> Claim:
     return Claim(channel, address, "UNSUBSCRIBED", SOURCE, at=item.at, collected_from=item.kind)
 
 
-def _named(db: Database, road: ConnectionContext, listed: Sequence[Unsubscribed]) -> dict[str, KnownProfile]:
+def _named(db: Database, context: ConnectionContext, listed: Sequence[Unsubscribed]) -> dict[str, KnownProfile]:
     """The profiles of those whose address the list does not tell, from what we know or by asking."""
     wanted = {
         item.profile_id
@@ -157,12 +157,12 @@ def _named(db: Database, road: ConnectionContext, listed: Sequence[Unsubscribed]
     if not wanted:
         return {}
     with db.transaction() as tx:
-        known = profiles.known_profiles(tx, road.connection, sorted(wanted))
+        known = profiles.known_profiles(tx, context.connection, sorted(wanted))
     for missing in sorted(wanted - known.keys()):
-        read_budget.acquire_read_slot(db, road)
-        now = road.clock.now()
+        read_budget.acquire_read_slot(db, context)
+        now = context.clock.now()
         try:
-            item = road.platform.profile(missing)
+            item = context.platform.profile(missing)
         except Failure:
             continue
         if item is not None and (found := responses.parse_profile(item)) is not None:
@@ -171,7 +171,7 @@ def _named(db: Database, road: ConnectionContext, listed: Sequence[Unsubscribed]
 
 
 def known_profile(told: responses.PlatformProfile, at: datetime) -> KnownProfile:
-    """A profile as the platform told it at a time."""
+    """A profile as Ometria told it at a time."""
     return KnownProfile(
         told.id,
         normalise_email(told.email),

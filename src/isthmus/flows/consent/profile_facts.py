@@ -1,4 +1,4 @@
-"""One of the platform's profiles with all that we know of the person behind it, and what it means that it says this."""
+"""One of Ometria's profiles with all that we know of the person behind it, and what it means that it says this."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -83,32 +83,32 @@ class ProfileFacts(Struct, frozen=True):
         return [(link.store, f"customer:{link.customer_id}") for link in self.links] or [("", f"profile:{self.now.id}")]
 
 
-def load_profile_facts(tx: Tx, road: ConnectionContext, found: Sequence[KnownProfile]) -> list[ProfileFacts]:
+def load_profile_facts(tx: Tx, context: ConnectionContext, found: Sequence[KnownProfile]) -> list[ProfileFacts]:
     """These profiles, as they are now, each with its person."""
-    before = profiles.known_profiles(tx, road.connection, [one.id for one in found])
+    before = profiles.known_profiles(tx, context.connection, [one.id for one in found])
     emails = sorted({one.email for one in found if one.email})
     links: dict[str, list[Link]] = {}
-    for link in identity.links_of_emails(tx, road.connection, emails):
+    for link in identity.links_of_emails(tx, context.connection, emails):
         links.setdefault(link.email or "", []).append(link)
     ours = [link for some in links.values() for link in some]
-    rows = spoken.sent_consent_of(tx, road.connection, [link.contact for link in ours])
+    rows = spoken.sent_consent_of(tx, context.connection, [link.contact for link in ours])
     texting = spoken.sent_consent_of(
-        tx, road.connection, [own for link in ours if (own := _texting(road, link))], RecordKind.SMS
+        tx, context.connection, [own for link in ours if (own := _texting(context, link))], RecordKind.SMS
     )
     standings = consent_status.consent_of_addresses(
         tx,
-        road,
+        context,
         [(Channel.EMAIL, email) for email in emails] + [(Channel.SMS, one.phone) for one in found if one.phone],
     )
     names = [standings.name(Channel.EMAIL, email)[1] for email in emails]
-    retired = spoken.retired_contacts(tx, road.connection, names)
+    retired = spoken.retired_contacts(tx, context.connection, names)
     return [
         ProfileFacts(
             one,
             before.get(one.id),
             tuple(mine),
             tuple(row for link in mine if (row := rows.get(link.contact)) is not None),
-            tuple(row for link in mine if (row := texting.get(_texting(road, link))) is not None),
+            tuple(row for link in mine if (row := texting.get(_texting(context, link))) is not None),
             standings,
             tuple(retired.get(standings.name(Channel.EMAIL, one.email)[1], ())) if one.email else (),
         )
@@ -117,12 +117,12 @@ def load_profile_facts(tx: Tx, road: ConnectionContext, found: Sequence[KnownPro
     ]
 
 
-def _texting(road: ConnectionContext, link: Link) -> str:
+def _texting(context: ConnectionContext, link: Link) -> str:
     """The id of somebody's second contact; empty for a store that is no longer of this connection."""
-    return sms_contact_id(link.customer_id, road.shops[link.store].rules) if link.store in road.shops else ""
+    return sms_contact_id(link.customer_id, context.shops[link.store].rules) if link.store in context.shops else ""
 
 
-def classify_channels(road: ConnectionContext, person: ProfileFacts) -> list[tuple[Channel, str, ProfileChange]]:
+def classify_channels(context: ConnectionContext, person: ProfileFacts) -> list[tuple[Channel, str, ProfileChange]]:
     """What each channel of a profile tells. One whose address is none of ours tells nothing."""
     now, before = person.now, person.before
     told = []
@@ -141,7 +141,7 @@ def classify_channels(road: ConnectionContext, person: ProfileFacts) -> list[tup
             sent_out=person.sent_since(Channel.EMAIL, lambda one: one.opted_out_at),
             is_explained=any(since is None or s.heard_at >= since or s.since >= since for s in outs),
             is_retired=person.is_retired,
-            may_opt_in=road.policy.authority == "platform",
+            may_opt_in=context.policy.authority == "platform",
         )
         told.append((Channel.EMAIL, now.email, platform_change.classify_profile_change(facts)))
         if len(stances) > 1 and facts.now is Stance.OUT and not facts.is_moving:
@@ -163,14 +163,14 @@ def classify_channels(road: ConnectionContext, person: ProfileFacts) -> list[tup
             is_explained=bool(person.said_out(Channel.SMS, now.phone)),
             is_asked=person.is_asked,
             is_retired=person.is_retired or person.is_opted_out_by_text or (is_known and is_moving),
-            may_opt_in=road.policy.authority == "platform",
+            may_opt_in=context.policy.authority == "platform",
         )
         told.append((Channel.SMS, now.phone, platform_change.classify_profile_change(facts)))
     return told
 
 
 def stance_of_optin(optin: str | None) -> Stance:
-    """What the platform's own word stands for."""
+    """What Ometria's own word stands for."""
     return _STANCES.get(optin or "", Stance.UNSAID)
 
 

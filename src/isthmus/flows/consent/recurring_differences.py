@@ -38,18 +38,18 @@ def returning_stores(marks: dict[tuple[str, str], runs.Mark]) -> list[str]:
     return sorted(store for store, name in marks if name == RETURNING)
 
 
-def run_step(db: Database, road: ConnectionContext) -> int:
+def run_step(db: Database, context: ConnectionContext) -> int:
     """One step for each store that is coming back: ask both sides, have everybody mapped, let the store go on; how many
     are still not there."""
     with db.transaction() as tx:
-        marks = runs.load_watermarks(tx, road.connection)
-    waiting = [store for store in returning_stores(marks) if store in road.shops]
+        marks = runs.load_watermarks(tx, context.connection)
+    waiting = [store for store in returning_stores(marks) if store in context.shops]
     fresh = [store for store in waiting if (store, ASKED) not in marks and _is_polled(marks, store)]
     if fresh:
-        poll_unsubscribes.poll_unsubscribes(db, road)
-        if poll_profiles.read_all_profiles(db, road, repair=True).is_whole:
+        poll_unsubscribes.poll_unsubscribes(db, context)
+        if poll_profiles.read_all_profiles(db, context, repair=True).is_whole:
             for store in fresh:
-                _map_again(db, road, store)
+                _map_again(db, context, store)
         return len(waiting)
     n = len(waiting)
     for store in waiting:
@@ -57,8 +57,8 @@ def run_step(db: Database, road: ConnectionContext) -> int:
         if asked is None or asked.at is None:
             continue
         with db.transaction() as tx:
-            if not inbox.is_record_pending(tx, road.connection, store, "customer", asked.at):
-                runs.restart_loads(tx, road.connection, store, [RETURNING, ASKED])
+            if not inbox.is_record_pending(tx, context.connection, store, "customer", asked.at):
+                runs.restart_loads(tx, context.connection, store, [RETURNING, ASKED])
                 n -= 1
     return n
 
@@ -69,15 +69,15 @@ def _is_polled(marks: dict[tuple[str, str], runs.Mark], store: str) -> bool:
     return since is None or (polled is not None and polled.at is not None and polled.at >= since)
 
 
-def _map_again(db: Database, road: ConnectionContext, store: str) -> None:
-    """Everybody of the store is decided anew from the ledger."""
-    after, now = "", road.clock.now()
+def _map_again(db: Database, context: ConnectionContext, store: str) -> None:
+    """Everybody of the store is decided again from the ledger."""
+    after, now = "", context.clock.now()
     while True:
         with db.transaction() as tx:
-            names = records.record_ids(tx, road.connection, "customer", store, after, AT_ONCE)
+            names = records.record_ids(tx, context.connection, "customer", store, after, AT_ONCE)
             hints = [RefetchRequest(REMAP, f"customer:{name}", Lane.REALTIME, now) for name in names]
-            inbox.enqueue_internal(tx, road.connection, store, hints, now)
+            inbox.enqueue_internal(tx, context.connection, store, hints, now)
             if len(names) < AT_ONCE:
-                runs.create_watermarks(tx, road.connection, store, [ASKED], now)
+                runs.create_watermarks(tx, context.connection, store, [ASKED], now)
                 return
         after = names[-1]

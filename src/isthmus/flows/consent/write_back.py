@@ -1,4 +1,4 @@
-"""Bring an opt-out to the shops, and what the platform's people proved, and see that it stays there.
+"""Bring an opt-out to the shops, and what Ometria's people proved, and see that it stays there.
 
 What a shop should say is wished in the transaction that found it out (`wish`). It is written in the order of a
 customer's statements, and is done when a reading shows it some seconds later: a write can be taken and not kept.
@@ -68,7 +68,7 @@ class WriteBackResult(Struct, frozen=True):
 
 
 def request_store_updates(
-    tx: Tx, road: ConnectionContext, changes: Sequence[RecordTransition], standings: ConsentStatuses, now: datetime
+    tx: Tx, context: ConnectionContext, changes: Sequence[RecordTransition], standings: ConsentStatuses, now: datetime
 ) -> None:
     """Want the shop to say where its customers stand, where it says otherwise; and no more where it does not."""
     wished: list[RequestedUpdate] = []
@@ -83,11 +83,11 @@ def request_store_updates(
                 wished.append(want)
             elif isinstance(change.last, Customer):
                 done.append((store, change.last.id, channel))
-    mended = writes.withdraw_updates(tx, road.connection, done)
-    writes.request_updates(tx, road.connection, wished, now)
+    mended = writes.withdraw_updates(tx, context.connection, done)
+    writes.request_updates(tx, context.connection, wished, now)
     for store, number in mended:
         cases.resolve_by_code(
-            tx, road.connection, REFUSED, now, "consent", subjects=[f"customer:{number}"], store=store
+            tx, context.connection, REFUSED, now, "consent", subjects=[f"customer:{number}"], store=store
         )
 
 
@@ -104,7 +104,7 @@ def _wanted(customer: Customer, channel: Channel, store: str, standings: Consent
 
 def _is_for_the_shop(word: ChannelConsent, standing: ConsentStatus) -> bool:
     """Whether the shop must hear of it: of an opt-out where it would write to somebody, or that was said elsewhere; of
-    an opt-in only where it was proven on the platform. What one shop heard is no opt-in of another's.
+    an opt-in only where it was proven on Ometria. What one shop heard is no opt-in of another's.
     """
     assert standing.by is not None  # noqa: S101 - the caller has looked
     is_theirs = standing.by.side == "platform"
@@ -120,30 +120,30 @@ def _is_for_the_shop(word: ChannelConsent, standing: ConsentStatus) -> bool:
 # Write ---------------------------------------------------------------------------------------------------------------
 
 
-def write_back(db: Database, road: ConnectionContext) -> WriteBackResult:
+def write_back(db: Database, context: ConnectionContext) -> WriteBackResult:
     """One round: look at what was written a while ago, then write what is due. In shadow mode nothing is written."""
-    if not road.is_live:
+    if not context.is_live:
         return WriteBackResult()
-    return WriteBackResult(_write(db, road), _look(db, road))
+    return WriteBackResult(_write(db, context), _look(db, context))
 
 
-def _write(db: Database, road: ConnectionContext) -> int:
-    claim, now = claim_id(), road.clock.now()
+def _write(db: Database, context: ConnectionContext) -> int:
+    claim, now = claim_id(), context.clock.now()
     with db.transaction() as tx:
-        due = writes.claim_updates(tx, road.connection, "due", now, claim, AT_ONCE)
+        due = writes.claim_updates(tx, context.connection, "due", now, claim, AT_ONCE)
     for store, rows in _by_store(due).items():
-        shop = road.shops.get(store)
+        shop = context.shops.get(store)
         if shop is None or shop.consents is None:
             with db.transaction() as tx:
-                writes.delete_claimed(tx, road.connection, rows, claim)
+                writes.delete_claimed(tx, context.connection, rows, claim)
             continue
         try:
-            answers = shop.consents.write([_wish(row, road.clock.now()) for row in rows])
+            answers = shop.consents.write([_wish(row, context.clock.now()) for row in rows])
         except Failure as failure:
-            _failed(db, road, store, rows, claim, failure)
+            _failed(db, context, store, rows, claim, failure)
         else:
             with db.transaction() as tx:
-                _answered(tx, road, store, list(zip(rows, answers, strict=True)), claim)
+                _answered(tx, context, store, list(zip(rows, answers, strict=True)), claim)
     return len(due)
 
 
@@ -159,32 +159,32 @@ def _wish(row: ClaimedStoreUpdate, now: datetime) -> ConsentUpdate:
 
 def _answered(
     tx: Tx,
-    road: ConnectionContext,
+    context: ConnectionContext,
     store: str,
     answers: Sequence[tuple[ClaimedStoreUpdate, ConsentUpdateResult]],
     claim: UUID,
 ) -> None:
-    now = road.clock.now()
+    now = context.clock.now()
     taken = [row for row, answer in answers if answer.outcome is ConsentUpdateOutcome.WRITTEN]
-    writes.log_written_updates(tx, road.connection, taken, now)
+    writes.log_written_updates(tx, context.connection, taken, now)
     writes.settle_updates(
-        tx, road.connection, taken, claim, "written", now=now, due_at=now + VERIFY_AFTER, is_attempt=True
+        tx, context.connection, taken, claim, "written", now=now, due_at=now + VERIFY_AFTER, is_attempt=True
     )
     gone = [row for row, answer in answers if answer.outcome is ConsentUpdateOutcome.GONE]
-    writes.delete_claimed(tx, road.connection, gone, claim)
+    writes.delete_claimed(tx, context.connection, gone, claim)
     unwritten = [
         (row, answer)
         for row, answer in answers
         if answer.outcome in (ConsentUpdateOutcome.REFUSED, ConsentUpdateOutcome.NOTHING)
     ]
     for row, answer in unwritten:
-        _again(tx, road, row, claim, answer.code or answer.outcome.value, is_final=_is_final(answer))
+        _again(tx, context, row, claim, answer.code or answer.outcome.value, is_final=_is_final(answer))
     # A reading tells what became of a customer who is gone, or has no such address any more.
     odd = {row.customer_id for row in gone} | {
         row.customer_id for row, a in unwritten if a.outcome is ConsentUpdateOutcome.NOTHING
     }
     hints = [RefetchRequest("poll/customer", f"customer:{number}", Lane.REALTIME, now) for number in sorted(odd)]
-    inbox.enqueue_internal(tx, road.connection, store, hints, now)
+    inbox.enqueue_internal(tx, context.connection, store, hints, now)
 
 
 def _is_final(answer: ConsentUpdateResult) -> bool:
@@ -192,45 +192,50 @@ def _is_final(answer: ConsentUpdateResult) -> bool:
 
 
 def _again(
-    tx: Tx, road: ConnectionContext, row: ClaimedStoreUpdate, claim: UUID, why: str, *, is_final: bool = False
+    tx: Tx, context: ConnectionContext, row: ClaimedStoreUpdate, claim: UUID, why: str, *, is_final: bool = False
 ) -> None:
     """It came to nothing: later again, and when that does not help, a case. The shop goes on writing to somebody who
     does not want it, so it is tried for ever, if rarely.
     """
-    now = road.clock.now()
+    now = context.clock.now()
     is_hopeless = is_final or row.attempts + 1 >= ACCEPT_AFTER
     if is_hopeless:
         touch = Touch(REFUSED, f"customer:{row.customer_id}", row.store, f"{row.channel}, {row.state}: {why}")
-        cases.open_or_count(tx, road.connection, [touch], now)
+        cases.open_or_count(tx, context.connection, [touch], now)
     wait = timedelta(hours=6) if is_hopeless else timedelta(seconds=5 * (row.attempts + 1))
     status = "refused" if is_hopeless else "due"
-    writes.settle_updates(tx, road.connection, [row], claim, status, now=now, due_at=now + wait)
+    writes.settle_updates(tx, context.connection, [row], claim, status, now=now, due_at=now + wait)
 
 
 def _failed(
-    db: Database, road: ConnectionContext, store: str, rows: Sequence[ClaimedStoreUpdate], claim: UUID, failure: Failure
+    db: Database,
+    context: ConnectionContext,
+    store: str,
+    rows: Sequence[ClaimedStoreUpdate],
+    claim: UUID,
+    failure: Failure,
 ) -> None:
     """Nobody's statement is at fault. Writing again what may have arrived does no harm."""
-    now = road.clock.now()
+    now = context.clock.now()
     n = max(row.attempts for row in rows) + 1
     is_shut = isinstance(failure, BlockedError)
     wait = BLOCKED_FOR if is_shut else wait_after_attempt(min(n, PATIENT_UNTIL), failure.retry_after)
     with db.transaction() as tx:
-        writes.settle_updates(tx, road.connection, rows, claim, "due", now=now, due_at=now + wait)
+        writes.settle_updates(tx, context.connection, rows, claim, "due", now=now, due_at=now + wait)
         if is_shut or n >= ACCEPT_AFTER:
-            cases.open_or_count(tx, road.connection, [case_reporting.case_for(failure, store=store)], now)
+            cases.open_or_count(tx, context.connection, [case_reporting.case_for(failure, store=store)], now)
 
 
 # Look ----------------------------------------------------------------------------------------------------------------
 
 
-def _look(db: Database, road: ConnectionContext) -> int:
+def _look(db: Database, context: ConnectionContext) -> int:
     """Read what was written: it is done when the shop says so, whatever it answered then."""
-    claim, now = claim_id(), road.clock.now()
+    claim, now = claim_id(), context.clock.now()
     with db.transaction() as tx:
-        written = writes.claim_updates(tx, road.connection, "written", now, claim, 2 * AT_ONCE)
+        written = writes.claim_updates(tx, context.connection, "written", now, claim, 2 * AT_ONCE)
     for store, rows in _by_store(written).items():
-        shop = road.shops.get(store)
+        shop = context.shops.get(store)
         if shop is None:
             continue  # its rows are forgotten when they are due again
         try:
@@ -238,30 +243,30 @@ def _look(db: Database, road: ConnectionContext) -> int:
         except Failure:
             with db.transaction() as tx:
                 writes.settle_updates(
-                    tx, road.connection, rows, claim, "written", now=now, due_at=now + VERIFY_AFTER, is_attempt=False
+                    tx, context.connection, rows, claim, "written", now=now, due_at=now + VERIFY_AFTER, is_attempt=False
                 )
             continue
         with db.transaction() as tx:
-            _seen(tx, road, store, rows, read, claim)
+            _seen(tx, context, store, rows, read, claim)
     return len(written)
 
 
 def _seen(
     tx: Tx,
-    road: ConnectionContext,
+    context: ConnectionContext,
     store: str,
     rows: Sequence[ClaimedStoreUpdate],
     read: Mapping[int, ReadResult[Customer]],
     claim: UUID,
 ) -> None:
-    now = road.clock.now()
+    now = context.clock.now()
     hints = []
     people = list(filter(None, map(found_record, read.values())))
-    known = consent_status.consent_of_customers(tx, road, people)
+    known = consent_status.consent_of_customers(tx, context, people)
     for row in rows:
         if isinstance(read.get(row.customer_id), CannotSee):
             writes.settle_updates(
-                tx, road.connection, [row], claim, "written", now=now, due_at=now + VERIFY_AFTER, is_attempt=False
+                tx, context.connection, [row], claim, "written", now=now, due_at=now + VERIFY_AFTER, is_attempt=False
             )
             continue
         customer = found_record(read.get(row.customer_id))
@@ -269,13 +274,13 @@ def _seen(
         # The reading itself goes the way of every reading, so that what we know follows.
         hints.append(RefetchRequest("poll/customer", f"customer:{row.customer_id}", Lane.REALTIME, now))
         if want is None or want.state != row.state:
-            writes.delete_claimed(tx, road.connection, [row], claim)
+            writes.delete_claimed(tx, context.connection, [row], claim)
             cases.resolve_by_code(
-                tx, road.connection, REFUSED, now, "consent", subjects=[f"customer:{row.customer_id}"], store=store
+                tx, context.connection, REFUSED, now, "consent", subjects=[f"customer:{row.customer_id}"], store=store
             )
         else:
-            _again(tx, road, row, claim, "it was taken and not kept")
-    inbox.enqueue_internal(tx, road.connection, store, hints, now)
+            _again(tx, context, row, claim, "it was taken and not kept")
+    inbox.enqueue_internal(tx, context.connection, store, hints, now)
 
 
 def _by_store(rows: Sequence[ClaimedStoreUpdate]) -> dict[str, list[ClaimedStoreUpdate]]:

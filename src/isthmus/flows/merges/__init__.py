@@ -1,1 +1,1 @@
-"""Two people who turn out to be one: told by the shop, asked of the platform, or noticed there."""
+"""Two people who turn out to be one: told by the shop, asked of Ometria, or noticed there."""

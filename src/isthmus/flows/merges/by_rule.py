@@ -22,27 +22,27 @@ RULE = "rule"
 MOST_WAITING = 1_000_000
 
 
-def queue_by_rule(db: Database, road: ConnectionContext, wanted: Sequence[ReviewedCandidate]) -> int:
+def queue_by_rule(db: Database, context: ConnectionContext, wanted: Sequence[ReviewedCandidate]) -> int:
     """Queue these merges, all or, over the limit, none; how many were queued."""
-    now = road.clock.now()
+    now = context.clock.now()
     with db.transaction() as tx:
-        new = _new(tx, road, wanted)
-        older = [one.id for one in plans.open_plans(tx, road.connection, SOURCE)]
+        new = _new(tx, context, wanted)
+        older = [one.id for one in plans.open_plans(tx, context.connection, SOURCE)]
         for number in older:
-            plans.move_items(tx, road.connection, number, ["planned", "held"], "dropped")
-        judge.close_empty_plans(tx, road, older, now, "a later look")
+            plans.move_items(tx, context.connection, number, ["planned", "held"], "dropped")
+        judge.close_empty_plans(tx, context, older, now, "a later look")
         if not new:
             return 0
-        plan = plans.create_plan(tx, road.connection, SOURCE, now, _run(tx, road, now))
-        plans.add_items(tx, road.connection, plan.id, [_item(one) for one in new])
-        if not judge.judge_plan(tx, road, plan, now):
+        plan = plans.create_plan(tx, context.connection, SOURCE, now, _run(tx, context, now))
+        plans.add_items(tx, context.connection, plan.id, [_item(one) for one in new])
+        if not judge.judge_plan(tx, context, plan, now):
             return 0
-    return queue_and_journal(db, road, new, RULE, plan.run, is_counted=True)
+    return queue_and_journal(db, context, new, RULE, plan.run, is_counted=True)
 
 
 def queue_and_journal(
     db: Database,
-    road: ConnectionContext,
+    context: ConnectionContext,
     chosen: Sequence[ReviewedCandidate],
     by: str,
     run: int | None,
@@ -52,7 +52,7 @@ def queue_and_journal(
     """Queue these merges, and journal each: what is merged cannot be taken back."""
     n = 0
     for one in chosen:
-        if candidates.queue_merge(db, road, one, by) is None:
+        if candidates.queue_merge(db, context, one, by) is None:
             continue
         n += 1
         entry = RecordChange(
@@ -60,13 +60,13 @@ def queue_and_journal(
             subject=f"customer:{one.loser.account[1]}",
             kind="customer",
             cause=PlanCause.MERGE,
-            at=road.clock.now(),
+            at=context.clock.now(),
             run=run,
             is_counted=is_counted,
         )
         with db.transaction() as tx:
-            changes.insert_changes(tx, road.connection, [entry])
-            plans.mark_done(tx, road.connection, [(entry.store, entry.subject)])
+            changes.insert_changes(tx, context.connection, [entry])
+            plans.mark_done(tx, context.connection, [(entry.store, entry.subject)])
     return n
 
 
@@ -75,12 +75,14 @@ def candidate_numbers(items: Sequence[PlanItem]) -> list[int]:
     return [int(one.repair.partition(":")[2]) for one in items if one.repair.startswith("merge:")]
 
 
-def _new(tx: Tx, road: ConnectionContext, wanted: Sequence[ReviewedCandidate]) -> list[ReviewedCandidate]:
+def _new(tx: Tx, context: ConnectionContext, wanted: Sequence[ReviewedCandidate]) -> list[ReviewedCandidate]:
     """Those that do not wait already, and that nobody has refused."""
     waiting = {
-        one.loser for one in merges.list_merges(tx, road.connection, MOST_WAITING) if one.state in ("wanted", "asked")
+        one.loser
+        for one in merges.list_merges(tx, context.connection, MOST_WAITING)
+        if one.state in ("wanted", "asked")
     }
-    refused = plans.refused_repairs(tx, road.connection, SOURCE)
+    refused = plans.refused_repairs(tx, context.connection, SOURCE)
     return [one for one in wanted if one.loser.account not in waiting and f"merge:{one.number}" not in refused]
 
 
@@ -91,10 +93,10 @@ def _item(one: ReviewedCandidate) -> PlanItem:
     )
 
 
-def _run(tx: Tx, road: ConnectionContext, now: datetime) -> int:
+def _run(tx: Tx, context: ConnectionContext, now: datetime) -> int:
     """A run of the journal, by whose number one can ask how far it can be put back."""
     claim = claim_id()
-    run = journal.acquire_run(tx, road.connection, SOURCE, {"by": RULE}, claim, now, anew=True)
+    run = journal.acquire_run(tx, context.connection, SOURCE, {"by": RULE}, claim, now, anew=True)
     assert run is not None  # noqa: S101 - these runs are begun and ended in one transaction
-    journal.finish_run(tx, road.connection, run.id, claim, now, {})
+    journal.finish_run(tx, context.connection, run.id, claim, now, {})
     return run.id

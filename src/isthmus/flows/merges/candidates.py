@@ -29,41 +29,43 @@ class ReviewedCandidate(Struct, frozen=True):
         return not self.against
 
 
-def queue_merge(db: Database, road: ConnectionContext, one: ReviewedCandidate, by: str) -> int | None:
+def queue_merge(db: Database, context: ConnectionContext, one: ReviewedCandidate, by: str) -> int | None:
     """Put a merge into the queue, and into the book; its number, None where it waits already."""
-    now = road.clock.now()
+    now = context.clock.now()
     with db.transaction() as tx:
-        number = merges.enqueue_merge(tx, road.connection, one.survivor.account, one.loser.account, one.rule, by, now)
+        number = merges.enqueue_merge(
+            tx, context.connection, one.survivor.account, one.loser.account, one.rule, by, now
+        )
         if number is not None:
             entry = MergeLogEntry(one.survivor.contact, one.loser.contact, "wanted", by, ", ".join(one.reasons), number)
-            merges.append_log(tx, road.connection, [entry], now)
+            merges.append_log(tx, context.connection, [entry], now)
     return number
 
 
-def dismiss_candidate(db: Database, road: ConnectionContext, one: ReviewedCandidate, by: str) -> None:
+def dismiss_candidate(db: Database, context: ConnectionContext, one: ReviewedCandidate, by: str) -> None:
     """A person says that these are different people: they are never merged, whatever a look finds."""
-    now = road.clock.now()
+    now = context.clock.now()
     with db.transaction() as tx:
-        duplicates.dismiss_candidate(tx, road.connection, one.number, by, now)
+        duplicates.dismiss_candidate(tx, context.connection, one.number, by, now)
         merges.append_log(
-            tx, road.connection, [MergeLogEntry(one.survivor.contact, one.loser.contact, "apart", by)], now
+            tx, context.connection, [MergeLogEntry(one.survivor.contact, one.loser.contact, "apart", by)], now
         )
 
 
-def queue_and_log(db: Database, road: ConnectionContext) -> tuple[list[QueuedMerge], list[LoggedMerge]]:
+def queue_and_log(db: Database, context: ConnectionContext) -> tuple[list[QueuedMerge], list[LoggedMerge]]:
     """The queue, and what was last written into the book."""
     with db.transaction() as tx:
-        return merges.list_merges(tx, road.connection), merges.read_log(tx, road.connection)
+        return merges.list_merges(tx, context.connection), merges.read_log(tx, context.connection)
 
 
-def addresses_with_several_profiles(db: Database, road: ConnectionContext) -> list[SharedAddress]:
-    """Whom the platform has several profiles for, as far as it was listened to."""
+def addresses_with_several_profiles(db: Database, context: ConnectionContext) -> list[SharedAddress]:
+    """Whom Ometria has several profiles for, as far as it was listened to."""
     with db.transaction() as tx:
-        return profiles.shared_addresses(tx, road.connection)
+        return profiles.shared_addresses(tx, context.connection)
 
 
-def merge_state(db: Database, road: ConnectionContext, number: int) -> tuple[str, str]:
+def merge_state(db: Database, context: ConnectionContext, number: int) -> tuple[str, str]:
     """How a merge stands, and why; nothing where there is none of that number."""
     with db.transaction() as tx:
-        found = merges.get_merge(tx, road.connection, number)
+        found = merges.get_merge(tx, context.connection, number)
     return (found.state, found.why or "") if found else ("", "")

@@ -17,7 +17,7 @@ FAILED = "storefront.merge_failed"
 
 
 def follow_shop_merges(
-    tx: Tx, road: ConnectionContext, told: Sequence[tuple[Event, CustomerMerge]], now: datetime
+    tx: Tx, context: ConnectionContext, told: Sequence[tuple[Event, CustomerMerge]], now: datetime
 ) -> list[tuple[Link, Account]]:
     """Write down what the shop says of merges; the accounts that belong to somebody else's person now.
 
@@ -29,14 +29,14 @@ def follow_shop_merges(
         if merge.is_failed:
             detail = f"Shopify stumbled over {merge.why}" if merge.why else "Shopify does not say why"
             if subjects:
-                cases.open_or_count(tx, road.connection, [Touch(FAILED, subjects[0], event.store, detail)], now)
+                cases.open_or_count(tx, context.connection, [Touch(FAILED, subjects[0], event.store, detail)], now)
         elif merge.is_done and merge.kept is not None and merge.lost is not None:
-            names = road.shops[event.store].rules.namespace
+            names = context.shops[event.store].rules.namespace
             lost = Link(event.store, merge.lost, f"{names}{merge.lost}", None)
             joined.append((lost, (event.store, merge.kept)))
             entry = MergeLogEntry(f"{names}{merge.kept}", lost.contact, "told", "the shop")
-            merges.append_log(tx, road.connection, [entry], now)
+            merges.append_log(tx, context.connection, [entry], now)
             cases.resolve_by_code(
-                tx, road.connection, FAILED, now, by="a later merge", subjects=subjects, store=event.store
+                tx, context.connection, FAILED, now, by="a later merge", subjects=subjects, store=event.store
             )
     return joined

@@ -22,12 +22,12 @@ MOVING = ("due", "leased", "accepted")
 BARRED = ("excluded", "buried")
 
 
-def load_merge_sides(tx: Tx, road: ConnectionContext, accounts: Iterable[Account]) -> dict[Account, Side]:
+def load_merge_sides(tx: Tx, context: ConnectionContext, accounts: Iterable[Account]) -> dict[Account, Side]:
     """The person behind each of these accounts; none for an account that is gone."""
     wanted = sorted(set(accounts))
-    own = identity.links_of_customers(tx, road.connection, wanted)
-    mates = identity.links_of_emails(tx, road.connection, sorted({link.email for link in own if link.email}))
-    links = {link.account: link for link in identity.expand_to_persons(tx, road.connection, [*mates, *own])}
+    own = identity.links_of_customers(tx, context.connection, wanted)
+    mates = identity.links_of_emails(tx, context.connection, sorted({link.email for link in own if link.email}))
+    links = {link.account: link for link in identity.expand_to_persons(tx, context.connection, [*mates, *own])}
     who = assign_survivors(links.values())
     whole = who.whole()
     living = {
@@ -36,11 +36,11 @@ def load_merge_sides(tx: Tx, road: ConnectionContext, accounts: Iterable[Account
         if account in whole
     }
     everyone = sorted({link.account for some in living.values() for link in some})
-    told = words.contact_rows(tx, road.connection, [links[account].contact for account in everyone])
-    counts = owned.count_orders(tx, road.connection, everyone)
+    told = words.contact_rows(tx, context.connection, [links[account].contact for account in everyone])
+    counts = owned.count_orders(tx, context.connection, everyone)
     emails = sorted({links[account].email or "" for account in everyone} - {""})
-    guests = owned.guest_orders(tx, road.connection, emails)
-    shared = _shared(tx, road, [some for some in living.values() if len(some) > 1])
+    guests = owned.guest_orders(tx, context.connection, emails)
+    shared = _shared(tx, context, [some for some in living.values() if len(some) > 1])
     by_contact = {link.contact: link for link in links.values()}
     made = {}
     for account, some in living.items():
@@ -48,7 +48,7 @@ def load_merge_sides(tx: Tx, road: ConnectionContext, accounts: Iterable[Account
             continue
         head = by_contact[who.by_customer[account]]
         mail = frozenset(link.email for link in some if link.email)
-        email, sms = _stances(road, [told[link.contact] for link in some if link.contact in told])
+        email, sms = _stances(context, [told[link.contact] for link in some if link.contact in told])
         made[account] = Side(
             account=head.account,
             contact=head.contact,
@@ -69,14 +69,14 @@ def _is_sent(row: ContactRow | None) -> bool:
     return row is not None and row.state not in BARRED
 
 
-def _stances(road: ConnectionContext, told: Iterable[ContactRow]) -> tuple[MergeConsent, MergeConsent]:
+def _stances(context: ConnectionContext, told: Iterable[ContactRow]) -> tuple[MergeConsent, MergeConsent]:
     """What all contacts of a person allow together: the strictest word counts, and one alone counts where others are
     silent.
     """
     emails, texts = [], []
     for row in told:
         if row.body is not None:
-            body = msgspec.json.decode(road.packer.unpack(row.body))
+            body = msgspec.json.decode(context.packer.unpack(row.body))
             sms = ((body.get("channels") or {}).get("sms") or {}).get("allow_marketing")
             email, text = consent_of_body(body.get("marketing_optin"), sms)
             emails.append(email)
@@ -92,11 +92,11 @@ def _together(stances: list[MergeConsent]) -> MergeConsent:
     return made
 
 
-def _shared(tx: Tx, road: ConnectionContext, groups: Iterable[list[Link]]) -> set[Account]:
+def _shared(tx: Tx, context: ConnectionContext, groups: Iterable[list[Link]]) -> set[Account]:
     """Accounts of people whose accounts seem to be several people's."""
     some = list(groups)
     keys = {("customer", link.store, str(link.customer_id)) for group in some for link in group}
-    kept = records.load_records(tx, road.connection, keys, road.packer)
+    kept = records.load_records(tx, context.connection, keys, context.packer)
     people_ = {
         (key[1], int(key[2])): person_features(key[1], f"{key[1]}:{key[2]}", one.record)
         for key, one in kept.items()

@@ -30,7 +30,7 @@ def in_flight_since(held: RunContext) -> tuple[datetime, ...]:
 
     The enrichment lane collects for its interval on purpose.
     """
-    pace, now = held.road.pace, held.now()
+    pace, now = held.context.pace, held.now()
     grace = dict.fromkeys(Lane, pace.drift_grace)
     grace[Lane.ENRICHMENT] += pace.enrichment_every
     return tuple(now - grace[lane] for lane in Lane)
@@ -43,7 +43,7 @@ def basis_of_run(tx: Tx, held: RunContext, n_differ: int) -> Basis:
         kinds.append("sms")  # compared apart: they stand in collections of their own
     counts = judged.count_results(
         tx,
-        held.road.connection,
+        held.context.connection,
         held.id,
         kinds,
         held.stores,
@@ -60,7 +60,7 @@ def basis_of_run(tx: Tx, held: RunContext, n_differ: int) -> Basis:
         for store, mine in sorted(held.before_history.items())
         for kind, n in sorted(mine.items())
     ]
-    heard = judged.last_activity_by_store(tx, held.road.connection)
+    heard = judged.last_activity_by_store(tx, held.context.connection)
     return Basis(
         at=held.now(),
         unit="records",
@@ -107,7 +107,7 @@ def _reason(held: RunContext, result: str) -> NotJudgedReason:
     reason = NotJudgedReason(result)
     return (
         NotJudgedReason.HORIZON
-        if reason is NotJudgedReason.OUT_OF_SIGHT and held.road.orders_horizon != "all"
+        if reason is NotJudgedReason.OUT_OF_SIGHT and held.context.orders_horizon != "all"
         else reason
     )
 

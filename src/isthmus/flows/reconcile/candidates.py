@@ -23,8 +23,8 @@ IN_FLIGHT_READS = 1_000
 
 def add_candidates(held: RunContext, step: str) -> None:
     """Write the suspects of a run down; doing it twice changes nothing."""
-    connection, run = held.road.connection, held.id
-    namespaces = {name: shop.rules.namespace for name, shop in held.road.shops.items()}
+    connection, run = held.context.connection, held.id
+    namespaces = {name: shop.rules.namespace for name, shop in held.context.shops.items()}
     with held.db.transaction() as tx:
         drift.add_mismatched(tx, connection, run)
         kinds = [KINDS[kind] for kind in held.asked.kinds]
@@ -42,7 +42,9 @@ def add_candidates(held: RunContext, step: str) -> None:
                     if horizon is not None:
                         horizons[store] = horizon
                         n = drift.count_out_of_sight(tx, connection, run, store, namespaces[store], horizon)
-                        held.out_of_sight[store] = out_of_sight.report_out_of_sight(tx, held.road, store, n, held.now())
+                        held.out_of_sight[store] = out_of_sight.report_out_of_sight(
+                            tx, held.context, store, n, held.now()
+                        )
                     held.move(tx, step, None, 0)
         if not held.is_blind("platform", kind):
             limit = None if held.asked.is_full else ABSENT_READS
@@ -68,7 +70,7 @@ def _horizon(held: RunContext, store: str) -> datetime | None:
     A store that does not answer may hide orders: then nothing is concluded of old ones.
     """
     try:
-        sees_all = held.patiently(held.road.shops[store].reader.sees_all_orders)
+        sees_all = held.patiently(held.context.shops[store].reader.sees_all_orders)
     except Failure:
         sees_all = False
     return None if sees_all else sure_since(held)

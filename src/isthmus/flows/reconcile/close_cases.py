@@ -11,7 +11,7 @@ from isthmus.flows.reconcile.run_context import RunContext
 from isthmus.identity.sql import foreign
 
 AT_ONCE = 10
-"""Cases of one page; each may take a reading of both neighbours."""
+"""Cases of one page; each may take a reading of Shopify and Ometria."""
 
 MOST = 200
 """Cases that one run looks at."""
@@ -24,12 +24,12 @@ def close_resolved_cases(held: RunContext, step: str, cursor: str | None, n: int
     after = int(cursor or 0)
     while held.goes_on():
         with held.db.transaction() as tx:
-            some = findings.open_cases_of_runs(tx, held.road.connection, after, AT_ONCE)
-            groups = findings.count_findings(tx, held.road.connection, held.id)
+            some = findings.open_cases_of_runs(tx, held.context.connection, after, AT_ONCE)
+            groups = findings.count_findings(tx, held.context.connection, held.id)
             about = {case.id: key for case in some if (key := _key(held, case))}
-            theirs = foreign.adopted_ids(tx, held.road.connection, list(about.values()))
+            theirs = foreign.adopted_ids(tx, held.context.connection, list(about.values()))
             about = {case: (key[0], theirs.get(key, key[1])) for case, key in about.items()}
-            found = findings.findings_of_records(tx, held.road.connection, held.id, list(about.values()))
+            found = findings.findings_of_records(tx, held.context.connection, held.id, list(about.values()))
             known = gather_evidence(tx, held, sorted(set(about.values()) - found))
         agreed = _agreed(held, known)
         over = [case.id for case in some if about.get(case.id) in agreed or _is_over(held, case, groups)]
@@ -59,12 +59,12 @@ def _agreed(held: RunContext, known: list[ReconcileEvidence]) -> set[Key]:
 
 
 def _key(held: RunContext, case: OpenCase) -> Key | None:
-    """The platform record that a case is about; None for one about many."""
+    """Ometria record that a case is about; None for one about many."""
     kind, _, name = case.subject.partition(":")
     if not name:
         return None
-    if case.store in held.road.shops and kind in KINDS:
-        return KINDS[kind], f"{held.road.shops[case.store].rules.namespace}{name}"
+    if case.store in held.context.shops and kind in KINDS:
+        return KINDS[kind], f"{held.context.shops[case.store].rules.namespace}{name}"
     return (kind, name) if kind in KINDS.values() else None
 
 

@@ -27,7 +27,7 @@ from isthmus.records.sql import store as records
 from isthmus.records.sql.store import Canonical, StoredRecord
 
 Key = tuple[str, str]
-"""(kind, id) in the platform's words."""
+"""(kind, id) in Ometria's words."""
 
 OF_STORE = {kind: theirs for theirs, kind in KINDS.items()}
 
@@ -55,7 +55,7 @@ class ReconcileEvidence(Struct, kw_only=True):
 
     @property
     def subject(self) -> str:
-        """As the store names it; as the platform does where no store is known."""
+        """As the store names it; as Ometria does where no store is known."""
         return f"{OF_STORE[self.key[0]]}:{self.number}" if self.number is not None else f"{self.key[0]}:{self.key[1]}"
 
     @property
@@ -66,7 +66,7 @@ class ReconcileEvidence(Struct, kw_only=True):
 
 def gather_evidence(tx: Tx, held: RunContext, keys: Sequence[Key]) -> list[ReconcileEvidence]:
     """What is known of these records, in their order."""
-    connection, run = held.road.connection, held.id
+    connection, run = held.context.connection, held.id
     named = drift.outbox_rows(tx, connection, keys)
     mapped = drift.read_observations(tx, connection, run, "ours", keys)
     seen_there = drift.read_observations(tx, connection, run, "platform", keys)
@@ -78,7 +78,7 @@ def gather_evidence(tx: Tx, held: RunContext, keys: Sequence[Key]) -> list[Recon
     standings = drift.outbox_rows(tx, connection, keys)
     own = {key: (key[0], f"{_space(held, store)}{number}") for key, (store, number) in places.items() if number}
     listed = drift.read_observations(tx, connection, run, "store", sorted(set(own.values())))
-    kept = records.load_records(tx, connection, set(wanted.values()), held.road.packer)
+    kept = records.load_records(tx, connection, set(wanted.values()), held.context.packer)
     names = {f"{kind}:{own_id}" for kind, own_id in keys} | {subject for _, subject in subjects.values()}
     cases = drift.open_case_codes(tx, connection, sorted(names))
     unknown = [own_id for kind, own_id in keys if kind == "order" and (kind, own_id) not in standings]
@@ -105,7 +105,7 @@ def gather_evidence(tx: Tx, held: RunContext, keys: Sequence[Key]) -> list[Recon
 
 
 def reread_platform(held: RunContext, known: ReconcileEvidence) -> None:
-    """Read the one record on the platform, and take that for what it says."""
+    """Read the one record on Ometria, and take that for what it says."""
     kind, own = known.key
     at = held.now()
     item: dict[str, Any] | None = None
@@ -136,7 +136,7 @@ def reread_stores(held: RunContext, known: Sequence[ReconcileEvidence]) -> None:
     now = held.now()
     readings, about = [], {}
     for n, one in enumerate(known, start=1):
-        if one.number is None or one.store not in held.road.shops:
+        if one.number is None or one.store not in held.context.shops:
             continue
         kind = OF_STORE[one.key[0]]
         subject = f"{kind}:{one.number}"
@@ -155,12 +155,12 @@ def reread_stores(held: RunContext, known: Sequence[ReconcileEvidence]) -> None:
         )
         readings.append(FetchRequest(event, (kind, one.store, str(one.number))))
         about[event.id] = one
-    found, failed = process.fetch_records(held.road, readings)
+    found, failed = process.fetch_records(held.context, readings)
     why = {event.id: failure for event, failure in failed}
     for reading in readings:
         one = about[reading.event.id]
         if reading.key in found:
-            result = _dated(one, found[reading.key], held.road.pace.sight_grace, now)
+            result = _dated(one, found[reading.key], held.context.pace.sight_grace, now)
             one.is_out_of_sight = isinstance(result, CannotSee) and result.reason is Blindness.HORIZON
             one.facts = msgspec.structs.replace(one.facts, **_as_read(one, result))
             if isinstance(result, Found) and _is_new(held, one, result.record):
@@ -200,7 +200,7 @@ def _as_read(known: ReconcileEvidence, result: ReadResult[Canonical]) -> dict[st
 
 def _is_new(held: RunContext, known: ReconcileEvidence, record: Canonical) -> bool:
     """Whether what a reading of its own shows may still be on its way to us: at the pace of the kind of change."""
-    pace, kept = held.road.pace, known.kept
+    pace, kept = held.context.pace, known.kept
     if kept is not None and record.updated_at <= kept.updated_at:
         return False
     ours = kept.record if kept is not None else None
@@ -217,19 +217,19 @@ def _is_new(held: RunContext, known: ReconcileEvidence, record: Canonical) -> bo
 def _place(
     held: RunContext, key: Key, standing: OutboxRow | None, mapped: Observation | None
 ) -> tuple[str, int | None]:
-    """The store and Shopify's number behind a platform record; of what only the platform knows, by its id's look."""
+    """The store and Shopify's number behind a platform record; of what only Ometria knows, by its id's look."""
     if standing is not None:
         number = (standing.subject or "").partition(":")[2]
         return standing.store, int(number) if number.isdecimal() else None
     if mapped is not None and mapped.store is not None:
         return mapped.store, mapped.number
-    named = dict(held.road.accounts([key[1]]))
-    return next(((name, named[name]) for name in held.road.shops if name in named), ("", None))
+    named = dict(held.context.accounts([key[1]]))
+    return next(((name, named[name]) for name in held.context.shops if name in named), ("", None))
 
 
 def _facts(held: RunContext, known: ReconcileEvidence, *, is_told: bool, twin: str | None) -> DriftFacts:
     kind, own = known.key
-    shop, standing = held.road.shops.get(known.store), known.standing
+    shop, standing = held.context.shops.get(known.store), known.standing
     blamed = next((code for code in known.cases if code in UNUSABLE), None)
     body = _body(held, standing)
     facts = DriftFacts(
@@ -269,7 +269,7 @@ def _store(held: RunContext, known: ReconcileEvidence) -> dict[str, Any]:
         and kept.changed_at >= known.listed.at
         and known.listed.version is not None
     ):
-        # The road has heard of it since.
+        # The pipeline has heard of it since.
         path = None if kept.record is None or kept.updated_at >= known.listed.version else path
     if known.is_variant and path is not None:
         return {"store_look": SideView.UNSEEN, "store_path": None}
@@ -277,7 +277,7 @@ def _store(held: RunContext, known: ReconcileEvidence) -> dict[str, Any]:
 
 
 def _platform(held: RunContext, known: ReconcileEvidence) -> dict[str, Any]:
-    """What the platform's listing says of the write as it is desired now."""
+    """What Ometria's listing says of the write as it is desired now."""
     row, standing = known.there, known.standing
     if row is None:
         kind = OF_STORE[known.key[0]]
@@ -306,7 +306,7 @@ def _is_young(held: RunContext, known: ReconcileEvidence, facts: DriftFacts) -> 
     A store's word on people and products travels at the pace of enrichment, and a delivery that waits for its hour
     names no record yet: what is younger than that pace may be on its way. Consent never waits for it.
     """
-    pace, now = held.road.pace, held.now()
+    pace, now = held.context.pace, held.now()
     grace, times = pace.drift_grace, list[datetime | None]()
     if facts.store_path is not None and known.listed is not None and (at := known.listed.version) is not None:
         is_hurried = known.key[0] == "order" or facts.store_path == CONSENT
@@ -317,7 +317,7 @@ def _is_young(held: RunContext, known: ReconcileEvidence, facts: DriftFacts) -> 
 
 
 def _still_unlike(known: ReconcileEvidence) -> str | None:
-    """Where a fresh mapping says something else; None once anything was desired anew since it was tried."""
+    """Where a fresh mapping says something else; None once anything was desired again since it was tried."""
     if known.mapped is None:
         return None
     is_newer = known.kept is not None and known.kept.changed_at > known.mapped.at
@@ -334,12 +334,12 @@ def _is_ours(shop: ShopContext | None, standing: OutboxRow) -> bool:
 
 
 def _space(held: RunContext, store: str) -> str:
-    shop = held.road.shops.get(store)
+    shop = held.context.shops.get(store)
     return shop.rules.namespace if shop else ""
 
 
 def _body(held: RunContext, standing: OutboxRow | None) -> dict[str, Any] | None:
     if standing is None or standing.body is None:
         return None
-    body: dict[str, Any] = decode_json(held.road.packer.unpack(standing.body))
+    body: dict[str, Any] = decode_json(held.context.packer.unpack(standing.body))
     return body

@@ -56,7 +56,7 @@ def totals_of_listing(tally: ListedRecord, rules: Rules) -> ObservedTotals:
     net = tally.net_payment if is_paid else tally.current_total
     is_cancelled = tally.cancelled_at is not None or tally.financial_status in CANCELLED
     if is_cancelled:
-        is_valid = rules.cancelled_but_kept and is_paid and net > ZERO
+        is_valid = rules.count_retained_cancelled and is_paid and net > ZERO
     elif tally.financial_status == "REFUNDED" or (tally.refunded > ZERO and net <= ZERO):
         is_valid = False
     else:
@@ -90,7 +90,7 @@ def totals_of_order(order: Order, rules: Rules) -> ObservedTotals:
 
 
 def totals_of_platform_record(record: Mapping[str, Any]) -> ObservedTotals:
-    """An order in the platform's words, as it is there or as we desire it."""
+    """An order in Ometria's words, as it is there or as we desire it."""
     gross = _number(record.get("grand_total"))
     lines = record.get("lineitems")
     back = sum(

@@ -32,7 +32,7 @@ AT_ONCE = 50
 """Suspects of one page: each may take a reading of its own, and the page must be done well within a run's lease."""
 
 CANDIDATES_AT_ONCE = 400
-"""Single readings of the platform in one run: at our share of four a second that is three minutes. If all of them
+"""Single readings of Ometria in one run: at our share of four a second that is three minutes. If all of them
 confirmed what the listing said, the rest is believed; if not, each of the rest is read as well, however long."""
 
 READS = 1_000
@@ -46,10 +46,10 @@ def judge_candidates(held: RunContext, step: str, cursor: str | None, n: int) ->
     """Look at each suspect; how many."""
     after: tuple[str, str] = tuple(msgspec.json.decode(cursor)) if cursor else ("", "")
     with held.db.transaction() as tx:
-        total = drift.count_candidates(tx, held.road.connection, held.id)
+        total = drift.count_candidates(tx, held.context.connection, held.id)
     while held.goes_on():
         with held.db.transaction() as tx:
-            keys = drift.next_candidates(tx, held.road.connection, held.id, after, AT_ONCE)
+            keys = drift.next_candidates(tx, held.context.connection, held.id, after, AT_ONCE)
             known = gather_evidence(tx, held, keys)
         judged = _judged(held, known)
         after = keys[-1] if keys else after
@@ -67,7 +67,7 @@ def judge_candidates(held: RunContext, step: str, cursor: str | None, n: int) ->
 
 
 def judge_record(held: RunContext, known: ReconcileEvidence) -> DriftVerdict | NoDrift:
-    """What is wrong with one record, once a reading of its own has confirmed what the platform's listing said."""
+    """What is wrong with one record, once a reading of its own has confirmed what Ometria's listing said."""
     verdict = attribute_difference(known.facts)
     if verdict is NoDrift.UNSEEN and _is_unseen_there(held, known) and held.n_looks < CANDIDATES_AT_ONCE:
         held.n_looks += 1
@@ -122,7 +122,7 @@ def _may_be_gone(known: ReconcileEvidence) -> bool:
 
 
 def _rests_on_the_platform(known: ReconcileEvidence, verdict: DriftVerdict) -> bool:
-    """Whether only the platform's listing speaks for a finding. What a listing shows of a stranger is proof enough."""
+    """Whether only Ometria's listing speaks for a finding. What a listing shows of a stranger is proof enough."""
     is_of_platform = verdict.code.startswith("platform.") and known.facts.state == "applied"
     is_resent = known.facts.state == "buried" and Repair.SEND in verdict.repair
     return is_of_platform or is_resent
@@ -135,7 +135,7 @@ def _is_unseen_at_store(known: ReconcileEvidence) -> bool:
 
 
 def _is_unseen_there(held: RunContext, known: ReconcileEvidence) -> bool:
-    """Whether the platform may say of it what its listing did not."""
+    """Whether Ometria may say of it what its listing did not."""
     is_blank = known.facts.platform_look is SideView.UNSEEN and known.facts.state == "applied"
     return is_blank and not held.is_blind("platform", OF_STORE[known.key[0]])
 
@@ -149,7 +149,7 @@ def _code(verdict: DriftVerdict | NoDrift) -> str | None:
 
 def save_findings(tx: Tx, held: RunContext, judged: Sequence[tuple[ReconcileEvidence, DriftVerdict | NoDrift]]) -> None:
     """Findings, cases and repairs of a page, in the transaction that moves the run past it."""
-    connection, now = held.road.connection, held.now()
+    connection, now = held.context.connection, held.now()
     results.save_results(tx, connection, held.id, basis.results_of_records(held, judged))
     bad = [(known, verdict) for known, verdict in judged if isinstance(verdict, DriftVerdict)]
     if held.asked.repair:
@@ -161,7 +161,7 @@ def save_findings(tx: Tx, held: RunContext, judged: Sequence[tuple[ReconcileEvid
         group = (verdict.code, known.store, known.key[0])
         n_found[group] = n_found.get(group, 0) + 1
         if verdict.code not in OWN:
-            # The road has told of it already; if somebody closed that, it is still so.
+            # The pipeline has told of it already; if somebody closed that, it is still so.
             if verdict.code not in known.cases:
                 touches.append(Touch(verdict.code, known.subject, known.store, verdict.detail))
         elif n_found[group] <= CASES:
@@ -244,18 +244,18 @@ def _write(known: ReconcileEvidence) -> tuple[RecordKind, str, bytes]:
 
 
 def _repair(tx: Tx, held: RunContext, bad: Sequence[tuple[ReconcileEvidence, DriftVerdict]]) -> None:
-    """Send again what the platform lost, and plan the other repairs: the whole run is judged before any of them."""
-    road, now = held.road, held.now()
-    if road.is_live:
+    """Send again what Ometria lost, and plan the other repairs: the whole run is judged before any of them."""
+    context, now = held.context, held.now()
+    if context.is_live:
         lost = [known for known, verdict in bad if Repair.SEND in verdict.repair]
         repairs.journal_resent(tx, held, lost)
-        proof.requeue_unconfirmed(tx, road.connection, [_write(known) for known in lost], now)
+        proof.requeue_unconfirmed(tx, context.connection, [_write(known) for known in lost], now)
     planned = []
     for known, verdict in bad:
         repair = [str(one) for one in verdict.repair if one is not Repair.SEND]
-        if known.store in road.shops and known.number is not None and repair:
+        if known.store in context.shops and known.number is not None and repair:
             planned.append((known.store, known.subject, OF_STORE[known.key[0]], verdict.code, "+".join(repair)))
-    repairs.plan_repairs(tx, road, held.id, planned, now)
+    repairs.plan_repairs(tx, context, held.id, planned, now)
 
 
 def _finding(held: RunContext, known: ReconcileEvidence, verdict: DriftVerdict) -> DriftFinding:
@@ -308,8 +308,8 @@ def _money(row: drift.Observation) -> dict[str, Any]:
 def _off(
     held: RunContext, known: ReconcileEvidence, verdict: DriftVerdict, desired: order_totals.ObservedTotals | None
 ) -> tuple[str | None, int | None]:
-    """By how much revenue the side at fault is off: ours against the store's, or the platform's against ours."""
-    shop = held.road.shops.get(known.store)
+    """By how much revenue the side at fault is off: ours against the store's, or Ometria's against ours."""
+    shop = held.context.shops.get(known.store)
     record = known.kept.record if known.kept is not None else None
     have = order_totals.totals_of_order(record, shop.rules) if isinstance(record, Order) and shop else None
     listed, there = _revenue(known.listed), _revenue(known.there)
@@ -335,7 +335,7 @@ def _desired(held: RunContext, known: ReconcileEvidence) -> order_totals.Observe
     standing = known.standing
     if known.key[0] != "order" or standing is None or standing.body is None:
         return None
-    return order_totals.totals_of_platform_record(decode_json(held.road.packer.unpack(standing.body)))
+    return order_totals.totals_of_platform_record(decode_json(held.context.packer.unpack(standing.body)))
 
 
 def _placed_at(known: ReconcileEvidence) -> Any:
@@ -355,8 +355,8 @@ def _strangers(tx: Tx, held: RunContext) -> None:
 
     Nothing of what a takeover leaves to that writer.
     """
-    connection, now = held.road.connection, held.now()
-    rules = [shop.rules for shop in held.road.shops.values()]
+    connection, now = held.context.connection, held.now()
+    rules = [shop.rules for shop in held.context.shops.values()]
     if any(one.tolerates for one in rules):
         return
     start_at = max((one.start_at for one in rules if one.start_at is not None), default=None)

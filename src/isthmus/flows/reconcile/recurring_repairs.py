@@ -29,11 +29,11 @@ def withhold_recurring_repairs(
     tx: Tx, held: RunContext, bad: Sequence[tuple[ReconcileEvidence, DriftVerdict]]
 ) -> list[tuple[ReconcileEvidence, DriftVerdict]]:
     """The same findings, without the repairs that must rest; notes those that begin, with a case where one returns."""
-    now, connection = held.now(), held.road.connection
+    now, connection = held.now(), held.context.connection
     before = repaired.repairs_begun(tx, connection, [known.key for known, _ in bad])
     found, begins, touches = [], {}, []
     for known, verdict in bad:
-        is_sent = held.road.is_live or any(one is not Repair.SEND for one in verdict.repair)
+        is_sent = held.context.is_live or any(one is not Repair.SEND for one in verdict.repair)
         if not verdict.repair or not is_sent:
             found.append((known, verdict))
             continue
@@ -85,5 +85,5 @@ def _opts_out(held: RunContext, known: ReconcileEvidence, verdict: DriftVerdict)
 def _body(held: RunContext, known: ReconcileEvidence) -> dict[str, Any]:
     if known.standing is None or known.standing.body is None:
         return {}
-    body: dict[str, Any] = decode_json(held.road.packer.unpack(known.standing.body))
+    body: dict[str, Any] = decode_json(held.context.packer.unpack(known.standing.body))
     return body

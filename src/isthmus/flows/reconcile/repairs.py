@@ -31,15 +31,15 @@ SIDES = ("store", "ours", "platform")
 
 
 def plan_repairs(
-    tx: Tx, road: ConnectionContext, run: int, found: Sequence[tuple[str, str, str, str, str]], now: datetime
+    tx: Tx, context: ConnectionContext, run: int, found: Sequence[tuple[str, str, str, str, str]], now: datetime
 ) -> None:
     """Plan repairs: (store, subject, kind, code, repair). Nothing of a record that is to stay as it is."""
     records = [(store, subject) for store, subject, *_ in found]
     if not records:
         return
-    pinned = plans.filter_pinned(tx, road.connection, records)
-    sent = changes.filter_sent(tx, road.connection, records)
-    nets = changes.net_of_orders(tx, road.connection, records)
+    pinned = plans.filter_pinned(tx, context.connection, records)
+    sent = changes.filter_sent(tx, context.connection, records)
+    nets = changes.net_of_orders(tx, context.connection, records)
     items = [
         PlanItem(
             store=store,
@@ -55,20 +55,20 @@ def plan_repairs(
     ]
     if not items:
         return
-    own = plans.plan_of_run(tx, road.connection, run)
+    own = plans.plan_of_run(tx, context.connection, run)
     if own is None:
-        plans.abandon_plans(tx, road.connection, SOURCE, now)
-        own = plans.create_plan(tx, road.connection, SOURCE, now, run)
-    plans.add_items(tx, road.connection, own.id, items)
+        plans.abandon_plans(tx, context.connection, SOURCE, now)
+        own = plans.create_plan(tx, context.connection, SOURCE, now, run)
+    plans.add_items(tx, context.connection, own.id, items)
 
 
 def journal_resent(tx: Tx, held: RunContext, lost: Sequence[ReconcileEvidence]) -> None:
-    """Journal what the platform said of records that are sent again, by its listing or a reading of its own.
+    """Journal what Ometria said of records that are sent again, by its listing or a reading of its own.
 
-    Of one that the platform does not have there is nothing to put back: it was to be there already.
+    Of one that Ometria does not have there is nothing to put back: it was to be there already.
     """
     entries, writes = [], []
-    packer, connection = held.road.packer, held.road.connection
+    packer, connection = held.context.packer, held.context.connection
     for one in lost:
         standing, kept, there = one.standing, one.kept, one.there
         if there is None or there.before is None or standing is None or kept is None or kept.record is None:
@@ -104,27 +104,27 @@ def journal_resent(tx: Tx, held: RunContext, lost: Sequence[ReconcileEvidence]) 
 
 def apply_repairs(held: RunContext, step: str, cursor: str | None, n: int) -> int:  # noqa: ARG001 - at one go
     """Judge what this run planned as a whole, and carry it out unless it is over the limit; how many records."""
-    road, now = held.road, held.now()
+    context, now = held.context, held.now()
     with held.db.transaction() as tx:
-        own = plans.plan_of_run(tx, road.connection, held.id)
+        own = plans.plan_of_run(tx, context.connection, held.id)
         if held.asked.repair:
-            emptied = plans.drop_covered(tx, road.connection, own.id if own else 0, _covered(held))
+            emptied = plans.drop_covered(tx, context.connection, own.id if own else 0, _covered(held))
             if own is not None:
-                records = [(one.store, one.subject) for one in _planned(tx, road, own.id)]
-                emptied += plans.drop_waiting(tx, road.connection, records, but=own.id)
-            judge.close_empty_plans(tx, road, sorted(set(emptied)), now, f"run {held.id}")
+                records = [(one.store, one.subject) for one in _planned(tx, context, own.id)]
+                emptied += plans.drop_waiting(tx, context.connection, records, but=own.id)
+            judge.close_empty_plans(tx, context, sorted(set(emptied)), now, f"run {held.id}")
         if own is not None and own.state == "gathering":
-            held.is_stopped = not judge.judge_plan(tx, road, own, now)
+            held.is_stopped = not judge.judge_plan(tx, context, own, now)
             held.plan = own.id
             if held.is_stopped:
-                repaired.cancel_repairs(tx, road.connection, held.run.started_at)
+                repaired.cancel_repairs(tx, context.connection, held.run.started_at)
         held.move(tx, step, None, n)
     held.tell_step(step, n, None, is_done=True)
     return n
 
 
-def _planned(tx: Tx, road: ConnectionContext, number: int) -> list[PlanItem]:
-    return plans.list_items(tx, road.connection, number, ["planned"], limit=1_000_000)
+def _planned(tx: Tx, context: ConnectionContext, number: int) -> list[PlanItem]:
+    return plans.list_items(tx, context.connection, number, ["planned"], limit=1_000_000)
 
 
 def _covered(held: RunContext) -> list[tuple[str, str]]:

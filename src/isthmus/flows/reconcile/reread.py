@@ -23,7 +23,7 @@ def recheck_in_flight(held: RunContext, step: str, cursor: str | None, n: int) -
         if not _some(held, ("", "")):
             held.tell_step(step, 0, 0, is_done=True)
             return 0
-        due = basis.recheck_time(held.now(), held.road.pace.drift_grace)
+        due = basis.recheck_time(held.now(), held.context.pace.drift_grace)
         place = {"due": due.isoformat(), "after": ["", ""]}
         _move(held, step, place, n)
     if not _wait(held, step, place, n):
@@ -49,7 +49,7 @@ def recheck_in_flight(held: RunContext, step: str, cursor: str | None, n: int) -
 def _some(held: RunContext, after: tuple[str, ...]) -> list[tuple[str, str]]:
     with held.db.transaction() as tx:
         kind, own = after
-        return judged.records_not_judged(tx, held.road.connection, held.id, basis.AGAIN, (kind, own), AT_ONCE)
+        return judged.records_not_judged(tx, held.context.connection, held.id, basis.AGAIN, (kind, own), AT_ONCE)
 
 
 def _wait(held: RunContext, step: str, place: dict[str, Any], n: int) -> bool:
@@ -60,7 +60,7 @@ def _wait(held: RunContext, step: str, place: dict[str, Any], n: int) -> bool:
             raise RestError(due)
         if not held.goes_on():
             return False
-        held.road.clock.wait(min(left, STEP_SECONDS))
+        held.context.clock.wait(min(left, STEP_SECONDS))
         _move(held, step, place, n)
     return True
 

@@ -78,7 +78,7 @@ class Reconciled(Struct, frozen=True):
 
 def reconcile(
     db: Database,
-    road: ConnectionContext,
+    context: ConnectionContext,
     asked: ReconcileRequest,
     *,
     tell: Callable[[RunProgress], None] = lambda _: None,
@@ -91,18 +91,18 @@ def reconcile(
     What is in flight is looked at again after the grace period; a call that is not patient ends before that and leaves
     the run to whoever comes then.
 
-    A neighbour that does not answer is left out, and nothing is concluded of what it would have said.
+    An external API that does not answer is left out, and nothing is concluded of what it would have said.
     """
     asked = msgspec.structs.replace(asked, kinds=known_kinds(asked.kinds))
     claim, wanted = claim_id(), msgspec.json.decode(msgspec.json.encode(asked))  # as the journal gives it back
     with db.transaction() as tx:
-        run = journal.acquire_run(tx, road.connection, WHAT, wanted, claim, road.clock.now(), anew=anew)
+        run = journal.acquire_run(tx, context.connection, WHAT, wanted, claim, context.clock.now(), anew=anew)
     if run is None:
         return None
     before: dict[str, Any] = run.result or {}
     held = RunContext(
         db,
-        road,
+        context,
         run,
         claim,
         asked,
@@ -124,14 +124,14 @@ def reconcile(
         return None
     except RestError as error:
         with db.transaction() as tx:
-            journal.release_run(tx, road.connection, run.id, claim, road.clock.now(), rest_until=error.until)
+            journal.release_run(tx, context.connection, run.id, claim, context.clock.now(), rest_until=error.until)
         return Reconciled(run.id, is_done=False)
     except BaseException as error:
         # Whatever nobody foresaw would come again at once: the next try waits a little.
         rest = REST if isinstance(error, Exception) and not is_unavailable(error) else None
-        now = road.clock.now()
+        now = context.clock.now()
         with db.transaction() as tx:
-            journal.release_run(tx, road.connection, run.id, claim, now, rest_until=now + rest if rest else None)
+            journal.release_run(tx, context.connection, run.id, claim, now, rest_until=now + rest if rest else None)
         raise
 
 
@@ -153,11 +153,11 @@ def _walk(held: RunContext) -> Reconciled:
             with held.db.transaction() as tx:
                 held.move(tx, name, None, n)
                 cases.open_or_count(
-                    tx, held.road.connection, [case_reporting.case_for(failure, store=side[2])], held.now()
+                    tx, held.context.connection, [case_reporting.case_for(failure, store=side[2])], held.now()
                 )
         if not held.goes_on():
             with held.db.transaction() as tx:
-                journal.release_run(tx, held.road.connection, held.id, held.claim, held.now())
+                journal.release_run(tx, held.context.connection, held.id, held.claim, held.now())
             return Reconciled(held.id, is_done=False)
     return _end(held)
 
@@ -201,7 +201,7 @@ def _of_platform(kind: str, held: RunContext, step: str, cursor: str | None, n: 
 
 def _end(held: RunContext) -> Reconciled:
     """Write the result into the journal, and forget what runs before the last whole one saw."""
-    connection = held.road.connection
+    connection = held.context.connection
     with held.db.transaction() as tx:
         sums = findings.totals_by_code(tx, connection, held.id)
         by_code: dict[str, int] = {}
@@ -244,5 +244,5 @@ def _end(held: RunContext) -> Reconciled:
 def _forget(held: RunContext, keep: Sequence[int]) -> None:
     while True:
         with held.db.transaction() as tx:
-            if drift.prune_observations(tx, held.road.connection, held.id, keep, DROP_AT_ONCE) < DROP_AT_ONCE:
+            if drift.prune_observations(tx, held.context.connection, held.id, keep, DROP_AT_ONCE) < DROP_AT_ONCE:
                 return

@@ -23,7 +23,7 @@ COUNTED = ("n_reads", "n_looks", "n_refuted", "n_closed")
 """Counts of a run that go on after a stop."""
 
 WAITS = tuple(timedelta(seconds=s) for s in (1, 3, 10, 30))
-"""A neighbour that does not answer is asked again after these; then its side is left out, and said to be."""
+"""An external API that does not answer is asked again after these; then its side is left out, and said to be."""
 
 UNLOADED = "its history is not loaded yet"
 """Why a store is not looked at before its backfill."""
@@ -76,7 +76,7 @@ class RunContext(Struct):
     """A run in our hands. `goes_on` is asked between pages: a worker that must end stops there."""
 
     db: Database
-    road: ConnectionContext
+    context: ConnectionContext
     run: Run
     claim: UUID
     asked: ReconcileRequest
@@ -95,7 +95,7 @@ class RunContext(Struct):
     read_at: dict[str, list[str]] = msgspec.field(default_factory=dict)
     """From when to when each side was read, by its name."""
     overruled: list[str] = msgspec.field(default_factory=list)
-    """Contacts of people of whom the platform does not say what the shop does, though the records agree."""
+    """Contacts of people of whom Ometria does not say what the shop does, though the records agree."""
     is_patient: bool = True
     """Whether this call waits for the grace period of what is in flight; else the run rests until then."""
     plan: int | None = None
@@ -103,7 +103,7 @@ class RunContext(Struct):
     is_stopped: bool = False
     """Whether that plan waits for a person."""
     is_unanswered: bool = False
-    """The platform did not answer for one record, however patiently asked: it is not asked for more in this call."""
+    """Ometria did not answer for one record, however patiently asked: it is not asked for more in this call."""
 
     @property
     def id(self) -> int:
@@ -112,10 +112,10 @@ class RunContext(Struct):
     @property
     def stores(self) -> tuple[str, ...]:
         """The stores that are looked at; all of the connection where none was named."""
-        return tuple(name for name in sorted(self.road.shops) if not self.asked.stores or name in self.asked.stores)
+        return tuple(name for name in sorted(self.context.shops) if not self.asked.stores or name in self.asked.stores)
 
     def now(self) -> datetime:
-        return self.road.clock.now()
+        return self.context.clock.now()
 
     def is_blind(self, side: str, kind: str, store: str = "") -> bool:
         """Whether a side could not be looked at for this kind (of a store)."""
@@ -144,7 +144,7 @@ class RunContext(Struct):
         } | {name: getattr(self, name) for name in COUNTED}
         is_ours = journal.heartbeat(
             tx,
-            self.road.connection,
+            self.context.connection,
             self.id,
             self.claim,
             self.now(),
@@ -163,12 +163,12 @@ class RunContext(Struct):
         self.tell(RunProgress(name, n, total, is_done))
 
     def patiently(self, ask: Callable[[], T]) -> T:
-        """What a neighbour answers, asked again for a while when it cannot answer; else its failure."""
+        """What an external API answers, asked again for a while when it cannot answer; else its failure."""
         for wait in WAITS:
             try:
                 return ask()
             except TransientError as failure:
-                self.road.clock.wait(max(wait, failure.retry_after or wait).total_seconds())
+                self.context.clock.wait(max(wait, failure.retry_after or wait).total_seconds())
         return ask()
 
 

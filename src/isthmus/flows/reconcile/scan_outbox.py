@@ -20,25 +20,25 @@ from isthmus.records.sql import store as records
 from isthmus.runs.sql import watermarks as runs
 
 AT_ONCE = 200
-"""Records mapped in one transaction, whose locks the road waits for."""
+"""Records mapped in one transaction, whose locks the pipeline waits for."""
 
 
 def scan_outbox(held: RunContext, step: str, store: str, kind: str, cursor: str | None, n: int) -> int:
     """Every record of one kind of a store that we have, or learned of in the window; how many those are."""
-    road = held.road
+    context = held.context
     with held.db.transaction() as tx:
-        if remap.is_remap_requested_for(runs.load_watermarks(tx, road.connection), store, kind):
+        if remap.is_remap_requested_for(runs.load_watermarks(tx, context.connection), store, kind):
             held.blind.append(Blind("ours", store, kind, "everything is being mapped by new rules"))
             return n
     after = cursor or ""
     while held.goes_on():
         with held.db.transaction() as tx:
-            names = records.record_ids(tx, road.connection, kind, store, after, AT_ONCE, held.asked.since)
+            names = records.record_ids(tx, context.connection, kind, store, after, AT_ONCE, held.asked.since)
         rows = _unlike(held, store, kind, names) if names else []
         after = names[-1] if names else after
         n += len(names)
         with held.db.transaction() as tx:
-            drift.insert_observations(tx, road.connection, held.id, "ours", rows)
+            drift.insert_observations(tx, context.connection, held.id, "ours", rows)
             held.move(tx, step, after, n)
         is_done = len(names) < AT_ONCE
         held.tell_step(step, n, None, is_done=is_done)
@@ -48,10 +48,10 @@ def scan_outbox(held: RunContext, step: str, store: str, kind: str, cursor: str 
 
 
 def remap_records(held: RunContext, known: Sequence[ReconcileEvidence]) -> None:
-    """Map these records anew, and take that for what a fresh mapping says of them."""
+    """Map these records again, and take that for what a fresh mapping says of them."""
     named: dict[tuple[str, str], set[str]] = {}
     for one in known:
-        if one.number is not None and one.store in held.road.shops:
+        if one.number is not None and one.store in held.context.shops:
             named.setdefault((one.store, OF_STORE[one.key[0]]), set()).add(str(one.number))
     unlike = {
         (row.kind, row.id): row
@@ -84,7 +84,7 @@ class _Trial(Struct, frozen=True):
 def _unlike(held: RunContext, store: str, kind: str, names: Sequence[str]) -> list[Observation]:
     """The writes of these records that a fresh mapping would change, and that nobody is going to change anyway.
 
-    What stood before is read before the locks are taken, and the road may change it in between. So whatever seems
+    What stood before is read before the locks are taken, and the pipeline may change it in between. So whatever seems
     unlike is tried a second time, and only what was found so twice, with the same standing before, is.
     """
     once = _tried(held, store, kind, names)
@@ -100,17 +100,17 @@ def _unlike(held: RunContext, store: str, kind: str, names: Sequence[str]) -> li
 
 
 def _tried(held: RunContext, store: str, kind: str, names: Sequence[str]) -> _Trial:
-    """Map these records as the road would, in a transaction that is rolled back."""
+    """Map these records as the pipeline would, in a transaction that is rolled back."""
     subjects = [f"{kind}:{name}" for name in names]
     trial, waiting = map_without_saving(
-        held.db, held.road, store, kind, names, lambda tx: _waiting(tx, held, store, subjects)
+        held.db, held.context, store, kind, names, lambda tx: _waiting(tx, held, store, subjects)
     )
     return _Trial(trial.before, trial.after, waiting)
 
 
 def _waiting(tx: Tx, held: RunContext, store: str, subjects: Sequence[str]) -> set[str]:
     """Of these subjects those that will be mapped again without us: whose worth, for one, waits for its hour."""
-    connection = held.road.connection
+    connection = held.context.connection
     told = {
         subject for _, subject in drift.pending_subjects(tx, connection, [(store, subject) for subject in subjects])
     }
@@ -151,5 +151,5 @@ def _words(row: OutboxRow, body: dict[str, Any], path: str) -> dict[str, Any]:
 def _body(held: RunContext, row: OutboxRow | None) -> dict[str, Any]:
     if row is None or row.body is None:
         return {}
-    body: dict[str, Any] = decode_json(held.road.packer.unpack(row.body))
+    body: dict[str, Any] = decode_json(held.context.packer.unpack(row.body))
     return body

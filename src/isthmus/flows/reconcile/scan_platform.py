@@ -1,4 +1,4 @@
-"""Look at the platform: page through what it lists, and hold each record against what we desire."""
+"""Look at Ometria: page through what it lists, and hold each record against what we desire."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -18,32 +18,32 @@ from isthmus.safety.earlier import encode, restrict_to_fields
 
 OPTED_IN = "EXPLICITLY_OPTEDIN"
 PLATFORM = "Ometria"
-"""How the platform is called among the sides that were read."""
+"""How Ometria is called among the sides that were read."""
 CHANGED = ("dt_object_updated", "dt_object_observed", "dt_observed", "timestamp_update")
-"""Where the platform says when a record last changed, the surest first; an order says nothing of it."""
+"""Where Ometria says when a record last changed, the surest first; an order says nothing of it."""
 
 
 def scan_platform(held: RunContext, step: str, kind: str, cursor: str | None, n: int) -> int:
-    """All of one kind that the platform lists, or what changed there in the window; how many those are.
+    """All of one kind that Ometria lists, or what changed there in the window; how many those are.
 
     Pages are by offset over a set that changes meanwhile, so a row can be skipped: absence is always confirmed by a
     reading of its own.
     """
     offset = int(cursor or 0)
     with held.db.transaction() as tx:
-        total = drift.count_outbox_rows(tx, held.road.connection, KINDS[kind]) if held.asked.is_full else None
+        total = drift.count_outbox_rows(tx, held.context.connection, KINDS[kind]) if held.asked.is_full else None
     while held.goes_on():
-        acquire_shared_read_slot(held.db, held.road)
+        acquire_shared_read_slot(held.db, held.context)
         at, first = held.now(), offset
         page = held.patiently(lambda: _page(held, kind, first))  # noqa: B023 - called at once
         named = {(KINDS[kind], str(item["id"])): item for item in page if item.get("id") is not None}
         is_last = len(page) < PAGE
         with held.db.transaction() as tx:
-            known = drift.outbox_rows(tx, held.road.connection, list(named))
+            known = drift.outbox_rows(tx, held.context.connection, list(named))
             rows = [observe_record(held, key, item, known.get(key), at) for key, item in named.items()]
-            drift.insert_observations(tx, held.road.connection, held.id, "platform", rows)
+            drift.insert_observations(tx, held.context.connection, held.id, "platform", rows)
             found = {own: item for (_, own), item in named.items()}
-            shared_properties.save_foreign_properties(tx, held.road, RecordKind(KINDS[kind]), found, at, held.now())
+            shared_properties.save_foreign_properties(tx, held.context, RecordKind(KINDS[kind]), found, at, held.now())
             offset += len(page) if is_last else len(page) - OVERLAP
             n += len(page) if is_last else len(page) - OVERLAP
             held.note_read(PLATFORM, at)
@@ -55,21 +55,21 @@ def scan_platform(held: RunContext, step: str, kind: str, cursor: str | None, n:
 
 
 def read_record(held: RunContext, kind: str, own: str) -> dict[str, Any] | None:
-    """One record as the platform has it now (`kind` in its words); None when it says that it has none."""
-    acquire_shared_read_slot(held.db, held.road)
-    road = held.road
+    """One record as Ometria has it now (`kind` in its words); None when it says that it has none."""
+    acquire_shared_read_slot(held.db, held.context)
+    context = held.context
     match kind:
         case "contact":
-            return held.patiently(lambda: road.platform.contact(road.collection, own))
+            return held.patiently(lambda: context.platform.contact(context.collection, own))
         case "order":
-            return held.patiently(lambda: road.platform.order(own))
-    return held.patiently(lambda: road.platform.product(own))
+            return held.patiently(lambda: context.platform.order(own))
+    return held.patiently(lambda: context.platform.product(own))
 
 
 def observe_record(
     held: RunContext, key: tuple[str, str], item: Mapping[str, Any], known: OutboxRow | None, at: datetime
 ) -> Observation:
-    """A record as the platform has it, held against the write that we desire of it."""
+    """A record as Ometria has it, held against the write that we desire of it."""
     kind, own = key
     path: str | None = None
     says: dict[str, Any] | None = None
@@ -79,16 +79,16 @@ def observe_record(
         # Under an id that only we give, or in the collection that is ours alone: somebody else's hand.
         path = "" if kind == "contact" or _looks_ours(held, own) else None
     elif known.body is not None:
-        body = decode_json(held.road.packer.unpack(known.body))
+        body = decode_json(held.context.packer.unpack(known.body))
         path = plan.first_difference(
-            shared_properties.without_shared_properties(held.road, RecordKind(kind), body), item
+            shared_properties.without_shared_properties(held.context, RecordKind(kind), body), item
         )
         would_opt_in = kind == "contact" and is_opting_in(body, item)
         if path is not None:
             says = {
                 side: mask.mask_value(path, mask.value_at(it, path)) for side, it in (("theirs", item), ("ours", body))
             }
-            before = held.road.packer.pack(encode(restrict_to_fields(body, item)))
+            before = held.context.packer.pack(encode(restrict_to_fields(body, item)))
     money: Mapping[str, Any] = {}
     if kind == "order":
         it = order_totals.totals_of_platform_record(item)
@@ -121,17 +121,17 @@ def is_opting_in(body: Mapping[str, Any], there: Mapping[str, Any] | None) -> bo
 
 
 def _page(held: RunContext, kind: str, offset: int) -> list[dict[str, Any]]:
-    road, since = held.road, held.asked.since
+    context, since = held.context, held.asked.since
     match kind:
         case "customer":
-            return road.platform.contacts(road.collection, offset=offset, limit=PAGE, since=since)
+            return context.platform.contacts(context.collection, offset=offset, limit=PAGE, since=since)
         case "order":
-            return road.platform.orders(offset=offset, limit=PAGE, since=since)
-    return road.platform.products(offset=offset, limit=PAGE)
+            return context.platform.orders(offset=offset, limit=PAGE, since=since)
+    return context.platform.products(offset=offset, limit=PAGE)
 
 
 def _looks_ours(held: RunContext, own: str) -> bool:
-    spaces = [shop.rules.namespace for shop in held.road.shops.values()]
+    spaces = [shop.rules.namespace for shop in held.context.shops.values()]
     return any(space and own.startswith(space) and own.removeprefix(space).isdecimal() for space in spaces)
 
 

@@ -1,4 +1,4 @@
-"""Look at what the platform says of people, of whom no record says it: an unsubscription there changes none of ours.
+"""Look at what Ometria says of people, of whom no record says it: an unsubscription there changes none of ours.
 
 Nothing is concluded from it here; that is the listening's work. Until that is done, and the shop says the same, their
 contacts are not judged.
@@ -33,11 +33,11 @@ MOST = 1_000
 
 
 def scan_profiles(held: RunContext, step: str, cursor: str | None, n: int) -> int:  # noqa: ARG001 - from its first page again
-    """Profiles that changed since the platform was last listened to; how many."""
+    """Profiles that changed since Ometria was last listened to; how many."""
     found, apart = _look(held)
     with held.db.transaction() as tx:
         held.overruled = sorted(apart)
-        judged.add_candidates(tx, held.road.connection, held.id, "contact", held.overruled)
+        judged.add_candidates(tx, held.context.connection, held.id, "contact", held.overruled)
         held.move(tx, step, None, found)
     held.tell_step(step, found, None, is_done=True)
     return found
@@ -51,11 +51,11 @@ def recheck_profiles(held: RunContext) -> None:
 
 
 def _look(held: RunContext) -> tuple[int, set[str]]:
-    """How many people were looked at, and whose contacts do not say what the platform does.
+    """How many people were looked at, and whose contacts do not say what Ometria does.
 
     Where it was never listened to there is no word of theirs to wait for.
     """
-    connection = held.road.connection
+    connection = held.context.connection
     with held.db.transaction() as tx:
         mark = runs.load_watermarks(tx, connection).get(("", MARK))
     if mark is None or mark.at is None:
@@ -65,16 +65,16 @@ def _look(held: RunContext) -> tuple[int, set[str]]:
         known = profiles.known_profiles(tx, connection, judged.profiles_to_recheck(tx, connection, CASES, MOST))
         changed = {one.id for one in found}
         some = [*found, *(one for own, one in sorted(known.items()) if own not in changed)]
-        apart = {own for person in load_profile_facts(tx, held.road, some) for own in _apart(person)}
+        apart = {own for person in load_profile_facts(tx, held.context, some) for own in _apart(person)}
         return len(some), apart | judged.contacts_awaiting_store_update(tx, connection, held.stores, MOST)
 
 
 def _changed(held: RunContext, since: datetime) -> list[KnownProfile]:
     offset, found = 0, list[KnownProfile]()
     while held.goes_on():
-        acquire_shared_read_slot(held.db, held.road)
+        acquire_shared_read_slot(held.db, held.context)
         at, first = held.now(), offset
-        page = held.patiently(lambda: held.road.platform.profiles(offset=first, since=since))  # noqa: B023 - called at once
+        page = held.patiently(lambda: held.context.platform.profiles(offset=first, since=since))  # noqa: B023 - called at once
         found += [known_profile(told, at) for item in page if (told := responses.parse_profile(item)) is not None]
         held.note_read(PLATFORM, at)
         offset += len(page) - ROWS_AGAIN
@@ -84,7 +84,7 @@ def _changed(held: RunContext, since: datetime) -> list[KnownProfile]:
 
 
 def _apart(person: ProfileFacts) -> list[str]:
-    """Contacts of a person to whom the platform may write and we would not have it, or the other way round, by email or
+    """Contacts of a person to whom Ometria may write and we would not have it, or the other way round, by email or
     by text message. Who was asked by text and has yet to answer is left out.
     """
     apart = set()

@@ -25,9 +25,9 @@ CONSENT = "email_consent"
 
 def scan_store(held: RunContext, step: str, store: str, kind: str, cursor: str | None, n: int) -> int:
     """All of one kind that a store lists, or what changed there in the window; how many those are."""
-    shop, road = held.road.shops[store], held.road
+    shop, context = held.context.shops[store], held.context
     with held.db.transaction() as tx:
-        history = runs.history_coverage(tx, road.connection, store, kind)
+        history = runs.history_coverage(tx, context.connection, store, kind)
     if not history.is_loaded:
         held.blind.append(Blind("store", store, kind, UNLOADED))
         return n
@@ -37,13 +37,13 @@ def scan_store(held: RunContext, step: str, store: str, kind: str, cursor: str |
         page = held.patiently(lambda: shop.reader.tallies(kind, after, held.asked.since))  # noqa: B023 - called at once
         with held.db.transaction() as tx:
             keys = [(kind, store, str(tally.id)) for tally in page.listed]
-            known = records.load_records(tx, road.connection, keys, road.packer)
+            known = records.load_records(tx, context.connection, keys, context.packer)
             rows = [
                 _seen(shop, kind, tally, kept, at)
                 for tally in page.listed
                 if (kept := known.get((kind, store, str(tally.id)))) is not None or _is_ours_to_know(tally, history)
             ]
-            drift.insert_observations(tx, road.connection, held.id, "store", rows)
+            drift.insert_observations(tx, context.connection, held.id, "store", rows)
             held.note_before_history(store, kind, len(page.listed) - len(rows))
             n += len(page.listed)
             held.note_read(store, at)

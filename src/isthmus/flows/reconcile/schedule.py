@@ -16,24 +16,26 @@ OVERLAP = timedelta(minutes=5)
 
 
 def due_request(
-    db: Database, road: ConnectionContext, light_every: timedelta, full_at: time
+    db: Database, context: ConnectionContext, incremental_every: timedelta, full_at: time
 ) -> ReconcileRequest | None:
     """What is to be looked at now: what was left when a run stopped, else what is due by the clock (UTC); or nothing.
 
     None also while somebody holds a run. A run over some kinds or stores alone puts off neither.
     """
-    now = road.clock.now()
+    now = context.clock.now()
     with db.transaction() as tx:
-        under_way = journal.latest_run(tx, road.connection, WHAT, state="running")
-        whole = journal.latest_run(tx, road.connection, WHAT, is_full=True, is_of_every_kind=True)
-        last = journal.latest_run(tx, road.connection, WHAT, is_of_every_kind=True)
+        under_way = journal.latest_run(tx, context.connection, WHAT, state="running")
+        whole = journal.latest_run(tx, context.connection, WHAT, is_full=True, is_of_every_kind=True)
+        last = journal.latest_run(tx, context.connection, WHAT, is_of_every_kind=True)
     if under_way is not None:
         is_held = under_way.leased_until is not None and under_way.leased_until > now
         return None if is_held else msgspec.convert(under_way.asked, ReconcileRequest)
     if is_full_run_done(whole, now, full_at):
         return ReconcileRequest()
     # What was too young to be judged the last time is looked at once more.
-    return incremental_request(last, now, light_every, OVERLAP + road.pace.drift_grace + road.pace.enrichment_every)
+    return incremental_request(
+        last, now, incremental_every, OVERLAP + context.pace.drift_grace + context.pace.enrichment_every
+    )
 
 
 def is_full_run_done(whole: Run | None, now: datetime, full_at: time) -> bool:

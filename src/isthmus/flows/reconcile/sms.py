@@ -59,7 +59,7 @@ class Compared(Struct, frozen=True):
 def scan_sms_contacts(held: RunContext, step: str, cursor: str | None, n: int) -> int:  # noqa: ARG001 - from its first page again
     """All second contacts that there are; how many."""
     with held.db.transaction() as tx:
-        if not texting.has_sms_contacts(tx, held.road.connection):
+        if not texting.has_sms_contacts(tx, held.context.connection):
             return 0
     n = 0
     for collection in (ASKED, CONFIRMED):
@@ -72,14 +72,14 @@ def scan_sms_contacts(held: RunContext, step: str, cursor: str | None, n: int) -
 def _listed(held: RunContext, step: str, collection: str) -> int:
     offset = n = 0
     while held.goes_on():
-        acquire_shared_read_slot(held.db, held.road)
+        acquire_shared_read_slot(held.db, held.context)
         first = offset
         page = held.patiently(
-            lambda: held.road.platform.contacts(collection, offset=first, limit=PAGE)  # noqa: B023 - called at once
+            lambda: held.context.platform.contacts(collection, offset=first, limit=PAGE)  # noqa: B023 - called at once
         )
         items = {str(item["id"]): item for item in page if item.get("id") is not None}
         with held.db.transaction() as tx:
-            known = drift.outbox_rows(tx, held.road.connection, [("sms", own) for own in items])
+            known = drift.outbox_rows(tx, held.context.connection, [("sms", own) for own in items])
             _judge(tx, held, {own: known["sms", own] for own in items if ("sms", own) in known}, items, collection)
             offset += len(page) if len(page) < PAGE else len(page) - OVERLAP
             n += len(items)
@@ -92,15 +92,15 @@ def _listed(held: RunContext, step: str, collection: str) -> int:
 def _one_by_one(held: RunContext, step: str) -> int:
     """What no page listed: a page can be skipped, so each is asked for by itself."""
     with held.db.transaction() as tx:
-        missing = texting.unjudged_sms_contacts(tx, held.road.connection, held.id, held.stores, READS_AT_MOST)
-        known = drift.outbox_rows(tx, held.road.connection, [("sms", own) for own in missing])
+        missing = texting.unjudged_sms_contacts(tx, held.context.connection, held.id, held.stores, READS_AT_MOST)
+        known = drift.outbox_rows(tx, held.context.connection, [("sms", own) for own in missing])
     for own in missing:
         standing = known["sms", own]
         if standing.body is None:
             continue
-        acquire_shared_read_slot(held.db, held.road)
-        collection = decode_json(held.road.packer.unpack(standing.body))["@collection"]
-        item = held.patiently(lambda: held.road.platform.contact(collection, own))  # noqa: B023 - called at once
+        acquire_shared_read_slot(held.db, held.context)
+        collection = decode_json(held.context.packer.unpack(standing.body))["@collection"]
+        item = held.patiently(lambda: held.context.platform.contact(collection, own))  # noqa: B023 - called at once
         with held.db.transaction() as tx:
             _judge(tx, held, {own: standing}, {own: item} if item is not None else {}, collection)
             held.move(tx, step, None, len(missing))
@@ -116,36 +116,36 @@ def _judge(
     for own, standing in known.items():
         if standing.state != "applied" or standing.body is None or standing.store not in held.stores:
             continue
-        body = decode_json(held.road.packer.unpack(standing.body))
+        body = decode_json(held.context.packer.unpack(standing.body))
         if body["@collection"] != collection:
             continue  # where it stood before it was confirmed
         item = items.get(own)
         path = plan.first_difference(body, item) if item is not None else None
         if item is not None and path is None:
             results["sms", own] = AGREED
-        elif standing.settled_at is not None and held.now() - standing.settled_at < held.road.pace.drift_grace:
+        elif standing.settled_at is not None and held.now() - standing.settled_at < held.context.pace.drift_grace:
             results["sms", own] = NotJudgedReason.YOUNG.value
         else:
             results["sms", own] = DIFFERS
             bad.append(Compared(own, standing, body, item, path))
-    judged.save_results(tx, held.road.connection, held.id, results)
+    judged.save_results(tx, held.context.connection, held.id, results)
     agreed = [f"sms:{own}" for (_, own), result in results.items() if result == AGREED]
-    cases.resolve_subjects(tx, held.road.connection, agreed, "platform.", held.now(), by="reconcile")
+    cases.resolve_subjects(tx, held.context.connection, agreed, "platform.", held.now(), by="reconcile")
     if bad:
         _write_down(tx, held, bad)
 
 
 def _write_down(tx: Tx, held: RunContext, bad: Sequence[Compared]) -> None:
     """Findings and cases, and what may be sent again."""
-    road, now = held.road, held.now()
+    context, now = held.context, held.now()
     n_found = sum(
-        n for (_, _, kind), n in findings.count_findings(tx, road.connection, held.id).items() if kind == "sms"
+        n for (_, _, kind), n in findings.count_findings(tx, context.connection, held.id).items() if kind == "sms"
     )
-    is_repaired = held.asked.repair and road.is_live
+    is_repaired = held.asked.repair and context.is_live
     touches, found = [], []
     for n, one in enumerate(bad, start=n_found):
         told = body_difference.describe_write_difference(
-            road, "sms", one.own, one.path, one.ours, one.theirs, one.standing.request_id
+            context, "sms", one.own, one.path, one.ours, one.theirs, one.standing.request_id
         )
         said = body_difference.difference_as_text(told)
         if not one.may_be_sent:
@@ -167,10 +167,10 @@ def _write_down(tx: Tx, held: RunContext, bad: Sequence[Compared]) -> None:
                 repair=Repair.SEND if is_repaired and one.may_be_sent else None,
             )
         )
-    findings.save_findings(tx, road.connection, held.id, found, now)
-    cases.open_or_count(tx, road.connection, touches, now)
+    findings.save_findings(tx, context.connection, held.id, found, now)
+    cases.open_or_count(tx, context.connection, touches, now)
     if is_repaired:
         again = [
             (RecordKind.SMS, one.own, one.standing.desired) for one in bad if one.may_be_sent and one.standing.desired
         ]
-        proof.requeue_unconfirmed(tx, road.connection, again, now)
+        proof.requeue_unconfirmed(tx, context.connection, again, now)

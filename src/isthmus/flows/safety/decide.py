@@ -32,28 +32,28 @@ class Decided(Struct, frozen=True):
     has_grown: bool = False
 
 
-def judge_plans(db: Database, road: ConnectionContext) -> int:
+def judge_plans(db: Database, context: ConnectionContext) -> int:
     """Judge what has gathered for long enough, and let expire what nobody decided; how many plans that were."""
-    now = road.clock.now()
+    now = context.clock.now()
     n = 0
     with db.transaction() as tx:
-        if not is_plan_due(tx, road, now):
+        if not is_plan_due(tx, context, now):
             return 0
-        for plan in plans.open_plans(tx, road.connection, "events", ["gathering"]):
-            if plan.started_at + road.pace.drift_grace <= now:
-                judge.judge_plan(tx, road, plan, now)
+        for plan in plans.open_plans(tx, context.connection, "events", ["gathering"]):
+            if plan.started_at + context.pace.drift_grace <= now:
+                judge.judge_plan(tx, context, plan, now)
                 n += 1
         for source in ("events", "reconcile", "remap", "merges"):
-            for plan in plans.open_plans(tx, road.connection, source, ["stopped"]):
+            for plan in plans.open_plans(tx, context.connection, source, ["stopped"]):
                 if plan.expires_at is not None and plan.expires_at <= now:
-                    _expire(tx, road, plan, now)
+                    _expire(tx, context, plan, now)
                     n += 1
     return n
 
 
-def is_plan_due(tx: Tx, road: ConnectionContext, now: datetime) -> bool:
+def is_plan_due(tx: Tx, context: ConnectionContext, now: datetime) -> bool:
     """Whether there is a plan to judge or to let expire."""
-    return plans.is_plan_due(tx, road.connection, now - road.pace.drift_grace, now)
+    return plans.is_plan_due(tx, context.connection, now - context.pace.drift_grace, now)
 
 
 def list_plans(db: Database, connection: str | None, *, every: bool, limit: int) -> list[StoppedPlan]:
@@ -68,32 +68,36 @@ def find_plan(db: Database, number: int) -> StoppedPlan | None:
         return plans.find_plan(tx, number)
 
 
-def confirm_plan(db: Database, road: ConnectionContext, number: int, by: str, records: int | None = None) -> Decided:
+def confirm_plan(db: Database, context: ConnectionContext, number: int, by: str, records: int | None = None) -> Decided:
     """A person lets a stopped plan go: each of its records is read or mapped once more before it is changed.
 
     What was confirmed counts towards no limit. A plan that has grown since people were first told is let go only where
     they say how many `records` it has.
     """
-    now = road.clock.now()
+    now = context.clock.now()
     with db.transaction() as tx:
         plan = plans.find_plan(tx, number)
-        if plan is None or plan.connection != road.connection or plan.state != "stopped":
+        if plan is None or plan.connection != context.connection or plan.state != "stopped":
             return Decided(plan)
         if plan.expires_at is not None and plan.expires_at <= now:
-            _expire(tx, road, plan, now)
+            _expire(tx, context, plan, now)
             return Decided(plans.find_plan(tx, number))
         n = judge.count_records(plan.groups)
         if (records is None and judge.has_plan_grown(plan.groups)) or (records is not None and records != n):
             return Decided(plan, n, has_grown=True)
-        chosen = by_rule.candidate_numbers(plans.list_items(tx, road.connection, number, ["held"], limit=MOST_MERGES))
-        plans.save_judgement(tx, road.connection, number, "confirmed", judge.change_groups(tx, road, number, now), now)
-        plans.save_decision(tx, road.connection, number, "confirmed", now, by)
-        n = judge.release_records(tx, road, plan, now, ["held"])
-        judge.close_plan_cases(tx, road.connection, [number], now, by)
+        chosen = by_rule.candidate_numbers(
+            plans.list_items(tx, context.connection, number, ["held"], limit=MOST_MERGES)
+        )
+        plans.save_judgement(
+            tx, context.connection, number, "confirmed", judge.change_groups(tx, context, number, now), now
+        )
+        plans.save_decision(tx, context.connection, number, "confirmed", now, by)
+        n = judge.release_records(tx, context, plan, now, ["held"])
+        judge.close_plan_cases(tx, context.connection, [number], now, by)
         decided = Decided(plans.find_plan(tx, number), n, is_done=True)
     if chosen:
-        wanted = [one for one in duplicates.review_candidates(db, road, chosen) if one.may_be_merged]
-        by_rule.queue_and_journal(db, road, wanted, by, plan.run, is_counted=False)
+        wanted = [one for one in duplicates.review_candidates(db, context, chosen) if one.may_be_merged]
+        by_rule.queue_and_journal(db, context, wanted, by, plan.run, is_counted=False)
     return decided
 
 
@@ -115,16 +119,16 @@ def refuse_plan(db: Database, number: int, now: datetime, by: str) -> Decided:
         return Decided(plans.find_plan(tx, number), n, is_done=True)
 
 
-def _expire(tx: Tx, road: ConnectionContext, plan: StoppedPlan, now: datetime) -> None:
+def _expire(tx: Tx, context: ConnectionContext, plan: StoppedPlan, now: datetime) -> None:
     """What was inferred event by event is read again, and judged again; a run's records wait for the next run."""
-    plans.save_decision(tx, road.connection, plan.id, "expired", now, UNDECIDED)
+    plans.save_decision(tx, context.connection, plan.id, "expired", now, UNDECIDED)
     if plan.source != "events":
         return
     after = ("", "")
-    while items := plans.list_items(tx, road.connection, plan.id, ["held"], after):
-        for store in sorted({one.store for one in items} & set(road.shops)):
+    while items := plans.list_items(tx, context.connection, plan.id, ["held"], after):
+        for store in sorted({one.store for one in items} & set(context.shops)):
             hints = [RefetchRequest(f"poll/{x.kind}", x.subject, Lane.REPAIR, now) for x in items if x.store == store]
-            inbox.enqueue_internal(tx, road.connection, store, hints, now)
+            inbox.enqueue_internal(tx, context.connection, store, hints, now)
         after = (items[-1].store, items[-1].subject)
-    plans.move_items(tx, road.connection, plan.id, ["held"], "dropped")
-    judge.close_plan_cases(tx, road.connection, [plan.id], now, "expired; its records are read again")
+    plans.move_items(tx, context.connection, plan.id, ["held"], "dropped")
+    judge.close_plan_cases(tx, context.connection, [plan.id], now, "expired; its records are read again")

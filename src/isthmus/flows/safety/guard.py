@@ -48,7 +48,7 @@ class Guarded(Struct, frozen=True):
 
 
 def guard_batch(
-    tx: Tx, road: ConnectionContext, words: Sequence[ParsedUpdate], known: Mapping[Key, StoredRecord], now: datetime
+    tx: Tx, context: ConnectionContext, words: Sequence[ParsedUpdate], known: Mapping[Key, StoredRecord], now: datetime
 ) -> Guarded:
     """Take out of a batch what is inferred and over the limit, and what is to stay as it is."""
     absent = {w.key for w in words if w.is_absent and (one := known.get(w.key)) is not None and not one.known.is_gone}
@@ -56,7 +56,7 @@ def guard_batch(
     if not absent and not ours:
         return Guarded(words)
     records = sorted({record_ref(key) for key in absent | ours})
-    standing = plans.lookup_records(tx, road.connection, records, now - EXPIRES_AFTER)
+    standing = plans.lookup_records(tx, context.connection, records, now - EXPIRES_AFTER)
     released = {record: one.released for record, one in standing.items() if one.released is not None}
     pinned = {record for record, one in standing.items() if one.is_pinned and one.released is None}
     stated = {w.key for w in words if w.event.topic in STATED_BY}
@@ -66,16 +66,18 @@ def guard_batch(
         if record_ref(key) in released
     }
     if told := [record_ref(key) for key in sorted(absent & stated)]:
-        judge.close_empty_plans(tx, road, plans.drop_waiting(tx, road.connection, told), now, "the shop stated it")
+        judge.close_empty_plans(
+            tx, context, plans.drop_waiting(tx, context.connection, told), now, "the shop stated it"
+        )
     inferred = sorted(key for key in absent - stated if not _may_go(released.get(record_ref(key))))
     held = {key: KEPT_AS_IT_IS for key in inferred if record_ref(key) in pinned}
     for _, some in groupby([key for key in inferred if key not in held], key=lambda key: key[:2]):
-        passed, waits = _judge(tx, road, list(some), now)
+        passed, waits = _judge(tx, context, list(some), now)
         held |= waits
         watched |= {key: GuardedRecord(key, known.get(key), None, net) for key, net in passed.items()}
     let_go = [record_ref(one.key) for one in watched.values() if one.released]
-    before = changes.outbox_rows_of(tx, road.connection, let_go)
-    sales = changes.order_totals_of(tx, road.connection, let_go)
+    before = changes.outbox_rows_of(tx, context.connection, let_go)
+    sales = changes.order_totals_of(tx, context.connection, let_go)
     kept: list[ParsedUpdate] = []
     outcomes: list[EventOutcome] = []
     for word in words:
@@ -90,14 +92,14 @@ def guard_batch(
 
 
 def journal_changes(
-    tx: Tx, road: ConnectionContext, guarded: Guarded, made: Sequence[RecordTransition], now: datetime
+    tx: Tx, context: ConnectionContext, guarded: Guarded, made: Sequence[RecordTransition], now: datetime
 ) -> None:
     """Journal what was inferred, and what a plan let go, with what it was before."""
     if not guarded.watched:
         return
     changed = {change.key: change for change in made}
     told = [record_ref(one.key) for one in guarded.watched if one.released]
-    after = {(w.kind, w.id): w for w in changes.outbox_rows_of(tx, road.connection, told)}
+    after = {(w.kind, w.id): w for w in changes.outbox_rows_of(tx, context.connection, told)}
     before = {(w.kind, w.id): w for w in guarded.writes}
     entries: list[RecordChange] = []
     writes: list[list[ChangedWrite]] = []
@@ -110,12 +112,12 @@ def journal_changes(
         ]
         if change is None or (change.is_remap and not moved):
             continue
-        entries.append(_entry(road, one, change, guarded.sales.get(record), now))
+        entries.append(_entry(context, one, change, guarded.sales.get(record), now))
         writes.append(moved)
-    numbers = changes.insert_changes(tx, road.connection, entries)
+    numbers = changes.insert_changes(tx, context.connection, entries)
     changes.insert_earlier_writes(
         tx,
-        road.connection,
+        context.connection,
         [
             ChangedWrite(
                 change=number,
@@ -132,7 +134,7 @@ def journal_changes(
         ],
     )
     if told:
-        plans.mark_done(tx, road.connection, told)
+        plans.mark_done(tx, context.connection, told)
 
 
 def record_ref(key: Key) -> Record:
@@ -149,41 +151,41 @@ def _may_go(released: Released | None) -> bool:
 
 
 def _judge(
-    tx: Tx, road: ConnectionContext, keys: Sequence[Key], now: datetime
+    tx: Tx, context: ConnectionContext, keys: Sequence[Key], now: datetime
 ) -> tuple[dict[Key, int], dict[Key, str]]:
     """Of records of one kind and store that seem gone: which may go, with the net they hold, and why others wait."""
     kind, store = keys[0][:2]
     records = [record_ref(key) for key in keys]
-    sent = changes.filter_sent(tx, road.connection, records)
+    sent = changes.filter_sent(tx, context.connection, records)
     mine = [key for key in keys if record_ref(key) in sent]
     if not mine:
         return {}, {}
-    changes.lock_connection(tx, road.connection)
-    stopped = judge.find_stopped_plan(tx, road, store, kind, PlanCause.ABSENCE)
-    opted_in = changes.filter_opted_in(tx, road.connection, records) if kind == "customer" else set()
-    nets = changes.net_of_orders(tx, road.connection, records)
-    group = judge.change_group(tx, road, store, kind, PlanCause.ABSENCE, now)
+    changes.lock_connection(tx, context.connection)
+    stopped = judge.find_stopped_plan(tx, context, store, kind, PlanCause.ABSENCE)
+    opted_in = changes.filter_opted_in(tx, context.connection, records) if kind == "customer" else set()
+    nets = changes.net_of_orders(tx, context.connection, records)
+    group = judge.change_group(tx, context, store, kind, PlanCause.ABSENCE, now)
     singly = [key for key in mine if record_ref(key) not in opted_in]
-    n = 0 if stopped else count_within_limit(group, [nets.get(record_ref(key), 0) for key in singly], road.max_share)
+    n = 0 if stopped else count_within_limit(group, [nets.get(record_ref(key), 0) for key in singly], context.max_share)
     passed = {key: nets.get(record_ref(key), 0) for key in singly[:n]}
     over = singly[n:]
     waits: dict[Key, str] = {}
     if over or (stopped and opted_in):
-        plan = stopped or plans.create_plan(tx, road.connection, "events", now)
+        plan = stopped or plans.create_plan(tx, context.connection, "events", now)
         waits |= _hold(
-            tx, road, plan, over if stopped is None else [*over, *(k for k in mine if k not in singly)], nets
+            tx, context, plan, over if stopped is None else [*over, *(k for k in mine if k not in singly)], nets
         )
-        judge.stop_plan(tx, road, plan, now)
+        judge.stop_plan(tx, context, plan, now)
     if opted_in and not stopped:
         # An opt-out is inferred of nobody event by event: these are judged together.
-        gathering = plans.open_plans(tx, road.connection, "events", ["gathering"])
-        plan = gathering[0] if gathering else plans.create_plan(tx, road.connection, "events", now)
-        waits |= _hold(tx, road, plan, [key for key in mine if key not in singly], nets)
+        gathering = plans.open_plans(tx, context.connection, "events", ["gathering"])
+        plan = gathering[0] if gathering else plans.create_plan(tx, context.connection, "events", now)
+        waits |= _hold(tx, context, plan, [key for key in mine if key not in singly], nets)
     return passed, waits
 
 
 def _hold(
-    tx: Tx, road: ConnectionContext, plan: StoppedPlan, keys: Sequence[Key], nets: Mapping[Record, int]
+    tx: Tx, context: ConnectionContext, plan: StoppedPlan, keys: Sequence[Key], nets: Mapping[Record, int]
 ) -> dict[Key, str]:
     items = [
         PlanItem(
@@ -198,7 +200,7 @@ def _hold(
         )
         for key in keys
     ]
-    plans.add_items(tx, road.connection, plan.id, items)
+    plans.add_items(tx, context.connection, plan.id, items)
     return dict.fromkeys(keys, f"seems gone; waits in plan {plan.id}")
 
 
@@ -206,7 +208,7 @@ def _hold(
 
 
 def _entry(
-    road: ConnectionContext, one: GuardedRecord, change: RecordTransition, sale: bytes | None, now: datetime
+    context: ConnectionContext, one: GuardedRecord, change: RecordTransition, sale: bytes | None, now: datetime
 ) -> RecordChange:
     record, kept, released = record_ref(one.key), one.kept, one.released
     body = change.before if released is not None else None
@@ -219,7 +221,7 @@ def _entry(
         run=released.run if released else None,
         net_mills=released.net_mills if released else one.net_mills,
         is_counted=released.is_counted if released else True,
-        body=road.packer.pack(judge.record_as_json(body)) if body is not None else None,
+        body=context.packer.pack(judge.record_as_json(body)) if body is not None else None,
         hash=kept.hash if kept else None,
         was_gone=kept is not None and kept.known.is_gone,
         sale=sale,

@@ -24,81 +24,83 @@ from isthmus.safety.sql.plans import PlanItem, StoppedPlan
 STOPPED = "integration.plan_stopped"
 
 AT_ONCE = 1_000
-"""Records put back on the road in one statement."""
+"""Records put back into the pipeline in one statement."""
 
 
 def change_group(
-    tx: Tx, road: ConnectionContext, store: str, kind: str, cause: PlanCause, now: datetime, plan: int | None = None
+    tx: Tx, context: ConnectionContext, store: str, kind: str, cause: PlanCause, now: datetime, plan: int | None = None
 ) -> ChangeGroup:
     """What was changed lately by this cause or is about to be, but by this plan, and what the limit is a share of;
     nothing to change yet.
     """
-    net, currency = changes.net_of_store(tx, road.connection, store, now) if kind == "order" else (0, None)
+    net, currency = changes.net_of_store(tx, context.connection, store, now) if kind == "order" else (0, None)
     return ChangeGroup(
         store=store,
         kind=kind,
         cause=cause,
         n=0,
-        n_sent=changes.count_sent(tx, road.connection, store, kind),
+        n_sent=changes.count_sent(tx, context.connection, store, kind),
         net_90d_mills=net,
         currency=currency,
-        recent=changes.recent_changes(tx, road.connection, store, kind, cause, now, plan),
+        recent=changes.recent_changes(tx, context.connection, store, kind, cause, now, plan),
     )
 
 
-def change_groups(tx: Tx, road: ConnectionContext, plan: int, now: datetime) -> list[ChangeGroup]:
+def change_groups(tx: Tx, context: ConnectionContext, plan: int, now: datetime) -> list[ChangeGroup]:
     """What a plan would change by inference or rule, counted now."""
     return [
         replace(
-            change_group(tx, road, store, kind, PlanCause(cause), now, plan),
+            change_group(tx, context, store, kind, PlanCause(cause), now, plan),
             n=n,
             net_mills=net,
             examples=tuple(examples),
         )
-        for store, kind, cause, n, net, examples in plans.count_items(tx, road.connection, plan)
+        for store, kind, cause, n, net, examples in plans.count_items(tx, context.connection, plan)
     ]
 
 
-def find_stopped_plan(tx: Tx, road: ConnectionContext, store: str, kind: str, cause: PlanCause) -> StoppedPlan | None:
+def find_stopped_plan(
+    tx: Tx, context: ConnectionContext, store: str, kind: str, cause: PlanCause
+) -> StoppedPlan | None:
     """The stopped plan of changes event by event that further ones of this sort join."""
-    for plan in plans.open_plans(tx, road.connection, "events", ["stopped"]):
+    for plan in plans.open_plans(tx, context.connection, "events", ["stopped"]):
         if any((one.store, one.kind, one.cause) == (store, kind, cause) for one in plan.groups):
             return plan
     return None
 
 
-def judge_plan(tx: Tx, road: ConnectionContext, plan: StoppedPlan, now: datetime) -> bool:
+def judge_plan(tx: Tx, context: ConnectionContext, plan: StoppedPlan, now: datetime) -> bool:
     """Judge a whole plan: carried out where nothing of it is over the limit, else stopped; whether it was carried out.
 
     What a reading stated, and records that were never sent, are carried out either way.
     """
-    changes.lock_connection(tx, road.connection)
-    found = change_groups(tx, road, plan.id, now)
-    if any(reason_to_stop(one, road.max_share) for one in found):
-        plans.move_items(tx, road.connection, plan.id, ["planned"], "held", guarded_only=True)
-        stop_plan(tx, road, plan, now)
-        release_records(tx, road, plan, now, ["planned"])
+    changes.lock_connection(tx, context.connection)
+    found = change_groups(tx, context, plan.id, now)
+    if any(reason_to_stop(one, context.max_share) for one in found):
+        plans.move_items(tx, context.connection, plan.id, ["planned"], "held", guarded_only=True)
+        stop_plan(tx, context, plan, now)
+        release_records(tx, context, plan, now, ["planned"])
         return False
-    plans.save_judgement(tx, road.connection, plan.id, "carried_out", found, now)
-    release_records(tx, road, plan, now, ["planned", "held"])
+    plans.save_judgement(tx, context.connection, plan.id, "carried_out", found, now)
+    release_records(tx, context, plan, now, ["planned", "held"])
     return True
 
 
-def stop_plan(tx: Tx, road: ConnectionContext, plan: StoppedPlan, now: datetime) -> None:
+def stop_plan(tx: Tx, context: ConnectionContext, plan: StoppedPlan, now: datetime) -> None:
     """What a plan holds waits for a person: one case, with counts, money and examples."""
-    found = change_groups(tx, road, plan.id, now)
+    found = change_groups(tx, context, plan.id, now)
     told = {(one.store, one.kind, one.cause): one.n_told for one in plan.groups} if plan.state == "stopped" else None
     found = [
         replace(one, n_told=one.n if told is None else told.get((one.store, one.kind, one.cause), 0)) for one in found
     ]
     expires_at = plan.expires_at or now + EXPIRES_AFTER
-    plans.save_judgement(tx, road.connection, plan.id, "stopped", found, now, expires_at)
+    plans.save_judgement(tx, context.connection, plan.id, "stopped", found, now, expires_at)
     detail = f"{plan_summary(found)}; confirm or refuse before {expires_at:%Y-%m-%d %H:%M} UTC"
     if plan.state == "stopped" and has_plan_grown(found):
         detail = (
             f"{plan_summary(found)}; confirm or refuse before {expires_at:%Y-%m-%d %H:%M} UTC, more were found since"
         )
-    cases.open_or_count(tx, road.connection, [Touch(STOPPED, f"plan:{plan.id}", "", detail)], now)
+    cases.open_or_count(tx, context.connection, [Touch(STOPPED, f"plan:{plan.id}", "", detail)], now)
 
 
 def count_records(found: Sequence[ChangeGroup]) -> int:
@@ -121,25 +123,27 @@ def plan_summary(found: Sequence[ChangeGroup]) -> str:
     )
 
 
-def release_records(tx: Tx, road: ConnectionContext, plan: StoppedPlan, now: datetime, states: Sequence[str]) -> int:
+def release_records(tx: Tx, context: ConnectionContext, plan: StoppedPlan, now: datetime, states: Sequence[str]) -> int:
     """Let the records of a plan that are in these states go, each by its own repair; how many."""
     n, after = 0, ("", "")
     while True:
-        items = plans.list_items(tx, road.connection, plan.id, states, after, AT_ONCE)
-        _put_on_the_road(tx, road, items, Lane.BACKFILL if plan.source == "remap" else Lane.REPAIR, now)
-        plans.move_items(tx, road.connection, plan.id, states, "released", [(one.store, one.subject) for one in items])
+        items = plans.list_items(tx, context.connection, plan.id, states, after, AT_ONCE)
+        _put_on_the_road(tx, context, items, Lane.BACKFILL if plan.source == "remap" else Lane.REPAIR, now)
+        plans.move_items(
+            tx, context.connection, plan.id, states, "released", [(one.store, one.subject) for one in items]
+        )
         n += len(items)
         if len(items) < AT_ONCE:
             return n
         after = (items[-1].store, items[-1].subject)
 
 
-def close_empty_plans(tx: Tx, road: ConnectionContext, emptied: Sequence[int], now: datetime, by: str) -> None:
+def close_empty_plans(tx: Tx, context: ConnectionContext, emptied: Sequence[int], now: datetime, by: str) -> None:
     """Plans of which nothing is left are over, and so are their cases."""
     for number in emptied:
-        plans.save_decision(tx, road.connection, number, "superseded", now, by)
+        plans.save_decision(tx, context.connection, number, "superseded", now, by)
     if emptied:
-        close_plan_cases(tx, road.connection, emptied, now, by)
+        close_plan_cases(tx, context.connection, emptied, now, by)
 
 
 def close_plan_cases(tx: Tx, connection: str, numbers: Sequence[int], now: datetime, by: str) -> None:
@@ -150,10 +154,10 @@ def close_plan_cases(tx: Tx, connection: str, numbers: Sequence[int], now: datet
     )
 
 
-def _put_on_the_road(tx: Tx, road: ConnectionContext, items: Sequence[PlanItem], lane: Lane, now: datetime) -> None:
+def _put_on_the_road(tx: Tx, context: ConnectionContext, items: Sequence[PlanItem], lane: Lane, now: datetime) -> None:
     hints: dict[str, list[RefetchRequest]] = {}
     for one in items:
-        if one.store not in road.shops:
+        if one.store not in context.shops:
             continue
         for repair in one.repair.split("+"):
             if repair == "read":
@@ -161,7 +165,7 @@ def _put_on_the_road(tx: Tx, road: ConnectionContext, items: Sequence[PlanItem],
             elif repair == "map":
                 hints.setdefault(one.store, []).append(RefetchRequest(REMAP, one.subject, lane, now))
     for store, some in sorted(hints.items()):
-        inbox.enqueue_internal(tx, road.connection, store, some, now)
+        inbox.enqueue_internal(tx, context.connection, store, some, now)
 
 
 # A record as the journal keeps it -------------------------------------------------------------------------------------

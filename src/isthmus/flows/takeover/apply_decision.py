@@ -22,28 +22,28 @@ LAST_WRITERS = 5.0
 """Seconds from a listing's end until all is mapped again: units of work that began before it are over by then."""
 
 AT_ONCE = 200
-"""Records mapped in one transaction, whose locks the road waits for."""
+"""Records mapped in one transaction, whose locks the pipeline waits for."""
 
 
 def run_takeover(
-    db: Database, road: ConnectionContext, *, tell: Callable[[RunProgress], None] = lambda _: None
+    db: Database, context: ConnectionContext, *, tell: Callable[[RunProgress], None] = lambda _: None
 ) -> Forecast:
-    """List and match everything, from where it stopped; writes nothing to either neighbour.
+    """List and match everything, from where it stopped; writes nothing to Shopify or Ometria.
 
     Records that come later are matched as they are mapped, so it matters not whether the history is loaded before or
-    after this. Raises what the platform's client raises; asked again, it goes on.
+    after this. Raises what Ometria's client raises; asked again, it goes on.
     """
-    if not _is_listed_but_not_mapped(db, road):
-        inventory.list_account(db, road, tell=tell)
-        road.clock.wait(LAST_WRITERS)
-    for store in sorted(road.shops):
+    if not _is_listed_but_not_mapped(db, context):
+        inventory.list_account(db, context, tell=tell)
+        context.clock.wait(LAST_WRITERS)
+    for store in sorted(context.shops):
         for kind in inventory.KINDS:
-            _map(db, road, store, kind, tell)
+            _map(db, context, store, kind, tell)
     with db.transaction() as tx:
-        for store in road.shops:
-            runs.restart_loads(tx, road.connection, store, [_mark(kind) for kind in inventory.KINDS])
-        runs.advance_watermark(tx, road.connection, inventory.ANYWHERE, DONE, road.clock.now(), 1)
-    return forecast_going_live(db, road)
+        for store in context.shops:
+            runs.restart_loads(tx, context.connection, store, [_mark(kind) for kind in inventory.KINDS])
+        runs.advance_watermark(tx, context.connection, inventory.ANYWHERE, DONE, context.clock.now(), 1)
+    return forecast_going_live(db, context)
 
 
 def restart_takeover(tx: Tx, connection: str) -> None:
@@ -57,34 +57,34 @@ def is_takeover_complete(tx: Tx, connection: str) -> bool:
     return (inventory.ANYWHERE, DONE) in runs.load_watermarks(tx, connection)
 
 
-def _is_listed_but_not_mapped(db: Database, road: ConnectionContext) -> bool:
+def _is_listed_but_not_mapped(db: Database, context: ConnectionContext) -> bool:
     with db.transaction() as tx:
-        marks = runs.load_watermarks(tx, road.connection)
-        is_mapping = any((store, _mark(kind)) in marks for store in road.shops for kind in inventory.KINDS)
-        return is_mapping and inventory.is_listed(tx, road.connection)
+        marks = runs.load_watermarks(tx, context.connection)
+        is_mapping = any((store, _mark(kind)) in marks for store in context.shops for kind in inventory.KINDS)
+        return is_mapping and inventory.is_listed(tx, context.connection)
 
 
-def _map(db: Database, road: ConnectionContext, store: str, kind: str, tell: Callable[[RunProgress], None]) -> None:
+def _map(db: Database, context: ConnectionContext, store: str, kind: str, tell: Callable[[RunProgress], None]) -> None:
     """Map every record of a store again, so that each finds its id; what comes out the same is not sent again."""
     with db.transaction() as tx:
-        held = runs.load_watermarks(tx, road.connection).get((store, _mark(kind)))
+        held = runs.load_watermarks(tx, context.connection).get((store, _mark(kind)))
     if held is not None and held.done_at is not None:
         return
     after, n = (held.cursor or "", held.n) if held is not None else ("", 0)
     is_last = False
     while not is_last:
-        now = road.clock.now()
+        now = context.clock.now()
         with db.transaction() as tx:
-            names = records.record_ids(tx, road.connection, kind, store, after, AT_ONCE)
-            store_records.store_records(tx, road, _again(road, store, kind, names), now)
+            names = records.record_ids(tx, context.connection, kind, store, after, AT_ONCE)
+            store_records.store_records(tx, context, _again(context, store, kind, names), now)
             is_last = len(names) < AT_ONCE
             after, n = names[-1] if names else after, n + len(names)
-            runs.save_cursor(tx, road.connection, store, _mark(kind), None if is_last else after, len(names), now)
+            runs.save_cursor(tx, context.connection, store, _mark(kind), None if is_last else after, len(names), now)
         tell(RunProgress(f"{store} {kind}s matched", n, None, is_done=is_last))
 
 
-def _again(road: ConnectionContext, store: str, kind: str, names: Sequence[str]) -> list[ParsedUpdate]:
-    now = road.clock.now()
+def _again(context: ConnectionContext, store: str, kind: str, names: Sequence[str]) -> list[ParsedUpdate]:
+    now = context.clock.now()
     return [
         ParsedUpdate(
             Event(

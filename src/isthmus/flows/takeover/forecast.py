@@ -44,9 +44,9 @@ class Forecast(Struct, frozen=True):
         return list(found.values())
 
 
-def forecast_going_live(db: Database, road: ConnectionContext) -> Forecast:
-    """Work out what going live will do, from what was listed and what is desired; reads no neighbour."""
-    connection = road.connection
+def forecast_going_live(db: Database, context: ConnectionContext) -> Forecast:
+    """Work out what going live will do, from what was listed and what is desired; reads no external API."""
+    connection = context.connection
     with db.transaction() as tx:
         marks = runs.load_watermarks(tx, connection)
         listed = [mark.done_at for kind in KINDS if (mark := marks.get((ANYWHERE, name_of_mark(kind)))) is not None]

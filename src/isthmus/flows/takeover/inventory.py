@@ -39,21 +39,23 @@ def is_listed(tx: Tx, connection: str) -> bool:
 
 
 def list_account(
-    db: Database, road: ConnectionContext, *, tell: Callable[[RunProgress], None] = lambda _: None
+    db: Database, context: ConnectionContext, *, tell: Callable[[RunProgress], None] = lambda _: None
 ) -> None:
-    """List products and orders anew, or go on where a listing stopped. Raises what the client raises."""
+    """List products and orders again, or go on where a listing stopped. Raises what the client raises."""
     with db.transaction() as tx:
-        marks = runs.load_watermarks(tx, road.connection)
+        marks = runs.load_watermarks(tx, context.connection)
         known = [marks.get((ANYWHERE, listing_mark(kind))) for kind in KINDS]
         if all(one is not None and one.done_at is not None for one in known):
-            runs.restart_loads(tx, road.connection, ANYWHERE, [listing_mark(kind) for kind in KINDS])
-        runs.create_watermarks(tx, road.connection, ANYWHERE, [listing_mark(kind) for kind in KINDS], road.clock.now())
+            runs.restart_loads(tx, context.connection, ANYWHERE, [listing_mark(kind) for kind in KINDS])
+        runs.create_watermarks(
+            tx, context.connection, ANYWHERE, [listing_mark(kind) for kind in KINDS], context.clock.now()
+        )
     for kind in KINDS:
-        _list(db, road, kind, tell)
+        _list(db, context, kind, tell)
 
 
 def parse_platform_record(kind: str, item: Mapping[str, Any], hash_key: bytes) -> Theirs:
-    """A record as the platform has it; nothing that names a person is kept."""
+    """A record as Ometria has it; nothing that names a person is kept."""
     own = str(item["id"])
     if kind == "product":
         return Theirs(id=own, number=last_number_in(own), is_variant=item.get("is_variant") is True)
@@ -81,34 +83,34 @@ def read_page(platform: OmetriaClient, kind: str, offset: int, limit: int = PAGE
     return listed(offset=offset, limit=limit)
 
 
-def _list(db: Database, road: ConnectionContext, kind: str, tell: Callable[[RunProgress], None]) -> None:
+def _list(db: Database, context: ConnectionContext, kind: str, tell: Callable[[RunProgress], None]) -> None:
     with db.transaction() as tx:
-        held = runs.load_watermarks(tx, road.connection)[ANYWHERE, listing_mark(kind)]
+        held = runs.load_watermarks(tx, context.connection)[ANYWHERE, listing_mark(kind)]
     if held.done_at is not None or held.at is None:
         return
     offset, n, is_last = int(held.cursor or 0), held.n, False
     while not is_last:
-        items = _patiently(db, road, kind, offset)
-        rows = [parse_platform_record(kind, item, road.hash_key) for item in items if item.get("id") is not None]
+        items = _patiently(db, context, kind, offset)
+        rows = [parse_platform_record(kind, item, context.hash_key) for item in items if item.get("id") is not None]
         is_last = len(items) < PAGE
         step = len(items) if is_last else len(items) - OVERLAP
-        offset, n, now = offset + step, n + step, road.clock.now()
+        offset, n, now = offset + step, n + step, context.clock.now()
         with db.transaction() as tx:
-            foreign.upsert_foreign_records(tx, road.connection, kind, rows, now)
+            foreign.upsert_foreign_records(tx, context.connection, kind, rows, now)
             if is_last:
-                foreign.delete_unseen(tx, road.connection, kind, held.at)
+                foreign.delete_unseen(tx, context.connection, kind, held.at)
             runs.save_cursor(
-                tx, road.connection, ANYWHERE, listing_mark(kind), None if is_last else str(offset), step, now
+                tx, context.connection, ANYWHERE, listing_mark(kind), None if is_last else str(offset), step, now
             )
         tell(RunProgress(f"Ometria's {kind}s", n, None, is_done=is_last))
 
 
-def _patiently(db: Database, road: ConnectionContext, kind: str, offset: int) -> list[dict[str, Any]]:
+def _patiently(db: Database, context: ConnectionContext, kind: str, offset: int) -> list[dict[str, Any]]:
     for wait in WAITS:
-        acquire_shared_read_slot(db, road)
+        acquire_shared_read_slot(db, context)
         try:
-            return read_page(road.platform, kind, offset)
+            return read_page(context.platform, kind, offset)
         except TransientError as failure:
-            road.clock.wait(max(wait, failure.retry_after or timedelta()).total_seconds())
-    acquire_shared_read_slot(db, road)
-    return read_page(road.platform, kind, offset)
+            context.clock.wait(max(wait, failure.retry_after or timedelta()).total_seconds())
+    acquire_shared_read_slot(db, context)
+    return read_page(context.platform, kind, offset)

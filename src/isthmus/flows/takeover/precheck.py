@@ -91,7 +91,7 @@ class Sampled(Struct, frozen=True, kw_only=True):
 
 
 class PlatformAccount:
-    """The platform's account, read no faster than it allows. Safe to share between threads."""
+    """Ometria's account, read no faster than it allows. Safe to share between threads."""
 
     def __init__(self, platform: OmetriaClient, per_second: float, clock: Clock) -> None:
         self._platform = platform

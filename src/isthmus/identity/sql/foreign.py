@@ -10,7 +10,7 @@ from isthmus.db.pool import Row, Tx
 from isthmus.identity.foreign_match import Theirs
 
 Key = tuple[str, str]
-"""(kind, id) in the platform's words, with the id that we would give."""
+"""(kind, id) in Ometria's words, with the id that we would give."""
 
 _SAID = {
     "id": "text",
@@ -184,7 +184,7 @@ class MonthlyRevenue(Struct, frozen=True, kw_only=True):
 
 
 def monthly_revenue(tx: Tx, connection: str) -> list[MonthlyRevenue]:
-    """What the platform holds of orders and what it will hold, month by month."""
+    """What Ometria holds of orders and what it will hold, month by month."""
     return tx.fetch_as(MonthlyRevenue, _FORECAST, {"connection": connection})
 
 

@@ -1,4 +1,4 @@
-"""The queue of merges on the platform, and the book of everything that was ever said of merging anybody."""
+"""The queue of merges on Ometria, and the book of everything that was ever said of merging anybody."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,7 +10,7 @@ from isthmus.identity.match import Account
 
 
 class MergeLogEntry(Struct, frozen=True):
-    """One entry of the book. Ids are the platform's names of contacts; `merge` is None where we did not ask for it."""
+    """One entry of the book. Ids are Ometria's names of contacts; `merge` is None where we did not ask for it."""
 
     survivor: str
     loser: str
@@ -110,7 +110,7 @@ def is_merge_due(tx: Tx, connection: str, now: datetime) -> bool:
 def mark_requested(
     tx: Tx, connection: str, merge: QueuedMerge, profiles: tuple[str, str], now: datetime, until: datetime
 ) -> bool:
-    """From here on nobody knows whether the platform has it: it is looked up at `until`, and not before.
+    """From here on nobody knows whether Ometria has it: it is looked up at `until`, and not before.
 
     False when somebody else has taken it on meanwhile.
     """
@@ -182,7 +182,7 @@ FOLLOWED = "followed"
 
 
 def profile_survivors(tx: Tx, connection: str, contacts: Sequence[str]) -> set[str]:
-    """Those of these contacts that the platform has in one profile with somebody who is still there."""
+    """Those of these contacts that Ometria has in one profile with somebody who is still there."""
     if not contacts:
         return set()
     rows = tx.fetch_all(

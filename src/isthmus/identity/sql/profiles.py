@@ -1,4 +1,4 @@
-"""What the platform was last seen to say of each of its people."""
+"""What Ometria was last seen to say of each of its people."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,9 +10,9 @@ from isthmus.ometria import responses
 
 
 class KnownProfile(responses.PlatformProfile, frozen=True):
-    """One person of the platform's, as it said at `seen_at`; the email is normalised.
+    """One person of Ometria's, as it said at `seen_at`; the email is normalised.
 
-    `email_optin` is the last of the platform's own words (EXPLICITLY_OPTEDIN, EXPLICITLY_OPTEDOUT, NOT_SPECIFIED, None
+    `email_optin` is the last of Ometria's own words (EXPLICITLY_OPTEDIN, EXPLICITLY_OPTEDOUT, NOT_SPECIFIED, None
     where nobody said anything) that was understood and believed, `email_now` what it says now; the same by
     text message. `look_at` is when it is to be looked at again, since something of it was under way.
     """
@@ -88,7 +88,7 @@ def update_profiles(tx: Tx, connection: str, profiles: Sequence[KnownProfile]) -
 
 
 def delete_profiles(tx: Tx, connection: str, ids: Sequence[str]) -> None:
-    """These are no more on the platform."""
+    """These are no more on Ometria."""
     tx.execute("DELETE FROM profile WHERE connection = %s AND id = ANY(%s)", (connection, list(ids)))
 
 
@@ -146,7 +146,7 @@ class SharedAddress(Struct, frozen=True):
 
 
 def shared_addresses(tx: Tx, connection: str, limit: int = 1_000) -> list[SharedAddress]:
-    """Addresses that more than one profile holds: left from before 2024, when the platform allowed it."""
+    """Addresses that more than one profile holds: left from before 2024, when Ometria allowed it."""
     return tx.fetch_as(
         SharedAddress,
         """SELECT email, array_agg(id ORDER BY id) AS profiles, array_agg(customer_id ORDER BY id) AS customer_ids

@@ -21,7 +21,7 @@ LANES = tuple(Lane)
 _RANKS = {lane: str(lane.rank) for lane in Lane}
 
 # A claim that nobody answers for may mean a row that kills its process. After two such claims a row is claimed alone,
-# so that its neighbours are not blamed; after five it is given up.
+# so that others are not blamed for it; after five it is given up.
 ALONE_AFTER = 2
 POISON_AFTER = 5
 
@@ -181,7 +181,7 @@ events AS (
 )
 SELECT n FROM numbered
 """
-_READINGS = "^(poll|load|repair)/"  # whichever on-ramp said it: read this record
+_READINGS = "^(poll|load|repair)/"  # whichever source said it: read this record
 
 
 def is_record_pending(tx: Tx, connection: str, store: str, kind: str, until: datetime) -> bool:
@@ -196,7 +196,7 @@ def is_record_pending(tx: Tx, connection: str, store: str, kind: str, until: dat
 
 
 def enqueue_internal(tx: Tx, connection: str, store: str, hints: Sequence[RefetchRequest], now: datetime) -> int:
-    """Put hints of our own on the road; how many were new.
+    """Add refetch requests of our own to the inbox; how many were new.
 
     A hint without a body is a duplicate of an equal one that waits unclaimed in the same or a better lane: same
     subject, and the same topic or both a reading. The waiting one then becomes due as soon as either was.
@@ -527,7 +527,7 @@ def events_of_people(tx: Tx, connection: str, people: Sequence[bytes]) -> list[E
 
 
 def _events(tx: Tx, connection: str, rows: list[Row]) -> list[Event]:
-    """Rows as events in the order of the road, with their bodies."""
+    """Rows as events in the order of the pipeline, with their bodies."""
     if not rows:
         return []
     unpack = Packer().unpack

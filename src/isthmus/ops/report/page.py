@@ -44,7 +44,7 @@ def report_verdict(told: ReconcileReport) -> str:
 
 
 def daily_chart(days: tuple[Day, ...]) -> list[dict[str, Any]]:
-    """Per store and currency, the last 60 days as bars of the store's net, marked where the platform's is another."""
+    """Per store and currency, the last 60 days as bars of the store's net, marked where Ometria's is another."""
     made = []
     for store, currency in sorted({(d.store, d.currency) for d in days}):
         mine = sorted((d for d in days if (d.store, d.currency) == (store, currency)), key=lambda d: d.on)[-60:]

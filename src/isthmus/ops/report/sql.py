@@ -28,7 +28,7 @@ def store_time_zones(tx: Tx, connection: str) -> dict[str, str]:
 
 
 # One row per day, store, currency and side. A run over a window holds like against like: of our sales only those that
-# a neighbour was asked about. What is not valid counts for nothing: cancelled, voided, unpaid where only paid counts.
+# an API was asked about. What is not valid counts for nothing: cancelled, voided, unpaid where only paid counts.
 _DAYS = """
 WITH zone AS (
     SELECT * FROM unnest(%(stores)s::text[], %(zones)s::text[]) AS z (store, zone)
@@ -87,7 +87,7 @@ WHERE o.id IS NULL OR s.id IS NULL
 
 
 def differing_orders(tx: Tx, connection: str, number: int) -> list[Row]:
-    """Orders that the platform and we tell otherwise, in seven fields, or that one of us lacks; for whole runs."""
+    """Orders that Ometria and we tell otherwise, in seven fields, or that one of us lacks; for whole runs."""
     tx.execute("SET LOCAL work_mem = '256MB'")  # of 10 million a side the hash has room in few batches
     return tx.fetch_all(_APART, {"connection": connection, "run": number})
 

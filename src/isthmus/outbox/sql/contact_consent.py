@@ -26,7 +26,7 @@ NO_BASIS = ConsentBasis()
 
 class SentConsent(Struct, frozen=True):
     """What a contact's row says of consent: desired now, ever sent, and whether its opt-out must be forced. `is_there`
-    where the platform has the contact, or is to have it.
+    where Ometria has the contact, or is to have it.
     """
 
     opts_in: bool = False

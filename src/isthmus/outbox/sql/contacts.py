@@ -44,7 +44,7 @@ def count_unconfirmed_orders(tx: Tx, connection: str, accounts: Sequence[tuple[s
 
 
 def requeue_deleted_on_platform(tx: Tx, connection: str, ids: Sequence[str], now: datetime) -> int:
-    """The platform has deleted these contacts: they are sent again, in the lane of what is urgent, for what they say
+    """Ometria has deleted these contacts: they are sent again, in the lane of what is urgent, for what they say
     of consent is gone with them.
     """
     return tx.execute(

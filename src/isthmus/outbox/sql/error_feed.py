@@ -1,4 +1,4 @@
-"""The platform's feed of refused records, and the writes that wait to be settled by it."""
+"""Ometria's feed of refused records, and the writes that wait to be settled by it."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -13,7 +13,7 @@ _ACCEPTED = "kind, id, state, body, sent, accepted_at, request_id, doubts"
 
 
 class Accepted(Struct, frozen=True):
-    """A record the platform took, or may have taken, and that is not settled."""
+    """A record Ometria took, or may have taken, and that is not settled."""
 
     kind: RecordKind
     id: str
@@ -27,7 +27,7 @@ class Accepted(Struct, frozen=True):
 
 
 def find_refused(tx: Tx, connection: str, ids: Sequence[str]) -> list[Accepted]:
-    """Records of these ids, of whatever kind, that the platform may still be working on or is believed to have."""
+    """Records of these ids, of whatever kind, that Ometria may still be working on or is believed to have."""
     rows = tx.fetch_all(
         f"""SELECT {_ACCEPTED} FROM outbox WHERE connection = %s AND kind = ANY(%s) AND id = ANY(%s)
             AND state IN ('accepted', 'applied')""",  # noqa: S608 - a constant column list
@@ -67,7 +67,7 @@ def has_unsettled(tx: Tx, connection: str) -> bool:
 
 
 def load_coverage(tx: Tx, connection: str) -> tuple[FeedCoverage, datetime | None]:
-    """What is known of the error feed, and until when settlement waits for the platform's backlog."""
+    """What is known of the error feed, and until when settlement waits for Ometria's backlog."""
     row = tx.fetch_one("SELECT * FROM feed WHERE connection = %s FOR UPDATE", (connection,))
     if row is None:
         return FeedCoverage(), None
@@ -112,7 +112,7 @@ def is_poll_due(tx: Tx, connection: str, now: datetime, every: timedelta) -> boo
 
 
 def delay_until(tx: Tx, connection: str, until: datetime) -> None:
-    """The platform itself is behind: settlement waits at least until then."""
+    """Ometria itself is behind: settlement waits at least until then."""
     tx.execute(
         """INSERT INTO feed (connection, backlog_until) VALUES (%s, %s)
            ON CONFLICT (connection) DO UPDATE

@@ -395,7 +395,7 @@ def mark_accepted(
     now: datetime,
     coalesce: timedelta,
 ) -> int:
-    """The platform took the batch. What was desired anew meanwhile is due again; the rest awaits settlement."""
+    """Ometria took the batch. What was desired again meanwhile is due again; the rest awaits settlement."""
     ours = tx.fetch_all(
         _OURS
         + """
@@ -463,7 +463,7 @@ def dead_letter(
     now: datetime,
     claim: UUID | None = None,
 ) -> list[str]:
-    """Dead letters: (kind, id, the hash that was refused). Anything desired anew since then stays as it is, and for
+    """Dead letters: (kind, id, the hash that was refused). Anything desired again since then stays as it is, and for
     the holder of a claim anything that it no longer holds.
 
     Returns the subjects that were buried, to open their cases with.
@@ -559,10 +559,10 @@ class Retried(Struct, frozen=True):
 def retry_dead_letters(
     tx: Tx, connection: str, subjects: Sequence[str], now: datetime, *, store: str | None = None
 ) -> list[Retried]:
-    """Dead letters go again as they are: those named as the platform names them (order:uk:1) or, in a store, as it does
+    """Dead letters go again as they are: those named as Ometria names them (order:uk:1) or, in a store, as it does
     (order:1). A moment goes only by its own name.
 
-    One that could not be said in the platform's words has no body; only mapping it again can help.
+    One that could not be said in Ometria's words has no body; only mapping it again can help.
     """
     return tx.fetch_as(
         Retried,

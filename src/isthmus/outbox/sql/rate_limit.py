@@ -65,7 +65,7 @@ def reserve_shared_slot(
 
 
 def is_backing_off(tx: Tx, connection: str, budget: str, until: datetime) -> bool:
-    """Whether the next free slot comes only after `until`, because the neighbour was found to need a rest."""
+    """Whether the next free slot comes only after `until`, because the external API was found to need a rest."""
     return bool(
         tx.fetch_value(
             "SELECT next_at > %s FROM pace WHERE connection = %s AND budget = %s", (until, connection, budget)

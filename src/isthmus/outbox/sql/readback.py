@@ -1,4 +1,4 @@
-"""Writes whose place was seen on the platform: doubted where it says something else, believed where it agrees."""
+"""Writes whose place was seen on Ometria: doubted where it says something else, believed where it agrees."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -21,7 +21,7 @@ class Applied(Struct, frozen=True):
 
 
 def applied_records(tx: Tx, connection: str, subjects: Sequence[str]) -> list[Applied]:
-    """Of the platform records of these names (order:uk:1) those that are held to be there; no moments."""
+    """Of Ometria records of these names (order:uk:1) those that are held to be there; no moments."""
     return tx.fetch_as(
         Applied,
         """SELECT kind, id, desired, body FROM outbox
@@ -34,11 +34,11 @@ def applied_records(tx: Tx, connection: str, subjects: Sequence[str]) -> list[Ap
 
 
 def records_found_wrong(tx: Tx, connection: str, store: str, subject: str, codes: Sequence[str]) -> list[Applied]:
-    """Of the platform records of a store's record those that are held to be there, and of which a comparison found
+    """Of Ometria records of a store's record those that are held to be there, and of which a comparison found
     one of these since they were settled, without a later one over everything that found them to agree; no moments.
 
     Where a later one found nothing it may not have judged the record: it agreed where it was judged so alone, or was
-    seen on the platform and not held up for a closer look.
+    seen on Ometria and not held up for a closer look.
     """
     return tx.fetch_as(
         Applied,
@@ -65,7 +65,7 @@ def records_found_wrong(tx: Tx, connection: str, store: str, subject: str, codes
     )
 
 
-def release_held_event(tx: Tx, connection: str, moment: str, now: datetime) -> int:
+def release_uncertain_event(tx: Tx, connection: str, moment: str, now: datetime) -> int:
     """A person has looked: this held moment is not there, so it may go again."""
     return tx.execute(
         """UPDATE outbox SET state = 'due', due_at = %s, doubts = 0, is_known = false
@@ -77,7 +77,7 @@ def release_held_event(tx: Tx, connection: str, moment: str, now: datetime) -> i
 def requeue_unconfirmed(
     tx: Tx, connection: str, records: Sequence[tuple[RecordKind, str, bytes]], now: datetime
 ) -> int:
-    """The platform was seen to lack these (kind, id, desired hash) or to say something else: they go again, on the
+    """Ometria was seen to lack these (kind, id, desired hash) or to say something else: they go again, on the
     repair lane. Nothing that changed meanwhile, and no moment."""
     return tx.execute(
         """WITH again AS (
@@ -104,7 +104,7 @@ def requeue_unconfirmed(
 def confirm_dead_letters(
     tx: Tx, connection: str, records: Sequence[tuple[RecordKind, str, bytes]], now: datetime
 ) -> list[str]:
-    """The platform was seen to say what we desire of these dead letters (kind, id, desired hash): they are applied.
+    """Ometria was seen to say what we desire of these dead letters (kind, id, desired hash): they are applied.
 
     Returns their subjects, to close their cases with.
     """

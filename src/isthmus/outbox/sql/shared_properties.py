@@ -73,7 +73,7 @@ def save_foreign_part(
 
 
 def subjects_of_records(tx: Tx, connection: str, kind: RecordKind, ids: Sequence[str]) -> list[tuple[str, str]]:
-    """The shop's records behind these of the platform, as (store, subject), each once."""
+    """The shop's records behind these of Ometria, as (store, subject), each once."""
     rows = tx.fetch_all(
         """SELECT DISTINCT store, subject FROM outbox
            WHERE connection = %s AND kind = %s AND id = ANY(%s) AND subject IS NOT NULL ORDER BY store, subject""",

@@ -149,7 +149,7 @@ def retry_failed_loads(tx: Tx, connection: str, stores: Sequence[str], kinds: Se
 
 
 def delete_loads(tx: Tx, connection: str, stores: Sequence[str], kinds: Sequence[str]) -> None:
-    """Forget these loads, so that they begin anew."""
+    """Forget these loads, so that they begin again."""
     tx.execute(
         """WITH gone AS (DELETE FROM load WHERE connection = %(connection)s AND store = ANY(%(stores)s)
                            AND kind = ANY(%(kinds)s) RETURNING id)

@@ -39,7 +39,7 @@ def acquire_run(
 ) -> Run | None:
     """The run of this sort to work on, held by `claim`: the one that stopped, else a new one; None while it is held.
 
-    One that stopped and was asked for otherwise, or at all with `anew`, is given up.
+    One that stopped and was asked for otherwise, or at all with `again`, is given up.
     """
     tx.execute("SELECT pg_advisory_xact_lock(hashtext('isthmus run'), hashtext(%s))", (f"{connection}:{what}",))
     open_run = _first(tx, connection, "what = %(what)s AND state = 'running'", what=what)

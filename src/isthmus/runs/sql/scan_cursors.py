@@ -108,7 +108,7 @@ def release_page(tx: Tx, connection: str, taken: ScanCursor, until: datetime) ->
 
 
 def restart_scans(tx: Tx, connection: str, store: str, names: Sequence[str]) -> None:
-    """Forget how far these rounds got, so that they begin anew at once."""
+    """Forget how far these rounds got, so that they begin again at once."""
     tx.execute(
         "DELETE FROM round WHERE connection = %s AND store = %s AND name = ANY(%s)", (connection, store, list(names))
     )

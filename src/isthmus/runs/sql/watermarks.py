@@ -72,7 +72,7 @@ def advance_watermark(tx: Tx, connection: str, store: str, name: str, at: dateti
 
 
 def save_cursor(tx: Tx, connection: str, store: str, name: str, cursor: str | None, n: int, now: datetime) -> None:
-    """A page of a load was put on the road; without a next cursor the load is done."""
+    """A page of a load was put in the pipeline; without a next cursor the load is done."""
     tx.execute(
         """INSERT INTO watermark AS w (connection, store, name, cursor, n, done_at)
            VALUES (%(connection)s, %(store)s, %(name)s, %(cursor)s, %(n)s, %(done_at)s)
@@ -99,7 +99,7 @@ def expect(tx: Tx, connection: str, store: str, name: str, total: int) -> None:
 
 
 def restart_loads(tx: Tx, connection: str, store: str, names: Sequence[str]) -> None:
-    """Forget how far loads got, so that they begin anew."""
+    """Forget how far loads got, so that they begin again."""
     tx.execute(
         "DELETE FROM watermark WHERE connection = %s AND store = %s AND name = ANY(%s)",
         (connection, store, list(names)),

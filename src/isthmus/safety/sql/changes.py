@@ -168,7 +168,7 @@ def net_of_store(tx: Tx, connection: str, store: str, now: datetime) -> tuple[in
 
 
 def outbox_rows_of(tx: Tx, connection: str, records: Sequence[Record]) -> list[Before]:
-    """What the platform is to say of these records now; of a moment nothing."""
+    """What Ometria is to say of these records now; of a moment nothing."""
     return tx.fetch_as(
         Before,
         """SELECT o.kind, o.id, o.store, o.subject, o.body, o.desired, o.excluded,
@@ -209,7 +209,7 @@ def insert_changes(tx: Tx, connection: str, changes: Sequence[RecordChange]) -> 
 
 
 def insert_earlier_writes(tx: Tx, connection: str, writes: Sequence[ChangedWrite]) -> None:
-    """What the platform was to say before these changes."""
+    """What Ometria was to say before these changes."""
     tx.execute_many(
         """INSERT INTO record_change_write (connection, change, kind, id, body, desired, excluded, is_new, after)
            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)""",
@@ -325,7 +325,7 @@ def restore_order_totals(tx: Tx, connection: str, sales: Sequence[bytes]) -> Non
 
 
 def writes_of_changes(tx: Tx, connection: str, changes: Sequence[int]) -> list[ChangedWrite]:
-    """The platform records of these changes."""
+    """Ometria records of these changes."""
     return tx.fetch_as(
         ChangedWrite,
         """SELECT change, kind, id, body, desired, excluded, is_new, after FROM record_change_write

@@ -1,4 +1,4 @@
-"""The desk's pages, rendered on the server: no script, one small style sheet, and they refresh themselves."""
+"""The dashboard's pages, rendered on the server: no script, one small style sheet, and they refresh themselves."""
 
 import logging
 from collections.abc import Callable
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 
 def dashboard(status: Callable[[], StatusReport]) -> ASGIApp:
-    """The desk over whatever tells how things stand; `status` may block and may fail."""
+    """The dashboard over whatever tells how things stand; `status` may block and may fail."""
     ask = CostLimitedCache(status)
     pages = Environment(
         loader=PackageLoader("isthmus.web.dashboard"),
@@ -60,14 +60,14 @@ def dashboard(status: Callable[[], StatusReport]) -> ASGIApp:
             told = await run_in_threadpool(ask)
         except Exception:
             # Whoever looks must be told that the numbers are missing, and not why in detail.
-            log.exception("the desk has no numbers")
-            return _page("away.html", 503, refresh=refresh)
-        return _page("desk.html", told=told, refresh=refresh)
+            log.exception("the dashboard has no numbers")
+            return _page("unavailable.html", 503, refresh=refresh)
+        return _page("dashboard.html", told=told, refresh=refresh)
 
     async def runbook(request: Request) -> Response:
         code = request.path_params["code"]
         if code not in CATALOGUE:
-            return _page("missing.html", 404, code=code, refresh=None)
+            return _page("not_found.html", 404, code=code, refresh=None)
         steps = await run_in_threadpool(runbooks.runbook_html, code)
         # Our own file, rendered with raw HTML switched off.
         return _page("runbook.html", case=row_of(code), steps=None if steps is None else Markup(steps), refresh=None)  # noqa: S704

@@ -1,1 +1,1 @@
-"""The door: what Shopify and Ometria call, verified, kept and only then answered."""
+"""The webhook endpoint: what Shopify and Ometria call, verified, kept and only then answered."""

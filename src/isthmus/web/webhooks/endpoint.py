@@ -1,4 +1,4 @@
-"""Receive a call at the door: read it within limits, verify it, keep it, answer it. Nothing of it is ever logged."""
+"""The webhook endpoint: read a call within limits, verify it, keep it, answer it. Nothing of it is ever logged."""
 
 import uuid
 from collections.abc import Callable, Sequence

@@ -87,7 +87,7 @@ class GroupCommit:
         batch, self._waiting, self._bytes = batch + self._waiting, [], 0
         for _, _, kept in batch:
             _tell(kept, NotPersistedError())
-        log.warning("deliveries not kept", n=len(batch), error=type(error).__name__)
+        log.warning("webhook deliveries not persisted", n=len(batch), error=type(error).__name__)
         await self._give_up(flush)
 
     async def _give_up(self, flush: "asyncio.Future[list[bool]]") -> None:
@@ -104,7 +104,7 @@ class GroupCommit:
             try:
                 self._ring(connection, lane)
             except Exception as error:  # the sweep finds the work within a second; the delivery is durable either way
-                log.warning("bell not rung", connection=connection, lane=lane.value, error=type(error).__name__)
+                log.warning("worker wake-up failed", connection=connection, lane=lane.value, error=type(error).__name__)
 
 
 def _tell(kept: "asyncio.Future[None]", error: NotPersistedError | None = None) -> None:

@@ -1,4 +1,4 @@
-"""What the door can say, and how it says it: one row per answer, each with its own counter."""
+"""What the webhook endpoint can say, and how it says it: one row per answer, each with its own counter."""
 
 from enum import Enum
 from http import HTTPStatus
@@ -43,7 +43,10 @@ class ResponseCounter:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         requests = Counter(
-            "hooks_requests_total", "Calls at the door by what they were answered.", ["answer"], registry=registry
+            "hooks_requests_total",
+            "Calls at the webhook endpoint by what they were answered.",
+            ["answer"],
+            registry=registry,
         )
         self.previous_secret = Counter(
             "hooks_previous_secret_total",

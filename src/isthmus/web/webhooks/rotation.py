@@ -7,7 +7,7 @@ from isthmus.web.webhooks.verify import VerifiedStore
 
 
 class Rotation:
-    """Counts by connection and store. Lives in the door's event loop; `take` may be called from another thread."""
+    """Counts by connection and store. Lives in the endpoint's event loop; `take` may be called from another thread."""
 
     def __init__(self) -> None:
         self._counts: Counter[tuple[str, str]] = Counter()

@@ -9,7 +9,7 @@ from isthmus.shopify import webhooks
 
 
 class StoreSecret(Struct, frozen=True):
-    """A store of a connection, as the door needs to know it."""
+    """A store of a connection, as the webhook endpoint needs to know it."""
 
     connection: str
     store: str
@@ -27,7 +27,7 @@ class VerifiedStore(Struct, frozen=True):
 
 
 class WebhookVerifier:
-    """Everything the door knows about who may call; immutable, and replaced as a whole when something changes.
+    """Everything the endpoint knows about who may call; immutable, and replaced as a whole when something changes.
 
     `past` are the (connection, secret) pairs ever used, good for the compliance topics alone, since Shopify sends those
     after everything else about a shop may be gone. `hook_secrets` are those of Ometria's automations, by connection.

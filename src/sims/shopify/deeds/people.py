@@ -124,7 +124,7 @@ def update(world: World, store: Store, customer: Customer, at: datetime) -> list
 
 
 def summarise(world: World, store: Store, customer: Customer, at: datetime) -> list[Event]:
-    """Count a customer's orders and money anew.
+    """Count a customer's orders and money again.
 
     Test orders do not count; money is what the shop kept (ASSUMED: net of refunds).
     """

@@ -24,7 +24,7 @@ def a_price_changes(made: World, store: Store, rng: random.Random, at: datetime)
 
 
 def stock_changes(made: World, store: Store, rng: random.Random, at: datetime) -> list[Event]:
-    """Count the shelf anew."""
+    """Count the shelf again."""
     product = recent(store.products, rng)
     if product is None:
         return []

@@ -66,7 +66,7 @@ class Sight:
     ) -> Page:
         """Return a page of the `kind` of records, sorted, and searched when there is a query.
 
-        The sorting of a store's `is_whole` kind is kept; a few records of one owner are sorted anew.
+        The sorting of a store's `is_whole` kind is kept; a few records of one owner are sorted again.
         """
         places, matches = self.narrow(kind, records, known, query, sort_key, is_whole)
         test: Callable[[Place], bool] | None = None

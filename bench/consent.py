@@ -39,7 +39,7 @@ def run(customers: int) -> dict[str, Any]:
         with Database(here.database(), pool_size=2) as db:
             here.run("backfill", NAME)
             come_to_rest(here, db)
-            until(lambda: _has_heard(db), LONGEST, f"everybody on Ometria was looked at; {here.tail()}", 1.0)
+            until(lambda: _has_heard(db), LONGEST, f"everybody in Ometria was looked at; {here.tail()}", 1.0)
             come_to_rest(here, db)
             here.most.clear()
             told: dict[str, Any] = {"customers": customers}
@@ -62,7 +62,7 @@ def run(customers: int) -> dict[str, Any]:
 
 
 def _people_say_no(here: Machine, goes_on: Any) -> tuple[list[str], list[str], list[str]]:
-    """One after another until the reconciliation is over: who left on Ometria, in a shop, by a form."""
+    """One after another until the reconciliation is over: who left in Ometria, in a shop, by a form."""
     left: list[str] = []
     stopped: list[str] = []
     unlisted: list[str] = []

@@ -76,7 +76,7 @@ def namespace(history: History, store: Store) -> str:
 
 
 def is_accounted_for(history: History, store: Store, customer: Customer) -> bool:
-    """Whether somebody who is not on Ometria is left out on purpose."""
+    """Whether somebody who is not in Ometria is left out on purpose."""
     with history.db.transaction() as tx:
         state = tx.fetch_value(
             "SELECT state FROM outbox WHERE kind = 'contact' AND id = %s",

@@ -104,7 +104,7 @@ def test_what_is_shut_or_late_comes_first(play: Governed) -> None:
         connections.block_connection(tx, "acme", "platform.key_refused", play.now)
     found = lines(play)
     assert next(iter(found)) == "open"
-    assert found["open"].said == "shut by platform.key_refused"
+    assert found["open"].said == "blocked by platform.key_refused"
     assert found["lanes"].said.startswith("realtime: ")
 
 

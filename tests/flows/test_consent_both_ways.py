@@ -285,7 +285,7 @@ def test_f09_a_write_that_does_not_stay_is_written_again_and_then_a_case(play: B
 
 
 def test_f01_a_full_resync_after_a_lost_write_back_opts_nobody_in(play: Both) -> None:
-    """F01: they left on Ometria, the shop never took it, and everything is loaded again."""
+    """F01: they left in Ometria, the shop never took it, and everything is loaded again."""
     people_ = [subscriber(play, f"{n}@example.com") for n in range(5)]
     play.sims.faults.set({"shopify.consent_refused": [who.id for who in people_]})
     for n in range(5):

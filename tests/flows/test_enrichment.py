@@ -242,7 +242,7 @@ def test_nothing_shared_is_written_over_before_the_platform_was_looked_at(databa
     while remap_page(database, town.context):
         pass
     town.come_to_rest()
-    assert "skin" not in town.properties(ben), "not read in the shop, not looked at on Ometria"
+    assert "skin" not in town.properties(ben), "not read in the shop, not looked at in Ometria"
     town.go_round()
     town.come_to_rest()
     assert town.properties(ada)["skin"] == "theirs"

@@ -1,4 +1,4 @@
-"""Merging two people on Ometria, where nothing can be undone: what is asked, refused, looked up and followed."""
+"""Merging two people in Ometria, where nothing can be undone: what is asked, refused, looked up and followed."""
 
 from itertools import pairwise
 from typing import Any

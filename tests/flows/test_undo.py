@@ -1,4 +1,4 @@
-"""What a run changed can be put back: on Ometria, and in our own records."""
+"""What a run changed can be put back: in Ometria, and in our own records."""
 
 import json
 from copy import deepcopy

@@ -126,7 +126,7 @@ def test_a_connection_shut_by_a_failure_says_so(stage: Stage) -> None:
     with stage.db.transaction() as tx:
         tx.execute("UPDATE connection SET blocked_code = 'platform.key_refused', blocked_at = %s", (AT,))
     with served(lambda: numbers.read_status(stage.db, stage.clock.now())) as client:
-        assert "shut: platform.key_refused" in client.get("/").text
+        assert "blocked: platform.key_refused" in client.get("/").text
 
 
 def test_before_the_first_connection_the_page_says_how_to_make_one() -> None:

@@ -83,7 +83,7 @@ class DatabaseSettings(Section):
 
 
 class WebSettings(Section):
-    """Webhooks, health and the operator desk."""
+    """Webhooks, health and the dashboard."""
 
     host: str = Field(default="127.0.0.1", description="address to listen on; 0.0.0.0 for every interface")
     port: int = Field(default=8080, ge=0, le=65535, description="port to listen on")
@@ -133,7 +133,7 @@ class NotifySettings(Section):
         " smtp:// or smtps:// with ?to=; several as a list; env:NAME or file:PATH where the address itself is a secret",
     )
     least: Literal["urgent", "high", "normal", "low"] = Field(
-        default="low", description="the least severity of cases that are told at once; the digest has them all"
+        default="low", description="the least severity of cases that are notified at once; the digest has them all"
     )
     digest_at: time = Field(default=time(7, 0), description="when the daily digest is sent, in UTC")
 

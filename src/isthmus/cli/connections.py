@@ -48,7 +48,7 @@ def connections(json: Json = False, config: Config = None) -> None:
     for c in told:
         switches = ["paused"] if c.paused_at else []
         switches += [f"{lane} paused" for lane in sorted(c.paused_lanes, key=lambda lane: lane.rank)]
-        switches += [f"shut by {c.blocked_code}"] if c.blocked_code else []
+        switches += [f"blocked by {c.blocked_code}"] if c.blocked_code else []
         stores = ", ".join(f"{s.name} ({s.domain})" for s in c.config.stores)
         show.add_row(
             listing,

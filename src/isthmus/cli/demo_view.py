@@ -124,7 +124,7 @@ def _records(status: StatusReport, sims: Mapping[str, Any]) -> Table:
         # Ometria counts variants as products, as we do; a moment is made by us from what a shop says.
         there = sum(shop.get(kind, 0) for shop in sims["shopify"].values()) if kind != "custom_events" else ""
         counts = (classes.applied, classes.excluded, classes.waiting, classes.case)
-        name = "products, variants" if kind == "products" else kind
+        name = "products, variants" if kind == "products" else kind.replace("_", " ")
         table.add_row(
             name, str(there), str(_on_platform(sims, kind)), *map(str, counts), style="red" if classes.case else None
         )

@@ -1,4 +1,4 @@
-"""isthmus duplicates and merge: people who may be one, and making one of them on Ometria."""
+"""isthmus duplicates and merge: people who may be one, and making one of them in Ometria."""
 
 from pathlib import Path
 from typing import Annotated, Any

@@ -75,7 +75,7 @@ def _print(c: "ConnectionStatus", *, is_long: bool) -> None:
     if c.paused:
         switches.append("paused")
     if c.background.blocked_code:
-        switches.append(f"shut by {c.background.blocked_code}")
+        switches.append(f"blocked by {c.background.blocked_code}")
     switches += [f"{lane} paused" for lane in c.paused_lanes]
     show.make_lines(Text.assemble((c.name, "bold"), f"  {', '.join(switches)}  –  {applied}"))
     show.make_lines(f"{verdict_sentence(c.basis)}.", *([f"{as_of_times(c.basis)}."] if c.basis.as_of else []), "")
@@ -83,7 +83,7 @@ def _print(c: "ConnectionStatus", *, is_long: bool) -> None:
     records = show.make_table("records", "known", "applied", "excluded", "waiting", "case", right=_NUMBERS)
     for kind, n in c.accounting.items():
         counts = (n.known, n.applied, n.excluded, n.waiting, n.case)
-        show.add_row(records, (kind, *(f"{value:,}" for value in counts)), "red" if n.case else None)
+        show.add_row(records, (kind.replace("_", " "), *(f"{value:,}" for value in counts)), "red" if n.case else None)
     lanes = show.make_table("lane", "depth", "oldest", "p50", "p99", right=_NUMBERS)
     for lane, told in c.lanes.items():
         spans = (told.oldest_seconds, told.p50_seconds, told.p99_seconds)

@@ -49,7 +49,7 @@ class Lanes(Section):
 
     enrichment_every: Pause = Field(default=parse_duration("15m"), description="how often collected enrichment is sent")
     poll_every: Pause = Field(
-        default=parse_duration("5m"), description="how often Shopify is asked for what no webhook told"
+        default=parse_duration("5m"), description="how often Shopify is asked for what no webhook reported"
     )
     watch_every: Annotated[Duration, duration_at_least("10s")] = Field(
         default=parse_duration("1m"),
@@ -112,7 +112,7 @@ class Statuses(Section):
 
 
 class Orders(Section):
-    """How orders are told."""
+    """How orders are sent."""
 
     valid_when: Literal["placed", "paid"] = Field(default="placed", description="from when an order counts as revenue")
     horizon: Literal["all", "60d"] = Field(
@@ -145,7 +145,7 @@ class Safety(Section):
 
 
 class Refunds(Section):
-    """How refunds are told."""
+    """How refunds are sent."""
 
     style: Literal["lines", "net"] = Field(
         default="lines", description="lines: totals as sold, money returned named per line; net: totals already net"
@@ -169,7 +169,7 @@ class Identity(Section):
 
 
 class Contacts(Section):
-    """How people are told."""
+    """How people are sent."""
 
     tags: StatusWord | None = Field(default=None, description="customer tags that are sent; without it all of them")
     properties: StatusWord = Field(

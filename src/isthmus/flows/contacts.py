@@ -40,7 +40,7 @@ class ContactMappingInput(Struct, frozen=True):
     moved: Set[Account]
     """Whose hold has just changed."""
     elsewhere: Mapping[Account, tuple[Elsewhere, ...]]
-    """The identifiers that are somebody else's on Ometria."""
+    """The identifiers that are somebody else's in Ometria."""
     helds: Helds
     retired: Mapping[str, Retired]
     """Contacts of customers who are gone, or have no address any more."""

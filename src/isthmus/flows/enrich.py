@@ -26,7 +26,7 @@ from isthmus.runs.sql.scan_cursors import ScanCursor
 from isthmus.shopify.reads import UNREADABLE
 
 HELD = {"held:contact": RecordKind.CONTACT, "held:product": RecordKind.PRODUCT}
-"""What is looked at on Ometria once a mapping file names properties that others may write too."""
+"""What is looked at in Ometria once a mapping file names properties that others may write too."""
 
 AT_ONCE = {"customer": 250, "product": 20}
 """Records of a page: one call's ids; a product brings its variants, of which there may be two thousand."""
@@ -36,14 +36,14 @@ AGAIN_AFTER = timedelta(minutes=1)
 
 
 def scan_names(kinds: Sequence[str] = tuple(KINDS)) -> list[str]:
-    """What the rounds of these kinds are called, those on Ometria among them."""
+    """What the rounds of these kinds are called, those in Ometria among them."""
     return [*(f"metafields:{kind}" for kind in kinds), *HELD]
 
 
 def due_scans(
     context: ConnectionContext, at: Mapping[tuple[str, str], ScanCursor], now: datetime
 ) -> list[tuple[str, str]]:
-    """The rounds that have a page to look at now, as (store, name); what is looked at on Ometria has no store."""
+    """The rounds that have a page to look at now, as (store, name); what is looked at in Ometria has no store."""
     found = []
     for (store, name), every in _wanted(context).items():
         mark = at.get((store, name))

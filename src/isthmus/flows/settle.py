@@ -129,7 +129,7 @@ def _sample(applied: Sequence[Accepted], share: float) -> list[Accepted]:
 
 
 def _read_back(db: Database, context: ConnectionContext, record: Accepted) -> bool:
-    """Look at one record on Ometria and conclude; whether it is there as sent."""
+    """Look at one record in Ometria and conclude; whether it is there as sent."""
     read_budget.acquire_read_slot(db, context)
     sent: Mapping[str, Any] = msgspec.json.decode(context.packer.unpack(record.body))
     try:

@@ -1,4 +1,4 @@
-"""Whether two people may be merged on Ometria, where nothing can be undone.
+"""Whether two people may be merged in Ometria, where nothing can be undone.
 
 A merge deletes the loser's contacts there (https://docs.ometria.com/docs/merge-profiles) and joins what both allowed.
 So it is refused when it would flip consent either way, or take along somebody who is neither of the two.

@@ -53,7 +53,7 @@ def map_contact(
     alone now; the two consents are those that stand. `was_opted_in` says whether this contact was ever sent as opted in
     by email, `was_opted_in_sms` by text message, `must_force` that its opt-out has no effect unforced, `was_forced`
     that it was ever sent forced.
-    `elsewhere` names the identifiers (email, phone) that are somebody else's on Ometria: they are not said, nor is
+    `elsewhere` names the identifiers (email, phone) that are somebody else's in Ometria: they are not said, nor is
     an opt-in for them. `held` is what Ometria holds in properties that are not ours alone. Someone without a
     usable email or phone is excluded. RejectedError `storefront.consent_unknown_state` for a consent state that the
     table does not know.

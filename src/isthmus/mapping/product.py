@@ -43,7 +43,7 @@ def map_product(product: Product, rules: Rules, lane: Lane, helds: Helds = _NONE
 def map_removed_product(product: Product, rules: Rules, lane: Lane, helds: Helds = _NONE) -> list[Write]:
     """A product that is gone from the shop, from the last that was known of it: inactive with all its variants.
 
-    It stays on Ometria, since past orders point to it.
+    It stays in Ometria, since past orders point to it.
     """
     return _writes(product, rules, lane, helds, is_active=False)
 
@@ -68,7 +68,7 @@ def is_active(product: Product) -> bool:
 
 
 def product_record_ids(product: Product, rules: Rules) -> list[str]:
-    """What the records of a product are called on Ometria: the page, then its variants."""
+    """What the records of a product are called in Ometria: the page, then its variants."""
     return [rules.id_of("product", number) for number in (product.id, *(one.id for one in product.variants))]
 
 

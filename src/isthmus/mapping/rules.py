@@ -147,7 +147,7 @@ class Rules(Struct, frozen=True, kw_only=True):
         }
 
     def id_of(self, kind: str, number: int | str) -> str:
-        """The id of a record (order, product) on Ometria."""
+        """The id of a record (order, product) in Ometria."""
         own = f"{self.namespace}{number}"
         return self.names.get((kind, own), own) if self.names else own
 

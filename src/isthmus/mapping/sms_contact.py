@@ -44,7 +44,7 @@ def map_sms_contact(
 
     `consent` is the one that stands, `is_there` says whether this contact was ever to be sent: then it ends with
     whatever ends the permission, also after `rules.sms_double_optin` was switched off. `elsewhere` names identifiers
-    that are somebody else's on Ometria. Nobody is asked by a text message because of history: an opt-in that is
+    that are somebody else's in Ometria. Nobody is asked by a text message because of history: an opt-in that is
     not confirmed is excluded unless it came after going live. RejectedError `storefront.consent_unknown_state`.
     """
     says = map_consent(consent, was_opted_in=is_there, live_since=rules.live_since)

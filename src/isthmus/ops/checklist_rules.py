@@ -78,7 +78,7 @@ def judge_connection_open(facts: ChecklistFacts) -> LineResult:
     if facts.setup.trouble:
         return needs_attention(f"cannot begin to work: {facts.setup.trouble}", Severity.URGENT)
     if shut["blocked_code"]:
-        return needs_attention(f"shut by {shut['blocked_code']}", Severity.URGENT, shut["blocked_at"])
+        return needs_attention(f"blocked by {shut['blocked_code']}", Severity.URGENT, shut["blocked_at"])
     if shut["paused_at"]:
         return needs_attention("paused by a person", Severity.HIGH, shut["paused_at"])
     if shut["paused_lanes"]:

@@ -6,7 +6,7 @@ from isthmus.cases.catalogue import WARNINGS
 from isthmus.db.pool import Row, Tx
 
 BESIDE = ("privacy.%", *(code.replace("_", "\\_") for code in WARNINGS))
-"""Cases about a record that do not keep it from being right on Ometria: duties, and warnings."""
+"""Cases about a record that do not keep it from being right in Ometria: duties, and warnings."""
 
 _EXISTS = "SELECT to_regclass('connection') IS NOT NULL"
 

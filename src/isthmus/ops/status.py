@@ -143,7 +143,7 @@ class ConnectionStatus(Struct):
 
     @property
     def share_applied(self) -> float | None:
-        """The share of what should be on Ometria that it is known to have taken; None when there is nothing.
+        """The share of what should be in Ometria that it is known to have taken; None when there is nothing.
 
         That is no comparison: what the shop has since changed and nobody heard of is not in it.
         """

@@ -1,4 +1,4 @@
-"""What a record was on Ometria before, in the fields that we send: a reading tells more than a push may say."""
+"""What a record was in Ometria before, in the fields that we send: a reading tells more than a push may say."""
 
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation

@@ -127,7 +127,7 @@ class Ometria:
         way: str | None = None,
         forced: bool = False,
     ) -> dict[str, Any]:
-        """Let a person unsubscribe or subscribe on Ometria itself; raises `ValueError` for who is unknown.
+        """Let a person unsubscribe or subscribe in Ometria itself; raises `ValueError` for who is unknown.
 
         `type` is how they unsubscribe, and with it the channel; `channel` is what they subscribe to. A `way` ("form",
         "csv") takes either to a listing elsewhere, `forced` or not, of which no list of unsubscribes tells.

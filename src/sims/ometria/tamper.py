@@ -1,4 +1,4 @@
-"""Records that somebody else alters or deletes on Ometria: an agency's script, a person in the back office.
+"""Records that somebody else alters or deletes in Ometria: an agency's script, a person in the back office.
 
 ASSUMED as a whole: the documents do not say who may delete, nor what a deletion leaves behind.
 """

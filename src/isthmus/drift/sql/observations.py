@@ -97,7 +97,7 @@ def read_observations(
 # Suspect -------------------------------------------------------------------------------------------------------------
 
 KINDS = {"customer": "contact", "order": "order", "product": "product"}
-"""What a store's kind of record is on Ometria."""
+"""What a store's kind of record is in Ometria."""
 
 
 def add_mismatched(tx: Tx, connection: str, run: int) -> None:

@@ -104,7 +104,7 @@ def _wanted(customer: Customer, channel: Channel, store: str, standings: Consent
 
 def _is_for_the_shop(word: ChannelConsent, standing: ConsentStatus) -> bool:
     """Whether the shop must hear of it: of an opt-out where it would write to somebody, or that was said elsewhere; of
-    an opt-in only where it was proven on Ometria. What one shop heard is no opt-in of another's.
+    an opt-in only where it was proven in Ometria. What one shop heard is no opt-in of another's.
     """
     assert standing.by is not None  # noqa: S101 - the caller has looked
     is_theirs = standing.by.side == "platform"

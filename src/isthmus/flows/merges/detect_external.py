@@ -1,4 +1,4 @@
-"""Notice merges that somebody else made on Ometria, and follow them.
+"""Notice merges that somebody else made in Ometria, and follow them.
 
 A merge leaves two traces there: a profile answers to the ids or addresses of two people of ours, and the contacts of
 one of them are gone (https://docs.ometria.com/docs/merge-profiles: the merged customers' listings are deleted). One

@@ -105,7 +105,7 @@ def gather_evidence(tx: Tx, held: RunContext, keys: Sequence[Key]) -> list[Recon
 
 
 def reread_platform(held: RunContext, known: ReconcileEvidence) -> None:
-    """Read the one record on Ometria, and take that for what it says."""
+    """Read the one record in Ometria, and take that for what it says."""
     kind, own = known.key
     at = held.now()
     item: dict[str, Any] | None = None

@@ -1,4 +1,4 @@
-"""The queue of merges on Ometria, and the book of everything that was ever said of merging anybody."""
+"""The queue of merges in Ometria, and the book of everything that was ever said of merging anybody."""
 
 from collections.abc import Sequence
 from datetime import datetime

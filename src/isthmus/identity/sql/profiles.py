@@ -88,7 +88,7 @@ def update_profiles(tx: Tx, connection: str, profiles: Sequence[KnownProfile]) -
 
 
 def delete_profiles(tx: Tx, connection: str, ids: Sequence[str]) -> None:
-    """These are no more on Ometria."""
+    """These are no more in Ometria."""
     tx.execute("DELETE FROM profile WHERE connection = %s AND id = ANY(%s)", (connection, list(ids)))
 
 

@@ -1,4 +1,4 @@
-"""Writes whose place was seen on Ometria: doubted where it says something else, believed where it agrees."""
+"""Writes whose place was seen in Ometria: doubted where it says something else, believed where it agrees."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -38,7 +38,7 @@ def records_found_wrong(tx: Tx, connection: str, store: str, subject: str, codes
     one of these since they were settled, without a later one over everything that found them to agree; no moments.
 
     Where a later one found nothing it may not have judged the record: it agreed where it was judged so alone, or was
-    seen on Ometria and not held up for a closer look.
+    seen in Ometria and not held up for a closer look.
     """
     return tx.fetch_as(
         Applied,

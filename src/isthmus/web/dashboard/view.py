@@ -84,7 +84,7 @@ def headline(c: ConnectionStatus) -> str:
     """One sentence for whoever has only one glance."""
     waiting = sum(n.waiting for n in c.accounting.values()) + c.events.waiting
     if c.background.blocked_code:
-        return "Shut by a failure: nothing is sent until somebody acts on its case."
+        return "Blocked by an error: nothing is sent until its case is handled."
     if c.paused:
         return f"Paused. Webhooks are kept; {format_number(waiting)} wait."
     if c.background.mode == "shadow":

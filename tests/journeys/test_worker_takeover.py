@@ -30,7 +30,7 @@ def test_rows_of_a_killed_worker_are_taken_up_by_another(record_property: Callab
             # A shop that does not answer, so that the victim surely holds claims when it dies.
             here.post("faults", {"shopify.timeout": 1.0, "shopify.timeout_for": 60.0})
             here.post("life", {"steps": 30})
-            until(lambda: _held(db), 60, "the victim holds claims")
+            until(lambda: _held(db), 150, "the victim holds claims")
             held = _held(db)
             victim.kill()
             victim.wait(5)

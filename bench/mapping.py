@@ -36,9 +36,9 @@ def run() -> dict[str, float]:
         "map_encode_refunded_per_second": _rate(_mapping, [_parsed(body) for body in refunded]),
         "new_order_body_bytes": round(sum(map(len, new)) / len(new)),
         "new_order_decode_per_second": _rate(order_webhook.parse_order_webhook, new),
-        "new_order_decode_map_encode_per_second": _rate(context, new),
+        "new_order_decode_map_encode_per_second": _rate(pipeline, new),
         "large_order_body_bytes": round(sum(map(len, plain)) / len(plain)),
-        "large_order_decode_map_encode_per_second": _rate(context, plain),
+        "large_order_decode_map_encode_per_second": _rate(pipeline, plain),
     }
     for name, some in (("new", new), ("large", plain)):
         floor = f"{name}_order_json_loads_per_second"
@@ -58,7 +58,7 @@ def _mapping(record: Order) -> None:
     map_order(record, "uk:1", RULES, Lane.REALTIME)
 
 
-def context(body: bytes) -> None:
+def pipeline(body: bytes) -> None:
     """From the webhook's body to the record that is sent."""
     map_order(_parsed(body), "uk:1", RULES, Lane.REALTIME)
 

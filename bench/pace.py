@@ -27,6 +27,7 @@ from bench.far_away import KEY
 from bench.rig import NAME, RULES, database
 from bench.writes import Writes, contact
 
+from isthmus.app import engine
 from isthmus.connections import file
 from isthmus.connections import sql as connections
 from isthmus.db.pool import Database
@@ -244,7 +245,7 @@ def _connect(db: Database, platform: str) -> None:
         runs.create_watermarks(
             tx, NAME, "uk", [f"poll:{kind}" for kind in ("product", "customer", "order", "checkout")], now
         )
-    tasks.install(db)
+    engine.migrate_engine(db, now)
 
 
 @contextmanager

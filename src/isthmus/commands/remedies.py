@@ -5,6 +5,7 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from isthmus.app.context import App
+from isthmus.cases.sql import recheck
 from isthmus.cases.sql.cases import Case
 from isthmus.commands import backfill, check_config_changes, monitor_subscriptions, notify, takeover
 from isthmus.commands.reconcile import Reconciler
@@ -190,21 +191,7 @@ LOOKS: dict[str, Look] = {
         ),
         _ground,
     ),
-    **dict.fromkeys(
-        (
-            "storefront.access_denied",
-            "storefront.unavailable",
-            "storefront.unexplained",
-            "storefront.throttled",
-            "storefront.token_refused",
-            "storefront.shop_closed",
-            "storefront.app_uninstalled",
-            "integration.query_refused",
-            "integration.query_too_expensive",
-            "integration.search_ignored",
-        ),
-        _listings,
-    ),
+    **dict.fromkeys((*recheck.OF_POLLS, "integration.search_ignored"), _listings),
     **dict.fromkeys(
         (
             "integration.subscriptions_differ",

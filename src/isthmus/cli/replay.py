@@ -191,7 +191,7 @@ def _print_plan(plan: "ReplayPlan") -> None:
             f"{show.format_count(plan.n_lost, 'event')} cannot go again: the body is gone, and no record is named."
         )
     if not plan.writes:
-        show.make_lines("Nothing would be sent: Ometria record of each would say what it says now.")
+        show.make_lines("Nothing would be sent: the Ometria record of each would say what it says now.")
         return
     table = show.make_table("record", "now", "then", "what would differ")
     for w in plan.writes:

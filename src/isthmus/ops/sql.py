@@ -226,7 +226,7 @@ def events_of(tx: Tx, connection: str, subjects: list[str], people: list[bytes],
 
 
 def outbox_rows_of(tx: Tx, connection: str, subjects: list[tuple[str, str]]) -> list[Row]:
-    """Ometria records behind these (store, subject): rows of the outbox without what they say."""
+    """The Ometria records behind these (store, subject): rows of the outbox without what they say."""
     return tx.fetch_all(
         """SELECT o.kind, o.id, o.store, o.subject, o.lane, o.state, o.due_at, o.since, o.excluded, o.case_code,
                   o.opts_in, o.waits_for, o.is_known, o.accepted_at, o.settled_at, o.attempts, o.doubts,

@@ -24,7 +24,7 @@ OF_WRITE = (
     "platform.ambiguous_moment",
     "platform.too_large",
 )
-"""Over once Ometria record that they name is no longer sent, or is applied again."""
+"""Over once the Ometria record that they name is no longer sent, or is applied again."""
 
 OF_POLLS = (
     "storefront.access_denied",

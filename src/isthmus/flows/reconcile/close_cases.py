@@ -59,7 +59,7 @@ def _agreed(held: RunContext, known: list[ReconcileEvidence]) -> set[Key]:
 
 
 def _key(held: RunContext, case: OpenCase) -> Key | None:
-    """Ometria record that a case is about; None for one about many."""
+    """The Ometria record that a case is about; None for one about many."""
     kind, _, name = case.subject.partition(":")
     if not name:
         return None

@@ -21,7 +21,7 @@ class Applied(Struct, frozen=True):
 
 
 def applied_records(tx: Tx, connection: str, subjects: Sequence[str]) -> list[Applied]:
-    """Of Ometria records of these names (order:uk:1) those that are held to be there; no moments."""
+    """Of the Ometria records of these names (order:uk:1) those that are held to be there; no moments."""
     return tx.fetch_as(
         Applied,
         """SELECT kind, id, desired, body FROM outbox
@@ -34,7 +34,7 @@ def applied_records(tx: Tx, connection: str, subjects: Sequence[str]) -> list[Ap
 
 
 def records_found_wrong(tx: Tx, connection: str, store: str, subject: str, codes: Sequence[str]) -> list[Applied]:
-    """Of Ometria records of a store's record those that are held to be there, and of which a comparison found
+    """Of the Ometria records of a store's record those that are held to be there, and of which a comparison found
     one of these since they were settled, without a later one over everything that found them to agree; no moments.
 
     Where a later one found nothing it may not have judged the record: it agreed where it was judged so alone, or was

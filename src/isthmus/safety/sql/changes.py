@@ -325,7 +325,7 @@ def restore_order_totals(tx: Tx, connection: str, sales: Sequence[bytes]) -> Non
 
 
 def writes_of_changes(tx: Tx, connection: str, changes: Sequence[int]) -> list[ChangedWrite]:
-    """Ometria records of these changes."""
+    """The Ometria records of these changes."""
     return tx.fetch_as(
         ChangedWrite,
         """SELECT change, kind, id, body, desired, excluded, is_new, after FROM record_change_write
